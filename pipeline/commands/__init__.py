@@ -1,0 +1,1 @@
+"""The `mlf` commands, one module each."""
