@@ -75,7 +75,9 @@ class LabelSpace:
                     "number the classes 0, 1, 2, … without gaps"
                 )
             if not info.key:
-                raise DatasetError(f"{self.name}: the class at index {position} has an empty key; give it one")
+                raise DatasetError(
+                    f"{self.name}: the class at index {position} has an empty key; give it one"
+                )
             if info.key in positions:
                 raise DatasetError(
                     f"{self.name}: key {info.key!r} occurs at index {positions[info.key]} and again at {position}; "
@@ -142,9 +144,13 @@ def load_label_space(source: str | Path) -> LabelSpace:
         raise DatasetError(
             f"{source}: neither a file nor a known label space; known are {', '.join(NAMED_LABEL_SPACES)}"
         )
-    reader = {".csv": _read_csv, ".tsv": _read_csv, ".json": _read_json, ".parquet": _read_parquet}.get(path.suffix.lower())
+    reader = {".csv": _read_csv, ".tsv": _read_csv, ".json": _read_json, ".parquet": _read_parquet}.get(
+        path.suffix.lower()
+    )
     if reader is None:
-        raise DatasetError(f"{path}: a label space is read from .csv, .tsv, .json or .parquet, not {path.suffix!r}")
+        raise DatasetError(
+            f"{path}: a label space is read from .csv, .tsv, .json or .parquet, not {path.suffix!r}"
+        )
     return _from_records(reader(path), path)
 
 
@@ -202,7 +208,9 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
         return [{"key": key, "name": name} for key, name in content.items()]
     if isinstance(content, list):
         return [{"key": item} if isinstance(item, str) else item for item in content]
-    raise DatasetError(f"{path}: holds a {type(content).__name__}; a list of classes or an object from key to name is due")
+    raise DatasetError(
+        f"{path}: holds a {type(content).__name__}; a list of classes or an object from key to name is due"
+    )
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
@@ -220,7 +228,9 @@ def _from_records(records: Sequence[Mapping[str, Any]], path: Path) -> LabelSpac
     classes = []
     for row, record in enumerate(records, start=1):
         if not isinstance(record, dict) or not str(record.get("key") or "").strip():
-            raise DatasetError(f"{path}, row {row}: no 'key'; a label space needs the column 'key' with a value in every row")
+            raise DatasetError(
+                f"{path}, row {row}: no 'key'; a label space needs the column 'key' with a value in every row"
+            )
         key = str(record["key"]).strip()
         classes.append(
             ClassInfo(

@@ -1,0 +1,179 @@
+"""A project's settings: one frozen dataclass a section, kept in `mlf.toml`, and nowhere else."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pipeline.errors import ProjectError
+
+FORMAT_VERSION = 1
+ProposalOrder = Literal["score", "shuffled"]
+RegionKind = Literal["off", "box", "point"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSection:
+    """What the project is about."""
+
+    name: str = "project"
+    #: Made once, never changed: names this project in browser storage and in logs, wherever its folder is copied to.
+    id: str = ""
+    format_version: int = FORMAT_VERSION
+    #: Folder or fsspec URL that the paths of `images.parquet` are relative to.
+    images_root: str = ""
+    #: Folder or fsspec URL that the paths of the examples are relative to.
+    examples_root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalSection:
+    """Stage 1: which classes are offered for an image."""
+
+    n_proposals: int = 20
+    examples_per_class: int = 10
+    thumbnail_px: int = 128
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationSection:
+    """Stage 2: what annotators see and do."""
+
+    annotators_per_image: int = 2
+    #: `shuffled` shows each annotator the proposals in an order of their own, drawn from the recorded seed.
+    order: ProposalOrder = "score"
+    order_seed: int = 0
+    #: Off by default: seeing the model's confidence anchors people.
+    show_scores: bool = False
+    #: Proposals on a page; 0 shows them all at once.
+    page_size: int = 5
+    regions: RegionKind = "off"
+    #: Markdown-free text that annotators can open at any time.
+    guidelines: str = ""
+    #: Longest side of the image as it is sent first, in pixels; the full resolution follows on demand.
+    display_px: int = 1024
+    #: Seconds without any input after which the clock of an image stops.
+    idle_after_s: int = 30
+    #: Key overrides, action to key, as `{next = "n"}`.
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementSection:
+    """Stage 4: how disputed images are settled."""
+
+    #: The refiner decides without the others' votes first; they are revealed on the first decision.
+    blind_first: bool = False
+    #: An image may be settled by one of its own annotators.
+    allow_own_images: bool = False
+    #: Share of the undisputed images that are audited beside the disputed ones, in [0, 1].
+    audit_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSection:
+    """Where human work is kept."""
+
+    #: SQLAlchemy URL; empty means `store.sqlite` in the project folder.
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one project, as `mlf.toml` holds them."""
+
+    project: ProjectSection = ProjectSection()
+    proposals: ProposalSection = ProposalSection()
+    annotation: AnnotationSection = AnnotationSection()
+    refinement: RefinementSection = RefinementSection()
+    store: StoreSection = StoreSection()
+
+    def with_changes(self, section: str, **values: Any) -> Settings:
+        """Return a copy in which one section's values are replaced."""
+        return replace(self, **{section: replace(getattr(self, section), **values)})
+
+
+def read_settings(path: Path) -> Settings:
+    """Read `mlf.toml`.
+
+    Raises
+    ------
+    ProjectError
+        If the file is missing or malformed, names an unknown section or setting, or a value has the wrong type.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ProjectError(
+            f"{path.parent} is no project: it has no {path.name}; make one with `mlf init`"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path}: not valid TOML: {error}") from error
+    hints = get_type_hints(Settings)
+    _refuse_unknown(content, hints, f"{path}: unknown section")
+    settings = Settings(
+        **{name: _section(hints[name], values, path, name) for name, values in content.items()}
+    )
+    _check(settings, path)
+    return settings
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Write `mlf.toml` in one step, so that a crash leaves the old file or the new one."""
+    import tomli_w
+
+    temporary = path.with_suffix(".toml.new")
+    temporary.write_text(tomli_w.dumps(asdict(settings)), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _section(kind: type[Any], values: object, path: Path, name: str) -> Any:
+    if not isinstance(values, dict):
+        raise ProjectError(f"{path}: [{name}] must be a section, not {values!r}")
+    hints = get_type_hints(kind)
+    _refuse_unknown(values, hints, f"{path}: unknown setting in [{name}]:")
+    for key, value in values.items():
+        _check_type(hints[key], value, f"{path}: [{name}] {key}")
+    return kind(**{key: float(value) if hints[key] is float else value for key, value in values.items()})
+
+
+def _check_type(hint: Any, value: object, where: str) -> None:
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ProjectError(
+                f"{where} = {value!r}; it must be one of {', '.join(map(repr, get_args(hint)))}"
+            )
+        return
+    expected = get_origin(hint) or hint
+    allowed = (int, float) if expected is float else (expected,)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
+        raise ProjectError(f"{where} = {value!r}; it must be of type {expected.__name__}")
+
+
+def _refuse_unknown(given: dict[str, Any], known: dict[str, Any], message: str) -> None:
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise ProjectError(f"{message} {name!r}; {hint}")
+
+
+def _check(settings: Settings, path: Path) -> None:
+    bounds: list[tuple[str, float, float, float]] = [
+        ("project.format_version", settings.project.format_version, 1, FORMAT_VERSION),
+        ("proposals.n_proposals", settings.proposals.n_proposals, 1, 1000),
+        ("proposals.examples_per_class", settings.proposals.examples_per_class, 0, 50),
+        ("proposals.thumbnail_px", settings.proposals.thumbnail_px, 32, 512),
+        ("annotation.annotators_per_image", settings.annotation.annotators_per_image, 1, 100),
+        ("annotation.page_size", settings.annotation.page_size, 0, 1000),
+        ("annotation.display_px", settings.annotation.display_px, 64, 8192),
+        ("annotation.idle_after_s", settings.annotation.idle_after_s, 1, 3600),
+        ("refinement.audit_share", settings.refinement.audit_share, 0, 1),
+    ]
+    for name, value, low, high in bounds:
+        if not low <= value <= high:
+            raise ProjectError(f"{path}: {name} = {value}; it must lie between {low} and {high}")
