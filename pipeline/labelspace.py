@@ -75,9 +75,7 @@ class LabelSpace:
                     "number the classes 0, 1, 2, … without gaps"
                 )
             if not info.key:
-                raise DatasetError(
-                    f"{self.name}: the class at index {position} has an empty key; give it one"
-                )
+                raise DatasetError(f"{self.name}: the class at index {position} has an empty key; give it one")
             if info.key in positions:
                 raise DatasetError(
                     f"{self.name}: key {info.key!r} occurs at index {positions[info.key]} and again at {position}; "
@@ -148,17 +146,13 @@ def load_label_space(source: str | Path) -> LabelSpace:
         path.suffix.lower()
     )
     if reader is None:
-        raise DatasetError(
-            f"{path}: a label space is read from .csv, .tsv, .json or .parquet, not {path.suffix!r}"
-        )
+        raise DatasetError(f"{path}: a label space is read from .csv, .tsv, .json or .parquet, not {path.suffix!r}")
     return _from_records(reader(path), path)
 
 
 def label_space_from_keys(keys: Iterable[str], name: str = "label space") -> LabelSpace:
     """Build a label space in which each class is known by its key alone, as for a class-named folder tree."""
-    return LabelSpace(
-        tuple(ClassInfo(i, key, key.replace("_", " ")) for i, key in enumerate(keys)), name=name
-    )
+    return LabelSpace(tuple(ClassInfo(i, key, key.replace("_", " ")) for i, key in enumerate(keys)), name=name)
 
 
 def write_label_space(space: LabelSpace, path: Path) -> None:

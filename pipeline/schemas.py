@@ -23,9 +23,7 @@ IMAGES = pa.schema(
 IMAGES_ROW_GROUP = 8192
 
 #: What could not be used, by name: images and rows skipped while a project was made or proposals were computed.
-SKIPPED = pa.schema(
-    [pa.field("image_id", pa.string()), pa.field("path", pa.string()), pa.field("reason", pa.string())]
-)
+SKIPPED = pa.schema([pa.field("image_id", pa.string()), pa.field("path", pa.string()), pa.field("reason", pa.string())])
 
 #: One row an image, in order of `image_index`, the best proposal first. Lists are shorter where fewer classes are known.
 PROPOSALS = pa.schema(

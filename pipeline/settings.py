@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -108,16 +108,12 @@ def read_settings(path: Path) -> Settings:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ProjectError(
-            f"{path.parent} is no project: it has no {path.name}; make one with `mlf init`"
-        ) from error
+        raise ProjectError(f"{path.parent} is no project: it has no {path.name}; make one with `mlf init`") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path}: not valid TOML: {error}") from error
     hints = get_type_hints(Settings)
     _refuse_unknown(content, hints, f"{path}: unknown section")
-    settings = Settings(
-        **{name: _section(hints[name], values, path, name) for name, values in content.items()}
-    )
+    settings = Settings(**{name: _section(hints[name], values, path, name) for name, values in content.items()})
     _check(settings, path)
     return settings
 
@@ -144,9 +140,7 @@ def _section(kind: type[Any], values: object, path: Path, name: str) -> Any:
 def _check_type(hint: Any, value: object, where: str) -> None:
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
-            raise ProjectError(
-                f"{where} = {value!r}; it must be one of {', '.join(map(repr, get_args(hint)))}"
-            )
+            raise ProjectError(f"{where} = {value!r}; it must be one of {', '.join(map(repr, get_args(hint)))}")
         return
     expected = get_origin(hint) or hint
     allowed = (int, float) if expected is float else (expected,)
