@@ -1,0 +1,311 @@
+"""Annotation events, and the state of an image that follows from them.
+
+The store keeps nothing but these events, in the order in which it received them. What an annotator has decided about an
+image is a fold over that image's events; undo and redo are events too, so they survive whatever happens to a widget.
+
+Rules of the fold (:func:`fold`):
+
+- events count in the order of their `seq`, never by a clock;
+- an event whose latest `undo`/`redo` is an `undo` does not count, save that its exposure and time stay: they happened;
+- `vote` sets or clears one class; a `yes` takes *none of these* back;
+- `none` clears every vote and says that no class applies; `unsure` flags the whole image; `comment` replaces the comment;
+- an image is *decided* once it has a vote, *none of these*, or the image-level *unsure*; a comment alone decides nothing;
+- on a decided image, a class that was shown and has no vote of its own counts as `no` (as `unsure`, where the image is
+  flagged unsure). A class that was not shown has no vote at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pipeline.errors import StoreError
+
+
+class Round(StrEnum):
+    """The two rounds of work."""
+
+    ANNOTATION = "annotation"
+    REFINEMENT = "refinement"
+
+
+class EventKind(StrEnum):
+    """What an annotator can do to an image."""
+
+    VOTE = "vote"  # payload: class_index, vote ("yes" | "no" | "unsure" | "clear")
+    NONE = "none"  # payload: value (bool)
+    UNSURE = "unsure"  # payload: value (bool)
+    COMMENT = "comment"  # payload: text
+    REGION = "region"  # payload: class_index, regions (list of {kind, x, y[, width, height]}, in shares of the image)
+    VIEW = "view"  # no payload: more exposure and time on an image that is decided
+    UNDO = "undo"  # payload: target (event_id)
+    REDO = "redo"  # payload: target (event_id)
+
+
+UNDOABLE = frozenset({EventKind.VOTE, EventKind.NONE, EventKind.UNSURE, EventKind.COMMENT, EventKind.REGION})
+MAX_COMMENT_CHARACTERS = 10_000
+MAX_SHOWN = 30_000
+MAX_REGIONS = 200
+MAX_ACTIVE_MS = 24 * 3600 * 1000
+_EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_VOTES = frozenset({"yes", "no", "unsure", "clear"})
+_MAX_SEED_CHARACTERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing an annotator did, as made in the browser.
+
+    Parameters
+    ----------
+    event_id
+        Made where the event was made (8–64 letters, digits, ``-`` or ``_``); saving the same one twice changes nothing.
+    round, annotator, image_index
+        Whose task it belongs to.
+    kind, payload
+        See :class:`EventKind`.
+    shown
+        Class indices that had been on screen for this image when the event was made.
+    active_ms
+        Milliseconds of active work on the image since its previous event.
+    order
+        The order in which the proposals were offered: ``score``, or ``shuffled:<seed>``.
+    client_time
+        ISO 8601 time of the annotator's own clock, for the record alone.
+    seq
+        Position in the store's log; 0 until it has one.
+    server_time
+        ISO 8601 UTC time at which the store took it.
+    """
+
+    event_id: str
+    round: Round
+    annotator: str
+    image_index: int
+    kind: EventKind
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    shown: tuple[int, ...] = ()
+    active_ms: int = 0
+    order: str = "score"
+    client_time: str = ""
+    seq: int = 0
+    server_time: str = ""
+
+    def check(self, n_classes: int) -> None:
+        """Raise `StoreError` if the event could not have come from a widget of this project."""
+        where = f"event {self.event_id[:64]!r} on image {self.image_index}"
+        if not _EVENT_ID.fullmatch(self.event_id):
+            raise StoreError(f"{where}: the id must be 8–64 letters, digits, '-' or '_'")
+        if not 0 <= self.active_ms <= MAX_ACTIVE_MS:
+            raise StoreError(f"{where}: active_ms = {self.active_ms}; it must lie between 0 and {MAX_ACTIVE_MS}")
+        if len(self.shown) > MAX_SHOWN:
+            raise StoreError(f"{where}: {len(self.shown)} classes shown; at most {MAX_SHOWN} are taken")
+        if len(self.order) > _MAX_SEED_CHARACTERS or len(self.client_time) > _MAX_SEED_CHARACTERS:
+            raise StoreError(f"{where}: order and client_time take at most {_MAX_SEED_CHARACTERS} characters")
+        for class_index in self.shown:
+            _check_class(class_index, n_classes, where)
+        _PAYLOAD_CHECKS[self.kind](self.payload, n_classes, where)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageState:
+    """What one annotator has said about one image so far, as their events imply it.
+
+    Parameters
+    ----------
+    votes
+        Class index to ``yes``, ``no`` or ``unsure``: the votes given one by one.
+    none, unsure
+        *None of these*; the image as a whole is unsure.
+    comment
+        Free text.
+    regions
+        Class index to the regions marked for it.
+    shown
+        Class indices that have been on screen, ascending.
+    active_ms
+        Active work on the image.
+    last_seq
+        The last event that this state includes.
+    """
+
+    votes: Mapping[int, str] = field(default_factory=dict)
+    none: bool = False
+    unsure: bool = False
+    comment: str = ""
+    regions: Mapping[int, list[dict[str, Any]]] = field(default_factory=dict)
+    shown: tuple[int, ...] = ()
+    active_ms: int = 0
+    last_seq: int = 0
+
+    @property
+    def is_decided(self) -> bool:
+        """Return whether the annotator has decided anything about the labels."""
+        return bool(self.votes) or self.none or self.unsure
+
+    @property
+    def has_unsure(self) -> bool:
+        """Return whether the image or one of its labels is flagged unsure."""
+        return self.unsure or "unsure" in self.votes.values()
+
+    @property
+    def label_set(self) -> tuple[int, ...]:
+        """Return the classes voted `yes`, ascending."""
+        return tuple(sorted(c for c, vote in self.votes.items() if vote == "yes"))
+
+    def exposed_votes(self) -> dict[int, str]:
+        """Return the vote on every exposed class: class index to ``yes``, ``no`` or ``unsure``; empty if undecided."""
+        if not self.is_decided:
+            return {}
+        unticked = "unsure" if self.unsure else "no"
+        return dict.fromkeys(self.shown, unticked) | dict(self.votes)
+
+
+def fold(events: Iterable[Event]) -> ImageState:
+    """Return the state of one image for one annotator that its events imply.
+
+    Parameters
+    ----------
+    events
+        All events of one (round, annotator, image), in any order; each has its `seq`.
+    """
+    ordered = sorted(events, key=lambda event: event.seq)
+    undone: dict[str, bool] = {}
+    for event in ordered:
+        if event.kind in {EventKind.UNDO, EventKind.REDO}:
+            undone[event.payload["target"]] = event.kind is EventKind.UNDO
+    votes: dict[int, str] = {}
+    regions: dict[int, list[dict[str, Any]]] = {}
+    none = unsure = False
+    comment = ""
+    for event in ordered:
+        if undone.get(event.event_id, False):
+            continue
+        match event.kind:
+            case EventKind.VOTE:
+                class_index, vote = event.payload["class_index"], event.payload["vote"]
+                votes.pop(class_index, None)
+                if vote != "clear":
+                    votes[class_index] = vote
+                none = none and vote != "yes"
+            case EventKind.NONE:
+                none = event.payload["value"]
+                if none:
+                    votes.clear()
+            case EventKind.UNSURE:
+                unsure = event.payload["value"]
+            case EventKind.COMMENT:
+                comment = event.payload["text"]
+            case EventKind.REGION:
+                regions[event.payload["class_index"]] = list(event.payload["regions"])
+            case _:
+                pass
+    return ImageState(
+        votes=votes,
+        none=none,
+        unsure=unsure,
+        comment=comment,
+        regions={c: marked for c, marked in regions.items() if marked},
+        shown=tuple(sorted({c for event in ordered for c in event.shown})),
+        active_ms=sum(event.active_ms for event in ordered),
+        last_seq=ordered[-1].seq if ordered else 0,
+    )
+
+
+def undo_stacks(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
+    """Return what can be undone and what can be redone, the next one last.
+
+    A new action after an undo empties the redo stack, as in every editor.
+
+    Parameters
+    ----------
+    events
+        Events of one annotator in one round, over all images, in any order; each has its `seq`.
+    """
+    undo: list[Event] = []
+    redo: list[Event] = []
+    known: dict[str, Event] = {}
+    for event in sorted(events, key=lambda event: event.seq):
+        if event.kind in UNDOABLE:
+            known[event.event_id] = event
+            undo.append(event)
+            redo.clear()
+        elif event.kind in {EventKind.UNDO, EventKind.REDO}:
+            target = known.get(event.payload["target"])
+            source, sink = (undo, redo) if event.kind is EventKind.UNDO else (redo, undo)
+            if target is not None and target in source:
+                source.remove(target)
+                sink.append(target)
+    return undo, redo
+
+
+def _check_class(class_index: object, n_classes: int, where: str) -> None:
+    if isinstance(class_index, bool) or not isinstance(class_index, int) or not 0 <= class_index < n_classes:
+        raise StoreError(f"{where}: no class {class_index!r}; the label space has indices 0 to {n_classes - 1}")
+
+
+def _check_fields(payload: Mapping[str, Any], names: frozenset[str], where: str) -> None:
+    if set(payload) != names:
+        raise StoreError(f"{where}: the payload has {sorted(payload)}; it must have {sorted(names)}")
+
+
+def _check_vote(payload: Mapping[str, Any], n_classes: int, where: str) -> None:
+    _check_fields(payload, frozenset({"class_index", "vote"}), where)
+    _check_class(payload["class_index"], n_classes, where)
+    if payload["vote"] not in _VOTES:
+        raise StoreError(f"{where}: vote {payload['vote']!r}; it must be one of {sorted(_VOTES)}")
+
+
+def _check_flag(payload: Mapping[str, Any], n_classes: int, where: str) -> None:  # noqa: ARG001 - one signature for all
+    _check_fields(payload, frozenset({"value"}), where)
+    if not isinstance(payload["value"], bool):
+        raise StoreError(f"{where}: value {payload['value']!r}; it must be true or false")
+
+
+def _check_comment(payload: Mapping[str, Any], n_classes: int, where: str) -> None:  # noqa: ARG001
+    _check_fields(payload, frozenset({"text"}), where)
+    text = payload["text"]
+    if not isinstance(text, str) or len(text) > MAX_COMMENT_CHARACTERS or "\x00" in text:
+        raise StoreError(f"{where}: a comment is text of at most {MAX_COMMENT_CHARACTERS} characters, without NUL")
+
+
+def _check_region(payload: Mapping[str, Any], n_classes: int, where: str) -> None:
+    _check_fields(payload, frozenset({"class_index", "regions"}), where)
+    _check_class(payload["class_index"], n_classes, where)
+    regions = payload["regions"]
+    if not isinstance(regions, list) or len(regions) > MAX_REGIONS:
+        raise StoreError(f"{where}: regions must be a list of at most {MAX_REGIONS}")
+    for region in regions:
+        names = {"box": {"kind", "x", "y", "width", "height"}, "point": {"kind", "x", "y"}}
+        if not isinstance(region, dict) or set(region) != names.get(str(region.get("kind"))):
+            raise StoreError(f"{where}: region {region!r}; it must be a box (x, y, width, height) or a point (x, y)")
+        for name, value in region.items():
+            if name != "kind" and (
+                isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1
+            ):
+                raise StoreError(f"{where}: region {name} = {value!r}; it must be a share of the image, from 0 to 1")
+
+
+def _check_nothing(payload: Mapping[str, Any], n_classes: int, where: str) -> None:  # noqa: ARG001
+    _check_fields(payload, frozenset(), where)
+
+
+def _check_target(payload: Mapping[str, Any], n_classes: int, where: str) -> None:  # noqa: ARG001
+    _check_fields(payload, frozenset({"target"}), where)
+    if not isinstance(payload["target"], str) or not _EVENT_ID.fullmatch(payload["target"]):
+        raise StoreError(f"{where}: the target must be the id of an event")
+
+
+_PAYLOAD_CHECKS = {
+    EventKind.VOTE: _check_vote,
+    EventKind.NONE: _check_flag,
+    EventKind.UNSURE: _check_flag,
+    EventKind.COMMENT: _check_comment,
+    EventKind.REGION: _check_region,
+    EventKind.VIEW: _check_nothing,
+    EventKind.UNDO: _check_target,
+    EventKind.REDO: _check_target,
+}
