@@ -1,0 +1,392 @@
+"""Votes: who said what about which class of which image, and what they were shown.
+
+The *votes table* is a long :class:`pandas.DataFrame`, one row for each (image, class, annotator, round). It is
+exposure-aware: a class that was not shown to an annotator has no row, or one with ``shown=False``; neither is a ``no``.
+Everything that counts votes runs on :class:`VoteArrays`, the same votes as small integers (seven bytes a vote), sorted
+so that the votes of an image, and within it those of a class, lie side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.errors import DatasetError
+
+
+class Vote(StrEnum):
+    """One annotator's word on one (image, class)."""
+
+    NO = "no"
+    UNSURE = "unsure"
+    YES = "yes"
+
+    @property
+    def code(self) -> int:
+        """Return the integer that stands for it in :class:`VoteArrays`: no 0, unsure 1, yes 2."""
+        return VOTE_ORDER.index(self)
+
+
+class Round(StrEnum):
+    """The pass of the work in which a vote was given."""
+
+    ANNOTATION = "annotation"
+    REFINEMENT = "refinement"
+
+
+#: The order in which votes are coded and in which confusion matrices have their columns.
+VOTE_ORDER: Final = (Vote.NO, Vote.UNSURE, Vote.YES)
+N_VOTES: Final = len(VOTE_ORDER)
+NO, UNSURE, YES = range(N_VOTES)
+
+#: Columns of the votes table, in order; the last two may be left out of a table that is read.
+VOTE_COLUMNS: Final = ("image", "class", "annotator", "vote", "round", "shown")
+_REQUIRED = VOTE_COLUMNS[:4]
+_MAX_KEY = np.iinfo(np.int64).max
+
+IntArray = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class VoteArrays:
+    """Votes as integers, sorted by image, class and annotator.
+
+    An *item* is an (image, class) pair on which at least one annotator voted. Images, classes and annotators are coded
+    by their position in the vocabularies, which may name some that have no vote at all.
+
+    Attributes
+    ----------
+    images, classes, annotators
+        Vocabularies, one-dimensional, without repeats.
+    item_image, item_class
+        int32 ``(n_items,)``: codes of each item, ascending by image, then class.
+    item
+        int32 ``(n_votes,)``: the item of each vote, ascending.
+    annotator
+        int32 ``(n_votes,)``: ascending within an item.
+    vote
+        int8 ``(n_votes,)``: 0 no, 1 unsure, 2 yes (the order of :data:`VOTE_ORDER`).
+    """
+
+    images: NDArray[Any]
+    classes: NDArray[Any]
+    annotators: NDArray[Any]
+    item_image: NDArray[np.int32]
+    item_class: NDArray[np.int32]
+    item: NDArray[np.int32]
+    annotator: NDArray[np.int32]
+    vote: NDArray[np.int8]
+
+    @property
+    def n_images(self) -> int:
+        """Return the number of images in the vocabulary, those without votes included."""
+        return len(self.images)
+
+    @property
+    def n_classes(self) -> int:
+        """Return the number of classes in the vocabulary."""
+        return len(self.classes)
+
+    @property
+    def n_annotators(self) -> int:
+        """Return the number of annotators in the vocabulary, those without votes included."""
+        return len(self.annotators)
+
+    @property
+    def n_items(self) -> int:
+        """Return the number of (image, class) pairs with at least one vote."""
+        return len(self.item_image)
+
+    @property
+    def n_votes(self) -> int:
+        """Return the number of votes."""
+        return len(self.vote)
+
+    @classmethod
+    def from_codes(
+        cls,
+        image: ArrayLike,
+        class_: ArrayLike,
+        annotator: ArrayLike,
+        vote: ArrayLike,
+        *,
+        images: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        annotators: ArrayLike | None = None,
+    ) -> VoteArrays:
+        """Build from integer codes, one entry a vote, in any order.
+
+        Parameters
+        ----------
+        image, class_, annotator
+            Non-negative integers ``(n_votes,)``: positions in the vocabularies.
+        vote
+            ``(n_votes,)``: 0 no, 1 unsure, 2 yes.
+        images, classes, annotators
+            The vocabularies; the codes themselves (``0 … max``) where left out.
+
+        Raises
+        ------
+        DatasetError
+            If lengths differ, a code lies outside its vocabulary, a vote is not 0, 1 or 2, or one annotator voted twice
+            on the same (image, class).
+        """
+        codes = {"image": np.asarray(image), "class": np.asarray(class_), "annotator": np.asarray(annotator)}
+        votes = np.asarray(vote)
+        if any(column.shape != votes.shape or votes.ndim != 1 for column in codes.values()):
+            shapes = {name: column.shape for name, column in codes.items()}
+            raise DatasetError(f"votes {votes.shape} and their codes {shapes} differ in length; give one code a vote")
+        given = {"image": images, "class": classes, "annotator": annotators}
+        names = {what: _vocabulary(codes[what], given[what], what) for what in codes}
+        wrong = np.flatnonzero((votes < 0) | (votes >= N_VOTES))
+        if len(wrong):
+            raise DatasetError(f"vote {wrong[0]} is {votes[wrong[0]]}; use 0 for no, 1 for unsure, 2 for yes")
+        item_key, rater, ballot = _sorted(codes, votes, names)
+        starts = np.flatnonzero(np.diff(item_key, prepend=-1))
+        item_codes = item_key[starts]
+        item = np.repeat(np.arange(len(starts), dtype=np.int32), np.diff(starts, append=len(item_key)))
+        arrays = cls(
+            names["image"],
+            names["class"],
+            names["annotator"],
+            (item_codes // max(len(names["class"]), 1)).astype(np.int32),
+            (item_codes % max(len(names["class"]), 1)).astype(np.int32),
+            item,
+            rater,
+            ballot,
+        )
+        arrays._refuse_repeats()
+        return arrays
+
+    @classmethod
+    def from_table(cls, votes: pd.DataFrame, rounds: Sequence[Round] | None = None) -> VoteArrays:
+        """Build from a votes table.
+
+        Rows with ``shown=False`` are no votes; their images, classes and annotators stay in the vocabularies.
+
+        Parameters
+        ----------
+        votes
+            Columns ``image, class, annotator, vote`` and, where present, ``round`` and ``shown``.
+        rounds
+            Count these rounds only. Left out: all; where an annotator voted on the same (image, class) in both, the
+            vote of the refinement round stands.
+
+        Raises
+        ------
+        DatasetError
+            As :func:`check_vote_table` and :meth:`from_codes`.
+        """
+        check_vote_table(votes)
+        coded = {name: _factorize(votes[name]) for name in ("image", "class", "annotator")}
+        counted = np.ones(len(votes), dtype=bool) if "shown" not in votes else votes["shown"].to_numpy(dtype=bool)
+        if "round" in votes:
+            counted &= _counted_rounds(votes["round"], rounds, [codes for codes, _ in coded.values()], counted)
+        return cls.from_codes(
+            coded["image"][0][counted],
+            coded["class"][0][counted],
+            coded["annotator"][0][counted],
+            _vote_codes(votes["vote"])[counted],
+            images=coded["image"][1],
+            classes=coded["class"][1],
+            annotators=coded["annotator"][1],
+        )
+
+    def to_table(self) -> pd.DataFrame:
+        """Return the votes as a long table with categorical columns ``image, class, annotator, vote``."""
+        return pd.DataFrame(
+            {
+                "image": pd.Categorical.from_codes(self.item_image[self.item], pd.Index(self.images)),
+                "class": pd.Categorical.from_codes(self.item_class[self.item], pd.Index(self.classes)),
+                "annotator": pd.Categorical.from_codes(self.annotator, pd.Index(self.annotators)),
+                "vote": pd.Categorical.from_codes(self.vote, pd.Index([str(word) for word in VOTE_ORDER])),
+            }
+        )
+
+    def item_counts(self) -> NDArray[np.int32]:
+        """Return how many annotators voted no, unsure and yes on each item: int32 ``(n_items, 3)``."""
+        counts = np.zeros((self.n_items, N_VOTES), dtype=np.int32)
+        for block in self.blocks():
+            key = (block.item * np.int64(N_VOTES)) + block.vote
+            stop = block.first_item + block.n_items
+            size = N_VOTES * block.n_items
+            counts[block.first_item : stop] = np.bincount(key, minlength=size).reshape(-1, N_VOTES)
+        return counts
+
+    def item_frame(self) -> pd.DataFrame:
+        """Return one row an item: its image and its class, as they are named outside."""
+        return pd.DataFrame({"image": self.images.take(self.item_image), "class": self.classes.take(self.item_class)})
+
+    def blocks(self, n_votes: int = 2_000_000) -> Iterator[VoteBlock]:
+        """Yield runs of whole images of about `n_votes` votes each, so that work on them needs flat memory."""
+        first_vote, n_all = 0, self.n_votes
+        while first_vote < n_all:
+            first_item = int(self.item[first_vote])
+            first_image = int(self.item_image[first_item])
+            last_image = int(self.item_image[self.item[min(first_vote + n_votes, n_all) - 1]])
+            end_item = int(np.searchsorted(self.item_image, last_image, side="right"))
+            end_vote = int(np.searchsorted(self.item, end_item, side="left"))
+            items, votes = slice(first_item, end_item), slice(first_vote, end_vote)
+            yield VoteBlock(
+                first_image=first_image,
+                n_images=last_image - first_image + 1,
+                first_item=first_item,
+                item_image=self.item_image[items] - np.int32(first_image),
+                item_class=self.item_class[items],
+                item=self.item[votes] - np.int32(first_item),
+                annotator=self.annotator[votes],
+                vote=self.vote[votes],
+            )
+            first_vote = end_vote
+
+    def _refuse_repeats(self) -> None:
+        repeat = np.flatnonzero((np.diff(self.item) == 0) & (np.diff(self.annotator) == 0))
+        if len(repeat):
+            item = self.item[repeat[0]]
+            raise DatasetError(
+                f"annotator {self.annotators[self.annotator[repeat[0]]]!r} voted more than once on image "
+                f"{self.images[self.item_image[item]]!r}, class {self.classes[self.item_class[item]]!r} "
+                f"({len(repeat)} such repeats); keep one vote for each annotator, image and class"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class VoteBlock:
+    """Some consecutive images' votes; image and item codes count from the block's own first."""
+
+    first_image: int
+    n_images: int
+    first_item: int
+    item_image: NDArray[np.int32]
+    item_class: NDArray[np.int32]
+    item: NDArray[np.int32]
+    annotator: NDArray[np.int32]
+    vote: NDArray[np.int8]
+
+    @property
+    def n_items(self) -> int:
+        """Return the number of items in the block."""
+        return len(self.item_image)
+
+
+def check_vote_table(votes: pd.DataFrame, source: str = "the votes table") -> None:
+    """Refuse a table that is no votes table.
+
+    Raises
+    ------
+    DatasetError
+        If a column or a value is missing, or a vote, round or exposure is not one of the known words. The message names
+        the source and the first row at fault.
+    """
+    missing = [name for name in _REQUIRED if name not in votes]
+    if missing:
+        raise DatasetError(f"{source} lacks the columns {missing}; it has {list(votes.columns)}")
+    for name in ("image", "class", "annotator"):
+        _refuse_rows(votes, votes[name].isna(), source, f"no {name}")
+    if "shown" in votes:
+        is_bool = votes["shown"].isin([True, False])
+        _refuse_rows(votes, ~is_bool, source, "a `shown` that is neither true nor false", "shown")
+    if "round" in votes:
+        known = votes["round"].isin([str(word) for word in Round])
+        _refuse_rows(votes, ~known, source, f"a round not among {[str(word) for word in Round]}", "round")
+    is_vote = votes["vote"].isin([str(word) for word in VOTE_ORDER])
+    if "shown" in votes:
+        is_vote |= ~votes["shown"].astype(bool)
+    _refuse_rows(
+        votes, ~is_vote, source, "a vote that is not yes, no or unsure (a class not shown: shown=False)", "vote"
+    )
+
+
+def label_sets(votes: VoteArrays) -> pd.DataFrame:
+    """Return each annotator's label set: one row an (image, annotator) who voted, empty sets included.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``image``, ``annotator``, ``labels`` (a tuple of classes in vocabulary order).
+    """
+    key = votes.item_image[votes.item].astype(np.int64) * max(votes.n_annotators, 1) + votes.annotator
+    sessions, session = np.unique(key, return_inverse=True)
+    is_yes = votes.vote == YES
+    order = np.argsort(session[is_yes], kind="stable")
+    ticked = votes.classes[votes.item_class[votes.item[is_yes]][order]]
+    ends = np.cumsum(np.bincount(session[is_yes], minlength=len(sessions)))
+    labels = [tuple(part.tolist()) for part in np.split(ticked, ends[:-1])] if len(sessions) else []
+    return pd.DataFrame(
+        {
+            "image": votes.images[sessions // max(votes.n_annotators, 1)],
+            "annotator": votes.annotators[sessions % max(votes.n_annotators, 1)],
+            "labels": pd.Series(labels, dtype=object),
+        }
+    )
+
+
+def _refuse_rows(votes: pd.DataFrame, wrong: pd.Series, source: str, what: str, column: str | None = None) -> None:
+    rows = np.flatnonzero(wrong.to_numpy(dtype=bool))
+    if len(rows) == 0:
+        return
+    seen = f" ({votes[column].iloc[rows[0]]!r})" if column else ""
+    raise DatasetError(f"{source}: row {rows[0]} has {what}{seen}; {len(rows)} of {len(votes)} rows are so")
+
+
+def _vocabulary(codes: IntArray, names: ArrayLike | None, what: str) -> NDArray[Any]:
+    if len(codes) and not np.issubdtype(codes.dtype, np.integer):
+        raise DatasetError(f"{what} codes are {codes.dtype}; give integers, or use VoteArrays.from_table")
+    top = int(codes.max()) if len(codes) else -1
+    vocabulary = np.arange(top + 1) if names is None else np.asarray(names)
+    if len(codes) and (int(codes.min()) < 0 or top >= len(vocabulary)):
+        raise DatasetError(f"{what} codes run from {codes.min()} to {top}; the vocabulary holds {len(vocabulary)}")
+    return vocabulary
+
+
+def _sorted(
+    codes: dict[str, IntArray], votes: NDArray[Any], names: dict[str, NDArray[Any]]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
+    n_classes, n_annotators = max(len(names["class"]), 1), max(len(names["annotator"]), 1)
+    item_key = codes["image"].astype(np.int64) * n_classes
+    item_key += codes["class"]
+    rater, ballot = codes["annotator"].astype(np.int32), votes.astype(np.int8)
+    step = np.diff(item_key)
+    if ((step > 0) | ((step == 0) & (np.diff(rater) >= 0))).all():
+        return item_key, rater, ballot
+    del step
+    if (len(names["image"]) * n_classes * n_annotators) < _MAX_KEY:
+        order = np.argsort(item_key * n_annotators + rater, kind="stable")
+    else:
+        order = np.lexsort((rater, item_key))
+    return item_key[order], rater[order], ballot[order]
+
+
+def _factorize(column: pd.Series) -> tuple[IntArray, NDArray[Any]]:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy(), column.cat.categories.to_numpy()
+    try:
+        codes, names = pd.factorize(column, sort=True)
+    except TypeError:  # names of mixed types have no order
+        codes, names = pd.factorize(column)
+    return codes, np.asarray(names)
+
+
+def _vote_codes(column: pd.Series) -> NDArray[np.int8]:
+    words = column.astype(pd.CategoricalDtype([str(word) for word in VOTE_ORDER]))
+    codes: NDArray[np.int8] = words.cat.codes.to_numpy().astype(np.int8, copy=False)
+    return codes
+
+
+def _counted_rounds(
+    rounds: pd.Series, wanted: Sequence[Round] | None, codes: list[IntArray], counted: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    if wanted is not None:
+        return rounds.isin([str(word) for word in wanted]).to_numpy()
+    is_refined = (rounds == Round.REFINEMENT).to_numpy() & counted
+    if not is_refined.any():
+        return np.ones(len(rounds), dtype=bool)
+    keys = pd.MultiIndex.from_arrays(codes)
+    superseded = ~is_refined & keys.isin(keys[is_refined])
+    return ~superseded
