@@ -1,0 +1,90 @@
+"""How events and states lie in the tables: values in, rows out, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.events import Event, EventKind, ImageState, Round
+
+_CHUNK = 400  # rows named in one statement; SQLite takes 32,766 variables at most
+
+
+def state_to_json(state: ImageState) -> str:
+    """Write a state as the store keeps it."""
+    return json.dumps(
+        {
+            "votes": {str(c): vote for c, vote in state.votes.items()},
+            "none": state.none,
+            "unsure": state.unsure,
+            "comment": state.comment,
+            "regions": {str(c): marked for c, marked in state.regions.items()},
+            "shown": list(state.shown),
+            "active_ms": state.active_ms,
+            "last_seq": state.last_seq,
+        },
+        separators=(",", ":"),
+    )
+
+
+def state_from_json(text: str) -> ImageState:
+    """Read a state as the store keeps it."""
+    content = json.loads(text)
+    return ImageState(
+        votes={int(c): vote for c, vote in content["votes"].items()},
+        none=content["none"],
+        unsure=content["unsure"],
+        comment=content["comment"],
+        regions={int(c): marked for c, marked in content["regions"].items()},
+        shown=tuple(content["shown"]),
+        active_ms=content["active_ms"],
+        last_seq=content["last_seq"],
+    )
+
+
+def event_to_row(event: Event) -> dict[str, Any]:
+    """Return the columns of a new event."""
+    return {
+        "event_id": event.event_id,
+        "round": event.round.value,
+        "annotator": event.annotator,
+        "image_index": event.image_index,
+        "kind": event.kind.value,
+        "payload": json.dumps(dict(event.payload), separators=(",", ":")),
+        "shown": json.dumps(list(event.shown), separators=(",", ":")),
+        "active_ms": event.active_ms,
+        "proposal_order": event.order,
+        "client_time": event.client_time,
+        "server_time": now(),
+    }
+
+
+def event_from_row(row: Any) -> Event:
+    """Return the event that a row of `events` holds."""
+    return Event(
+        event_id=row.event_id,
+        round=Round(row.round),
+        annotator=row.annotator,
+        image_index=row.image_index,
+        kind=EventKind(row.kind),
+        payload=json.loads(row.payload),
+        shown=tuple(json.loads(row.shown)),
+        active_ms=row.active_ms,
+        order=row.proposal_order,
+        client_time=row.client_time,
+        seq=row.seq,
+        server_time=row.server_time,
+    )
+
+
+def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut a sequence into pieces that one statement can name."""
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
+
+
+def now() -> str:
+    """Return the time as the store writes it: ISO 8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,388 @@
+"""The store itself: events in, states out, through SQLAlchemy Core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.errors import StoreError
+from pipeline.events import UNDOABLE, Event, EventKind, ImageState, Round, undo_stacks
+from pipeline.session import Progress, SaveResult, TaskFilter
+from pipeline.store.appending import append_events, derive_states
+from pipeline.store.engine import first_line, open_engine
+from pipeline.store.records import chunks, event_from_row, now, state_from_json
+from pipeline.store.tables import annotators, events, states, tasks
+
+#: How many of the latest actions undo reaches back.
+UNDO_DEPTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One image for one annotator."""
+
+    annotator: str
+    image_index: int
+    is_gold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task as the store knows it."""
+
+    position: int
+    image_index: int
+    is_gold: bool
+    is_decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRow:
+    """One annotator's decided state on one image."""
+
+    annotator: str
+    image_index: int
+    state: ImageState
+
+
+def open_store(url: str, n_classes: int) -> SqlStore:
+    """Open the store at a SQLAlchemy URL; `n_classes` bounds the class indices that it takes."""
+    return SqlStore(open_engine(url), n_classes)
+
+
+class SqlStore:
+    """Events in, states out. Safe to share between threads and processes.
+
+    Parameters
+    ----------
+    engine
+        From :func:`pipeline.store.engine.open_engine`.
+    n_classes
+        Size of the project's label space.
+    """
+
+    def __init__(self, engine: sa.Engine, n_classes: int) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(mlf_reader=True)
+        self._n_classes = n_classes
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    # ---------------------------------------------------------------- people and tasks
+
+    def add_annotators(self, names: Iterable[str], *, kind: str = "human") -> None:
+        """Make annotators known; one that is known already becomes active again and keeps its kind."""
+        with self._write() as connection:
+            known = {row.name for row in connection.execute(sa.select(annotators.c.name))}
+            for name in names:
+                _check_name(name)
+                if name in known:
+                    connection.execute(annotators.update().where(annotators.c.name == name).values(is_active=True))
+                else:
+                    connection.execute(annotators.insert().values(name=name, kind=kind, created=now()))
+                    known.add(name)
+
+    def annotator_kinds(self) -> dict[str, str]:
+        """Return every annotator's name and kind (`human` or `simulated`)."""
+        with self._read() as connection:
+            return {row.name: row.kind for row in connection.execute(sa.select(annotators).order_by(annotators.c.name))}
+
+    def assign(self, round_: Round, assignments: Sequence[Assignment]) -> int:
+        """Append tasks to the annotators' lists, in this order; those that exist already stay as they are.
+
+        Returns
+        -------
+        int
+            How many tasks are new.
+
+        Raises
+        ------
+        StoreError
+            If an annotator is unknown.
+        """
+        with self._write() as connection:
+            unknown = {a.annotator for a in assignments} - {
+                row[0] for row in connection.execute(sa.select(annotators.c.name))
+            }
+            if unknown:
+                raise StoreError(f"unknown annotators {', '.join(sorted(unknown))}; add them first")
+            known: dict[str, set[int]] = {}
+            next_position: dict[str, int] = {}
+            for name in {a.annotator for a in assignments}:
+                mine = sa.and_(tasks.c.round == round_.value, tasks.c.annotator == name)
+                known[name] = set(connection.scalars(sa.select(tasks.c.image_index).where(mine)))
+                top = connection.scalar(sa.select(sa.func.max(tasks.c.position)).where(mine))
+                next_position[name] = 0 if top is None else top + 1
+            rows = []
+            for assignment in assignments:
+                if assignment.image_index in known[assignment.annotator]:
+                    continue
+                known[assignment.annotator].add(assignment.image_index)
+                rows.append(
+                    {
+                        "round": round_.value,
+                        "annotator": assignment.annotator,
+                        "position": next_position[assignment.annotator],
+                        "image_index": assignment.image_index,
+                        "is_gold": assignment.is_gold,
+                    }
+                )
+                next_position[assignment.annotator] += 1
+            if rows:
+                connection.execute(tasks.insert(), rows)
+            return len(rows)
+
+    def unassign(self, round_: Round, annotator: str, image_indices: Iterable[int]) -> int:
+        """Take tasks that are not decided from an annotator; positions close up. Returns how many went."""
+        mine = sa.and_(tasks.c.round == round_.value, tasks.c.annotator == annotator)
+        gone = set(image_indices)
+        with self._write() as connection:
+            rows = [
+                row._asdict() for row in connection.execute(sa.select(tasks).where(mine).order_by(tasks.c.position))
+            ]
+            kept = [row for row in rows if row["is_decided"] or row["image_index"] not in gone]
+            if len(kept) < len(rows):
+                connection.execute(tasks.delete().where(mine))
+                if kept:
+                    connection.execute(tasks.insert(), [row | {"position": i} for i, row in enumerate(kept)])
+            return len(rows) - len(kept)
+
+    def annotators_of(self, round_: Round) -> dict[str, Progress]:
+        """Return everyone who has tasks in a round, with their progress."""
+        query = (
+            sa.select(
+                tasks.c.annotator,
+                sa.func.count(),
+                *(sa.func.sum(sa.cast(flag, sa.Integer)) for flag in _FLAGS),
+            )
+            .where(tasks.c.round == round_.value)
+            .group_by(tasks.c.annotator)
+            .order_by(tasks.c.annotator)
+        )
+        with self._read() as connection:
+            return {row[0]: Progress(*(int(n) for n in row[1:])) for row in connection.execute(query)}
+
+    def assignments(self, round_: Round) -> list[Assignment]:
+        """Return all tasks of a round, by annotator and position."""
+        query = (
+            sa.select(tasks.c.annotator, tasks.c.image_index, tasks.c.is_gold)
+            .where(tasks.c.round == round_.value)
+            .order_by(tasks.c.annotator, tasks.c.position)
+        )
+        with self._read() as connection:
+            return [Assignment(*row) for row in connection.execute(query)]
+
+    # ---------------------------------------------------------------- one annotator's view
+
+    def progress(self, round_: Round, annotator: str) -> Progress:
+        """Return how far an annotator is."""
+        query = sa.select(sa.func.count(), *(_count_true(flag) for flag in _FLAGS)).where(
+            _mine(tasks, round_, annotator)
+        )
+        with self._read() as connection:
+            row = connection.execute(query).one()
+            return Progress(*(int(n or 0) for n in row))
+
+    def tasks(self, round_: Round, annotator: str, positions: Sequence[int]) -> list[TaskRow]:
+        """Return the tasks at these positions, in this order; positions without a task are left out."""
+        found: dict[int, TaskRow] = {}
+        columns = (tasks.c.position, tasks.c.image_index, tasks.c.is_gold, tasks.c.is_decided)
+        with self._read() as connection:
+            for chunk in chunks(positions):
+                query = sa.select(*columns).where(_mine(tasks, round_, annotator), tasks.c.position.in_(chunk))
+                found |= {row.position: TaskRow(*row) for row in connection.execute(query)}
+        return [found[position] for position in positions if position in found]
+
+    def positions(self, round_: Round, annotator: str, image_indices: Sequence[int]) -> dict[int, int]:
+        """Return image index to position, for those of the images that are the annotator's."""
+        found: dict[int, int] = {}
+        with self._read() as connection:
+            for chunk in chunks(image_indices):
+                query = sa.select(tasks.c.image_index, tasks.c.position).where(
+                    _mine(tasks, round_, annotator), tasks.c.image_index.in_(chunk)
+                )
+                found |= {row[0]: row[1] for row in connection.execute(query)}
+        return found
+
+    def find(self, round_: Round, annotator: str, which: TaskFilter, start: int, step: int) -> int | None:
+        """Return the nearest position from `start` on, forward (`step` 1) or backward (-1), that passes the filter."""
+        condition = _FILTERS[which]
+        query = sa.select(tasks.c.position).where(_mine(tasks, round_, annotator), condition).limit(1)
+        if step >= 0:
+            query = query.where(tasks.c.position >= start).order_by(tasks.c.position)
+        else:
+            query = query.where(tasks.c.position <= start).order_by(tasks.c.position.desc())
+        with self._read() as connection:
+            return connection.scalar(query)
+
+    def states(self, round_: Round, annotator: str, image_indices: Sequence[int]) -> dict[int, ImageState]:
+        """Return the states of these images; an image without events has an empty one."""
+        found: dict[int, ImageState] = {}
+        with self._read() as connection:
+            for chunk in chunks(image_indices):
+                query = sa.select(states.c.image_index, states.c.state).where(
+                    _mine(states, round_, annotator), states.c.image_index.in_(chunk)
+                )
+                found |= {row[0]: state_from_json(row[1]) for row in connection.execute(query)}
+        return {image_index: found.get(image_index, ImageState()) for image_index in image_indices}
+
+    def last_seq(self, round_: Round, annotator: str) -> int:
+        """Return the `seq` of an annotator's last event in a round; 0 where there is none."""
+        with self._read() as connection:
+            return connection.scalar(sa.select(sa.func.max(events.c.seq)).where(_mine(events, round_, annotator))) or 0
+
+    def changed_images(self, round_: Round, annotator: str, since_seq: int) -> tuple[int, set[int]]:
+        """Return the last `seq`, and the images with events after `since_seq`."""
+        query = sa.select(events.c.image_index, sa.func.max(events.c.seq)).where(
+            _mine(events, round_, annotator), events.c.seq > since_seq
+        )
+        with self._read() as connection:
+            rows = connection.execute(query.group_by(events.c.image_index)).all()
+        return max((row[1] for row in rows), default=since_seq), {row[0] for row in rows}
+
+    def undo_stacks(self, round_: Round, annotator: str) -> tuple[list[Event], list[Event]]:
+        """Return what the annotator can undo and redo, the next one last, over the last `UNDO_DEPTH` actions."""
+        kinds = [kind.value for kind in (*UNDOABLE, EventKind.UNDO, EventKind.REDO)]
+        query = (
+            sa.select(events)
+            .where(_mine(events, round_, annotator), events.c.kind.in_(kinds))
+            .order_by(events.c.seq.desc())
+            .limit(UNDO_DEPTH)
+        )
+        with self._read() as connection:
+            return undo_stacks(event_from_row(row) for row in connection.execute(query))
+
+    def latest_image(self, round_: Round, annotator: str) -> int | None:
+        """Return the image of an annotator's last event in a round."""
+        query = sa.select(events.c.image_index).where(_mine(events, round_, annotator)).order_by(events.c.seq.desc())
+        with self._read() as connection:
+            return connection.scalar(query.limit(1))
+
+    # ---------------------------------------------------------------- writing
+
+    def append(self, new: Sequence[Event]) -> list[SaveResult]:
+        """Append events to the log in one transaction, each exactly once.
+
+        An event that is in the log already is acknowledged again. One that is malformed, that names an image which is
+        not the annotator's, that undoes what is not theirs, or carries another event's id is refused, alone: the others
+        are taken.
+
+        Returns
+        -------
+        list of SaveResult
+            One an event, in the same order. When this returns, what has a `seq` is on the disk.
+
+        Raises
+        ------
+        StoreError
+            If the store is away, full or read-only. Then nothing of this call was taken; sending it again is safe.
+        """
+        results: dict[int, SaveResult] = {}
+        candidates: list[tuple[int, Event]] = []
+        for position, event in enumerate(new):
+            try:
+                event.check(self._n_classes)
+            except (StoreError, KeyError, TypeError) as error:
+                results[position] = SaveResult(event.event_id, None, str(error))
+            else:
+                candidates.append((position, event))
+        if candidates:
+            with self._write() as connection:
+                if connection.dialect.name == "postgresql":
+                    # One writer at a time, so that `seq` order is commit order and no reader skips an event.
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(727002)"))
+                results |= append_events(connection, candidates)
+        return [results[position] for position in range(len(new))]
+
+    def rebuild(self, progress: Any = None) -> int:
+        """Derive all states and task flags from the log anew; returns how many states there are.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of states done so far, if given.
+        """
+        with self._write() as connection:
+            connection.execute(states.delete())
+            connection.execute(tasks.update().values(is_decided=False, has_unsure=False, has_comment=False))
+            keys = connection.execute(
+                sa.select(events.c.round, events.c.annotator, events.c.image_index).distinct()
+            ).all()
+            done = 0
+            for chunk in chunks(keys):
+                derive_states(connection, [(key[0], key[1], key[2]) for key in chunk])
+                done += len(chunk)
+                if progress is not None:
+                    progress(done)
+            return len(keys)
+
+    # ---------------------------------------------------------------- the whole log, for analysis
+
+    def iter_states(self, round_: Round) -> Iterator[VoteRow]:
+        """Yield the state of every (annotator, image) with events, streamed in (image, annotator) order."""
+        query = (
+            sa.select(states.c.annotator, states.c.image_index, states.c.state)
+            .where(states.c.round == round_.value)
+            .order_by(states.c.image_index, states.c.annotator)
+        )
+        with self._read() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(query):
+                yield VoteRow(row.annotator, row.image_index, state_from_json(row.state))
+
+    def iter_events(self, round_: Round | None = None, annotator: str | None = None) -> Iterator[Event]:
+        """Yield events in the order of the log."""
+        query = sa.select(events).order_by(events.c.seq)
+        if round_ is not None:
+            query = query.where(events.c.round == round_.value)
+        if annotator is not None:
+            query = query.where(events.c.annotator == annotator)
+        with self._read() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(query):
+                yield event_from_row(row)
+
+    # ---------------------------------------------------------------- transactions
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreError(f"the store did not take it: {first_line(error)}; nothing was written") from error
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        try:
+            with self._reader.connect() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreError(f"the store cannot be read: {first_line(error)}") from error
+
+
+_FLAGS = (tasks.c.is_decided, tasks.c.has_unsure, tasks.c.has_comment)
+_FILTERS = {
+    TaskFilter.ALL: sa.true(),
+    TaskFilter.NOT_DONE: tasks.c.is_decided.is_(sa.false()),
+    TaskFilter.DONE: tasks.c.is_decided.is_(sa.true()),
+    TaskFilter.UNSURE: tasks.c.has_unsure.is_(sa.true()),
+    TaskFilter.COMMENTED: tasks.c.has_comment.is_(sa.true()),
+}
+
+
+def _mine(table: sa.Table, round_: Round, annotator: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.round == round_.value, table.c.annotator == annotator)
+
+
+def _count_true(flag: sa.Column[bool]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(sa.cast(flag, sa.Integer)), 0)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > 200 or any(ord(c) < 32 for c in name):
+        raise StoreError(f"annotator name {name[:50]!r}: use 1 to 200 printable characters")
