@@ -232,6 +232,22 @@ class SqlStore:
                 found |= {row[0]: state_from_json(row[1]) for row in connection.execute(query)}
         return {image_index: found.get(image_index, ImageState()) for image_index in image_indices}
 
+    def states_of_images(self, round_: Round, image_indices: Sequence[int]) -> dict[int, dict[str, ImageState]]:
+        """Return everyone's states on these images: image index to annotator to state."""
+        found: dict[int, dict[str, ImageState]] = {image_index: {} for image_index in image_indices}
+        columns = (states.c.image_index, states.c.annotator, states.c.state)
+        with self._read() as connection:
+            for chunk in chunks(image_indices):
+                # `round` and `image_index` are in the key, `annotator` between them: name the annotators to use it.
+                query = sa.select(*columns).where(
+                    states.c.round == round_.value,
+                    states.c.annotator.in_(sa.select(annotators.c.name)),
+                    states.c.image_index.in_(chunk),
+                )
+                for row in connection.execute(query):
+                    found[row.image_index][row.annotator] = state_from_json(row.state)
+        return found
+
     def last_seq(self, round_: Round, annotator: str) -> int:
         """Return the `seq` of an annotator's last event in a round; 0 where there is none."""
         with self._read() as connection:
