@@ -297,8 +297,6 @@ class LocalSession:
         if not 0 <= class_index < len(self._tables.label_space):
             n_classes = len(self._tables.label_space)
             raise DatasetError(f"no class {class_index}; the label space has indices 0 to {n_classes - 1}")
-                f"no class {class_index}; the label space has indices 0 to {len(self.label_space()) - 1}"
-            )
 
 
 def _media_type(data: bytes) -> str:

@@ -1,7 +1,7 @@
 """What the annotation round said about an image, shown to refiners without names.
 
-A voice's letter is fixed for an image but says nothing across images: letters are dealt by a hash of image and annotator,
-so that a refiner cannot follow one colleague through the data set.
+A voice's letter is fixed for an image but says nothing across images: letters are dealt by a hash of image and
+annotator, so that a refiner cannot follow one colleague through the data set.
 """
 
 from __future__ import annotations
