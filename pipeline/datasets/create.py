@@ -1,0 +1,195 @@
+"""Making a project from images and a label space."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from tqdm.auto import tqdm
+
+from pipeline.datasets.folder import class_folders, folder_records
+from pipeline.datasets.locations import is_url, join_location
+from pipeline.datasets.manifest import default_images_root, is_manifest, manifest_classes, manifest_records
+from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, read_skipped
+from pipeline.errors import DatasetError, ProjectError
+from pipeline.images import check_header, read_image
+from pipeline.labelspace import LabelSpace, label_space_from_keys, load_label_space
+from pipeline.project import SETTINGS_FILE, Project, create_project, open_project
+from pipeline.settings import ProjectSection, Settings
+
+Check = Literal["none", "header", "full"]
+_CHECK_BATCH = 1024
+_CHECK_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class InitSummary:
+    """What became of the source: counts of images, and what was skipped."""
+
+    n_images: int
+    n_classes: int
+    n_unlabelled: int
+    n_without_file: int
+    skipped: tuple[SkippedRow, ...]
+
+
+def init_project(
+    root: str | Path,
+    images: str | Path,
+    classes: str | Path | None = None,
+    examples: str | Path | None = None,
+    name: str | None = None,
+    *,
+    images_root: str | Path | None = None,
+    has_files: bool = True,
+    check: Check = "header",
+    settings: Settings | None = None,
+) -> Project:
+    """Make a project folder with its label space and its table of images.
+
+    The folder appears under its name only when it is whole.
+
+    Parameters
+    ----------
+    root
+        A new or empty folder.
+    images
+        A folder of images or a manifest, local or an fsspec URL; see :mod:`pipeline.datasets`.
+    classes
+        A label space by name or file; left out, it is the folder's sub-folders or the manifest's labels.
+    examples
+        Folder of example images: one sub-folder a class, or flat `<class key>.jpg`. Left out, examples are drawn from
+        the images themselves.
+    name
+        What people call the project; the folder's name where left out.
+    images_root
+        What a manifest's paths are relative to; its own folder where left out.
+    has_files
+        False where a manifest's images have no files here.
+    check
+        How each file is looked at: not at all, its header (default), or decoded in full.
+    settings
+        Everything else that `mlf.toml` holds.
+
+    Raises
+    ------
+    ProjectError
+        If the folder is in use.
+    DatasetError
+        If the source cannot be read, or not one image of it can be used.
+    """
+    root = Path(root).expanduser()
+    _require_free(root)
+    source = _absolute(images)
+    from_manifest = is_manifest(source)
+    base = _absolute(images_root) if images_root else default_images_root(source) if from_manifest else source
+    space = _label_space(source, classes, from_manifest=from_manifest)
+    section = ProjectSection(
+        name=name or root.resolve().name, images_root=base, examples_root=_absolute(examples) if examples else base
+    )
+    if examples and not is_url(section.examples_root) and not Path(section.examples_root).is_dir():
+        raise DatasetError(f"{examples}: no such folder of examples")
+    records = (
+        manifest_records(source, space, base, has_files=has_files) if from_manifest else folder_records(source, space)
+    )
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as staging:
+        project = create_project(Path(staging) / "project", replace(settings or Settings(), project=section), space)
+        _write_images(project, _checked(_unique(records), base, check), source)
+        if root.exists():
+            root.rmdir()
+        project.root.rename(root)
+    return open_project(root)
+
+
+def init_summary(project: Project) -> InitSummary:
+    """Return what became of a project's source, from its tables."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(project.images_path, columns=["path", "original_label"])
+    return InitSummary(
+        n_images=table.num_rows,
+        n_classes=len(project.label_space),
+        n_unlabelled=pc.sum(pc.is_null(table["original_label"])).as_py() or 0,
+        n_without_file=pc.sum(pc.is_null(table["path"])).as_py() or 0,
+        skipped=tuple(read_skipped(project.skipped_path)),
+    )
+
+
+def _write_images(project: Project, records: Iterable[ImageRecord | SkippedRow], source: str) -> None:
+    with ImageTableWriter(project.images_path, project.skipped_path) as writer:
+        for record in tqdm(records, desc="images", unit=" images", mininterval=0.5):
+            writer.add(record)
+    if writer.n_images:
+        return
+    if not writer.skipped:
+        raise DatasetError(f"{source}: holds no images")
+    reasons = Counter(row.reason.split(": ", 1)[-1] for row in writer.skipped)
+    first = writer.skipped[0]
+    raise DatasetError(
+        f"{source}: not one of {len(writer.skipped)} rows can be used; the first, {first.image_id or first.path}: "
+        f"{first.reason} ({len(reasons)} different reasons in all); check the classes and where the images lie"
+    )
+
+
+def _unique(records: Iterable[ImageRecord | SkippedRow]) -> Iterator[ImageRecord | SkippedRow]:
+    seen: set[str] = set()
+    for record in records:
+        if isinstance(record, SkippedRow):
+            yield record
+        elif record.image_id in seen:
+            yield SkippedRow(record.image_id, record.path, "duplicate id: an earlier row has it; that one is kept")
+        else:
+            seen.add(record.image_id)
+            yield record
+
+
+def _checked(
+    records: Iterator[ImageRecord | SkippedRow], root: str, check: Check
+) -> Iterator[ImageRecord | SkippedRow]:
+    """Turn records whose file does not pass the check into skipped rows, keeping the order."""
+    if check == "none":
+        yield from records
+        return
+    look: Callable[[str], object] = check_header if check == "header" else read_image
+
+    def checked(record: ImageRecord | SkippedRow) -> ImageRecord | SkippedRow:
+        if isinstance(record, SkippedRow) or record.path is None:
+            return record
+        try:
+            look(join_location(root, record.path))
+        except DatasetError as error:
+            return SkippedRow(record.image_id, record.path, str(error))
+        return record
+
+    with ThreadPoolExecutor(_CHECK_THREADS) as pool:
+        while batch := list(islice(records, _CHECK_BATCH)):
+            yield from pool.map(checked, batch)
+
+
+def _label_space(source: str, classes: str | Path | None, *, from_manifest: bool) -> LabelSpace:
+    if classes is not None:
+        return load_label_space(classes)
+    keys = manifest_classes(source) if from_manifest else class_folders(source)
+    if not keys:
+        raise DatasetError(f"{source}: has no class-named sub-folders; name the classes with `--classes`")
+    return label_space_from_keys(keys, name=f"the classes of {source}")
+
+
+def _require_free(root: Path) -> None:
+    if (root / SETTINGS_FILE).exists():
+        raise ProjectError(f"{root} is a project already; open it, or choose another folder")
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ProjectError(f"{root} exists and is not empty; choose a new folder for the project")
+
+
+def _absolute(location: str | Path) -> str:
+    text = str(location)
+    return text.rstrip("/") if is_url(text) else str(Path(text).expanduser().resolve())

@@ -1,0 +1,114 @@
+"""Where a file lies: a local path, or a URL that `fsspec` understands."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import DatasetError
+
+#: File name endings that are taken for images, in lower case.
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"})
+_DIGITS = re.compile(r"(\d+)")
+
+
+def is_url(location: str) -> bool:
+    """Tell whether a location is an fsspec URL (`s3://…`, `https://…`) rather than a local path."""
+    return "://" in location
+
+
+def has_image_suffix(path: str) -> bool:
+    """Tell whether a path ends like an image file."""
+    return posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES
+
+
+def natural_key(path: str) -> tuple[tuple[tuple[int, int, str], ...], ...]:
+    """Return a sort key that puts `img2` before `img10`, folder by folder."""
+    return tuple(
+        tuple((0, int(chunk), "") if chunk.isdecimal() else (1, 0, chunk) for chunk in _DIGITS.split(part) if chunk)
+        for part in path.split("/")
+    )
+
+
+def join_location(root: str, path: str) -> str:
+    """Return where a file below `root` lies.
+
+    Parameters
+    ----------
+    root
+        A local folder or an fsspec URL.
+    path
+        Relative to it, with `/` between folders.
+
+    Raises
+    ------
+    DatasetError
+        If the path is absolute, a URL, or climbs out of `root`: a manifest must not reach other files.
+    """
+    normal = posixpath.normpath(path)
+    if not path or posixpath.isabs(normal) or is_url(path) or normal == ".." or normal.startswith("../"):
+        raise DatasetError(f"{path!r} leads out of {root or 'the data set'}; paths must be relative and stay below it")
+    if not root:
+        raise DatasetError(f"{path!r}: the project names no folder for it; set images_root in mlf.toml")
+    if is_url(root):
+        return f"{root.rstrip('/')}/{normal}"
+    return str(Path(root) / normal)
+
+
+def relative_location(location: str, root: str) -> str:
+    """Return `location` relative to `root`; a relative location is returned as it is.
+
+    Raises
+    ------
+    DatasetError
+        If it lies elsewhere.
+    """
+    if is_url(location):
+        prefix = root.rstrip("/") + "/"
+        if not location.startswith(prefix):
+            raise DatasetError(f"{location} lies outside of the images' root {root}; name another root")
+        return location.removeprefix(prefix)
+    if not Path(location).is_absolute():
+        return location
+    if is_url(root) or not Path(location).is_relative_to(root):
+        raise DatasetError(f"{location} lies outside of the images' root {root}; name another root")
+    return Path(location).relative_to(root).as_posix()
+
+
+def open_location(location: str) -> IO[bytes]:
+    """Open a file for reading; a remote one is fetched whole, since image decoders seek.
+
+    Raises
+    ------
+    DatasetError
+        If it is missing or cannot be read.
+    """
+    try:
+        if not is_url(location):
+            return Path(location).open("rb")
+        import fsspec
+
+        with fsspec.open(location, "rb") as file:
+            return BytesIO(file.read())
+    except FileNotFoundError as error:
+        raise DatasetError(f"{location}: no such file") from error
+    except (OSError, ImportError, ValueError) as error:
+        raise DatasetError(f"{location}: cannot be read: {error}") from error
+
+
+def read_bytes(location: str) -> bytes:
+    """Return a file's content.
+
+    Raises
+    ------
+    DatasetError
+        If it is missing or cannot be read.
+    """
+    with open_location(location) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise DatasetError(f"{location}: cannot be read: {error}") from error

@@ -1,0 +1,133 @@
+"""Rows on their way into `images.parquet` and `skipped.parquet`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.schemas import IMAGES, IMAGES_ROW_GROUP, SKIPPED
+
+#: Key of the file metadata that tells which source rows became images: a JSON object of `n_rows` and `skipped`.
+SOURCE_ROWS_KEY = b"source_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One image as its source describes it; `path` is None where there is no file, `label` a class index."""
+
+    image_id: str
+    path: str | None
+    label: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """One image or row that could not be used, and why."""
+
+    image_id: str | None
+    path: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """Which rows of the source became images: tables made elsewhere lie in the order of *its* rows."""
+
+    n_rows: int
+    skipped: tuple[int, ...]
+
+
+class ImageTableWriter:
+    """Write images and skipped rows as they come, a row group at a time.
+
+    Parameters
+    ----------
+    images_path, skipped_path
+        The two Parquet files; they are whole only after the context is left without an error.
+    """
+
+    def __init__(self, images_path: Path, skipped_path: Path) -> None:
+        self.n_images = 0
+        self.n_unlabelled = 0
+        self.n_without_file = 0
+        self.skipped: list[SkippedRow] = []
+        self._skipped_positions: list[int] = []
+        self._buffer: list[ImageRecord] = []
+        self._writer = pq.ParquetWriter(images_path, IMAGES, compression="zstd")
+        self._skipped_path = skipped_path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._writer.close()
+            return
+        self._flush()
+        rows = {"n_rows": self.n_images + len(self.skipped), "skipped": self._skipped_positions}
+        self._writer.add_key_value_metadata({SOURCE_ROWS_KEY.decode(): json.dumps(rows)})
+        self._writer.close()
+        write_skipped(self.skipped, self._skipped_path)
+
+    def add(self, row: ImageRecord | SkippedRow) -> None:
+        """Take the next row of the source."""
+        if isinstance(row, SkippedRow):
+            self._skipped_positions.append(self.n_images + len(self.skipped))
+            self.skipped.append(row)
+            return
+        self.n_images += 1
+        self.n_unlabelled += row.label is None
+        self.n_without_file += row.path is None
+        self._buffer.append(row)
+        if len(self._buffer) == IMAGES_ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._buffer:
+            return
+        first = self.n_images - len(self._buffer)
+        columns = [
+            pa.array(range(first, self.n_images), pa.int32()),
+            pa.array([row.image_id for row in self._buffer], pa.string()),
+            pa.array([row.path for row in self._buffer], pa.string()),
+            pa.array([row.label for row in self._buffer], pa.int32()),
+        ]
+        self._writer.write_table(pa.table(columns, schema=IMAGES), row_group_size=IMAGES_ROW_GROUP)
+        self._buffer.clear()
+
+
+def read_source_rows(images_path: Path) -> SourceRows:
+    """Return which rows of the source became images; all of them where the file does not say."""
+    metadata = pq.read_metadata(images_path)
+    found = (metadata.metadata or {}).get(SOURCE_ROWS_KEY)
+    if found is None:
+        return SourceRows(metadata.num_rows, ())
+    content = json.loads(found)
+    return SourceRows(int(content["n_rows"]), tuple(content["skipped"]))
+
+
+def write_skipped(rows: list[SkippedRow], path: Path) -> None:
+    """Write `skipped.parquet` in one step."""
+    columns = {
+        "image_id": [row.image_id for row in rows],
+        "path": [row.path for row in rows],
+        "reason": [row.reason for row in rows],
+    }
+    temporary = path.with_name(path.name + ".new")
+    pq.write_table(pa.table(columns, schema=SKIPPED), temporary)
+    temporary.replace(path)
+
+
+def read_skipped(path: Path) -> list[SkippedRow]:
+    """Return the rows of `skipped.parquet`; none where there is no such file."""
+    if not path.exists():
+        return []
+    return [SkippedRow(row["image_id"], row["path"], row["reason"]) for row in pq.read_table(path).to_pylist()]
