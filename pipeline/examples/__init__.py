@@ -1,0 +1,1 @@
+"""Example images of each class, shown beside a proposal."""

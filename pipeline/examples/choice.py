@@ -1,0 +1,50 @@
+"""Which images stand for a class: a reproducible draw from a reference set."""
+
+from __future__ import annotations
+
+import posixpath
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import pyarrow.parquet as pq
+
+from pipeline.datasets.folder import walk_files
+from pipeline.datasets.locations import has_image_suffix, natural_key
+from pipeline.labelspace import LabelSpace
+from pipeline.project import Project
+
+
+def example_candidates(project: Project) -> dict[int, list[str]]:
+    """Return every image that may stand for a class: class index to paths below `examples_root`.
+
+    They are the images of the examples' folder, or the project's own by original label where that is the same folder.
+    """
+    if project.examples_root == project.images_root:
+        return _own_images(project)
+    return _by_class(walk_files(project.examples_root), project.label_space)
+
+
+def draw_order(candidates: Sequence[str], class_key: str, seed: int) -> list[str]:
+    """Return a class's candidates in the order drawn; it depends on them, the class and the seed alone."""
+    drawn = sorted(candidates, key=natural_key)
+    random.Random(f"{seed}\0{class_key}").shuffle(drawn)
+    return drawn
+
+
+def _by_class(paths: Iterable[str], space: LabelSpace) -> dict[int, list[str]]:
+    found: Mapping[int, list[str]] = defaultdict(list)
+    for path in paths:
+        key = path.split("/", 1)[0] if "/" in path else posixpath.splitext(path)[0]
+        if has_image_suffix(path) and key in space:
+            found[space.index_of(key)].append(path)
+    return dict(found)
+
+
+def _own_images(project: Project) -> dict[int, list[str]]:
+    found: Mapping[int, list[str]] = defaultdict(list)
+    table = pq.read_table(project.images_path, columns=["path", "original_label"])
+    for path, label in zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True):
+        if path is not None and label is not None:
+            found[label].append(path)
+    return dict(found)

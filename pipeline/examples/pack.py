@@ -1,0 +1,131 @@
+"""Packing each class's examples into one picture, so that they travel to a browser once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, ImageOps
+from tqdm.auto import tqdm
+
+from pipeline.datasets.locations import join_location
+from pipeline.errors import DatasetError
+from pipeline.examples.choice import draw_order, example_candidates
+from pipeline.images import read_image
+from pipeline.project import Project
+from pipeline.schemas import EXAMPLES, EXAMPLES_ROW_GROUP
+
+_MAX_COLUMNS = 5
+_SPRITE_QUALITY = 85
+_THREADS = 8
+_CLASSES_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSummary:
+    """How many classes have examples, how many examples there are, and which files could not be read, with reasons."""
+
+    n_classes: int
+    n_classes_with_examples: int
+    n_examples: int
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _PackedClass:
+    class_index: int
+    n_columns: int
+    sprite: bytes
+    sources: list[str]
+    unreadable: list[str]
+
+
+def pack_examples(project: Project) -> ExampleSummary:
+    """Choose up to `examples_per_class` images a class and write them to `examples.parquet`.
+
+    The choice depends on the images, the class and the project's seed alone. Unreadable files are passed over, the next
+    one drawn takes their place. The table appears under its name only when it is whole.
+
+    Raises
+    ------
+    DatasetError
+        If the folder of examples is missing.
+    """
+    settings = project.settings.proposals
+    candidates = example_candidates(project) if settings.examples_per_class else {}
+    space = project.label_space
+    drawn = [draw_order(candidates.get(info.index, ()), info.key, settings.seed) for info in space]
+
+    def pack(class_index: int) -> _PackedClass:
+        return _pack_class(class_index, drawn[class_index], project)
+
+    temporary = project.examples_path.with_name(project.examples_path.name + ".new")
+    n_with_examples = n_examples = 0
+    unreadable: list[str] = []
+    indices = iter(range(len(space)))
+    progress = tqdm(total=len(space), desc="examples", unit=" classes")
+    with ThreadPoolExecutor(_THREADS) as pool, progress, pq.ParquetWriter(temporary, EXAMPLES) as writer:
+        while batch := list(islice(indices, _CLASSES_AT_ONCE)):
+            packed = list(pool.map(pack, batch))
+            writer.write_table(_table(packed, settings.thumbnail_px), row_group_size=EXAMPLES_ROW_GROUP)
+            n_with_examples += sum(bool(row.sources) for row in packed)
+            n_examples += sum(len(row.sources) for row in packed)
+            unreadable += [reason for row in packed for reason in row.unreadable]
+            progress.update(len(batch))
+        summary = ExampleSummary(len(space), n_with_examples, n_examples, tuple(unreadable))
+        writer.add_key_value_metadata({"unreadable": json.dumps(unreadable)})
+    temporary.replace(project.examples_path)
+    return summary
+
+
+def _pack_class(class_index: int, drawn: Sequence[str], project: Project) -> _PackedClass:
+    settings = project.settings.proposals
+    tiles: list[Image.Image] = []
+    sources: list[str] = []
+    unreadable: list[str] = []
+    for path in drawn:
+        if len(tiles) == settings.examples_per_class:
+            break
+        try:
+            image = read_image(join_location(project.examples_root, path), reduce_to_px=settings.thumbnail_px)
+        except DatasetError as error:
+            unreadable.append(str(error))
+            continue
+        side_px = settings.thumbnail_px
+        tiles.append(ImageOps.fit(image, (side_px, side_px), Image.Resampling.LANCZOS))
+        sources.append(path)
+    n_columns = max(1, min(_MAX_COLUMNS, len(tiles)))
+    return _PackedClass(class_index, n_columns, _sprite(tiles, n_columns), sources, unreadable)
+
+
+def _sprite(tiles: Sequence[Image.Image], n_columns: int) -> bytes:
+    if not tiles:
+        return b""
+    tile_px = tiles[0].width
+    n_rows = -(-len(tiles) // n_columns)
+    sprite = Image.new("RGB", (n_columns * tile_px, n_rows * tile_px), "white")
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, n_columns)
+        sprite.paste(tile, (column * tile_px, row * tile_px))
+    buffer = BytesIO()
+    sprite.save(buffer, "JPEG", quality=_SPRITE_QUALITY)
+    return buffer.getvalue()
+
+
+def _table(packed: Sequence[_PackedClass], tile_px: int) -> pa.Table:
+    columns: dict[str, list[Any]] = {
+        "class_index": [row.class_index for row in packed],
+        "n_examples": [len(row.sources) for row in packed],
+        "n_columns": [row.n_columns for row in packed],
+        "tile_px": [tile_px] * len(packed),
+        "sprite": [row.sprite for row in packed],
+        "sources": [row.sources for row in packed],
+    }
+    return pa.table(columns, schema=EXAMPLES)

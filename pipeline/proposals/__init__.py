@@ -1,0 +1,1 @@
+"""Stage 1: which classes are offered for each image."""

@@ -1,0 +1,163 @@
+"""Reading proposals by row group: what a session needs of a table of any size.
+
+Nothing here imports torch or pandas.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import DatasetError
+from pipeline.schemas import PROPOSALS_ROW_GROUP
+
+_GROUPS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """The proposals of one image, the best first; `score` holds None where nobody scored them."""
+
+    class_index: tuple[int, ...]
+    score: tuple[float | None, ...]
+    model: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalArrays:
+    """All proposals at once, padded at the end of each row.
+
+    Parameters
+    ----------
+    class_index
+        int32 (n_images, n_proposals), padded with -1.
+    score
+        float32, same shape; NaN where there is none.
+    model
+        int16, same shape: position in `models`, padded with -1.
+    models
+        Names of the models.
+    """
+
+    class_index: npt.NDArray[np.int32]
+    score: npt.NDArray[np.float32]
+    model: npt.NDArray[np.int16]
+    models: tuple[str, ...]
+
+
+class ProposalReader:
+    """A finished `proposals.parquet`; opening it reads its footer alone, and it may be shared by threads.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    DatasetError
+        If it is not a table of proposals.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self._file = pq.ParquetFile(self.path)
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"{self.path}: cannot be read as proposals: {error}") from error
+        metadata: Mapping[bytes, bytes] = self._file.metadata.metadata or {}
+        if b"models" not in metadata:
+            raise DatasetError(f"{self.path}: names no models; make it anew with `mlf propose --restart`")
+        self.models: tuple[str, ...] = tuple(json.loads(metadata[b"models"]))
+        self.n_images: int = self._file.metadata.num_rows
+        self._groups: OrderedDict[int, pa.Table] = OrderedDict()
+        self._lock = Lock()
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Return how the proposals were made, as recorded in the file."""
+        content: dict[str, Any] = json.loads((self._file.metadata.metadata or {}).get(b"settings", b"{}"))
+        return content
+
+    def rows(self, image_indices: Iterable[int]) -> dict[int, ProposalRow]:
+        """Return the proposals of these images, reading only the row groups they lie in.
+
+        Raises
+        ------
+        DatasetError
+            If there is no such image.
+        """
+        return {image_index: self._row(image_index) for image_index in image_indices}
+
+    def images_proposing(self, class_index: int, n_proposals: int | None = None) -> list[int]:
+        """Return the images for which a class is among the first `n_proposals` (all where None), in order."""
+        found: list[npt.NDArray[np.int64]] = []
+        first = 0
+        for group in range(self._file.num_row_groups):
+            with self._lock:
+                column = self._file.read_row_group(group, columns=["class_index"]).column(0).combine_chunks()
+            offsets = column.offsets.to_numpy() - column.offsets[0].as_py()
+            hits = np.flatnonzero(column.flatten().to_numpy() == class_index)
+            rows = np.searchsorted(offsets, hits, side="right") - 1
+            if n_proposals is not None:
+                rows = rows[hits - offsets[rows] < n_proposals]
+            found.append(rows + first)
+            first += len(column)
+        return np.concatenate(found).tolist() if found else []
+
+    def as_arrays(self) -> ProposalArrays:
+        """Return every image's proposals as padded arrays."""
+        with self._lock:
+            table = self._file.read(columns=["class_index", "score", "model"])
+        return ProposalArrays(
+            class_index=pad_lists(table.column("class_index"), -1, np.dtype(np.int32)),
+            score=pad_lists(table.column("score"), np.nan, np.dtype(np.float32)),
+            model=pad_lists(table.column("model"), -1, np.dtype(np.int16)),
+            models=self.models,
+        )
+
+    def _row(self, image_index: int) -> ProposalRow:
+        if not 0 <= image_index < self.n_images:
+            raise DatasetError(f"{self.path}: no image {image_index}; it has images 0 to {self.n_images - 1}")
+        row = self._group(image_index // PROPOSALS_ROW_GROUP).slice(image_index % PROPOSALS_ROW_GROUP, 1).to_pylist()[0]
+        if row["image_index"] != image_index:
+            raise DatasetError(
+                f"{self.path}: image {row['image_index']} lies where {image_index} is due; "
+                "make the proposals anew with `mlf propose --restart`"
+            )
+        names = tuple(self.models[position] for position in row["model"])
+        return ProposalRow(tuple(row["class_index"]), tuple(row["score"]), names)
+
+    def _group(self, group: int) -> pa.Table:
+        with self._lock:
+            if group in self._groups:
+                self._groups.move_to_end(group)
+                return self._groups[group]
+            table = self._file.read_row_group(group)
+            self._groups[group] = table
+            if len(self._groups) > _GROUPS_KEPT:
+                self._groups.popitem(last=False)
+            return table
+
+
+def pad_lists(column: pa.ChunkedArray, filler: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return a column of lists as one array (n_rows, longest list), padded at the end; null items become `filler` too."""
+    lists = column.combine_chunks()
+    if isinstance(lists, pa.ChunkedArray):  # an empty column stays chunked
+        lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], column.type)
+    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    padded = np.full((len(lists), int(lengths.max(initial=0))), filler, dtype)
+    is_filled = np.arange(padded.shape[1]) < lengths[:, None]
+    padded[is_filled] = lists.flatten().fill_null(pa.scalar(filler, lists.type.value_type)).to_numpy()
+    return padded
