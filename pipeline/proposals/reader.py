@@ -152,7 +152,7 @@ class ProposalReader:
 
 
 def pad_lists(column: pa.ChunkedArray, filler: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return a column of lists as one array (n_rows, longest list), padded at the end; null items become `filler` too."""
+    """Return a column of lists as one array (n_rows, longest list), padded at the end; null items are padded too."""
     lists = column.combine_chunks()
     if isinstance(lists, pa.ChunkedArray):  # an empty column stays chunked
         lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], column.type)

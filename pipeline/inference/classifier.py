@@ -1,0 +1,186 @@
+"""A `timm` model made ready: its weights, its own preprocessing and what its outputs mean in a label space."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import timm
+import torch
+from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_model_data_config
+from timm.models import load_state_dict
+from torch import nn
+
+from pipeline.errors import DatasetError
+from pipeline.inference.checkpoint import CheckpointDescription, ModelSource, read_description
+from pipeline.labelspace import LabelSpace
+
+ClassOrder = Literal["keys", "assumed"]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model in evaluation mode.
+
+    Parameters
+    ----------
+    name
+        What tables call it.
+    module
+        The network, on the CPU, in float32.
+    data_config
+        `timm`'s data configuration: input size, mean, std, crop and interpolation.
+    outputs, class_indices
+        int64 (n_known,) each: output ``outputs[i]`` of the network stands for class ``class_indices[i]``.
+    n_missing
+        Classes of the label space that the model does not know.
+    class_order
+        ``keys`` where outputs were paired with classes by key; ``assumed`` where nothing names the outputs and they
+        are taken to lie in the label space's order.
+    """
+
+    name: str
+    module: nn.Module
+    data_config: dict[str, Any]
+    outputs: torch.Tensor
+    class_indices: torch.Tensor
+    n_missing: int
+    class_order: ClassOrder
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what decides this model's ranking of an image, to tell runs apart."""
+        digest = hashlib.sha256()
+        for key, value in sorted(self.module.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(value.detach().reshape(-1).view(torch.uint8).numpy().tobytes())
+        pairs = hashlib.sha256(torch.stack([self.outputs, self.class_indices]).numpy().tobytes())
+        return {
+            "model": self.name,
+            "weights_sha256": digest.hexdigest(),
+            "preprocessing": {key: _plain(value) for key, value in sorted(self.data_config.items())},
+            "classes_sha256": pairs.hexdigest(),
+            "class_order": self.class_order,
+        }
+
+
+def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_classes: bool = False) -> Classifier:
+    """Load a model and pair its outputs with the classes of a label space.
+
+    Parameters
+    ----------
+    source
+        Which model.
+    space
+        The project's label space.
+    allow_missing_classes
+        Take a model that does not know every class; those are then never proposed.
+
+    Raises
+    ------
+    DatasetError
+        If `timm` does not know the model, its weights cannot be loaded, or its classes are not the label space's.
+    """
+    described = read_description(source.checkpoint) if source.checkpoint else CheckpointDescription()
+    module = _load_checkpoint(source, described, space) if source.checkpoint else _load_pretrained(source)
+    module.eval().requires_grad_(requires_grad=False)
+    data_config = {**resolve_model_data_config(module), **described.preprocessing}
+    n_outputs = int(getattr(module, "num_classes", 0))
+    keys = described.class_keys or _known_keys(module, n_outputs)
+    order: ClassOrder = "keys"
+    if keys is None:
+        keys, order = _assumed_keys(source, n_outputs, space), "assumed"
+    if len(keys) != n_outputs:
+        raise DatasetError(f"model {source.label}: has {n_outputs} outputs but names {len(keys)} classes")
+    outputs, class_indices = _pair(source.label, keys, space, allow_missing_classes=allow_missing_classes)
+    return Classifier(
+        name=source.label,
+        module=module,
+        data_config=data_config,
+        outputs=torch.tensor(outputs),
+        class_indices=torch.tensor(class_indices),
+        n_missing=len(space) - len(outputs),
+        class_order=order,
+    )
+
+
+def _load_pretrained(source: ModelSource) -> nn.Module:
+    try:
+        module: nn.Module = timm.create_model(source.architecture or source.label, pretrained=True)
+    except Exception as error:  # timm, its hub client and the network raise whatever they like
+        raise DatasetError(
+            f"model {source.architecture!r}: cannot be loaded with pretrained weights: {_first_line(error)}; "
+            "`timm.list_models(pretrained=True)` lists names; without a network give --checkpoint"
+        ) from error
+    return module
+
+
+def _load_checkpoint(source: ModelSource, described: CheckpointDescription, space: LabelSpace) -> nn.Module:
+    architecture = source.architecture or described.architecture
+    if not architecture:
+        raise DatasetError(
+            f"{source.checkpoint}: nothing says what model it is; name it with --model, or put a JSON with "
+            '"architecture" beside it'
+        )
+    n_classes = described.num_classes or len(described.class_keys or ()) or len(space)
+    overlay = described.preprocessing
+    try:
+        module: nn.Module = timm.create_model(
+            architecture, pretrained=False, num_classes=n_classes, pretrained_cfg_overlay=overlay or None
+        )
+    except Exception as error:  # constructors raise whatever they like
+        raise DatasetError(f"model {architecture!r}: cannot be made: {_first_line(error)}") from error
+    try:
+        state = load_state_dict(str(source.checkpoint), weights_only=True)
+        module.load_state_dict(state)
+    except (RuntimeError, OSError, ValueError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+        raise DatasetError(
+            f"{source.checkpoint}: not weights of a {architecture} with {n_classes} classes: {_first_line(error)}"
+        ) from error
+    return module
+
+
+def _known_keys(module: nn.Module, n_outputs: int) -> Sequence[str] | None:
+    """Return the classes that the pretrained weights themselves name; None for weights of unknown classes."""
+    config = getattr(module, "pretrained_cfg", None) or {}
+    names = config.get("label_names")
+    if names:
+        return tuple(names)
+    subset = infer_imagenet_subset(module)
+    return None if subset is None else tuple(ImageNetInfo(subset).label_names())[:n_outputs]
+
+
+def _assumed_keys(source: ModelSource, n_outputs: int, space: LabelSpace) -> Sequence[str]:
+    if n_outputs != len(space):
+        raise DatasetError(
+            f"model {source.label}: has {n_outputs} outputs that nothing names, and {space.name} has {len(space)} "
+            'classes; list its classes as "class_keys" in a JSON beside the checkpoint'
+        )
+    return space.keys
+
+
+def _pair(
+    name: str, keys: Sequence[str], space: LabelSpace, *, allow_missing_classes: bool
+) -> tuple[list[int], list[int]]:
+    output_of = {key: output for output, key in enumerate(keys)}
+    known = [info.index for info in space if info.key in output_of]
+    missing = [info.key for info in space if info.key not in output_of]
+    if not known or (missing and not allow_missing_classes):
+        examples = ", ".join(missing[:3])
+        hint = "; --allow-missing-classes takes it all the same" if known else f"; it knows {', '.join(keys[:3])}, …"
+        raise DatasetError(
+            f"model {name}: does not know {len(missing)} of the {len(space)} classes of {space.name} "
+            f"({examples}{', …' if len(missing) > len(missing[:3]) else ''}){hint}"
+        )
+    return [output_of[space[index].key] for index in known], known
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__

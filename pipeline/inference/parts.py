@@ -1,0 +1,174 @@
+"""A long table written part by part, so that a run that was cut off goes on where it was.
+
+Parts lie in a folder of their own, each complete or absent; the table appears under its final name only when it is
+whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import ProjectError
+
+_MANIFEST = "run.json"
+_LOCK = "lock"
+
+
+class PartialTable:
+    """The parts of one unfinished table; use it as a context, which keeps other runs out.
+
+    Parameters
+    ----------
+    folder
+        Where the parts lie; made when first needed, removed when the table is finished.
+    settings
+        What the run depends on, as plain JSON: parts of other settings are not mixed with these.
+    restart
+        Throw away the parts that are there.
+
+    Raises
+    ------
+    ProjectError
+        On entering, if another process is at work there, or the parts were made with other settings.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any], *, restart: bool = False) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._restart = restart
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self._folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._adopt_or_begin()
+        except BlockingIOError as error:
+            self._release()
+            raise ProjectError(f"{self._folder}: another run is at work here; wait for it to end") from error
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._release()
+
+    @property
+    def n_rows(self) -> int:
+        """Return how many rows are there, counted from the first without a gap."""
+        return sum(pq.read_metadata(path).num_rows for path in self._parts())
+
+    def write_part(self, first_row: int, table: pa.Table) -> None:
+        """Write the rows from `first_row` on: they are on disk, whole, when this returns."""
+        write_whole(table, self._part(first_row))
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the parts in order."""
+        for path in self._parts():
+            yield pq.read_table(path)
+
+    def finish(self, path: Path, schema: pa.Schema, row_group_size: int, metadata: dict[str, str]) -> None:
+        """Join the parts into the table `path` and remove them."""
+        temporary = path.with_name(path.name + ".new")
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            waiting = schema.empty_table()
+            for part in self.tables():
+                waiting = pa.concat_tables([waiting, part.replace_schema_metadata(None)])
+                n_ready = waiting.num_rows // row_group_size * row_group_size
+                if n_ready:
+                    writer.write_table(waiting.slice(0, n_ready), row_group_size=row_group_size)
+                    waiting = waiting.slice(n_ready)
+            if waiting.num_rows:
+                writer.write_table(waiting, row_group_size=row_group_size)
+            writer.add_key_value_metadata(metadata)
+        put_in_place(temporary, path)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove every part."""
+        shutil.rmtree(self._folder)
+
+    def _parts(self) -> Iterator[Path]:
+        first_row = 0
+        while (n_rows := _n_whole_rows(self._part(first_row))) is not None:
+            yield self._part(first_row)
+            first_row += n_rows
+
+    def _adopt_or_begin(self) -> None:
+        manifest = self._folder / _MANIFEST
+        if manifest.exists() and not self._restart:
+            refuse_other_settings(json.loads(manifest.read_text()), self._settings, str(self._folder))
+            return
+        for path in self._folder.glob("*.parquet*"):
+            path.unlink()
+        temporary = manifest.with_name(manifest.name + ".new")
+        temporary.write_text(json.dumps(self._settings, indent=1))
+        put_in_place(temporary, manifest)
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _part(self, first_row: int) -> Path:
+        return self._folder / f"part-{first_row:010d}.parquet"
+
+
+def _n_whole_rows(path: Path) -> int | None:
+    """Return how many rows a part has; None where it is missing, damaged or empty."""
+    try:
+        return int(pq.read_metadata(path).num_rows) or None
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def write_whole(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file so that it is there whole or not at all, even when the power fails."""
+    temporary = path.with_name(path.name + ".new")
+    pq.write_table(table, temporary, compression="zstd")
+    put_in_place(temporary, path)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a finished file its final name, once its content is on disk."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], where: str) -> None:
+    """Check that what is there was made with the same settings.
+
+    Raises
+    ------
+    ProjectError
+        If not; the message names the settings that differ.
+    """
+    differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+    if differing:
+        said = "; ".join(f"{name} was {_short(found.get(name))}, now {_short(wanted.get(name))}" for name in differing)
+        raise ProjectError(f"{where}: made with other settings ({said}); use the same, or --restart to begin anew")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "…"
