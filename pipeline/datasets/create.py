@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from tqdm.auto import tqdm
 
@@ -106,6 +106,20 @@ def init_project(
             root.rmdir()
         project.root.rename(root)
     return open_project(root)
+
+
+def as_check(value: str) -> Check:
+    """Return how files are looked at, from what a person typed.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such way.
+    """
+    for known in get_args(Check):
+        if value == known:
+            return cast(Check, known)
+    raise DatasetError(f"check {value!r}: files are looked at in one of the ways {', '.join(get_args(Check))}")
 
 
 def init_summary(project: Project) -> InitSummary:

@@ -1,0 +1,57 @@
+"""`mlf init`: make a project from images and classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    project: Annotated[Path, typer.Argument(help="New folder for the project.")],
+    images: Annotated[
+        str,
+        typer.Option(help="Folder with one sub-folder a class, or a CSV or Parquet manifest; a path or an fsspec URL."),
+    ],
+    classes: Annotated[
+        str | None,
+        typer.Option(help="`imagenet-1k`, or a CSV, JSON or Parquet file; left out, the sub-folders or labels found."),
+    ] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(help="Folder of example images: one sub-folder a class, or `<class key>.jpg`; else the images."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What people call the project.")] = None,
+    images_root: Annotated[
+        str | None, typer.Option(help="What the manifest's paths are relative to; its own folder if left out.")
+    ] = None,
+    files: Annotated[
+        bool, typer.Option("--files/--no-files", help="Whether the manifest's images have files here.")
+    ] = True,
+    check: Annotated[str, typer.Option(help="Look at each file: `none`, `header`, or decode it in `full`.")] = "header",
+) -> None:
+    """Make a project from a single-label data set.
+
+    A manifest has a column for the image (`image`, `image_id` or `path`) and one for its label (`label`, `wnid` or
+    `class`: a class key or index). Values of `image` that end like an image file are paths; others are ids of images
+    without a file, for predictions made elsewhere. What cannot be used is named in `skipped.parquet`.
+
+    Example: mlf init birds --images photos/ && mlf propose birds --model resnet50.a1_in1k
+    """
+    from pipeline.datasets.create import as_check, init_project, init_summary
+
+    made = init_project(
+        project, images, classes, examples, name, images_root=images_root, has_files=files, check=as_check(check)
+    )
+    summary = init_summary(made)
+    typer.echo(f"{project}: {summary.n_images:,} images, {summary.n_classes:,} classes")
+    if summary.n_unlabelled:
+        typer.echo(f"{summary.n_unlabelled:,} images have no original label")
+    if summary.n_without_file:
+        typer.echo(f"{summary.n_without_file:,} images have no file here; propose with --from-predictions")
+    if summary.skipped:
+        typer.echo(f"{len(summary.skipped):,} rows or files skipped, named in {made.skipped_path}; the first:")
+        for row in summary.skipped[:3]:
+            typer.echo(f"  {row.image_id or row.path or '?'}: {row.reason}")
+    typer.echo(f"Next: mlf propose {project} --model NAME")

@@ -1,0 +1,200 @@
+"""One list of proposals from the rankings of many models, and how much of the refined labels it contains.
+
+Models that were run elsewhere leave ranks behind, not comparable scores, so ranks are what is merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DatasetError
+from pipeline.metrics.label_sets import LabelSets
+from pipeline.metrics.shares import Share
+
+#: Stands where the models name no further class.
+NO_CLASS = -1
+#: From 0-based ranks to what one model's naming a class at that rank is worth; falling, above 0.
+RankWeight = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+_IMAGES_PER_CHUNK = 4096
+
+
+def reciprocal_rank(rank: NDArray[np.int64], constant: float = 0.0) -> NDArray[np.float64]:
+    """Return ``1 / (constant + r)`` for rank *r* counted from 1.
+
+    The published constant of 60 suits lists of a thousand: over five ranks it is nearly flat, so that a class which a few
+    more models name fifth outdoes one which fewer name first. With 0 the top rank is worth five times the fifth.
+
+    References
+    ----------
+    Cormack, G. V., Clarke, C. L. A., Buettcher, S. (2009). Reciprocal rank fusion outperforms Condorcet and individual
+    rank learning methods. SIGIR, 758-759. doi:10.1145/1571941.1572114
+    """
+    return 1.0 / (constant + rank + 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class FusedProposals:
+    """The merged proposals of every image, the best first.
+
+    Parameters
+    ----------
+    class_index
+        ``(n_images, n_proposals)`` int32, :data:`NO_CLASS` where the models together name no more classes.
+    score
+        Same shape, float32 in (0, 1]: 1 is the top rank with every model; 0 beside :data:`NO_CLASS`.
+    source
+        Same shape, int16: position in `models` of the model that ranks the class highest, the first of equals; -1 beside
+        :data:`NO_CLASS`.
+    models
+        Names, in the order given.
+    """
+
+    class_index: NDArray[np.int32]
+    score: NDArray[np.float32]
+    source: NDArray[np.int16]
+    models: tuple[str, ...]
+
+    @property
+    def n_padded(self) -> int:
+        """Return how many places are left empty, over all images."""
+        return int(np.count_nonzero(self.class_index == NO_CLASS))
+
+    @property
+    def n_images_padded(self) -> int:
+        """Return how many images have fewer proposals than were asked for."""
+        return int(np.count_nonzero((self.class_index == NO_CLASS).any(axis=1)))
+
+
+@dataclass(frozen=True, eq=False)
+class ProposalRecall:
+    """How much of the refined labels the proposals contain.
+
+    Parameters
+    ----------
+    labels
+        Refined labels contained, over all refined labels.
+    complete_images
+        Images all of whose refined labels are contained, over those that have any.
+    per_image
+        ``(n_images,)`` share of each image's labels contained; NaN for an empty set.
+    """
+
+    labels: Share
+    complete_images: Share
+    per_image: NDArray[np.float64]
+
+
+def merge_proposals_by_rank(
+    predictions: Mapping[str, NDArray[np.integer]], n_proposals: int = 20, weight: RankWeight = reciprocal_rank
+) -> FusedProposals:
+    """Merge the rankings of many models into one: each class scores the sum of its rank weights over the models.
+
+    Independent of the order of the models (but for `source`) and of how deep each ranks. Ties go to the lower class index.
+
+    Parameters
+    ----------
+    predictions
+        Model name to ``(n_images, k)`` class indices, the best first, no class twice in a row; `k` may differ. -1 names
+        nothing.
+    n_proposals
+        How many to keep, at least 1.
+    weight
+        What a rank is worth.
+
+    Raises
+    ------
+    DatasetError
+        If there is no model, or they differ in the number of images.
+    """
+    if not predictions:
+        raise DatasetError("no model to merge proposals of")
+    if n_proposals < 1:
+        raise ValueError(f"n_proposals is {n_proposals}; at least 1 is due")
+    n_images = _common_length(predictions)
+    rankings = tuple(predictions.values())
+    depth = max(ranking.shape[1] for ranking in rankings)
+    weights = weight(np.arange(depth))
+    shape = (n_images, n_proposals)
+    class_index, source = np.full(shape, NO_CLASS, dtype=np.int32), np.full(shape, NO_CLASS, dtype=np.int16)
+    score = np.zeros(shape, dtype=np.float32)
+    for start in range(0, n_images, _IMAGES_PER_CHUNK):
+        rows = slice(start, min(start + _IMAGES_PER_CHUNK, n_images))
+        image, place, classes, scores, sources = _merge_chunk([ranking[rows] for ranking in rankings], weights)
+        is_kept = place < n_proposals
+        at = (start + image[is_kept], place[is_kept])
+        class_index[at], source[at] = classes[is_kept], sources[is_kept]
+        score[at] = scores[is_kept] / (len(rankings) * weights[0])
+    return FusedProposals(class_index, score, source, tuple(predictions))
+
+
+def proposal_recall(class_index: NDArray[np.integer], labels: LabelSets) -> ProposalRecall:
+    """Return what share of the refined labels the proposals contain.
+
+    Parameters
+    ----------
+    class_index
+        ``(n_images, n_proposals)``, :data:`NO_CLASS` for an empty place.
+    labels
+        Refined labels of the same images in the same order.
+
+    Raises
+    ------
+    DatasetError
+        If the shapes do not fit.
+    """
+    if class_index.ndim != 2 or len(class_index) != len(labels):
+        raise DatasetError(f"proposals of shape {class_index.shape} where ({len(labels)}, n_proposals) is due")
+    is_found = np.zeros(len(labels.class_index), dtype=bool)
+    for column in class_index.T:
+        is_found |= column[labels.image_index] == labels.class_index
+    n_found = np.bincount(labels.image_index[is_found], minlength=len(labels))
+    has_labels = labels.n_labels > 0
+    per_image = np.full(len(labels), np.nan)
+    per_image[has_labels] = n_found[has_labels] / labels.n_labels[has_labels]
+    return ProposalRecall(
+        Share(int(is_found.sum()), len(is_found)),
+        Share(int(np.count_nonzero((n_found == labels.n_labels) & has_labels)), int(has_labels.sum())),
+        per_image,
+    )
+
+
+def _common_length(predictions: Mapping[str, NDArray[np.integer]]) -> int:
+    first, n_images = next((name, len(ranking)) for name, ranking in predictions.items())
+    for name, ranking in predictions.items():
+        if ranking.ndim != 2 or ranking.shape[1] == 0 or len(ranking) != n_images:
+            raise DatasetError(
+                f"model {name!r} ranks an array of shape {ranking.shape}; (images, k) with the {n_images} images of model "
+                f"{first!r} is due"
+            )
+    return n_images
+
+
+def _merge_chunk(
+    rankings: list[NDArray[np.integer]], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return image, place, class, score and source of every class named, sorted by image and place."""
+    depth = len(weights)
+    n_images = len(rankings[0])
+    classes = np.concatenate([ranking.astype(np.int64) for ranking in rankings], axis=1)
+    ranks = np.concatenate([np.arange(ranking.shape[1]) for ranking in rankings])
+    models = np.concatenate([np.full(ranking.shape[1], model) for model, ranking in enumerate(rankings)])
+    n_classes = int(classes.max(initial=0)) + 1
+    is_named = classes >= 0
+    keys = (np.arange(n_images)[:, None] * n_classes + classes)[is_named]
+    named_ranks = np.broadcast_to(ranks, classes.shape)[is_named]
+    named_models = np.broadcast_to(models, classes.shape)[is_named]
+    pairs, group = np.unique(keys, return_inverse=True)
+    # How many models put the class at each rank: integers, so that the sum does not hang on the order of the models.
+    counts = np.bincount(group * depth + named_ranks, minlength=len(pairs) * depth).reshape(-1, depth)
+    scores = counts @ weights
+    best = np.full(len(pairs), np.iinfo(np.int64).max)
+    np.minimum.at(best, group, named_ranks * len(rankings) + named_models)
+    image, class_index = np.divmod(pairs, n_classes)
+    order = np.lexsort((class_index, -scores, image))
+    image = image[order]
+    place = np.arange(len(image)) - np.searchsorted(image, image)
+    return image, place, class_index[order], scores[order], best[order] % len(rankings)

@@ -1,0 +1,53 @@
+"""Writing `proposals.parquet`: whole or not at all, with a record of how it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.inference.parts import put_in_place, refuse_other_settings
+from pipeline.project import Project
+from pipeline.proposals.reader import ProposalReader
+from pipeline.schemas import PROPOSALS, PROPOSALS_ROW_GROUP
+
+
+def write_proposals(
+    project: Project, groups: Iterable[pa.Table], models: Sequence[str], settings: dict[str, Any]
+) -> None:
+    """Write the project's proposals.
+
+    Parameters
+    ----------
+    project
+        Whose proposals.
+    groups
+        Tables of the schema `PROPOSALS`, :data:`PROPOSALS_ROW_GROUP` rows each (the last may have fewer), in order.
+    models
+        Names that the column `model` refers to by position.
+    settings
+        How they were made, as plain JSON.
+    """
+    temporary = project.proposals_path.with_name(project.proposals_path.name + ".new")
+    with pq.ParquetWriter(temporary, PROPOSALS, compression="zstd") as writer:
+        for group in groups:
+            writer.write_table(group.replace_schema_metadata(None), row_group_size=PROPOSALS_ROW_GROUP)
+        writer.add_key_value_metadata({"models": json.dumps(list(models)), "settings": json.dumps(settings)})
+    put_in_place(temporary, project.proposals_path)
+
+
+def has_proposals(project: Project, settings: dict[str, Any]) -> bool:
+    """Tell whether the project has finished proposals, made with these very settings.
+
+    Raises
+    ------
+    ProjectError
+        If it has others: they may be in use, so they are not replaced unasked.
+    """
+    if not project.proposals_path.exists():
+        return False
+    refuse_other_settings(ProposalReader(project.proposals_path).settings, settings, str(project.proposals_path))
+    return True
