@@ -20,7 +20,7 @@ from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.parts import PartialTable, refuse_other_settings, write_whole
 from pipeline.project import Project
-from pipeline.proposals.reader import pad_lists
+from pipeline.proposals.reader import lists_from_padded, pad_lists
 from pipeline.schemas import PREDICTIONS, PROPOSALS_ROW_GROUP
 
 if TYPE_CHECKING:
@@ -168,26 +168,26 @@ def write_predictions(
     model
         The model's name.
     class_index
-        (n_images, k), the best first, in order of `image_index`.
+        (n_images, k), the best first, in order of `image_index`; -1 names nothing.
     settings
         Where they came from, kept in the file.
     """
-    n_images, width = class_index.shape
-    offsets = pa.array(np.arange(0, n_images * width + 1, max(1, width), dtype=np.int32)[: n_images + 1])
+    is_named = class_index >= 0
+    classes = lists_from_padded(class_index.astype(np.int32), is_named)
     columns = [
-        pa.array(np.arange(n_images, dtype=np.int32)),
-        pa.ListArray.from_arrays(offsets, pa.array(class_index.astype(np.int32).ravel())),
-        pa.ListArray.from_arrays(offsets, pa.nulls(n_images * width, pa.float32())),
+        pa.array(np.arange(len(class_index), dtype=np.int32)),
+        classes,
+        pa.ListArray.from_arrays(classes.offsets, pa.nulls(int(is_named.sum()), pa.float32())),
     ]
     metadata = {"model": model, "settings": json.dumps(dict(settings)), "skipped": "[]"}
     table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata(metadata)
     path = predictions_path(project, model)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(table, path)
+    write_whole(table, path, row_group_size=PROPOSALS_ROW_GROUP)
     return path
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_model_predictions(path: Path) -> Predictions:
     """Return one model's rankings as padded arrays.
 
     Raises
@@ -236,7 +236,9 @@ def _run(
     """Bring one model's table to its end; return how many images were done before."""
     path = predictions_path(project, model)
     n_images = int(pq.read_metadata(project.images_path).num_rows)
-    if path.exists() and not restart:
+    if restart:
+        path.unlink(missing_ok=True)
+    if path.exists():
         refuse_other_settings(read_run_settings(path), settings, str(path))
         return n_images
     with PartialTable(path.with_suffix(".partial"), settings, restart=restart) as parts:

@@ -89,6 +89,8 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
     data_config = {**resolve_model_data_config(module), **described.preprocessing}
     n_outputs = int(getattr(module, "num_classes", 0))
     keys = described.class_keys or _known_keys(module, n_outputs)
+    if keys and source.checkpoint and not described.class_keys and not any(key in space for key in keys):
+        keys = None  # trained on something else than what its number of outputs suggests
     order: ClassOrder = "keys"
     if keys is None:
         keys, order = _assumed_keys(source, n_outputs, space), "assumed"
@@ -146,7 +148,7 @@ def _known_keys(module: nn.Module, n_outputs: int) -> Sequence[str] | None:
     """Return the classes that the pretrained weights themselves name; None for weights of unknown classes."""
     config = getattr(module, "pretrained_cfg", None) or {}
     names = config.get("label_names")
-    if names:
+    if names and len(names) == n_outputs:
         return tuple(names)
     subset = infer_imagenet_subset(module)
     return None if subset is None else tuple(ImageNetInfo(subset).label_names())[:n_outputs]

@@ -136,10 +136,10 @@ def _n_whole_rows(path: Path) -> int | None:
         return None
 
 
-def write_whole(table: pa.Table, path: Path) -> None:
+def write_whole(table: pa.Table, path: Path, row_group_size: int | None = None) -> None:
     """Write a Parquet file so that it is there whole or not at all, even when the power fails."""
     temporary = path.with_name(path.name + ".new")
-    pq.write_table(table, temporary, compression="zstd")
+    pq.write_table(table, temporary, compression="zstd", row_group_size=row_group_size)
     put_in_place(temporary, path)
 
 

@@ -161,3 +161,9 @@ def pad_lists(column: pa.ChunkedArray, filler: float, dtype: np.dtype[Any]) -> n
     is_filled = np.arange(padded.shape[1]) < lengths[:, None]
     padded[is_filled] = lists.flatten().fill_null(pa.scalar(filler, lists.type.value_type)).to_numpy()
     return padded
+
+
+def lists_from_padded(values: npt.NDArray[Any], is_filled: npt.NDArray[np.bool_]) -> pa.ListArray:
+    """Return a padded array (n_rows, width) as a column of lists that hold the filled items alone."""
+    offsets = np.concatenate([[0], np.cumsum(is_filled.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values[is_filled]))

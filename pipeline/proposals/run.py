@@ -3,56 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.datasets.records import SkippedRow, read_skipped, write_skipped
-from pipeline.examples.pack import ExampleSummary, pack_examples
+from pipeline.examples.pack import pack_examples
 from pipeline.inference.checkpoint import ModelSource
-from pipeline.predictions import TOP_K, predict, predictions_path, read_failures, read_run_settings
+from pipeline.predictions import TOP_K, predict, read_run_settings
 from pipeline.project import Project
-from pipeline.proposals.reader import ProposalReader
-from pipeline.proposals.writer import has_proposals, write_proposals
+from pipeline.proposals.from_predictions import propose_from_predictions
+from pipeline.proposals.summary import ProposeSummary, propose_summary, record_skipped
+from pipeline.proposals.writer import discard_proposals, has_proposals, refuse_other_proposals, write_proposals
 from pipeline.schemas import PROPOSALS, PROPOSALS_ROW_GROUP
 
-#: How the reasons of images that stage 1 skipped begin, in `skipped.parquet`.
-SKIPPED_WHILE_PROPOSING = "while proposing: "
-
-
-@dataclass(frozen=True, slots=True)
-class ProposeSummary:
-    """What stage 1 came to.
-
-    Parameters
-    ----------
-    models
-        Names of the models the proposals come from.
-    n_images
-        Images of the project.
-    n_with_proposals
-        Images that have at least one.
-    n_done_before
-        Images that were ranked before this run began.
-    skipped
-        Images without proposals, with the reason.
-    examples
-        What packing the examples came to; None where they were packed before.
-    notes
-        What a person should know: classes the model does not know, an assumed order of classes.
-    """
-
-    models: tuple[str, ...]
-    n_images: int
-    n_with_proposals: int
-    n_done_before: int
-    skipped: tuple[SkippedRow, ...]
-    examples: ExampleSummary | None = None
-    notes: tuple[str, ...] = ()
+__all__ = ["ProposeSummary", "propose", "propose_from_predictions", "propose_summary"]
 
 
 def propose(
@@ -99,6 +65,10 @@ def propose(
     """
     source = ModelSource(model, Path(checkpoint) if checkpoint else None)
     n_proposals = project.settings.proposals.n_proposals
+    known = {"source": "model", "model": source.label, "n_proposals": n_proposals, "include_original": include_original}
+    if restart:
+        discard_proposals(project)
+    refuse_other_proposals(project, known)
     (done,) = predict(
         project,
         [source],
@@ -109,13 +79,8 @@ def propose(
         allow_missing_classes=allow_missing_classes,
         restart=restart,
     )
-    settings = {
-        **read_run_settings(done.path),
-        "source": "model",
-        "n_proposals": n_proposals,
-        "include_original": include_original,
-    }
-    if restart or not has_proposals(project, settings):
+    settings = {**read_run_settings(done.path), **known}
+    if not has_proposals(project, settings):
         groups = _topmost(project, done.path, n_proposals, include_original=include_original)
         write_proposals(project, groups, [source.label], settings)
     record_skipped(project, done.skipped)
@@ -133,22 +98,6 @@ def propose(
         examples=None if project.examples_path.exists() else pack_examples(project),
         notes=tuple(notes),
     )
-
-
-def propose_summary(project: Project) -> ProposeSummary:
-    """Return what stage 1 came to, from a project's finished tables."""
-    reader = ProposalReader(project.require(project.proposals_path, "mlf propose"))
-    paths = [predictions_path(project, model) for model in reader.models]
-    skipped = [row for path in paths if path.exists() for row in read_failures(path)]
-    n_empty = sum(int(pc.sum(pc.equal(lengths, 0)).as_py() or 0) for lengths in _lengths(project.proposals_path))
-    return ProposeSummary(reader.models, reader.n_images, reader.n_images - n_empty, reader.n_images, tuple(skipped))
-
-
-def record_skipped(project: Project, rows: tuple[SkippedRow, ...]) -> None:
-    """Name the images that stage 1 skipped in `skipped.parquet`, in place of those an earlier run named."""
-    earlier = [row for row in read_skipped(project.skipped_path) if not row.reason.startswith(SKIPPED_WHILE_PROPOSING)]
-    now = [SkippedRow(row.image_id, row.path, SKIPPED_WHILE_PROPOSING + row.reason) for row in rows]
-    write_skipped(earlier + now, project.skipped_path)
 
 
 def _topmost(project: Project, predictions: Path, n_proposals: int, *, include_original: bool) -> Iterator[pa.Table]:
@@ -172,8 +121,3 @@ def _put_last(original: int | None, classes: list[int], scores: list[float | Non
     del classes[n_proposals - 1 :], scores[n_proposals - 1 :]
     classes.append(original)
     scores.append(None)
-
-
-def _lengths(path: Path) -> Iterator[pa.Array]:
-    for batch in pq.ParquetFile(path).iter_batches(columns=["class_index"]):
-        yield batch.column(0).value_lengths()

@@ -49,5 +49,25 @@ def has_proposals(project: Project, settings: dict[str, Any]) -> bool:
     """
     if not project.proposals_path.exists():
         return False
-    refuse_other_settings(ProposalReader(project.proposals_path).settings, settings, str(project.proposals_path))
+    found = ProposalReader(project.proposals_path).settings
+    refuse_other_settings(found, settings, str(project.proposals_path))
     return True
+
+
+def refuse_other_proposals(project: Project, known: dict[str, Any]) -> None:
+    """Check what is known of a run before it begins against the proposals that are there.
+
+    Raises
+    ------
+    ProjectError
+        If the project has proposals of other settings.
+    """
+    if project.proposals_path.exists():
+        found = ProposalReader(project.proposals_path).settings
+        refuse_other_settings({name: found.get(name) for name in known}, known, str(project.proposals_path))
+
+
+def discard_proposals(project: Project) -> None:
+    """Remove a project's proposals and examples, so that a run which is cut off afterwards can be resumed."""
+    project.proposals_path.unlink(missing_ok=True)
+    project.examples_path.unlink(missing_ok=True)
