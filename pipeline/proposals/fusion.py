@@ -36,7 +36,7 @@ def reciprocal_rank(rank: NDArray[np.int64], constant: float = 60.0) -> NDArray[
     Cormack, G. V., Clarke, C. L. A., Buettcher, S. (2009). Reciprocal rank fusion outperforms Condorcet and individual
     rank learning methods. SIGIR, 758-759. doi:10.1145/1571941.1572114
     """
-    return 1.0 / (constant + rank + 1.0)
+    return np.reciprocal(rank.astype(np.float64) + (1.0 + constant))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +171,8 @@ def _common_length(predictions: Mapping[str, NDArray[np.integer]]) -> int:
     for name, ranking in predictions.items():
         if ranking.ndim != 2 or ranking.shape[1] == 0 or len(ranking) != n_images:
             raise DatasetError(
-                f"model {name!r} ranks an array of shape {ranking.shape}; (images, k) with the {n_images} images of model "
-                f"{first!r} is due"
+                f"model {name!r} ranks an array of shape {ranking.shape}; (images, k) with the {n_images} images of "
+                f"model {first!r} is due"
             )
     return n_images
 
