@@ -22,6 +22,7 @@ from pipeline.metrics.multilabel import (
 from pipeline.metrics.shares import Share
 
 FIGURES = ("top1", "top5", "real", "real_at_5")
+COLUMNS = ("model", *FIGURES, "n_images", "n_labelled")
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,12 @@ class Evaluation:
 
         `n_images` is the denominator of Top-1 and Top-5, `n_labelled` that of ReaL and Real@5.
         """
-        return pd.DataFrame([_record(accuracy) for accuracy in self.models])
+        return pd.DataFrame([_record(accuracy) for accuracy in self.models], columns=list(COLUMNS))
 
     def label_count_table(self) -> pd.DataFrame:
         """Return the columns of :meth:`table` after n_labels: one row a model and number of labels."""
-        return pd.DataFrame([{"n_labels": row.n_labels} | _record(row.accuracy) for row in self.by_label_count])
+        records = [{"n_labels": row.n_labels} | _record(row.accuracy) for row in self.by_label_count]
+        return pd.DataFrame(records, columns=["n_labels", *COLUMNS])
 
     def interval_table(self) -> pd.DataFrame:
         """Return model, figure, n_hits, n, value, low and high (95% Wilson): one row a model and defined figure."""

@@ -97,6 +97,14 @@ def test_a_model_with_another_number_of_images_is_named() -> None:
         evaluate_models({"stray": ints([[1, 0, 2, 3, 4]] * 3)}, ints([1, 1]), sets([1], [1]))
 
 
+def test_without_models_the_tables_are_empty_and_keep_their_columns() -> None:
+    result = evaluate_models({}, ints([1, 1]), sets([1, 2], []))
+    assert result.multi_label.value == 0.5
+    assert list(result.table().columns) == ["model", "top1", "top5", "real", "real_at_5", "n_images", "n_labelled"]
+    assert result.table().empty
+    assert result.label_count_table().empty
+
+
 def test_evaluation_on_no_images_is_refused() -> None:
     with pytest.raises(DatasetError, match="no images"):
         evaluate_models({}, ints([]), sets())
