@@ -235,7 +235,10 @@ def _run(
 ) -> int:
     """Bring one model's table to its end; return how many images were done before."""
     path = predictions_path(project, model)
-    n_images = int(pq.read_metadata(project.images_path).num_rows)
+    paths = pq.read_table(project.images_path, columns=["path"]).column("path")
+    n_images = len(paths)
+    if paths.null_count == n_images:
+        raise DatasetError(f"{project.root}: no image has a file here; make proposals with --from-predictions FILE.npz")
     if restart:
         path.unlink(missing_ok=True)
     if path.exists():

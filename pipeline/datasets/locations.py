@@ -25,12 +25,13 @@ def has_image_suffix(path: str) -> bool:
     return posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES
 
 
-def natural_key(path: str) -> tuple[tuple[tuple[int, int, str], ...], ...]:
-    """Return a sort key that puts `img2` before `img10`, folder by folder."""
-    return tuple(
+def natural_key(path: str) -> tuple[tuple[tuple[tuple[int, int, str], ...], ...], str]:
+    """Return a sort key that puts `img2` before `img10`, folder by folder; no two paths have the same."""
+    parts = tuple(
         tuple((0, int(chunk), "") if chunk.isdecimal() else (1, 0, chunk) for chunk in _DIGITS.split(part) if chunk)
         for part in path.split("/")
     )
+    return parts, path
 
 
 def join_location(root: str, path: str) -> str:

@@ -52,9 +52,10 @@ class PartialTable:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self._folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o666)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A record lock, not flock: decoding workers outlive a killed run by seconds, and must not inherit it.
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._adopt_or_begin()
-        except BlockingIOError as error:
+        except (BlockingIOError, PermissionError) as error:
             self._release()
             raise ProjectError(f"{self._folder}: another run is at work here; wait for it to end") from error
         except BaseException:

@@ -1,0 +1,237 @@
+"""Projects made from folders and manifests, through `init_project` and the tables it leaves."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.datasets.create import init_project, init_summary
+from pipeline.datasets.locations import join_location, natural_key
+from pipeline.datasets.records import read_source_rows
+from pipeline.errors import DatasetError, ProjectError
+from pipeline.project import Project, open_project
+from pipeline.schemas import IMAGES, SKIPPED
+
+
+def draw(path: Path, colour: str = "red") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (16, 12), colour).save(path)
+
+
+def write_csv(path: Path, header: list[str], rows: list[list[Any]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def image_rows(project: Project) -> list[tuple[int, str, str | None, int | None]]:
+    table = pq.read_table(project.images_path)
+    assert table.schema.remove_metadata().equals(IMAGES)
+    return [tuple(row.values()) for row in table.to_pylist()]  # type: ignore[misc]
+
+
+def skipped_rows(project: Project) -> dict[str, str]:
+    table = pq.read_table(project.skipped_path)
+    assert table.schema.equals(SKIPPED)
+    return {row["image_id"]: row["reason"] for row in table.to_pylist()}
+
+
+def test_a_folder_tree_names_the_classes_and_orders_images_naturally(tmp_path: Path) -> None:
+    for name in ("dog/10.png", "dog/2.png", "cat/1.png", "cat/more/3.jpg"):
+        draw(tmp_path / "images" / name)
+    project = init_project(tmp_path / "project", tmp_path / "images")
+    assert project.label_space.keys == ("cat", "dog")
+    assert image_rows(project) == [
+        (0, "cat/1.png", "cat/1.png", 0),
+        (1, "cat/more/3.jpg", "cat/more/3.jpg", 0),
+        (2, "dog/2.png", "dog/2.png", 1),
+        (3, "dog/10.png", "dog/10.png", 1),
+    ]
+
+
+def test_what_cannot_be_used_is_named_with_its_reason_and_the_rest_goes_on(tmp_path: Path) -> None:
+    draw(tmp_path / "images/cat/1.png")
+    draw(tmp_path / "images/bird/1.png")
+    (tmp_path / "images/cat/broken.jpg").write_bytes(b"not a picture")
+    (tmp_path / "images/cat/notes.txt").write_text("hello")
+    (tmp_path / "images/cat/.hidden.jpg").write_text("left out")
+    (tmp_path / "classes.csv").write_text("key\ncat\ndog\n")
+    project = init_project(tmp_path / "project", tmp_path / "images", tmp_path / "classes.csv")
+    assert [row[1] for row in image_rows(project)] == ["cat/1.png"]
+    skipped = skipped_rows(project)
+    assert "unknown class 'bird'" in skipped["bird/1.png"]
+    assert "not an image" in skipped["cat/broken.jpg"]
+    assert "does not end like one" in skipped["cat/notes.txt"]
+    assert len(skipped) == len(init_summary(project).skipped) == 3
+
+
+def test_flat_files_named_by_their_class_are_labelled_so(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.png", "stray.jpg"):
+        draw(tmp_path / "images" / name)
+    (tmp_path / "classes.csv").write_text("key\na\nb\n")
+    project = init_project(tmp_path / "project", tmp_path / "images", tmp_path / "classes.csv")
+    assert [(row[1], row[3]) for row in image_rows(project)] == [("a.png", 0), ("b.jpg", 1)]
+    assert "unknown class 'stray'" in skipped_rows(project)["stray.jpg"]
+
+
+def test_flat_files_with_other_names_have_no_label(tmp_path: Path) -> None:
+    draw(tmp_path / "images/1.jpg")
+    (tmp_path / "classes.csv").write_text("key\na\nb\n")
+    project = init_project(tmp_path / "project", tmp_path / "images", tmp_path / "classes.csv")
+    assert [row[3] for row in image_rows(project)] == [None]
+    assert init_summary(project).n_unlabelled == 1
+
+
+def test_a_manifest_keeps_its_order_and_names_every_row_it_cannot_use(tmp_path: Path) -> None:
+    for name in ("z.png", "a.png", "other/b.png"):
+        draw(tmp_path / name)
+    rows = [
+        ["z.png", "dog"],
+        ["missing.png", "dog"],
+        ["a.png", "0"],
+        ["z.png", "cat"],
+        ["other/b.png", "horse"],
+        ["", "cat"],
+        ["../outside.png", "cat"],
+        [str(tmp_path / "other/b.png"), "cat"],
+    ]
+    manifest = write_csv(tmp_path / "images.csv", ["image", "wnid"], rows)
+    (tmp_path / "classes.csv").write_text("key\ncat\ndog\n")
+    project = init_project(tmp_path / "project", manifest, tmp_path / "classes.csv")
+    assert [row[2:] for row in image_rows(project)] == [("z.png", 1), ("a.png", 0), ("other/b.png", 0)]
+    reasons = [row["reason"] for row in pq.read_table(project.skipped_path).to_pylist()]
+    expected = ["no such file", "duplicate id", "row 6: unknown class 'horse'", "row 7: names no image", "leads out of"]
+    assert len(reasons) == len(expected)
+    assert all(word in reason for word, reason in zip(expected, reasons, strict=True))
+    source = read_source_rows(project.images_path)
+    assert (source.n_rows, source.skipped) == (8, (1, 3, 4, 5, 6))
+
+
+def test_a_manifest_of_ids_makes_images_without_files(tmp_path: Path) -> None:
+    manifest = write_csv(tmp_path / "ids.csv", ["image", "label"], [["8f2a", "cat"], ["11bc", ""]])
+    project = init_project(tmp_path / "project", manifest)
+    assert image_rows(project) == [(0, "8f2a", None, 0), (1, "11bc", None, None)]
+
+
+def test_names_that_end_like_files_are_ids_where_a_manifest_has_no_files(tmp_path: Path) -> None:
+    manifest = write_csv(tmp_path / "ids.csv", ["image", "label"], [["1.JPEG", "cat"]])
+    project = init_project(tmp_path / "project", manifest, has_files=False)
+    assert image_rows(project) == [(0, "1.JPEG", None, 0)]
+
+
+def test_csv_and_parquet_manifests_make_the_same_images(tmp_path: Path) -> None:
+    names = [f"{i}.png" for i in range(5)]
+    for name in names:
+        draw(tmp_path / name)
+    labels = ["b", "a", "b", "c", "a"]
+    as_csv = write_csv(tmp_path / "m.csv", ["label", "path", "image_id"], [[y, p, p[0]] for y, p in zip(labels, names)])  # noqa: B905
+    pq.write_table(
+        pa.table({"image_id": [p[0] for p in names], "path": names, "label": labels}), tmp_path / "m.parquet"
+    )
+    made = [init_project(tmp_path / f"project{i}", m) for i, m in enumerate((as_csv, tmp_path / "m.parquet"))]
+    assert image_rows(made[0]) == image_rows(made[1])
+    assert [row[1] for row in image_rows(made[0])] == list("01234")
+
+
+def test_images_are_found_behind_an_fsspec_url(tmp_path: Path) -> None:
+    filesystem = fsspec.filesystem("memory")
+    draw(tmp_path / "one.png")
+    for name in ("cat/1.png", "dog/1.png"):
+        filesystem.pipe(f"/init-test/{name}", (tmp_path / "one.png").read_bytes())
+    filesystem.pipe("/init-test/dog/2.png", b"broken")
+    project = init_project(tmp_path / "project", "memory://init-test")
+    assert [row[2] for row in image_rows(project)] == ["cat/1.png", "dog/1.png"]
+    assert list(skipped_rows(project)) == ["dog/2.png"]
+    assert project.images_root == "memory://init-test"
+
+
+def test_a_source_in_which_everything_fails_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    manifest = write_csv(tmp_path / "images.csv", ["image", "label"], [["1.png", "cat"], ["2.png", "cat"]])
+    with pytest.raises(DatasetError, match=r"not one of 2 rows can be used; the first, 1\.png: .*no such file"):
+        init_project(tmp_path / "project", manifest)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.csv"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"), [(["picture", "label"], "no column names the image"), ([], "empty|no label column")]
+)
+def test_a_manifest_without_the_columns_it_needs_is_refused(tmp_path: Path, header: list[str], message: str) -> None:
+    manifest = write_csv(tmp_path / "images.csv", header, [])
+    with pytest.raises(DatasetError, match=message):
+        init_project(tmp_path / "project", manifest, "imagenet-1k" if header else None)
+
+
+def test_a_folder_in_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    draw(tmp_path / "images/cat/1.png")
+    init_project(tmp_path / "project", tmp_path / "images")
+    before = {path: path.read_bytes() for path in (tmp_path / "project").iterdir()}
+    with pytest.raises(ProjectError, match="is a project already"):
+        init_project(tmp_path / "project", tmp_path / "images")
+    assert {path: path.read_bytes() for path in (tmp_path / "project").iterdir()} == before
+
+
+def test_a_full_check_finds_what_a_header_hides(tmp_path: Path) -> None:
+    draw(tmp_path / "images/cat/1.jpg")
+    Image.effect_noise((300, 300), 50).save(tmp_path / "images/cat/cut.jpg")
+    whole = (tmp_path / "images/cat/cut.jpg").read_bytes()
+    (tmp_path / "images/cat/cut.jpg").write_bytes(whole[: len(whole) // 3])
+    assert init_summary(init_project(tmp_path / "a", tmp_path / "images")).n_images == 2
+    assert init_summary(init_project(tmp_path / "b", tmp_path / "images", check="full")).n_images == 1
+    (tmp_path / "images/cat/1.jpg").write_bytes(b"")
+    assert init_summary(init_project(tmp_path / "c", tmp_path / "images", check="none")).n_images == 2
+
+
+def test_the_settings_say_where_images_and_examples_lie(tmp_path: Path) -> None:
+    draw(tmp_path / "images/cat/1.png")
+    draw(tmp_path / "examples/cat/7.png")
+    init_project(tmp_path / "project", tmp_path / "images", examples=tmp_path / "examples", name="cats")
+    project = open_project(tmp_path / "project")
+    assert project.settings.project.name == "cats"
+    assert project.images_root == str(tmp_path / "images")
+    assert project.examples_root == str(tmp_path / "examples")
+
+
+@given(st.sets(st.text("0123456789ab./", min_size=1, max_size=8), max_size=12), st.randoms())
+def test_natural_order_does_not_depend_on_the_order_before(names: set[str], random: Random) -> None:
+    shuffled = list(names)
+    random.shuffle(shuffled)
+    assert sorted(shuffled, key=natural_key) == sorted(names, key=natural_key)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text("ab./\\ ", min_size=1, max_size=12))
+def test_no_path_reaches_outside_of_the_root(tmp_path: Path, path: str) -> None:
+    try:
+        location = join_location(str(tmp_path / "root"), path)
+    except DatasetError:
+        return
+    assert Path(location).resolve().is_relative_to((tmp_path / "root").resolve())
+
+
+@pytest.mark.shared_data
+def test_real_photographs_named_by_wordnet_id_are_labelled_by_it(tmp_path: Path, shared_data: Path) -> None:
+    project = init_project(tmp_path / "project", shared_data / "imagenet_samples", "imagenet-1k")
+    rows = image_rows(project)
+    assert len(rows) == 1000
+    assert all(project.label_space[row[3]].key == Path(row[1]).stem for row in rows if row[3] is not None)
+    assert init_summary(project).skipped == ()
+
+
+@pytest.mark.shared_data
+def test_the_imagenetv2_manifest_is_read_as_published(tmp_path: Path, shared_data: Path) -> None:
+    manifest = shared_data / "imagenetv2_matched_frequency" / "images.csv"
+    project = init_project(tmp_path / "project", manifest, "imagenet-1k")
+    with manifest.open(newline="") as file:
+        published = [(row["image"], row["wnid"]) for row in csv.DictReader(file)]
+    keys = project.label_space.keys
+    assert [(row[1], keys[row[3]]) for row in image_rows(project) if row[3] is not None] == published

@@ -1,0 +1,51 @@
+"""Small projects and a small model with random weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from pipeline.datasets.create import init_project
+from pipeline.project import Project
+from pipeline.settings import ProposalSection, Settings
+
+CLASS_KEYS = tuple(f"class_{index:02d}" for index in range(30))
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the weights of a small model, with the JSON that describes it."""
+    path = tmp_path_factory.mktemp("models") / "small.pth"
+    torch.manual_seed(1)
+    torch.save(timm.create_model("test_resnet", num_classes=len(CLASS_KEYS)).state_dict(), path)
+    described = {"architecture": "test_resnet", "num_classes": len(CLASS_KEYS), "input_size": [3, 48, 48]}
+    path.with_suffix(".json").write_text(json.dumps({**described, "class_keys": CLASS_KEYS}))
+    return path
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., Project]:
+    """Return a function that makes a project of `n_images` noise images and `n_proposals` proposals each."""
+
+    def make(n_images: int = 24, n_proposals: int = 7, name: str = "project") -> Project:
+        images = tmp_path / "images"
+        if not images.exists():
+            generator = np.random.default_rng(0)
+            for number in range(n_images):
+                path = images / CLASS_KEYS[number % len(CLASS_KEYS)] / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                coarse = generator.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+                Image.fromarray(coarse).resize((70, 56), Image.Resampling.BICUBIC).save(path)
+        classes = tmp_path / "classes.json"
+        classes.write_text(json.dumps(CLASS_KEYS))
+        settings = Settings(proposals=ProposalSection(n_proposals=n_proposals))
+        return init_project(tmp_path / name, images, classes, settings=settings)
+
+    return make
