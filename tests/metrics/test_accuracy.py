@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.evaluation import evaluate_models
+from pipeline.metrics.accuracy import hit_ranks
 from pipeline.metrics.label_sets import LabelSets, label_sets_from_lists
 
 N_CLASSES = 9
@@ -90,6 +91,12 @@ def test_minus_one_in_a_ranking_hits_neither_a_label_nor_a_missing_label() -> No
     accuracy = evaluate_models({"m": ints([[-1] * 5, [-1] * 5])}, ints([-1, 3]), sets([3], [3])).models[0]
     assert (accuracy.top1.n_hits, accuracy.top1.n) == (0, 1)
     assert (accuracy.real.n_hits, accuracy.real.n) == (0, 2)
+
+
+def test_hit_ranks_count_from_zero_and_give_the_depth_for_nowhere() -> None:
+    hits = hit_ranks(ints([[4, 2, 7], [4, 2, 7], [-1, -1, -1]]), ints([7, 3, -1]), sets([2, 7], [], [1]))
+    assert hits.original.tolist() == [2, 3, 3]
+    assert hits.refined.tolist() == [1, 3, 3]
 
 
 def test_a_model_with_another_number_of_images_is_named() -> None:
