@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.metrics.accuracy import ModelAccuracy, hit_ranks, model_accuracy
+from pipeline.metrics.accuracy import ModelAccuracy, hit_ranks, is_worst_first, model_accuracy
 from pipeline.metrics.fit import LinearFit, linear_fit
 from pipeline.metrics.label_sets import LabelSets
 from pipeline.metrics.multilabel import (
@@ -44,6 +44,8 @@ class Evaluation:
     n_images, n_original, n_labelled
         All images; those with an original label (denominator of Top-1 and Top-5); those with a non-empty refined label
         set (denominator of ReaL and Real@5).
+    worst_first_models
+        Models whose rankings look stored the wrong way round; their figures are those of the ranking as given.
     """
 
     models: tuple[ModelAccuracy, ...]
@@ -54,6 +56,7 @@ class Evaluation:
     n_images: int
     n_original: int
     n_labelled: int
+    worst_first_models: tuple[str, ...] = ()
 
     @property
     def shallow_models(self) -> tuple[str, ...]:
@@ -93,6 +96,7 @@ class Evaluation:
             "n_images": self.n_images,
             "n_original": self.n_original,
             "n_labelled": self.n_labelled,
+            "worst_first_models": list(self.worst_first_models),
             "label_count_distribution": {str(count): n for count, n in self.label_counts.items()},
             "fit": {
                 "slope": self.fit.slope,
@@ -132,11 +136,14 @@ def evaluate_models(
     has_original, has_refined = original_label >= 0, labels.n_labels > 0
     models: list[ModelAccuracy] = []
     by_count: list[LabelCountAccuracy] = []
+    worst_first: list[str] = []
     for model, ranking in predictions.items():
         try:
             hits = hit_ranks(ranking, original_label, labels)
         except DatasetError as error:
             raise DatasetError(f"model {model!r}: {error}") from error
+        if is_worst_first(hits):
+            worst_first.append(model)
         models.append(model_accuracy(model, hits, has_original, has_refined, n_classes))
         by_count.extend(accuracy_by_label_count(model, hits, has_original, labels, n_classes))
     scored = [(m.top1.value, m.real.value) for m in models if m.top1.value is not None and m.real.value is not None]
@@ -149,6 +156,7 @@ def evaluate_models(
         n_images=len(labels),
         n_original=int(has_original.sum()),
         n_labelled=int(has_refined.sum()),
+        worst_first_models=tuple(worst_first),
     )
 
 

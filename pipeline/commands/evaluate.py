@@ -125,6 +125,11 @@ def headline(evaluation: Evaluation, data: OutsideData) -> list[str]:
             f"Top-5 and Real@5 are undefined for {len(evaluation.shallow_models)} models whose predictions name fewer "
             f"than five classes an image: {', '.join(evaluation.shallow_models)}"
         )
+    if evaluation.worst_first_models:
+        lines.append(
+            f"Look at {', '.join(evaluation.worst_first_models)}: the last rank hits the original label more often "
+            "than the first, as if the ranking were stored worst first. It is scored, and counts in the fit, as given"
+        )
     if data.skipped:
         named = "; ".join(f"{row.image_id or 'unnamed'}: {row.reason}" for row in data.skipped[:3])
         lines.append(f"Skipped {len(data.skipped):,} images, all named in skipped.csv: {named}")

@@ -14,6 +14,8 @@ from pipeline.errors import DatasetError
 from pipeline.metrics.label_sets import LabelSets
 from pipeline.metrics.shares import Share
 
+_SUSPECT_DEVIATIONS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class HitRanks:
@@ -113,6 +115,19 @@ def model_accuracy(
         real=within(hits.refined, 1, has_refined, n_refined),
         real_at_5=within(hits.refined, 5, has_refined, n_refined) if is_deep_enough else None,
     )
+
+
+def is_worst_first(hits: HitRanks) -> bool:
+    """Tell whether a ranking looks as if it were stored the wrong way round.
+
+    It does if its last rank hits the original label so much more often than its first that chance is no explanation: by
+    more than four standard deviations of a fair coin thrown for each such hit (a sign test).
+    """
+    if hits.depth < 2:
+        return False
+    n_first = int(np.count_nonzero(hits.original == 0))
+    n_last = int(np.count_nonzero(hits.original == hits.depth - 1))
+    return n_last > n_first and (n_last - n_first) ** 2 > _SUSPECT_DEVIATIONS**2 * (n_last + n_first)
 
 
 def is_top5_defined(depth: int, n_classes: int | None = None) -> bool:

@@ -135,6 +135,12 @@ def test_the_command_prints_the_multi_label_share_and_every_model(run: Run) -> N
     assert all(model in run.printed for model in run.table.index)
 
 
+def test_the_one_published_ranking_stored_worst_first_is_named(run: Run) -> None:
+    suspect = {IMAGENET_V2: ["fv_16k"], IMAGENET_VAL: []}[run.name]
+    assert run.summary["worst_first_models"] == suspect
+    assert all(f"Look at {model}:" in run.printed for model in suspect)
+
+
 def test_timms_own_real_evaluator_gives_the_same_real_and_real_at_5(shared_data: Path) -> None:
     import torch
     from timm.data.real_labels import RealLabelsImagenet

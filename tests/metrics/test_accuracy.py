@@ -99,6 +99,15 @@ def test_hit_ranks_count_from_zero_and_give_the_depth_for_nowhere() -> None:
     assert hits.refined.tolist() == [1, 3, 3]
 
 
+def test_a_ranking_stored_worst_first_is_named_and_a_chance_difference_is_not() -> None:
+    backward, forward = ints([[5, 4, 3, 2, 1]] * 100), ints([[1, 2, 3, 4, 5]] * 100)
+    labels, original = sets(*[[1]] * 100), ints([1] * 100)
+    result = evaluate_models({"backward": backward, "forward": forward}, original, labels)
+    assert result.worst_first_models == ("backward",)
+    few = evaluate_models({"backward": backward[:10]}, original[:10], sets(*[[1]] * 10))
+    assert few.worst_first_models == ()
+
+
 def test_a_model_with_another_number_of_images_is_named() -> None:
     with pytest.raises(DatasetError, match=r"'stray'.*\(3, 5\).*\(2, k\)"):
         evaluate_models({"stray": ints([[1, 0, 2, 3, 4]] * 3)}, ints([1, 1]), sets([1], [1]))
