@@ -22,6 +22,8 @@ MAX_PIXELS = 89_478_485
 MAX_JPEG_PIXELS = 1_000_000_000
 #: Quality of the JPEGs that are made for display.
 DISPLAY_QUALITY = 90
+#: Formats that are opened, by Pillow's names. Others are not photographs, and decoding some (EPS) runs programs.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {
@@ -157,7 +159,7 @@ def _open(file: IO[bytes], location: str) -> Image.Image:
         file.seek(0)
         is_jpeg = start == b"\xff\xd8\xff"
         # Image.open refuses large files of any format; a large JPEG can be decoded reduced, so it is opened directly.
-        image: Image.Image = JpegImagePlugin.JpegImageFile(file) if is_jpeg else Image.open(file)
+        image: Image.Image = JpegImagePlugin.JpegImageFile(file) if is_jpeg else Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise DatasetError(f"{location}: not an image in a known format") from error
     except Image.DecompressionBombError as error:

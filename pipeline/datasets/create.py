@@ -185,7 +185,8 @@ def _checked(
 
     with ThreadPoolExecutor(_CHECK_THREADS) as pool:
         while batch := list(islice(records, _CHECK_BATCH)):
-            yield from pool.map(checked, batch)
+            has_files = any(isinstance(record, ImageRecord) and record.path is not None for record in batch)
+            yield from pool.map(checked, batch) if has_files else batch
 
 
 def _label_space(source: str, classes: str | Path | None, *, from_manifest: bool) -> LabelSpace:

@@ -154,6 +154,12 @@ def test_floating_point_pixels_are_refused_because_their_white_is_unknown(tmp_pa
         read_image(str(tmp_path / "float.tif"))
 
 
+def test_formats_whose_decoders_run_programs_are_not_opened(tmp_path: Path) -> None:
+    gradient().save(tmp_path / "drawing.eps")
+    with pytest.raises(DatasetError, match=r"drawing\.eps: not an image in a known format"):
+        read_image(str(tmp_path / "drawing.eps"))
+
+
 def test_a_small_plain_jpeg_is_shown_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "plain.jpg"
     gradient().save(path)

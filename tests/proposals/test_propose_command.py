@@ -1,0 +1,62 @@
+"""`mlf propose`, as a person types it; the notebook it runs is stood in for by the function the notebook calls."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from pipeline.commands.propose import propose as command
+from pipeline.errors import ProjectError
+from pipeline.project import Project
+from pipeline.proposals.run import propose
+
+app = Typer()
+app.command()(command)
+
+
+@pytest.fixture
+def stage_parameters(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Put a stage runner in place that notes its parameters and proposes without a notebook."""
+    noted: list[dict[str, Any]] = []
+
+    def run_stage(project: Project, stage: str, parameters: dict[str, Any]) -> None:
+        assert stage == "propose"
+        noted.append(parameters)
+        options = {name: value for name, value in parameters.items() if name != "from_predictions"}
+        propose(project, **options)
+
+    module = ModuleType("pipeline.stages")
+    module.run_stage = run_stage  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pipeline.stages", module)
+    return noted
+
+
+def test_propose_runs_the_stage_with_plain_parameters_and_says_what_it_came_to(
+    make_project: Callable[..., Project], checkpoint: Path, stage_parameters: list[dict[str, Any]]
+) -> None:
+    project = make_project(n_images=10)
+    Path(project.images_root, "class_03/3.png").write_bytes(b"broken")
+    arguments = [str(project.root), "--checkpoint", str(checkpoint), "--device", "cpu", "--n-workers", "0"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "proposals for 9 of 10 images, from small" in done.output
+    assert "class_03/3.png: " in done.output
+    assert json.loads(json.dumps(stage_parameters)) == stage_parameters
+    assert stage_parameters[0]["checkpoint"] == str(checkpoint)
+
+
+@pytest.mark.parametrize("options", [[], ["--model", "resnet18", "--from-predictions", "p.npz"]])
+def test_models_that_are_not_named_or_named_twice_are_refused(
+    tmp_path: Path, options: list[str], stage_parameters: list[dict[str, Any]]
+) -> None:
+    done = CliRunner().invoke(app, [str(tmp_path), *options])
+    assert isinstance(done.exception, ProjectError)
+    assert stage_parameters == []
