@@ -1,0 +1,18 @@
+"""From many votes to one answer for each (image, class): majority, weighted majority, Dawid-Skene."""
+
+from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
+from pipeline.consensus.known import match_gold, match_original
+from pipeline.consensus.majority import majority, weighted_majority
+from pipeline.consensus.result import Consensus, Method, reach_consensus
+
+__all__ = [
+    "Consensus",
+    "DawidSkene",
+    "Method",
+    "fit_dawid_skene",
+    "majority",
+    "match_gold",
+    "match_original",
+    "reach_consensus",
+    "weighted_majority",
+]

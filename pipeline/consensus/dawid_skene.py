@@ -1,0 +1,214 @@
+"""Dawid-Skene consensus: two latent states (the label applies or not), three observed votes (no, unsure, yes).
+
+What it adds to the published model, and why:
+
+- *Three votes on two states.* A label applies or it does not; `unsure` is a word people say, not a state of the image.
+  It becomes evidence whose worth is estimated for each annotator, instead of a third state that soaks up hard images.
+- *Partial pooling.* An annotator's confusion matrix is drawn towards that of all annotators by `prior_votes` imaginary
+  votes in each state, so that someone with six votes is not believed to be perfect or perverse.
+- *The original label testifies.* Where the data set's single label is known it takes part as one more annotator, who
+  says yes to that class and no to all others, and whose own confusion is estimated like anyone's.
+- *Classification EM* (``assignment="hard"``, the default). Annotators answer alike on hard images; the model takes them
+  to be independent. Soft EM then explains the hard images by stretching the `applies` state over them, step by step.
+  Counting each item wholly towards its likelier state keeps the two states apart.
+
+References
+----------
+Dawid, A. P. & Skene, A. M. (1979). Maximum likelihood estimation of observer error-rates using the EM algorithm.
+Applied Statistics 28(1). https://doi.org/10.2307/2346806
+Celeux, G. & Govaert, G. (1992). A classification EM algorithm for clustering. https://doi.org/10.1016/0167-9473(92)90042-E
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.consensus.known import UNKNOWN
+from pipeline.consensus.majority import majority
+from pipeline.errors import DatasetError
+from pipeline.votes import N_VOTES, NO, YES, VoteArrays
+
+Assignment = Literal["hard", "soft"]
+
+#: One imaginary vote in each state, mostly right: states keep their meaning even where all votes are the same word.
+_WEAK_PRIOR = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+
+
+@dataclass(frozen=True, eq=False)
+class DawidSkene:
+    """A fitted model.
+
+    Attributes
+    ----------
+    posterior
+        float64 ``(n_items,)``: probability that the label applies.
+    prevalence
+        Share of items to which the label applies.
+    confusion
+        float64 ``(n_annotators, 2, 3)``: probability of no, unsure, yes where the label is absent (0), applies (1).
+    pooled_confusion
+        ``(2, 3)``: the same of all annotators together.
+    original_confusion
+        ``(2, 2)``: probability that the original label is another class, or this one, in either state; ``None`` where
+        no original labels were given.
+    n_iterations
+        Steps taken.
+    is_converged
+        Whether the last one changed nothing (hard) or less than the tolerance (soft).
+    """
+
+    posterior: NDArray[np.float64]
+    prevalence: float
+    confusion: NDArray[np.float64]
+    pooled_confusion: NDArray[np.float64]
+    original_confusion: NDArray[np.float64] | None
+    n_iterations: int
+    is_converged: bool
+
+
+def fit_dawid_skene(
+    votes: VoteArrays,
+    gold: NDArray[np.int8] | None = None,
+    original: NDArray[np.int8] | None = None,
+    *,
+    assignment: Assignment = "hard",
+    prior_votes: float = 100.0,
+    max_iterations: int = 100,
+    tolerance: float = 1e-5,
+) -> DawidSkene:
+    """Fit the model and return each item's posterior and each annotator's confusion matrix.
+
+    Parameters
+    ----------
+    votes
+        The votes; memory stays within a few numbers an item.
+    gold
+        ``(n_items,)`` from :func:`pipeline.consensus.match_gold`: known answers that stay fixed and anchor the rest.
+    original
+        ``(n_items,)`` from :func:`pipeline.consensus.match_original`.
+    assignment
+        ``hard``: classification EM; ``soft``: the classical EM.
+    prior_votes
+        Weight of the pooled confusion in each annotator's own, in votes. 0 leaves every annotator to themselves.
+    max_iterations, tolerance
+        Where to stop; the tolerance is the largest change of a posterior (``soft``), ``hard`` stops at no change.
+
+    Raises
+    ------
+    DatasetError
+        If `gold` or `original` has another length than there are items, or a value but -1, 0 and 1.
+    """
+    for name, known in (("gold", gold), ("original", original)):
+        _check_known(known, name, votes.n_items)
+    posterior = _anchored(majority(votes), gold)
+    totals = _vote_totals(votes)
+    state = _state(posterior, assignment)
+    n_iterations, is_converged = 0, votes.n_items == 0
+    parameters = _estimate(votes, state, totals, original, prior_votes)
+    while not is_converged and n_iterations < max_iterations:
+        n_iterations += 1
+        updated = _anchored(_expect(votes, original, parameters), gold)
+        next_state = _state(updated, assignment)
+        is_converged = bool(np.abs(next_state - state).max() <= (0.0 if assignment == "hard" else tolerance))
+        posterior, state = updated, next_state
+        if not is_converged:
+            parameters = _estimate(votes, state, totals, original, prior_votes)
+    return DawidSkene(
+        posterior=posterior,
+        prevalence=parameters.prevalence,
+        confusion=parameters.confusion,
+        pooled_confusion=parameters.pooled,
+        original_confusion=parameters.original,
+        n_iterations=n_iterations,
+        is_converged=is_converged,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Parameters:
+    prevalence: float
+    confusion: NDArray[np.float64]
+    pooled: NDArray[np.float64]
+    original: NDArray[np.float64] | None
+
+
+def _check_known(known: NDArray[np.int8] | None, name: str, n_items: int) -> None:
+    if known is None:
+        return
+    if known.shape != (n_items,) or not np.isin(known, (UNKNOWN, 0, 1)).all():
+        raise DatasetError(f"`{name}` must hold -1, 0 or 1 for each of the {n_items} items; it has shape {known.shape}")
+
+
+def _anchored(posterior: NDArray[np.float64], gold: NDArray[np.int8] | None) -> NDArray[np.float64]:
+    return posterior if gold is None else np.where(gold == UNKNOWN, posterior, gold.astype(float))
+
+
+def _state(posterior: NDArray[np.float64], assignment: Assignment) -> NDArray[np.float64]:
+    return posterior if assignment == "soft" else (posterior > 0.5).astype(float)
+
+
+def _vote_totals(votes: VoteArrays) -> NDArray[np.float64]:
+    size = votes.n_annotators * N_VOTES
+    totals = np.zeros(size)
+    for block in votes.blocks():
+        totals += np.bincount(block.annotator * N_VOTES + block.vote, minlength=size)
+    return totals.reshape(-1, N_VOTES)
+
+
+def _estimate(
+    votes: VoteArrays,
+    state: NDArray[np.float64],
+    totals: NDArray[np.float64],
+    original: NDArray[np.int8] | None,
+    prior_votes: float,
+) -> _Parameters:
+    """Maximise: prevalence and confusion matrices from the current state of every item."""
+    size = votes.n_annotators * N_VOTES
+    applies = np.zeros(size)
+    for block in votes.blocks():
+        weights = state[block.first_item : block.first_item + block.n_items][block.item]
+        applies += np.bincount(block.annotator * N_VOTES + block.vote, weights=weights, minlength=size)
+    counts = np.stack([totals - applies.reshape(-1, N_VOTES), applies.reshape(-1, N_VOTES)], axis=1)
+    pooled = counts.sum(axis=0) + _WEAK_PRIOR
+    pooled /= pooled.sum(axis=1, keepdims=True)
+    smoothed = np.maximum(counts, 0) + prior_votes * pooled + 1e-2 * _WEAK_PRIOR
+    prevalence = (float(state.sum()) + 1) / (len(state) + 2)
+    return _Parameters(
+        prevalence=prevalence,
+        confusion=smoothed / smoothed.sum(axis=2, keepdims=True),
+        pooled=pooled,
+        original=None if original is None else _estimate_original(state, original),
+    )
+
+
+def _estimate_original(state: NDArray[np.float64], original: NDArray[np.int8]) -> NDArray[np.float64]:
+    is_known = original != UNKNOWN
+    weights, is_original = state[is_known], original[is_known]
+    counts = (
+        np.array([np.bincount(is_original, weights=part, minlength=2) for part in (1 - weights, weights)])
+        + _WEAK_PRIOR[:, [NO, YES]]
+    )
+    shares: NDArray[np.float64] = counts / counts.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _expect(votes: VoteArrays, original: NDArray[np.int8] | None, parameters: _Parameters) -> NDArray[np.float64]:
+    """Expect: the posterior of every item, given the parameters."""
+    evidence = (np.log(parameters.confusion[:, 1]) - np.log(parameters.confusion[:, 0])).ravel()
+    prior = np.log(parameters.prevalence) - np.log1p(-parameters.prevalence)
+    logit = np.full(votes.n_items, prior)
+    for block in votes.blocks():
+        weights = evidence[block.annotator * N_VOTES + block.vote]
+        here = slice(block.first_item, block.first_item + block.n_items)
+        logit[here] += np.bincount(block.item, weights=weights, minlength=block.n_items)
+    if original is not None and parameters.original is not None:
+        worth = np.log(parameters.original[1]) - np.log(parameters.original[0])
+        logit += np.append(worth, 0.0)[original]
+    from scipy.special import expit
+
+    posterior: NDArray[np.float64] = expit(logit)
+    return posterior
