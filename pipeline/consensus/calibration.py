@@ -1,0 +1,74 @@
+"""Can a posterior be taken at its word? Reliability against known answers, and scores of a labelling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.agreement import wilson_interval
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """How a labelling does against known answers; a figure without a denominator is ``None``."""
+
+    f1: float | None
+    precision: float | None
+    recall: float | None
+    n_items: int
+    n_true: int
+    n_labelled: int
+
+
+def score_labels(label: NDArray[np.bool_], truth: NDArray[np.bool_]) -> LabelScore:
+    """Score labels, bool ``(n_items,)``, against the truth of the same items."""
+    n_right, n_labelled, n_true = int((label & truth).sum()), int(label.sum()), int(truth.sum())
+    return LabelScore(
+        f1=_share(2 * n_right, n_labelled + n_true),
+        precision=_share(n_right, n_labelled),
+        recall=_share(n_right, n_true),
+        n_items=len(truth),
+        n_true=n_true,
+        n_labelled=n_labelled,
+    )
+
+
+def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_], n_bins: int = 10) -> pd.DataFrame:
+    """Compare what the posterior claims with what is so, in equal bins of the posterior.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a bin that is not empty: ``from``, ``to`` (the last bin includes 1), ``n_items``, ``claimed`` (mean
+        posterior), ``observed`` (share that applies) with ``low`` and ``high`` (Wilson, 95%).
+    """
+    bins = np.minimum((posterior * n_bins).astype(np.int64), n_bins - 1)
+    n_items = np.bincount(bins, minlength=n_bins)
+    n_true = np.bincount(bins, weights=truth, minlength=n_bins)
+    claimed = np.bincount(bins, weights=posterior, minlength=n_bins)
+    low, high = wilson_interval(n_true.astype(float), n_items.astype(float))
+    used = np.flatnonzero(n_items)
+    return pd.DataFrame(
+        {
+            "from": used / n_bins,
+            "to": (used + 1) / n_bins,
+            "n_items": n_items[used],
+            "claimed": claimed[used] / n_items[used],
+            "observed": n_true[used] / n_items[used],
+            "low": low[used],
+            "high": high[used],
+        }
+    )
+
+
+def expected_calibration_error(table: pd.DataFrame) -> float:
+    """Return the mean gap between claimed and observed of a :func:`reliability` table, weighted by items."""
+    gap = (table["claimed"] - table["observed"]).abs()
+    return float((gap * table["n_items"]).sum() / table["n_items"].sum())
+
+
+def _share(numerator: int, denominator: int) -> float | None:
+    return numerator / denominator if denominator else None

@@ -1,0 +1,71 @@
+"""Refined labels: the final label set of each image, and where each label came from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline.consensus.result import Consensus
+from pipeline.errors import DatasetError
+from pipeline.votes import NO, UNSURE, YES, Round, VoteArrays
+
+#: Everyone who was shown the class said the same; settled in the refinement round; settled by the consensus method.
+AGREED, REFINED, CONSENSUS = "agreed", "refined", "consensus"
+
+
+def refine_labels(table: pd.DataFrame, votes: VoteArrays, consensus: Consensus) -> pd.DataFrame:
+    """Settle every voted (image, class).
+
+    A refinement vote of yes or no stands (the majority of them, where there are several; a tie falls to the consensus).
+    Else what all annotators agreed on stands, if two or more said yes, or no. Else the consensus decides.
+
+    Parameters
+    ----------
+    table
+        The votes table, which tells refinement votes from the others.
+    votes, consensus
+        All rounds' votes as arrays, and what they come to.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an item: ``image``, ``class``, ``label`` (bool), ``source``, ``n_yes``, ``n_no``, ``n_unsure``,
+        ``posterior``. An image none of whose rows has a label has an empty set: none applies.
+
+    Raises
+    ------
+    DatasetError
+        If the consensus is of other votes.
+    """
+    if len(consensus.posterior) != votes.n_items:
+        raise DatasetError(
+            f"the consensus has {len(consensus.posterior)} items, the votes {votes.n_items}; fit it on them"
+        )
+    counts = votes.item_counts()
+    totals = counts.sum(axis=1)
+    label, source = consensus.label.copy(), np.full(votes.n_items, CONSENSUS, dtype=object)
+    is_agreed = (totals > 1) & ((counts[:, YES] == totals) | (counts[:, NO] == totals))
+    label[is_agreed], source[is_agreed] = counts[is_agreed, YES] > 0, AGREED
+    lean = _refinement_lean(table, votes)
+    is_refined = lean != 0
+    label[is_refined], source[is_refined] = lean[is_refined] > 0, REFINED
+    return votes.item_frame().assign(
+        label=label,
+        source=source,
+        n_yes=counts[:, YES],
+        n_no=counts[:, NO],
+        n_unsure=counts[:, UNSURE],
+        posterior=consensus.posterior,
+    )
+
+
+def _refinement_lean(table: pd.DataFrame, votes: VoteArrays) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return yes minus no among each item's refinement votes."""
+    if "round" not in table or not (table["round"] == Round.REFINEMENT).any():
+        return np.zeros(votes.n_items, dtype=np.int64)
+    refined = VoteArrays.from_table(table, rounds=(Round.REFINEMENT,))
+    counts = refined.item_counts()
+    keys = pd.MultiIndex.from_frame(refined.item_frame())
+    lean = pd.Series(counts[:, YES] - counts[:, NO], index=keys)
+    items = pd.MultiIndex.from_frame(votes.item_frame())
+    return lean.reindex(items, fill_value=0).to_numpy(dtype=np.int64)
