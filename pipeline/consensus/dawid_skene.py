@@ -105,10 +105,11 @@ def fit_dawid_skene(
     for name, known in (("gold", gold), ("original", original)):
         _check_known(known, name, votes.n_items)
     posterior = _anchored(majority(votes), gold)
-    totals = _vote_totals(votes)
+    all_alike = np.ones(votes.n_items)
+    totals = _vote_totals(votes, all_alike)
     state = _state(posterior, assignment)
     n_iterations, is_converged = 0, votes.n_items == 0
-    parameters = _estimate(votes, state, totals, original, prior_votes)
+    parameters = _first_estimate(votes, state, gold, original, prior_votes)
     while not is_converged and n_iterations < max_iterations:
         n_iterations += 1
         updated = _anchored(_expect(votes, original, parameters), gold)
@@ -116,7 +117,7 @@ def fit_dawid_skene(
         is_converged = bool(np.abs(next_state - state).max() <= (0.0 if assignment == "hard" else tolerance))
         posterior, state = updated, next_state
         if not is_converged:
-            parameters = _estimate(votes, state, totals, original, prior_votes)
+            parameters = _estimate(votes, state, all_alike, totals, original, prior_votes)
     return DawidSkene(
         posterior=posterior,
         prevalence=parameters.prevalence,
@@ -151,32 +152,47 @@ def _state(posterior: NDArray[np.float64], assignment: Assignment) -> NDArray[np
     return posterior if assignment == "soft" else (posterior > 0.5).astype(float)
 
 
-def _vote_totals(votes: VoteArrays) -> NDArray[np.float64]:
+def _vote_totals(votes: VoteArrays, item_weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how often each annotator said no, unsure and yes, each vote counted with its item's weight."""
     size = votes.n_annotators * N_VOTES
     totals = np.zeros(size)
     for block in votes.blocks():
-        totals += np.bincount(block.annotator * N_VOTES + block.vote, minlength=size)
+        weights = item_weight[block.first_item : block.first_item + block.n_items][block.item]
+        totals += np.bincount(block.annotator * N_VOTES + block.vote, weights=weights, minlength=size)
     return totals.reshape(-1, N_VOTES)
+
+
+def _first_estimate(
+    votes: VoteArrays,
+    state: NDArray[np.float64],
+    gold: NDArray[np.int8] | None,
+    original: NDArray[np.int8] | None,
+    prior_votes: float,
+) -> _Parameters:
+    """Start from the majority; where there are known answers, mostly from those, so that a majority may be wrong."""
+    weight = np.ones(votes.n_items)
+    is_known = None if gold is None else gold != UNKNOWN
+    if is_known is not None and is_known.any() and not is_known.all():
+        n_known = int(is_known.sum())
+        weight[~is_known] = min(1.0, (10 + 0.1 * n_known) / (votes.n_items - n_known))
+    return _estimate(votes, state, weight, _vote_totals(votes, weight), original, prior_votes)
 
 
 def _estimate(
     votes: VoteArrays,
     state: NDArray[np.float64],
+    item_weight: NDArray[np.float64],
     totals: NDArray[np.float64],
     original: NDArray[np.int8] | None,
     prior_votes: float,
 ) -> _Parameters:
     """Maximise: prevalence and confusion matrices from the current state of every item."""
-    size = votes.n_annotators * N_VOTES
-    applies = np.zeros(size)
-    for block in votes.blocks():
-        weights = state[block.first_item : block.first_item + block.n_items][block.item]
-        applies += np.bincount(block.annotator * N_VOTES + block.vote, weights=weights, minlength=size)
-    counts = np.stack([totals - applies.reshape(-1, N_VOTES), applies.reshape(-1, N_VOTES)], axis=1)
+    applies = _vote_totals(votes, state * item_weight)
+    counts = np.stack([totals - applies, applies], axis=1)
     pooled = counts.sum(axis=0) + _WEAK_PRIOR
     pooled /= pooled.sum(axis=1, keepdims=True)
     smoothed = np.maximum(counts, 0) + prior_votes * pooled + 1e-2 * _WEAK_PRIOR
-    prevalence = (float(state.sum()) + 1) / (len(state) + 2)
+    prevalence = (float((state * item_weight).sum()) + 1) / (float(item_weight.sum()) + 2)
     return _Parameters(
         prevalence=prevalence,
         confusion=smoothed / smoothed.sum(axis=2, keepdims=True),

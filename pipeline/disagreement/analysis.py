@@ -8,6 +8,7 @@ shares over images, and their distances are missing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -216,7 +217,7 @@ class _Tally:
     def annotator_pairs(self, arrays: VoteArrays) -> pd.DataFrame:
         n_images, *rest = (matrix.tocoo() for matrix in self.by_annotators)
         one, other = n_images.coords
-        n_shared, n_agree, n_differ, distance = (np.asarray(part.tocsr()[one, other]).ravel() for part in rest)
+        n_shared, n_agree, n_differ, distance = (_values(part, one, other) for part in rest)
         return pd.DataFrame(
             {
                 "annotator_a": arrays.annotators[one],
@@ -241,6 +242,14 @@ class _Tally:
                 "n_confusions": found.data[order],
             }
         )
+
+
+def _values(
+    matrix: sparse.coo_array, row: NDArray[np.integer[Any]], column: NDArray[np.integer[Any]]
+) -> NDArray[np.float64]:
+    if len(row) == 0:  # an empty index of a sparse array gives another sparse array
+        return np.zeros(0)
+    return np.asarray(matrix.tocsr()[row, column]).ravel()
 
 
 def _per_class(arrays: VoteArrays, counts: NDArray[np.int32]) -> pd.DataFrame:

@@ -1,0 +1,105 @@
+"""The votes table and its arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import DatasetError
+from pipeline.votes import Round, Vote, VoteArrays, label_sets
+
+WORDS = ("no", "unsure", "yes")
+cells = st.dictionaries(
+    st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 3)), st.sampled_from(WORDS), max_size=40
+)
+
+
+def table_of(votes: dict[tuple[int, int, int], str]) -> pd.DataFrame:
+    rows = [(f"i{i}", f"c{c}", f"a{a}", vote) for (i, c, a), vote in votes.items()]
+    return pd.DataFrame(rows, columns=["image", "class", "annotator", "vote"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(cells, st.randoms())
+def test_a_table_in_any_order_comes_back_as_the_same_votes(votes, random):
+    keys = list(votes)
+    random.shuffle(keys)
+    table = table_of({key: votes[key] for key in keys})
+    back = VoteArrays.from_table(table).to_table().astype(str)
+    expected = table.sort_values(["image", "class", "annotator"]).reset_index(drop=True).astype(str)
+    assert back.to_dict("records") == expected.to_dict("records")
+
+
+@settings(deadline=None, max_examples=60)
+@given(cells, st.integers(1, 12))
+def test_blocks_hold_every_vote_once_and_cut_no_image_in_two(votes, size):
+    arrays = VoteArrays.from_table(table_of(votes))
+    blocks = list(arrays.blocks(size))
+    assert sum(len(block.vote) for block in blocks) == arrays.n_votes
+    images = [set((block.item_image + block.first_image).tolist()) for block in blocks]
+    assert sum(map(len, images)) == len(set().union(*images)) if images else arrays.n_votes == 0
+    items = [block.item + block.first_item for block in blocks]
+    assert not items or np.array_equal(np.concatenate(items), arrays.item)
+
+
+def test_a_class_that_was_not_shown_is_no_vote_but_its_annotator_stays_known():
+    table = table_of({(0, 0, 0): "yes", (0, 1, 0): "no"})
+    hidden = pd.DataFrame([("i0", "c1", "a1", None)], columns=table.columns)
+    votes = pd.concat([table.assign(shown=True), hidden.assign(shown=False)], ignore_index=True)
+    arrays = VoteArrays.from_table(votes)
+    assert arrays.n_votes == 2
+    assert arrays.annotators.tolist() == ["a0", "a1"]
+
+
+def test_a_refinement_vote_replaces_the_same_annotators_earlier_one():
+    first = table_of({(0, 0, 0): "yes", (0, 0, 1): "no"}).assign(round="annotation")
+    later = table_of({(0, 0, 0): "no"}).assign(round="refinement")
+    both = pd.concat([first, later], ignore_index=True)
+    assert VoteArrays.from_table(both).item_counts().tolist() == [[2, 0, 0]]
+    assert VoteArrays.from_table(both, rounds=(Round.ANNOTATION,)).item_counts().tolist() == [[1, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vote": ["maybe", "no"]}, "row 0 has a vote that is not yes, no or unsure"),
+        ({"vote": ["no", None]}, "row 1 has a vote"),
+        ({"annotator": ["a", None]}, "row 1 has no annotator"),
+        ({"round": ["annotation", "third"]}, "row 1 has a round"),
+        ({"shown": [True, "perhaps"]}, "row 1 has a `shown`"),
+    ],
+)
+def test_a_table_with_a_wrong_value_is_refused_by_row(change, message):
+    table = table_of({(0, 0, 0): "yes", (0, 1, 0): "no"}).assign(**change)
+    with pytest.raises(DatasetError, match=message):
+        VoteArrays.from_table(table)
+
+
+def test_a_table_without_a_column_is_refused_by_name():
+    with pytest.raises(DatasetError, match="lacks the columns \\['vote'\\]"):
+        VoteArrays.from_table(table_of({(0, 0, 0): "yes"}).drop(columns="vote"))
+
+
+def test_two_votes_of_one_annotator_on_one_class_are_refused():
+    table = pd.concat([table_of({(0, 0, 0): "yes"})] * 2, ignore_index=True)
+    with pytest.raises(DatasetError, match="annotator 'a0' voted more than once on image 'i0', class 'c0'"):
+        VoteArrays.from_table(table)
+
+
+def test_codes_outside_a_vocabulary_are_refused():
+    with pytest.raises(DatasetError, match="class codes run from 3 to 3"):
+        VoteArrays.from_codes([0], [3], [0], [2], classes=["a", "b"])
+    with pytest.raises(DatasetError, match="vote 0 is 5"):
+        VoteArrays.from_codes([0], [0], [0], [5])
+
+
+def test_an_annotator_who_ticks_nothing_has_an_empty_label_set():
+    arrays = VoteArrays.from_table(table_of({(0, 0, 0): "no", (0, 0, 1): "yes", (0, 2, 1): "yes"}))
+    assert label_sets(arrays)["labels"].tolist() == [(), ("c0", "c2")]
+
+
+def test_vote_codes_are_ordered_no_unsure_yes():
+    assert [vote.code for vote in (Vote.NO, Vote.UNSURE, Vote.YES)] == [0, 1, 2]
