@@ -1,0 +1,51 @@
+"""The 924,810 published votes (Beyer et al. 2020)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.consensus import fit_dawid_skene, majority, match_original
+from pipeline.consensus.calibration import score_labels
+from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
+from pipeline.raters import read_final_labels, read_raters, read_scores
+from pipeline.vote_tables import read_known_table
+from pipeline.votes import UNSURE, YES
+
+pytestmark = pytest.mark.shared_data
+
+
+@pytest.fixture(scope="module")
+def folder(shared_data):
+    return shared_data / "imagenet_val"
+
+
+@pytest.fixture(scope="module")
+def votes(folder):
+    return read_raters(folder / "raters.npz")
+
+
+@pytest.fixture(scope="module")
+def truth(folder, votes):
+    return read_final_labels(folder / "real.json", votes)
+
+
+def test_every_published_vote_is_read(votes):
+    assert (votes.n_votes, votes.n_items, votes.n_annotators) == (924_810, 184_962, 85)
+
+
+def test_majorities_reach_the_figures_known_for_them(votes, truth):
+    counts = votes.item_counts()
+    assert score_labels(counts[:, YES] > 2.5, truth).f1 == pytest.approx(0.752, abs=0.001)
+    assert score_labels(counts[:, YES] + counts[:, UNSURE] > 2.5, truth).f1 == pytest.approx(0.927, abs=0.001)
+
+
+def test_the_default_consensus_comes_closer_to_the_published_labels_and_scores(folder, votes, truth):
+    original = match_original(votes, read_known_table(folder / "images.csv", votes))
+    fitted = fit_dawid_skene(votes, original=original)
+    assert fitted.is_converged
+    f1 = score_labels(fitted.posterior > DEFAULT_THRESHOLD[Method.DAWID_SKENE], truth).f1
+    assert f1 > 0.9595
+    assert f1 > score_labels(majority(votes) > 0.5, truth).f1
+    scores = read_scores(folder / "scores.npz", votes)
+    assert np.corrcoef(fitted.posterior, scores)[0, 1] > 0.985
