@@ -1,0 +1,97 @@
+"""`mlf assign`: who annotates which image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def assign(
+    project: Annotated[Path, typer.Argument(help="The project's folder.")],
+    annotators: Annotated[
+        str, typer.Option(help="Names, separated by commas; in a hub these are the names of accounts.")
+    ] = "",
+    per_image: Annotated[
+        int | None, typer.Option(min=1, help="Different people an image; as mlf.toml says where left out (2).")
+    ] = None,
+    images: Annotated[str, typer.Option(help="How many more images to assign, or `all`.")] = "all",
+    batch_size: Annotated[
+        int, typer.Option(min=0, help="Images that everyone finishes before the next begin; 0 chooses.")
+    ] = 0,
+    gold: Annotated[
+        Path | None, typer.Option(help="CSV (image, class) of known answers, mixed unmarked into everyone's work.")
+    ] = None,
+    gold_share: Annotated[float, typer.Option(min=0, max=0.5, help="Share of everyone's work that is gold.")] = 0.02,
+    leaver: Annotated[str, typer.Option("--from", help="Someone who left: their undecided work goes to --to.")] = "",
+    to: Annotated[str, typer.Option(help="Names who take over from --from, or who join half-way.")] = "",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same assignment.")] = 0,
+    simulated: Annotated[bool, typer.Option(help="The annotators are programs; everything they do says so.")] = False,
+) -> None:
+    """Give each image to two (or more) different annotators, in equal loads, every two people sharing images.
+
+    Giving the command again assigns what is still without annotators. Images come in batches, so that work which stops
+    early leaves whole images. Three ways to call it:
+
+    mlf assign birds --annotators ada,ben,cleo --images 500     (500 more images to these three)
+
+    mlf assign birds --from ben --to ada,cleo                   (ben left: others take what he has not decided)
+
+    mlf assign birds --to dora                                  (dora joins: she takes undecided work from everyone)
+    """
+    from pipeline.assignment.apply import assign_project, hand_over_project, share_project
+    from pipeline.errors import ProjectError
+    from pipeline.project import open_project
+
+    opened = open_project(project)
+    kind = "simulated" if simulated else "human"
+    if annotators and (leaver or to):
+        raise ProjectError("--annotators assigns new images, --from and --to move assigned ones; give one or the other")
+    if leaver and not to:
+        raise ProjectError(f"who takes over from {leaver!r}? Name them with --to")
+    if to:
+        names = _names(to)
+        moves = (
+            hand_over_project(opened, leaver, names) if leaver else share_project(opened, names, seed=seed, kind=kind)
+        )
+        typer.echo(f"{len(moves.moves):,} undecided tasks moved to {', '.join(names)}")
+        if moves.stuck:
+            typer.echo(f"{len(moves.stuck):,} tasks stay with {leaver}: those named have these images already")
+        return
+    if not annotators:
+        raise ProjectError("who annotates? Name people with --annotators ada,ben,cleo")
+    summary = assign_project(
+        opened,
+        _names(annotators),
+        per_image or opened.settings.annotation.annotators_per_image,
+        n_images=_count(images),
+        batch_size=batch_size,
+        gold=gold,
+        gold_share=gold_share,
+        seed=seed,
+        kind=kind,
+    )
+    typer.echo(
+        f"{summary.n_images:,} images assigned as {summary.n_tasks:,} tasks"
+        + (f", {summary.n_gold:,} of them hidden gold" if summary.n_gold else "")
+        + (f"; {summary.n_topped_up:,} tasks completed images that had too few people" if summary.n_topped_up else "")
+        + (f"; {summary.n_unassigned:,} images are left for later" if summary.n_unassigned else "")
+    )
+    for name, load in summary.loads.items():
+        typer.echo(f"  {name}: {load:,} tasks")
+    typer.echo(f"Next: open notebooks/2_annotate.ipynb, or start a hub for several people: mlf hub {project}")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _count(images: str) -> int | None:
+    from pipeline.errors import ProjectError
+
+    if images == "all":
+        return None
+    if not images.isdigit() or int(images) == 0:
+        raise ProjectError(f"--images {images!r}; give a positive number, or `all`")
+    return int(images)
