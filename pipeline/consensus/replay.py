@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.agreement import CONFIDENCE
 from pipeline.consensus.calibration import score_labels
-from pipeline.consensus.dawid_skene import fit_dawid_skene
+from pipeline.consensus.dawid_skene import Assignment, fit_dawid_skene
 from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
 from pipeline.errors import DatasetError
 from pipeline.votes import VoteArrays
@@ -55,6 +55,7 @@ def replay(
     policies: Sequence[Policy] = POLICIES,
     *,
     original: NDArray[np.int8] | None = None,
+    assignment: Assignment = "hard",
     threshold: float = DEFAULT_THRESHOLD[Method.DAWID_SKENE],
     n_resamples: int = 200,
     seed: int = 0,
@@ -69,8 +70,8 @@ def replay(
         bool ``(n_items,)``: the reference.
     policies
         What to compare.
-    original
-        Original labels, as for :func:`fit_dawid_skene`.
+    original, assignment
+        As for :func:`fit_dawid_skene`.
     threshold
         Labels are kept above it.
     n_resamples, seed
@@ -95,8 +96,8 @@ def replay(
     turn = np.argsort(np.argsort(generator.random((votes.n_items, n_each)), axis=1), axis=1).ravel()
     rows = []
     for policy in policies:
-        taken = _play(votes, turn, policy, original)
-        posterior = fit_dawid_skene(taken, original=original).posterior
+        taken = _play(votes, turn, policy, original, assignment)
+        posterior = fit_dawid_skene(taken, original=original, assignment=assignment).posterior
         label = posterior > threshold
         score = score_labels(label, truth)
         low, high = _f1_interval(votes, label, truth, n_resamples, np.random.default_rng(seed))
@@ -129,7 +130,13 @@ def _votes_each(votes: VoteArrays) -> int:
     return int(each[0])
 
 
-def _play(votes: VoteArrays, turn: NDArray[np.int64], policy: Policy, original: NDArray[np.int8] | None) -> VoteArrays:
+def _play(
+    votes: VoteArrays,
+    turn: NDArray[np.int64],
+    policy: Policy,
+    original: NDArray[np.int8] | None,
+    assignment: Assignment,
+) -> VoteArrays:
     n_wanted = np.full(votes.n_items, policy.n_first, dtype=np.int64)
     is_open = np.ones(votes.n_items, dtype=bool)
     for _ in range(policy.n_first, policy.n_most):
@@ -138,7 +145,7 @@ def _play(votes: VoteArrays, turn: NDArray[np.int64], policy: Policy, original: 
             counts = taken.item_counts()
             is_open &= counts.max(axis=1) < counts.sum(axis=1)
         else:
-            posterior = fit_dawid_skene(taken, original=original).posterior
+            posterior = fit_dawid_skene(taken, original=original, assignment=assignment).posterior
             is_open &= (posterior > policy.margin) & (posterior < 1 - policy.margin)
         n_wanted[is_open] += 1
     return first_votes(votes, turn, n_wanted)

@@ -1,0 +1,76 @@
+"""The budget study's notebook, start to end on small data, and the figures of the votes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import papermill
+import pytest
+
+from pipeline.agreement import agreement_matrix
+from pipeline.annotator_profiles import profile_annotators
+from pipeline.consensus import reach_consensus
+from pipeline.disagreement import analyze_disagreement
+from pipeline.errors import DatasetError
+from pipeline.plots import votes as plots
+from pipeline.selection import rank_by_value
+from pipeline.votes import VoteArrays
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "budget_study.ipynb"
+
+
+def test_the_notebook_carries_no_outputs():
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    assert not any(cell.get("outputs") for cell in cells)
+    assert sum("parameters" in cell["metadata"].get("tags", []) for cell in cells) == 1
+
+
+def test_the_notebook_runs_from_start_to_end(tmp_path):
+    generator = np.random.default_rng(0)
+    n_images, n_classes, n_raters = 40, 4, 6
+    truth = generator.random((n_images, n_classes)) < 0.4
+    info = np.array([[f"x_{i + 1:08d}.JPEG", str(c)] for i in range(n_images) for c in range(n_classes)])
+    tensor = np.zeros((n_raters, len(info), 3))
+    for question in range(len(info)):
+        for rater in generator.choice(n_raters, 5, replace=False):
+            is_right = generator.random() < 0.85
+            tensor[rater, question, 2 if truth.ravel()[question] == is_right else 0] = 1
+    np.savez(tmp_path / "raters.npz", tensor=tensor, info=info, ids=np.arange(n_raters))
+    (tmp_path / "real.json").write_text(json.dumps([np.flatnonzero(row).tolist() for row in truth]))
+    parameters = {
+        "raters": str(tmp_path / "raters.npz"),
+        "final_labels": str(tmp_path / "real.json"),
+        "original_labels": "",
+        "n_resamples": 20,
+    }
+    done = papermill.execute_notebook(NOTEBOOK, tmp_path / "done.ipynb", parameters=parameters, progress_bar=False)
+    said = json.dumps(done["cells"])
+    assert "five for all" in said
+    assert "Expected calibration error" in said
+
+
+def test_every_figure_says_in_words_what_it_shows():
+    generator = np.random.default_rng(0)
+    image, class_, rater = np.unravel_index(np.arange(100 * 5 * 3), (100, 5, 3))
+    votes = VoteArrays.from_codes(image, class_, rater, generator.choice([0, 1, 2], len(image), p=[0.6, 0.1, 0.3]))
+    analysis = analyze_disagreement(votes, n_resamples=0)
+    ranking = rank_by_value(votes, reach_consensus(votes))
+    figures = [
+        plots.agreement_heat_map(agreement_matrix(analysis.annotator_pairs)),
+        plots.disputed_classes(analysis.per_class),
+        plots.confused_class_pairs(analysis.confused_pairs),
+        plots.annotator_profiles(profile_annotators(votes).profiles),
+        plots.yield_curve(ranking, budget_minutes=30),
+    ]
+    for described in figures:
+        assert len(described.alt_text) > 40
+        assert "nan" not in described.alt_text
+        described.figure.canvas.draw()
+
+
+def test_a_figure_of_nothing_is_refused():
+    votes = VoteArrays.from_codes([0], [0], [0], [2])
+    with pytest.raises(DatasetError, match="nothing to draw"):
+        plots.confused_class_pairs(analyze_disagreement(votes).confused_pairs)
