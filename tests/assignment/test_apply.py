@@ -1,0 +1,112 @@
+"""Assignments carried to a store, and the command that people call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from pipeline.assignment.apply import assign_refinement_project, open_project_store, read_tasks
+from pipeline.commands.assign import assign
+from pipeline.errors import ProjectError
+from pipeline.events import Event, EventKind, Round
+from pipeline.project import Project
+
+
+def run(*arguments: str) -> str:
+    app = typer.Typer()
+    app.command()(assign)
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False).output
+
+
+def lists(project: Project) -> dict[str, list[int]]:
+    store = open_project_store(project)
+    found: dict[str, list[int]] = {}
+    for task in store.assignments(Round.ANNOTATION):
+        found.setdefault(task.annotator, []).append(task.image_index)
+    store.close()
+    return found
+
+
+def decide(project: Project, annotator: str, images: list[int]) -> None:
+    store = open_project_store(project)
+    made = [
+        Event(f"event-{annotator}-{i}", Round.ANNOTATION, annotator, i, EventKind.NONE, {"value": True}) for i in images
+    ]
+    assert all(result.seq for result in store.append(made))
+    store.close()
+
+
+def test_parts_are_assigned_one_after_the_other_until_all_images_have_two_people(project: Project) -> None:
+    root = str(project.root)
+    assert "10 images assigned as 20 tasks; 30 images are left for later" in run(
+        root, "--annotators", "ada,ben,cleo", "--images", "10"
+    )
+    run(root, "--annotators", "ada,ben,cleo")
+    counts = Counter(image for images in lists(project).values() for image in images)
+    assert counts == dict.fromkeys(range(40), 2)
+    assert "0 images assigned" in run(root, "--annotators", "ada,ben,cleo")
+
+
+def test_work_of_someone_who_left_moves_and_their_decisions_stay(project: Project) -> None:
+    run(str(project.root), "--annotators", "ada,ben,cleo,dora")
+    done = lists(project)["ben"][:3]
+    decide(project, "ben", done)
+    assert "17 undecided tasks moved" in run(str(project.root), "--from", "ben", "--to", "ada,cleo,dora")
+    after = lists(project)
+    assert after["ben"] == done
+    assert Counter(image for images in after.values() for image in images) == dict.fromkeys(range(40), 2)
+
+
+def test_someone_who_joins_takes_undecided_work_from_everyone(project: Project) -> None:
+    run(str(project.root), "--annotators", "ada,ben,cleo")
+    before = lists(project)
+    run(str(project.root), "--to", "dora")
+    after = lists(project)
+    assert {name: len(images) for name, images in after.items()} == dict.fromkeys(("ada", "ben", "cleo", "dora"), 20)
+    assert all(after[name] == [image for image in before[name] if image in after[name]] for name in before)
+
+
+def test_gold_is_left_out_of_the_ordinary_work_and_marked_in_the_store_alone(project: Project, gold_csv: Path) -> None:
+    output = run(str(project.root), "--annotators", "ada,ben", "--gold", str(gold_csv), "--gold-share", "0.1")
+    assert "34 images assigned as 76 tasks, 8 of them hidden gold" in output
+    store = open_project_store(project)
+    tasks = read_tasks(store)
+    store.close()
+    assert set(tasks.image_index[tasks.is_gold].tolist()) <= set(range(6))
+    assert set(tasks.image_index[~tasks.is_gold].tolist()) == set(range(6, 40))
+
+
+def test_refinement_goes_to_people_who_did_not_annotate_the_image(project: Project) -> None:
+    run(str(project.root), "--annotators", "ada,ben,cleo")
+    plan = assign_refinement_project(project, [3, 5, 8], ["ada", "ben", "cleo"])
+    own = {image: {n for n, images in lists(project).items() if image in images} for image in (3, 5, 8)}
+    for image, code in zip(plan.image_index.tolist(), plan.annotator.tolist(), strict=True):
+        assert plan.annotators[code] not in own[image]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--annotators", "ada"], "name at least 2"),
+        (["--from", "ben"], "who takes over from 'ben'"),
+        ([], "who annotates"),
+        (["--annotators", "a,b", "--images", "few"], "--images 'few'"),
+        (["--annotators", "a,b", "--to", "c"], "give one or the other"),
+    ],
+)
+def test_a_call_that_makes_no_sense_says_what_to_do_instead(
+    project: Project, arguments: list[str], message: str
+) -> None:
+    with pytest.raises(ProjectError, match=message):
+        run(str(project.root), *arguments)
+
+
+def test_simulated_annotators_are_known_as_such(project: Project) -> None:
+    run(str(project.root), "--annotators", "sim-1,sim-2", "--simulated")
+    store = open_project_store(project)
+    assert store.annotator_kinds() == {"sim-1": "simulated", "sim-2": "simulated"}
+    store.close()
