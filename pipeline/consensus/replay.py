@@ -55,7 +55,7 @@ def replay(
     policies: Sequence[Policy] = POLICIES,
     *,
     original: NDArray[np.int8] | None = None,
-    assignment: Assignment = "hard",
+    assignment: Assignment = "sharp",
     threshold: float = DEFAULT_THRESHOLD[Method.DAWID_SKENE],
     n_resamples: int = 200,
     seed: int = 0,
