@@ -1,0 +1,79 @@
+"""JupyterHub for one project on one machine.
+
+`mlf hub` copies this file beside its state and starts JupyterHub with it; change the copy to suit your machine. What
+differs from hub to hub (ports, paths) is in `hub.json`, in the folder that MLF_HUB_STATE names.
+"""
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+from pipeline.hub.accounts import Role, read_accounts
+from pipeline.hub.spawner import landing_url
+
+c = get_config()  # noqa: F821 - JupyterHub provides it
+
+state = Path(os.environ["MLF_HUB_STATE"])
+hub = json.loads((state / "private" / "hub.json").read_text(encoding="utf-8"))
+accounts_path = state / "private" / "accounts.json"
+accounts = read_accounts(accounts_path)
+
+# --- Addresses. Everything listens on this machine alone; to let others in, put a TLS-terminating web server before it.
+c.JupyterHub.bind_url = f"http://127.0.0.1:{hub['port']}/"
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{hub['hub_port']}"
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{hub['proxy_port']}"
+c.ConfigurableHTTPProxy.command = hub["proxy_command"]
+c.ConfigurableHTTPProxy.pid_file = str(state / "private" / "proxy.pid")
+
+# --- What the Hub itself remembers. `private` is closed to every account but the Hub's.
+c.JupyterHub.db_url = f"sqlite:///{state / 'private' / 'hub.sqlite'}"
+c.JupyterHub.cookie_secret_file = str(state / "private" / "cookie_secret")
+
+# --- Who may come in: the accounts file, and nobody else.
+c.JupyterHub.authenticator_class = "pipeline.hub.authenticator.AccountsAuthenticator"
+c.AccountsAuthenticator.accounts_path = str(accounts_path)
+c.Authenticator.allowed_users = set(accounts)
+c.JupyterHub.default_url = partial(landing_url, accounts_path=str(accounts_path))
+c.JupyterHub.template_vars = {"announcement_login": hub["announcement"]} if hub["announcement"] else {}
+
+# --- Sessions. A session knows the service's address and its own token; `env_keep` lets nothing else through.
+c.JupyterHub.spawner_class = "pipeline.hub.spawner.SessionSpawner"
+c.SessionSpawner.accounts_path = str(accounts_path)
+c.SessionSpawner.homes_dir = str(state / "homes")
+c.SessionSpawner.notebooks_dir = str(state / "notebooks")
+c.SessionSpawner.service_url = f"http://127.0.0.1:{hub['service_port']}/services/mlf"
+c.SessionSpawner.use_own_uids = hub["use_own_uids"]
+c.SessionSpawner.session_environment = hub["session_environment"]
+c.Spawner.cmd = [hub["session_python"], "-m", "jupyterhub.singleuser"]
+c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]
+c.Spawner.start_timeout = 120
+c.Spawner.http_timeout = 120
+c.JupyterHub.concurrent_spawn_limit = 20
+
+# --- The service: a child of the Hub under the Hub's own account, the only process that opens the project's store.
+c.JupyterHub.services = [
+    {
+        "name": "mlf",
+        "url": f"http://127.0.0.1:{hub['service_port']}",
+        "command": hub["service_command"],
+        "environment": hub["service_environment"],
+        "oauth_no_confirm": True,  # it belongs to the hub; asking people to authorize it would only puzzle them
+        "display": False,
+    }
+]
+
+# --- Roles. Each role is a group; the service reads a caller's groups from the Hub's answer about their token.
+c.JupyterHub.load_groups = {
+    role.value: {"users": [name for name, account in accounts.items() if role in account.roles]} for role in Role
+}
+c.JupyterHub.load_roles = [
+    {
+        "name": "mlf-people",
+        "description": "May call the annotation service; what it answers depends on their group.",
+        "scopes": ["access:services!service=mlf"],
+        "groups": [role.value for role in Role],
+    },
+]
+#: What the token in a session may do: be recognised by the service, be reached by its owner, say that it is alive.
+c.Spawner.server_token_scopes = ["access:services!service=mlf", "access:servers!server", "users:activity!user"]

@@ -1,0 +1,1 @@
+"""Many people on one machine: accounts, the Hub's authenticator and spawner, and starting it all."""

@@ -1,0 +1,134 @@
+"""The people of a hub: names, roles and scrypt hashes of their passwords, in one file that the Hub alone can read.
+
+The file is the whole user administration: no sign-up page, no password that is stored or can be guessed. Passwords are
+drawn from 79 bits of randomness, printed once and kept as scrypt hashes (RFC 7914; N = 2^15, r = 8, p = 1: 32 MiB and
+some 50 ms a guess).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.errors import ProjectError
+
+#: The first numeric account of a session; systemd takes the same range for its dynamic users.
+FIRST_UID = 61_184
+_LAST_UID = 65_519
+_SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 2**20}
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters that look like others
+_MAX_NAME = 100
+
+
+class Role(StrEnum):
+    """What somebody may do; the words are also the Hub's group names."""
+
+    ANNOTATORS = "annotators"
+    REFINERS = "refiners"
+    REVIEWERS = "reviewers"
+    RESEARCHERS = "researchers"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person: name, roles, the uid their session runs under, and the password's salt and hash, in hex."""
+
+    name: str
+    roles: tuple[Role, ...]
+    uid: int
+    salt: str
+    password_hash: str
+
+    def accepts(self, password: str) -> bool:
+        """Return whether this is the password; takes as long for a wrong one as for the right one."""
+        return hmac.compare_digest(_hash(password, self.salt), self.password_hash)
+
+
+def make_account(name: str, roles: Iterable[Role], taken_uids: Iterable[int]) -> tuple[Account, str]:
+    """Make an account with a random password; returns it and the password, which is kept nowhere.
+
+    Raises
+    ------
+    ProjectError
+        If the name cannot be a login name, or there are no uids left.
+    """
+    check_name(name)
+    uid = _free_uid(set(taken_uids))
+    password = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+    salt = secrets.token_hex(16)
+    return Account(name, tuple(sorted(set(roles))), uid, salt, _hash(password, salt)), password
+
+
+def read_accounts(path: Path) -> dict[str, Account]:
+    """Read the accounts by name; none where there is no file yet.
+
+    Raises
+    ------
+    ProjectError
+        If the file is damaged, or somebody else on the machine could read it.
+    """
+    try:
+        mode = path.stat().st_mode & 0o077
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ProjectError(f"{path}: cannot be read as accounts: {error}") from error
+    if mode:
+        raise ProjectError(f"{path} can be read by others on this machine; run `chmod 600 {path}`")
+    return {
+        row["name"]: Account(row["name"], tuple(Role(r) for r in row["roles"]), row["uid"], row["salt"], row["hash"])
+        for row in content["accounts"]
+    }
+
+
+def write_accounts(accounts: Mapping[str, Account], path: Path) -> None:
+    """Write the accounts in one step, readable by their owner alone."""
+    rows = []
+    for account in accounts.values():
+        row = asdict(account)
+        row["hash"] = row.pop("password_hash")
+        rows.append(row)
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({"accounts": rows}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def check_name(name: str) -> None:
+    """Raise `ProjectError` unless this can be a login name: it is part of addresses and folder names."""
+    if (
+        not name
+        or len(name) > _MAX_NAME
+        or not name.isprintable()
+        or any(c in name for c in "/\\,:")
+        or name != name.strip()
+    ):
+        raise ProjectError(
+            f"account name {name[:50]!r}: use 1 to {_MAX_NAME} printable characters, without / \\ , or :"
+        )
+
+
+def _hash(password: str, salt: str) -> str:
+    return hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), **_SCRYPT).hex()
+
+
+def _free_uid(taken: set[int]) -> int:
+    import pwd
+
+    known = taken | {entry.pw_uid for entry in pwd.getpwall()}
+    for uid in range(FIRST_UID, _LAST_UID + 1):
+        if uid not in known:
+            return uid
+    raise ProjectError(f"all uids from {FIRST_UID} to {_LAST_UID} are taken; remove accounts that nobody uses")

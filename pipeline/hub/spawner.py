@@ -1,0 +1,113 @@
+"""Starting a person's session: under a uid of their own, with what their role needs and nothing else.
+
+A kernel runs whatever its owner types. So a session gets the address of the service and its own token, and no path to
+the project; and where the Hub runs as root, each session runs under a numeric account of its own, to which the project
+folder, the Hub's files and the other homes are closed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from tornado import web
+from traitlets import Bool, Dict, Unicode
+
+from pipeline.hub.accounts import Account, Role, read_accounts
+
+#: The page each role works on, the first match counts.
+_LANDING = ((Role.RESEARCHERS, "/lab"), (Role.REFINERS, "4_refine.ipynb"), (Role.ANNOTATORS, "2_annotate.ipynb"))
+#: What a session that only shows one notebook does without: they cost memory and start-up time.
+_UNUSED_EXTENSIONS = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
+
+
+class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
+    """Starts sessions as processes of this machine."""
+
+    accounts_path = Unicode(help="The accounts file: roles and uids.").tag(config=True)
+    homes_dir = Unicode(help="Where everybody has a folder of their own.").tag(config=True)
+    notebooks_dir = Unicode(help="The notebooks that sessions show; read-only to them.").tag(config=True)
+    service_url = Unicode(help="Address of the annotation service, as kernels reach it.").tag(config=True)
+    use_own_uids = Bool(False, help="Run each session under its account's uid; the Hub must be root.").tag(config=True)
+    session_environment = Dict(help="Environment of every session, beside its token and address.").tag(config=True)
+
+    @property
+    def account(self) -> Account:
+        """Return the account of the session's owner."""
+        account = read_accounts(Path(self.accounts_path)).get(self.user.name)
+        if account is None:
+            raise web.HTTPError(403, f"{self.user.name} has no account in this hub any more.")
+        return account
+
+    async def start(self) -> Any:
+        """Prepare the person's folder and landing page, then start the server."""
+        account = self.account
+        landing = next((page for role, page in _LANDING if role in account.roles), None)
+        if landing is None:
+            raise web.HTTPError(403, "Reviewers read the reports and need no session of their own.")
+        self.home_dir = str(self._make_home(account))
+        is_researcher = landing == "/lab"
+        self.default_url = landing if is_researcher else f"/voila/render/{landing}"
+        self.notebook_dir = self.home_dir if is_researcher else self.notebooks_dir
+        self.args = [] if is_researcher else _single_notebook_arguments()
+        return await super().start()
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        """Add what the session may know."""
+        env = super().user_env(env)
+        roles = self.account.roles
+        is_refiner = Role.REFINERS in roles and Role.RESEARCHERS not in roles
+        env |= {
+            "LOGNAME": self.user.name,
+            "MLF_SERVICE_URL": self.service_url,
+            "MLF_ROUND": "refinement" if is_refiner else "annotation",
+            "OMP_NUM_THREADS": "1",
+        }
+        if Role.RESEARCHERS not in roles:
+            env["JUPYTERHUB_SINGLEUSER_APP"] = "jupyter-server"
+        return env | dict(self.session_environment)
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:  # noqa: ARG002 - the Hub's signature
+        """Return what the child does before it becomes the session: give up root, for good."""
+        uid, home, use_own_uid = self.account.uid, self.home_dir, self.use_own_uids
+
+        def become_the_person() -> None:
+            os.umask(0o077)
+            if use_own_uid:
+                os.setgroups([])
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+            os.chdir(home)
+
+        return become_the_person
+
+    def _make_home(self, account: Account) -> Path:
+        home = Path(self.homes_dir) / quote(account.name, safe="")
+        home.mkdir(mode=0o700, exist_ok=True)
+        if self.use_own_uids:
+            os.chown(home, account.uid, account.uid)
+        return home
+
+
+def landing_url(handler: Any, accounts_path: str) -> str:
+    """Return where the Hub sends a person who has just logged in; empty for their own session."""
+    user = handler.current_user
+    account = read_accounts(Path(accounts_path)).get(user.name) if user else None
+    if account and set(account.roles) == {Role.REVIEWERS}:
+        return "/services/mlf/reports"
+    return ""
+
+
+def _single_notebook_arguments() -> list[str]:
+    disabled = ", ".join(f"'{name}': False" for name in _UNUSED_EXTENSIONS)
+    return [
+        f"--ServerApp.jpserver_extensions={{{disabled}, 'voila': True}}",
+        "--VoilaConfiguration.file_allowlist=[]",
+        "--VoilaConfiguration.show_tracebacks=False",
+        "--MappingKernelManager.cull_idle_timeout=3600",
+        "--MappingKernelManager.cull_interval=300",
+    ]
