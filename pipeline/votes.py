@@ -223,15 +223,16 @@ class VoteArrays:
         """Return one row an item: its image and its class, as they are named outside."""
         return pd.DataFrame({"image": self.images.take(self.item_image), "class": self.classes.take(self.item_class)})
 
-    def blocks(self, n_votes: int = 2_000_000) -> Iterator[VoteBlock]:
+    def blocks(self, n_votes: int = 250_000) -> Iterator[VoteBlock]:
         """Yield runs of whole images of about `n_votes` votes each, so that work on them needs flat memory."""
         first_vote, n_all = 0, self.n_votes
         while first_vote < n_all:
             first_item = int(self.item[first_vote])
             first_image = int(self.item_image[first_item])
             last_image = int(self.item_image[self.item[min(first_vote + n_votes, n_all) - 1]])
-            end_item = int(np.searchsorted(self.item_image, last_image, side="right"))
-            end_vote = int(np.searchsorted(self.item, end_item, side="left"))
+            # Keys of the arrays' own type: any other and the search would first copy the whole array.
+            end_item = int(np.searchsorted(self.item_image, np.int32(last_image), side="right"))
+            end_vote = int(np.searchsorted(self.item, np.int32(end_item), side="left"))
             items, votes = slice(first_item, end_item), slice(first_vote, end_vote)
             yield VoteBlock(
                 first_image=first_image,
