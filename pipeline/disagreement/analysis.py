@@ -26,7 +26,8 @@ class DisagreementSummary:
     """The figures of one analysis, each with its denominator.
 
     ``set_disagreement_share`` is over ``n_images_compared``, the images that two or more annotators worked on; it and
-    its interval are ``None`` where there are none. ``alpha`` is ``None`` where Krippendorff's alpha is undefined.
+    its interval are ``None`` where there are none. ``n_set_disagreements_shared`` counts differences on classes shown to
+    both alone: far fewer, where annotators of an image were shown different classes. ``alpha`` is ``None`` where Krippendorff's alpha is undefined.
     """
 
     n_images: int
@@ -38,6 +39,7 @@ class DisagreementSummary:
     n_items_split: int
     n_items_unsure: int
     n_set_disagreements: int
+    n_set_disagreements_shared: int
     set_disagreement_share: float | None
     set_disagreement_low: float | None
     set_disagreement_high: float | None
@@ -297,6 +299,7 @@ def _summarize(arrays: VoteArrays, per_image: pd.DataFrame, alpha: AlphaEstimate
         n_items_split=int(per_image["n_split"].sum()),
         n_items_unsure=int(per_image["n_unsure"].sum()),
         n_set_disagreements=n_differ,
+        n_set_disagreements_shared=int(compared["set_disagreement_shared"].sum()),
         set_disagreement_share=n_differ / n_compared if has_any else None,
         set_disagreement_low=low if has_any else None,
         set_disagreement_high=high if has_any else None,

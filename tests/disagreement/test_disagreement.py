@@ -162,6 +162,11 @@ def test_one_annotator_alone_leaves_comparisons_undefined():
     assert summary.alpha is None
 
 
+def test_a_label_only_one_could_see_is_told_apart_from_a_dispute():
+    summary = analyze_disagreement(table_of({(0, 0, 0): "yes", (0, 0, 1): "yes", (0, 5, 1): "yes"})).summary
+    assert (summary.n_set_disagreements, summary.n_set_disagreements_shared) == (1, 0)
+
+
 def test_an_empty_table_has_nothing_to_report():
     summary = analyze_disagreement(table_of({(0, 0, 0): "yes"}).iloc[:0]).summary
     assert (summary.n_images, summary.n_votes, summary.alpha) == (0, 0, None)
