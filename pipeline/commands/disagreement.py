@@ -36,7 +36,7 @@ def disagreement(
         alpha += f" (95% interval {figures.alpha_low:.3f} to {figures.alpha_high:.3f})"
     typer.echo(
         f"Label sets differ on {figures.n_set_disagreements:,} of {figures.n_images_compared:,} images "
-        f"that two or more annotators decided ({share}), on {figures.n_set_disagreements_shared:,} of them over classes "
-        f"shown to both. Krippendorff's alpha: {alpha}."
+        f"that two or more annotators decided ({share}), on {figures.n_set_disagreements_shared:,} of them "
+        f"over classes shown to both. Krippendorff's alpha: {alpha}."
     )
     typer.echo(f"Wrote {', '.join(path.name for path in paths)} to {out}.")

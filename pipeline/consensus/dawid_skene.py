@@ -13,8 +13,9 @@ What it adds to the published model, and why:
   ends with too many labels. Hard (classification) EM does not, but with two votes an item it talks itself into too few.
   Squaring the odds of each item before counting it keeps the states apart without either collapse.
 
-The last two were settled on by looking at half of the published ReaL answers; `benchmarks/consensus.py` reports that half
-and the other apart.
+The last two were settled on with the published ReaL answers in view: the ideas on half of the images, sharp rather than
+hard after the budget study on all of them. Figures on those votes are therefore not blind; `benchmarks/consensus.py`
+tells the two halves apart.
 
 References
 ----------

@@ -26,8 +26,9 @@ class DisagreementSummary:
     """The figures of one analysis, each with its denominator.
 
     ``set_disagreement_share`` is over ``n_images_compared``, the images that two or more annotators worked on; it and
-    its interval are ``None`` where there are none. ``n_set_disagreements_shared`` counts differences on classes shown to
-    both alone: far fewer, where annotators of an image were shown different classes. ``alpha`` is ``None`` where Krippendorff's alpha is undefined.
+    its interval are ``None`` where there are none. ``n_set_disagreements_shared`` counts differences on classes that
+    both were shown: fewer, where annotators of an image were shown different classes. ``alpha`` is ``None`` where
+    Krippendorff's alpha is undefined.
     """
 
     n_images: int
