@@ -93,7 +93,7 @@ def compare_on_real_votes(folder: Path) -> None:
 def explored_half(votes: VoteArrays) -> NDArray[np.bool_]:
     """Return the items of the images whose published answers led to the method.
 
-    The other half was scored for a few finished variants only, and within the budget study, before sharp was preferred to
+    The other half was scored for a few finished variants and within the budget study, before sharp was preferred to
     hard: close to held out, not blind.
     """
     numbers = pd.Series(votes.images).str.extract(r"_(\d+)\.")[0].astype(np.int64).to_numpy()
