@@ -168,6 +168,18 @@ class SqlStore:
         with self._read() as connection:
             return {row[0]: Progress(*(int(n) for n in row[1:])) for row in connection.execute(query)}
 
+    def last_times(self, round_: Round) -> dict[str, str]:
+        """Return when the store took each annotator's last event of a round: ISO 8601, UTC."""
+        latest = (
+            sa.select(events.c.annotator, sa.func.max(events.c.seq).label("seq"))
+            .where(events.c.round == round_.value)
+            .group_by(events.c.annotator)
+            .subquery()
+        )
+        query = sa.select(events.c.annotator, events.c.server_time).join(latest, events.c.seq == latest.c.seq)
+        with self._read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     def assignments(self, round_: Round) -> list[Assignment]:
         """Return all tasks of a round, by annotator and position."""
         query = (
