@@ -1,0 +1,46 @@
+"""`mlf status`: how far a project is, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def status(project: Annotated[Path, typer.Argument(help="The project's folder.")]) -> None:
+    """Show which stages are done, how far each annotator is, and what to do next.
+
+    Example: mlf status birds
+    """
+    from pipeline.assignment.apply import open_project_store, project_gold
+    from pipeline.events import Round
+    from pipeline.progress_board import BoardReader
+    from pipeline.project import open_project
+    from pipeline.project_status import next_step, stages
+
+    opened = open_project(project)
+    store = open_project_store(opened)
+    answers = project_gold(opened)
+    boards = [BoardReader(store, round_, answers).read() for round_ in Round]
+    store.close()
+    found = stages(opened, boards[0], boards[1])
+    typer.echo(f"{opened.settings.project.name} ({project})")
+    for stage in found:
+        typer.echo(f"  [{'x' if stage.is_done else ' '}] {stage.name:<14} {stage.detail}")
+    for board in boards:
+        if not board.rows:
+            continue
+        typer.echo(f"\n{board.round.value.capitalize()} round: {board.n_done:,} of {board.n_tasks:,} tasks done")
+        width = max(len(row.annotator) for row in board.rows)
+        for row in board.rows:
+            agreement = (
+                "" if row.agreement is None else f", agreement {row.agreement:.0%} of {row.n_peer_votes:,} votes"
+            )
+            gold = "" if row.gold.accuracy is None else f", gold {row.gold.n_exact} of {row.gold.n_decided}"
+            kind = ", simulated" if row.is_simulated else ""
+            idle = ", idle" if row.is_idle else ""
+            typer.echo(
+                f"  {row.annotator:<{width}}  {row.n_done:,} done, {row.n_left:,} left{agreement}{gold}{kind}{idle}"
+            )
+    typer.echo(f"\nNext: {next_step(opened, found)}")
