@@ -1,0 +1,55 @@
+"""The classes of the toybox: what they are called and who draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from pipeline.toybox.sketch import Sketch
+
+Draw = Callable[[Sketch, Random], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ToyClass:
+    """One kind of object.
+
+    Parameters
+    ----------
+    key, name, synonyms, definition
+        As in a label space.
+    draw
+        Sketches one object in coordinates of about -1 to 1; every choice it makes comes from the generator it is given.
+    max_tilt
+        The furthest it is turned from upright, in degrees; 180 for things that lie about.
+    size
+        Usual size, as a share of a single-object picture.
+    """
+
+    key: str
+    name: str
+    synonyms: tuple[str, ...]
+    definition: str
+    draw: Draw
+    max_tilt: float = 18.0
+    size: float = 1.0
+
+
+def toy(
+    registry: list[ToyClass],
+    key: str,
+    synonyms: str,
+    definition: str,
+    *,
+    max_tilt: float = 18.0,
+    size: float = 1.0,
+) -> Callable[[Draw], Draw]:
+    """Return a decorator that enters a drawing function in a theme's list of classes."""
+
+    def enter(draw: Draw) -> Draw:
+        listed = tuple(word.strip() for word in synonyms.split(";") if word.strip())
+        registry.append(ToyClass(key, key.replace("_", " "), listed, definition, draw, max_tilt, size))
+        return draw
+
+    return enter
