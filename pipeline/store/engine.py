@@ -18,6 +18,9 @@ from pipeline.errors import StoreError
 
 SCHEMA_REVISION = "0001"
 _BUSY_TIMEOUT_MS = 30_000
+_CONNECT_TIMEOUT_S = 5
+#: A service reads from 16 threads and writes from one more.
+_POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 10}
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -32,11 +35,17 @@ def open_engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+            engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}, **_POOL)
             sa.event.listen(engine, "connect", _configure_sqlite)
             sa.event.listen(engine, "begin", _begin_as_writer)
         else:
-            engine = sa.create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+            engine = sa.create_engine(
+                parsed,
+                pool_pre_ping=True,
+                isolation_level="READ COMMITTED",
+                connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+                **_POOL,
+            )
         migrate(engine)
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         shown = sa.make_url(url).render_as_string(hide_password=True) if "://" in url else url

@@ -292,6 +292,21 @@ class SqlStore:
         with self._read() as connection:
             return connection.scalar(query.limit(1))
 
+    def activity(self, round_: Round) -> dict[str, tuple[int, str]]:
+        """Return, for everyone with events in a round, how many they are and the store's time of the latest (UTC)."""
+        query = (
+            sa.select(events.c.annotator, sa.func.count(), sa.func.max(events.c.server_time))
+            .where(events.c.round == round_.value)
+            .group_by(events.c.annotator)
+        )
+        with self._read() as connection:
+            return {row[0]: (int(row[1]), row[2]) for row in connection.execute(query)}
+
+    def check_readable(self) -> None:
+        """Raise `StoreError` unless the store answers now."""
+        with self._read() as connection:
+            connection.execute(sa.select(annotators.c.name).limit(1)).all()
+
     # ---------------------------------------------------------------- writing
 
     def append(self, new: Sequence[Event]) -> list[SaveResult]:

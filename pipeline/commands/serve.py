@@ -1,0 +1,54 @@
+"""`mlf serve`: the annotation service of a hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    project: Annotated[Path, typer.Argument(help="The project's folder.")],
+) -> None:
+    """Serve a project's tasks and take its votes: JupyterHub runs this, people seldom do.
+
+    The Hub starts it as a managed service and tells it everything through the environment: where to listen
+    (JUPYTERHUB_SERVICE_URL), below which path (JUPYTERHUB_SERVICE_PREFIX), and the token by which it asks the Hub who
+    calls (JUPYTERHUB_API_TOKEN, JUPYTERHUB_API_URL). `mlf hub PROJECT` sets all of this up.
+    """
+    import os
+    from urllib.parse import urlsplit
+
+    import uvicorn
+    from jupyterhub.services.auth import HubOAuth
+
+    from pipeline.errors import ServiceError
+    from pipeline.project import open_project
+    from pipeline.service.app import PREFIX, create_app
+    from pipeline.service.identity import HubIdentity
+    from pipeline.service.logs import log, log_to_stderr
+
+    missing = [n for n in ("JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL") if not os.environ.get(n)]
+    if missing:
+        raise ServiceError(
+            f"{' and '.join(missing)} not set: the service knows people by the Hub alone; "
+            f"start it with `mlf hub {project}`, or name it in the Hub's configuration as deploy/ shows"
+        )
+    address = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL") or "http://127.0.0.1:8010")
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX") or PREFIX
+    name = os.environ.get("JUPYTERHUB_SERVICE_NAME") or "mlf"
+    log_to_stderr()
+    oauth = HubOAuth(cache_max_age=1)
+    app = create_app(open_project(project), HubIdentity(oauth, name), prefix=prefix, oauth=oauth)
+    log("serving", project=str(project), address=f"{address.hostname}:{address.port}", prefix=prefix)
+    uvicorn.run(
+        app,
+        host=address.hostname or "127.0.0.1",
+        port=address.port or 8010,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+    )

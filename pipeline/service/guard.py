@@ -1,0 +1,154 @@
+"""Around every request: size, origin, security headers, one log line, the metrics. Plain ASGI, for it is on every path."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.service.limits import Limits
+from pipeline.service.logs import LOGGER, log
+from pipeline.service.metrics import Metrics
+from pipeline.service.wire import ERROR, ErrorBody
+
+_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+}
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
+_MAX_PATH = 2_000
+
+
+class _BodyTooLarge(Exception):  # noqa: N818 - a signal between two functions here
+    pass
+
+
+class Guard:
+    """Wraps the application.
+
+    Parameters
+    ----------
+    app
+        What it wraps.
+    limits, metrics
+        The bounds, and where to count.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
+        self._app = app
+        self._limits = limits
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        status = 0
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                given = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((name, value) for name, value in _HEADERS.items() if name not in given),
+                ]
+            await send(message)
+
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await _answer(send_guarded, *refusal)
+            scope["mlf_code"] = refusal[1].code
+        else:
+            try:
+                await self._app(scope, self._counted(receive), send_guarded)
+            except _BodyTooLarge:
+                scope["mlf_code"] = "TooLarge"
+                if not status:
+                    await _answer(send_guarded, *self._too_large())
+            except Exception:
+                LOGGER.exception("defect", extra={"facts": {"path": scope["path"]}})
+                scope["mlf_code"] = "InternalError"
+                if not status:
+                    await _answer(
+                        send_guarded, 500, ErrorBody("InternalError", "a defect in the service; its log says more")
+                    )
+        self._record(scope, status, time.perf_counter() - started)
+
+    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, ErrorBody] | None:
+        length = headers.get("content-length", "0")
+        if not length.isdecimal():
+            return 400, ErrorBody("Invalid", "Content-Length is no number")
+        if int(length[:20]) > self._limits.max_body_bytes:
+            return self._too_large()
+        if len(scope["path"]) > _MAX_PATH:
+            return 414, ErrorBody("TooLarge", "the address is too long")
+        if scope["method"] not in _SAFE_METHODS and not _is_same_origin(headers):
+            return 403, ErrorBody("CrossSite", "another site's page sent this; it is not taken")
+        return None
+
+    def _too_large(self) -> tuple[int, ErrorBody]:
+        return 413, ErrorBody("TooLarge", f"a request takes at most {self._limits.max_body_bytes:,} bytes")
+
+    def _counted(self, receive: Receive) -> Receive:
+        n_bytes = 0
+
+        async def receive_counted() -> Message:
+            nonlocal n_bytes
+            message = await receive()
+            n_bytes += len(message.get("body", b""))
+            if n_bytes > self._limits.max_body_bytes:
+                raise _BodyTooLarge
+            return message
+
+        return receive_counted
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = str(getattr(scope.get("route"), "path", "none"))
+        code = scope.get("mlf_code", "")
+        self._metrics.requests.labels(
+            route, scope["method"] if scope["method"] in _METHODS else "other", str(status)
+        ).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        if code:
+            self._metrics.refusals.labels(code).inc()
+        facts = {
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "user": scope.get("mlf_user", ""),
+            "ms": round(seconds * 1000, 2),
+        }
+        if code:
+            log("refused", level=logging.WARNING, code=code, reason=scope.get("mlf_reason", ""), **facts)
+        elif LOGGER.isEnabledFor(logging.INFO):
+            log("request", **facts)
+
+
+def _is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Tell whether a request that changes something comes from this very site, or from no browser at all."""
+    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("x-forwarded-host", headers.get("host", ""))
+
+
+async def _answer(send: Send, status: int, body: ErrorBody) -> None:
+    content = ERROR.dump_json(body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    if status == 413:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,115 @@
+"""Who calls: the Hub's own word about a token, and nothing that a caller says about themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pipeline.errors import ServiceError
+from pipeline.hub.accounts import Role
+
+#: Seconds for which the Hub's answer about a token is believed: how long a revoked or expired one may live on.
+TOKEN_CACHE_S = 10.0
+_MAX_CACHED = 20_000
+_MAX_TOKEN_CHARACTERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person, as the Hub knows them; `groups` are the Hub's groups, see :class:`pipeline.hub.accounts.Role`."""
+
+    name: str
+    groups: frozenset[str] = field(default_factory=frozenset)
+
+    def is_in(self, *roles: Role) -> bool:
+        """Return whether the person has one of these roles."""
+        return any(role.value in self.groups for role in roles)
+
+
+class RefusedToken(Exception):  # noqa: N818 - an answer, not a defect
+    """The token is good for something, but not for this service; the text says why."""
+
+
+class Identity(Protocol):
+    """Resolves tokens; a hub in production, a table in tests."""
+
+    async def caller(self, token: str) -> Caller | None:
+        """Return whose token it is, None if nobody's.
+
+        Raises
+        ------
+        RefusedToken
+            If it belongs to no person, or its scopes do not reach this service.
+        ServiceError
+            If the Hub cannot be asked now.
+        """
+
+
+class HubIdentity:
+    """Asks JupyterHub about tokens.
+
+    Parameters
+    ----------
+    hub_auth
+        A `jupyterhub.services.auth.HubAuth`; made from the environment that the Hub gives its services if left out.
+    service_name
+        The name under which the Hub runs this service: a token needs ``access:services!service=<name>``.
+    cache_s
+        Seconds for which an answer is kept.
+    """
+
+    def __init__(self, hub_auth: Any = None, service_name: str = "mlf", cache_s: float = TOKEN_CACHE_S) -> None:
+        from jupyterhub.services.auth import HubOAuth
+
+        self.hub_auth: Any = hub_auth or HubOAuth()
+        self._needed = {"access:services", f"access:services!service={service_name}"}
+        self._cache_s = cache_s
+        self._answers: OrderedDict[bytes, tuple[float, Mapping[str, Any] | None]] = OrderedDict()
+        self._pending: dict[bytes, asyncio.Future[Mapping[str, Any] | None]] = {}
+
+    async def caller(self, token: str) -> Caller | None:
+        """Return whose token it is; see :class:`Identity`."""
+        if not token or len(token) > _MAX_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
+            return None
+        model = await self._model(token)
+        if model is None:
+            return None
+        if model.get("kind") != "user":
+            raise RefusedToken(f"the token belongs to a {model.get('kind')}, not to a person")
+        if not self._needed & set(model.get("scopes") or ()):
+            raise RefusedToken("the token may not be used for this service (its scopes do not include it)")
+        return Caller(str(model["name"]), frozenset(map(str, model.get("groups") or ())))
+
+    async def _model(self, token: str) -> Mapping[str, Any] | None:
+        # Tokens themselves are not kept: a dump of this process must not hand them out.
+        key = hashlib.sha256(token.encode()).digest()
+        known = self._answers.get(key)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        if key in self._pending:  # fifty requests of one page ask the Hub once
+            return await asyncio.shield(self._pending[key])
+        task = asyncio.ensure_future(self._ask(token))
+        self._pending[key] = task
+        try:
+            model = await asyncio.shield(task)
+        finally:
+            self._pending.pop(key, None)
+        self._answers[key] = (time.monotonic() + self._cache_s, model)
+        self._answers.move_to_end(key)
+        if len(self._answers) > _MAX_CACHED:
+            self._answers.popitem(last=False)
+        return model
+
+    async def _ask(self, token: str) -> Mapping[str, Any] | None:
+        from tornado.web import HTTPError
+
+        try:
+            model: Mapping[str, Any] | None = await self.hub_auth.user_for_token(token, use_cache=False, sync=False)
+        except HTTPError as error:
+            raise ServiceError("the Hub cannot be asked who you are; try again in a moment") from error
+        return model

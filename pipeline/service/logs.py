@@ -1,0 +1,52 @@
+"""The service's log: one JSON object a line, in which nothing that a caller sent can begin a new line or colour a screen."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+LOGGER = logging.getLogger("mlf.service")
+_MAX_TEXT = 500
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes ASCII JSON: control characters, line separators and right-to-left marks leave as ``\\uXXXX``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        content: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        content |= getattr(record, "facts", {})
+        if record.exc_info:
+            content["traceback"] = self.formatException(record.exc_info)
+        return json.dumps({name: _short(value) for name, value in content.items()}, ensure_ascii=True, default=str)
+
+
+def log_to_stderr() -> None:
+    """Send the service's log, and the web server's own, to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    for name in ("mlf.service", "uvicorn", "tornado", "jupyterhub"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(logging.INFO if name in {"mlf.service", "uvicorn"} else logging.WARNING)
+
+
+def log(event: str, *, level: int = logging.INFO, **facts: object) -> None:
+    """Log one event with its facts."""
+    LOGGER.log(level, event, extra={"facts": facts})
+
+
+def _short(value: object) -> object:
+    # DEL and the C1 controls are printable ASCII's neighbours that `json` lets through; terminals act on some of them.
+    if isinstance(value, str):
+        value = value.replace("\x7f", "\\x7f").replace("<", "\\x3c").replace(">", "\\x3e")
+        return value if len(value) <= _MAX_TEXT or "\n" in value else value[:_MAX_TEXT] + "…"
+    return value

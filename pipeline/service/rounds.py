@@ -1,0 +1,217 @@
+"""The routes of `AnnotationSession`, one a method: the caller's own tasks in one round, and nothing else."""
+
+import asyncio
+import gzip
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from pipeline.errors import StoreError
+from pipeline.events import Round
+from pipeline.hub.accounts import Role
+from pipeline.local_session import LocalSession
+from pipeline.service.app import Refusal, Service, require
+from pipeline.service.identity import Caller
+from pipeline.service.logs import log
+from pipeline.service.people import ERRORS, _json
+from pipeline.service.serving import ServedSession
+from pipeline.service.wire import (
+    CHANGES,
+    CLASSES,
+    FOUND,
+    GRID,
+    HEIGHT_HEADER,
+    MAX_INT32,
+    MAX_INT64,
+    SAVE_IN,
+    SAVE_OUT,
+    SESSION_INFO,
+    SPRITE_HEADERS,
+    TASKS,
+    WIDTH_HEADER,
+    ClassTable,
+    Found,
+    SaveIn,
+    SaveOut,
+)
+from pipeline.session import Changes, GridPage, Picture, SaveResult, SessionInfo, Task, TaskFilter
+
+_ROLE_OF = {Round.ANNOTATION: Role.ANNOTATORS, Round.REFINEMENT: Role.REFINERS}
+_MAX_POSITIONS = 500
+_MAX_SIDE_PX = 20_000
+_PICTURE: dict[int | str, dict[str, object]] = {
+    200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The picture; its size is in the headers."}
+}
+
+Position = Annotated[int, Path(ge=0, le=MAX_INT32)]
+ClassIndex = Annotated[int, Path(ge=0, le=MAX_INT32)]
+
+
+def rounds_router(service: Service) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/api/rounds/{round}", responses=ERRORS)
+    Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806 - a type
+    classes = _Classes(service)
+
+    async def own(round: Round, caller: Known) -> LocalSession:  # noqa: A002 - the path's name
+        require(caller, _ROLE_OF[round])
+        return ServedSession(service.tables, service.store, caller.name, round)
+
+    Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
+
+    @router.get("/open", response_model=SessionInfo)
+    def open_(session: Own) -> Response:
+        """Return what a session needs once."""
+        return _json(SESSION_INFO.dump_json(session.open()))
+
+    @router.get("/classes", response_model=ClassTable)
+    def label_space(session: Own, request: Request) -> Response:
+        """Return all classes; send `If-None-Match` to fetch them once."""
+        return classes.answer(request)
+
+    @router.get("/tasks", response_model=list[Task])
+    def tasks(session: Own, positions: Annotated[str, Query(pattern=r"^\d{1,10}(,\d{1,10})*$")]) -> Response:
+        """Return the tasks at these positions, separated by commas; those past the end are left out."""
+        wanted = [int(text) for text in positions.split(",")]
+        if len(wanted) > _MAX_POSITIONS:
+            raise Refusal(
+                400, "StoreError", f"{len(wanted)} tasks asked for at once; at most {_MAX_POSITIONS} are given"
+            )
+        return _json(TASKS.dump_json(session.tasks([p for p in wanted if p <= MAX_INT32])))
+
+    @router.get("/find", response_model=Found)
+    def find(
+        session: Own,
+        which: TaskFilter,
+        start: Annotated[int, Query(ge=-MAX_INT32, le=MAX_INT32)],
+        step: Annotated[int, Query(ge=-MAX_INT32, le=MAX_INT32)] = 1,
+    ) -> Response:
+        """Return the nearest position from `start` on that passes the filter."""
+        return _json(FOUND.dump_json(Found(session.find(which, start, step))))
+
+    @router.get("/images/{position}", responses=_PICTURE, response_class=Response)
+    def image(
+        session: Own, position: Position, max_side_px: Annotated[int | None, Query(ge=1, le=_MAX_SIDE_PX)] = None
+    ) -> Response:
+        """Return a task's image, named by its position among your tasks; no path is ever taken from a caller."""
+        return _picture(session.image(position, max_side_px))
+
+    @router.get("/sprites/{class_index}", responses=_PICTURE, response_class=Response)
+    def sprite(session: Own, class_index: ClassIndex) -> Response:
+        """Return a class's examples in one picture."""
+        found = session.sprite(class_index)
+        headers = {header: str(getattr(found, name)) for name, header in SPRITE_HEADERS.items()}
+        return Response(found.data, headers=headers, media_type=found.media_type)
+
+    @router.get("/examples/{class_index}/{number}", responses=_PICTURE, response_class=Response)
+    def example(session: Own, class_index: ClassIndex, number: Position) -> Response:
+        """Return one example, enlarged."""
+        return _picture(session.example(class_index, number))
+
+    @router.get("/grid/{class_index}", response_model=GridPage)
+    def grid(
+        session: Own,
+        class_index: ClassIndex,
+        start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
+        count: Annotated[int, Query(ge=0, le=MAX_INT32)] = 100,
+    ) -> Response:
+        """Return your tasks for which a class is proposed."""
+        return _json(GRID.dump_json(session.grid(class_index, start, count)))
+
+    @router.get("/changes", response_model=Changes)
+    def changes(session: Own, since_seq: Annotated[int, Query(ge=0, le=MAX_INT64)]) -> Response:
+        """Return what happened to your tasks after `since_seq`."""
+        return _json(CHANGES.dump_json(session.changes(since_seq)))
+
+    @router.post(
+        "/events",
+        response_model=SaveOut,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": SAVE_IN.json_schema(ref_template="#/components/{model}")}},
+            }
+        },
+    )
+    async def save(round: Round, caller: Known, request: Request) -> Response:  # noqa: A002
+        """Save events; the answer follows when they are on the disk."""
+        require(caller, _ROLE_OF[round])
+        sent = await _read_save(request, service.limits.max_events)
+        results = await _save(service, caller, round, sent)
+        return _json(SAVE_OUT.dump_json(SaveOut(results)))
+
+    return router
+
+
+async def _read_save(request: Request, max_events: int) -> SaveIn:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        # A form of another site can send text/plain and url-encoded bodies unasked; JSON it cannot.
+        raise Refusal(415, "Invalid", "send JSON, as Content-Type: application/json")
+    try:
+        # Strictly from the bytes: Python's own parser takes lone surrogates, which no database can keep.
+        sent = SAVE_IN.validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"])) or "body"
+        raise Refusal(422, "Invalid", f"{where}: {first['msg']}"[:500]) from error
+    if len(sent.events) > max_events:
+        raise Refusal(413, "TooLarge", f"{len(sent.events)} events at once; at most {max_events} are taken")
+    return sent
+
+
+async def _save(service: Service, caller: Caller, round_: Round, sent: SaveIn) -> list[SaveResult]:
+    results: list[SaveResult | None] = [None] * len(sent.events)
+    own = []
+    for i, event in enumerate(sent.events):
+        if event.annotator not in {"", caller.name} or event.round not in {None, round_}:
+            results[i] = SaveResult(event.event_id, None, f"this session is {caller.name!r}'s {round_.value} round")
+        else:
+            own.append(i)
+    if own:
+        try:
+            queued = service.writer.append([sent.events[i].as_event(caller.name, round_) for i in own])
+            saved = await asyncio.wrap_future(queued)
+        except StoreError:
+            service.last_write = "failed"
+            raise
+        service.last_write = "ok"
+        for i, result in zip(own, saved, strict=True):
+            results[i] = result
+    answered = [result for result in results if result is not None]
+    _count(service, caller, answered)
+    return answered
+
+
+def _count(service: Service, caller: Caller, results: list[SaveResult]) -> None:
+    n_taken = sum(result.seq is not None for result in results)
+    service.metrics.events.labels("acknowledged").inc(n_taken)
+    if n_taken < len(results):
+        service.metrics.events.labels("refused").inc(len(results) - n_taken)
+        for result in results:
+            if result.seq is None:
+                log("event refused", user=caller.name, event_id=result.event_id[:64], reason=result.error)
+
+
+def _picture(picture: Picture) -> Response:
+    headers = {WIDTH_HEADER: str(picture.width_px), HEIGHT_HEADER: str(picture.height_px)}
+    return Response(picture.data, headers=headers, media_type=picture.media_type)
+
+
+class _Classes:
+    """All classes, encoded and compressed once: some megabytes for 21,841 of them."""
+
+    def __init__(self, service: Service) -> None:
+        self._plain = CLASSES.dump_json(ClassTable.of(service.tables.label_space))
+        self._zipped = gzip.compress(self._plain, 6)
+        self._tag = f'"{hashlib.sha256(self._plain).hexdigest()[:32]}"'
+
+    def answer(self, request: Request) -> Response:
+        headers = {"ETag": self._tag, "Vary": "Accept-Encoding"}
+        if request.headers.get("if-none-match") == self._tag:
+            return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(self._zipped, headers=headers | {"Content-Encoding": "gzip"}, media_type="application/json")
+        return Response(self._plain, headers=headers, media_type="application/json")

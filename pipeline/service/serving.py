@@ -1,0 +1,64 @@
+"""What a service serves from: the project's tables, shared by threads, and closed to links that lead out of them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from pipeline.datasets.locations import is_url
+from pipeline.errors import DatasetError
+from pipeline.events import Round
+from pipeline.local_session import LocalSession, ProjectTables
+from pipeline.project import Project
+from pipeline.session import Picture
+from pipeline.store import SqlStore
+
+
+class ServedTables(ProjectTables):
+    """A project's tables for many callers at once."""
+
+    def __init__(self, project: Project) -> None:
+        self._lock = threading.Lock()
+        super().__init__(project)
+
+    def location(self, image_index: int) -> str:
+        """Return where an image's file lies, refusing one that a symbolic link leads out of the images' folder."""
+        return refuse_escape(super().location(image_index), self.project.images_root)
+
+    def _load_group(self, group: int) -> tuple[list[str], list[str | None]]:
+        with self._lock:  # a Parquet file is read by one thread at a time
+            return super()._load_group(group)
+
+
+class ServedSession(LocalSession):
+    """One caller's session inside the service."""
+
+    def __init__(self, tables: ServedTables, store: SqlStore, annotator: str, round_: Round) -> None:
+        super().__init__(tables.project, annotator, round_, tables=tables, store=store)
+
+    def example(self, class_index: int, number: int) -> Picture:
+        """Return one example, enlarged, unless a link leads out of the examples' folder."""
+        self._check_class(class_index)
+        examples, root = self._tables.examples, self._project.examples_root
+        if examples is not None and root and not is_url(root):
+            sources = examples.sources(class_index)
+            if 0 <= number < len(sources):
+                refuse_escape(str(Path(root) / sources[number]), root)
+        return super().example(class_index, number)
+
+
+def refuse_escape(location: str, root: str) -> str:
+    """Return `location` if, links followed, it lies below `root`; URLs are returned as they are.
+
+    Raises
+    ------
+    DatasetError
+        If it lies elsewhere. The message names no place on this machine.
+    """
+    if is_url(location):
+        return location
+    if not Path(location).resolve().is_relative_to(Path(root).resolve()):
+        raise DatasetError(
+            f"{Path(location).name!r} is a link that leads out of the project's images; it is not served"
+        )
+    return location

@@ -1,0 +1,171 @@
+"""What goes over the wire: the dataclasses of `pipeline.session` as JSON, and the few shapes beside them.
+
+The service writes and :class:`pipeline.remote_session.RemoteSession` reads through the same `TypeAdapter` objects, so the
+two cannot drift apart. Nothing here imports a web framework: kernels load this module too.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from pipeline.events import Event, EventKind, Round
+from pipeline.labelspace import ClassInfo, LabelSpace
+from pipeline.session import Changes, GridPage, Progress, SaveResult, SessionInfo, Task
+
+#: The largest 32-bit number: what PostgreSQL's `integer` columns hold.
+MAX_INT32 = 2**31 - 1
+MAX_INT64 = 2**63 - 1
+#: Headers that carry a picture's facts beside its bytes.
+WIDTH_HEADER = "X-MLF-Width-Px"
+HEIGHT_HEADER = "X-MLF-Height-Px"
+SPRITE_HEADERS = {"n_examples": "X-MLF-N-Examples", "n_columns": "X-MLF-N-Columns", "tile_px": "X-MLF-Tile-Px"}
+
+#: Text that the database and the logs take as it is.
+_Plain = Annotated[str, Field(max_length=64, pattern=r"^[\x20-\x7e]*$")]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """The one shape of every refusal: a word for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who the service takes the caller for."""
+
+    name: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A position, or None where no task passes the filter."""
+
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventIn:
+    """An event as it is sent; `annotator` and `round` must be the caller's own, they are never believed."""
+
+    event_id: Annotated[str, Field(max_length=200)]
+    image_index: Annotated[int, Field(ge=0, le=MAX_INT32, strict=True)]
+    kind: EventKind
+    payload: dict[str, Any]
+    shown: Annotated[list[Any], Field(max_length=30_000)]
+    active_ms: Annotated[int, Field(ge=-MAX_INT32, le=MAX_INT32, strict=True)]
+    order: _Plain = "score"
+    client_time: _Plain = ""
+    annotator: Annotated[str, Field(max_length=200)] = ""
+    round: Round | None = None
+
+    def as_event(self, annotator: str, round_: Round) -> Event:
+        """Return the event, as the work of this annotator in this round."""
+        return Event(
+            event_id=self.event_id,
+            round=round_,
+            annotator=annotator,
+            image_index=self.image_index,
+            kind=self.kind,
+            payload=self.payload,
+            shown=tuple(self.shown),
+            active_ms=self.active_ms,
+            order=self.order,
+            client_time=self.client_time,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SaveIn:
+    """Some events to save."""
+
+    events: list[EventIn]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveOut:
+    """One result an event, in the order sent."""
+
+    results: list[SaveResult]
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One annotator in one round, for researchers: progress, and when the store last heard of them (UTC)."""
+
+    annotator: str
+    round: Round
+    kind: str
+    progress: Progress
+    n_events: int
+    last_event_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the service can do its work; `last_write` is ``none`` until somebody has saved."""
+
+    status: str
+    store: str
+    last_write: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTable:
+    """A label space as columns."""
+
+    name: str
+    keys: list[str]
+    names: list[str]
+    synonyms: list[list[str]]
+    definitions: list[str]
+
+    @classmethod
+    def of(cls, space: LabelSpace) -> ClassTable:
+        """Return a label space's columns."""
+        return cls(
+            space.name,
+            list(space.keys),
+            list(space.names),
+            [list(info.synonyms) for info in space],
+            [info.definition for info in space],
+        )
+
+    def label_space(self) -> LabelSpace:
+        """Return the label space."""
+        columns = zip(self.keys, self.names, self.synonyms, self.definitions, strict=True)
+        classes = tuple(ClassInfo(i, k, n, tuple(s), d) for i, (k, n, s, d) in enumerate(columns))
+        return LabelSpace(classes, name=self.name)
+
+
+ERROR = TypeAdapter(ErrorBody)
+ME = TypeAdapter(Me)
+FOUND = TypeAdapter(Found)
+SAVE_IN = TypeAdapter(SaveIn)
+SAVE_OUT = TypeAdapter(SaveOut)
+SESSION_INFO = TypeAdapter(SessionInfo)
+TASKS = TypeAdapter(list[Task])
+CHANGES = TypeAdapter(Changes)
+GRID = TypeAdapter(GridPage)
+CLASSES = TypeAdapter(ClassTable)
+BOARD = TypeAdapter(list[BoardRow])
+HEALTH = TypeAdapter(Health)
+
+
+def event_message(event: Event) -> dict[str, Any]:
+    """Return an event as it is sent."""
+    content = asdict(event)
+    del content["seq"], content["server_time"]
+    return content | {"kind": event.kind.value, "round": event.round.value, "payload": dict(event.payload)}
+
+
+def save_body(events: list[Event]) -> bytes:
+    """Return the body of a request that saves these events."""
+    return json.dumps({"events": [event_message(event) for event in events]}, separators=(",", ":")).encode()

@@ -1,0 +1,345 @@
+"""What the service's tests stand on: a project, a stub of the Hub's API, PostgreSQL, services as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pipeline.events import Event, EventKind, Round
+from pipeline.examples.pack import pack_examples
+from pipeline.labelspace import label_space_from_keys
+from pipeline.project import Project, create_project, open_project
+from pipeline.proposals.writer import write_proposals
+from pipeline.schemas import IMAGES, PROPOSALS
+from pipeline.settings import Settings, write_settings
+from pipeline.store import Assignment, open_store
+
+ROOT = Path(__file__).parents[2]
+SCOPE = "access:services!service=mlf"
+N_CLASSES = 6
+N_IMAGES = 12
+
+
+def make_project(folder: Path, store_url: str = "", class_names: list[str] | None = None) -> Project:
+    """Make a project of 12 images; ann and ben have tasks 0 to 9, cleo and ben refine images 0 to 3."""
+    images = folder / "images"
+    images.mkdir(parents=True)
+    for i in range(N_IMAGES):
+        noise = np.random.default_rng(i).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((80, 60)).save(images / f"{i}.png")
+    settings = Settings().with_changes("project", name="small", images_root=str(images), examples_root=str(images))
+    keys = class_names or [f"class_{i}" for i in range(N_CLASSES)]
+    project = create_project(
+        folder / "project", settings.with_changes("store", url=store_url), label_space_from_keys(keys)
+    )
+    rows = [
+        {"image_index": i, "image_id": f"{i}.png", "path": f"{i}.png", "original_label": i % N_CLASSES}
+        for i in range(N_IMAGES)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema=IMAGES), project.images_path)
+    ranked = [[(i + rank) % N_CLASSES for rank in range(4)] for i in range(N_IMAGES)]
+    table = pa.Table.from_pylist(
+        [
+            {"image_index": i, "class_index": r, "score": [0.5, 0.3, 0.1, 0.05], "model": [0] * 4}
+            for i, r in enumerate(ranked)
+        ],
+        schema=PROPOSALS,
+    )
+    write_proposals(project, [table], ["toy"], {"made": "by hand"})
+    pack_examples(project)
+    assign_small(project)
+    return project
+
+
+def assign_small(project: Project) -> None:
+    """Give everyone their tasks."""
+    store = open_store(project.store_url, N_CLASSES)
+    store.add_annotators(["ann", "ben", "cleo"])
+    store.assign(Round.ANNOTATION, [Assignment(name, i) for name in ("ann", "ben") for i in range(10)])
+    store.assign(Round.REFINEMENT, [Assignment(name, i) for name in ("cleo", "ben") for i in range(4)])
+    store.close()
+
+
+def vote(event_id: str, image_index: int, class_index: int = 0, word: str = "yes", **changes: Any) -> Event:
+    """Return ann's vote."""
+    given: dict[str, Any] = {"annotator": "ann", "round": Round.ANNOTATION, "shown": (class_index,), "active_ms": 10}
+    payload = {"class_index": class_index, "vote": word}
+    return Event(event_id, image_index=image_index, kind=EventKind.VOTE, payload=payload, **(given | changes))
+
+
+@dataclass
+class StubHub:
+    """Answers `/hub/api/user` as JupyterHub does; `people` maps tokens to user models, `is_down` makes it fail."""
+
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    is_down: bool = False
+    n_asked: int = 0
+
+    def __post_init__(self) -> None:
+        for name, groups in {
+            "ann": ["annotators"],
+            "ben": ["annotators", "refiners"],
+            "cleo": ["refiners"],
+            "rea": ["researchers"],
+            "rev": ["reviewers"],
+            "nob": [],
+        }.items():
+            self.add(name, groups)
+
+    def add(self, name: str, groups: list[str], **changes: Any) -> str:
+        """Make a person's token; it is ``token-<name>``."""
+        model = {"name": name, "kind": "user", "groups": groups, "scopes": [SCOPE], "admin": False}
+        self.people[f"token-{name}"] = model | changes
+        return f"token-{name}"
+
+    def __enter__(self) -> StubHub:
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                hub.n_asked += 1
+                token = self.headers.get("Authorization", "").partition(" ")[2]
+                model = hub.people.get(token)
+                status = 503 if hub.is_down else 200 if model else 403
+                body = json.dumps(model or {"status": status, "message": "no"}).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 1024
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def api_url(self) -> str:
+        """Return the address of the Hub's API."""
+        return f"http://127.0.0.1:{self._server.server_port}/hub/api"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ServiceProcess:
+    """`mlf serve` as the Hub starts it: a process that can be killed and started again on the same port."""
+
+    def __init__(self, project: Project, hub: StubHub, log: Path | None = None) -> None:
+        self.project = project
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/services/mlf"
+        self.log = log or project.root.parent / "service.log"
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "JUPYTERHUB_API_TOKEN": "service-token",
+            "JUPYTERHUB_API_URL": hub.api_url,
+            "JUPYTERHUB_CLIENT_ID": "service-mlf",
+            "JUPYTERHUB_SERVICE_NAME": "mlf",
+            "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{self.port}",
+            "JUPYTERHUB_SERVICE_PREFIX": "/services/mlf/",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> ServiceProcess:
+        return self.start().wait_ready()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> ServiceProcess:
+        """Start it; does not wait."""
+        code = "import typer; from pipeline.commands.serve import serve; typer.run(serve)"
+        with self.log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code, str(self.project.root)], env=self._environment, stdout=sink, stderr=sink
+            )
+        return self
+
+    @property
+    def pid(self) -> int:
+        """Return its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def wait_ready(self, timeout_s: float = 60) -> ServiceProcess:
+        """Wait until it answers."""
+        wait_until(self._answers, timeout_s, lambda: f"the service is not up: {self.log.read_text()[-2000:]}")
+        return self
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it as the Hub would."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", trust_env=False).status_code in {200, 503}
+        except httpx.TransportError:
+            return False
+
+
+def wait_until(is_so: Any, timeout_s: float, failure: Any) -> None:
+    """Ask again and again, until it is so."""
+    deadline = time.monotonic() + timeout_s
+    pause = threading.Event()
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(failure())
+        pause.wait(0.02)
+
+
+@dataclass
+class PostgresServer:
+    """A PostgreSQL of its own, under an ordinary account."""
+
+    folder: Path
+    binaries: Path
+    port: int
+    user: str
+    process: subprocess.Popen[bytes] | None = None
+    n_databases: int = 0
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        with (self.folder / "log").open("ab") as sink:
+            self.process = subprocess.Popen(
+                [
+                    str(self.binaries / "postgres"),
+                    *("-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder)),
+                    *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60", "-c", "shared_buffers=32MB"),
+                ],
+                user=self.user,
+                extra_groups=[],
+                stdout=sink,
+                stderr=sink,
+                cwd=self.folder,
+            )
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until it takes connections."""
+        import psycopg
+
+        def answers() -> bool:
+            try:
+                psycopg.connect(self.dsn("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                return False
+            return True
+
+        wait_until(answers, 60, lambda: (self.folder / "log").read_text()[-2000:])
+
+    def dsn(self, database: str) -> str:
+        """Return libpq's address of a database."""
+        return f"postgresql://owner@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """Make an empty database; return its SQLAlchemy URL."""
+        import psycopg
+
+        self.n_databases += 1
+        name = f"mlf_{self.n_databases}"
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"postgresql+psycopg://owner@127.0.0.1:{self.port}/{name}"
+
+    def kill(self) -> None:
+        """End all of its processes as a power cut would, and start it again."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        # Its children notice by themselves; the lock on shared memory tells when the last of them is gone.
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """End it and remove its files."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_postgres() -> PostgresServer:
+    """Start Debian's PostgreSQL in a folder of its own, or skip."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("no PostgreSQL below /usr/lib/postgresql; apt-get install postgresql")
+    user = pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else "postgres" if _has_account("postgres") else "nobody"
+    folder = Path(tempfile.mkdtemp(prefix="mlf-pg-"))
+    shutil.chown(folder, user)
+    server = PostgresServer(folder, found[-1].parent, free_port(), user)
+    subprocess.run(
+        [str(server.binaries / "initdb"), "-D", str(folder / "data"), "-U", "owner", "-A", "trust", "-E", "UTF8"],
+        user=user if os.geteuid() == 0 else None,
+        extra_groups=[] if os.geteuid() == 0 else None,
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+    server.start()
+    return server
+
+
+def _has_account(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def with_store(project: Project, url: str) -> Project:
+    """Return the project with its store at another URL."""
+    write_settings(project.settings.with_changes("store", url=url), project.root / "mlf.toml")
+    return open_project(project.root)
