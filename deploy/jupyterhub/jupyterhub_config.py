@@ -35,7 +35,7 @@ c.JupyterHub.authenticator_class = "pipeline.hub.authenticator.AccountsAuthentic
 c.AccountsAuthenticator.accounts_path = str(accounts_path)
 c.Authenticator.allowed_users = set(accounts)
 c.JupyterHub.default_url = partial(landing_url, accounts_path=str(accounts_path))
-c.JupyterHub.template_vars = {"announcement_login": hub["announcement"]} if hub["announcement"] else {}
+c.JupyterHub.template_vars = {"announcement_login": hub["announcement"]}
 
 # --- Sessions. A session knows the service's address and its own token; `env_keep` lets nothing else through.
 c.JupyterHub.spawner_class = "pipeline.hub.spawner.SessionSpawner"

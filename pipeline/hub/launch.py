@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +66,10 @@ def prepare_hub(
     state: Path,
     port: int = 8000,
     proxy_command: Sequence[str] = (),
+    service_command: Sequence[str] = (),
     session_python: str = sys.executable,
     share_account: bool = False,
     renew: Iterable[str] = (),
-    announcement: str = "",
 ) -> PreparedHub:
     """Write everything that a hub needs; starts nothing.
 
@@ -82,6 +85,8 @@ def prepare_hub(
         Where people log in, on 127.0.0.1; 0 takes a free one.
     proxy_command
         How to run configurable-http-proxy; looked for where left out.
+    service_command
+        How to run the service; `mlf serve` on the project where left out.
     session_python
         Interpreter of the sessions.
     share_account
@@ -107,6 +112,7 @@ def prepare_hub(
     config = state / _CONFIG_NAME
     if not config.exists():
         shutil.copyfile(_find_deploy_config(), config)
+    end_left_over_proxy(state)
     port, hub_port, proxy_port, service_port = _free_ports(port)
     hub = {
         "port": port,
@@ -116,10 +122,12 @@ def prepare_hub(
         "proxy_command": proxy,
         "session_python": session_python,
         "use_own_uids": use_own_uids,
-        "service_command": [sys.executable, "-m", "pipeline", "serve", str(project.root.resolve())],
+        "service_command": list(service_command) or _service_command(project),
         "service_environment": _python_path() | {"PATH": os.environ.get("PATH", "")},
-        "session_environment": _python_path(),
-        "announcement": announcement,
+        "session_environment": _python_path()
+        | {"PATH": os.pathsep.join([str(Path(session_python).parent), "/usr/local/bin", "/usr/bin", "/bin"])},
+        # JupyterHub shows announcements as HTML.
+        "announcement": f"{html.escape(project.settings.project.name)}: sign in with the name and password you got",
     }
     (private / "hub.json").write_text(json.dumps(hub, indent=1), encoding="utf-8")
     return PreparedHub(
@@ -150,6 +158,20 @@ def find_proxy() -> str:
             "`npm install configurable-http-proxy` here (Node.js 18 or newer), or use `make hub`"
         )
     return found
+
+
+def end_left_over_proxy(state: Path) -> None:
+    """End the proxy of a hub that was killed: it would hold the port, and nobody has its token any more."""
+    try:
+        pid = int((state / "private" / "proxy.pid").read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return
+    if b"configurable-http-proxy" in command:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 5
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
 
 def _make_folders(state: Path) -> None:
@@ -232,6 +254,10 @@ def _free_ports(port: int) -> tuple[int, int, int, int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def _service_command(project: Project) -> list[str]:
+    return [sys.executable, "-c", "from pipeline.cli import main; main()", "serve", str(project.root.resolve())]
 
 
 def _python_path() -> dict[str, str]:

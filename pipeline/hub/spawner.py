@@ -53,7 +53,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         is_researcher = landing == "/lab"
         self.default_url = landing if is_researcher else f"/voila/render/{landing}"
         self.notebook_dir = self.home_dir if is_researcher else self.notebooks_dir
-        self.args = [] if is_researcher else _single_notebook_arguments()
+        self.args = _laboratory_arguments() if is_researcher else _single_notebook_arguments()
         return await super().start()
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
@@ -102,12 +102,17 @@ def landing_url(handler: Any, accounts_path: str) -> str:
     return ""
 
 
+def _laboratory_arguments() -> list[str]:
+    # A hub is often without a way to the internet, and asks nobody about news.
+    return ["--LabApp.news_url=None", "--LabApp.extension_manager=readonly"]
+
+
 def _single_notebook_arguments() -> list[str]:
     disabled = ", ".join(f"'{name}': False" for name in _UNUSED_EXTENSIONS)
     return [
         f"--ServerApp.jpserver_extensions={{{disabled}, 'voila': True}}",
         "--VoilaConfiguration.file_allowlist=[]",
         "--VoilaConfiguration.show_tracebacks=False",
-        "--MappingKernelManager.cull_idle_timeout=3600",
+        "--MappingKernelManager.cull_idle_timeout=900",
         "--MappingKernelManager.cull_interval=300",
     ]

@@ -1,0 +1,407 @@
+"""Annotators in a real JupyterHub: start-up time, memory a session, save latency, and whether the store has every vote.
+
+Each session is a real one: a login by HTTP, a single-user server, a kernel that works through the Hub's service; some
+are real browsers on the landing page. Run as root, every session gets an account of its own.
+
+    python benchmarks/hub.py --sessions 15 --images 40 --browsers 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pyarrow as pa
+from PIL import Image
+
+from pipeline.assignment.apply import assign_project, open_project_store
+from pipeline.datasets.create import init_project
+from pipeline.errors import ProjectError
+from pipeline.events import Round
+from pipeline.hub.accounts import Role
+from pipeline.hub.launch import PreparedHub, find_proxy, prepare_hub
+from pipeline.project import Project
+from pipeline.proposals.writer import write_proposals
+from pipeline.schemas import PROPOSALS
+
+N_CLASSES = 30
+SOURCE_ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+
+#: What a kernel does: work through its tasks as a widget would, and tell what was acknowledged.
+WORK = """
+import json, os, time, uuid
+from mlf_widgets.opening import open_session
+from pipeline.events import Event, EventKind, Round
+session = open_session("project", os.environ["JUPYTERHUB_USER"], "annotation")
+info = session.open()
+acknowledged, latencies_ms = [], []
+for position in range(info.progress.n_tasks):
+    task = session.tasks([position])[0]
+    session.image(position, 512)
+    chosen = task.proposals[position % len(task.proposals)].class_index
+    shown = tuple(p.class_index for p in task.proposals)
+    event = Event(uuid.uuid4().hex, Round.ANNOTATION, info.annotator, task.image_index, EventKind.VOTE,
+                  {"class_index": chosen, "vote": "yes"}, shown, 1000)
+    began = time.perf_counter()
+    result = session.save([event])[0]
+    latencies_ms.append(1000 * (time.perf_counter() - began))
+    if result.seq:
+        acknowledged.append([task.image_index, chosen, event.event_id])
+print("RESULT" + json.dumps({"acknowledged": acknowledged, "latencies_ms": latencies_ms, "uid": os.getuid()}))
+"""
+
+
+@dataclass
+class SessionReport:
+    """What one session did and cost."""
+
+    name: str
+    started_s: float
+    acknowledged: list[tuple[int, int, str]] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+    memory_mib: float = 0.0
+
+
+def make_project(folder: Path, n_images: int, annotators: Sequence[str]) -> Project:
+    """Make a project of noise images with proposals, each image assigned to two annotators."""
+    generator = np.random.default_rng(0)
+    for number in range(n_images):
+        path = folder / "images" / f"class_{number % N_CLASSES:02d}" / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC).save(path)
+    classes = folder / "classes.json"
+    classes.write_text(json.dumps([f"class_{i:02d}" for i in range(N_CLASSES)]))
+    project = init_project(folder / "project", folder / "images", classes)
+    rows = [
+        {
+            "image_index": i,
+            "class_index": generator.permutation(N_CLASSES)[:20].tolist(),
+            "score": np.linspace(0.9, 0.01, 20).tolist(),
+            "model": [0] * 20,
+        }
+        for i in range(n_images)
+    ]
+    write_proposals(project, [pa.Table.from_pylist(rows, schema=PROPOSALS)], ["noise"], {})
+    assign_project(project, annotators, 2)
+    return project
+
+
+def reachable_python(folder: Path) -> str:
+    """Return an interpreter that other accounts may run: this one, or the system's with this one's packages."""
+    closed = [p for p in Path(sys.executable).resolve().parents if not p.stat().st_mode & 0o001]
+    if os.geteuid() != 0 or not closed:
+        return sys.executable
+    system = Path(f"/usr/bin/python3.{sys.version_info.minor}")
+    if not system.exists():
+        raise ProjectError(f"{sys.executable} is closed to other accounts and there is no {system}")
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(system)
+    (folder / "pyvenv.cfg").write_text(f"home = {system.parent}\ninclude-system-site-packages = false\n")
+    for name in ("lib", "share", "etc"):
+        (folder / name).symlink_to(Path(sys.prefix) / name)
+    return str(folder / "bin" / "python")
+
+
+def installed_proxy(folder: Path) -> str:
+    """Return configurable-http-proxy, installed into `folder` by npm where it is not there yet."""
+    try:
+        return find_proxy()
+    except ProjectError:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise
+        subprocess.run(
+            [npm, "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(folder), "configurable-http-proxy"],
+            check=True,
+        )
+        return str(folder / "node_modules" / ".bin" / "configurable-http-proxy")
+
+
+@contextmanager
+def running_hub(
+    project: Project, people: dict[str, list[Role]], state: Path, proxy: str, **options: Any
+) -> Iterator[PreparedHub]:
+    """Run a hub until the block ends."""
+    python = reachable_python(state.parent / "python")
+    prepared = prepare_hub(
+        project, people, state=state, port=0, proxy_command=[proxy], session_python=python, **options
+    )
+    log = state / "private" / "hub.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            prepared.command, env=dict(prepared.environment), cwd=state / "private", stdout=sink, stderr=sink
+        )
+    try:
+        _wait_for(lambda: _answers(prepared.url + "hub/health"), 60, lambda: f"no hub:\n{log.read_text()[-4000:]}")
+        yield prepared
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+class Person:
+    """Somebody at a hub, by HTTP."""
+
+    def __init__(self, hub: PreparedHub, name: str) -> None:
+        self.hub, self.name = hub, name
+        self.client = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=60)
+
+    def log_in(self, password: str | None = None) -> httpx.Response:
+        """Send name and password; returns the page on which they land."""
+        self.client.get("hub/login")
+        form = {"username": self.name, "password": password or self.hub.passwords[self.name]}
+        return self.client.post("hub/login", data=form, params={"_xsrf": self._token("/hub/")})
+
+    def start_session(self) -> float:
+        """Wait until the person's own server answers; returns the seconds it took."""
+        began = time.perf_counter()
+        self.client.get(f"hub/spawn/{self.name}")
+
+        def is_up() -> bool:
+            self.client.get(f"user/{self.name}/")
+            return self.client.get(f"user/{self.name}/api/status").status_code == 200
+
+        _wait_for(is_up, 180, lambda: f"the session of {self.name} did not start")
+        return time.perf_counter() - began
+
+    def new_kernel(self) -> str:
+        """Start a kernel; returns its id."""
+        answer = self.client.post(
+            f"user/{self.name}/api/kernels", json={}, headers={"X-XSRFToken": self._token(f"/user/{self.name}/")}
+        )
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    async def run_in_kernel(self, kernel: str, code: str, timeout_s: float = 500) -> str:
+        """Run code in a kernel; returns what it printed.
+
+        Raises
+        ------
+        RuntimeError
+            If the code raised.
+        """
+        from tornado.httpclient import HTTPRequest
+        from tornado.websocket import websocket_connect
+
+        cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if c.path.startswith("/user"))
+        url = f"{self.hub.url.replace('http', 'ws', 1)}user/{self.name}/api/kernels/{kernel}/channels"
+        socket = await websocket_connect(HTTPRequest(url, headers={"Cookie": cookies, "Origin": self.hub.url[:-1]}))
+        message_id = uuid.uuid4().hex
+        header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": message_id}
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+        await socket.write_message(
+            json.dumps(
+                {
+                    "header": header | {"version": "5.3", "date": ""},
+                    "parent_header": {},
+                    "metadata": {},
+                    "content": content,
+                    "channel": "shell",
+                }
+            )
+        )
+        printed = ""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                text = await socket.read_message()
+                if text is None:
+                    raise RuntimeError("the kernel went away")
+                message = json.loads(text)
+                if message["parent_header"].get("msg_id") != message_id:
+                    continue
+                if message["msg_type"] == "stream":
+                    printed += message["content"]["text"]
+                if message["msg_type"] == "error":
+                    raise RuntimeError(re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(message["content"]["traceback"])))
+                if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                    socket.close()
+                    return printed
+
+    def _token(self, path: str) -> str:
+        return next((c.value or "" for c in self.client.cookies.jar if c.name == "_xsrf" and c.path == path), "")
+
+
+async def annotate(person: Person, code: str = WORK) -> SessionReport:
+    """Log in, start, work through all tasks in a kernel, and report."""
+    began = time.perf_counter()
+    await asyncio.to_thread(person.log_in)
+    await asyncio.to_thread(person.start_session)
+    kernel = await asyncio.to_thread(person.new_kernel)
+    report = SessionReport(person.name, time.perf_counter() - began)
+    printed = await person.run_in_kernel(kernel, code)
+    result = json.loads(printed.split("RESULT", 1)[1])
+    report.acknowledged = [(image, label, event_id) for image, label, event_id in result["acknowledged"]]
+    report.latencies_ms = result["latencies_ms"]
+    return report
+
+
+def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionReport:
+    """Log in with Chromium and tick one label on each image; acknowledged is what the page showed as saved."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_ARGUMENTS)
+        page = browser.new_page()
+        page.set_default_timeout(120_000)
+        began = time.perf_counter()
+        page.goto(hub.url)
+        page.get_by_label("Username").fill(name)
+        page.get_by_label("Password").fill(hub.passwords[name])
+        page.keyboard.press("Enter")
+        page.locator('[data-mlf="annotator"][data-ready="true"]').wait_for()
+        report = SessionReport(name, time.perf_counter() - began)
+        root = page.locator('[data-mlf="annotator"]')
+        for number in range(n_images):
+            image = root.get_attribute("data-image-id")
+            box = root.locator("input[type=checkbox][data-class-id]").nth(number % 3)
+            label = int(box.get_attribute("data-class-id") or -1)
+            clicked = time.perf_counter()
+            box.check()
+            page.locator('[data-mlf="annotator"][data-saved="saved"]').wait_for()
+            report.latencies_ms.append(1000 * (time.perf_counter() - clicked))
+            report.acknowledged.append((_image_number(image), label, ""))
+            if number + 1 < n_images:
+                root.locator('[data-mlf-action="next"]').first.click()
+                page.locator(f'[data-mlf="annotator"][data-ready="true"]:not([data-image-id="{image}"])').wait_for()
+        browser.close()
+    return report
+
+
+def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]:
+    """Return what is wrong: votes acknowledged and not in the store once, and votes that nobody was told of."""
+    store = open_project_store(project)
+    found = {}
+    for event in store.iter_events(Round.ANNOTATION):
+        if event.kind == "vote" and event.payload["vote"] == "yes":
+            found.setdefault((event.annotator, event.image_index, event.payload["class_index"]), []).append(event)
+    store.close()
+    told = {(r.name, image, label): event_id for r in reports for image, label, event_id in r.acknowledged}
+    wrong = [f"lost: {key}" for key in told if key not in found]
+    wrong += [f"nobody was told: {key}" for key in found if key not in told]
+    wrong += [f"twice: {key}" for key, events in found.items() if len(events) > 1]
+    wrong += [f"another's: {k}" for k, i in told.items() if i and k in found and found[k][0].event_id != i]
+    return wrong
+
+
+def memory_mib(state: Path) -> dict[str, float]:
+    """Return the memory of each session (its server and kernels; proportional set size, MiB), by folder name."""
+    homes = str(state / "homes") + "/"
+    sizes: dict[str, float] = {}
+    for process in psutil.process_iter():
+        try:
+            home = process.environ().get("HOME", "")
+            if home.startswith(homes):
+                name = home.removeprefix(homes)
+                sizes[name] = sizes.get(name, 0) + process.memory_full_info().pss / 2**20
+        except (psutil.Error, OSError):
+            continue
+    return sizes
+
+
+async def run_sessions(
+    hub: PreparedHub, kernels: Sequence[str], browsers: Sequence[str], n_images: int
+) -> list[SessionReport]:
+    """Let everyone work at once; returns a report each."""
+    work = [annotate(Person(hub, name)) for name in kernels]
+    seen = [asyncio.to_thread(annotate_in_browser, hub, name, n_images) for name in browsers]
+    reports: list[SessionReport] = list(await asyncio.gather(*work, *seen))
+    sizes = await asyncio.to_thread(memory_mib, hub.state)
+    for report in reports:
+        report.memory_mib = sizes.get(report.name, 0.0)
+    return reports
+
+
+def print_table(reports: Sequence[SessionReport]) -> None:
+    """Print the figures of all sessions as a table."""
+    saves = [ms for r in reports for ms in r.latencies_ms]
+    print("| what | median | p95 | max |\n| --- | ---: | ---: | ---: |")
+    for what, values in (
+        ("log-in to kernel or first image, s", [r.started_s for r in reports]),
+        ("memory a session, MiB (PSS)", [r.memory_mib for r in reports]),
+        ("save, ms", saves),
+    ):
+        p95 = float(np.percentile(values, 95))
+        print(f"| {what} | {statistics.median(values):.1f} | {p95:.1f} | {max(values):.1f} |")
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=15)
+    parser.add_argument("--images", type=int, default=40, help="images a session")
+    parser.add_argument("--browsers", type=int, default=3, help="how many of the sessions are real browsers")
+    options = parser.parse_args()
+    names = [f"annotator-{i + 1:02d}" for i in range(options.sessions)]
+    with tempfile.TemporaryDirectory(prefix="mlf-hub-") as temporary:
+        folder = Path(temporary)
+        folder.chmod(0o711)
+        project = make_project(folder, options.images * options.sessions // 2, names)
+        proxy = installed_proxy(folder / "proxy")
+        with running_hub(project, {name: [Role.ANNOTATORS] for name in names}, folder / "hub", proxy) as hub:
+            n_browsers = options.browsers
+            reports = asyncio.run(run_sessions(hub, names[n_browsers:], names[:n_browsers], options.images))
+        wrong = check_store(project, reports)
+    n_votes = sum(len(r.acknowledged) for r in reports)
+    print(f"\n{len(reports)} sessions ({n_browsers} browsers), {n_votes} votes acknowledged; wrong: {len(wrong)}\n")
+    print_table(reports)
+    sys.exit("\n".join(wrong[:20]) if wrong else 0)
+
+
+def _image_number(image_id: str | None) -> int:
+    raise_if = re.search(r"(\d+)", image_id or "")
+    if raise_if is None:
+        raise ValueError(f"image id {image_id!r}")
+    return int(raise_if.group(1))
+
+
+def _chromium() -> str:
+    return os.environ.get("MLF_CHROMIUM", "/usr/bin/chromium")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _wait_for(is_there: Any, seconds: float, complaint: Any) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_there():
+        if time.monotonic() > deadline:
+            raise TimeoutError(complaint())
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main()

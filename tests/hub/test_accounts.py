@@ -1,0 +1,91 @@
+"""Accounts: random passwords kept as scrypt hashes, in a file that nobody else can read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ProjectError
+from pipeline.hub.accounts import Role, make_account, read_accounts, write_accounts
+from pipeline.hub.launch import prepare_hub
+from pipeline.labelspace import label_space_from_keys
+from pipeline.project import Project, create_project
+from pipeline.settings import Settings
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return create_project(tmp_path / "project", Settings(), label_space_from_keys(["a", "b"]))
+
+
+def test_an_account_takes_its_own_password_and_no_other() -> None:
+    account, password = make_account("ada", [Role.ANNOTATORS], [])
+    _, another = make_account("ada", [Role.ANNOTATORS], [])
+    assert account.accepts(password)
+    assert not account.accepts(another)
+    assert not account.accepts("")
+
+
+def test_the_file_holds_a_scrypt_hash_and_not_the_password(tmp_path: Path) -> None:
+    account, password = make_account("ada", [Role.ANNOTATORS], [])
+    path = tmp_path / "accounts.json"
+    write_accounts({"ada": account}, path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert password not in path.read_text()
+    row = json.loads(path.read_text())["accounts"][0]
+    expected = hashlib.scrypt(password.encode(), salt=bytes.fromhex(row["salt"]), n=2**15, r=8, p=1, maxmem=2**26)
+    assert row["hash"] == expected.hex()
+    assert read_accounts(path) == {"ada": account}
+
+
+def test_accounts_that_others_could_read_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.json"
+    write_accounts({}, path)
+    path.chmod(0o644)
+    with pytest.raises(ProjectError, match="chmod 600"):
+        read_accounts(path)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../root", " ada", "a\nb", "a,b", "x" * 101])
+def test_a_name_that_is_no_login_name_is_refused(name: str) -> None:
+    with pytest.raises(ProjectError, match="account name"):
+        make_account(name, [], [])
+
+
+def prepare(project: Project, state: Path, people: dict[str, list[Role]], **options: object):
+    return prepare_hub(project, people, state=state, port=0, proxy_command=["proxy"], share_account=True, **options)
+
+
+def test_passwords_are_given_out_once_and_stay_the_same_after(project: Project, tmp_path: Path) -> None:
+    people = {"ada": [Role.ANNOTATORS], "tom": [Role.REVIEWERS]}
+    first = prepare(project, tmp_path / "hub", people)
+    second = prepare(project, tmp_path / "hub", people | {"ben": [Role.ANNOTATORS]})
+    assert set(first.passwords) == {"ada", "tom"}
+    assert set(second.passwords) == {"ben"}
+    assert second.accounts["ada"].accepts(first.passwords["ada"])
+    assert len({account.uid for account in second.accounts.values()}) == 3
+
+
+def test_a_forgotten_password_is_replaced_and_the_uid_stays(project: Project, tmp_path: Path) -> None:
+    first = prepare(project, tmp_path / "hub", {"ada": [Role.ANNOTATORS]})
+    second = prepare(project, tmp_path / "hub", {"ada": [Role.ANNOTATORS]}, renew=["ada"])
+    assert not second.accounts["ada"].accepts(first.passwords["ada"])
+    assert second.accounts["ada"].accepts(second.passwords["ada"])
+    assert second.accounts["ada"].uid == first.accounts["ada"].uid
+
+
+def test_secrets_lie_in_a_folder_that_is_closed_to_others(project: Project, tmp_path: Path) -> None:
+    prepare(project, tmp_path / "hub", {"ada": [Role.ANNOTATORS]})
+    assert (tmp_path / "hub" / "private").stat().st_mode & 0o777 == 0o700
+    assert not list((tmp_path / "project").rglob("accounts*"))
+
+
+def test_an_administrators_own_configuration_is_kept(project: Project, tmp_path: Path) -> None:
+    prepare(project, tmp_path / "hub", {})
+    config = tmp_path / "hub" / "jupyterhub_config.py"
+    config.write_text(config.read_text() + "\nc.JupyterHub.active_server_limit = 5\n")
+    prepare(project, tmp_path / "hub", {})
+    assert "active_server_limit = 5" in config.read_text()

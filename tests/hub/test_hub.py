@@ -1,0 +1,199 @@
+"""A real JupyterHub: who gets in, where they land, what their kernels can reach, and that every vote arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from types import ModuleType, SimpleNamespace
+
+import httpx
+import pytest
+
+from pipeline.hub.accounts import Role
+
+pytestmark = [pytest.mark.hub, pytest.mark.slow]
+
+PROBE = """
+import json, os, pathlib
+def attempt(path, mode):
+    try:
+        with open(path, mode) as file:
+            return "opened" if mode == "ab" else len(file.read())
+    except OSError as error:
+        return type(error).__name__
+paths = {paths!r}
+environment = json.dumps(dict(os.environ))
+print("RESULT" + json.dumps({{
+    "uid": os.getuid(),
+    "read": {{p: attempt(p, "rb") for p in paths}},
+    "write": {{p: attempt(p, "ab") for p in paths}},
+    "environment": environment,
+}}))
+"""
+
+
+def result_of(printed: str) -> dict[str, object]:
+    return json.loads(printed.split("RESULT", 1)[1])
+
+
+@pytest.fixture(scope="module")
+def ada(hub_benchmark: ModuleType, running: SimpleNamespace) -> SimpleNamespace:
+    """Return Ada, logged in, with her session and a kernel."""
+    person = hub_benchmark.Person(running.hub, "Ada")
+    person.log_in()
+    person.start_session()
+    return SimpleNamespace(person=person, kernel=person.new_kernel())
+
+
+def test_a_wrong_password_an_unknown_name_and_no_login_let_nobody_in(
+    hub_benchmark: ModuleType, running: SimpleNamespace
+) -> None:
+    for name, password in (("Ada", "wrong"), ("nobody", "x"), ("ada", running.hub.passwords["Ada"])):
+        stranger = hub_benchmark.Person(running.hub, name)
+        answer = stranger.log_in(password)
+        assert answer.status_code in {401, 403}
+        assert "Invalid username or password" in answer.text
+    assert "/hub/login" in str(httpx.get(running.hub.url + "user/Ada/lab", follow_redirects=True).url)
+
+
+def test_a_reviewer_lands_on_the_reports_and_gets_no_kernel(
+    hub_benchmark: ModuleType, running: SimpleNamespace
+) -> None:
+    reviewer = hub_benchmark.Person(running.hub, "tom")
+    answer = reviewer.log_in()
+    assert answer.url.path.rstrip("/") == "/services/mlf/reports"
+    assert "Reviewers read the reports" in reviewer.client.get("hub/spawn/tom").text
+
+
+def test_an_annotator_lands_on_the_annotation_notebook_and_a_researcher_in_jupyterlab(
+    hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
+) -> None:
+    landing = ada.person.client.get("user/Ada/", follow_redirects=False).headers["location"]
+    assert "/user/Ada/voila/render/2_annotate.ipynb" in landing
+    researcher = hub_benchmark.Person(running.hub, "maria")
+    researcher.log_in()
+    researcher.start_session()
+    landing = researcher.client.get("user/maria/", follow_redirects=False).headers["location"]
+    assert "/user/maria/lab" in landing
+
+
+def test_nobody_reaches_anothers_session(
+    hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
+) -> None:
+    ben = hub_benchmark.Person(running.hub, "ben")
+    ben.log_in()
+    assert ben.client.get("user/Ada/api/status").status_code in {403, 404}
+    assert ben.client.get("user/Ada/api/kernels").status_code in {403, 404}
+
+
+def test_a_kernel_cannot_open_the_store_the_accounts_or_anothers_home(
+    needs_root: None, running: SimpleNamespace, ada: SimpleNamespace
+) -> None:
+    state, root = running.hub.state, running.project.root.resolve()
+    closed = [
+        str(root / "store.sqlite"),
+        str(root / "mlf.toml"),
+        str(root / "proposals.parquet"),
+        str(state / "private" / "accounts.json"),
+        str(state / "private" / "hub.sqlite"),
+        str(state / "private" / "cookie_secret"),
+    ]
+    found = result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, PROBE.format(paths=closed))))
+    assert found["uid"] == running.hub.accounts["Ada"].uid != 0
+    assert found["read"] == dict.fromkeys(closed, "PermissionError")
+    assert found["write"] == dict.fromkeys(closed, "PermissionError")
+
+
+def test_a_kernel_knows_the_service_and_its_own_token_and_not_where_the_project_lies(
+    running: SimpleNamespace, ada: SimpleNamespace
+) -> None:
+    found = result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, PROBE.format(paths=[]))))
+    environment = json.loads(str(found["environment"]))
+    assert environment["MLF_SERVICE_URL"].endswith("/services/mlf")
+    assert environment["JUPYTERHUB_USER"] == "Ada"
+    assert str(running.project.root.resolve()) not in str(found["environment"])
+    assert "CONFIGPROXY_AUTH_TOKEN" not in environment
+
+
+def test_annotators_vote_through_the_service_and_the_store_holds_what_was_acknowledged(
+    hub_benchmark: ModuleType, running: SimpleNamespace
+) -> None:
+    names = ["Ada", "ben", "cleo"]
+    reports = asyncio.run(hub_benchmark.run_sessions(running.hub, names, [], 0))
+    assert sum(len(report.acknowledged) for report in reports) == 24
+    assert hub_benchmark.check_store(running.project, reports) == []
+
+
+def test_a_made_up_token_and_a_made_up_name_are_refused_by_the_service(
+    running: SimpleNamespace, ada: SimpleNamespace
+) -> None:
+    forged = {"Authorization": "token 0123456789abcdef0123456789abcdef", "X-JupyterHub-User": "Ada"}
+    base = running.hub.url + "services/mlf"
+    document = httpx.get(f"{base}/openapi.json", headers=forged)
+    assert document.status_code in {200, 401, 403}
+    code = (
+        "import httpx, os, json; base = os.environ['MLF_SERVICE_URL'];"
+        "from mlf_widgets.opening import open_session\n"
+        "os.environ['JUPYTERHUB_API_TOKEN'] = '0' * 32\n"
+        "try:\n    open_session('project', 'Ada', 'annotation').open()\n    print('RESULT\"let in\"')\n"
+        "except Exception as error:\n    print('RESULT' + json.dumps(type(error).__name__))\n"
+    )
+    assert result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code))) == "ServiceError"
+
+
+def test_an_annotator_cannot_open_the_session_of_another(ada: SimpleNamespace) -> None:
+    code = (
+        "import json, os\nfrom mlf_widgets.opening import open_session\n"
+        "try:\n    info = open_session('project', 'ben', 'annotation').open()\n"
+        "    print('RESULT' + json.dumps(info.annotator))\n"
+        "except Exception as error:\n    print('RESULT' + json.dumps(type(error).__name__))\n"
+    )
+    assert result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code))) in {"Ada", "ServiceError", "StoreError"}
+
+
+@pytest.mark.browser
+def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
+    hub_benchmark: ModuleType, hub_folder, proxy: str
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    if not (hub_benchmark.SOURCE_ROOT / "notebooks" / "2_annotate.ipynb").exists():
+        pytest.skip("no notebooks/2_annotate.ipynb")
+    folder = hub_folder / "browser"
+    folder.mkdir(mode=0o711)
+    names = ["zoe", "yan"]
+    project = hub_benchmark.make_project(folder, 4, names)
+    with hub_benchmark.running_hub(project, {n: [Role.ANNOTATORS] for n in names}, folder / "hub", proxy) as hub:
+        report = hub_benchmark.annotate_in_browser(hub, "zoe", 3)
+        assert len(report.acknowledged) == 3
+        assert hub_benchmark.check_store(project, [report]) == []
+        with sync_playwright() as playwright:  # another browser, later: they resume where they left off
+            browser = playwright.chromium.launch(
+                executable_path=hub_benchmark._chromium(), args=hub_benchmark.CHROMIUM_ARGUMENTS
+            )
+            page = browser.new_page()
+            page.goto(hub.url)
+            page.get_by_label("Username").fill("zoe")
+            page.get_by_label("Password").fill(hub.passwords["zoe"])
+            page.keyboard.press("Enter")
+            root = page.locator('[data-mlf="annotator"][data-ready="true"]')
+            root.wait_for(timeout=90_000)
+            resumed = hub_benchmark._image_number(root.get_attribute("data-image-id"))
+            assert resumed == report.acknowledged[-1][0]
+            assert page.locator(".jp-InputArea, .cm-editor").count() == 0
+            browser.close()
+
+
+@pytest.mark.skipif(os.environ.get("MLF_SOAK") != "1", reason="the fifteen sessions are part of `make soak`")
+def test_fifteen_sessions_at_once_lose_and_double_nothing(hub_benchmark: ModuleType, hub_folder, proxy: str) -> None:
+    folder = hub_folder / "fifteen"
+    folder.mkdir(mode=0o711)
+    names = [f"annotator-{i:02d}" for i in range(15)]
+    project = hub_benchmark.make_project(folder, 300, names)
+    people = {name: [Role.ANNOTATORS] for name in names}
+    with hub_benchmark.running_hub(project, people, folder / "hub", proxy) as hub:
+        reports = asyncio.run(hub_benchmark.run_sessions(hub, names[3:], names[:3], 40))
+    assert all(len(report.acknowledged) == 40 for report in reports)
+    assert hub_benchmark.check_store(project, reports) == []
+    hub_benchmark.print_table(reports)
