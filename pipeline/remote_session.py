@@ -234,7 +234,7 @@ def _picture(response: httpx.Response) -> Picture:
 
 
 def _media_type(response: httpx.Response) -> str:
-    return response.headers.get("content-type", "").partition(";")[0]
+    return str(response.headers.get("content-type", "")).partition(";")[0]
 
 
 def _number(response: httpx.Response, header: str) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import hashlib
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -46,6 +47,7 @@ _PICTURE: dict[int | str, dict[str, object]] = {
     200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The picture; its size is in the headers."}
 }
 
+_Own = Callable[..., Awaitable[LocalSession]]
 Position = Annotated[int, Path(ge=0, le=MAX_INT32)]
 ClassIndex = Annotated[int, Path(ge=0, le=MAX_INT32)]
 
@@ -54,21 +56,28 @@ def rounds_router(service: Service) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/api/rounds/{round}", responses=ERRORS)
     Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806 - a type
-    classes = _Classes(service)
 
     async def own(round: Round, caller: Known) -> LocalSession:  # noqa: A002 - the path's name
         require(caller, _ROLE_OF[round])
         return ServedSession(service.tables, service.store, caller.name, round)
 
+    _add_work(router, service, own)
+    _add_pictures(router, own)
+    _add_saving(router, service)
+    return router
+
+
+def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
     Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
+    classes = _Classes(service)
 
     @router.get("/open", response_model=SessionInfo)
     def open_(session: Own) -> Response:
         """Return what a session needs once."""
         return _json(SESSION_INFO.dump_json(session.open()))
 
-    @router.get("/classes", response_model=ClassTable)
-    def label_space(session: Own, request: Request) -> Response:
+    @router.get("/classes", response_model=ClassTable, dependencies=[Depends(own)])
+    def label_space(request: Request) -> Response:
         """Return all classes; send `If-None-Match` to fetch them once."""
         return classes.answer(request)
 
@@ -92,6 +101,25 @@ def rounds_router(service: Service) -> APIRouter:
         """Return the nearest position from `start` on that passes the filter."""
         return _json(FOUND.dump_json(Found(session.find(which, start, step))))
 
+    @router.get("/grid/{class_index}", response_model=GridPage)
+    def grid(
+        session: Own,
+        class_index: ClassIndex,
+        start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
+        count: Annotated[int, Query(ge=0, le=MAX_INT32)] = 100,
+    ) -> Response:
+        """Return your tasks for which a class is proposed."""
+        return _json(GRID.dump_json(session.grid(class_index, start, count)))
+
+    @router.get("/changes", response_model=Changes)
+    def changes(session: Own, since_seq: Annotated[int, Query(ge=0, le=MAX_INT64)]) -> Response:
+        """Return what happened to your tasks after `since_seq`."""
+        return _json(CHANGES.dump_json(session.changes(since_seq)))
+
+
+def _add_pictures(router: APIRouter, own: _Own) -> None:
+    Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
+
     @router.get("/images/{position}", responses=_PICTURE, response_class=Response)
     def image(
         session: Own, position: Position, max_side_px: Annotated[int | None, Query(ge=1, le=_MAX_SIDE_PX)] = None
@@ -111,20 +139,9 @@ def rounds_router(service: Service) -> APIRouter:
         """Return one example, enlarged."""
         return _picture(session.example(class_index, number))
 
-    @router.get("/grid/{class_index}", response_model=GridPage)
-    def grid(
-        session: Own,
-        class_index: ClassIndex,
-        start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
-        count: Annotated[int, Query(ge=0, le=MAX_INT32)] = 100,
-    ) -> Response:
-        """Return your tasks for which a class is proposed."""
-        return _json(GRID.dump_json(session.grid(class_index, start, count)))
 
-    @router.get("/changes", response_model=Changes)
-    def changes(session: Own, since_seq: Annotated[int, Query(ge=0, le=MAX_INT64)]) -> Response:
-        """Return what happened to your tasks after `since_seq`."""
-        return _json(CHANGES.dump_json(session.changes(since_seq)))
+def _add_saving(router: APIRouter, service: Service) -> None:
+    Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806 - a type
 
     @router.post(
         "/events",
@@ -142,8 +159,6 @@ def rounds_router(service: Service) -> APIRouter:
         sent = await _read_save(request, service.limits.max_events)
         results = await _save(service, caller, round, sent)
         return _json(SAVE_OUT.dump_json(SaveOut(results)))
-
-    return router
 
 
 async def _read_save(request: Request, max_events: int) -> SaveIn:

@@ -1,7 +1,7 @@
 """What goes over the wire: the dataclasses of `pipeline.session` as JSON, and the few shapes beside them.
 
-The service writes and :class:`pipeline.remote_session.RemoteSession` reads through the same `TypeAdapter` objects, so the
-two cannot drift apart. Nothing here imports a web framework: kernels load this module too.
+The service writes and :class:`pipeline.remote_session.RemoteSession` reads through the same `TypeAdapter` objects, so
+the two cannot drift apart. Nothing here imports a web framework: kernels load this module too.
 """
 
 from __future__ import annotations

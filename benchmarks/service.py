@@ -1,0 +1,162 @@
+"""Annotators saving through the service, one save a second each: latency, errors, lost and doubled votes.
+
+    python benchmarks/service.py --annotators 200 --seconds 60
+    python benchmarks/service.py --annotators 200 --seconds 60 --postgres
+    python benchmarks/service.py --annotators 1000 --seconds 60
+
+The service is the process that the Hub would start, asking a stand-in for the Hub's API about every token. Latency is
+taken in the client, from the first byte sent to the last received. Arrivals are open-loop: a slow answer delays nobody's
+next save but its own annotator's, and waiting counts from the moment the save was due.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "service"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from serving import ServiceProcess, StubHub, make_project, start_postgres, with_store
+
+from pipeline.events import Round
+from pipeline.project import Project
+from pipeline.store import Assignment, open_store
+
+N_IMAGES_EACH = 12
+
+
+@contextmanager
+def project_with(annotators: int, folder: Path, postgres: bool) -> Iterator[Project]:
+    """Yield a project in which everyone has 12 tasks."""
+    project = make_project(folder)
+    server = start_postgres() if postgres else None
+    if server:
+        project = with_store(project, server.new_database())
+    names = [f"sim{i:04d}" for i in range(annotators)]
+    store = open_store(project.store_url, len(project.label_space))
+    store.add_annotators(names, kind="simulated")
+    store.assign(Round.ANNOTATION, [Assignment(name, i) for name in names for i in range(N_IMAGES_EACH)])
+    store.close()
+    try:
+        yield project
+    finally:
+        if server:
+            server.stop()
+
+
+class Load:
+    """Simulated annotators and what they were told."""
+
+    def __init__(self, url: str, annotators: int, seconds: int, seed: int) -> None:
+        self.url = f"{url}/api/rounds/annotation/events"
+        self.annotators = annotators
+        self.seconds = seconds
+        self.random = random.Random(seed)
+        self.latencies_ms: list[float] = []
+        self.errors: Counter[str] = Counter()
+        self.acknowledged: dict[str, int] = {}
+        self.n_sent = 0
+
+    async def run(self) -> None:
+        """Let everyone save once a second, starting at a random moment of the first."""
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as client:
+            start = time.perf_counter() + 1
+            delays = [self.random.random() for _ in range(self.annotators)]
+            await asyncio.gather(*(self._annotator(client, i, start + delay) for i, delay in enumerate(delays)))
+
+    async def _annotator(self, client: aiohttp.ClientSession, number: int, start: float) -> None:
+        name = f"sim{number:04d}"
+        headers = {"Authorization": f"token token-{name}", "Content-Type": "application/json"}
+        for second in range(self.seconds):
+            due = start + second
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            event_id = f"{name}-{second:06d}"
+            body = {
+                "event_id": event_id,
+                "image_index": (number + second) % N_IMAGES_EACH,
+                "kind": "vote",
+                "payload": {"class_index": second % 6, "vote": "yes"},
+                "shown": [0, 1, 2, 3, 4],
+                "active_ms": 900,
+            }
+            self.n_sent += 1
+            try:
+                async with client.post(self.url, data=json.dumps({"events": [body]}), headers=headers) as answer:
+                    content = await answer.json()
+                    if answer.status != 200:
+                        self.errors[f"{answer.status} {content.get('code')}"] += 1
+                        continue
+            except (aiohttp.ClientError, TimeoutError) as error:
+                self.errors[type(error).__name__] += 1
+                continue
+            self.latencies_ms.append((time.perf_counter() - due) * 1000)
+            result = content["results"][0]
+            if result["seq"] is None:
+                self.errors[result["error"]] += 1
+            else:
+                self.acknowledged[event_id] = result["seq"]
+
+
+def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> dict[str, object]:
+    """Run one load and return its figures."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        project_with(annotators, Path(folder), postgres) as project,
+        StubHub() as hub,
+    ):
+        for i in range(annotators):
+            hub.add(f"sim{i:04d}", ["annotators"])
+        with ServiceProcess(project, hub) as service:
+            load = Load(service.url, annotators, seconds, seed)
+            asyncio.run(load.run())
+        store = open_store(project.store_url, len(project.label_space))
+        kept = Counter(event.event_id for event in store.iter_events())
+        store.close()
+    p50, p95, p99 = np.percentile(load.latencies_ms, [50, 95, 99]) if load.latencies_ms else [float("nan")] * 3
+    return {
+        "store": "PostgreSQL" if postgres else "SQLite",
+        "annotators": annotators,
+        "seconds": seconds,
+        "saves": load.n_sent,
+        "p50_ms": round(float(p50), 1),
+        "p95_ms": round(float(p95), 1),
+        "p99_ms": round(float(p99), 1),
+        "errors": sum(load.errors.values()),
+        "lost": sum(event_id not in kept for event_id in load.acknowledged),
+        "doubled": sum(count > 1 for count in kept.values()),
+        "error_kinds": dict(load.errors),
+    }
+
+
+def main() -> None:
+    """Measure what the command line asks for and print it as a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--annotators", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    print(f"load average before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    figures = measure(given.annotators, given.seconds, postgres=given.postgres, seed=given.seed)
+    for name, value in figures.items():
+        print(f"{name:<12} {value}")
+    print(f"load average after: {os.getloadavg()[0]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
