@@ -56,9 +56,9 @@ CHROMIUM_ARGUMENTS = [
 #: What a kernel does: work through its tasks as a widget would, and tell what was acknowledged.
 WORK = """
 import json, os, time, uuid
-from mlf_widgets.opening import open_session
+from pipeline.remote_session import RemoteSession
 from pipeline.events import Event, EventKind, Round
-session = open_session("project", os.environ["JUPYTERHUB_USER"], "annotation")
+session = RemoteSession()
 info = session.open()
 acknowledged, latencies_ms = [], []
 for position in range(info.progress.n_tasks):

@@ -257,7 +257,8 @@ def _free_ports(port: int) -> tuple[int, int, int, int]:
 
 
 def _service_command(project: Project) -> list[str]:
-    return [sys.executable, "-c", "from pipeline.cli import main; main()", "serve", str(project.root.resolve())]
+    run = "import typer; from pipeline.commands.serve import serve; typer.run(serve)"
+    return [sys.executable, "-c", run, str(project.root.resolve())]
 
 
 def _python_path() -> dict[str, str]:

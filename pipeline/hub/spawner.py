@@ -40,7 +40,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         """Return the account of the session's owner."""
         account = read_accounts(Path(self.accounts_path)).get(self.user.name)
         if account is None:
-            raise web.HTTPError(403, f"{self.user.name} has no account in this hub any more.")
+            raise _refusal(f"{self.user.name} has no account in this hub any more.")
         return account
 
     async def start(self) -> Any:
@@ -48,7 +48,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         account = self.account
         landing = next((page for role, page in _LANDING if role in account.roles), None)
         if landing is None:
-            raise web.HTTPError(403, "Reviewers read the reports and need no session of their own.")
+            raise _refusal("Reviewers read the reports and need no session of their own.")
         self.home_dir = str(self._make_home(account))
         is_researcher = landing == "/lab"
         self.default_url = landing if is_researcher else f"/voila/render/{landing}"
@@ -100,6 +100,12 @@ def landing_url(handler: Any, accounts_path: str) -> str:
     if account and set(account.roles) == {Role.REVIEWERS}:
         return "/services/mlf/reports"
     return ""
+
+
+def _refusal(message: str) -> web.HTTPError:
+    error = web.HTTPError(403, message)
+    error.jupyterhub_message = message  # type: ignore[attr-defined]  # what the Hub shows on its page
+    return error
 
 
 def _laboratory_arguments() -> list[str]:

@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 import httpx
 import pytest
 
+from pipeline.assignment.apply import open_project_store
 from pipeline.hub.accounts import Role
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow]
@@ -134,22 +135,37 @@ def test_a_made_up_token_and_a_made_up_name_are_refused_by_the_service(
     assert document.status_code in {200, 401, 403}
     code = (
         "import httpx, os, json; base = os.environ['MLF_SERVICE_URL'];"
-        "from mlf_widgets.opening import open_session\n"
-        "os.environ['JUPYTERHUB_API_TOKEN'] = '0' * 32\n"
-        "try:\n    open_session('project', 'Ada', 'annotation').open()\n    print('RESULT\"let in\"')\n"
+        "from pipeline.remote_session import RemoteSession\n"
+        "try:\n    RemoteSession(token='0' * 32).open()\n    print('RESULT\"let in\"')\n"
         "except Exception as error:\n    print('RESULT' + json.dumps(type(error).__name__))\n"
     )
     assert result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code))) == "ServiceError"
 
 
-def test_an_annotator_cannot_open_the_session_of_another(ada: SimpleNamespace) -> None:
+def test_the_token_of_one_session_never_opens_the_work_of_another(
+    hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
+) -> None:
+    """A kernel may send what it likes: the service goes by the token, and a vote in another's name is refused."""
     code = (
-        "import json, os\nfrom mlf_widgets.opening import open_session\n"
-        "try:\n    info = open_session('project', 'ben', 'annotation').open()\n"
-        "    print('RESULT' + json.dumps(info.annotator))\n"
-        "except Exception as error:\n    print('RESULT' + json.dumps(type(error).__name__))\n"
+        "import json, uuid\nfrom pipeline.remote_session import RemoteSession\n"
+        "from pipeline.events import Event, EventKind, Round\n"
+        "session = RemoteSession()\ninfo = session.open()\ntask = session.tasks([0])[0]\n"
+        "event = Event(uuid.uuid4().hex, Round.ANNOTATION, 'ben', task.image_index,"
+        " EventKind.UNSURE, {'value': True})\n"
+        "try:\n    answer = session.save([event])[0].seq\n"
+        "except Exception as error:\n    answer = type(error).__name__\n"
+        "print('RESULT' + json.dumps([info.annotator, answer]))\n"
     )
-    assert result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code))) in {"Ada", "ServiceError", "StoreError"}
+    name, answer = result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code)))
+    assert name == "Ada"
+    assert not isinstance(answer, int) or not _has_unsure(running.project, "ben")
+
+
+def _has_unsure(project, annotator: str) -> bool:
+    store = open_project_store(project)
+    found = [e for e in store.iter_events(annotator=annotator) if e.kind == "unsure"]
+    store.close()
+    return bool(found)
 
 
 @pytest.mark.browser
