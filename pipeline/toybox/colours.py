@@ -5,6 +5,8 @@ from __future__ import annotations
 import colorsys
 from random import Random
 
+import numpy as np
+
 Colour = tuple[int, int, int]
 
 BLACK: Colour = (34, 34, 38)
@@ -46,8 +48,14 @@ def darker(colour: Colour, share: float) -> Colour:
     return mixed(colour, (12, 12, 20), share)
 
 
+def ramp(dark: Colour, colour: Colour, lit: Colour) -> bytes:
+    """Return a palette of 256 colours that goes from the first by the second to the third."""
+    levels = np.concatenate([np.linspace(dark, colour, 128, endpoint=False), np.linspace(colour, lit, 128)])
+    return bytes(np.rint(levels).astype(np.uint8).tobytes())
+
+
 def jittered(colour: Colour, rng: Random, amount: float = 0.05) -> Colour:
-    """Return a colour near to this one; `amount` is the largest change of hue, and half of that of light and strength."""
+    """Return a colour near to this one; `amount` is the largest change of hue, half that of light and strength."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(channel / 255 for channel in colour))
     hue = (hue + rng.uniform(-amount, amount)) % 1
     saturation = min(1, max(0, saturation * (1 + rng.uniform(-2, 2) * amount)))

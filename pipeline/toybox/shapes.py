@@ -49,10 +49,9 @@ def _towards(origin: Point, target: Point, distance: float) -> Point:
 def smooth(points: Sequence[Point], closed: bool = True, steps: int = 6) -> Points:
     """Return a Catmull-Rom curve through all points."""
     n = len(points)
-    at = (lambda i: points[i % n]) if closed else (lambda i: points[min(max(i, 0), n - 1)])
     result: Points = []
     for i in range(n if closed else n - 1):
-        p0, p1, p2, p3 = at(i - 1), at(i), at(i + 1), at(i + 2)
+        p0, p1, p2, p3 = (points[j % n if closed else min(max(j, 0), n - 1)] for j in range(i - 1, i + 3))
         for step in range(steps):
             t = step / steps
             result.append((_spline(p0[0], p1[0], p2[0], p3[0], t), _spline(p0[1], p1[1], p2[1], p3[1], t)))

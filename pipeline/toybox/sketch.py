@@ -13,9 +13,9 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageOps
+from PIL import Image, ImageChops, ImageDraw
 
-from pipeline.toybox.colours import Colour, darker, lighter
+from pipeline.toybox.colours import Colour, darker, lighter, ramp
 from pipeline.toybox.shapes import Point, Points
 
 #: How light falls on a shape: evenly, from above, from the left, round a pillar, or on a ball.
@@ -44,7 +44,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """How an object is held: its tilt in degrees, clockwise, its width for a height of 1, and whether it is mirrored."""
+    """How an object is held: clockwise tilt in degrees, width for a height of 1, and whether it is mirrored."""
 
     tilt: float = 0.0
     stretch: float = 1.0
@@ -225,7 +225,8 @@ class _Painter:
         )  # fmt: skip
         light = _light_map(shape.shade).transform(size, Image.Transform.AFFINE, to_map, Image.Resampling.BILINEAR)
         dark, lit = darker(shape.colour, shape.contrast), lighter(shape.colour, shape.contrast)
-        return ImageOps.colorize(light, black=dark, mid=shape.colour, white=lit)
+        light.putpalette(ramp(dark, shape.colour, lit))
+        return light.convert("RGB")
 
 
 def _bounds(points: Sequence[Point]) -> tuple[float, float, float, float]:
@@ -263,4 +264,4 @@ def _light_map(shade: Shade) -> Image.Image:
         light = 0.9 - 3.2 * (x - 0.3) ** 2 + 1.2 * (x - 0.3) ** 3
     else:
         light = 0.95 - 1.15 * ((x - 0.33) ** 2 + (y - 0.3) ** 2) ** 0.5
-    return Image.fromarray(np.clip(np.rint(light * 255), 20, 255).astype(np.uint8), mode="L")
+    return Image.fromarray(np.clip(np.rint(light * 255), 20, 255).astype(np.uint8))

@@ -46,20 +46,20 @@ def _glasses(sketch: Sketch, rng: Random, lens: Colour, opacity: float, frame: C
 @toy(
     CLASSES, "sunglasses", "shades; dark glasses", "spectacles with dark lenses that protect from the sun", max_tilt=30
 )
-def draw_sunglasses(sketch: Sketch, rng: Random) -> None:
+def _draw_sunglasses(sketch: Sketch, rng: Random) -> None:
     lens = jittered(rng.choice([(34, 34, 40), (70, 44, 28), (30, 56, 84), (66, 34, 70)]), rng)
     _glasses(sketch, rng, lens, 0.97, rng.choice([BLACK, BLACK, paint(rng), GOLD]), rng.uniform(0.06, 0.12))
 
 
 @toy(CLASSES, "spectacles", "glasses; eyeglasses", "a frame with clear lenses that corrects eyesight", max_tilt=30)
-def draw_spectacles(sketch: Sketch, rng: Random) -> None:
+def _draw_spectacles(sketch: Sketch, rng: Random) -> None:
     _glasses(
         sketch, rng, (206, 226, 236), 0.4, rng.choice([BLACK, (120, 60, 34), paint(rng), GOLD]), rng.uniform(0.05, 0.1)
     )
 
 
 @toy(CLASSES, "hat", "fedora; brimmed hat", "a covering for the head with a crown and a brim all round", max_tilt=25)
-def draw_hat(sketch: Sketch, rng: Random) -> None:
+def _draw_hat(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(120, 84, 56), (60, 62, 70), (226, 200, 140), (150, 150, 146), (110, 40, 46)]), rng)
     sketch.fill(
         smooth([(-1, 0.22), (-0.5, 0.1), (0.5, 0.1), (1, 0.22), (0.55, 0.5), (0, 0.56), (-0.55, 0.5)]), colour, "above"
@@ -75,7 +75,7 @@ def draw_hat(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "cap", "baseball cap", "a soft close-fitting head covering with a peak at the front", max_tilt=25)
-def draw_cap(sketch: Sketch, rng: Random) -> None:
+def _draw_cap(sketch: Sketch, rng: Random) -> None:
     colour, peak = paint(rng), paint(rng)
     peak = colour if rng.random() < 0.5 else peak
     sketch.fill(
@@ -101,7 +101,7 @@ def draw_cap(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "boot", "wellington boot", "a sturdy shoe that covers the ankle and part of the leg", max_tilt=25)
-def draw_boot(sketch: Sketch, rng: Random) -> None:
+def _draw_boot(sketch: Sketch, rng: Random) -> None:
     colour = jittered(
         rng.choice([(122, 78, 44), (50, 46, 46), (176, 120, 66), (210, 60, 50), (50, 120, 90), (234, 190, 60)]), rng
     )
@@ -137,7 +137,7 @@ def draw_boot(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "sneaker", "trainer; running shoe", "a light shoe with a rubber sole and laces, for sport", max_tilt=25)
-def draw_sneaker(sketch: Sketch, rng: Random) -> None:
+def _draw_sneaker(sketch: Sketch, rng: Random) -> None:
     colour, trim = paint(rng), paint(rng)
     upper = smooth([(-0.92, -0.4), (-0.72, -0.42), (-0.3, -0.3), (0.0, -0.36), (0.34, -0.06), (0.8, 0.08), (1.0, 0.28), (0.9, 0.42),
                     (-0.9, 0.42), (-0.98, 0.0)], steps=4)  # fmt: skip
@@ -156,7 +156,7 @@ def draw_sneaker(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "umbrella", "parasol; brolly", "a canopy on ribs and a stick, carried against the rain", max_tilt=40)
-def draw_umbrella(sketch: Sketch, rng: Random) -> None:
+def _draw_umbrella(sketch: Sketch, rng: Random) -> None:
     colour, other = paint(rng), paint(rng)
     other = other if rng.random() < 0.5 else lighter(colour, 0.25)
     sketch.stroke([(0, -0.95), (0, 0.75)], 0.055, (90, 66, 50))
@@ -176,7 +176,7 @@ def draw_umbrella(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "handbag", "purse; pocketbook", "a small bag with a handle, for money and small things", max_tilt=20)
-def draw_handbag(sketch: Sketch, rng: Random) -> None:
+def _draw_handbag(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     half = rng.uniform(0.72, 0.85)
     sketch.tube(ellipse(0, -0.3, 0.44, rng.uniform(0.5, 0.66), 180, 360), 0.1, darker(colour, 0.15))

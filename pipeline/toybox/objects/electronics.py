@@ -66,7 +66,7 @@ def _windows(sketch: Sketch, rng: Random, screen: Points) -> None:
     "a display on a single stand, showing the output of a computer",
     max_tilt=8,
 )
-def draw_monitor(sketch: Sketch, rng: Random) -> None:
+def _draw_monitor(sketch: Sketch, rng: Random) -> None:
     frame = jittered(rng.choice([BLACK, STEEL, WHITE]), rng)
     top, bottom = -rng.uniform(0.62, 0.72), 0.42
     sketch.fill(rounded([(-0.12, 0.3), (0.12, 0.3), (0.16, 0.72), (-0.16, 0.72)], 0.04), darker(frame, 0.15), "pillar")
@@ -78,7 +78,7 @@ def draw_monitor(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "television", "TV; television set", "a set that receives and shows broadcast pictures", max_tilt=8)
-def draw_television(sketch: Sketch, rng: Random) -> None:
+def _draw_television(sketch: Sketch, rng: Random) -> None:
     if rng.random() < 0.5:  # a modern one, which a monitor is easily taken for
         frame = jittered(rng.choice([BLACK, STEEL, (60, 62, 70)]), rng)
         for x in (-0.68, 0.68):
@@ -104,7 +104,7 @@ def draw_television(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "laptop", "notebook computer", "a portable computer whose screen folds onto its keyboard", max_tilt=10)
-def draw_laptop(sketch: Sketch, rng: Random) -> None:
+def _draw_laptop(sketch: Sketch, rng: Random) -> None:
     case = jittered(rng.choice([STEEL, (70, 74, 82), (210, 190, 176), (120, 150, 180)]), rng)
     sketch.fill(box(-0.78, -0.72, 0.78, 0.28, 0.05), darker(case, 0.2))
     _windows(sketch, rng, box(-0.7, -0.64, 0.7, 0.2))
@@ -126,7 +126,7 @@ def draw_laptop(sketch: Sketch, rng: Random) -> None:
     "a hand-held telephone with a touch screen over all its face",
     max_tilt=180,
 )
-def draw_smartphone(sketch: Sketch, rng: Random) -> None:
+def _draw_smartphone(sketch: Sketch, rng: Random) -> None:
     sketch.fill(box(-0.5, -1, 0.5, 1, 0.14), jittered(rng.choice([BLACK, STEEL, paint(rng)]), rng), "left")
     sketch.fill(box(-0.44, -0.93, 0.44, 0.93, 0.1), (20, 20, 26), outline=False)
     screen = box(-0.42, -0.9, 0.42, 0.9, 0.08)
@@ -149,7 +149,7 @@ def draw_smartphone(sketch: Sketch, rng: Random) -> None:
     "a small device with number keys and a display, for arithmetic",
     max_tilt=180,
 )
-def draw_calculator(sketch: Sketch, rng: Random) -> None:
+def _draw_calculator(sketch: Sketch, rng: Random) -> None:
     case = jittered(rng.choice([(70, 74, 82), (220, 214, 200), paint(rng)]), rng)
     keys = mixed(case, WHITE if sum(case) < 400 else BLACK, 0.75)
     sketch.fill(box(-0.66, -0.95, 0.66, 0.95, 0.1), case, "above", contrast=0.3)
@@ -181,7 +181,7 @@ def _digit(sketch: Sketch, x: float, y: float, digit: int) -> None:
     "a long hand-held device with buttons that controls another from afar",
     max_tilt=180,
 )
-def draw_remote_control(sketch: Sketch, rng: Random) -> None:
+def _draw_remote_control(sketch: Sketch, rng: Random) -> None:
     case = jittered(rng.choice([BLACK, (84, 88, 96), (226, 224, 218)]), rng)
     keys = mixed(case, WHITE if sum(case) < 400 else BLACK, 0.6)
     sketch.fill(box(-0.3, -1, 0.3, 1, 0.12), case, "left", contrast=0.35)
@@ -202,7 +202,7 @@ def draw_remote_control(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "camera", "photographic camera", "a device with a lens that takes photographs", max_tilt=20)
-def draw_camera(sketch: Sketch, rng: Random) -> None:
+def _draw_camera(sketch: Sketch, rng: Random) -> None:
     skin = jittered(rng.choice([BLACK, (120, 60, 40), paint(rng)]), rng)
     metal = jittered(rng.choice([STEEL, (60, 62, 68)]), rng)
     sketch.fill(box(0.42, -0.68, 0.68, -0.5, 0.04), STEEL, "pillar")
@@ -235,7 +235,7 @@ def _clock_face(sketch: Sketch, rng: Random, y: float, radius: float) -> None:
 
 
 @toy(CLASSES, "alarm_clock", "bedside clock", "a clock with bells that wakes a sleeper at a set time", max_tilt=14)
-def draw_alarm_clock(sketch: Sketch, rng: Random) -> None:
+def _draw_alarm_clock(sketch: Sketch, rng: Random) -> None:
     case = paint(rng)
     metal = jittered(rng.choice([STEEL, GOLD]), rng)
     for side in (-1, 1):
@@ -249,7 +249,7 @@ def draw_alarm_clock(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "wall_clock", "clock", "a flat clock that hangs on a wall", max_tilt=10)
-def draw_wall_clock(sketch: Sketch, rng: Random) -> None:
+def _draw_wall_clock(sketch: Sketch, rng: Random) -> None:
     case = paint(rng)
     if rng.random() < 0.6:
         sketch.fill(circle(0, 0, 1), case, "ball")
@@ -261,7 +261,7 @@ def draw_wall_clock(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "table_lamp", "lamp; desk lamp", "a lamp with a shade, to stand on a table", max_tilt=8)
-def draw_table_lamp(sketch: Sketch, rng: Random) -> None:
+def _draw_table_lamp(sketch: Sketch, rng: Random) -> None:
     shade, base = paint(rng), paint(rng)
     sketch.fill(ellipse(0, 0.9, 0.42, 0.11), darker(base, 0.1), "above")
     if rng.random() < 0.5:

@@ -33,7 +33,7 @@ def _pores(sketch: Sketch, rng: Random, outline: Points, n: int, ink: tuple[int,
 
 
 @toy(CLASSES, "apple", "", "a crisp round fruit with red, yellow or green skin and a stalk in a dip", max_tilt=35)
-def draw_apple(sketch: Sketch, rng: Random) -> None:
+def _draw_apple(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(200, 40, 44), (196, 30, 40), (142, 184, 62), (226, 196, 80)]), rng, 0.02)
     body = smooth([(0, -0.58), (0.4, -0.72), (0.82, -0.48), (0.9, 0.0), (0.66, 0.6), (0.3, 0.84), (0, 0.76), (-0.3, 0.84), (-0.66, 0.6),
                    (-0.9, 0.0), (-0.82, -0.48), (-0.4, -0.72)])  # fmt: skip
@@ -49,7 +49,7 @@ def draw_apple(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "tomato", "", "a round, juicy red fruit with a green star of sepals, eaten as a vegetable", max_tilt=40)
-def draw_tomato(sketch: Sketch, rng: Random) -> None:
+def _draw_tomato(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(218, 52, 36), (206, 40, 32), (228, 92, 40)]), rng, 0.02)
     body = smooth([(0, -0.56), (0.5, -0.62), (0.94, -0.28), (0.98, 0.18), (0.66, 0.66), (0, 0.8), (-0.66, 0.66), (-0.98, 0.18), (-0.94, -0.28),
                    (-0.5, -0.62)])  # fmt: skip
@@ -68,7 +68,7 @@ def draw_tomato(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "orange", "", "a round citrus fruit with a thick orange rind", max_tilt=180)
-def draw_orange(sketch: Sketch, rng: Random) -> None:
+def _draw_orange(sketch: Sketch, rng: Random) -> None:
     colour = jittered((240, 146, 36), rng, 0.02)
     body = ellipse(0, 0, 0.94, rng.uniform(0.86, 0.94))
     sketch.fill(body, colour, "ball", contrast=0.45)
@@ -81,7 +81,7 @@ def draw_orange(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "lemon", "", "an oval yellow citrus fruit with pointed ends and sour juice", max_tilt=60)
-def draw_lemon(sketch: Sketch, rng: Random) -> None:
+def _draw_lemon(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(244, 214, 60), (236, 220, 84), (170, 200, 70)]), rng, 0.015)
     body = smooth([(-1, 0.0), (-0.88, -0.12), (-0.5, -0.5), (0, -0.62), (0.5, -0.5), (0.86, -0.14), (1.04, 0.0), (0.86, 0.16), (0.5, 0.52),
                    (0, 0.64), (-0.5, 0.52), (-0.88, 0.13)])  # fmt: skip
@@ -93,7 +93,7 @@ def draw_lemon(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "banana", "", "a long curved fruit with yellow skin", max_tilt=60)
-def draw_banana(sketch: Sketch, rng: Random) -> None:
+def _draw_banana(sketch: Sketch, rng: Random) -> None:
     colour = jittered((242, 208, 70), rng, 0.015)
     n = rng.choice([1, 1, 2, 3])
     for i in range(n):
@@ -110,7 +110,7 @@ def draw_banana(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "pear", "", "a sweet fruit, narrow at the stalk and wide below", max_tilt=40)
-def draw_pear(sketch: Sketch, rng: Random) -> None:
+def _draw_pear(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(184, 200, 74), (214, 196, 84), (150, 176, 64), (206, 150, 80)]), rng, 0.02)
     body = smooth([(0, -0.72), (0.24, -0.62), (0.34, -0.3), (0.6, 0.1), (0.7, 0.5), (0.46, 0.88), (0, 0.94), (-0.46, 0.88), (-0.7, 0.5),
                    (-0.6, 0.1), (-0.34, -0.3), (-0.24, -0.62)])  # fmt: skip
@@ -126,7 +126,7 @@ def draw_pear(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "carrot", "", "a long orange root with a green leafy top, eaten as a vegetable", max_tilt=180)
-def draw_carrot(sketch: Sketch, rng: Random) -> None:
+def _draw_carrot(sketch: Sketch, rng: Random) -> None:
     colour = jittered((238, 130, 44), rng, 0.015)
     for degrees in (-34, -12, 10, 32):
         frond = smooth([(0, 0), (0.1, -0.3), (0.07, -0.62), (0, -0.74), (-0.07, -0.62), (-0.1, -0.3)])
@@ -142,7 +142,7 @@ def draw_carrot(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "doughnut", "donut", "a ring-shaped fried cake, often iced", max_tilt=180)
-def draw_doughnut(sketch: Sketch, rng: Random) -> None:
+def _draw_doughnut(sketch: Sketch, rng: Random) -> None:
     dough = jittered((206, 146, 80), rng, 0.02)
     icing = jittered(
         rng.choice([(238, 130, 170), (92, 54, 36), (250, 240, 226), (140, 200, 220), (246, 200, 90)]), rng, 0.02
@@ -164,7 +164,7 @@ def draw_doughnut(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "cupcake", "fairy cake; muffin", "a small cake baked in a paper case, topped with icing", max_tilt=15)
-def draw_cupcake(sketch: Sketch, rng: Random) -> None:
+def _draw_cupcake(sketch: Sketch, rng: Random) -> None:
     case, icing = (
         paint(rng),
         jittered(

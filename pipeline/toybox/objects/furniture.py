@@ -13,7 +13,7 @@ CLASSES: list[ToyClass] = []
 
 
 @toy(CLASSES, "chair", "dining chair", "a seat for one person, with a back and four legs", max_tilt=8)
-def draw_chair(sketch: Sketch, rng: Random) -> None:
+def _draw_chair(sketch: Sketch, rng: Random) -> None:
     wood = jittered(WOOD, rng, 0.03) if rng.random() < 0.6 else paint(rng)
     seat = paint(rng) if rng.random() < 0.5 else lighter(wood, 0.12)
     for x, top, foot in ((-0.4, 0.1, 0.78), (0.44, 0.1, 0.78)):
@@ -37,7 +37,7 @@ def draw_chair(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "stool", "footstool", "a seat without a back, on three or four legs", max_tilt=8)
-def draw_stool(sketch: Sketch, rng: Random) -> None:
+def _draw_stool(sketch: Sketch, rng: Random) -> None:
     wood = jittered(WOOD, rng, 0.03) if rng.random() < 0.6 else paint(rng)
     seat = paint(rng) if rng.random() < 0.5 else lighter(wood, 0.1)
     splay = rng.uniform(0.06, 0.24)
@@ -53,7 +53,7 @@ def draw_stool(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "book", "volume; hardback", "printed pages bound between covers", max_tilt=60)
-def draw_book(sketch: Sketch, rng: Random) -> None:
+def _draw_book(sketch: Sketch, rng: Random) -> None:
     cover, accent = paint(rng), paint(rng)
     if rng.random() < 0.65:
         sketch.fill(
@@ -82,7 +82,7 @@ def draw_book(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "potted_cactus", "cactus", "a prickly plant with thick green stems, grown in a pot", max_tilt=10)
-def draw_potted_cactus(sketch: Sketch, rng: Random) -> None:
+def _draw_potted_cactus(sketch: Sketch, rng: Random) -> None:
     green = jittered((88, 150, 84), rng, 0.04)
     pot = jittered((196, 104, 66), rng, 0.03) if rng.random() < 0.6 else paint(rng)
     ridge = darker(green, 0.3)

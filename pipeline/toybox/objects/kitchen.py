@@ -34,7 +34,7 @@ def _bands(sketch: Sketch, rng: Random, body: Points, colour: Colour, top: float
 
 
 @toy(CLASSES, "mug", "coffee mug", "a straight-sided drinking vessel with a large handle, used without a saucer")
-def draw_mug(sketch: Sketch, rng: Random) -> None:
+def _draw_mug(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     half, top = rng.uniform(0.5, 0.62), -rng.uniform(0.66, 0.82)
     body = [*ellipse(0, top, half, 0.15, 180, 0)[::-1][:1], *ellipse(0, 0.7, half, 0.16, 0, 180), (-half, top)]
@@ -46,7 +46,7 @@ def draw_mug(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "teacup", "cup; cup and saucer", "a small round drinking vessel with a delicate handle, set on a saucer")
-def draw_teacup(sketch: Sketch, rng: Random) -> None:
+def _draw_teacup(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng, without=(PAINTS[12],))
     half = rng.uniform(0.58, 0.68)
     sketch.fill(ellipse(0, 0.6, 1.0, 0.22), darker(colour, 0.12), "above")
@@ -62,7 +62,7 @@ def draw_teacup(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "bowl", "mixing bowl; soup bowl", "a deep round open dish for food or liquids")
-def draw_bowl(sketch: Sketch, rng: Random) -> None:
+def _draw_bowl(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     depth, rim = rng.uniform(0.6, 0.8), rng.uniform(0.22, 0.32)
     sketch.fill(box(-0.36, depth - 0.18, 0.36, depth + 0.02, 0.06), darker(colour, 0.25), "pillar")
@@ -80,7 +80,7 @@ def draw_bowl(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "plate", "dinner plate; dish", "a flat, shallow round dish from which food is eaten", max_tilt=12)
-def draw_plate(sketch: Sketch, rng: Random) -> None:
+def _draw_plate(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng, without=(PAINTS[12],)) if rng.random() < 0.5 else WHITE
     flat = rng.uniform(0.55, 0.98)
     other = paint(rng)
@@ -101,7 +101,7 @@ def draw_plate(sketch: Sketch, rng: Random) -> None:
     "a tall glass vessel with a narrow neck and a cap or cork, for liquids",
     max_tilt=60,
 )
-def draw_bottle(sketch: Sketch, rng: Random) -> None:
+def _draw_bottle(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(36, 98, 60), (120, 66, 24), (70, 130, 160), (60, 64, 70), (150, 30, 44)]), rng)
     half, neck = rng.uniform(0.28, 0.36), rng.uniform(0.09, 0.12)
     shoulder = rng.uniform(-0.35, -0.1)
@@ -118,7 +118,7 @@ def draw_bottle(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "vase", "urn; flower vase", "an open ornamental jar of curved shape, in which flowers are put")
-def draw_vase(sketch: Sketch, rng: Random) -> None:
+def _draw_vase(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     lip, neck, belly, foot = (
         rng.uniform(0.3, 0.42),
@@ -147,7 +147,7 @@ def draw_vase(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "wine_glass", "goblet; wineglass", "a drinking glass with a bowl on a stem and a flat foot", max_tilt=14)
-def draw_wine_glass(sketch: Sketch, rng: Random) -> None:
+def _draw_wine_glass(sketch: Sketch, rng: Random) -> None:
     half, depth = rng.uniform(0.38, 0.5), rng.uniform(0.05, 0.2)
     glass = (205, 222, 230)
     wine = jittered(rng.choice([(122, 16, 40), (226, 190, 92), (224, 120, 120)]), rng)
@@ -164,7 +164,7 @@ def draw_wine_glass(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "teapot", "tea kettle", "a pot with a spout, a handle and a lid, in which tea is brewed")
-def draw_teapot(sketch: Sketch, rng: Random) -> None:
+def _draw_teapot(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     sketch.tube(ellipse(0.5, 0.1, 0.42, 0.38, -85, 85), 0.12, colour)
     spout = smooth([(-0.45, 0.35), (-0.75, 0.12), (-0.98, -0.36), (-0.84, -0.4), (-0.66, -0.14), (-0.4, -0.1)])
@@ -183,7 +183,7 @@ def draw_teapot(sketch: Sketch, rng: Random) -> None:
 @toy(
     CLASSES, "fork", "dinner fork; table fork", "an implement with a handle and several tines, for eating", max_tilt=180
 )
-def draw_fork(sketch: Sketch, rng: Random) -> None:
+def _draw_fork(sketch: Sketch, rng: Random) -> None:
     metal = jittered(rng.choice([STEEL, (206, 174, 90), (150, 154, 160)]), rng, 0.02)
     handle = rng.choice([metal, metal, paint(rng)])
     sketch.fill(lathe([(0.05, -0.1), (0.06, 0.3), (0.1, 0.8), (0.05, 0.98)]), handle, "pillar")
@@ -197,7 +197,7 @@ def draw_fork(sketch: Sketch, rng: Random) -> None:
 @toy(
     CLASSES, "spoon", "tablespoon; soup spoon", "an implement with a handle and an oval bowl, for eating", max_tilt=180
 )
-def draw_spoon(sketch: Sketch, rng: Random) -> None:
+def _draw_spoon(sketch: Sketch, rng: Random) -> None:
     is_wooden = rng.random() < 0.3
     metal = jittered(WOOD if is_wooden else rng.choice([STEEL, (206, 174, 90), (150, 154, 160)]), rng, 0.02)
     sketch.fill(lathe([(0.05, -0.3), (0.055, 0.3), (0.1, 0.8), (0.05, 0.98)]), metal, "pillar")
@@ -210,7 +210,7 @@ def draw_spoon(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "frying_pan", "skillet; frypan", "a shallow round pan with a long handle, used for frying", max_tilt=180)
-def draw_frying_pan(sketch: Sketch, rng: Random) -> None:
+def _draw_frying_pan(sketch: Sketch, rng: Random) -> None:
     outer = jittered(rng.choice([BLACK, (120, 124, 130), (160, 50, 44), (60, 90, 110)]), rng)
     handle = jittered(rng.choice([BLACK, WOOD, (150, 40, 36)]), rng)
     flat = rng.uniform(0.75, 1.0)

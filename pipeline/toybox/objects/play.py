@@ -26,7 +26,7 @@ def _strings(sketch: Sketch, n: int, top: float, bottom: float, half: float) -> 
 
 @toy(CLASSES, "guitar", "acoustic guitar; electric guitar", "a plucked instrument with a fretted neck and six strings",
      max_tilt=100)  # fmt: skip
-def draw_guitar(sketch: Sketch, rng: Random) -> None:
+def _draw_guitar(sketch: Sketch, rng: Random) -> None:
     wood = jittered(rng.choice([(212, 150, 76), (190, 104, 48), (232, 190, 120), (60, 110, 160), (190, 50, 44)]), rng)
     neck = jittered((92, 56, 34), rng)
     body = _mirrored(
@@ -49,7 +49,7 @@ def draw_guitar(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "violin", "fiddle", "a bowed instrument with four strings, f-shaped holes and a chin rest", max_tilt=100)
-def draw_violin(sketch: Sketch, rng: Random) -> None:
+def _draw_violin(sketch: Sketch, rng: Random) -> None:
     wood = jittered(rng.choice([(168, 78, 32), (140, 60, 28), (196, 112, 46)]), rng, 0.03)
     body = _mirrored([(0.08, 0.0), (0.29, 0.06), (0.33, 0.2), (0.28, 0.3), (0.19, 0.36), (0.17, 0.5), (0.22, 0.6), (0.35, 0.66),
                       (0.4, 0.82), (0.33, 0.98), (0.1, 1.04)])  # fmt: skip
@@ -76,7 +76,7 @@ def draw_violin(sketch: Sketch, rng: Random) -> None:
 
 @toy(CLASSES, "soccer_ball", "football; association football", "a round ball of pentagons and hexagons, kicked in soccer",
      max_tilt=180)  # fmt: skip
-def draw_soccer_ball(sketch: Sketch, rng: Random) -> None:
+def _draw_soccer_ball(sketch: Sketch, rng: Random) -> None:
     ink = rng.choice([BLACK, BLACK, jittered((40, 70, 160), rng), jittered((190, 40, 40), rng)])
     ball = circle(0, 0, 1)
     sketch.fill(ball, (226, 226, 224), "ball", contrast=0.5)
@@ -98,7 +98,7 @@ def draw_soccer_ball(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "basketball", "", "a large orange ball with black seams, thrown through a hoop", max_tilt=180)
-def draw_basketball(sketch: Sketch, rng: Random) -> None:
+def _draw_basketball(sketch: Sketch, rng: Random) -> None:
     colour = jittered((222, 112, 44), rng, 0.02)
     ball = circle(0, 0, 1)
     sketch.fill(ball, colour, "ball", contrast=0.5)
@@ -114,7 +114,7 @@ def draw_basketball(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "teddy_bear", "teddy", "a stuffed toy bear", max_tilt=16)
-def draw_teddy_bear(sketch: Sketch, rng: Random) -> None:
+def _draw_teddy_bear(sketch: Sketch, rng: Random) -> None:
     fur = jittered(
         rng.choice([(170, 112, 62), (214, 170, 112), (110, 74, 50), (228, 216, 200), (214, 150, 170)]), rng, 0.03
     )
@@ -143,7 +143,7 @@ def draw_teddy_bear(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "toy_car", "car; model car", "a small model of a motor car", max_tilt=12)
-def draw_toy_car(sketch: Sketch, rng: Random) -> None:
+def _draw_toy_car(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     roof = rng.uniform(-0.52, -0.42)
     cabin = smooth([(-0.62, -0.08), (-0.42, roof), (0.2, roof), (0.56, -0.08)], closed=False)

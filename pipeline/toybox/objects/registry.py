@@ -23,8 +23,6 @@ class ToyClass:
         Sketches one object in coordinates of about -1 to 1; every choice it makes comes from the generator it is given.
     max_tilt
         The furthest it is turned from upright, in degrees; 180 for things that lie about.
-    size
-        Usual size, as a share of a single-object picture.
     """
 
     key: str
@@ -33,7 +31,6 @@ class ToyClass:
     definition: str
     draw: Draw
     max_tilt: float = 18.0
-    size: float = 1.0
 
 
 def toy(
@@ -43,13 +40,12 @@ def toy(
     definition: str,
     *,
     max_tilt: float = 18.0,
-    size: float = 1.0,
 ) -> Callable[[Draw], Draw]:
     """Return a decorator that enters a drawing function in a theme's list of classes."""
 
     def enter(draw: Draw) -> Draw:
         listed = tuple(word.strip() for word in synonyms.split(";") if word.strip())
-        registry.append(ToyClass(key, key.replace("_", " "), listed, definition, draw, max_tilt, size))
+        registry.append(ToyClass(key, key.replace("_", " "), listed, definition, draw, max_tilt))
         return draw
 
     return enter

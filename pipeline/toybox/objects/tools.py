@@ -19,7 +19,7 @@ CLASSES: list[ToyClass] = []
     "a thin stick of wood with a core of graphite, for writing and drawing",
     max_tilt=180,
 )
-def draw_pencil(sketch: Sketch, rng: Random) -> None:
+def _draw_pencil(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     half = rng.uniform(0.09, 0.13)
     sketch.fill([(-half, -0.72), (half, -0.72), (half, 0.62), (-half, 0.62)], colour, "left", contrast=0.2)
@@ -31,7 +31,7 @@ def draw_pencil(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "paintbrush", "brush; artist's brush", "bristles fixed to a handle, for putting on paint", max_tilt=180)
-def draw_paintbrush(sketch: Sketch, rng: Random) -> None:
+def _draw_paintbrush(sketch: Sketch, rng: Random) -> None:
     handle, wet = (jittered(WOOD, rng) if rng.random() < 0.5 else paint(rng)), paint(rng)
     half = rng.uniform(0.12, 0.3)
     sketch.fill(
@@ -65,7 +65,7 @@ def draw_paintbrush(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "scissors", "pair of scissors", "two pivoted blades with finger loops, for cutting", max_tilt=180)
-def draw_scissors(sketch: Sketch, rng: Random) -> None:
+def _draw_scissors(sketch: Sketch, rng: Random) -> None:
     grip = paint(rng)
     spread = rng.uniform(9, 24)
     for side in (-1, 1):
@@ -79,7 +79,7 @@ def draw_scissors(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "hammer", "claw hammer", "a handle with a heavy metal head, for driving nails", max_tilt=180)
-def draw_hammer(sketch: Sketch, rng: Random) -> None:
+def _draw_hammer(sketch: Sketch, rng: Random) -> None:
     handle = jittered(WOOD, rng) if rng.random() < 0.6 else paint(rng)
     steel = jittered(rng.choice([STEEL, (90, 94, 102)]), rng, 0.02)
     sketch.fill(lathe([(0.075, -0.7), (0.075, -0.1), (0.1, 0.4), (0.085, 0.8), (0.11, 1.0)]), handle, "pillar")
@@ -93,7 +93,7 @@ def draw_hammer(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "screwdriver", "", "a handle with a steel shaft, for turning screws", max_tilt=180)
-def draw_screwdriver(sketch: Sketch, rng: Random) -> None:
+def _draw_screwdriver(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     grip = lathe([(0.1, -0.98), (0.2, -0.9), (0.21, -0.5), (0.19, -0.25), (0.11, -0.14), (0.14, -0.04)])
     sketch.fill(box(-0.05, -0.1, 0.05, 0.82), STEEL, "pillar", contrast=0.6)
@@ -108,7 +108,7 @@ def draw_screwdriver(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "key", "door key", "a notched piece of metal that opens a lock", max_tilt=180)
-def draw_key(sketch: Sketch, rng: Random) -> None:
+def _draw_key(sketch: Sketch, rng: Random) -> None:
     metal = jittered(rng.choice([GOLD, STEEL, (160, 110, 70)]), rng, 0.03)
     sketch.fill(box(-0.07, -0.3, 0.07, 0.98, 0.03), metal, "pillar")
     for y in rng.sample([0.52, 0.64, 0.76, 0.88], k=3):
@@ -125,7 +125,7 @@ def draw_key(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "padlock", "lock", "a lock with a hinged shackle that can be carried about", max_tilt=25)
-def draw_padlock(sketch: Sketch, rng: Random) -> None:
+def _draw_padlock(sketch: Sketch, rng: Random) -> None:
     body = jittered(rng.choice([GOLD, STEEL, paint(rng)]), rng)
     top = rng.uniform(-0.8, -0.6)
     shackle = [
@@ -143,7 +143,7 @@ def draw_padlock(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(CLASSES, "bucket", "pail", "an open vessel with a hooped handle, for carrying water", max_tilt=15)
-def draw_bucket(sketch: Sketch, rng: Random) -> None:
+def _draw_bucket(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng) if rng.random() < 0.7 else STEEL
     lift = rng.uniform(0.45, 0.7)
     sketch.stroke(ellipse(0, -0.38, 0.74, lift, 180, 360), 0.05, (96, 100, 108))

@@ -1,0 +1,25 @@
+"""The small trained models that ship with the toybox, and the JSON that tells what each is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import DatasetError
+
+_WEIGHTS = Path(__file__).parent / "weights"
+#: Checkpoints that ship, best first; a JSON of the same stem beside each says how it was made.
+SHIPPED = ("toybox_resnet", "toybox_mobilenet", "toybox_briefly_trained")
+
+
+def toybox_checkpoint(name: str = SHIPPED[0]) -> Path:
+    """Return the path of a shipped checkpoint, which `timm` can load.
+
+    Raises
+    ------
+    DatasetError
+        If none of that name ships.
+    """
+    path = _WEIGHTS / f"{name}.pth"
+    if name not in SHIPPED or not path.is_file():
+        raise DatasetError(f"no toybox checkpoint {name!r}; there are {', '.join(SHIPPED)}")
+    return path
