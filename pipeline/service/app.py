@@ -84,6 +84,13 @@ class Service:
             raise Refusal(429, "RateLimited", "too many requests; wait a moment", retry_after_s=max(1, round(wait_s)))
         return caller
 
+    def without_places(self, message: str) -> str:
+        """Return a message without the folders of this machine: callers need not know them."""
+        for place in (self.project.images_root, self.project.examples_root, str(self.project.root.resolve())):
+            if place:
+                message = message.replace(place.rstrip("/") + "/", "").replace(place, "the project")
+        return message
+
     def close(self) -> None:
         """Finish what was queued and close the store."""
         self.writer.close()
@@ -143,12 +150,12 @@ def create_app(
     app.state.service = service
     for router in (people_router(service), rounds_router(service), reports_router(service, oauth, prefix)):
         app.include_router(router, prefix=prefix)
-    _answer_errors(app)
+    _answer_errors(app, service)
     app.add_middleware(Guard, limits=service.limits, metrics=service.metrics)
     return app
 
 
-def _answer_errors(app: FastAPI) -> None:
+def _answer_errors(app: FastAPI, service: Service) -> None:
     @app.exception_handler(Refusal)
     def refused(request: Request, error: Refusal) -> Response:
         headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
@@ -161,7 +168,7 @@ def _answer_errors(app: FastAPI) -> None:
         status = 404 if isinstance(error, DatasetError) else 503
         kind = next((k for k in (StoreError, DatasetError, ServiceError) if isinstance(error, k)), ServiceError)
         headers = {"Retry-After": "1"} if status == 503 else {}
-        return _error(request, status, ErrorBody(kind.__name__, str(error)), "", headers)
+        return _error(request, status, ErrorBody(kind.__name__, service.without_places(str(error))), str(error), headers)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import PostgresServer, StubHub, make_project, start_postgres
 
-from pipeline.project import Project
+sys.path.insert(0, str(Path(__file__).parent))
+
+from serving import PostgresServer, StubHub, make_project, start_postgres  # noqa: E402 - lies beside this file
+
+from pipeline.project import Project, open_project  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a project that tests copy."""
+    folder = tmp_path_factory.mktemp("template") / "all"
+    make_project(folder)
+    return folder
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """Return a project of 12 images and 6 classes; ann and ben annotate 0 to 9, cleo and ben refine."""
-    return make_project(tmp_path)
+def project(template: Path, tmp_path: Path) -> Project:
+    """Return a project of 12 images and 6 classes; ann and ben annotate 0 to 9, cleo and ben refine 0 to 3."""
+    shutil.copytree(template, tmp_path / "all")
+    return open_project(tmp_path / "all" / "project")
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def make_project(folder: Path, store_url: str = "", class_names: list[str] | Non
     for i in range(N_IMAGES):
         noise = np.random.default_rng(i).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((80, 60)).save(images / f"{i}.png")
-    settings = Settings().with_changes("project", name="small", images_root=str(images), examples_root=str(images))
+    settings = Settings().with_changes("project", name="small", images_root="../images", examples_root="../images")
     keys = class_names or [f"class_{i}" for i in range(N_CLASSES)]
     project = create_project(
         folder / "project", settings.with_changes("store", url=store_url), label_space_from_keys(keys)
@@ -109,9 +109,13 @@ class StubHub:
 
     def add(self, name: str, groups: list[str], **changes: Any) -> str:
         """Make a person's token; it is ``token-<name>``."""
-        model = {"name": name, "kind": "user", "groups": groups, "scopes": [SCOPE], "admin": False}
-        self.people[f"token-{name}"] = model | changes
+        self.people[f"token-{name}"] = self.model(name, groups) | changes
         return f"token-{name}"
+
+    @staticmethod
+    def model(name: str, groups: list[str]) -> dict[str, Any]:
+        """Return what the Hub says about a person's token."""
+        return {"name": name, "kind": "user", "groups": groups, "scopes": [SCOPE], "admin": False}
 
     def __enter__(self) -> StubHub:
         hub = self

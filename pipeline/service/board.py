@@ -1,0 +1,34 @@
+"""The progress board for researchers: the kernel of a researcher sees no store either."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from pipeline.assignment.apply import project_gold
+from pipeline.events import Round
+from pipeline.hub.accounts import Role
+from pipeline.progress_board import BoardReader
+from pipeline.service.app import Service, require
+from pipeline.service.identity import Caller
+from pipeline.service.people import ERRORS
+
+
+def board_router(service: Service) -> APIRouter:
+    """Return the route."""
+    router = APIRouter(responses=ERRORS)
+    readers: dict[Round, BoardReader] = {}
+    lock = threading.Lock()
+
+    @router.get("/api/rounds/{round_}/board")
+    def full_board(round_: Round, caller: Annotated[Caller, Depends(service.caller)]) -> dict[str, Any]:
+        """Return everyone's progress, pace, agreement and gold accuracy in one round; for researchers."""
+        require(caller, Role.RESEARCHERS)
+        with lock:  # a reader remembers what it has read
+            if round_ not in readers:
+                readers[round_] = BoardReader(service.store, round_, project_gold(service.project))
+            return readers[round_].read().to_json()
+
+    return router

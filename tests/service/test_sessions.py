@@ -1,0 +1,168 @@
+"""One suite for every way to the store: the folder, the service on SQLite, the service on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from serving import ServiceProcess, StubHub, assign_small, make_project, vote, with_store
+
+from pipeline.errors import DatasetError, StoreError
+from pipeline.events import EventKind, ImageState, Round
+from pipeline.local_session import LocalSession
+from pipeline.project import Project
+from pipeline.remote_session import RemoteSession
+from pipeline.session import AnnotationSession, TaskFilter
+
+KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytest.mark.postgres)]
+
+
+class Place:
+    """A project and the way to its sessions."""
+
+    def __init__(self, project: Project, url: str = "") -> None:
+        self.project, self._url = project, url
+
+    def session(self, name: str = "ann", round_: Round = Round.ANNOTATION) -> AnnotationSession:
+        if self._url:
+            return RemoteSession(self._url, f"token-{name}", round_)
+        return LocalSession(self.project, name, round_)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def open_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Yield one kind of place, started once; tests use images of their own."""
+    project = make_project(tmp_path_factory.mktemp("place"))
+    if request.param == "local":
+        yield Place(project)
+        return
+    if request.param == "service-postgres":
+        project = with_store(project, request.getfixturevalue("postgres").new_database())
+        assign_small(project)
+    with StubHub() as hub, ServiceProcess(project, hub) as service:
+        yield Place(project, service.url)
+
+
+def test_a_session_opens_with_its_own_tasks(open_place: Place) -> None:
+    session = open_place.session("cleo", Round.REFINEMENT)
+    info = session.open()
+    assert (info.annotator, info.round, info.n_classes) == ("cleo", Round.REFINEMENT, 6)
+    assert info.progress.n_tasks == 4
+    assert session.annotator == "cleo"
+
+
+def test_classes_tasks_pictures_and_grids_are_those_of_the_folder(open_place: Place) -> None:
+    session, local = open_place.session("ben"), LocalSession(open_place.project, "ben")
+    assert session.label_space() == local.label_space()
+    assert session.tasks([3, 1, 99]) == local.tasks([3, 1, 99])
+    assert session.image(2, 40) == local.image(2, 40)
+    assert session.image(2, None) == local.image(2, None)
+    assert session.sprite(1) == local.sprite(1)
+    assert session.example(1, 0) == local.example(1, 0)
+    assert session.grid(0, 1, 2) == local.grid(0, 1, 2)
+
+
+def test_a_saved_vote_is_read_back_and_saving_it_again_changes_nothing(open_place: Place) -> None:
+    session = open_place.session()
+    event = vote("same-vote-1", 0, 2)
+    first, again = session.save([event]), session.save([event, event])
+    assert first[0].seq is not None
+    assert {result.seq for result in again} == {first[0].seq}
+    assert session.tasks([0])[0].state.votes == {2: "yes"}
+    changes = session.changes(first[0].seq - 1)
+    assert changes.states[0].votes == {2: "yes"}
+    assert changes.last_seq == first[0].seq
+
+
+def test_every_kind_of_event_arrives_as_it_was_made(open_place: Place) -> None:
+    session = open_place.session()
+    base = vote("kind-vote-1", 1, 1)
+    comment = "<script>alert(1)</script>'; DROP TABLE events; -- \u202e\u2028 ünï \U0001f426\x1b[31m"
+    region = {"kind": "box", "x": 0.25, "y": 0.5, "width": 0.125, "height": 1}
+    events = [
+        base,
+        replace(base, event_id="kind-comment", kind=EventKind.COMMENT, payload={"text": comment}),
+        replace(base, event_id="kind-region", kind=EventKind.REGION, payload={"class_index": 1, "regions": [region]}),
+        replace(base, event_id="kind-unsure", kind=EventKind.UNSURE, payload={"value": True}),
+        replace(base, event_id="kind-undo-1", kind=EventKind.UNDO, payload={"target": "kind-unsure"}),
+    ]
+    results = session.save(events)
+    assert [result.error for result in results] == [""] * 5
+    seqs = [result.seq or 0 for result in results]
+    assert seqs == sorted(seqs)
+    expected = ImageState(
+        votes={1: "yes"}, comment=comment, regions={1: [region]}, shown=(1,), active_ms=50, last_seq=seqs[-1]
+    )
+    assert session.tasks([1])[0].state == expected
+    assert session.find(TaskFilter.COMMENTED, 0, 1) == 1
+    assert session.open().redo[-1] == ("kind-unsure", 1)
+
+
+def test_what_does_not_fit_is_refused_alone(open_place: Place) -> None:
+    session = open_place.session()
+    refused = [
+        vote("bad-image-1", 11),
+        vote("bad-class-1", 2, 6),
+        vote("bad-word-01", 2, word="maybe"),
+        vote("short", 2),
+        vote("bad-owner-1", 2, annotator="ben"),
+        vote("bad-round-1", 2, round=Round.REFINEMENT),
+        vote("bad-shown-1", 2, shown=(77,)),
+        vote("bad-time-01", 2, active_ms=-1),
+    ]
+    results = session.save([*refused, vote("good-vote-1", 2)])
+    assert [result.seq is None for result in results] == [True] * len(refused) + [False]
+    assert all(result.error for result in results[:-1])
+    assert session.save(refused) == LocalSession(open_place.project, "ann").save(refused)
+
+
+def test_an_undo_of_anothers_event_is_refused(open_place: Place) -> None:
+    open_place.session("ben").save([vote("bens-vote-1", 3, annotator="ben")])
+    undo = replace(vote("undo-of-ben", 3), kind=EventKind.UNDO, payload={"target": "bens-vote-1"})
+    assert open_place.session().save([undo])[0].seq is None
+    assert open_place.session("ben").tasks([3])[0].state.votes == {0: "yes"}
+
+
+def test_two_tabs_with_clocks_apart_agree_on_the_stores_order(open_place: Place) -> None:
+    one, other = open_place.session(), open_place.session()
+    one.save([vote("tab-one-001", 4, 0, "yes", client_time="2030-01-01T00:00:00+14:00")])
+    other.save([vote("tab-two-001", 4, 0, "no", client_time="1999-12-31T23:00:00-11:00")])
+    for session in (one, other):
+        assert session.tasks([4])[0].state.votes == {0: "no"}
+        assert session.changes(0).states[4].votes == {0: "no"}
+
+
+def test_refiners_see_votes_without_names(open_place: Place) -> None:
+    open_place.session().save([vote("evidence-01", 0, 5)])
+    task = open_place.session("cleo", Round.REFINEMENT).tasks([0])[0]
+    assert task.evidence is not None
+    assert set(task.evidence.votes[5]) <= {"A", "B"}
+    assert "ann" not in repr(task.evidence)
+    assert open_place.session("ben").tasks([0])[0].evidence is None
+
+
+def test_what_is_not_there_is_a_data_set_error(open_place: Place) -> None:
+    session = open_place.session()
+    for ask in (
+        lambda: session.image(99, None),
+        lambda: session.sprite(6),
+        lambda: session.example(0, 99),
+        lambda: session.grid(6, 0, 1),
+    ):
+        with pytest.raises(DatasetError):
+            ask()
+    with pytest.raises(StoreError, match="at most 500"):
+        session.tasks(range(501))
+
+
+def test_many_events_are_saved_in_one_call(open_place: Place) -> None:
+    session = open_place.session()
+    text = "x" * 9_000
+    events = [
+        replace(vote(f"bulk-{i:06d}", 5 + i % 4), kind=EventKind.COMMENT, payload={"text": text}) for i in range(250)
+    ]
+    results = session.save(events)
+    assert [result.event_id for result in results] == [event.event_id for event in events]
+    assert len({result.seq for result in results} - {None}) == 250
