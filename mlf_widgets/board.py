@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
 import ipywidgets
 
-from pipeline.errors import MlfError
+from pipeline.errors import MlfError, ServiceError
 from pipeline.events import Round
-from pipeline.progress_board import Board, BoardReader, BoardRow
+from pipeline.progress_board import Board, BoardReader, BoardRow, board_from_json
 
 _STYLE = """<style>
 .mlf-board { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); }
@@ -111,12 +112,12 @@ class ProgressBoard(ipywidgets.HTML):  # type: ignore[misc]
 
 
 def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every_s: float = 5.0) -> ProgressBoard:  # noqa: A002
-    """Return the live board of a project folder.
+    """Return the live board of a project folder; in a hub, of the hub's project.
 
     Parameters
     ----------
     project
-        The project's folder.
+        The project's folder; in a hub it is not looked at: the service has the project.
     round
         ``annotation`` or ``refinement``.
     every_s
@@ -127,12 +128,36 @@ def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every
     ProjectError
         If the folder is no project.
     """
+    if os.environ.get("MLF_SERVICE_URL"):
+        return ProgressBoard(lambda: read_remote_board(round), every_s)
     from pipeline.assignment.apply import open_project_store, project_gold
     from pipeline.project import open_project
 
     opened = open_project(project)
     reader = BoardReader(open_project_store(opened), round, project_gold(opened))
     return ProgressBoard(reader.read, every_s)
+
+
+def read_remote_board(round: Round | str = Round.ANNOTATION) -> Board:  # noqa: A002
+    """Return the board as the hub's service tells it to a researcher.
+
+    Raises
+    ------
+    ServiceError
+        If the service is away, or the session is not a researcher's.
+    """
+    import httpx
+
+    url = f"{os.environ['MLF_SERVICE_URL'].rstrip('/')}/api/rounds/{Round(round).value}/board"
+    token = os.environ.get("JUPYTERHUB_API_TOKEN", "")
+    try:
+        answer = httpx.get(url, headers={"Authorization": f"token {token}"}, timeout=30, trust_env=False)
+        content = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise ServiceError(f"the annotation service does not answer ({type(error).__name__})") from error
+    if answer.status_code != httpx.codes.OK:
+        raise ServiceError(str(content.get("message", f"the annotation service answered {answer.status_code}")))
+    return board_from_json(content)
 
 
 def _row(row: BoardRow) -> str:

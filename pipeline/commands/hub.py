@@ -40,7 +40,7 @@ def hub(
     from pipeline.assignment.apply import open_project_store
     from pipeline.events import Round
     from pipeline.hub.accounts import Role
-    from pipeline.hub.launch import default_state_dir, prepare_hub
+    from pipeline.hub.launch import default_state_dir, end_left_over_proxy, prepare_hub
     from pipeline.project import open_project
 
     opened = open_project(project)
@@ -88,6 +88,7 @@ def hub(
         except KeyboardInterrupt:
             typer.echo("Stopping the hub …")
             code = process.wait()
+    end_left_over_proxy(prepared.state)
     if code not in {0, -2}:
         typer.echo(f"The hub stopped with code {code}; its log is {log}", err=True)
         raise typer.Exit(1)

@@ -1,7 +1,5 @@
 """The progress board for researchers: the kernel of a researcher sees no store either."""
 
-from __future__ import annotations
-
 import threading
 from typing import Annotated, Any
 

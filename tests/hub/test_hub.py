@@ -168,6 +168,23 @@ def _has_unsure(project, annotator: str) -> bool:
     return bool(found)
 
 
+def test_the_board_is_for_researchers_and_shows_everyone(
+    hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
+) -> None:
+    code = (
+        "import json\nfrom mlf_widgets.board import read_remote_board\n"
+        "try:\n    answer = [row.annotator for row in read_remote_board().rows]\n"
+        "except Exception as error:\n    answer = f'{type(error).__name__}: {error}'\n"
+        "print('RESULT' + json.dumps(answer))\n"
+    )
+    refused = result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code)))
+    assert str(refused).startswith("ServiceError: only researchers may see this")
+    maria = hub_benchmark.Person(running.hub, "maria")
+    maria.log_in()
+    maria.start_session()
+    assert result_of(asyncio.run(maria.run_in_kernel(maria.new_kernel(), code))) == ["Ada", "ben", "cleo"]
+
+
 @pytest.mark.browser
 def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
     hub_benchmark: ModuleType, hub_folder, proxy: str
