@@ -1,0 +1,162 @@
+"""Annotators that save while service, database and clients are killed at seeded random moments.
+
+Each client is a process of its own. Its journal is what it was told: it notes an event's id before sending it and again
+once it is acknowledged, so after its own death the next one knows what is open and sends that again, as a widget does.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving import ROOT, PostgresServer, ServiceProcess, StubHub, wait_until
+
+from pipeline.project import Project
+from pipeline.store import open_store
+
+_CLIENT = """
+import os, sys, time
+sys.path[:0] = [{tests!r}, {root!r}]
+from serving import vote
+from pipeline.errors import MlfError
+from pipeline.remote_session import RemoteSession
+url, name, path, last = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+journal = open(path, "a+", buffering=1)
+journal.seek(0)
+lines = journal.read().split()
+number = sum(line.startswith("sent:") for line in lines)
+open_ids = [x[5:] for x in lines if x.startswith("sent:") and "done:" + x[5:] not in lines]
+session = RemoteSession(url, "token-" + name)
+stop = path + ".stop"
+def save(event_id):
+    event = vote(event_id, int(event_id.rpartition("-")[2]) % 10, annotator=name)
+    while True:
+        try:
+            result = session.save([event])[0]
+        except MlfError:
+            time.sleep(0.02)
+            continue
+        assert result.seq is not None, result.error
+        journal.write("done:" + event_id + "\\n")
+        return
+for event_id in open_ids:
+    save(event_id)
+while not os.path.exists(stop):
+    event_id = f"{{name}}-kill-{{number:06d}}"
+    number += 1
+    journal.write("sent:" + event_id + "\\n")
+    save(event_id)
+"""
+
+
+@dataclass(frozen=True)
+class KillFigures:
+    """What came of it: `n_given_up` counts events that a client sent and was never told about."""
+
+    n_kills: int
+    kills: dict[str, int]
+    n_acknowledged: int
+    n_lost: int
+    n_doubled: int
+    n_given_up: int
+
+
+class KillRun:
+    """One run of kills on a seeded schedule."""
+
+    def __init__(
+        self, project: Project, hub: StubHub, n_kills: int, seed: int, postgres: PostgresServer | None = None
+    ) -> None:
+        self._project, self._n_kills, self._postgres = project, n_kills, postgres
+        self._random = random.Random(seed)
+        self._service = ServiceProcess(project, hub)
+        self._folder = project.root.parent
+        self._clients: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(self) -> KillFigures:
+        """Kill, start again, stop, and compare what clients were told with the store."""
+        self._service.start().wait_ready()
+        for name in ("ann", "ben"):
+            self._start_client(name)
+        targets = ["service", "client", *(["postgres"] if self._postgres else [])]
+        kills: Counter[str] = Counter()
+        pause = threading.Event()
+        try:
+            for number in range(self._n_kills):
+                self._wait_for_progress()
+                pause.wait(self._random.random() * 0.05)
+                target = targets[number % len(targets)] if number < len(targets) else self._random.choice(targets)
+                self._kill(target)
+                kills[target] += 1
+            self._wait_for_progress()
+            for name, client in self._clients.items():
+                Path(f"{self._journal(name)}.stop").touch()
+                assert client.wait(timeout=60) == 0
+        finally:
+            for client in self._clients.values():
+                client.kill()
+            self._service.stop()
+        return self._compare(kills)
+
+    def _kill(self, target: str) -> None:
+        if target == "service":
+            self._service.kill()
+            self._service.start().wait_ready()
+        elif target == "client":
+            name = self._random.choice(sorted(self._clients))
+            self._clients[name].send_signal(signal.SIGKILL)
+            self._clients[name].wait()
+            self._start_client(name)
+        else:
+            assert self._postgres is not None
+            self._postgres.kill()
+            self._postgres.start()
+
+    def _start_client(self, name: str) -> None:
+        code = _CLIENT.format(tests=str(Path(__file__).parent), root=str(ROOT))
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._clients[name] = subprocess.Popen(
+                [sys.executable, "-c", code, self._service.url, name, str(self._journal(name)), "0"],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )
+
+    def _wait_for_progress(self) -> None:
+        """Wait until somebody has been acknowledged anew, so that every kill meets work under way."""
+        before = self._n_done()
+        logs = self._folder.glob("*.log")
+        wait_until(lambda: self._n_done() >= before + 5, 60, lambda: "\n".join(log.read_text()[-1500:] for log in logs))
+
+    def _n_done(self) -> int:
+        return sum(len(self._noted(name, "done:")) for name in self._clients)
+
+    def _journal(self, name: str) -> Path:
+        return self._folder / f"{name}.journal"
+
+    def _noted(self, name: str, word: str) -> set[str]:
+        path = self._journal(name)
+        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        return {line.removeprefix(word) for line in lines if line.startswith(word)}
+
+    def _compare(self, kills: Counter[str]) -> KillFigures:
+        store = open_store(self._project.store_url, len(self._project.label_space))
+        kept = Counter(event.event_id for event in store.iter_events())
+        store.close()
+        told = set().union(*(self._noted(name, "done:") for name in self._clients))
+        sent = set().union(*(self._noted(name, "sent:") for name in self._clients))
+        return KillFigures(
+            n_kills=kills.total(),
+            kills=dict(kills),
+            n_acknowledged=len(told),
+            n_lost=len(told - set(kept)),
+            n_doubled=sum(count > 1 for count in kept.values()),
+            n_given_up=len(sent - told),
+        )

@@ -1,0 +1,194 @@
+"""Kills at random moments, full disks, read-only databases, a hub that is away: nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from killing import KillRun
+from serving import (
+    PostgresServer,
+    ServiceProcess,
+    StubHub,
+    assign_small,
+    vote,
+    with_store,
+)
+
+from pipeline.errors import MlfError, ServiceError, StoreError
+from pipeline.project import Project, open_project
+from pipeline.remote_session import RemoteSession
+from pipeline.store import open_store
+from pipeline.store.records import event_to_row
+
+
+def stored_ids(project: Project) -> Counter[str]:
+    store = open_store(project.store_url, len(project.label_space))
+    try:
+        return Counter(event.event_id for event in store.iter_events())
+    finally:
+        store.close()
+
+
+def test_kills_of_service_and_client_lose_nothing_on_sqlite(project: Project, hub: StubHub) -> None:
+    figures = KillRun(project, hub, n_kills=4, seed=1).run()
+    assert figures.n_kills == 4
+    assert figures.n_acknowledged > 20
+    assert (figures.n_lost, figures.n_doubled, figures.n_given_up) == (0, 0, 0)
+
+
+@pytest.mark.postgres
+def test_kills_of_service_client_and_database_lose_nothing_on_postgresql(
+    project: Project, hub: StubHub, postgres: PostgresServer
+) -> None:
+    project = with_store(project, postgres.new_database())
+    assign_small(project)
+    figures = KillRun(project, hub, n_kills=3, seed=2, postgres=postgres).run()
+    assert figures.n_acknowledged > 10
+    assert (figures.n_lost, figures.n_doubled, figures.n_given_up) == (0, 0, 0)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"this machine lets nobody mount: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_said_so_and_work_goes_on_once_there_is_room(
+    project: Project, hub: StubHub, small_disk: Path
+) -> None:
+    project = with_store(project, f"sqlite:///{small_disk / 'store.sqlite'}")
+    assign_small(project)
+    with ServiceProcess(project, hub) as service:
+        session = RemoteSession(service.url, "token-ann", sleep=lambda _s: None)
+        session.save([vote("before-full", 0)])
+        filler = small_disk / "filler"
+        with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        kept, problem = [], None
+        for i in range(400):
+            try:
+                kept += [r.event_id for r in session.save([vote(f"while-full-{i:04d}", i % 10)]) if r.seq]
+            except StoreError as error:
+                problem, refused = error, vote(f"while-full-{i:04d}", i % 10)
+                break
+        assert problem is not None
+        assert "full" in str(problem)
+        assert session.tasks([0])[0].state.is_decided
+        filler.unlink()
+        assert session.save([refused])[0].seq is not None
+    assert stored_ids(project) == Counter(["before-full", *kept, refused.event_id])
+
+
+@pytest.mark.postgres
+def test_a_read_only_database_is_said_so_and_work_goes_on_afterwards(
+    project: Project, hub: StubHub, postgres: PostgresServer
+) -> None:
+    import psycopg
+
+    url = postgres.new_database()
+    name = url.rpartition("/")[2]
+    project = with_store(project, url)
+    assign_small(project)
+
+    def set_read_only(word: str) -> None:
+        with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {word}")
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+    with ServiceProcess(project, hub) as service:
+        session = RemoteSession(service.url, "token-ann", sleep=lambda _s: None)
+        assert session.save([vote("before-lock", 0)])[0].seq
+        set_read_only("on")
+        with pytest.raises(StoreError, match="read-only"):
+            session.save([vote("while-locked", 0)])
+        assert session.tasks([0])[0].state.is_decided
+        set_read_only("off")
+        assert session.save([vote("while-locked", 0)])[0].seq
+    assert stored_ids(project) == Counter(["before-lock", "while-locked"])
+
+
+def test_a_hub_or_service_that_is_away_is_said_so_and_comes_back(project: Project, hub: StubHub) -> None:
+    service = ServiceProcess(project, hub)
+    waits: list[float] = []
+    session = RemoteSession(service.url, "token-ann", sleep=waits.append)
+    with pytest.raises(ServiceError, match="away"):
+        session.open()
+    assert waits == [0.1, 0.3, 0.9]
+    with service:
+        hub.is_down = True
+        with pytest.raises(ServiceError, match="Hub"):
+            session.open()
+        hub.is_down = False
+        assert session.open().annotator == "ann"
+
+
+def test_another_account_cannot_open_a_closed_database_file(project: Project) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("acting as another account needs root")
+    project.root.chmod(0o700)
+    for account in (61_184, 65_534):
+        done = subprocess.run(
+            ["/usr/bin/env", "cat", str(project.root / "store.sqlite")],
+            user=account,
+            extra_groups=[],
+            capture_output=True,
+        )
+        assert done.returncode != 0
+        assert b"denied" in done.stderr
+
+
+def test_the_kernels_session_needs_no_web_framework_and_no_database() -> None:
+    code = (
+        "import sys, pipeline.remote_session\n"
+        "print([m for m in ('fastapi', 'sqlalchemy', 'torch', 'pandas', 'uvicorn', 'jupyterhub') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_save_that_fails_does_not_fail_those_beside_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from pipeline.service.writer import GroupWriter
+    from pipeline.store import appending
+
+    held, go_on = threading.Event(), threading.Event()
+
+    def poisoned(event):  # type: ignore[no-untyped-def]
+        if event.event_id == "holder-01":
+            held.set()
+            assert go_on.wait(10)
+        if event.event_id == "poison-01":
+            raise ValueError("the database cannot take this")
+        return event_to_row(event)
+
+    monkeypatch.setattr(appending, "event_to_row", poisoned)
+    store = open_store(open_project(project.root).store_url, 6)
+    sizes: list[int] = []
+    writer = GroupWriter(store, sizes.append)
+    first = writer.append([vote("holder-01", 0)])
+    assert held.wait(10)
+    good, bad, other = (writer.append([vote(name, 1)]) for name in ("good-vote", "poison-01", "other-vote"))
+    go_on.set()
+    assert first.result(10)[0].seq
+    assert good.result(10)[0].seq
+    assert other.result(10)[0].seq
+    with pytest.raises(ValueError, match="cannot take"):
+        bad.result(10)
+    writer.close()
+    store.close()
+    assert not issubclass(ValueError, MlfError)
