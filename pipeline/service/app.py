@@ -122,6 +122,7 @@ def create_app(
     oauth
         A `jupyterhub.services.auth.HubOAuth`, by which browsers log in to read reports; without one only tokens count.
     """
+    from pipeline.service.board import board_router
     from pipeline.service.people import people_router
     from pipeline.service.reports import reports_router
     from pipeline.service.rounds import rounds_router
@@ -148,7 +149,12 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (people_router(service), rounds_router(service), reports_router(service, oauth, prefix)):
+    for router in (
+        people_router(service),
+        board_router(service),
+        rounds_router(service),
+        reports_router(service, oauth, prefix),
+    ):
         app.include_router(router, prefix=prefix)
     _answer_errors(app, service)
     app.add_middleware(Guard, limits=service.limits, metrics=service.metrics)
