@@ -22,8 +22,10 @@ _STYLE = """<style>
 .mlf-board th, .mlf-board td { padding: .35em .9em; text-align: right; white-space: nowrap; background: none;
   border-bottom: 1px solid var(--jp-border-color2, #ddd); }
 .mlf-board thead th { font-weight: 600; vertical-align: bottom; }
-.mlf-board th:first-child { text-align: left; font-weight: 500; }
+.mlf-board th:first-child { text-align: left; }
+.mlf-board tbody th { font-weight: 500; }
 .mlf-board progress { width: 7em; vertical-align: middle; accent-color: var(--jp-brand-color1, #1976d2); }
+.mlf-board progress + span { display: inline-block; min-width: 3em; }
 .mlf-board small { opacity: .8; }
 .mlf-board .mlf-idle { font-weight: 600; color: var(--jp-error-color0, #b71c1c); }
 </style>"""
@@ -166,12 +168,14 @@ def _row(row: BoardRow) -> str:
     n_tasks = row.n_done + row.n_left
     share = f"{row.n_done / n_tasks:.0%}" if n_tasks else "–"
     label = escape(f"{row.annotator}: {row.n_done} of {n_tasks} done", quote=True)
-    bar = f'<progress value="{row.n_done}" max="{max(1, n_tasks)}" aria-label="{label}"></progress> {share}'
+    bar = (
+        f'<progress value="{row.n_done}" max="{max(1, n_tasks)}" aria-label="{label}"></progress> <span>{share}</span>'
+    )
     cells = (
         bar,
         f"{row.n_done:,}",
         f"{row.n_left:,}",
-        "–" if row.seconds_per_image is None else f"{row.seconds_per_image:.1f} s",
+        "–" if row.seconds_per_image is None else f"{row.seconds_per_image:.1f} s an image",
         "–" if row.hours_left is None else f"{row.hours_left:.1f} h",
         _share(row.agreement, row.n_peer_votes),
         _share(row.gold.accuracy, row.gold.n_decided),

@@ -71,6 +71,8 @@ def hub(
         for name, password in prepared.passwords.items():
             roles = ", ".join(prepared.accounts[name].roles)
             typer.echo(f"  {name:<{width}}  {password}  ({roles})")
+    for name in prepared.missing_notebooks:
+        typer.echo(f"Warning: no {name}; copy it from the source code's notebooks/ to {prepared.state / 'notebooks'}")
     if not prepared.use_own_uids:
         typer.echo(
             "Warning: all sessions run under one account, so a kernel can open the project folder and the store: they "

@@ -40,6 +40,8 @@ class PreparedHub:
         Name to password of the accounts that are new; kept nowhere else.
     use_own_uids
         Each session runs under a uid of its own; False means that all share one, and the store is not protected.
+    missing_notebooks
+        Notebooks that sessions show and that were not found; who lands on one sees nothing.
     """
 
     state: Path
@@ -49,6 +51,7 @@ class PreparedHub:
     passwords: Mapping[str, str]
     accounts: Mapping[str, Account]
     use_own_uids: bool
+    missing_notebooks: tuple[str, ...]
 
 
 def default_state_dir(project: Project) -> Path:
@@ -107,8 +110,9 @@ def prepare_hub(
         _check_reachable(state, "the hub's folder", "choose another with --state")
         _close_project(project)
     private = state / "private"
+    notebooks = state / "notebooks"
     accounts, passwords = _update_accounts(private / "accounts.json", people, set(renew))
-    _copy_notebooks(state / "notebooks")
+    _copy_notebooks(notebooks)
     config = state / _CONFIG_NAME
     if not config.exists():
         shutil.copyfile(_find_deploy_config(), config)
@@ -138,6 +142,7 @@ def prepare_hub(
         passwords=passwords,
         accounts=accounts,
         use_own_uids=use_own_uids,
+        missing_notebooks=tuple(name for name in _NOTEBOOKS if not (notebooks / name).exists()),
     )
 
 
