@@ -1,0 +1,303 @@
+"""Training a small `timm` model on the toybox's single-object pictures; the only module of the toybox that needs torch.
+
+The model is trained as ImageNet's are, one label a picture. Augmentation makes objects as small, crowded and cut off as
+they are in scenes: random zoom, shift and tilt, colours, and mosaics of four pictures whose label is a quarter of each.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from pipeline.errors import DatasetError
+from pipeline.toybox.dataset import open_toybox, read_truth
+from pipeline.toybox.objects import TOY_CLASSES
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+_MOSAIC_PROBABILITY = 0.35
+_BATCH_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ToyboxScore:
+    """How well a model ranks the classes of scenes.
+
+    Parameters
+    ----------
+    n_scenes, n_labels
+        Denominators: of `top1` and `real`, and of the recalls.
+    top1
+        Share of scenes whose topmost class is the original label.
+    real
+        Share of scenes whose topmost class is any class of the truth (ReaL accuracy).
+    recall_at_10, recall_at_20
+        Share of all true (scene, class) pairs among the topmost 10 and 20.
+    """
+
+    n_scenes: int
+    n_labels: int
+    top1: float
+    real: float
+    recall_at_10: float
+    recall_at_20: float
+
+
+def train_toybox_model(
+    toybox: Path,
+    checkpoint: Path,
+    *,
+    architecture: str = "test_resnet",
+    seed: int = 0,
+    seconds: float = 60.0,
+    n_epochs: int | None = None,
+    input_px: int = 96,
+    show_progress: bool = True,
+) -> Path:
+    """Train a model from scratch and write its weights, with a JSON of the same stem that describes it.
+
+    Parameters
+    ----------
+    toybox
+        Folder written by `write_toybox`.
+    checkpoint
+        File for the weights, which are stored in half precision.
+    architecture
+        Any that `timm.create_model` knows; small ones suffice.
+    seed
+        Of the first weights and the augmentation.
+    seconds
+        Time to train for; how far that goes depends on the machine.
+    n_epochs
+        Number of passes to train for instead: repeatable on one machine and version of torch.
+    input_px
+        Side of what the model sees.
+    show_progress
+        Whether to show a bar.
+
+    Returns
+    -------
+    Path
+        The checkpoint.
+
+    Raises
+    ------
+    DatasetError
+        If the toybox is missing, incomplete or has no reference pictures.
+    """
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    pictures, labels = _read_reference(toybox, round(input_px * 1.15))
+    model: nn.Module = timm.create_model(architecture, num_classes=len(TOY_CLASSES))
+    schedule = _Schedule(seconds, n_epochs, -(-len(labels) // _BATCH_SIZE))
+    n_steps = _fit(model, pictures, labels, schedule, input_px, generator, show_progress=show_progress)
+    _save(
+        model,
+        checkpoint,
+        {
+            "architecture": architecture,
+            "num_classes": len(TOY_CLASSES),
+            "input_size": [3, input_px, input_px],
+            "mean": MEAN,
+            "std": STD,
+            "crop_pct": 1.0,
+            "interpolation": "bilinear",
+            "class_keys": [toy.key for toy in TOY_CLASSES],
+            "seed": seed,
+            "n_steps": n_steps,
+            "n_pictures": len(labels),
+            "torch": str(torch.__version__),
+            "timm": timm.__version__,
+            "command": _command(checkpoint, architecture, seed, seconds, n_epochs),
+        },
+    )
+    return checkpoint
+
+
+def score_toybox_model(toybox: Path, checkpoint: Path, *, n_scenes: int | None = None) -> ToyboxScore:
+    """Return how well a checkpoint with its JSON ranks the classes of a toybox's scenes, or of the first `n_scenes`.
+
+    Raises
+    ------
+    DatasetError
+        If the toybox or the checkpoint's JSON is missing, or the toybox has no scenes.
+    """
+    paths = open_toybox(toybox)
+    truth = read_truth(paths.truth)
+    original = dict(line.split(",") for line in paths.scenes_csv.read_text(encoding="utf-8").splitlines()[1:])
+    images = list(truth)[:n_scenes]
+    if not images:
+        raise DatasetError(f"{toybox}: has no scenes to score a model on; draw it with scenes")
+    described = _read_description(checkpoint)
+    keys: list[str] = described["class_keys"]
+    model: nn.Module = timm.create_model(
+        described["architecture"], num_classes=described["num_classes"], checkpoint_path=str(checkpoint)
+    ).eval()
+    names = ("input_size", "mean", "std", "crop_pct", "interpolation")
+    transform = timm.data.create_transform(**{name: described[name] for name in names})
+    hits = {"top1": 0, "real": 0, "10": 0, "20": 0}
+    with torch.inference_mode():
+        for start in range(0, len(images), _BATCH_SIZE):
+            batch = images[start : start + _BATCH_SIZE]
+            logits = model(torch.stack([transform(Image.open(toybox / image).convert("RGB")) for image in batch]))
+            for image, order in zip(batch, logits.argsort(1, descending=True).tolist(), strict=True):
+                ranked = [keys[output] for output in order]
+                hits["top1"] += ranked[0] == original[image]
+                hits["real"] += ranked[0] in truth[image]
+                hits["10"] += len(truth[image].intersection(ranked[:10]))
+                hits["20"] += len(truth[image].intersection(ranked[:20]))
+    n, n_labels = len(images), sum(len(truth[image]) for image in images)
+    return ToyboxScore(n, n_labels, hits["top1"] / n, hits["real"] / n, hits["10"] / n_labels, hits["20"] / n_labels)
+
+
+@dataclass
+class _Schedule:
+    """How far training has come: by the clock, or by steps where epochs are set."""
+
+    seconds: float
+    n_epochs: int | None
+    steps_per_epoch: int
+
+    def __post_init__(self) -> None:
+        self._began = time.monotonic()
+
+    def share_done(self, n_steps: int) -> float:
+        if self.n_epochs is not None:
+            return n_steps / (self.n_epochs * self.steps_per_epoch)
+        return (time.monotonic() - self._began) / self.seconds
+
+
+def _fit(
+    model: nn.Module,
+    pictures: Tensor,
+    labels: Tensor,
+    schedule: _Schedule,
+    input_px: int,
+    generator: torch.Generator,
+    *,
+    show_progress: bool,
+) -> int:
+    """Train in place and return the number of steps taken."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=0.03)
+    model.train()
+    n_steps = 0
+    with tqdm(total=100, desc="training", unit="%", disable=not show_progress) as progress:
+        while (share := schedule.share_done(n_steps)) < 1:
+            if n_steps % schedule.steps_per_epoch == 0:
+                order = torch.randperm(len(labels), generator=generator)
+            first = n_steps % schedule.steps_per_epoch * _BATCH_SIZE
+            chosen = order[first : first + _BATCH_SIZE]
+            inputs, targets = augment(pictures[chosen], labels[chosen], input_px, generator)
+            for group in optimizer.param_groups:
+                group["lr"] = 4e-3 * min(1.0, share / 0.1) * (1 - share)
+            loss = functional.cross_entropy(model(inputs), targets, label_smoothing=0.05)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimizer.step()
+            n_steps += 1
+            progress.n = min(100, round(100 * share))
+            progress.set_postfix(loss=f"{loss.item():.2f}")
+    return n_steps
+
+
+def augment(pictures: Tensor, labels: Tensor, size_px: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return what the model sees of a batch, and its soft labels.
+
+    Parameters
+    ----------
+    pictures
+        uint8 (n, 3, height, width).
+    labels
+        int64 (n,): class indices.
+    size_px
+        Side of the result.
+    generator
+        Source of all chance.
+
+    Returns
+    -------
+    tuple
+        float32 (n, 3, size_px, size_px), normalised; float32 (n, n_classes), rows adding up to 1.
+    """
+    n = len(pictures)
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.rand(n, *shape, generator=generator) * (high - low) + low
+
+    zoom, angle = torch.exp(uniform(-0.4, 0.75)), uniform(-0.3, 0.3)
+    flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    cos, sin = zoom * torch.cos(angle), zoom * torch.sin(angle)
+    shift = uniform(-0.5, 0.5, 2) * (zoom[:, None] - 0.6).abs()
+    theta = torch.stack(
+        [torch.stack([cos * flip, -sin, shift[:, 0]], 1), torch.stack([sin * flip, cos, shift[:, 1]], 1)], 1
+    )
+    grid = functional.affine_grid(theta, [n, 3, size_px, size_px], align_corners=False)
+    views = functional.grid_sample(pictures.float() / 255, grid, padding_mode="reflection", align_corners=False)
+    targets = functional.one_hot(labels, len(TOY_CLASSES)).float()
+    n_mosaics = round(n * _MOSAIC_PROBABILITY)
+    if n_mosaics and n > 1:
+        quarters = functional.avg_pool2d(views, 2)
+        parts = [torch.randperm(n, generator=generator)[:n_mosaics] for _ in range(4)]
+        rows = [torch.cat([quarters[parts[i]], quarters[parts[i + 1]]], 3) for i in (0, 2)]
+        mosaics = functional.interpolate(torch.cat(rows, 2), size=(size_px, size_px))
+        views = torch.cat([mosaics, views[n_mosaics:]])
+        targets = torch.cat([torch.stack([targets[part] for part in parts]).mean(0), targets[n_mosaics:]])
+    contrast = uniform(0.7, 1.3, 1, 1, 1) * uniform(0.9, 1.1, 3, 1, 1)
+    views = ((views - 0.5) * contrast + 0.5 + uniform(-0.15, 0.15, 1, 1, 1)).clamp(0, 1)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    return (views - mean) / std, targets
+
+
+def _read_reference(toybox: Path, size_px: int) -> tuple[Tensor, Tensor]:
+    """Return uint8 (n, 3, size_px, size_px) and int64 (n,)."""
+    folder = open_toybox(toybox).reference
+    files = [
+        (index, file) for index, toy in enumerate(TOY_CLASSES) for file in sorted((folder / toy.key).glob("*.jpg"))
+    ]
+    if not files:
+        raise DatasetError(f"{folder}: no reference pictures to train on; draw the toybox with some")
+    pictures = np.empty((len(files), size_px, size_px, 3), np.uint8)
+    for row, (_, file) in enumerate(files):
+        with Image.open(file) as picture:
+            pictures[row] = np.asarray(picture.convert("RGB").resize((size_px, size_px), Image.Resampling.BILINEAR))
+    labels = torch.tensor([index for index, _ in files])
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(), labels
+
+
+def _save(model: nn.Module, checkpoint: Path, description: dict[str, Any]) -> None:
+    state = {
+        name: value.half() if value.is_floating_point() and "running_" not in name else value
+        for name, value in model.state_dict().items()
+    }
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    temporary = checkpoint.with_name(f"{checkpoint.name}.part")
+    torch.save(state, temporary)
+    temporary.replace(checkpoint)
+    text = json.dumps(description, indent=1) + "\n"
+    checkpoint.with_suffix(".json").write_text(text, encoding="utf-8")
+
+
+def _read_description(checkpoint: Path) -> dict[str, Any]:
+    path = checkpoint.with_suffix(".json")
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read as the description of {checkpoint.name}: {error}") from error
+    return content
+
+
+def _command(checkpoint: Path, architecture: str, seed: int, seconds: float, n_epochs: int | None) -> str:
+    length = f"--seconds {seconds:g}" if n_epochs is None else f"--epochs {n_epochs}"
+    return f"mlf toybox TOYBOX --train {checkpoint.name} --architecture {architecture} --train-seed {seed} {length}"
