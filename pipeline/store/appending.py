@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -56,16 +56,11 @@ def _known_events(connection: sa.Connection, candidates: Sequence[tuple[int, Eve
 
 
 def _owned_images(connection: sa.Connection, candidates: Sequence[tuple[int, Event]]) -> set[_Key]:
-    wanted: dict[tuple[str, str], set[int]] = {}
-    for _, event in candidates:
-        wanted.setdefault((event.round.value, event.annotator), set()).add(event.image_index)
+    wanted = sorted({(event.round.value, event.annotator, event.image_index) for _, event in candidates})
     owned: set[_Key] = set()
-    for (round_, annotator), images in wanted.items():
-        for chunk in chunks(sorted(images)):
-            query = sa.select(tasks.c.image_index).where(
-                tasks.c.round == round_, tasks.c.annotator == annotator, tasks.c.image_index.in_(chunk)
-            )
-            owned |= {(round_, annotator, image_index) for image_index in connection.scalars(query)}
+    for condition in matching(connection, tasks, wanted):
+        query = sa.select(tasks.c.round, tasks.c.annotator, tasks.c.image_index).where(condition)
+        owned |= {(row.round, row.annotator, row.image_index) for row in connection.execute(query)}
     return owned
 
 
@@ -83,17 +78,12 @@ def _refusal(event: Event, known: Mapping[str, Event], owned: set[_Key]) -> str:
 
 def derive_states(connection: sa.Connection, keys: Sequence[_Key]) -> None:
     """Fold the events of these (round, annotator, image) anew into `states` and the flags of `tasks`."""
-    by_owner: dict[tuple[str, str], list[int]] = {}
-    for round_, annotator, image_index in keys:
-        by_owner.setdefault((round_, annotator), []).append(image_index)
     folded: dict[_Key, ImageState] = {}
-    for (round_, annotator), images in by_owner.items():
-        for chunk in chunks(images):
-            mine = sa.and_(events.c.round == round_, events.c.annotator == annotator, events.c.image_index.in_(chunk))
-            grouped: dict[int, list[Event]] = {}
-            for row in connection.execute(sa.select(events).where(mine)):
-                grouped.setdefault(row.image_index, []).append(event_from_row(row))
-            folded |= {(round_, annotator, image): fold(found) for image, found in grouped.items()}
+    for condition in matching(connection, events, keys):
+        grouped: dict[_Key, list[Event]] = {}
+        for row in connection.execute(sa.select(events).where(condition)):
+            grouped.setdefault((row.round, row.annotator, row.image_index), []).append(event_from_row(row))
+        folded |= {key: fold(found) for key, found in grouped.items()}
     values = [
         {"b_round": r, "b_annotator": a, "b_image": i, "state": state_to_json(state), "last_seq": state.last_seq}
         for (r, a, i), state in folded.items()
@@ -108,6 +98,26 @@ def derive_states(connection: sa.Connection, keys: Sequence[_Key]) -> None:
         for value, state in zip(values, folded.values(), strict=True)
     ]
     connection.execute(_UPDATE_TASK, flags)
+
+
+def matching(connection: sa.Connection, table: sa.Table, keys: Sequence[_Key]) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield conditions that together match the rows of these keys, each answered from an index.
+
+    SQLite gets one an annotator: for ``OR`` and for ``(a, b, c) IN (VALUES …)`` it may read the whole round, and a
+    statement costs it microseconds. For PostgreSQL each is a round trip, so it gets one for many annotators.
+    """
+    images: dict[tuple[str, str], list[int]] = {}
+    for round_, annotator, image_index in keys:
+        images.setdefault((round_, annotator), []).append(image_index)
+    own = [
+        sa.and_(table.c.round == round_, table.c.annotator == annotator, table.c.image_index.in_(chunk))
+        for (round_, annotator), indices in images.items()
+        for chunk in chunks(indices)
+    ]
+    if connection.dialect.name == "sqlite":
+        yield from own
+    else:
+        yield from (sa.or_(*some) for some in chunks(own))
 
 
 def _bound(table: sa.Table) -> sa.ColumnElement[bool]:
