@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import httpx
@@ -45,6 +46,14 @@ def ada(hub_benchmark: ModuleType, running: SimpleNamespace) -> SimpleNamespace:
     person.log_in()
     person.start_session()
     return SimpleNamespace(person=person, kernel=person.new_kernel())
+
+
+@pytest.fixture
+def annotation_page(hub_benchmark: ModuleType) -> None:
+    """Skip where there is nothing for a browser to show."""
+    root = hub_benchmark.SOURCE_ROOT
+    if not (root / "notebooks" / "2_annotate.ipynb").exists() or not (root / "mlf_widgets" / "static").exists():
+        pytest.skip("no notebooks/2_annotate.ipynb, or the browser half of the widgets is not built")
 
 
 def test_a_wrong_password_an_unknown_name_and_no_login_let_nobody_in(
@@ -187,12 +196,10 @@ def test_the_board_is_for_researchers_and_shows_everyone(
 
 @pytest.mark.browser
 def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
-    hub_benchmark: ModuleType, hub_folder, proxy: str
+    annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, proxy: str
 ) -> None:
     from playwright.sync_api import sync_playwright
 
-    if not (hub_benchmark.SOURCE_ROOT / "notebooks" / "2_annotate.ipynb").exists():
-        pytest.skip("no notebooks/2_annotate.ipynb")
     folder = hub_folder / "browser"
     folder.mkdir(mode=0o711)
     names = ["zoe", "yan"]
@@ -219,7 +226,9 @@ def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
 
 
 @pytest.mark.skipif(os.environ.get("MLF_SOAK") != "1", reason="the fifteen sessions are part of `make soak`")
-def test_fifteen_sessions_at_once_lose_and_double_nothing(hub_benchmark: ModuleType, hub_folder, proxy: str) -> None:
+def test_fifteen_sessions_at_once_lose_and_double_nothing(
+    annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, proxy: str
+) -> None:
     folder = hub_folder / "fifteen"
     folder.mkdir(mode=0o711)
     names = [f"annotator-{i:02d}" for i in range(15)]
