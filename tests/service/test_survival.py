@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from serving import (
 )
 
 from pipeline.errors import MlfError, ServiceError, StoreError
+from pipeline.hub.launch import _close_project
 from pipeline.project import Project, open_project
 from pipeline.remote_session import RemoteSession
 from pipeline.store import open_store
@@ -136,17 +139,22 @@ def test_a_hub_or_service_that_is_away_is_said_so_and_comes_back(project: Projec
         assert session.open().annotator == "ann"
 
 
-def test_another_account_cannot_open_a_closed_database_file(project: Project) -> None:
+def test_another_account_cannot_open_a_closed_database_file(project: Project, request: pytest.FixtureRequest) -> None:
     if os.geteuid() != 0:
         pytest.skip("acting as another account needs root")
-    project.root.chmod(0o700)
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    root = shutil.copytree(project.root, folder / "project")
+    request.addfinalizer(lambda: shutil.rmtree(folder))
+
+    def read_as(account: int) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(["cat", str(root / "store.sqlite")], user=account, extra_groups=[], capture_output=True)
+
+    root.chmod(0o755)
+    assert read_as(61_184).returncode == 0  # the attack works where the folder is open
+    _close_project(open_project(root))
     for account in (61_184, 65_534):
-        done = subprocess.run(
-            ["/usr/bin/env", "cat", str(project.root / "store.sqlite")],
-            user=account,
-            extra_groups=[],
-            capture_output=True,
-        )
+        done = read_as(account)
         assert done.returncode != 0
         assert b"denied" in done.stderr
 

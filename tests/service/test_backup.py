@@ -1,0 +1,109 @@
+"""Backups taken while people work, and the way back."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from serving import PostgresServer, assign_small, vote, with_store
+
+from pipeline.backup import back_up, restore
+from pipeline.errors import ProjectError, StoreError
+from pipeline.events import Round
+from pipeline.local_session import LocalSession
+from pipeline.project import Project, open_project
+from pipeline.store import open_store
+
+
+def event_ids(project: Project) -> list[str]:
+    store = open_store(project.store_url, len(project.label_space))
+    try:
+        return [event.event_id for event in store.iter_events()]
+    finally:
+        store.close()
+
+
+def save(project: Project, *event_ids: str) -> None:
+    results = LocalSession(project, "ann").save([vote(event_id, i % 10) for i, event_id in enumerate(event_ids)])
+    assert all(result.seq for result in results)
+
+
+def test_a_backup_taken_while_votes_arrive_is_one_moment_and_opens_elsewhere(project: Project, tmp_path: Path) -> None:
+    save(project, "before-0001")
+    stop, under_way = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def work() -> None:
+        session = LocalSession(project, "ann")
+        while not stop.is_set():
+            event_id = f"during-{len(told):06d}"
+            assert session.save([vote(event_id, len(told) % 10)])[0].seq
+            told.append(event_id)
+            if len(told) > 20:
+                under_way.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert under_way.wait(30)
+    n_told = len(told)
+    summary = back_up(project, tmp_path / "copy")
+    stop.set()
+    worker.join()
+    elsewhere = tmp_path / "another machine" / "copy"
+    shutil.copytree(summary.folder, elsewhere)
+    kept = event_ids(open_project(elsewhere))
+    assert kept[: n_told + 1] == ["before-0001", *told[:n_told]]
+    assert kept == ["before-0001", *told][: len(kept)]
+    assert summary.n_events == len(kept)
+    copy = LocalSession(open_project(elsewhere), "ann")
+    assert copy.image(0, None).width_px == 80
+    assert copy.save([vote("after-copy1", 0)])[0].seq
+    before = list(open_store(open_project(elsewhere).store_url, 6).iter_states(Round.ANNOTATION))
+    store = open_store(open_project(elsewhere).store_url, 6)
+    store.rebuild()
+    assert list(store.iter_states(Round.ANNOTATION)) == before
+
+
+@pytest.mark.postgres
+def test_a_project_goes_from_postgresql_to_a_folder_and_back(
+    project: Project, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    project = with_store(project, postgres.new_database())
+    assign_small(project)
+    save(project, "event-0001", "event-0002")
+    back_up(project, tmp_path / "copy")
+    assert event_ids(open_project(tmp_path / "copy")) == ["event-0001", "event-0002"]
+    restore(tmp_path / "copy", tmp_path / "restored", postgres.new_database())
+    restored = open_project(tmp_path / "restored")
+    assert restored.store_url.startswith("postgresql")
+    save(restored, "event-0003")
+    assert event_ids(restored) == ["event-0001", "event-0002", "event-0003"]
+    with pytest.raises(StoreError, match="already"):
+        restore(tmp_path / "copy", tmp_path / "again", restored.store_url)
+
+
+def test_a_restored_project_is_the_one_that_was_backed_up(project: Project, tmp_path: Path) -> None:
+    save(project, "event-0001")
+    back_up(project, tmp_path / "copy")
+    save(project, "event-0002")
+    restore(tmp_path / "copy", tmp_path / "restored")
+    assert event_ids(open_project(tmp_path / "restored")) == ["event-0001"]
+    assert event_ids(project) == ["event-0001", "event-0002"]
+
+
+def test_a_backup_never_overwrites_and_never_lies_inside_the_project(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="exists"):
+        back_up(project, tmp_path)
+    with pytest.raises(ProjectError, match="inside"):
+        back_up(project, project.root / "copy")
+
+
+def test_a_damaged_backup_is_refused(project: Project, tmp_path: Path) -> None:
+    back_up(project, tmp_path / "copy")
+    store = tmp_path / "copy" / "store.sqlite"
+    store.write_bytes(store.read_bytes()[:4096] + b"\xff" * 8192 + store.read_bytes()[12288:])
+    with pytest.raises(StoreError, match="damaged"):
+        restore(tmp_path / "copy", tmp_path / "restored")
+    assert not (tmp_path / "restored").exists()
