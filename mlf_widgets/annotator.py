@@ -1,0 +1,132 @@
+"""The annotation widget: one image at a time, its proposals beside it, everything by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from mlf_widgets.messages import MessageError, whole_number
+from mlf_widgets.session_widget import Answer, SessionWidget
+from pipeline.errors import DatasetError
+from pipeline.session import AnnotationSession, Task
+
+Submitted = Callable[[dict[str, Any] | None], None]
+
+
+class Annotator(SessionWidget):
+    """One annotator's work on one round of one project, in a notebook.
+
+    Decisions are saved as they are made, so a notebook needs no more than ``Annotator(session)``. Beside that it follows
+    the protocol of `ipyannotations`' widgets (`display`, `data`, `on_submit`, `submit`, `on_undo`, `undo`, `skip`), so
+    that it drops into a loop such as `superintendent`'s, whose items are then the positions of the tasks.
+
+    Parameters
+    ----------
+    session
+        Whose tasks it shows and where decisions go.
+
+    Examples
+    --------
+    >>> widget = open_annotator("my-project", "ada")  # doctest: +SKIP
+    """
+
+    bundle: ClassVar[str] = "annotator"
+
+    def __init__(self, session: AnnotationSession) -> None:
+        super().__init__(session)
+        self.submission_functions: list[Submitted] = []
+        self.undo_functions: list[Callable[[], None]] = []
+        self._displayed: int | None = None
+        self._handlers |= {"submit": self._submit_request, "skip": self._skip_request}
+
+    def display(self, item: int) -> None:
+        """Show one task.
+
+        Parameters
+        ----------
+        item
+            Its position among the annotator's tasks, from 0.
+
+        Raises
+        ------
+        DatasetError
+            If the annotator has no such task.
+        """
+        self._displayed = self._task(item).position
+        self.send({"id": "", "notice": "goto", "position": self._displayed})
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """Return what the store holds about the displayed task, None where nothing is displayed.
+
+        The keys are ``image_id``, ``labels`` (keys of the classes voted yes), ``votes`` (class key to vote, over every
+        class that was shown, empty while nothing is decided), ``none``, ``unsure`` and ``comment``.
+        """
+        if self._displayed is None:
+            return None
+        task = self._task(self._displayed)
+        key_of = self.session.label_space().keys
+        return {
+            "image_id": task.image_id,
+            "labels": [key_of[index] for index in task.state.label_set],
+            "votes": {key_of[index]: vote for index, vote in task.state.exposed_votes().items()},
+            "none": task.state.none,
+            "unsure": task.state.unsure,
+            "comment": task.state.comment,
+        }
+
+    def on_submit(self, callback: Submitted) -> None:
+        """Call `callback` with `data` whenever a person goes on from a decided task, with None when they skip it.
+
+        Raises
+        ------
+        TypeError
+            If it cannot be called.
+        """
+        if not callable(callback):
+            raise TypeError(f"on_submit takes a function, not {callback!r}")
+        self.submission_functions.append(callback)
+
+    def submit(self, _sender: object = None) -> None:
+        """Hand `data` to every function given to `on_submit`."""
+        value = self.data
+        for callback in list(self.submission_functions):
+            callback(value)
+
+    def skip(self, _sender: object = None) -> None:
+        """Tell every function given to `on_submit` that the task was passed over."""
+        for callback in list(self.submission_functions):
+            callback(None)
+
+    def on_undo(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when :meth:`undo` is called."""
+        self.undo_functions.append(callback)
+
+    def undo(self, _sender: object = None) -> None:
+        """Take the last decision back in the browser, and call every function given to `on_undo`."""
+        self.send({"id": "", "notice": "undo"})
+        for callback in list(self.undo_functions):
+            callback()
+
+    def _open(self, params: Mapping[str, Any]) -> Answer:
+        result, buffers = super()._open(params)
+        if not isinstance(result, dict):  # pragma: no cover - the base class answers with an object
+            raise MessageError("open must answer with an object")
+        start = result["start_position"] if self._displayed is None else self._displayed
+        return {**result, "start_position": start, "is_driven": bool(self.submission_functions)}, buffers
+
+    def _submit_request(self, params: Mapping[str, Any]) -> Answer:
+        self._displayed = whole_number(params, "position")
+        self.submit()
+        return None, []
+
+    def _skip_request(self, params: Mapping[str, Any]) -> Answer:
+        self._displayed = whole_number(params, "position")
+        self.skip()
+        return None, []
+
+    def _task(self, position: int) -> Task:
+        tasks = self.session.tasks([position])
+        if not tasks:
+            raise DatasetError(f"{self.session.annotator!r} has no task {position} in this round")
+        return tasks[0]

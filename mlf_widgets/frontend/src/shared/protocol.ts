@@ -1,0 +1,102 @@
+/** Requests to the kernel over the widget's own channel, with promises for their replies. */
+
+import { isNotice, isReply, type Notice, type RequestKind, type Requests } from "./messages.ts";
+
+/** What this needs of anywidget's model. */
+export interface Channel {
+  send(content: unknown): void;
+  on(name: "msg:custom", callback: (content: unknown, buffers: DataView[]) => void): void;
+  off(name: "msg:custom", callback: (content: unknown, buffers: DataView[]) => void): void;
+}
+
+/** The kernel did not answer in time, or cannot be reached: nothing is known, the same request may be sent again. */
+export class UnreachableError extends Error {
+  override name = "UnreachableError";
+}
+
+/** The kernel answered that it will not, or cannot. */
+export class RefusedError extends Error {
+  override name = "RefusedError";
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface Answered<K extends RequestKind> {
+  result: Requests[K]["result"];
+  buffers: DataView[];
+}
+
+interface Pending {
+  resolve(answer: { result: unknown; buffers: DataView[] }): void;
+  reject(error: Error): void;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+const TIMEOUT_MS = 20_000;
+
+export class Client {
+  private readonly pending = new Map<string, Pending>();
+  private isClosed = false;
+  /** Bytes of pictures and other buffers received. */
+  received_bytes = 0;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly onNotice: (notice: Notice) => void = () => {},
+  ) {
+    channel.on("msg:custom", this.receive);
+  }
+
+  request<K extends RequestKind>(
+    kind: K,
+    params: Requests[K]["params"],
+    timeout_ms: number = TIMEOUT_MS,
+  ): Promise<Answered<K>> {
+    if (this.isClosed) return Promise.reject(new UnreachableError("the widget was closed"));
+    const id = crypto.randomUUID();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.pending.delete(id);
+        reject(new UnreachableError(`the kernel did not answer within ${timeout_ms / 1000} s`));
+      }, timeout_ms);
+      this.pending.set(id, { resolve: resolve as Pending["resolve"], reject, timer });
+      try {
+        this.channel.send({ id, kind, params });
+      } catch (error) {
+        this.settle(id)?.reject(new UnreachableError(`the kernel cannot be reached: ${String(error)}`));
+      }
+    });
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.channel.off("msg:custom", this.receive);
+    for (const id of [...this.pending.keys()]) {
+      this.settle(id)?.reject(new UnreachableError("the widget was closed"));
+    }
+  }
+
+  private readonly receive = (content: unknown, buffers: DataView[] = []): void => {
+    for (const buffer of buffers) this.received_bytes += buffer.byteLength;
+    if (isNotice(content)) {
+      this.onNotice(content);
+      return;
+    }
+    if (!isReply(content)) return;
+    const pending = this.settle(content.id); // none: another view's request, or one that timed out
+    if (pending === undefined) return;
+    if (content.ok) pending.resolve({ result: content.result, buffers });
+    else pending.reject(new RefusedError(content.code, content.message));
+  };
+
+  private settle(id: string): Pending | undefined {
+    const pending = this.pending.get(id);
+    this.pending.delete(id);
+    if (pending !== undefined) clearTimeout(pending.timer);
+    return pending;
+  }
+}

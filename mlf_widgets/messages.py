@@ -1,0 +1,269 @@
+"""The messages between browser and kernel; `frontend/src/shared/messages.ts` has the same shape.
+
+A request is ``{id, kind, params}``. Its reply is ``{id, ok: true, result}``, with pictures as binary buffers beside it, or
+``{id, ok: false, code, message}``. The kernel speaks unasked in one case: ``{id: "", notice: "goto", position}``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NotRequired, TypedDict
+
+from pipeline.errors import MlfError
+from pipeline.events import Event, EventKind, ImageState, Round
+from pipeline.labelspace import LabelSpace
+from pipeline.session import Changes, Evidence, GridPage, Picture, Progress, SaveResult, SessionInfo, Sprite, Task
+
+RequestKind = Literal[
+    "open", "classes", "tasks", "find", "image", "sprite", "example", "grid", "save", "changes", "submit", "skip"
+]
+
+
+class MessageError(MlfError, ValueError):
+    """A message from the browser that this version does not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the browser asks for; the fields of `params` are those of the session's method of the same name."""
+
+    id: str
+    kind: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, content: object) -> Request:
+        """Read a message as it arrives.
+
+        Raises
+        ------
+        MessageError
+            If it is no request.
+        """
+        if not isinstance(content, dict):
+            raise MessageError(f"a message must be an object, not {type(content).__name__}")
+        request_id, kind, params = content.get("id"), content.get("kind"), content.get("params", {})
+        if not (isinstance(request_id, str) and request_id and isinstance(kind, str) and isinstance(params, dict)):
+            raise MessageError("a request has a text `id`, a text `kind` and an object `params`")
+        return cls(request_id, kind, params)
+
+
+class Reply(TypedDict):
+    """The one shape of every answer."""
+
+    id: str
+    ok: bool
+    result: NotRequired[Any]
+    code: NotRequired[str]
+    message: NotRequired[str]
+
+
+def done(request_id: str, result: object) -> Reply:
+    """Return the answer to a request that was carried out."""
+    return {"id": request_id, "ok": True, "result": result}
+
+
+def failed(request_id: str, code: str, message: str) -> Reply:
+    """Return the answer to a request that was not."""
+    return {"id": request_id, "ok": False, "code": code, "message": message}
+
+
+def image_state_message(state: ImageState) -> dict[str, Any]:
+    """Return an `ImageState` as the browser reads it: class indices are text where they are keys."""
+    return {
+        "votes": {str(c): vote for c, vote in state.votes.items()},
+        "none": state.none,
+        "unsure": state.unsure,
+        "comment": state.comment,
+        "regions": {str(c): list(regions) for c, regions in state.regions.items()},
+        "shown": list(state.shown),
+        "active_ms": state.active_ms,
+        "last_seq": state.last_seq,
+    }
+
+
+def evidence_message(evidence: Evidence | None) -> dict[str, Any] | None:
+    """Return what others said about an image, or None where that is not shown."""
+    if evidence is None:
+        return None
+    return {
+        "votes": {str(c): dict(votes) for c, votes in evidence.votes.items()},
+        "comments": dict(evidence.comments),
+        "regions": {
+            voice: {str(c): list(regions) for c, regions in marked.items()}
+            for voice, marked in evidence.regions.items()
+        },
+    }
+
+
+def task_message(task: Task) -> dict[str, Any]:
+    """Return a `Task` as the browser reads it."""
+    return {
+        "position": task.position,
+        "image_index": task.image_index,
+        "image_id": task.image_id,
+        "has_image": task.has_image,
+        "proposals": [asdict(proposal) for proposal in task.proposals],
+        "state": image_state_message(task.state),
+        "evidence": evidence_message(task.evidence),
+    }
+
+
+def session_info_message(info: SessionInfo) -> dict[str, Any]:
+    """Return a `SessionInfo` as the browser reads it."""
+    return {
+        "project_id": info.project_id,
+        "project_name": info.project_name,
+        "annotator": info.annotator,
+        "round": info.round.value,
+        "n_classes": info.n_classes,
+        "progress": asdict(info.progress),
+        "start_position": info.start_position,
+        "order": info.order,
+        "last_seq": info.last_seq,
+        "undo": [list(pair) for pair in info.undo],
+        "redo": [list(pair) for pair in info.redo],
+        "annotation": asdict(info.annotation),
+        "refinement": asdict(info.refinement),
+        "is_simulated": info.is_simulated,
+    }
+
+
+def progress_message(progress: Progress) -> dict[str, int]:
+    """Return a `Progress` as the browser reads it."""
+    return asdict(progress)
+
+
+def changes_message(changes: Changes) -> dict[str, Any]:
+    """Return `Changes` as the browser reads it: positions are text where they are keys."""
+    return {
+        "last_seq": changes.last_seq,
+        "states": {str(position): image_state_message(state) for position, state in changes.states.items()},
+        "progress": progress_message(changes.progress),
+        "undo": [list(pair) for pair in changes.undo],
+        "redo": [list(pair) for pair in changes.redo],
+    }
+
+
+def grid_message(page: GridPage) -> dict[str, Any]:
+    """Return a `GridPage` as the browser reads it."""
+    return {"class_index": page.class_index, "positions": list(page.positions), "n_total": page.n_total}
+
+
+def picture_message(picture: Picture) -> dict[str, Any]:
+    """Return what goes with a picture's buffer."""
+    return {"media_type": picture.media_type, "width_px": picture.width_px, "height_px": picture.height_px}
+
+
+def sprite_message(class_index: int, sprite: Sprite) -> dict[str, Any]:
+    """Return what goes with a sprite's buffer."""
+    return {
+        "class_index": class_index,
+        "media_type": sprite.media_type,
+        "n_examples": sprite.n_examples,
+        "n_columns": sprite.n_columns,
+        "tile_px": sprite.tile_px,
+    }
+
+
+def save_result_message(result: SaveResult) -> dict[str, Any]:
+    """Return a `SaveResult` as the browser reads it."""
+    return asdict(result)
+
+
+def classes_buffer(space: LabelSpace) -> bytes:
+    """Return all classes as one UTF-8 JSON buffer of columns: ``{keys, names, synonyms, definitions}``.
+
+    As a buffer, twenty thousand classes are parsed once in the browser and never by the notebook's own message layer.
+    """
+    columns = {
+        "keys": space.keys,
+        "names": space.names,
+        "synonyms": [list(info.synonyms) for info in space],
+        "definitions": [info.definition for info in space],
+    }
+    return json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def parse_event(content: object) -> Event:
+    """Read an event as the browser made it; the session checks what it says.
+
+    Raises
+    ------
+    MessageError
+        If a field is missing or of another type.
+    """
+    if not isinstance(content, dict):
+        raise MessageError(f"an event must be an object, not {type(content).__name__}")
+    try:
+        return Event(
+            event_id=_text(content, "event_id"),
+            round=Round(content["round"]),
+            annotator=_text(content, "annotator"),
+            image_index=_whole_number(content, "image_index"),
+            kind=EventKind(content["kind"]),
+            payload=dict(content["payload"]),
+            shown=tuple(content["shown"]),
+            active_ms=_whole_number(content, "active_ms"),
+            order=_text(content, "order"),
+            client_time=_text(content, "client_time"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise MessageError(f"event {content.get('event_id')!r}: {error}") from error
+
+
+def event_message(event: Event) -> dict[str, Any]:
+    """Return an event as the browser makes it."""
+    return {
+        "event_id": event.event_id,
+        "round": event.round.value,
+        "annotator": event.annotator,
+        "image_index": event.image_index,
+        "kind": event.kind.value,
+        "payload": dict(event.payload),
+        "shown": list(event.shown),
+        "active_ms": event.active_ms,
+        "order": event.order,
+        "client_time": event.client_time,
+    }
+
+
+def whole_numbers(params: Mapping[str, Any], name: str) -> Sequence[int]:
+    """Return a parameter that must be a list of whole numbers.
+
+    Raises
+    ------
+    MessageError
+        If it is not.
+    """
+    values = params.get(name)
+    if not isinstance(values, list) or not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+        raise MessageError(f"{name} = {values!r}; a list of whole numbers is due")
+    return values
+
+
+def whole_number(params: Mapping[str, Any], name: str) -> int:
+    """Return a parameter that must be a whole number.
+
+    Raises
+    ------
+    MessageError
+        If it is not.
+    """
+    return _whole_number(params, name)
+
+
+def _whole_number(content: Mapping[str, Any], name: str) -> int:
+    value = content.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise MessageError(f"{name} = {value!r}; a whole number is due")
+    return value
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    if not isinstance(value, str):
+        raise MessageError(f"{name} = {value!r}; text is due")
+    return value
