@@ -29,7 +29,7 @@ def toybox(
     all. `classes.csv` is the label space, `reference/` has examples, `scenes.csv` is the manifest. Models that were
     trained on it come with the program; --train makes another, with a JSON beside it that says what it is.
 
-    Example: mlf toybox toys && mlf init demo --images toys/scenes.csv --classes toys/classes.csv --examples toys/reference
+    Example: mlf toybox toys && mlf init demo --images toys/scenes.csv --classes toys/classes.csv
     """
     from pipeline.toybox import write_toybox
 
@@ -37,7 +37,8 @@ def toybox(
     typer.echo(f"{paths.root}: {scenes:,} scenes, {reference:,} reference pictures of each class")
     if train is None:
         return
-    from pipeline.toybox.training import score_toybox_model, train_toybox_model
+    from pipeline.toybox.scoring import score_toybox_model
+    from pipeline.toybox.training import train_toybox_model
 
     train_toybox_model(destination, train, architecture=architecture, seed=train_seed, seconds=seconds, n_epochs=epochs)
     typer.echo(f"{train}: {architecture}, {train.stat().st_size / 1e6:.2f} MB")

@@ -1,4 +1,4 @@
-"""Training a small `timm` model on the toybox's single-object pictures; the only module of the toybox that needs torch.
+"""Training a small `timm` model on the toybox's single-object pictures.
 
 The model is trained as ImageNet's are, one label a picture. Augmentation makes objects as small, crowded and cut off as
 they are in scenes: random zoom, shift and tilt, colours, and mosaics of four pictures whose label is a quarter of each.
@@ -21,37 +21,13 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from pipeline.errors import DatasetError
-from pipeline.toybox.dataset import open_toybox, read_truth
+from pipeline.toybox.dataset import open_toybox
 from pipeline.toybox.objects import TOY_CLASSES
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 _MOSAIC_PROBABILITY = 0.35
 _BATCH_SIZE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class ToyboxScore:
-    """How well a model ranks the classes of scenes.
-
-    Parameters
-    ----------
-    n_scenes, n_labels
-        Denominators: of `top1` and `real`, and of the recalls.
-    top1
-        Share of scenes whose topmost class is the original label.
-    real
-        Share of scenes whose topmost class is any class of the truth (ReaL accuracy).
-    recall_at_10, recall_at_20
-        Share of all true (scene, class) pairs among the topmost 10 and 20.
-    """
-
-    n_scenes: int
-    n_labels: int
-    top1: float
-    real: float
-    recall_at_10: float
-    recall_at_20: float
 
 
 def train_toybox_model(
@@ -123,42 +99,6 @@ def train_toybox_model(
         },
     )
     return checkpoint
-
-
-def score_toybox_model(toybox: Path, checkpoint: Path, *, n_scenes: int | None = None) -> ToyboxScore:
-    """Return how well a checkpoint with its JSON ranks the classes of a toybox's scenes, or of the first `n_scenes`.
-
-    Raises
-    ------
-    DatasetError
-        If the toybox or the checkpoint's JSON is missing, or the toybox has no scenes.
-    """
-    paths = open_toybox(toybox)
-    truth = read_truth(paths.truth)
-    original = dict(line.split(",") for line in paths.scenes_csv.read_text(encoding="utf-8").splitlines()[1:])
-    images = list(truth)[:n_scenes]
-    if not images:
-        raise DatasetError(f"{toybox}: has no scenes to score a model on; draw it with scenes")
-    described = _read_description(checkpoint)
-    keys: list[str] = described["class_keys"]
-    model: nn.Module = timm.create_model(
-        described["architecture"], num_classes=described["num_classes"], checkpoint_path=str(checkpoint)
-    ).eval()
-    names = ("input_size", "mean", "std", "crop_pct", "interpolation")
-    transform = timm.data.create_transform(**{name: described[name] for name in names})
-    hits = {"top1": 0, "real": 0, "10": 0, "20": 0}
-    with torch.inference_mode():
-        for start in range(0, len(images), _BATCH_SIZE):
-            batch = images[start : start + _BATCH_SIZE]
-            logits = model(torch.stack([transform(Image.open(toybox / image).convert("RGB")) for image in batch]))
-            for image, order in zip(batch, logits.argsort(1, descending=True).tolist(), strict=True):
-                ranked = [keys[output] for output in order]
-                hits["top1"] += ranked[0] == original[image]
-                hits["real"] += ranked[0] in truth[image]
-                hits["10"] += len(truth[image].intersection(ranked[:10]))
-                hits["20"] += len(truth[image].intersection(ranked[:20]))
-    n, n_labels = len(images), sum(len(truth[image]) for image in images)
-    return ToyboxScore(n, n_labels, hits["top1"] / n, hits["real"] / n, hits["10"] / n_labels, hits["20"] / n_labels)
 
 
 @dataclass
@@ -287,15 +227,6 @@ def _save(model: nn.Module, checkpoint: Path, description: dict[str, Any]) -> No
     temporary.replace(checkpoint)
     text = json.dumps(description, indent=1) + "\n"
     checkpoint.with_suffix(".json").write_text(text, encoding="utf-8")
-
-
-def _read_description(checkpoint: Path) -> dict[str, Any]:
-    path = checkpoint.with_suffix(".json")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read as the description of {checkpoint.name}: {error}") from error
-    return content
 
 
 def _command(checkpoint: Path, architecture: str, seed: int, seconds: float, n_epochs: int | None) -> str:

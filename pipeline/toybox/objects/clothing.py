@@ -15,7 +15,8 @@ CLASSES: list[ToyClass] = []
 def _glasses(sketch: Sketch, rng: Random, lens: Colour, opacity: float, frame: Colour, width: float) -> None:
     form = rng.choice(["round", "square", "drop"])
     for side in (-1, 1):
-        sketch.stroke(smooth([(side * 0.9, -0.22), (side * 1.05, -0.3), (side * 0.98, -0.5), (side * 0.62, -0.56)], closed=False),
+        sketch.stroke(smooth([(side * 0.9, -0.22), (side * 1.05, -0.3), (side * 0.98, -0.5),
+                              (side * 0.62, -0.56)], closed=False),
                       width, darker(frame, 0.2))  # fmt: skip
         if form == "round":
             rim = ellipse(side * 0.5, 0, 0.41, 0.4)
@@ -122,7 +123,8 @@ def _draw_boot(sketch: Sketch, rng: Random) -> None:
         ),
         sole,
     )
-    shaft = smooth([(-0.52, -0.92), (0.2, -0.92), (0.2, -0.2), (0.3, 0.2), (0.68, 0.36), (0.92, 0.6), (0.92, 0.8), (0.2, 0.82),
+    shaft = smooth([(-0.52, -0.92), (0.2, -0.92), (0.2, -0.2), (0.3, 0.2), (0.68, 0.36), (0.92, 0.6), (0.92, 0.8),
+                    (0.2, 0.82),
                     (-0.55, 0.8), (-0.56, 0.2), (-0.5, -0.4)], steps=4)  # fmt: skip
     sketch.fill(shaft, colour, "left", contrast=0.4)
     sketch.fill(box(-0.57, -1.0, 0.27, -0.76, 0.06), lighter(colour, 0.2), "left")
@@ -139,7 +141,8 @@ def _draw_boot(sketch: Sketch, rng: Random) -> None:
 @toy(CLASSES, "sneaker", "trainer; running shoe", "a light shoe with a rubber sole and laces, for sport", max_tilt=25)
 def _draw_sneaker(sketch: Sketch, rng: Random) -> None:
     colour, trim = paint(rng), paint(rng)
-    upper = smooth([(-0.92, -0.4), (-0.72, -0.42), (-0.3, -0.3), (0.0, -0.36), (0.34, -0.06), (0.8, 0.08), (1.0, 0.28), (0.9, 0.42),
+    upper = smooth([(-0.92, -0.4), (-0.72, -0.42), (-0.3, -0.3), (0.0, -0.36), (0.34, -0.06), (0.8, 0.08),
+                    (1.0, 0.28), (0.9, 0.42),
                     (-0.9, 0.42), (-0.98, 0.0)], steps=4)  # fmt: skip
     sketch.fill(upper, colour, "above", contrast=0.4)
     with sketch.within(upper):

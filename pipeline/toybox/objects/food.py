@@ -35,7 +35,8 @@ def _pores(sketch: Sketch, rng: Random, outline: Points, n: int, ink: tuple[int,
 @toy(CLASSES, "apple", "", "a crisp round fruit with red, yellow or green skin and a stalk in a dip", max_tilt=35)
 def _draw_apple(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(200, 40, 44), (196, 30, 40), (142, 184, 62), (226, 196, 80)]), rng, 0.02)
-    body = smooth([(0, -0.58), (0.4, -0.72), (0.82, -0.48), (0.9, 0.0), (0.66, 0.6), (0.3, 0.84), (0, 0.76), (-0.3, 0.84), (-0.66, 0.6),
+    body = smooth([(0, -0.58), (0.4, -0.72), (0.82, -0.48), (0.9, 0.0), (0.66, 0.6), (0.3, 0.84), (0, 0.76),
+                   (-0.3, 0.84), (-0.66, 0.6),
                    (-0.9, 0.0), (-0.82, -0.48), (-0.4, -0.72)])  # fmt: skip
     sketch.fill(body, colour, "ball", contrast=0.5)
     with sketch.within(body):
@@ -51,7 +52,8 @@ def _draw_apple(sketch: Sketch, rng: Random) -> None:
 @toy(CLASSES, "tomato", "", "a round, juicy red fruit with a green star of sepals, eaten as a vegetable", max_tilt=40)
 def _draw_tomato(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(218, 52, 36), (206, 40, 32), (228, 92, 40)]), rng, 0.02)
-    body = smooth([(0, -0.56), (0.5, -0.62), (0.94, -0.28), (0.98, 0.18), (0.66, 0.66), (0, 0.8), (-0.66, 0.66), (-0.98, 0.18), (-0.94, -0.28),
+    body = smooth([(0, -0.56), (0.5, -0.62), (0.94, -0.28), (0.98, 0.18), (0.66, 0.66), (0, 0.8), (-0.66, 0.66),
+                   (-0.98, 0.18), (-0.94, -0.28),
                    (-0.5, -0.62)])  # fmt: skip
     sketch.fill(body, colour, "ball", contrast=0.5)
     with sketch.within(body):
@@ -83,7 +85,8 @@ def _draw_orange(sketch: Sketch, rng: Random) -> None:
 @toy(CLASSES, "lemon", "", "an oval yellow citrus fruit with pointed ends and sour juice", max_tilt=60)
 def _draw_lemon(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(244, 214, 60), (236, 220, 84), (170, 200, 70)]), rng, 0.015)
-    body = smooth([(-1, 0.0), (-0.88, -0.12), (-0.5, -0.5), (0, -0.62), (0.5, -0.5), (0.86, -0.14), (1.04, 0.0), (0.86, 0.16), (0.5, 0.52),
+    body = smooth([(-1, 0.0), (-0.88, -0.12), (-0.5, -0.5), (0, -0.62), (0.5, -0.5), (0.86, -0.14), (1.04, 0.0),
+                   (0.86, 0.16), (0.5, 0.52),
                    (0, 0.64), (-0.5, 0.52), (-0.88, 0.13)])  # fmt: skip
     sketch.fill(body, colour, "ball", contrast=0.45)
     _pores(sketch, rng, moved(body, 0, 0, 0.85), 22, darker(colour, 0.14), 0.7)
@@ -98,7 +101,8 @@ def _draw_banana(sketch: Sketch, rng: Random) -> None:
     n = rng.choice([1, 1, 2, 3])
     for i in range(n):
         turn = -14 * (n - 1) + 24 * i
-        body = smooth([(-0.92, -0.48), (-0.78, 0.02), (-0.4, 0.42), (0.14, 0.54), (0.66, 0.36), (0.98, -0.02), (1.0, -0.16), (0.88, -0.14),
+        body = smooth([(-0.92, -0.48), (-0.78, 0.02), (-0.4, 0.42), (0.14, 0.54), (0.66, 0.36), (0.98, -0.02),
+                       (1.0, -0.16), (0.88, -0.14),
                        (0.5, 0.06), (0.04, 0.12), (-0.42, -0.06), (-0.7, -0.36), (-0.78, -0.54)])  # fmt: skip
         sketch.fill(moved(body, 0, 0, 1, turn), colour, "above", contrast=0.4)
         ridge = smooth(
@@ -112,7 +116,8 @@ def _draw_banana(sketch: Sketch, rng: Random) -> None:
 @toy(CLASSES, "pear", "", "a sweet fruit, narrow at the stalk and wide below", max_tilt=40)
 def _draw_pear(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(184, 200, 74), (214, 196, 84), (150, 176, 64), (206, 150, 80)]), rng, 0.02)
-    body = smooth([(0, -0.72), (0.24, -0.62), (0.34, -0.3), (0.6, 0.1), (0.7, 0.5), (0.46, 0.88), (0, 0.94), (-0.46, 0.88), (-0.7, 0.5),
+    body = smooth([(0, -0.72), (0.24, -0.62), (0.34, -0.3), (0.6, 0.1), (0.7, 0.5), (0.46, 0.88), (0, 0.94),
+                   (-0.46, 0.88), (-0.7, 0.5),
                    (-0.6, 0.1), (-0.34, -0.3), (-0.24, -0.62)])  # fmt: skip
     sketch.fill(body, colour, "ball", contrast=0.45)
     if rng.random() < 0.5:
@@ -132,7 +137,8 @@ def _draw_carrot(sketch: Sketch, rng: Random) -> None:
         frond = smooth([(0, 0), (0.1, -0.3), (0.07, -0.62), (0, -0.74), (-0.07, -0.62), (-0.1, -0.3)])
         sketch.fill(moved(frond, 0, -0.42, 1, degrees), jittered(_LEAF, rng), "left")
     half = rng.uniform(0.22, 0.3)
-    root = smooth([(-half * 0.7, -0.5), (half * 0.7, -0.5), (half, -0.34), (half * 0.72, 0.3), (0.06, 1.06), (-0.06, 1.06), (-half * 0.72, 0.3),
+    root = smooth([(-half * 0.7, -0.5), (half * 0.7, -0.5), (half, -0.34), (half * 0.72, 0.3), (0.06, 1.06),
+                   (-0.06, 1.06), (-half * 0.72, 0.3),
                    (-half, -0.34)], steps=4)  # fmt: skip
     sketch.fill(root, colour, "pillar", contrast=0.4)
     with sketch.within(root):

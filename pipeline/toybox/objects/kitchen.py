@@ -26,8 +26,9 @@ def _bands(sketch: Sketch, rng: Random, body: Points, colour: Colour, top: float
         elif motif == "dots":
             for i in range(4):
                 for j in range(3):
-                    sketch.fill(circle(-0.6 + 0.34 * i + 0.16 * (j % 2), top + (bottom - top) * (0.25 + 0.25 * j), 0.075),
-                                other, outline=False, opacity=0.9)  # fmt: skip
+                    y = top + (bottom - top) * (0.25 + 0.25 * j)
+                    dot = circle(-0.6 + 0.34 * i + 0.16 * (j % 2), y, 0.075)
+                    sketch.fill(dot, other, outline=False, opacity=0.9)
         elif motif == "heart":
             heart = smooth([(0, -0.1), (0.14, -0.2), (0.25, -0.06), (0, 0.24), (-0.25, -0.06), (-0.14, -0.2)])
             sketch.fill(moved(heart, -0.08, (top + bottom) / 2), other, outline=False)

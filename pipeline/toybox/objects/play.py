@@ -51,7 +51,8 @@ def _draw_guitar(sketch: Sketch, rng: Random) -> None:
 @toy(CLASSES, "violin", "fiddle", "a bowed instrument with four strings, f-shaped holes and a chin rest", max_tilt=100)
 def _draw_violin(sketch: Sketch, rng: Random) -> None:
     wood = jittered(rng.choice([(168, 78, 32), (140, 60, 28), (196, 112, 46)]), rng, 0.03)
-    body = _mirrored([(0.08, 0.0), (0.29, 0.06), (0.33, 0.2), (0.28, 0.3), (0.19, 0.36), (0.17, 0.5), (0.22, 0.6), (0.35, 0.66),
+    body = _mirrored([(0.08, 0.0), (0.29, 0.06), (0.33, 0.2), (0.28, 0.3), (0.19, 0.36), (0.17, 0.5), (0.22, 0.6),
+                      (0.35, 0.66),
                       (0.4, 0.82), (0.33, 0.98), (0.1, 1.04)])  # fmt: skip
     sketch.fill(body, wood, "ball", contrast=0.45)
     for side in (-1, 1):
@@ -74,8 +75,7 @@ def _draw_violin(sketch: Sketch, rng: Random) -> None:
         sketch.stroke([(0.57, 0.98), (0.62, 1.0)], 0.06, BLACK)
 
 
-@toy(CLASSES, "soccer_ball", "football; association football", "a round ball of pentagons and hexagons, kicked in soccer",
-     max_tilt=180)  # fmt: skip
+@toy(CLASSES, "soccer_ball", "football", "a round ball of pentagons and hexagons, kicked in soccer", max_tilt=180)
 def _draw_soccer_ball(sketch: Sketch, rng: Random) -> None:
     ink = rng.choice([BLACK, BLACK, jittered((40, 70, 160), rng), jittered((190, 40, 40), rng)])
     ball = circle(0, 0, 1)
