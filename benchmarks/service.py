@@ -5,7 +5,7 @@
     python benchmarks/service.py --annotators 1000 --seconds 60
 
 The service is the process that the Hub would start, asking a stand-in for the Hub's API about every token. Latency is
-taken in the client, from the first byte sent to the last received. Arrivals are open-loop: a slow answer delays nobody's
+taken in the client, from the 1st byte sent to the last received. Arrivals are open-loop: a slow answer delays nobody's
 next save but its own annotator's, and waiting counts from the moment the save was due.
 """
 

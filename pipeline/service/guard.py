@@ -1,4 +1,4 @@
-"""Around every request: size, origin, security headers, one log line, the metrics. Plain ASGI, for it is on every path."""
+"""Around every request: size, origin, security headers, one log line, the metrics. Plain ASGI: it is on every path."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Guard:
                 scope["mlf_code"] = "TooLarge"
                 if not status:
                     await _answer(send_guarded, *self._too_large())
-            except Exception:
+            except Exception:  # noqa: BLE001 - every defect is logged, and answered in the one shape
                 LOGGER.exception("defect", extra={"facts": {"path": scope["path"]}})
                 scope["mlf_code"] = "InternalError"
                 if not status:

@@ -1,4 +1,4 @@
-"""The service's log: one JSON object a line, in which nothing that a caller sent can begin a new line or colour a screen."""
+"""The log: one JSON object a line, in which nothing that a caller sent begins a new line or colours a screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_TEXT = 500
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes ASCII JSON: control characters, line separators and right-to-left marks leave as ``\\uXXXX``."""
+    r"""Writes ASCII JSON: control characters, line separators and right-to-left marks leave as ``\uXXXX``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""

@@ -56,7 +56,7 @@ class _Kept:
         return value
 
 
-def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:
+def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # noqa: C901 - it only holds the routes
     """Return the routes; without `oauth` only a token in the Authorization header lets somebody in."""
     router = APIRouter(responses=ERRORS)
     logins, states = _Kept(_LOGIN_AGE_S), _Kept(_STATE_AGE_S)

@@ -11,9 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from serving import PostgresServer, StubHub, make_project, start_postgres  # noqa: E402 - lies beside this file
+from serving import PostgresServer, StubHub, make_project, start_postgres
 
-from pipeline.project import Project, open_project  # noqa: E402
+from pipeline.project import Project, open_project
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ EVERYONE = frozenset(role.value for role in Role)
 
 
 class AnnWithEveryRole:
-    async def caller(self, token: str) -> Caller | None:
+    async def caller(self, _token: str) -> Caller | None:
         return Caller("ann", EVERYONE)
 
 

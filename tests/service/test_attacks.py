@@ -307,7 +307,7 @@ def test_class_names_with_markup_arrive_as_data(tmp_path: Path, hub: StubHub) ->
     project = make_project(tmp_path / "other", class_names=names)
 
     class Known:
-        async def caller(self, token: str) -> Caller | None:
+        async def caller(self, _token: str) -> Caller | None:
             return Caller("ann", frozenset({"annotators"}))
 
     with TestClient(create_app(project, Known())) as client:

@@ -78,7 +78,7 @@ def test_a_full_disk_is_said_so_and_work_goes_on_once_there_is_room(
         session = RemoteSession(service.url, "token-ann", sleep=lambda _s: None)
         session.save([vote("before-full", 0)])
         filler = small_disk / "filler"
-        with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
+        with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:  # noqa: PT012
             while True:
                 file.write(b"x" * 4096)
         kept, problem = [], None

@@ -10,8 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
 
-from killing import KillRun  # noqa: E402 - lies in the folder named above
-from serving import StubHub, assign_small, make_project, start_postgres, with_store  # noqa: E402
+from killing import KillRun
+from serving import StubHub, assign_small, make_project, start_postgres, with_store
 
 N_KILLS = int(os.environ.get("MLF_SOAK_KILLS", "200"))
 
