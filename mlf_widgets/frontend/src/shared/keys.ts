@@ -1,0 +1,154 @@
+/** Keys: which key does what, and how it is written on screen. */
+
+/** Physical keys of the 20 label keys, so that they lie in two rows on every keyboard layout. */
+export const LABEL_CODES: readonly string[] = [
+  ...["Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0"],
+  ...["KeyQ", "KeyW", "KeyE", "KeyR", "KeyT", "KeyY", "KeyU", "KeyI", "KeyO", "KeyP"],
+];
+
+export type KeyAction =
+  | "next"
+  | "previous"
+  | "next_page"
+  | "previous_page"
+  | "show_all"
+  | "none"
+  | "unsure"
+  | "undo"
+  | "redo"
+  | "search"
+  | "comment"
+  | "first_not_done"
+  | "jump"
+  | "filter"
+  | "zoom_in"
+  | "zoom_out"
+  | "zoom_fit"
+  | "full_resolution"
+  | "compare"
+  | "guidelines"
+  | "help"
+  | "leave";
+
+export interface KeyBinding {
+  action: KeyAction;
+  code: string;
+  shift?: boolean;
+  /** How it is written where the layout is unknown. */
+  written: string;
+  does: string;
+}
+
+/** By physical key where letters and arrows are concerned; `/` and `?` by what they type, wherever they lie. */
+export const KEY_BINDINGS: readonly KeyBinding[] = [
+  { action: "next", code: "ArrowRight", written: "→", does: "next image" },
+  { action: "previous", code: "ArrowLeft", written: "←", does: "previous image" },
+  { action: "next_page", code: "ArrowDown", written: "↓", does: "next page of labels" },
+  { action: "previous_page", code: "ArrowUp", written: "↑", does: "previous page of labels" },
+  { action: "show_all", code: "KeyA", written: "a", does: "all labels at once, or in pages" },
+  { action: "none", code: "KeyN", written: "n", does: "none of these" },
+  { action: "unsure", code: "KeyX", written: "x", does: "unsure about this image" },
+  { action: "search", code: "KeyS", written: "s", does: "add another label" },
+  { action: "comment", code: "KeyC", written: "c", does: "comment" },
+  { action: "undo", code: "KeyZ", written: "z", does: "undo" },
+  { action: "redo", code: "KeyZ", shift: true, written: "Z", does: "redo" },
+  { action: "first_not_done", code: "KeyF", written: "f", does: "first image not done" },
+  { action: "jump", code: "KeyJ", written: "j", does: "jump to a number" },
+  { action: "filter", code: "KeyL", written: "l", does: "filter images" },
+  { action: "zoom_in", code: "Equal", written: "+", does: "zoom in" },
+  { action: "zoom_out", code: "Minus", written: "−", does: "zoom out" },
+  { action: "zoom_fit", code: "KeyV", written: "v", does: "fit the image" },
+  { action: "full_resolution", code: "KeyB", written: "b", does: "full resolution" },
+  { action: "compare", code: "KeyD", written: "d", does: "examples side by side" },
+  { action: "guidelines", code: "KeyG", written: "g", does: "guidelines" },
+  { action: "help", code: "Slash", shift: true, written: "?", does: "these keys" },
+  { action: "leave", code: "Escape", written: "Esc", does: "give the keyboard back to the notebook" },
+];
+
+/** What this needs of a KeyboardEvent. */
+export interface KeyPress {
+  key: string;
+  code: string;
+  shiftKey: boolean;
+  ctrlKey: boolean;
+  metaKey: boolean;
+  altKey: boolean;
+}
+
+export type KeyMeaning =
+  | { kind: "label"; number: number; isUnsure: boolean }
+  | { kind: "action"; action: KeyAction }
+  | null;
+
+/**
+ * What a key press means.
+ *
+ * @param overrides action to key, from the project's settings; they win over every default.
+ */
+export function meaningOf(press: KeyPress, overrides: Record<string, string> = {}): KeyMeaning {
+  const letter = press.key.toLowerCase();
+  if (press.altKey) return null;
+  if (press.ctrlKey || press.metaKey) {
+    if (letter === "z") return { kind: "action", action: press.shiftKey ? "redo" : "undo" };
+    if (letter === "y") return { kind: "action", action: "redo" };
+    return null;
+  }
+  for (const [action, key] of Object.entries(overrides)) {
+    if (key.toLowerCase() === letter && isAction(action)) return { kind: "action", action };
+  }
+  if (press.key === "?") return { kind: "action", action: "help" };
+  if (press.key === "/") return { kind: "action", action: "search" };
+  if (press.key === "+") return { kind: "action", action: "zoom_in" };
+  if (press.key === "-") return { kind: "action", action: "zoom_out" };
+  const number = LABEL_CODES.indexOf(press.code.replace("Numpad", "Digit"));
+  if (number >= 0) return { kind: "label", number, isUnsure: press.shiftKey };
+  const binding = KEY_BINDINGS.find(
+    ({ action, code, shift }) =>
+      code === press.code && (shift ?? false) === press.shiftKey && overrides[action] === undefined,
+  );
+  return binding === undefined ? null : { kind: "action", action: binding.action };
+}
+
+/** How the n-th label's key is written on this keyboard; "" past the twentieth. */
+export function writtenLabelKey(number: number, layout: ReadonlyMap<string, string> | null): string {
+  const code = LABEL_CODES[number];
+  if (code === undefined) return "";
+  if (code.startsWith("Digit")) return code.slice(-1);
+  return layout?.get(code) ?? code.slice(-1).toLowerCase();
+}
+
+/** How an action's key is written on this keyboard. */
+export function writtenActionKey(
+  action: KeyAction,
+  layout: ReadonlyMap<string, string> | null,
+  overrides: Record<string, string> = {},
+): string {
+  const own = overrides[action];
+  if (own !== undefined) return own;
+  const binding = KEY_BINDINGS.find((candidate) => candidate.action === action);
+  if (binding === undefined) return "";
+  if (!binding.code.startsWith("Key")) return binding.written;
+  const letter = layout?.get(binding.code) ?? binding.written.toLowerCase();
+  return binding.shift ? `⇧${letter}` : letter;
+}
+
+/** The keyboard's layout where the browser tells it (Chromium does). */
+export async function keyboardLayout(): Promise<ReadonlyMap<string, string> | null> {
+  try {
+    const { keyboard } = navigator as { keyboard?: { getLayoutMap(): Promise<ReadonlyMap<string, string>> } };
+    return (await keyboard?.getLayoutMap()) ?? null;
+  } catch {
+    return null; // not told inside a frame that has no permission
+  }
+}
+
+/** Whether a key belongs to the field it is typed in. */
+export function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return target.type !== "checkbox" && target.type !== "radio";
+  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable;
+}
+
+function isAction(name: string): name is KeyAction {
+  return KEY_BINDINGS.some(({ action }) => action === name);
+}

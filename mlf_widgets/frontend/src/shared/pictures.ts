@@ -1,0 +1,211 @@
+/**
+ * Decoded pictures, ready to be drawn in the frame they are asked for.
+ *
+ * Requests go out a few at a time, the most wanted first: what is on screen, then what lies ahead. Encoded sprites are
+ * kept apart from decoded ones, so that a class's examples travel once even when their pixels had to make room.
+ */
+
+import { Lru } from "./lru.ts";
+import type { SpriteHead } from "./messages.ts";
+import type { Client } from "./protocol.ts";
+
+export interface DecodedImage {
+  bitmap: ImageBitmap;
+  width_px: number;
+  height_px: number;
+}
+
+export interface DecodedSprite {
+  head: SpriteHead;
+  /** Null where the class has no examples. */
+  bitmap: ImageBitmap | null;
+  /** Side of one tile in the bitmap. */
+  tile_px: number;
+}
+
+interface EncodedSprite {
+  head: SpriteHead;
+  blob: Blob;
+}
+
+export interface PictureBudgets {
+  image_bytes: number;
+  sprite_bytes: number;
+  encoded_bytes: number;
+}
+
+export const DEFAULT_BUDGETS: PictureBudgets = {
+  image_bytes: 96 << 20,
+  sprite_bytes: 96 << 20,
+  encoded_bytes: 64 << 20,
+};
+
+const MAX_IN_FLIGHT = 3;
+const MAX_SPRITES_AT_ONCE = 10;
+
+export class Pictures {
+  private readonly images: Lru<number, DecodedImage>;
+  private readonly sprites: Lru<number, DecodedSprite>;
+  private readonly encoded: Lru<number, EncodedSprite>;
+  private readonly failures = new Map<string, string>();
+  private readonly busy = new Set<string>();
+  private wantedImages: number[] = [];
+  private wantedSprites: number[] = [];
+  private n_in_flight = 0;
+  private isClosed = false;
+
+  constructor(
+    private readonly client: Client,
+    private readonly display_px: number,
+    private readonly thumbnail_px: number,
+    private readonly onReady: () => void,
+    budgets: PictureBudgets = DEFAULT_BUDGETS,
+  ) {
+    this.images = new Lru(budgets.image_bytes, ({ bitmap }) => bitmap.close());
+    this.sprites = new Lru(budgets.sprite_bytes, ({ bitmap }) => bitmap?.close());
+    this.encoded = new Lru(budgets.encoded_bytes);
+  }
+
+  image(position: number): DecodedImage | undefined {
+    return this.images.get(position);
+  }
+
+  sprite(classIndex: number): DecodedSprite | undefined {
+    return this.sprites.get(classIndex);
+  }
+
+  /** Why a picture cannot be shown, in words; undefined while it can, or may. */
+  failure(kind: "image" | "sprite", index: number): string | undefined {
+    return this.failures.get(`${kind}:${index}`);
+  }
+
+  /** Bytes of decoded pixels held. */
+  get decoded_bytes(): number {
+    return this.images.cost + this.sprites.cost;
+  }
+
+  /** Replace the list of what is wanted, the most wanted first; what is under way goes on. */
+  want(positions: readonly number[], classIndices: readonly number[]): void {
+    // Those that are there already are touched, the most wanted last, so that making room spares them.
+    for (const position of [...positions].reverse()) this.images.get(position);
+    for (const classIndex of [...classIndices].reverse()) this.sprites.get(classIndex);
+    this.wantedImages = positions.filter((p) => !this.images.has(p) && !this.failures.has(`image:${p}`));
+    this.wantedSprites = classIndices.filter((c) => !this.sprites.has(c) && !this.failures.has(`sprite:${c}`));
+    this.pump();
+  }
+
+  /** Failed pictures may be asked for again. */
+  forgetFailures(): void {
+    this.failures.clear();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.images.clear();
+    this.sprites.clear();
+    this.encoded.clear();
+  }
+
+  private pump(): void {
+    while (this.n_in_flight < MAX_IN_FLIGHT && !this.isClosed) {
+      const position = this.wantedImages.find((p) => !this.busy.has(`image:${p}`));
+      const sprites = this.wantedSprites.filter((c) => !this.busy.has(`sprite:${c}`));
+      // The first image wanted goes before the sprites, the others after them.
+      if (position !== undefined && (position === this.wantedImages[0] || sprites.length === 0)) {
+        this.start([`image:${position}`], this.loadImage(position));
+      } else if (sprites.length > 0) {
+        const batch = sprites.slice(0, MAX_SPRITES_AT_ONCE);
+        this.start(
+          batch.map((c) => `sprite:${c}`),
+          this.loadSprites(batch),
+        );
+      } else {
+        return;
+      }
+    }
+  }
+
+  private start(keys: string[], loading: Promise<void>): void {
+    this.n_in_flight++;
+    for (const key of keys) this.busy.add(key);
+    loading
+      .catch((error: unknown) => {
+        for (const key of keys) this.failures.set(key, error instanceof Error ? error.message : String(error));
+      })
+      .finally(() => {
+        this.n_in_flight--;
+        for (const key of keys) this.busy.delete(key);
+        this.wantedImages = this.wantedImages.filter((p) => !keys.includes(`image:${p}`));
+        this.wantedSprites = this.wantedSprites.filter((c) => !keys.includes(`sprite:${c}`));
+        if (this.isClosed) return;
+        this.onReady();
+        this.pump();
+      });
+  }
+
+  private async loadImage(position: number): Promise<void> {
+    const { result, buffers } = await this.client.request("image", { position, max_side_px: this.display_px });
+    const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
+    if (this.isClosed) return bitmap.close();
+    const { width_px, height_px } = result;
+    this.images.set(position, { bitmap, width_px, height_px }, bitmap.width * bitmap.height * 4);
+  }
+
+  private async loadSprites(classIndices: number[]): Promise<void> {
+    const missing = classIndices.filter((c) => !this.encoded.has(c));
+    if (missing.length > 0) {
+      const { result, buffers } = await this.client.request("sprite", { class_indices: missing });
+      result.forEach((head, i) => {
+        const blob = asBlob(buffers[i], head.media_type);
+        this.encoded.set(head.class_index, { head, blob }, blob.size + 256);
+      });
+    }
+    await Promise.all(classIndices.map((c) => this.decodeSprite(c)));
+  }
+
+  private async decodeSprite(classIndex: number): Promise<void> {
+    const encoded = this.encoded.get(classIndex);
+    if (encoded === undefined) return;
+    const { head, blob } = encoded;
+    if (head.n_examples === 0) {
+      this.sprites.set(classIndex, { head, bitmap: null, tile_px: head.tile_px }, 256);
+      return;
+    }
+    const tile_px = Math.min(head.tile_px, this.thumbnail_px);
+    const n_rows = Math.ceil(head.n_examples / head.n_columns);
+    const bitmap = await createImageBitmap(blob, {
+      resizeWidth: tile_px * head.n_columns,
+      resizeHeight: tile_px * n_rows,
+      resizeQuality: "medium",
+    });
+    if (this.isClosed) return bitmap.close();
+    this.sprites.set(classIndex, { head, bitmap, tile_px }, bitmap.width * bitmap.height * 4);
+  }
+}
+
+export function asBlob(buffer: DataView | undefined, media_type: string): Blob {
+  if (buffer === undefined) throw new Error("the reply came without its picture");
+  // A view's bytes, not its whole buffer: the message that carried it is larger.
+  return new Blob([new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength)], {
+    type: media_type,
+  });
+}
+
+/** Draw a class's examples side by side in one row (or as many as `n_columns` says), scaled to `side_px` each. */
+export function drawExamples(
+  context: CanvasRenderingContext2D,
+  sprite: DecodedSprite,
+  side_px: number,
+  gap_px: number,
+  n_columns: number,
+): void {
+  const { bitmap, head, tile_px } = sprite;
+  if (bitmap === null) return;
+  for (let number = 0; number < head.n_examples; number++) {
+    const fromX = (number % head.n_columns) * tile_px;
+    const fromY = Math.floor(number / head.n_columns) * tile_px;
+    const toX = (number % n_columns) * (side_px + gap_px);
+    const toY = Math.floor(number / n_columns) * (side_px + gap_px);
+    context.drawImage(bitmap, fromX, fromY, tile_px, tile_px, toX, toY, side_px, side_px);
+  }
+}
