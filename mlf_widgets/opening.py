@@ -2,49 +2,82 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 
 from mlf_widgets.annotator import Annotator
-from pipeline.errors import ServiceError
+from pipeline.errors import ProjectError, ServiceError
+from pipeline.events import Round
 from pipeline.session import AnnotationSession
 
 SERVICE_URL_VARIABLE = "MLF_SERVICE_URL"
+ROUND_VARIABLE = "MLF_ROUND"
+PROJECT_VARIABLE = "MLF_PROJECT"
+ANNOTATOR_VARIABLE = "MLF_ANNOTATOR"
 
 
-def open_session(project: str | Path, annotator: str, round: str = "annotation") -> AnnotationSession:  # noqa: A002
+def open_session(project: str | Path = "", annotator: str = "", round: str = "") -> AnnotationSession:  # noqa: A002
     """Return the session of one annotator.
 
     Parameters
     ----------
     project
-        The project folder; in a hub, the name under which the service knows the project.
+        The project folder. Empty: the one in MLF_PROJECT, or else the current folder. In a hub it is not looked at: the
+        service has the project.
     annotator
-        Whose tasks.
+        Whose tasks. Empty: the one in MLF_ANNOTATOR, or else the person who runs this. In a hub it is not looked at:
+        the service knows whose session asks.
     round
-        ``annotation`` or ``refinement``.
+        ``annotation`` or ``refinement``. Empty: the one in MLF_ROUND, or else ``annotation``.
 
     Raises
     ------
     ProjectError
-        If the folder is no project, or has no proposals yet.
+        If the folder is no project, or has no proposals yet, or there is no such round.
     ServiceError
         If the service is away or this installation cannot talk to one.
     """
-    if SERVICE_URL_VARIABLE in os.environ:
-        return _remote_session(str(project), annotator, round)
+    which = _round(round or os.environ.get(ROUND_VARIABLE, "") or Round.ANNOTATION.value)
+    if os.environ.get(SERVICE_URL_VARIABLE):
+        return _remote_session(which)
     from pipeline.local_session import LocalSession
     from pipeline.project import open_project
 
-    return LocalSession(open_project(project), annotator, round)
+    folder = project or os.environ.get(PROJECT_VARIABLE, "") or "."
+    return LocalSession(open_project(folder), annotator or default_annotator(), which)
 
 
-def open_annotator(project: str | Path, annotator: str, round: str = "annotation") -> Annotator:  # noqa: A002
+def open_annotator(project: str | Path = "", annotator: str = "", round: str = "") -> Annotator:  # noqa: A002
     """Return the annotation widget on one annotator's session; parameters and errors as for :func:`open_session`."""
     return Annotator(open_session(project, annotator, round))
 
 
-def _remote_session(project: str, annotator: str, round_: str) -> AnnotationSession:
+def default_annotator() -> str:
+    """Return who works here: MLF_ANNOTATOR, or else the name of the account.
+
+    Raises
+    ------
+    ProjectError
+        If the account has no name.
+    """
+    given = os.environ.get(ANNOTATOR_VARIABLE) or os.environ.get("JUPYTERHUB_USER")
+    if given:
+        return given
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:  # an account that is a number alone, as in many containers
+        raise ProjectError(f"nobody knows who works here: set `annotator`, or {ANNOTATOR_VARIABLE}") from error
+
+
+def _round(name: str) -> Round:
+    try:
+        return Round(name)
+    except ValueError as error:
+        raise ProjectError(f"round {name!r}; it must be one of {', '.join(known.value for known in Round)}") from error
+
+
+def _remote_session(round_: Round) -> AnnotationSession:
     try:
         from pipeline.remote_session import RemoteSession
     except ImportError as error:
@@ -52,5 +85,5 @@ def _remote_session(project: str, annotator: str, round_: str) -> AnnotationSess
             f"{SERVICE_URL_VARIABLE} is set, but this installation cannot talk to a service; "
             "install `multilabelfy[hub]`"
         ) from error
-    session: AnnotationSession = RemoteSession(project, annotator, round_)
+    session: AnnotationSession = RemoteSession(round_=round_)
     return session

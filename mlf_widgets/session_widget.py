@@ -104,7 +104,7 @@ class SessionWidget(anywidget.AnyWidget):
 
     def _find(self, params: Mapping[str, Any]) -> Answer:
         try:
-            which = TaskFilter(params.get("which"))
+            which = TaskFilter(str(params.get("which")))
         except ValueError as error:
             raise MessageError(f"no filter is called {params.get('which')!r}") from error
         return self.session.find(which, whole_number(params, "start"), whole_number(params, "step")), []
