@@ -1,22 +1,10 @@
 /** What the annotation widget does: it turns what a person did into events, and fetches what they will want to see. */
 
-import { signal } from "@preact/signals";
-import { ActivityClock } from "../shared/clock.ts";
 import { isDecided } from "../shared/fold.ts";
-import type {
-  AnnotationEvent,
-  ClassColumns,
-  EventKind,
-  Notice,
-  Payload,
-  TaskFilter,
-  Vote,
-} from "../shared/messages.ts";
-import { asBlob, type DecodedImage, Pictures } from "../shared/pictures.ts";
-import { type Channel, Client, RefusedError } from "../shared/protocol.ts";
-import { browserStorage, SaveQueue } from "../shared/save_queue.ts";
-import { ClassSearch } from "../shared/search.ts";
-import { Siblings } from "../shared/siblings.ts";
+import type { EventKind, Notice, Payload, SessionInfo, TaskFilter, Vote } from "../shared/messages.ts";
+import { Pictures } from "../shared/pictures.ts";
+import type { Channel } from "../shared/protocol.ts";
+import { SessionController } from "../shared/session_controller.ts";
 import { missingTasks, wanted } from "./navigation.ts";
 import {
   type AnnotatorState,
@@ -27,98 +15,33 @@ import {
   numbersOnPage,
   pageSize,
   reduce,
-  refreshable,
 } from "./state.ts";
 
-const POLL_MS = 2_000;
-const SAVE_TIMEOUT_MS = 6_000;
-const OPEN_RETRY_MS = 2_000;
 const THUMBNAIL_PX = 128;
 /** Less time than this on an image that is decided already is passing by, not looking again. */
 const LOOKED_AGAIN_MS = 1_000;
 
-export class Controller {
-  readonly state = signal<AnnotatorState>(INITIAL_STATE);
-  /** Grows whenever a picture has become ready to be drawn. */
-  readonly pictures_version = signal(0);
-  readonly classes = signal<ClassColumns | null>(null);
-  readonly client: Client;
+export class Controller extends SessionController<AnnotatorState, Happening> {
   pictures: Pictures | null = null;
-  search: ClassSearch | null = null;
   /** Class indices whose cards can be seen at this moment; the view tells. */
   visibleClasses: () => number[] = () => [];
 
-  private clock = new ActivityClock(30_000);
-  private queue: SaveQueue | null = null;
-  private siblings: Siblings | null = null;
-  private readonly asked = new Set<number>();
   private direction: 1 | -1 = 1;
   private shownNow = new Set<number>();
   private found: { key: string; position: number | null } | null = null;
-  private timers: ReturnType<typeof setTimeout>[] = [];
-  private isPolling = false;
-  private isClosed = false;
 
   constructor(channel: Channel) {
-    this.client = new Client(channel, (notice) => this.obey(notice));
+    super(channel, INITIAL_STATE, reduce);
   }
 
-  async start(): Promise<void> {
-    try {
-      const [opened, classes] = await Promise.all([
-        this.client.request("open", {}),
-        this.client.request("classes", {}),
-      ]);
-      if (this.isClosed) return;
-      const columns = JSON.parse(await asBlob(classes.buffers[0], "application/json").text()) as ClassColumns;
-      const info = opened.result;
-      this.classes.value = columns;
-      this.clock = new ActivityClock(info.annotation.idle_after_s * 1000);
-      this.pictures = new Pictures(this.client, info.annotation.display_px, THUMBNAIL_PX, () => {
-        this.pictures_version.value++;
-      });
-      this.dispatch({ type: "opened", info });
-      this.startSaving(`${info.project_id}:${info.round}:${info.annotator}`);
-      this.timers.push(setInterval(() => this.poll(), POLL_MS));
-      this.fetch();
-      this.timers.push(setTimeout(() => this.searchIndex(), 1_000));
-    } catch (error) {
-      this.fail(error);
-      if (!(error instanceof RefusedError)) this.timers.push(setTimeout(() => this.start(), OPEN_RETRY_MS));
-    }
-  }
-
-  close(): void {
-    this.leave();
-    this.isClosed = true;
-    for (const timer of this.timers) clearTimeout(timer);
-    this.queue?.close();
-    this.siblings?.close();
+  override close(): void {
+    super.close();
     this.pictures?.close();
-    this.client.close();
-  }
-
-  get has_unsaved(): boolean {
-    return (this.queue?.n_waiting ?? 0) > 0;
-  }
-
-  /** The person did something: the clock of the image runs on. */
-  touch(): void {
-    this.clock.touch();
-  }
-
-  setHidden(isHidden: boolean): void {
-    this.clock.setHidden(isHidden);
-    if (!isHidden) this.poll();
   }
 
   /** What is on screen has been seen: it belongs to the exposure of the image. */
   noteVisible(): void {
     for (const classIndex of this.visibleClasses()) this.shownNow.add(classIndex);
-  }
-
-  dispatch(happening: Happening): void {
-    this.state.value = reduce(this.state.value, happening);
   }
 
   // --- going from image to image ---
@@ -139,7 +62,8 @@ export class Controller {
     if (direction === 1 && info?.is_driven) return this.handOver();
     if (filter === "all") return this.goTo(position + direction);
     const target = await this.find(filter, position + direction, direction);
-    if (target === null) this.say(direction === 1 ? "No such image further on" : "No such image before this one");
+    if (target === null)
+      this.say(direction === 1 ? "No such image further on" : "No such image before this one");
     else this.goTo(target);
   }
 
@@ -230,35 +154,23 @@ export class Controller {
       this.goTo(position);
       await this.fetch();
     }
-    if (currentEntry(this.state.value) === undefined) return this.say("The image is not there yet; try again");
+    if (currentEntry(this.state.value) === undefined)
+      return this.say("The image is not there yet; try again");
     this.act(kind, { target });
     this.say(kind === "undo" ? "Undone" : "Done again");
   }
 
   private act(kind: EventKind, payload: Payload, alsoShown: readonly number[] = []): void {
-    const { info } = this.state.value;
     const entry = currentEntry(this.state.value);
-    if (info === null || entry === undefined) return;
+    if (entry === undefined) return;
     this.noteVisible();
-    const event: AnnotationEvent = {
-      event_id: crypto.randomUUID(),
-      round: info.round,
-      annotator: info.annotator,
-      image_index: entry.task.image_index,
-      kind,
-      payload,
-      shown: [...new Set([...this.shownNow, ...alsoShown])].sort((a, b) => a - b),
-      active_ms: this.clock.take(),
-      order: info.order,
-      client_time: new Date().toISOString(),
-    };
     this.found = null;
-    this.dispatch({ type: "event_made", event });
-    this.queue?.add(event);
+    const shown = [...this.shownNow, ...alsoShown];
+    this.record([{ image_index: entry.task.image_index, kind, payload, shown }]);
   }
 
   /** Leaving an image: more exposure or time on a decided one is worth a record; passing by leaves none. */
-  leave(): void {
+  override leave(): void {
     const entry = currentEntry(this.state.value);
     if (entry !== undefined && isDecided(entry.state) && this.isSeen()) {
       this.noteVisible();
@@ -281,27 +193,23 @@ export class Controller {
 
   // --- fetching ---
 
-  /** One example, enlarged; the caller closes the bitmap. */
-  async example(class_index: number, number: number): Promise<DecodedImage> {
-    const { result, buffers } = await this.client.request("example", { class_index, number });
-    const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
-    return { bitmap, width_px: result.width_px, height_px: result.height_px };
+  protected override opened(info: SessionInfo): void {
+    this.pictures = new Pictures(this.client, info.annotation.display_px, THUMBNAIL_PX, () => {
+      this.pictures_version.value++;
+    });
+    void this.fetch();
   }
 
-  /** The image in full resolution; the caller closes the bitmap. */
-  async fullResolution(position: number): Promise<DecodedImage> {
-    const { result, buffers } = await this.client.request("image", { position, max_side_px: null });
-    const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
-    return { bitmap, width_px: result.width_px, height_px: result.height_px };
+  protected override tasksArrived(): void {
+    this.want();
   }
 
-  searchIndex(): ClassSearch | null {
-    if (this.search === null && this.classes.value !== null) this.search = new ClassSearch(this.classes.value);
-    return this.search;
+  protected override storeChanged(): void {
+    this.found = null;
   }
 
-  dismissRefusal(): void {
-    this.queue?.dismissRefusal();
+  protected override forgetFailures(): void {
+    this.pictures?.forgetFailures();
   }
 
   /** Ask for what is missing now and soon; settles when the shown image's task has arrived. */
@@ -310,19 +218,6 @@ export class Controller {
     const loading = blocks.map((positions) => this.loadTasks(positions));
     this.want();
     await loading[0];
-  }
-
-  private async loadTasks(positions: number[]): Promise<void> {
-    for (const position of positions) this.asked.add(position);
-    try {
-      const { result } = await this.client.request("tasks", { positions });
-      this.dispatch({ type: "tasks_loaded", tasks: result });
-      this.want();
-    } catch (error) {
-      this.fail(error);
-    } finally {
-      for (const position of positions) this.asked.delete(position);
-    }
   }
 
   private want(): void {
@@ -353,70 +248,9 @@ export class Controller {
     }
   }
 
-  // --- saving, and hearing of what was saved elsewhere ---
-
-  private startSaving(scope: string): void {
-    this.queue = new SaveQueue({
-      scope,
-      storage: browserStorage(),
-      send: async (events) => (await this.client.request("save", { events }, SAVE_TIMEOUT_MS)).result,
-      onAcknowledged: (event, seq) => {
-        this.dispatch({ type: "acknowledged", event_id: event.event_id, seq });
-        this.siblings?.tell();
-      },
-      onRefused: ({ event }) => {
-        this.dispatch({ type: "refused", event_id: event.event_id });
-        this.poll();
-      },
-      onStatus: (status) => {
-        const before = this.state.value.save;
-        this.dispatch({ type: "save_status", status });
-        if (status.state === "offline" && before.state !== "offline") this.say("Offline: kept on this machine");
-        if (status.state === "saved" && before.state !== "saved" && refreshable(this.state.value).length > 0) {
-          void this.refresh();
-        }
-      },
-    });
-    this.siblings = new Siblings(scope, () => this.poll());
-    const left = this.queue.restore();
-    if (left.length > 0) this.dispatch({ type: "events_restored", events: left });
-  }
-
-  private async poll(): Promise<void> {
-    const { info, last_seq } = this.state.value;
-    if (this.isPolling || this.isClosed || info === null || document.hidden) return;
-    this.isPolling = true;
-    try {
-      const { result } = await this.client.request("changes", { since_seq: last_seq }, SAVE_TIMEOUT_MS);
-      const known = this.state.value;
-      if (result.last_seq !== known.last_seq || Object.keys(result.states).length > 0) {
-        this.found = null;
-        this.dispatch({ type: "changed", changes: result });
-      }
-      if (this.state.value.save.state === "offline") this.queue?.wake();
-      if (known.error !== "") this.recover();
-      await this.refresh();
-    } catch (error) {
-      if (error instanceof RefusedError) this.fail(error);
-    } finally {
-      this.isPolling = false;
-    }
-  }
-
-  private async refresh(): Promise<void> {
-    const positions = refreshable(this.state.value);
-    if (positions.length > 0) await this.loadTasks(positions.slice(0, 100));
-  }
-
-  private recover(): void {
-    this.dispatch({ type: "failed", error: "" });
-    this.pictures?.forgetFailures();
-    void this.fetch();
-  }
-
   // --- the protocol of other labelling loops ---
 
-  private obey(notice: Notice): void {
+  protected override obey(notice: Notice): void {
     if (notice.notice === "undo") void this.undo("undo");
     else this.goTo(notice.position);
   }
@@ -430,14 +264,5 @@ export class Controller {
     } catch (error) {
       this.fail(error);
     }
-  }
-
-  private say(text: string): void {
-    this.dispatch({ type: "said", text });
-  }
-
-  private fail(error: unknown): void {
-    if (this.isClosed) return;
-    this.dispatch({ type: "failed", error: error instanceof Error ? error.message : String(error) });
   }
 }

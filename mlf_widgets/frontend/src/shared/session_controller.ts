@@ -1,0 +1,246 @@
+/** What every widget on a session does: it opens, makes events, saves them, and hears of what was saved elsewhere. */
+
+import { type Signal, signal } from "@preact/signals";
+import { ActivityClock } from "./clock.ts";
+import type { AnnotationEvent, ClassColumns, EventKind, Notice, Payload, SessionInfo } from "./messages.ts";
+import { asBlob, type DecodedImage } from "./pictures.ts";
+import { type Channel, Client, RefusedError } from "./protocol.ts";
+import { browserStorage, SaveQueue } from "./save_queue.ts";
+import { ClassSearch } from "./search.ts";
+import { Siblings } from "./siblings.ts";
+import { refreshable, type WorkHappening, type WorkState } from "./work.ts";
+
+const POLL_MS = 2_000;
+const SAVE_TIMEOUT_MS = 6_000;
+const OPEN_RETRY_MS = 2_000;
+
+/** One thing a person did to one image, before it has a name and a time. */
+export interface Action {
+  image_index: number;
+  kind: EventKind;
+  payload: Payload;
+  shown: readonly number[];
+}
+
+export abstract class SessionController<S extends WorkState, H> {
+  readonly state: Signal<S>;
+  /** Grows whenever a picture has become ready to be drawn. */
+  readonly pictures_version = signal(0);
+  readonly classes = signal<ClassColumns | null>(null);
+  readonly client: Client;
+  search: ClassSearch | null = null;
+
+  protected clock = new ActivityClock(30_000);
+  protected queue: SaveQueue | null = null;
+  protected isClosed = false;
+  protected readonly timers: ReturnType<typeof setTimeout>[] = [];
+  protected readonly asked = new Set<number>();
+  private siblings: Siblings | null = null;
+  private isPolling = false;
+
+  constructor(
+    channel: Channel,
+    initial: S,
+    private readonly reduce: (state: S, happening: H | WorkHappening) => S,
+  ) {
+    this.state = signal(initial);
+    this.client = new Client(channel, (notice) => this.obey(notice));
+  }
+
+  /** The session is open: make ready what the widget needs, and fetch what it shows. */
+  protected abstract opened(info: SessionInfo): void;
+  /** Ask for what is missing now and soon; settles when the shown tasks have arrived. */
+  abstract fetch(): Promise<void>;
+  /** Pictures that failed may be asked for again. */
+  protected abstract forgetFailures(): void;
+  /** New tasks or changed ones have arrived. */
+  protected tasksArrived(): void {}
+  /** The store holds something new of this annotator's, from here or from elsewhere. */
+  protected storeChanged(): void {}
+  /** The kernel says something unasked. */
+  protected obey(_notice: Notice): void {}
+  /** The person leaves what is on screen. */
+  leave(): void {}
+
+  async start(): Promise<void> {
+    try {
+      const [opened, classes] = await Promise.all([
+        this.client.request("open", {}),
+        this.client.request("classes", {}),
+      ]);
+      if (this.isClosed) return;
+      const columns = JSON.parse(await asBlob(classes.buffers[0], "application/json").text()) as ClassColumns;
+      const info = opened.result;
+      this.classes.value = columns;
+      this.clock = new ActivityClock(info.annotation.idle_after_s * 1000);
+      this.dispatch({ type: "opened", info });
+      this.startSaving(`${info.project_id}:${info.round}:${info.annotator}`);
+      this.timers.push(setInterval(() => this.poll(), POLL_MS));
+      this.opened(info);
+      this.timers.push(setTimeout(() => this.searchIndex(), 1_000));
+    } catch (error) {
+      this.fail(error);
+      if (!(error instanceof RefusedError)) this.timers.push(setTimeout(() => this.start(), OPEN_RETRY_MS));
+    }
+  }
+
+  close(): void {
+    this.leave();
+    this.isClosed = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    this.queue?.close();
+    this.siblings?.close();
+    this.client.close();
+  }
+
+  get has_unsaved(): boolean {
+    return (this.queue?.n_waiting ?? 0) > 0;
+  }
+
+  /** The person did something: the clock of the image runs on. */
+  touch(): void {
+    this.clock.touch();
+  }
+
+  setHidden(isHidden: boolean): void {
+    this.clock.setHidden(isHidden);
+    if (!isHidden) void this.poll();
+  }
+
+  dispatch(happening: H | WorkHappening): void {
+    this.state.value = this.reduce(this.state.value, happening);
+  }
+
+  say(text: string): void {
+    this.dispatch({ type: "said", text });
+  }
+
+  searchIndex(): ClassSearch | null {
+    if (this.search === null && this.classes.value !== null) {
+      this.search = new ClassSearch(this.classes.value);
+    }
+    return this.search;
+  }
+
+  dismissRefusal(): void {
+    this.queue?.dismissRefusal();
+  }
+
+  /** One example, enlarged; the caller closes the bitmap. */
+  async example(class_index: number, number: number): Promise<DecodedImage> {
+    const { result, buffers } = await this.client.request("example", { class_index, number });
+    const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
+    return { bitmap, width_px: result.width_px, height_px: result.height_px };
+  }
+
+  /** The image in full resolution; the caller closes the bitmap. */
+  async fullResolution(position: number): Promise<DecodedImage> {
+    const { result, buffers } = await this.client.request("image", { position, max_side_px: null });
+    const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
+    return { bitmap, width_px: result.width_px, height_px: result.height_px };
+  }
+
+  /**
+   * Turn what the person did into events, show what they imply, and send them.
+   *
+   * @param batch_id names actions that are undone together; each event's id starts with it.
+   */
+  protected record(actions: readonly Action[], batch_id: string = crypto.randomUUID()): void {
+    const { info } = this.state.value;
+    if (info === null || actions.length === 0) return;
+    const active_ms = this.clock.take();
+    const share_ms = Math.floor(active_ms / actions.length);
+    const client_time = new Date().toISOString();
+    const events: AnnotationEvent[] = actions.map((action, i) => ({
+      event_id: actions.length === 1 ? batch_id : `${batch_id}-${i}`,
+      round: info.round,
+      annotator: info.annotator,
+      image_index: action.image_index,
+      kind: action.kind,
+      payload: action.payload,
+      shown: [...new Set(action.shown)].sort((a, b) => a - b),
+      active_ms: i === 0 ? active_ms - share_ms * (actions.length - 1) : share_ms,
+      order: info.order,
+      client_time,
+    }));
+    this.dispatch({ type: "events_made", events });
+    for (const event of events) this.queue?.add(event);
+  }
+
+  protected async loadTasks(positions: number[]): Promise<void> {
+    for (const position of positions) this.asked.add(position);
+    try {
+      const { result } = await this.client.request("tasks", { positions });
+      this.dispatch({ type: "tasks_loaded", tasks: result });
+      this.tasksArrived();
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      for (const position of positions) this.asked.delete(position);
+    }
+  }
+
+  protected async poll(): Promise<void> {
+    const { info, last_seq } = this.state.value;
+    if (this.isPolling || this.isClosed || info === null || document.hidden) return;
+    this.isPolling = true;
+    try {
+      const { result } = await this.client.request("changes", { since_seq: last_seq }, SAVE_TIMEOUT_MS);
+      const known = this.state.value;
+      if (result.last_seq !== known.last_seq || Object.keys(result.states).length > 0) {
+        this.dispatch({ type: "changed", changes: result });
+        this.storeChanged();
+      }
+      if (this.state.value.save.state === "offline") this.queue?.wake();
+      if (known.error !== "") this.recover();
+      await this.refresh();
+    } catch (error) {
+      if (error instanceof RefusedError) this.fail(error);
+    } finally {
+      this.isPolling = false;
+    }
+  }
+
+  protected fail(error: unknown): void {
+    if (this.isClosed) return;
+    this.dispatch({ type: "failed", error: error instanceof Error ? error.message : String(error) });
+  }
+
+  private startSaving(scope: string): void {
+    this.queue = new SaveQueue({
+      scope,
+      storage: browserStorage(),
+      send: async (events) => (await this.client.request("save", { events }, SAVE_TIMEOUT_MS)).result,
+      onAcknowledged: (event, seq) => {
+        this.dispatch({ type: "acknowledged", event_id: event.event_id, seq });
+        this.siblings?.tell();
+      },
+      onRefused: ({ event }) => {
+        this.dispatch({ type: "refused", event_id: event.event_id });
+        void this.poll();
+      },
+      onStatus: (status) => {
+        const before = this.state.value.save;
+        this.dispatch({ type: "save_status", status });
+        if (status.state === "offline" && before.state !== "offline")
+          this.say("Offline: kept on this machine");
+        const isSettled = status.state === "saved" && before.state !== "saved";
+        if (isSettled && refreshable(this.state.value).length > 0) void this.refresh();
+      },
+    });
+    this.siblings = new Siblings(scope, () => this.poll());
+    const left = this.queue.restore();
+    if (left.length > 0) this.dispatch({ type: "events_restored", events: left });
+  }
+
+  private async refresh(): Promise<void> {
+    const positions = refreshable(this.state.value);
+    if (positions.length > 0) await this.loadTasks(positions.slice(0, 100));
+  }
+
+  private recover(): void {
+    this.dispatch({ type: "failed", error: "" });
+    this.forgetFailures();
+    void this.fetch();
+  }
+}
