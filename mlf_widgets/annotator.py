@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import ipywidgets
+
 from mlf_widgets.messages import MessageError, whole_number
+from mlf_widgets.regions import RegionMarker
 from mlf_widgets.session_widget import Answer, SessionWidget
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, MlfError
 from pipeline.session import AnnotationSession, Task
 
 Submitted = Callable[[dict[str, Any] | None], None]
@@ -16,9 +19,12 @@ Submitted = Callable[[dict[str, Any] | None], None]
 class Annotator(SessionWidget):
     """One annotator's work on one round of one project, in a notebook.
 
-    Decisions are saved as they are made, so a notebook needs no more than ``Annotator(session)``. Beside that it follows
-    the protocol of `ipyannotations`' widgets (`display`, `data`, `on_submit`, `submit`, `on_undo`, `undo`, `skip`), so
-    that it drops into a loop such as `superintendent`'s, whose items are then the positions of the tasks.
+    Decisions are saved as they are made, so a notebook needs no more than ``Annotator(session)``. Beside that it
+    follows the protocol of `ipyannotations`' widgets (`display`, `data`, `on_submit`, `submit`, `on_undo`, `undo`,
+    `skip`), so that it drops into a loop such as `superintendent`'s, whose items are then the positions of the tasks.
+
+    Where the project marks regions (`annotation.regions`), :attr:`region_marker` is the widget to mark them with; a
+    notebook shows it below the annotator.
 
     Parameters
     ----------
@@ -37,7 +43,12 @@ class Annotator(SessionWidget):
         self.submission_functions: list[Submitted] = []
         self.undo_functions: list[Callable[[], None]] = []
         self._displayed: int | None = None
-        self._handlers |= {"submit": self._submit_request, "skip": self._skip_request}
+        self.region_marker = RegionMarker(session, on_saved=self._regions_saved)
+        self._handlers |= {
+            "submit": self._submit_request,
+            "skip": self._skip_request,
+            "mark_region": self._mark_region,
+        }
 
     def display(self, item: int) -> None:
         """Show one task.
@@ -108,7 +119,25 @@ class Annotator(SessionWidget):
         for callback in list(self.undo_functions):
             callback()
 
+    def close(self) -> None:
+        """Close the widget and what belongs to it."""
+        self.region_marker.clear()
+        self.region_marker.close()
+        super().close()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        if not self._marks_regions():
+            return super()._repr_mimebundle_(**kwargs)
+        return ipywidgets.VBox([self, self.region_marker])._repr_mimebundle_(**kwargs)
+
+    def _marks_regions(self) -> bool:
+        try:
+            return self.session.open().annotation.regions != "off"
+        except MlfError:  # the browser half tells why the session does not open, and tries again
+            return False
+
     def _open(self, params: Mapping[str, Any]) -> Answer:
+        self.region_marker.clear()  # a page that was loaded anew has lost what was drawn
         result, buffers = super()._open(params)
         if not isinstance(result, dict):  # pragma: no cover - the base class answers with an object
             raise MessageError("open must answer with an object")
@@ -124,6 +153,13 @@ class Annotator(SessionWidget):
         self._displayed = whole_number(params, "position")
         self.skip()
         return None, []
+
+    def _mark_region(self, params: Mapping[str, Any]) -> Answer:
+        self.region_marker.open(whole_number(params, "position"), whole_number(params, "class_index"))
+        return None, []
+
+    def _regions_saved(self) -> None:
+        self.send({"id": "", "notice": "changed"})
 
     def _task(self, position: int) -> Task:
         tasks = self.session.tasks([position])

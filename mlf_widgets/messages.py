@@ -1,7 +1,8 @@
 """The messages between browser and kernel; `frontend/src/shared/messages.ts` has the same shape.
 
-A request is ``{id, kind, params}``. Its reply is ``{id, ok: true, result}``, with pictures as binary buffers beside it, or
-``{id, ok: false, code, message}``. The kernel speaks unasked in one case: ``{id: "", notice: "goto", position}``.
+A request is ``{id, kind, params}``. Its reply is ``{id, ok: true, result}``, with pictures as binary buffers beside it,
+or ``{id, ok: false, code, message}``. What the kernel says unasked has an empty id and a ``notice``: ``goto`` (with a
+``position``), ``undo``, or ``changed`` (something was saved that the browser half did not send).
 """
 
 from __future__ import annotations
@@ -17,7 +18,19 @@ from pipeline.labelspace import LabelSpace
 from pipeline.session import Changes, Evidence, GridPage, Picture, Progress, SaveResult, SessionInfo, Sprite, Task
 
 RequestKind = Literal[
-    "open", "classes", "tasks", "find", "image", "sprite", "example", "grid", "save", "changes", "submit", "skip"
+    "open",
+    "classes",
+    "tasks",
+    "find",
+    "image",
+    "sprite",
+    "example",
+    "grid",
+    "save",
+    "changes",
+    "submit",
+    "skip",
+    "mark_region",
 ]
 
 

@@ -75,10 +75,7 @@ class SessionWidget(anywidget.AnyWidget):
         request_id = content.get("id", "") if isinstance(content, dict) else ""
         try:
             request = Request.parse(content)
-            handler = self._handlers.get(request.kind)
-            if handler is None:
-                raise MessageError(f"no request is called {request.kind!r}; known are {', '.join(self._handlers)}")
-            result, buffers = handler(request.params)
+            result, buffers = self._handler(request.kind)(request.params)
         except MlfError as error:
             return failed(str(request_id), type(error).__name__, str(error)), []
         except Exception as error:
@@ -86,6 +83,12 @@ class SessionWidget(anywidget.AnyWidget):
             self.log.exception("request %r failed", request_id)
             return failed(str(request_id), "InternalError", f"{type(error).__name__}: {error}"), []
         return done(request.id, result), buffers
+
+    def _handler(self, kind: str) -> Callable[[Mapping[str, Any]], Answer]:
+        handler = self._handlers.get(kind)
+        if handler is None:
+            raise MessageError(f"no request is called {kind!r}; known are {', '.join(self._handlers)}")
+        return handler
 
     def _answer(self, _widget: object, content: object, _buffers: object) -> None:
         reply, buffers = self.answer(content)

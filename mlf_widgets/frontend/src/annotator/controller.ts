@@ -252,6 +252,7 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
 
   protected override obey(notice: Notice): void {
     if (notice.notice === "undo") void this.undo("undo");
+    else if (notice.notice === "changed") void this.poll();
     else this.goTo(notice.position);
   }
 

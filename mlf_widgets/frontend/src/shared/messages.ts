@@ -172,6 +172,7 @@ export interface Requests {
   changes: { params: { since_seq: number }; result: Changes };
   submit: { params: { position: number }; result: null };
   skip: { params: { position: number }; result: null };
+  mark_region: { params: { position: number; class_index: number }; result: null };
 }
 
 export type RequestKind = keyof Requests;
@@ -187,7 +188,10 @@ export type Reply =
   | { id: string; ok: false; code: string; message: string };
 
 /** What the kernel says unasked. */
-export type Notice = { id: ""; notice: "goto"; position: number } | { id: ""; notice: "undo" };
+export type Notice =
+  | { id: ""; notice: "goto"; position: number }
+  | { id: ""; notice: "undo" }
+  | { id: ""; notice: "changed" };
 
 export function isReply(content: unknown): content is Reply {
   if (typeof content !== "object" || content === null) return false;
@@ -199,5 +203,5 @@ export function isReply(content: unknown): content is Reply {
 export function isNotice(content: unknown): content is Notice {
   if (typeof content !== "object" || content === null) return false;
   const notice = content as Record<string, unknown>;
-  return notice.id === "" && (notice.notice === "goto" || notice.notice === "undo");
+  return notice.id === "" && ["goto", "undo", "changed"].includes(String(notice.notice));
 }
