@@ -1,4 +1,4 @@
-"""Build hook of hatchling: builds the browser half of the widgets, and puts notebooks and hub configuration into wheels."""
+"""Build hook of hatchling: builds the browser half of the widgets; puts notebooks and hub configuration into wheels."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def build_frontend(frontend: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise RuntimeError(
-            "Building multilabelfy from source needs Node.js 20 or newer with npm, and no npm is on the PATH. Install it "
-            "(Debian: `apt-get install nodejs npm`, conda: `conda install -c conda-forge nodejs`, others: "
+            "Building multilabelfy from source needs Node.js 20 or newer with npm, and no npm is on the PATH. "
+            "Install it (Debian: `apt-get install nodejs npm`, conda: `conda install -c conda-forge nodejs`, others: "
             "nodejs.org), or install a wheel, which carries the built widgets."
         )
     installed, lock = frontend / "node_modules" / ".package-lock.json", frontend / "package-lock.json"

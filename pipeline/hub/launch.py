@@ -154,8 +154,9 @@ def find_proxy() -> str:
     ProjectError
         If it is neither on the PATH nor in a `node_modules` beside the software or the working folder.
     """
-    places = [Path.cwd() / "node_modules" / ".bin", _SOURCE_ROOT / "node_modules" / ".bin"]
-    path = os.pathsep.join([*map(str, places), os.environ.get("PATH", "")])
+    folders = (Path.cwd(), _SOURCE_ROOT / "deploy" / "jupyterhub", _SOURCE_ROOT)
+    places = [str(folder / "node_modules" / ".bin") for folder in folders]
+    path = os.pathsep.join([*places, os.environ.get("PATH", "")])
     found = shutil.which("configurable-http-proxy", path=path)
     if found is None:
         raise ProjectError(
