@@ -1,0 +1,128 @@
+"""The command `mlf`: every module of `pipeline.commands`, and how errors are told."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pipeline import __version__
+from pipeline.errors import MlfError
+
+_STAGES = "The stages, in order"
+_PEOPLE = "For several people at once"
+_FILES = "On files of votes and predictions, without a project"
+_AROUND = "Around a project"
+
+#: Every command as (module of `pipeline.commands`, function, panel in the help), in the order the help shows them.
+COMMANDS = (
+    ("demo", "demo", "Begin here"),
+    ("init", "init", _STAGES),
+    ("propose", "propose", _STAGES),
+    ("assign", "assign", _STAGES),
+    ("annotate", "annotate", _STAGES),
+    ("analyze", "analyze", _STAGES),
+    ("refine", "refine", _STAGES),
+    ("evaluate", "evaluate", _STAGES),
+    ("report", "report", _STAGES),
+    ("status", "status", _AROUND),
+    ("backup", "backup", _AROUND),
+    ("backup", "restore", _AROUND),
+    ("toybox", "toybox", _AROUND),
+    ("hub", "hub", _PEOPLE),
+    ("serve", "serve", _PEOPLE),
+    ("aggregate", "aggregate", _FILES),
+    ("disagreement", "disagreement", _FILES),
+)
+
+
+class _Root(TyperGroup):
+    """Tells an error that was foreseen in one line; any other is a defect and keeps its traceback."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `--debug` wherever it stands: people add it to the end of the line that failed."""
+        if "--debug" in args:
+            args = ["--debug", *(arg for arg in args if arg != "--debug")]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MlfError as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt:
+            typer.echo("Stopped. Give the same command again to go on.", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    name="mlf",
+    cls=_Root,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"multilabelfy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, not one line.")] = False,
+) -> None:
+    """Turn a single-label image data set into a multi-label one, with pretrained models and a small team.
+
+    A project is one folder, and each stage one command:
+
+    mlf init birds --images photos/
+
+    mlf propose birds --model resnet50.a1_in1k
+
+    mlf assign birds --annotators ada,ben
+
+    mlf annotate birds --annotator ada
+
+    mlf analyze birds
+
+    mlf refine birds
+
+    mlf evaluate birds
+
+    mlf report birds
+
+    `mlf status birds` says how far a project is and what comes next; `mlf demo` shows all of it on data that it draws
+    itself. Each command explains itself: mlf propose --help
+    """
+
+
+def _register() -> None:
+    for module, function, panel in COMMANDS:
+        if find_spec(f"pipeline.commands.{module}") is not None:
+            command = getattr(import_module(f"pipeline.commands.{module}"), function)
+            app.command(name=function, rich_help_panel=panel)(command)
+
+
+_register()
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

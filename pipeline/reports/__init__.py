@@ -1,0 +1,1 @@
+"""What notebooks show and reports are made of: pictures, sheets, the page that links all reports."""

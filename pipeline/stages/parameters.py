@@ -1,0 +1,75 @@
+"""The parameters of a notebook: what its one `parameters` cell assigns, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ProjectError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+#: What a parameter may be: it is written into the executed notebook as text.
+Parameter = str | int | float | bool | None
+
+
+def declared_parameters(notebook: NotebookNode, name: str) -> tuple[str, ...]:
+    """Return the names that a notebook's `parameters` cell assigns, in order.
+
+    Parameters
+    ----------
+    notebook
+        As `nbformat` reads it.
+    name
+        Its file name, for messages.
+
+    Raises
+    ------
+    ProjectError
+        If it has no cell tagged `parameters`, several of them, or one that is not Python.
+    """
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    if len(cells) != 1:
+        found = "no cell" if not cells else f"{len(cells)} cells"
+        raise ProjectError(
+            f"{name} has {found} tagged `parameters`; exactly one is due (in JupyterLab: Property Inspector)"
+        )
+    try:
+        statements = ast.parse(cells[0].source).body
+    except SyntaxError as error:
+        raise ProjectError(f"{name}: its `parameters` cell is not Python: {error}") from error
+    return tuple(target.id for statement in statements for target in _targets(statement))
+
+
+def check_parameters(given: Mapping[str, object], declared: tuple[str, ...], name: str) -> dict[str, Parameter]:
+    """Return the parameters if the notebook declares them all and each is plain.
+
+    Raises
+    ------
+    ProjectError
+        If a name is unknown (with the nearest known one), or a value is not None, text, a number or a truth value.
+    """
+    checked: dict[str, Parameter] = {}
+    for parameter, value in given.items():
+        if parameter not in declared:
+            near = get_close_matches(parameter, declared, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(declared) or 'none'}"
+            raise ProjectError(f"{name} has no parameter {parameter!r}; {hint}")
+        if not (value is None or isinstance(value, str | int | float)):
+            raise ProjectError(f"{name}: parameter {parameter} = {value!r}; text, a number, True, False or None is due")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ProjectError(f"{name}: parameter {parameter} = {value}; a finite number is due")
+        checked[parameter] = value
+    return checked
+
+
+def _targets(statement: ast.stmt) -> list[ast.Name]:
+    if isinstance(statement, ast.Assign):
+        return [target for target in statement.targets if isinstance(target, ast.Name)]
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        return [statement.target]
+    return []
