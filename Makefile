@@ -1,0 +1,75 @@
+# Every target sets up what it needs by itself; a second run finds it ready.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+WORKERS ?= 2
+BIN := .venv/bin
+FRONTEND := mlf_widgets/frontend
+HUB := deploy/jupyterhub
+SHARED_DATA ?= ../shared/data
+PROJECT ?= demo/running
+
+FRONTEND_FILES := $(shell find $(FRONTEND)/src -type f) $(FRONTEND)/build.mjs
+MODULES := $(FRONTEND)/node_modules/.package-lock.json
+BUNDLES := mlf_widgets/static/.built
+INSTALLED := .venv/.installed
+PROXY := $(HUB)/node_modules/.package-lock.json
+
+.PHONY: help setup demo test lint bench bench-widget hub soak screenshot system-packages
+
+help:  ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: $(INSTALLED) $(BUNDLES)  ## Make .venv with everything in it, and build the widgets
+
+demo: setup  ## The whole method on images that the program draws itself; ends in JupyterLab
+	$(BIN)/mlf demo
+
+test: setup $(PROXY) system-packages  ## All tests: the browser half's, then Python's
+	cd $(FRONTEND) && npm run --silent test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: setup  ## Format, rules and types, of Python and TypeScript
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	cd $(FRONTEND) && npm run --silent check
+
+bench: setup  ## The figures of README, but for the widget's and the hub's
+	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/consensus.py real $(SHARED_DATA)/imagenet_val
+	$(BIN)/python benchmarks/consensus.py size
+	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60
+
+bench-widget: setup system-packages  ## From key press to the next image painted, in JupyterLab in Chromium
+	$(BIN)/python benchmarks/widget.py
+
+hub: setup $(PROXY)  ## A JupyterHub for the people of PROJECT=folder (as root: a session's account of its own)
+	$(BIN)/mlf hub $(PROJECT)
+
+soak: setup system-packages  ## Two hundred kills of service, client and database; about an hour
+	MLF_SOAK=1 $(BIN)/python -m pytest tests/soak -s
+
+system-packages:
+	@.ci/system-packages tests
+
+$(BIN)/python:
+	@PYTHON=$(PYTHON) .ci/system-packages venv
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "multilabelfy needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+$(MODULES): $(FRONTEND)/package-lock.json $(FRONTEND)/package.json
+	@command -v npm >/dev/null || { echo "Node.js 20 or newer with npm is missing (Debian: apt-get install nodejs npm)" >&2; exit 1; }
+	cd $(FRONTEND) && npm ci --silent </dev/null
+	@touch $@
+
+$(BUNDLES): $(FRONTEND_FILES) $(MODULES)
+	cd $(FRONTEND) && npm run --silent build
+	@touch $@
+
+$(INSTALLED): pyproject.toml hatch_build.py | $(BIN)/python $(BUNDLES)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[dev]" </dev/null
+	@touch $@
+
+$(PROXY): $(HUB)/package-lock.json $(HUB)/package.json
+	cd $(HUB) && npm ci --silent </dev/null
+	@touch $@
