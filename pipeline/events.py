@@ -8,8 +8,8 @@ Rules of the fold (:func:`fold`):
 - events count in the order of their `seq`, never by a clock;
 - an event whose latest `undo`/`redo` is an `undo` does not count, save that its exposure and time stay: they happened;
 - `vote` sets or clears one class; a `yes` takes *none of these* back;
-- `none` clears every vote and says that no class applies; `unsure` flags the whole image; `comment` replaces the comment;
-- an image is *decided* once it has a vote, *none of these*, or the image-level *unsure*; a comment alone decides nothing;
+- `none` clears every vote and says that no class applies; `unsure` flags the whole image; `comment` replaces the text;
+- an image is *decided* once it has a vote, *none of these*, or the image's *unsure*; a comment alone decides nothing;
 - on a decided image, a class that was shown and has no vote of its own counts as `no` (as `unsure`, where the image is
   flagged unsure). A class that was not shown has no vote at all.
 """
@@ -173,46 +173,60 @@ def fold(events: Iterable[Event]) -> ImageState:
         All events of one (round, annotator, image), in any order; each has its `seq`.
     """
     ordered = sorted(events, key=lambda event: event.seq)
-    undone: dict[str, bool] = {}
+    undone = _undone_ids(ordered)
+    draft = _Draft()
     for event in ordered:
-        if event.kind in {EventKind.UNDO, EventKind.REDO}:
-            undone[event.payload["target"]] = event.kind is EventKind.UNDO
-    votes: dict[int, str] = {}
-    regions: dict[int, list[dict[str, Any]]] = {}
-    none = unsure = False
-    comment = ""
-    for event in ordered:
-        if undone.get(event.event_id, False):
-            continue
-        match event.kind:
-            case EventKind.VOTE:
-                class_index, vote = event.payload["class_index"], event.payload["vote"]
-                votes.pop(class_index, None)
-                if vote != "clear":
-                    votes[class_index] = vote
-                none = none and vote != "yes"
-            case EventKind.NONE:
-                none = event.payload["value"]
-                if none:
-                    votes.clear()
-            case EventKind.UNSURE:
-                unsure = event.payload["value"]
-            case EventKind.COMMENT:
-                comment = event.payload["text"]
-            case EventKind.REGION:
-                regions[event.payload["class_index"]] = list(event.payload["regions"])
-            case _:
-                pass
+        if event.event_id not in undone:
+            draft.apply(event)
     return ImageState(
-        votes=votes,
-        none=none,
-        unsure=unsure,
-        comment=comment,
-        regions={c: marked for c, marked in regions.items() if marked},
+        votes=draft.votes,
+        none=draft.none,
+        unsure=draft.unsure,
+        comment=draft.comment,
+        regions={c: marked for c, marked in draft.regions.items() if marked},
         shown=tuple(sorted({c for event in ordered for c in event.shown})),
         active_ms=sum(event.active_ms for event in ordered),
         last_seq=ordered[-1].seq if ordered else 0,
     )
+
+
+def _undone_ids(ordered: Iterable[Event]) -> set[str]:
+    latest = {
+        event.payload["target"]: event.kind for event in ordered if event.kind in {EventKind.UNDO, EventKind.REDO}
+    }
+    return {target for target, kind in latest.items() if kind is EventKind.UNDO}
+
+
+@dataclass
+class _Draft:
+    votes: dict[int, str] = field(default_factory=dict)
+    regions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    none: bool = False
+    unsure: bool = False
+    comment: str = ""
+
+    def apply(self, event: Event) -> None:
+        match event.kind:
+            case EventKind.VOTE:
+                self._vote(event.payload["class_index"], event.payload["vote"])
+            case EventKind.NONE:
+                self.none = event.payload["value"]
+                if self.none:
+                    self.votes.clear()
+            case EventKind.UNSURE:
+                self.unsure = event.payload["value"]
+            case EventKind.COMMENT:
+                self.comment = event.payload["text"]
+            case EventKind.REGION:
+                self.regions[event.payload["class_index"]] = list(event.payload["regions"])
+            case _:
+                pass
+
+    def _vote(self, class_index: int, vote: str) -> None:
+        self.votes.pop(class_index, None)
+        if vote != "clear":
+            self.votes[class_index] = vote
+        self.none = self.none and vote != "yes"
 
 
 def undo_stacks(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:

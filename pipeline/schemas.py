@@ -25,7 +25,7 @@ IMAGES_ROW_GROUP = 8192
 #: What could not be used, by name: images and rows skipped while a project was made or proposals were computed.
 SKIPPED = pa.schema([pa.field("image_id", pa.string()), pa.field("path", pa.string()), pa.field("reason", pa.string())])
 
-#: One row an image, in order of `image_index`, the best proposal first. Lists are shorter where fewer classes are known.
+#: One row an image, in order of `image_index`, the best proposal first. Lists are shorter where fewer are known.
 PROPOSALS = pa.schema(
     [
         pa.field("image_index", pa.int32(), nullable=False),
