@@ -12,9 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.agreement import wilson_interval
-from pipeline.consensus.majority import majority
 from pipeline.errors import DatasetError
-from pipeline.votes import NO, UNSURE, YES, VoteArrays
+from pipeline.votes import N_VOTES, NO, UNSURE, YES, VoteArrays, VoteBlock
 
 #: Drift is looked for between parts of equal size, in the order in which the images were decided.
 N_PARTS = 4
@@ -65,23 +64,15 @@ def profile_annotators(
     """
     if reference is not None and reference.shape != (votes.n_items,):
         raise DatasetError(f"the reference has shape {reference.shape}; there are {votes.n_items} items")
-    n = votes.n_annotators
-    truth, is_known = _yardstick(votes, reference)
-    rater, vote = votes.annotator, votes.vote
-    n_images = _images_by_annotator(votes)
-    n_votes = np.bincount(rater, minlength=n)
-    by_vote = [np.bincount(rater[vote == code], minlength=n) for code in (NO, UNSURE, YES)]
-    n_compared, n_agree = _agreement_with_others(votes)
+    tally = _tally(votes, reference)
+    by_vote, n_images = tally.by_vote, tally.n_images
+    n_votes = by_vote.sum(axis=1)
     table = pd.DataFrame({"annotator": votes.annotators, "n_images": n_images, "n_votes": n_votes})
-    table["labels_per_image"] = _ratio(by_vote[YES], n_images)
-    table["unsure_share"] = _ratio(by_vote[UNSURE], n_votes)
-    table["n_compared"], table["agreement"] = n_compared, _ratio(n_agree, n_compared)
-    for name, count, state, right in (
-        ("sensitivity", "n_applies", truth, YES),
-        ("specificity", "n_absent", ~truth, NO),
-    ):
-        total = np.bincount(rater[is_known & state], minlength=n)
-        n_right = np.bincount(rater[is_known & state & (vote == right)], minlength=n)
+    table["labels_per_image"] = _ratio(by_vote[:, YES], n_images)
+    table["unsure_share"] = _ratio(by_vote[:, UNSURE], n_votes)
+    table["n_compared"], table["agreement"] = tally.n_compared, _ratio(tally.n_same, tally.n_compared)
+    for name, count, state in (("sensitivity", "n_applies", 1), ("specificity", "n_absent", 0)):
+        total, n_right = tally.n_known[:, state], tally.n_right[:, state]
         table[count], table[name] = total, _ratio(n_right, total)
         table[f"{name}_low"], table[f"{name}_high"] = wilson_interval(n_right.astype(float), total.astype(float))
     if sessions is None:
@@ -91,55 +82,98 @@ def profile_annotators(
         raise DatasetError(f"the sessions lack the columns {missing}; they have {list(sessions.columns)}")
     median = sessions.groupby("annotator", observed=True)["active_ms"].median()
     table["median_active_ms"] = table["annotator"].map(median)
-    return AnnotatorProfiles(table, _drift(votes, sessions, truth, is_known))
+    return AnnotatorProfiles(table, _drift(votes, sessions, tally.by_session))
 
 
-def _yardstick(votes: VoteArrays, reference: NDArray[np.bool_] | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    if reference is not None:
-        return reference[votes.item], np.ones(votes.n_votes, dtype=bool)
-    n_others = np.bincount(votes.item, minlength=votes.n_items)[votes.item] - 1
-    others = majority(votes)[votes.item] * (n_others + 1) - votes.vote / 2
-    return others > n_others / 2, (n_others > 0) & (np.abs(others - n_others / 2) > 1e-9)
+@dataclass(eq=False)
+class _Counts:
+    """Counts by annotator, and by session (image and annotator), that grow block by block.
+
+    ``by_vote`` has the columns no, unsure, yes; ``n_known`` and ``n_right`` absent and applies; ``n_same`` is the mean
+    share of the others' votes that are the same, summed over the votes that can be compared.
+    """
+
+    by_vote: NDArray[np.int64]
+    n_images: NDArray[np.int64]
+    n_compared: NDArray[np.int64]
+    n_same: NDArray[np.float64]
+    n_known: NDArray[np.int64]
+    n_right: NDArray[np.int64]
+    by_session: pd.DataFrame
 
 
-def _images_by_annotator(votes: VoteArrays) -> NDArray[np.int64]:
-    total = np.zeros(votes.n_annotators, dtype=np.int64)
+def _tally(votes: VoteArrays, reference: NDArray[np.bool_] | None) -> _Counts:
+    """Count everything in one pass over blocks of images."""
+    n = votes.n_annotators
+    tally = _Counts(
+        by_vote=np.zeros((n, N_VOTES), dtype=np.int64),
+        n_images=np.zeros(n, dtype=np.int64),
+        n_compared=np.zeros(n, dtype=np.int64),
+        n_same=np.zeros(n),
+        n_known=np.zeros((n, 2), dtype=np.int64),
+        n_right=np.zeros((n, 2), dtype=np.int64),
+        by_session=pd.DataFrame(),
+    )
+    parts: list[NDArray[np.int64]] = []
     for block in votes.blocks():
-        key = block.item_image[block.item].astype(np.int64) * votes.n_annotators + block.annotator
-        total += np.bincount(np.unique(key) % votes.n_annotators, minlength=votes.n_annotators)
-    return total
+        here = slice(block.first_item, block.first_item + block.n_items)
+        counts = np.bincount(block.item * N_VOTES + block.vote, minlength=N_VOTES * block.n_items).reshape(-1, N_VOTES)
+        applies, is_known = _yardstick(block, counts, None if reference is None else reference[here])
+        is_right = is_known & np.where(applies, block.vote == YES, block.vote == NO)
+        _count_votes(tally, block, counts, applies, is_known, is_right)
+        image = block.item_image[block.item].astype(np.int64) + block.first_image
+        sessions, session = np.unique(image * n + block.annotator, return_inverse=True)
+        tally.n_images += np.bincount(sessions % n, minlength=n)
+        n_sessions = len(sessions)
+        columns = (np.bincount(session[rows], minlength=n_sessions) for rows in (block.vote == YES, is_known, is_right))
+        parts.append(np.column_stack([sessions, *columns]))
+    found = np.concatenate(parts) if parts else np.zeros((0, 4), dtype=np.int64)
+    tally.by_session = pd.DataFrame(found[:, 1:], index=found[:, 0], columns=["n_yes", "n_votes", "n_right"])
+    return tally
 
 
-def _agreement_with_others(votes: VoteArrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return compared votes, and the mean share of the others' votes that are the same, summed by annotator."""
-    counts = votes.item_counts()
-    n_others = counts.sum(axis=1)[votes.item] - 1
+def _count_votes(
+    tally: _Counts,
+    block: VoteBlock,
+    counts: NDArray[np.int64],
+    applies: NDArray[np.bool_],
+    is_known: NDArray[np.bool_],
+    is_right: NDArray[np.bool_],
+) -> None:
+    n, rater = len(tally.n_images), block.annotator
+    tally.by_vote += np.bincount(rater * N_VOTES + block.vote, minlength=n * N_VOTES).reshape(n, N_VOTES)
+    for grown, rows in ((tally.n_known, is_known), (tally.n_right, is_right)):
+        np.add(grown, np.bincount(rater[rows] * 2 + applies[rows], minlength=n * 2).reshape(n, 2), out=grown)
+    n_others = counts.sum(axis=1)[block.item] - 1
     is_compared = n_others > 0
-    same = (counts[votes.item, votes.vote] - 1)[is_compared] / n_others[is_compared]
-    rater = votes.annotator[is_compared]
-    n_compared = np.bincount(rater, minlength=votes.n_annotators).astype(float)
-    return n_compared, np.bincount(rater, weights=same, minlength=votes.n_annotators).astype(float)
+    same = (counts[block.item, block.vote] - 1)[is_compared] / n_others[is_compared]
+    tally.n_compared += np.bincount(rater[is_compared], minlength=n)
+    tally.n_same += np.bincount(rater[is_compared], weights=same, minlength=n)
 
 
-def _drift(
-    votes: VoteArrays, sessions: pd.DataFrame, truth: NDArray[np.bool_], is_known: NDArray[np.bool_]
-) -> pd.DataFrame:
+def _yardstick(
+    block: VoteBlock, counts: NDArray[np.int64], reference: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return, for each vote, whether the label is held to apply, and whether that is known."""
+    if reference is not None:
+        return reference[block.item], np.ones(len(block.vote), dtype=bool)
+    n_others = counts.sum(axis=1)[block.item] - 1
+    # Twice the majority of the others: whole numbers, so that a tie is a tie.
+    others = (2 * counts[:, YES] + counts[:, UNSURE])[block.item] - block.vote
+    return others > n_others, (n_others > 0) & (others != n_others)
+
+
+def _drift(votes: VoteArrays, sessions: pd.DataFrame, by_session: pd.DataFrame) -> pd.DataFrame:
     ordered = sessions.sort_values("decided_at", kind="stable")
     position = ordered.groupby("annotator", observed=True).cumcount()
     size = ordered.groupby("annotator", observed=True)["image"].transform("size")
     ordered = ordered.assign(part=position * N_PARTS // size + 1)
-    right = np.where(truth, votes.vote == YES, votes.vote == NO) & is_known
-    by_vote = pd.DataFrame(
-        {
-            "image": votes.images[votes.item_image[votes.item]],
-            "annotator": votes.annotators[votes.annotator],
-            "n_yes": votes.vote == YES,
-            "n_votes": is_known,
-            "n_right": right,
-        }
+    image = pd.Index(votes.images).get_indexer(pd.Index(ordered["image"]))
+    annotator = pd.Index(votes.annotators).get_indexer(pd.Index(ordered["annotator"]))
+    key = np.where((image >= 0) & (annotator >= 0), image.astype(np.int64) * votes.n_annotators + annotator, -1)
+    joined = ordered.assign(
+        **dict(by_session.reindex(key, fill_value=0).reset_index(drop=True).set_index(ordered.index))
     )
-    by_session = by_vote.groupby(["image", "annotator"], observed=True).sum().reset_index()
-    joined = ordered.merge(by_session, on=["image", "annotator"], how="left")
     grouped = joined.groupby(["annotator", "part"], observed=True)
     table = grouped.agg(
         n_images=("image", "size"),

@@ -142,21 +142,34 @@ def stopping_point(ranking: pd.DataFrame, min_fixed_per_minute: float) -> int:
     return int((ranking["fixed_per_minute"] >= min_fixed_per_minute).sum())
 
 
-def draw_audit(candidates: pd.Series, n_images: int, seed: int = 0) -> pd.Series:
-    """Draw a random slice of the images that were not selected; all of them where there are no more.
+def draw_audit(candidates: NDArray[np.integer], share: float, seed: int = 0) -> NDArray[np.int64]:
+    """Draw a random slice of the images that were not selected, each with the same chance.
+
+    Whether an image is drawn hangs on the seed and its own index alone. So the slice of a growing set of candidates
+    grows with it, and stays a random one; a larger share contains a smaller one.
 
     Parameters
     ----------
     candidates
-        Images not selected for refinement.
-    n_images
-        How many to audit.
+        Indices of the images not selected for refinement.
+    share
+        The chance of each, in [0, 1]. Above 0, at least one candidate is drawn.
     seed
         Of the draw, so that it can be told in a report.
+
+    Raises
+    ------
+    ProjectError
+        If the share is out of range.
     """
-    generator = np.random.default_rng(seed)
-    chosen = generator.choice(len(candidates), size=min(n_images, len(candidates)), replace=False)
-    return candidates.iloc[np.sort(chosen)].reset_index(drop=True)
+    if not 0 <= share <= 1:
+        raise ProjectError(f"an audit share of {share}; give a share between 0 and 1")
+    images = np.sort(np.asarray(candidates, dtype=np.int64))
+    if share == 0 or len(images) == 0:
+        return images[:0]
+    draw = np.random.default_rng(seed).random(int(images[-1]) + 1)[images]
+    chosen = images[draw < share]
+    return chosen if len(chosen) else images[[int(np.argmin(draw))]]
 
 
 def estimate_residual_error(n_wrong_labels: NDArray[np.int64], n_population: int) -> ResidualError:

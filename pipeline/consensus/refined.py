@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.consensus.result import Consensus
 from pipeline.errors import DatasetError
@@ -11,6 +12,7 @@ from pipeline.votes import NO, UNSURE, YES, Round, VoteArrays
 
 #: Everyone who was shown the class said the same; settled in the refinement round; settled by the consensus method.
 AGREED, REFINED, CONSENSUS = "agreed", "refined", "consensus"
+SOURCES = (AGREED, REFINED, CONSENSUS)
 
 
 def refine_labels(table: pd.DataFrame, votes: VoteArrays, consensus: Consensus) -> pd.DataFrame:
@@ -42,16 +44,10 @@ def refine_labels(table: pd.DataFrame, votes: VoteArrays, consensus: Consensus) 
             f"the consensus has {len(consensus.posterior)} items, the votes {votes.n_items}; fit it on them"
         )
     counts = votes.item_counts()
-    totals = counts.sum(axis=1)
-    label, source = consensus.label.copy(), np.full(votes.n_items, CONSENSUS, dtype=object)
-    is_agreed = (totals > 1) & ((counts[:, YES] == totals) | (counts[:, NO] == totals))
-    label[is_agreed], source[is_agreed] = counts[is_agreed, YES] > 0, AGREED
-    lean = _refinement_lean(table, votes)
-    is_refined = lean != 0
-    label[is_refined], source[is_refined] = lean[is_refined] > 0, REFINED
+    label, source = settle_items(counts, consensus, _refinement_lean(table, votes))
     return votes.item_frame().assign(
         label=label,
-        source=source,
+        source=np.array(SOURCES, dtype=object)[source],
         n_yes=counts[:, YES],
         n_no=counts[:, NO],
         n_unsure=counts[:, UNSURE],
@@ -59,7 +55,54 @@ def refine_labels(table: pd.DataFrame, votes: VoteArrays, consensus: Consensus) 
     )
 
 
-def _refinement_lean(table: pd.DataFrame, votes: VoteArrays) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def settle_items(
+    counts: NDArray[np.int32], consensus: Consensus, lean: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+    """Settle every item by the rule of :func:`refine_labels`.
+
+    Parameters
+    ----------
+    counts
+        ``(n_items, 3)`` of :meth:`pipeline.votes.VoteArrays.item_counts`.
+    consensus
+        What the votes come to.
+    lean
+        ``(n_items,)``: yes minus no among the refinement votes; 0 without any, or where they are tied.
+
+    Returns
+    -------
+    label, source
+        bool and int8 ``(n_items,)``; the source is a position in :data:`SOURCES`.
+    """
+    totals = counts.sum(axis=1)
+    label, source = consensus.label.copy(), np.full(len(counts), SOURCES.index(CONSENSUS), dtype=np.int8)
+    is_agreed = (totals > 1) & ((counts[:, YES] == totals) | (counts[:, NO] == totals))
+    label[is_agreed], source[is_agreed] = counts[is_agreed, YES] > 0, SOURCES.index(AGREED)
+    is_refined = lean != 0
+    label[is_refined], source[is_refined] = lean[is_refined] > 0, SOURCES.index(REFINED)
+    return label, source
+
+
+def lean_of(votes: VoteArrays, refinement: VoteArrays) -> NDArray[np.int64]:
+    """Return yes minus no among the refinement votes on each item of `votes`: ``(n_items,)``.
+
+    Parameters
+    ----------
+    votes, refinement
+        All votes, and those of the refinement round, with the same vocabularies.
+    """
+    counts = refinement.item_counts()
+    lean = np.zeros(votes.n_items, dtype=np.int64)
+    keys, theirs = (
+        part.item_image.astype(np.int64) * max(part.n_classes, 1) + part.item_class for part in (votes, refinement)
+    )
+    place = np.minimum(np.searchsorted(keys, theirs), max(votes.n_items - 1, 0))
+    is_found = keys[place] == theirs if votes.n_items else np.zeros(len(theirs), dtype=bool)
+    lean[place[is_found]] = (counts[:, YES] - counts[:, NO])[is_found]
+    return lean
+
+
+def _refinement_lean(table: pd.DataFrame, votes: VoteArrays) -> NDArray[np.int64]:
     """Return yes minus no among each item's refinement votes."""
     if "round" not in table or not (table["round"] == Round.REFINEMENT).any():
         return np.zeros(votes.n_items, dtype=np.int64)
@@ -68,4 +111,5 @@ def _refinement_lean(table: pd.DataFrame, votes: VoteArrays) -> np.ndarray[tuple
     keys = pd.MultiIndex.from_frame(refined.item_frame())
     lean = pd.Series(counts[:, YES] - counts[:, NO], index=keys)
     items = pd.MultiIndex.from_frame(votes.item_frame())
-    return lean.reindex(items, fill_value=0).to_numpy(dtype=np.int64)
+    found: NDArray[np.int64] = lean.reindex(items, fill_value=0).to_numpy(dtype=np.int64)
+    return found

@@ -40,20 +40,34 @@ def compare_model_to_people(
     missing = [name for name in ("image", "class", "rank") if name not in proposals]
     if missing:
         raise DatasetError(f"the proposals lack the columns {missing}; they have {list(proposals.columns)}")
-    rank = _rank_of_item(votes, proposals)
     counts = votes.item_counts() if counts is None else counts
+    return compare_ranks_to_people(_rank_of_item(votes, proposals), counts)
+
+
+def compare_ranks_to_people(rank: NDArray[np.integer], counts: NDArray[np.int32]) -> pd.DataFrame:
+    """Return the table of :func:`compare_model_to_people` from each item's rank.
+
+    Parameters
+    ----------
+    rank
+        ``(n_items,)``: rank of the proposal, from 1; 0 where the class was not proposed for the image.
+    counts
+        ``(n_items, 3)`` of :meth:`pipeline.votes.VoteArrays.item_counts`.
+    """
     yes, totals = counts[:, YES], counts.sum(axis=1)
-    judged = pd.DataFrame(
-        {
-            "rank": rank,
-            "n_judged": 1,
-            "n_all_yes": yes == totals,
-            "n_any_yes": yes > 0,
-            "n_none_yes": yes == 0,
-            "n_unsure": counts[:, UNSURE] > 0,
-        }
-    )
-    table = judged.groupby("rank", dropna=False).sum().reset_index()
+    chosen = {
+        "n_judged": None,
+        "n_all_yes": yes == totals,
+        "n_any_yes": yes > 0,
+        "n_none_yes": yes == 0,
+        "n_unsure": counts[:, UNSURE] > 0,
+    }
+    size = int(rank.max(initial=0)) + 1
+    tallies = {name: np.bincount(rank if rows is None else rank[rows], minlength=size) for name, rows in chosen.items()}
+    order = [*range(1, size), 0]
+    ranks = pd.array([*range(1, size), None], dtype="Int64")
+    table = pd.DataFrame({"rank": ranks, **{name: tally[order] for name, tally in tallies.items()}})
+    table = table[table["n_judged"] > 0].reset_index(drop=True)
     table["any_yes_share"] = table["n_any_yes"] / table["n_judged"]
     table["low"], table["high"] = wilson_interval(
         table["n_any_yes"].to_numpy(dtype=float), table["n_judged"].to_numpy(dtype=float)
@@ -61,7 +75,7 @@ def compare_model_to_people(
     return table
 
 
-def _rank_of_item(votes: VoteArrays, proposals: pd.DataFrame) -> pd.Series:
+def _rank_of_item(votes: VoteArrays, proposals: pd.DataFrame) -> NDArray[np.int64]:
     image = pd.Index(votes.images).get_indexer(pd.Index(proposals["image"])).astype(np.int64)
     class_ = pd.Index(votes.classes).get_indexer(pd.Index(proposals["class"])).astype(np.int64)
     is_known = (image >= 0) & (class_ >= 0)
@@ -72,4 +86,5 @@ def _rank_of_item(votes: VoteArrays, proposals: pd.DataFrame) -> pd.Series:
         where = (votes.images[repeat // votes.n_classes], votes.classes[repeat % votes.n_classes])
         raise DatasetError(f"class {where[1]!r} is proposed more than once for image {where[0]!r}; keep its best rank")
     items = votes.item_image.astype(np.int64) * max(votes.n_classes, 1) + votes.item_class
-    return ranks.reindex(items).astype("Int64").reset_index(drop=True)
+    found: NDArray[np.int64] = ranks.reindex(items, fill_value=0).to_numpy(dtype=np.int64)
+    return found

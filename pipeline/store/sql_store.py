@@ -190,6 +190,33 @@ class SqlStore:
         with self._read() as connection:
             return [Assignment(*row) for row in connection.execute(query)]
 
+    def annotators_of_images(self, round_: Round, image_indices: Sequence[int]) -> dict[int, set[str]]:
+        """Return who has each of these images in a round, decided or not: image index to names."""
+        found: dict[int, set[str]] = {image_index: set() for image_index in image_indices}
+        with self._read() as connection:
+            for chunk in chunks(image_indices):
+                query = sa.select(tasks.c.image_index, tasks.c.annotator).where(
+                    tasks.c.round == round_.value, tasks.c.image_index.in_(chunk)
+                )
+                for image_index, annotator in connection.execute(query):
+                    found[image_index].add(annotator)
+        return found
+
+    def assigned_images(self, round_: Round) -> set[int]:
+        """Return the images that somebody has in a round."""
+        query = sa.select(tasks.c.image_index).where(tasks.c.round == round_.value).distinct()
+        with self._read() as connection:
+            return set(connection.scalars(query))
+
+    def probe_images(self, round_: Round) -> set[int]:
+        """Return the images that are hidden gold to everyone who has them: they measure people, nothing else."""
+        gold = sa.select(tasks.c.image_index).where(tasks.c.round == round_.value, tasks.c.is_gold.is_(sa.true()))
+        ordinary = sa.select(tasks.c.image_index).where(
+            tasks.c.round == round_.value, tasks.c.is_gold.is_(sa.false()), tasks.c.image_index.in_(gold)
+        )
+        with self._read() as connection:
+            return set(connection.scalars(gold)) - set(connection.scalars(ordinary))
+
     # ---------------------------------------------------------------- one annotator's view
 
     def progress(self, round_: Round, annotator: str) -> Progress:
@@ -211,16 +238,28 @@ class SqlStore:
                 found |= {row.position: TaskRow(*row) for row in connection.execute(query)}
         return [found[position] for position in positions if position in found]
 
-    def positions(self, round_: Round, annotator: str, image_indices: Sequence[int]) -> dict[int, int]:
-        """Return image index to position, for those of the images that are the annotator's."""
+    def positions(
+        self, round_: Round, annotator: str, image_indices: Sequence[int], which: TaskFilter = TaskFilter.ALL
+    ) -> dict[int, int]:
+        """Return image index to position, for those of the images that are the annotator's and pass the filter."""
         found: dict[int, int] = {}
         with self._read() as connection:
             for chunk in chunks(image_indices):
                 query = sa.select(tasks.c.image_index, tasks.c.position).where(
-                    _mine(tasks, round_, annotator), tasks.c.image_index.in_(chunk)
+                    _mine(tasks, round_, annotator), tasks.c.image_index.in_(chunk), _FILTERS[which]
                 )
                 found |= {row[0]: row[1] for row in connection.execute(query)}
         return found
+
+    def passing(
+        self, round_: Round, annotator: str, which: TaskFilter, start: int, count: int
+    ) -> tuple[list[int], int]:
+        """Return the positions that pass the filter, `count` from the `start`-th on, and how many pass in all."""
+        passes = sa.and_(_mine(tasks, round_, annotator), _FILTERS[which])
+        query = sa.select(tasks.c.position).where(passes).order_by(tasks.c.position).offset(start).limit(count)
+        with self._read() as connection:
+            n_total = connection.scalar(sa.select(sa.func.count()).select_from(tasks).where(passes)) or 0
+            return list(connection.scalars(query)), n_total
 
     def find(self, round_: Round, annotator: str, which: TaskFilter, start: int, step: int) -> int | None:
         """Return the nearest position from `start` on, forward (`step` 1) or backward (-1), that passes the filter."""

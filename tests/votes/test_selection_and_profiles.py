@@ -63,12 +63,27 @@ def test_a_budget_is_kept_and_ends_where_refining_would_do_harm():
         select_within_budget(ranking, -1)
 
 
-def test_an_audit_is_a_repeatable_draw_without_repeats():
-    images = pd.Series([f"i{k}" for k in range(100)])
-    one, again = draw_audit(images, 20, seed=4), draw_audit(images, 20, seed=4)
-    assert one.tolist() == again.tolist()
-    assert one.is_unique
-    assert len(draw_audit(images, 500)) == 100
+def test_an_audit_is_a_repeatable_random_slice_without_repeats():
+    images = np.arange(0, 20_000, 2)
+    one = draw_audit(images, 0.1, seed=4)
+    assert one.tolist() == draw_audit(images[::-1], 0.1, seed=4).tolist()
+    assert one.tolist() != draw_audit(images, 0.1, seed=5).tolist()
+    assert np.isin(one, images).all()
+    assert len(np.unique(one)) == len(one)
+    assert len(one) == pytest.approx(1000, abs=120)
+    assert np.mean(one < 10_000) == pytest.approx(0.5, abs=0.06)
+    assert draw_audit(images, 1.0).tolist() == images.tolist()
+    assert draw_audit(images, 0.0).tolist() == []
+    assert len(draw_audit(images[:3], 1e-9)) == 1
+    with pytest.raises(ProjectError, match=r"audit share of 1\.5"):
+        draw_audit(images, 1.5)
+
+
+def test_an_audit_grows_with_its_candidates_and_its_share():
+    images = np.arange(5000)
+    some = draw_audit(images[images % 3 > 0], 0.1)
+    assert set(some) == {image for image in draw_audit(images, 0.1) if image % 3 > 0}
+    assert set(some) < set(draw_audit(images, 0.2))
 
 
 def test_the_residual_error_covers_the_truth_about_as_often_as_it_says():
