@@ -15,7 +15,18 @@ from typing import Any, Literal, NotRequired, TypedDict
 from pipeline.errors import MlfError
 from pipeline.events import Event, EventKind, ImageState, Round
 from pipeline.labelspace import LabelSpace
-from pipeline.session import Changes, Evidence, GridPage, Picture, Progress, SaveResult, SessionInfo, Sprite, Task
+from pipeline.session import (
+    Changes,
+    Evidence,
+    GridPage,
+    Picture,
+    Progress,
+    SaveResult,
+    SessionInfo,
+    Sprite,
+    Task,
+    Unreadable,
+)
 
 RequestKind = Literal[
     "open",
@@ -25,6 +36,7 @@ RequestKind = Literal[
     "image",
     "sprite",
     "example",
+    "images",
     "grid",
     "save",
     "changes",
@@ -108,6 +120,7 @@ def evidence_message(evidence: Evidence | None) -> dict[str, Any] | None:
             voice: {str(c): list(regions) for c, regions in marked.items()}
             for voice, marked in evidence.regions.items()
         },
+        "voices": list(evidence.voices),
     }
 
 
@@ -121,6 +134,7 @@ def task_message(task: Task) -> dict[str, Any]:
         "proposals": [asdict(proposal) for proposal in task.proposals],
         "state": image_state_message(task.state),
         "evidence": evidence_message(task.evidence),
+        "disputed": list(task.disputed),
     }
 
 
@@ -168,6 +182,13 @@ def grid_message(page: GridPage) -> dict[str, Any]:
 def picture_message(picture: Picture) -> dict[str, Any]:
     """Return what goes with a picture's buffer."""
     return {"media_type": picture.media_type, "width_px": picture.width_px, "height_px": picture.height_px}
+
+
+def small_picture_message(position: int, picture: Picture | Unreadable) -> dict[str, Any]:
+    """Return what goes with one of several pictures; `reason` says why it has no bytes."""
+    if isinstance(picture, Unreadable):
+        return {"position": position, "media_type": "", "width_px": 0, "height_px": 0, "reason": picture.reason}
+    return {"position": position, "reason": ""} | picture_message(picture)
 
 
 def sprite_message(class_index: int, sprite: Sprite) -> dict[str, Any]:

@@ -25,13 +25,14 @@ from mlf_widgets.messages import (
     picture_message,
     save_result_message,
     session_info_message,
+    small_picture_message,
     sprite_message,
     task_message,
     whole_number,
     whole_numbers,
 )
 from pipeline.errors import MlfError
-from pipeline.session import AnnotationSession, SaveResult, TaskFilter
+from pipeline.session import AnnotationSession, SaveResult, TaskFilter, Unreadable
 
 #: What a handler answers: the JSON part and the buffers beside it.
 Answer = tuple[object, list[bytes]]
@@ -64,6 +65,7 @@ class SessionWidget(anywidget.AnyWidget):
             "image": self._image,
             "sprite": self._sprite,
             "example": self._example,
+            "images": self._images,
             "grid": self._grid,
             "save": self._save,
             "changes": self._changes,
@@ -106,16 +108,18 @@ class SessionWidget(anywidget.AnyWidget):
         return [task_message(task) for task in self.session.tasks(whole_numbers(params, "positions"))], []
 
     def _find(self, params: Mapping[str, Any]) -> Answer:
-        try:
-            which = TaskFilter(str(params.get("which")))
-        except ValueError as error:
-            raise MessageError(f"no filter is called {params.get('which')!r}") from error
-        return self.session.find(which, whole_number(params, "start"), whole_number(params, "step")), []
+        return self.session.find(_filter(params), whole_number(params, "start"), whole_number(params, "step")), []
 
     def _image(self, params: Mapping[str, Any]) -> Answer:
         max_side_px = None if params.get("max_side_px") is None else whole_number(params, "max_side_px")
         picture = self.session.image(whole_number(params, "position"), max_side_px)
         return picture_message(picture), [picture.data]
+
+    def _images(self, params: Mapping[str, Any]) -> Answer:
+        positions = whole_numbers(params, "positions")
+        pictures = self.session.images(positions, whole_number(params, "max_side_px"))
+        heads = [small_picture_message(*pair) for pair in zip(positions, pictures, strict=True)]
+        return heads, [b"" if isinstance(picture, Unreadable) else picture.data for picture in pictures]
 
     def _sprite(self, params: Mapping[str, Any]) -> Answer:
         indices = whole_numbers(params, "class_indices")
@@ -127,8 +131,9 @@ class SessionWidget(anywidget.AnyWidget):
         return picture_message(picture), [picture.data]
 
     def _grid(self, params: Mapping[str, Any]) -> Answer:
-        page = self.session.grid(*(whole_number(params, name) for name in ("class_index", "start", "count")))
-        return grid_message(page), []
+        class_index = None if params.get("class_index") is None else whole_number(params, "class_index")
+        start, count = whole_number(params, "start"), whole_number(params, "count")
+        return grid_message(self.session.grid(class_index, start, count, _filter(params))), []
 
     def _save(self, params: Mapping[str, Any]) -> Answer:
         sent = params.get("events")
@@ -148,3 +153,10 @@ class SessionWidget(anywidget.AnyWidget):
 
     def _changes(self, params: Mapping[str, Any]) -> Answer:
         return changes_message(self.session.changes(whole_number(params, "since_seq"))), []
+
+
+def _filter(params: Mapping[str, Any]) -> TaskFilter:
+    try:
+        return TaskFilter(str(params.get("which")))
+    except ValueError as error:
+        raise MessageError(f"no filter is called {params.get('which')!r}") from error

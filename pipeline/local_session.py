@@ -25,6 +25,7 @@ from pipeline.proposals.reader import ProposalReader
 from pipeline.refinement.evidence import EvidenceReader
 from pipeline.schemas import IMAGES_ROW_GROUP
 from pipeline.session import (
+    MAX_IMAGES_AT_ONCE,
     Changes,
     GridPage,
     Picture,
@@ -35,6 +36,7 @@ from pipeline.session import (
     Sprite,
     Task,
     TaskFilter,
+    Unreadable,
 )
 from pipeline.store import SqlStore, open_store
 
@@ -163,11 +165,12 @@ class LocalSession:
         indices = [row.image_index for row in rows]
         states = self._store.states(self._round, self._annotator, indices)
         proposed = self._tables.proposals.rows(indices)
-        evidence = self._evidence.read(indices) if self._evidence else {}
+        disputes = self._evidence.read(indices) if self._evidence else {}
         found = []
         for row in rows:
             image_id, path = self._tables.image(row.image_index)
             proposals = self._in_order(row.image_index, self._offered(proposed[row.image_index]))
+            dispute, state = disputes.get(row.image_index), states[row.image_index]
             found.append(
                 Task(
                     position=row.position,
@@ -175,8 +178,9 @@ class LocalSession:
                     image_id=image_id,
                     has_image=path is not None,
                     proposals=proposals,
-                    state=states[row.image_index],
-                    evidence=evidence.get(row.image_index),
+                    state=state,
+                    evidence=dispute.evidence if dispute and self._is_revealed(state) else None,
+                    disputed=dispute.disputed if dispute else (),
                 )
             )
         return found
@@ -193,6 +197,18 @@ class LocalSession:
         data, width_px, height_px = display_jpeg(self._tables.location(rows[0].image_index), max_side_px)
         return Picture(data, _media_type(data), width_px, height_px)
 
+    def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        """Return several tasks' images, scaled down."""
+        if len(positions) > MAX_IMAGES_AT_ONCE:
+            raise StoreError(f"{len(positions)} images asked for at once; at most {MAX_IMAGES_AT_ONCE} are given")
+        rows = {row.position: row for row in self._store.tasks(self._round, self._annotator, positions)}
+        return [
+            self._small(rows[position].image_index, max_side_px)
+            if position in rows
+            else Unreadable(f"{self._annotator!r} has no task {position} in the {self._round.value} round")
+            for position in positions
+        ]
+
     def sprite(self, class_index: int) -> Sprite:
         """Return the packed examples of a class."""
         self._check_class(class_index)
@@ -207,10 +223,13 @@ class LocalSession:
             raise DatasetError("the project has no examples")
         return self._tables.examples.enlarged(class_index, number)
 
-    def grid(self, class_index: int, start: int, count: int) -> GridPage:
-        """Return tasks of this annotator for which the class is proposed."""
+    def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
+        """Return tasks of this annotator that pass the filter, for which the class is proposed."""
+        if class_index is None:
+            found, n_total = self._store.passing(self._round, self._annotator, TaskFilter(which), start, count)
+            return GridPage(None, tuple(found), n_total)
         self._check_class(class_index)
-        positions = self._positions_proposing(class_index)
+        positions = self._positions_proposing(class_index, TaskFilter(which))
         return GridPage(class_index, tuple(positions[start : start + count]), len(positions))
 
     def save(self, events: Sequence[Event]) -> list[SaveResult]:
@@ -288,10 +307,20 @@ class LocalSession:
 
         return pairs(undo), pairs(redo)
 
-    def _positions_proposing(self, class_index: int) -> list[int]:
+    def _is_revealed(self, state: ImageState) -> bool:
+        return state.is_decided or not self._project.settings.refinement.blind_first
+
+    def _small(self, image_index: int, max_side_px: int) -> Picture | Unreadable:
+        try:
+            data, width_px, height_px = display_jpeg(self._tables.location(image_index), max_side_px)
+        except DatasetError as error:
+            return Unreadable(str(error))
+        return Picture(data, _media_type(data), width_px, height_px)
+
+    def _positions_proposing(self, class_index: int, which: TaskFilter) -> list[int]:
         n_proposals = self._project.settings.proposals.n_proposals
         proposing = self._tables.proposals.images_proposing(class_index, n_proposals)
-        return sorted(self._store.positions(self._round, self._annotator, proposing).values())
+        return sorted(self._store.positions(self._round, self._annotator, proposing, which).values())
 
     def _check_class(self, class_index: int) -> None:
         if not 0 <= class_index < len(self._tables.label_space):

@@ -19,7 +19,18 @@ from pipeline.errors import DatasetError, MlfError, ServiceError, StoreError
 from pipeline.events import Event, Round
 from pipeline.labelspace import LabelSpace
 from pipeline.service import wire
-from pipeline.session import Changes, GridPage, Picture, Progress, SaveResult, SessionInfo, Sprite, Task, TaskFilter
+from pipeline.session import (
+    Changes,
+    GridPage,
+    Picture,
+    Progress,
+    SaveResult,
+    SessionInfo,
+    Sprite,
+    Task,
+    TaskFilter,
+    Unreadable,
+)
 
 URL_VARIABLE = "MLF_SERVICE_URL"
 TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the variable's name
@@ -31,6 +42,9 @@ _ERRORS: Mapping[str, type[MlfError]] = {"StoreError": StoreError, "DatasetError
 _SPRITES_KEPT = 256
 _MAX_EVENTS_AT_ONCE = 100
 _MAX_BODY_BYTES = 900_000
+_UNREADABLE_ANSWER = (
+    "the service's answer cannot be read; the hub and this session run different versions of multilabelfy"
+)
 _T = TypeVar("_T")
 
 
@@ -117,6 +131,16 @@ class RemoteSession:
         params = {} if max_side_px is None else {"max_side_px": max_side_px}
         return _picture(self._get(f"{self._path}/images/{position}", params))
 
+    def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        """Return several tasks' images, scaled down, in one request."""
+        if not positions:
+            return []
+        params = {"positions": ",".join(map(str, positions)), "max_side_px": max_side_px}
+        try:
+            return wire.unpack_pictures(self._get(f"{self._path}/pictures", params).content)
+        except ValueError as error:
+            raise ServiceError(_UNREADABLE_ANSWER) from error
+
     def sprite(self, class_index: int) -> Sprite:
         """Return the packed examples of a class; the latest ones are kept here."""
         return self._sprite(class_index)
@@ -125,9 +149,10 @@ class RemoteSession:
         """Return one example image, enlarged."""
         return _picture(self._get(f"{self._path}/examples/{class_index}/{number}"))
 
-    def grid(self, class_index: int, start: int, count: int) -> GridPage:
-        """Return tasks of this annotator for which the class is proposed."""
-        return self._in_round(wire.GRID, f"grid/{class_index}", start=start, count=count)
+    def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
+        """Return tasks of this annotator that pass the filter, for which the class is proposed."""
+        of_class = {} if class_index is None else {"class_index": class_index}
+        return self._in_round(wire.GRID, "grid", **of_class, start=start, count=count, which=TaskFilter(which).value)
 
     def save(self, events: Sequence[Event]) -> list[SaveResult]:
         """Append events to the log, each exactly once; many go in several requests."""
@@ -215,9 +240,7 @@ def _parse(shape: TypeAdapter[_T], content: bytes) -> _T:
     try:
         return shape.validate_json(content)
     except ValidationError as error:
-        raise ServiceError(
-            "the service's answer cannot be read; the hub and this session run different versions of multilabelfy"
-        ) from error
+        raise ServiceError(_UNREADABLE_ANSWER) from error
 
 
 def _error(response: httpx.Response) -> MlfError:

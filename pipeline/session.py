@@ -1,8 +1,8 @@
 """What a widget may ask for: one annotator's view of one round of one project.
 
-The widget knows nothing else. Alone on one machine the answers come from the project folder (`pipeline.local_session`);
-in a hub they come through the Hub's service (`pipeline.remote_session`), where the kernel sees neither folder nor store.
-Every implementation gives the same answers and raises the same errors.
+The widget knows nothing else. Alone on one machine the answers come from the project folder
+(`pipeline.local_session`); in a hub they come through the Hub's service (`pipeline.remote_session`), where the kernel
+sees neither folder nor store. Every implementation gives the same answers and raises the same errors.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Protocol
 from pipeline.events import Event, ImageState, Round
 from pipeline.labelspace import LabelSpace
 from pipeline.settings import AnnotationSection, RefinementSection
+
+#: Most pictures in one answer.
+MAX_IMAGES_AT_ONCE = 100
 
 
 class TaskFilter(StrEnum):
@@ -60,18 +63,23 @@ class Evidence:
         Voice to comment.
     regions
         Voice to class index to regions.
+    voices
+        Everyone who decided the image, in the order of their letters.
     """
 
     votes: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, Mapping[int, list[dict[str, object]]]] = field(default_factory=dict)
+    voices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One image offered to one annotator: the proposals in the order shown, and what they have said so far.
 
-    `position` counts from 0 within the annotator's tasks. `has_image` is False where the project has no file for it.
+    `position` counts from 0 within the annotator's tasks. `has_image` is False where the project has no file for it. In
+    refinement `disputed` holds the classes to settle; `evidence` is withheld until the refiner's first decision on the
+    image where the project has them decide blind first.
     """
 
     position: int
@@ -81,6 +89,7 @@ class Task:
     proposals: tuple[Proposal, ...]
     state: ImageState
     evidence: Evidence | None = None
+    disputed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,13 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why one picture of several cannot be shown."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sprite:
     """The examples of a class in one picture: tiles of `tile_px` squared, row by row, `n_columns` a row."""
 
@@ -164,9 +180,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class GridPage:
-    """Images among the annotator's tasks for which a class is proposed: positions, and how many there are in all."""
+    """Some of the annotator's tasks, for a grid: positions, and how many there are in all.
 
-    class_index: int
+    `class_index` is the class that all of them were offered, or None where they are tasks of any class.
+    """
+
+    class_index: int | None
     positions: tuple[int, ...]
     n_total: int
 
@@ -196,10 +215,16 @@ class AnnotationSession(Protocol):
         """Return the tasks at these positions, in this order; positions past the end are left out."""
 
     def find(self, which: TaskFilter, start: int, step: int) -> int | None:
-        """Return the nearest position at or after `start` (`step` = 1) or at or before it (-1) that passes the filter."""
+        """Return the nearest position that passes the filter, at or after `start` (`step` 1) or at or before it (-1)."""
 
     def image(self, position: int, max_side_px: int | None) -> Picture:
         """Return a task's image, scaled down to `max_side_px`; None asks for the full resolution."""
+
+    def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        """Return several tasks' images, scaled down, in this order; one that cannot be read does not keep the others.
+
+        At most `MAX_IMAGES_AT_ONCE` are given.
+        """
 
     def sprite(self, class_index: int) -> Sprite:
         """Return the packed examples of a class; `n_examples` is 0 where there are none."""
@@ -207,8 +232,11 @@ class AnnotationSession(Protocol):
     def example(self, class_index: int, number: int) -> Picture:
         """Return one example image, enlarged."""
 
-    def grid(self, class_index: int, start: int, count: int) -> GridPage:
-        """Return tasks of this annotator for which the class is proposed, `count` of them from the `start`-th on."""
+    def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
+        """Return tasks of this annotator that pass the filter, `count` of them from the `start`-th on.
+
+        With a class, only those for which it is proposed.
+        """
 
     def save(self, events: Sequence[Event]) -> list[SaveResult]:
         """Append events to the log, each exactly once; one result an event, in the same order."""

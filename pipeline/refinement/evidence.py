@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pipeline.events import ImageState, Round
+from pipeline.refinement.disputes import disputed_classes
 from pipeline.session import Evidence
 from pipeline.store import SqlStore
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """The classes of one image that are to be settled, and what was said about it."""
+
+    disputed: tuple[int, ...]
+    evidence: Evidence
 
 
 class EvidenceReader:
@@ -29,10 +39,13 @@ class EvidenceReader:
         self._store = store
         self._refiner = refiner
 
-    def read(self, image_indices: Sequence[int]) -> dict[int, Evidence]:
-        """Return the evidence on each of these images."""
+    def read(self, image_indices: Sequence[int]) -> dict[int, Dispute]:
+        """Return what there is to settle on each of these images."""
         found = self._store.states_of_images(Round.ANNOTATION, image_indices)
-        return {image_index: anonymous_evidence(image_index, states) for image_index, states in found.items()}
+        return {
+            image_index: Dispute(disputed_classes(states.values()), anonymous_evidence(image_index, states))
+            for image_index, states in found.items()
+        }
 
 
 def anonymous_evidence(image_index: int, states: Mapping[str, ImageState]) -> Evidence:
@@ -56,6 +69,7 @@ def anonymous_evidence(image_index: int, states: Mapping[str, ImageState]) -> Ev
         votes=votes,
         comments={voices[name]: decided[name].comment for name in dealt if decided[name].comment.strip()},
         regions={voices[name]: dict(decided[name].regions) for name in dealt if decided[name].regions},
+        voices=tuple(voices.values()),
     )
 
 

@@ -37,8 +37,19 @@ from pipeline.service.wire import (
     Found,
     SaveIn,
     SaveOut,
+    pack_pictures,
 )
-from pipeline.session import Changes, GridPage, Picture, SaveResult, SessionInfo, Task, TaskFilter
+from pipeline.session import (
+    MAX_IMAGES_AT_ONCE,
+    Changes,
+    GridPage,
+    Picture,
+    SaveResult,
+    SessionInfo,
+    Task,
+    TaskFilter,
+    Unreadable,
+)
 
 _ROLE_OF = {Round.ANNOTATION: Role.ANNOTATORS, Round.REFINEMENT: Role.REFINERS}
 _MAX_POSITIONS = 500
@@ -46,6 +57,13 @@ _MAX_SIDE_PX = 20_000
 _PICTURE: dict[int | str, dict[str, object]] = {
     200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The picture; its size is in the headers."}
 }
+
+_MANY_PICTURES = "application/vnd.mlf.pictures"
+_PICTURES: dict[int | str, dict[str, object]] = {
+    200: {"content": {_MANY_PICTURES: {}}, "description": "A length, heads as JSON, and the pictures' bytes."}
+}
+_POSITIONS = r"^\d{1,10}(,\d{1,10})*$"
+_MAX_SMALL_SIDE_PX = 512
 
 _Own = Callable[..., Awaitable[LocalSession]]
 Position = Annotated[int, Path(ge=0, le=MAX_INT32)]
@@ -62,7 +80,7 @@ def rounds_router(service: Service) -> APIRouter:
         return ServedSession(service.tables, service.store, caller.name, round)
 
     _add_work(router, service, own)
-    _add_pictures(router, own)
+    _add_pictures(router, service, own)
     _add_saving(router, service)
     return router
 
@@ -82,13 +100,9 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
         return classes.answer(request)
 
     @router.get("/tasks", response_model=list[Task])
-    def tasks(session: Own, positions: Annotated[str, Query(pattern=r"^\d{1,10}(,\d{1,10})*$")]) -> Response:
+    def tasks(session: Own, positions: Annotated[str, Query(pattern=_POSITIONS)]) -> Response:
         """Return the tasks at these positions, separated by commas; those past the end are left out."""
-        wanted = [int(text) for text in positions.split(",")]
-        if len(wanted) > _MAX_POSITIONS:
-            raise Refusal(
-                400, "StoreError", f"{len(wanted)} tasks asked for at once; at most {_MAX_POSITIONS} are given"
-            )
+        wanted = _several(positions, _MAX_POSITIONS, "tasks")
         return _json(TASKS.dump_json(session.tasks([p for p in wanted if p <= MAX_INT32])))
 
     @router.get("/find", response_model=Found)
@@ -101,15 +115,16 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
         """Return the nearest position from `start` on that passes the filter."""
         return _json(FOUND.dump_json(Found(session.find(which, start, step))))
 
-    @router.get("/grid/{class_index}", response_model=GridPage)
+    @router.get("/grid", response_model=GridPage)
     def grid(
         session: Own,
-        class_index: ClassIndex,
+        class_index: Annotated[int | None, Query(ge=0, le=MAX_INT32)] = None,
+        which: TaskFilter = TaskFilter.ALL,
         start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
         count: Annotated[int, Query(ge=0, le=MAX_INT32)] = 100,
     ) -> Response:
-        """Return your tasks for which a class is proposed."""
-        return _json(GRID.dump_json(session.grid(class_index, start, count)))
+        """Return your tasks that pass a filter, for which a class is proposed if one is named."""
+        return _json(GRID.dump_json(session.grid(class_index, start, count, which)))
 
     @router.get("/changes", response_model=Changes)
     def changes(session: Own, since_seq: Annotated[int, Query(ge=0, le=MAX_INT64)]) -> Response:
@@ -117,7 +132,7 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
         return _json(CHANGES.dump_json(session.changes(since_seq)))
 
 
-def _add_pictures(router: APIRouter, own: _Own) -> None:
+def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
     Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
 
     @router.get("/images/{position}", responses=_PICTURE, response_class=Response)
@@ -126,6 +141,17 @@ def _add_pictures(router: APIRouter, own: _Own) -> None:
     ) -> Response:
         """Return a task's image, named by its position among your tasks; no path is ever taken from a caller."""
         return _picture(session.image(position, max_side_px))
+
+    @router.get("/pictures", responses=_PICTURES, response_class=Response)
+    def pictures(
+        session: Own,
+        positions: Annotated[str, Query(pattern=_POSITIONS)],
+        max_side_px: Annotated[int, Query(ge=1, le=_MAX_SMALL_SIDE_PX)],
+    ) -> Response:
+        """Return several tasks' images, small, in one body."""
+        wanted = _several(positions, MAX_IMAGES_AT_ONCE, "images")
+        found = session.images([min(position, MAX_INT32) for position in wanted], max_side_px)
+        return Response(pack_pictures([_placeless(service, one) for one in found]), media_type=_MANY_PICTURES)
 
     @router.get("/sprites/{class_index}", responses=_PICTURE, response_class=Response)
     def sprite(session: Own, class_index: ClassIndex) -> Response:
@@ -208,6 +234,17 @@ def _count(service: Service, caller: Caller, results: list[SaveResult]) -> None:
         for result in results:
             if result.seq is None:
                 log("event refused", user=caller.name, event_id=result.event_id[:64], reason=result.error)
+
+
+def _several(positions: str, most: int, what: str) -> list[int]:
+    wanted = [int(text) for text in positions.split(",")]
+    if len(wanted) > most:
+        raise Refusal(400, "StoreError", f"{len(wanted)} {what} asked for at once; at most {most} are given")
+    return wanted
+
+
+def _placeless(service: Service, picture: Picture | Unreadable) -> Picture | Unreadable:
+    return Unreadable(service.without_places(picture.reason)) if isinstance(picture, Unreadable) else picture
 
 
 def _picture(picture: Picture) -> Response:

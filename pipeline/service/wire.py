@@ -7,6 +7,7 @@ the two cannot drift apart. Nothing here imports a web framework: kernels load t
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from pydantic import Field, TypeAdapter
 
 from pipeline.events import Event, EventKind, Round
 from pipeline.labelspace import ClassInfo, LabelSpace
-from pipeline.session import Changes, GridPage, Progress, SaveResult, SessionInfo, Task
+from pipeline.session import Changes, GridPage, Picture, Progress, SaveResult, SessionInfo, Task, Unreadable
 
 #: The largest 32-bit number: what PostgreSQL's `integer` columns hold.
 MAX_INT32 = 2**31 - 1
@@ -49,6 +50,17 @@ class Found:
     """A position, or None where no task passes the filter."""
 
     position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureHead:
+    """What one of several pictures is: the size of its bytes, or why it has none."""
+
+    n_bytes: int
+    media_type: str = ""
+    width_px: int = 0
+    height_px: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,43 @@ class ClassTable:
         return LabelSpace(classes, name=self.name)
 
 
+def pack_pictures(pictures: Sequence[Picture | Unreadable]) -> bytes:
+    """Return several pictures as one body: the length of the heads (4 bytes), the heads as JSON, the bytes."""
+    heads = [
+        PictureHead(0, reason=picture.reason)
+        if isinstance(picture, Unreadable)
+        else PictureHead(len(picture.data), picture.media_type, picture.width_px, picture.height_px)
+        for picture in pictures
+    ]
+    described = HEADS.dump_json(heads)
+    data = [picture.data for picture in pictures if isinstance(picture, Picture)]
+    return b"".join([len(described).to_bytes(4, "big"), described, *data])
+
+
+def unpack_pictures(body: bytes) -> list[Picture | Unreadable]:
+    """Return the pictures of a body that :func:`pack_pictures` made.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    end = 4 + int.from_bytes(body[:4], "big")
+    pictures: list[Picture | Unreadable] = []
+    for head in HEADS.validate_json(body[4:end]):
+        if head.reason:
+            pictures.append(Unreadable(head.reason))
+            continue
+        data = body[end : end + head.n_bytes]
+        end += head.n_bytes
+        pictures.append(Picture(data, head.media_type, head.width_px, head.height_px))
+    if end != len(body):
+        raise ValueError(f"the pictures end at byte {end} of {len(body)}")
+    return pictures
+
+
 ERROR = TypeAdapter(ErrorBody)
+HEADS = TypeAdapter(list[PictureHead])
 ME = TypeAdapter(Me)
 FOUND = TypeAdapter(Found)
 SAVE_IN = TypeAdapter(SaveIn)

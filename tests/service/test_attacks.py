@@ -127,6 +127,7 @@ def test_a_refiner_sees_evidence_only_on_their_own_images_and_no_names(place: Pl
     place.save("ann", vote("anns-vote-1", 0), vote("anns-vote-9", 9))
     tasks = place.ask(f"{REFINEMENT}/tasks?positions=0,1,2,3,4,5,6,7,8,9", "cleo").json()
     assert [task["image_index"] for task in tasks] == [0, 1, 2, 3]
+    assert tasks[0]["evidence"]["votes"] == {"0": {"A": "yes"}}
     assert '"ann"' not in json.dumps(tasks)
 
 

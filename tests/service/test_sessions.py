@@ -11,15 +11,16 @@ from serving import ServiceProcess, StubHub, assign_small, make_project, vote, w
 from pipeline.errors import DatasetError, StoreError
 from pipeline.events import EventKind, ImageState, Round
 from pipeline.local_session import LocalSession
-from pipeline.project import Project
+from pipeline.project import Project, open_project
 from pipeline.remote_session import RemoteSession
-from pipeline.session import AnnotationSession, TaskFilter
+from pipeline.session import AnnotationSession, TaskFilter, Unreadable
+from pipeline.settings import write_settings
 
 KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytest.mark.postgres)]
 
 
 class Place:
-    """A project and the way to its sessions."""
+    """A project, whose refiners decide blind first or not, and the way to its sessions."""
 
     def __init__(self, project: Project, url: str = "") -> None:
         self.project, self._url = project, url
@@ -34,6 +35,8 @@ class Place:
 def open_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Yield one kind of place, started once; tests use images of their own."""
     project = make_project(tmp_path_factory.mktemp("place"))
+    write_settings(project.settings.with_changes("refinement", blind_first=True), project.root / "mlf.toml")
+    project = open_project(project.root)
     if request.param == "local":
         yield Place(project)
         return
@@ -61,6 +64,7 @@ def test_classes_tasks_pictures_and_grids_are_those_of_the_folder(open_place: Pl
     assert session.sprite(1) == local.sprite(1)
     assert session.example(1, 0) == local.example(1, 0)
     assert session.grid(0, 1, 2) == local.grid(0, 1, 2)
+    assert session.images([4, 99, 0], 40) == local.images([4, 99, 0], 40)
 
 
 def test_a_saved_vote_is_read_back_and_saving_it_again_changes_nothing(open_place: Place) -> None:
@@ -135,11 +139,57 @@ def test_two_tabs_with_clocks_apart_agree_on_the_stores_order(open_place: Place)
 
 def test_refiners_see_votes_without_names(open_place: Place) -> None:
     open_place.session().save([vote("evidence-01", 0, 5)])
+    decision = vote("evidence-02", 0, 5, annotator="cleo", round=Round.REFINEMENT)
+    open_place.session("cleo", Round.REFINEMENT).save([decision])
     task = open_place.session("cleo", Round.REFINEMENT).tasks([0])[0]
     assert task.evidence is not None
     assert set(task.evidence.votes[5]) <= {"A", "B"}
     assert "ann" not in repr(task.evidence)
     assert open_place.session("ben").tasks([0])[0].evidence is None
+
+
+def test_several_pictures_come_at_once_and_one_that_is_not_there_keeps_none_of_the_others(open_place: Place) -> None:
+    session = open_place.session("ben")
+    first, missing, last = session.images([7, 99, 3], 40)
+    assert [first, last] == [session.image(7, 40), session.image(3, 40)]
+    assert isinstance(missing, Unreadable)
+    assert "99" in missing.reason
+    assert session.images([], 40) == []
+    with pytest.raises(StoreError, match="at most 100"):
+        session.images(range(101), 40)
+
+
+def test_a_grid_holds_the_tasks_that_propose_a_class_and_pass_the_filter(open_place: Place) -> None:
+    session = open_place.session("ben")
+    proposing = [i for i in range(10) if 3 in [(i + rank) % 6 for rank in range(4)]]  # as `make_project` ranks them
+    assert session.grid(3, 0, 100).positions == tuple(proposing)
+    assert session.grid(None, 2, 3).positions == (2, 3, 4)
+    assert session.grid(None, 0, 1).n_total == 10
+    unsure = replace(vote("grid-unsure", 8, 3, "unsure"), annotator="ben")
+    session.save([unsure])
+    for class_index, expected in ((3, (8,)), (None, (8,)), (5, (8,)), (0, ())):
+        page = session.grid(class_index, 0, 100, TaskFilter.UNSURE)
+        assert (page.positions, page.n_total) == (expected, len(expected))
+
+
+def test_a_blind_refiner_is_told_the_questions_and_gets_the_answers_after_deciding(open_place: Place) -> None:
+    open_place.session().save([vote("blind-ann-1", 2, 2), vote("blind-ann-2", 2, 3)])
+    open_place.session("ben").save([vote("blind-ben-1", 2, 3, annotator="ben")])
+    refiner = open_place.session("cleo", Round.REFINEMENT)
+    task = refiner.tasks([2])[0]
+    assert task.evidence is None
+    assert 2 in task.disputed
+    assert 3 not in task.disputed
+    comment = replace(
+        vote("blind-cleo-0", 2), annotator="cleo", round=Round.REFINEMENT, kind=EventKind.COMMENT, payload={"text": "?"}
+    )
+    refiner.save([comment])
+    assert refiner.tasks([2])[0].evidence is None
+    refiner.save([vote("blind-cleo-1", 2, 2, "no", annotator="cleo", round=Round.REFINEMENT)])
+    evidence = refiner.tasks([2])[0].evidence
+    assert evidence is not None
+    assert sorted(evidence.votes[3].values()) == ["yes", "yes"]
+    assert evidence.voices == ("A", "B")
 
 
 def test_what_is_not_there_is_a_data_set_error(open_place: Place) -> None:

@@ -57,6 +57,8 @@ export interface Evidence {
   votes: Record<string, Record<string, Vote>>;
   comments: Record<string, string>;
   regions: Record<string, Record<string, Region[]>>;
+  /** Everyone who decided the image, in the order of their letters. */
+  voices: string[];
 }
 
 export interface Task {
@@ -67,6 +69,8 @@ export interface Task {
   proposals: Proposal[];
   state: ImageState;
   evidence: Evidence | null;
+  /** In refinement: the classes to settle. */
+  disputed: number[];
 }
 
 export interface Progress {
@@ -145,8 +149,14 @@ export interface Changes {
   redo: UndoEntry[];
 }
 
+/** One of several pictures; `reason` says why it has no bytes, "" where it has. */
+export interface SmallPictureHead extends PictureHead {
+  position: number;
+  reason: string;
+}
+
 export interface GridPage {
-  class_index: number;
+  class_index: number | null;
   positions: number[];
   n_total: number;
 }
@@ -167,7 +177,11 @@ export interface Requests {
   image: { params: { position: number; max_side_px: number | null }; result: PictureHead };
   sprite: { params: { class_indices: number[] }; result: SpriteHead[] };
   example: { params: { class_index: number; number: number }; result: PictureHead };
-  grid: { params: { class_index: number; start: number; count: number }; result: GridPage };
+  images: { params: { positions: number[]; max_side_px: number }; result: SmallPictureHead[] };
+  grid: {
+    params: { class_index: number | null; start: number; count: number; which: TaskFilter };
+    result: GridPage;
+  };
   save: { params: { events: AnnotationEvent[] }; result: SaveResult[] };
   changes: { params: { since_seq: number }; result: Changes };
   submit: { params: { position: number }; result: null };
