@@ -155,7 +155,7 @@ class Annotator(SessionWidget):
         return None, []
 
     def _mark_region(self, params: Mapping[str, Any]) -> Answer:
-        self.region_marker.open(whole_number(params, "position"), whole_number(params, "class_index"))
+        self.region_marker.mark(whole_number(params, "position"), whole_number(params, "class_index"))
         return None, []
 
     def _regions_saved(self) -> None:

@@ -50,7 +50,7 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         self._session = session
         self._on_saved = on_saved
 
-    def open(self, position: int, class_index: int) -> None:
+    def mark(self, position: int, class_index: int) -> None:
         """Show the image of a task, and what is marked on it for one class so far.
 
         Raises
