@@ -31,8 +31,7 @@ def proposal_sheet(project: Project, n_images: int = 6, n_classes: int = 10, see
     chosen = sorted(Random(seed).sample(range(reader.n_images), min(n_images, reader.n_images)))
     images = pq.read_table(project.images_path, columns=["image_id", "path", "original_label"]).take(chosen).to_pylist()
     figures = [
-        _figure(project, image, row, n_classes)
-        for image, row in zip(images, reader.rows(chosen).values(), strict=True)
+        _figure(project, image, row, n_classes) for image, row in zip(images, reader.rows(chosen).values(), strict=True)
     ]
     grid = "display:grid;grid-template-columns:repeat(auto-fill,minmax(14rem,1fr));gap:1.25rem"
     return Html(f'<div style="{grid}">{"".join(figures)}</div>')

@@ -71,6 +71,10 @@ def execute(
 class _SamePythonKernelManager(AsyncKernelManager):
     """Starts kernels of the Python that runs, with the code that runs, whatever kernels are installed elsewhere."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        # Sockets in a folder of this account: nobody else on the machine can listen in.
+        super().__init__(**{"transport": "ipc", **kwargs})
+
     @property
     def kernel_spec(self) -> KernelSpec:
         path = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
@@ -120,7 +124,7 @@ def _interrupting_the_kernel() -> Iterator[_Interrupts]:
         signal.signal(signal.SIGINT, before)
 
 
-class _StageEngine(NBClientEngine):
+class _StageEngine(NBClientEngine):  # type: ignore[misc] # papermill is untyped
     """Papermill's own engine, with our kernels."""
 
     @classmethod
