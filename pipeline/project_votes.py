@@ -124,7 +124,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
         reader = probing if row.image_index in probes else ordinary
         reader.add(Round.ANNOTATION, row.annotator, row.image_index, row.state)
     annotation = ordinary.votes()
-    refining = _RoundReader(vocabularies, spared=_ticked_by_all(annotation))
+    refining = _RoundReader(vocabularies, spared=_ticked_by_all(annotation, ordinary.sessions()))
     for row in store.iter_states(Round.REFINEMENT):
         refining.add(Round.REFINEMENT, row.annotator, row.image_index, row.state)
     comments = sorted([*ordinary.comments, *refining.comments], key=lambda comment: comment.image_index)
@@ -252,10 +252,11 @@ class _RoundReader:
         return dict(zip(("images", "classes", "annotators"), self.vocabularies.arrays(), strict=True))
 
 
-def _ticked_by_all(votes: VoteArrays) -> NDArray[np.int64]:
-    counts = votes.item_counts()
-    totals = counts.sum(axis=1)
-    ticked: NDArray[np.int64] = item_keys(votes)[(totals > 1) & (counts[:, YES] == totals)]
+def _ticked_by_all(votes: VoteArrays, sessions: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the keys of the items that everyone who decided their image ticked."""
+    n_annotators = np.bincount(sessions["image"].to_numpy(dtype=np.int64), minlength=votes.n_images)
+    is_ticked = votes.item_counts()[:, YES] == n_annotators[votes.item_image]
+    ticked: NDArray[np.int64] = item_keys(votes)[is_ticked]
     return ticked
 
 
