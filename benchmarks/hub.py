@@ -38,7 +38,7 @@ from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError
 from pipeline.events import Round
 from pipeline.hub.accounts import Role
-from pipeline.hub.launch import PreparedHub, find_proxy, prepare_hub
+from pipeline.hub.launch import PreparedHub, find_proxy, hub_log, prepare_hub
 from pipeline.project import Project
 from pipeline.proposals.writer import write_proposals
 from pipeline.schemas import PROPOSALS
@@ -113,22 +113,6 @@ def make_project(folder: Path, n_images: int, annotators: Sequence[str]) -> Proj
     return project
 
 
-def reachable_python(folder: Path) -> str:
-    """Return an interpreter that other accounts may run: this one, or the system's with this one's packages."""
-    closed = [p for p in Path(sys.executable).resolve().parents if not p.stat().st_mode & 0o001]
-    if os.geteuid() != 0 or not closed:
-        return sys.executable
-    system = Path(f"/usr/bin/python3.{sys.version_info.minor}")
-    if not system.exists():
-        raise ProjectError(f"{sys.executable} is closed to other accounts and there is no {system}")
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "python").symlink_to(system)
-    (folder / "pyvenv.cfg").write_text(f"home = {system.parent}\ninclude-system-site-packages = false\n")
-    for name in ("lib", "share", "etc"):
-        (folder / name).symlink_to(Path(sys.prefix) / name)
-    return str(folder / "bin" / "python")
-
-
 def installed_proxy(folder: Path) -> str:
     """Return configurable-http-proxy, installed into `folder` by npm where it is not there yet."""
     try:
@@ -148,15 +132,16 @@ def installed_proxy(folder: Path) -> str:
 def running_hub(
     project: Project, people: dict[str, list[Role]], state: Path, proxy: str, **options: Any
 ) -> Iterator[PreparedHub]:
-    """Run a hub until the block ends."""
-    python = reachable_python(state.parent / "python")
-    prepared = prepare_hub(
-        project, people, state=state, port=0, proxy_command=[proxy], session_python=python, **options
-    )
-    log = state / "private" / "hub.log"
+    """Run a hub until the block ends; it is started again when it is killed, as by `mlf hub`."""
+    prepared = prepare_hub(project, people, state=state, port=0, proxy_command=[proxy], **options)
+    log = hub_log(state)
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            prepared.command, env=dict(prepared.environment), cwd=state / "private", stdout=sink, stderr=sink
+            [sys.executable, "-m", "pipeline.hub.keeper", *prepared.command],
+            env=dict(prepared.environment),
+            cwd=state / "private",
+            stdout=sink,
+            stderr=sink,
         )
     try:
         _wait_for(lambda: _answers(prepared.url + "hub/health"), 60, lambda: f"no hub:\n{log.read_text()[-4000:]}")

@@ -29,6 +29,7 @@ c.ConfigurableHTTPProxy.pid_file = str(state / "private" / "proxy.pid")
 # --- What the Hub itself remembers. `private` is closed to every account but the Hub's.
 c.JupyterHub.db_url = f"sqlite:///{state / 'private' / 'hub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(state / "private" / "cookie_secret")
+c.JupyterHub.pid_file = str(state / "private" / "hub.pid")
 
 # --- Who may come in: the accounts file, and nobody else.
 c.JupyterHub.authenticator_class = "pipeline.hub.authenticator.AccountsAuthenticator"
@@ -50,8 +51,11 @@ c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
 c.JupyterHub.concurrent_spawn_limit = 20
+#: Whoever comes back to the address of a session that has ended gets a new one without being asked.
+c.JupyterHub.implicit_spawn_seconds = 0.5
 
-# --- The service: a child of the Hub under the Hub's own account, the only process that opens the project's store.
+# --- The service: a child of the Hub under the Hub's own account, the only process that opens the project's store. A
+# keeper starts it again at once when it is killed, and ends it with the Hub.
 c.JupyterHub.services = [
     {
         "name": "mlf",

@@ -34,13 +34,10 @@ def hub(
 
     Example: sudo mlf hub birds --researchers maria --reviewers tom
     """
-    import subprocess
-    import sys
-
     from pipeline.assignment.apply import open_project_store
     from pipeline.events import Round
     from pipeline.hub.accounts import Role
-    from pipeline.hub.launch import default_state_dir, end_left_over_proxy, prepare_hub
+    from pipeline.hub.launch import default_state_dir, hub_log, prepare_hub, run_hub
     from pipeline.project import open_project
 
     opened = open_project(project)
@@ -61,7 +58,7 @@ def hub(
         people,
         state=state or default_state_dir(opened),
         port=port,
-        session_python=session_python or sys.executable,
+        session_python=session_python or "",
         share_account=share_account,
         renew=_names(new_password),
     )
@@ -79,20 +76,9 @@ def hub(
             "are not protected from the people who log in. Run as root to give every session an account of its own."
         )
     typer.echo(f"Log in at {prepared.url}   (Ctrl-C stops the hub; its files are in {prepared.state})")
-    log = prepared.state / "private" / "hub.log"
-    with log.open("ab") as sink:
-        log.chmod(0o600)
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            prepared.command, env=dict(prepared.environment), cwd=prepared.state / "private", stdout=sink, stderr=sink
-        )
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            typer.echo("Stopping the hub …")
-            code = process.wait()
-    end_left_over_proxy(prepared.state)
-    if code not in {0, -2}:
-        typer.echo(f"The hub stopped with code {code}; its log is {log}", err=True)
+    code = run_hub(prepared)
+    if code:
+        typer.echo(f"The hub does not start (code {code}); its log is {hub_log(prepared.state)}", err=True)
         raise typer.Exit(1)
 
 

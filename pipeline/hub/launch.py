@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
 import html
 import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import sys
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Account, Role, make_account, read_accounts, write_accounts
+from pipeline.hub.interpreter import closed_folder, session_interpreter
+from pipeline.hub.keeper import Keeper
+from pipeline.hub.leftovers import end_left_over
+from pipeline.hub.notebooks import place_notebooks
 from pipeline.project import Project
 
 _CONFIG_NAME = "jupyterhub_config.py"
-_NOTEBOOKS = ("2_annotate.ipynb", "4_refine.ipynb")
-_SOURCE_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SOURCE_ROOT = _PACKAGE.parent
+_PORTS = ("hub_port", "proxy_port", "service_port")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def prepare_hub(
     port: int = 8000,
     proxy_command: Sequence[str] = (),
     service_command: Sequence[str] = (),
-    session_python: str = sys.executable,
+    session_python: str = "",
     share_account: bool = False,
     renew: Iterable[str] = (),
 ) -> PreparedHub:
@@ -91,7 +96,7 @@ def prepare_hub(
     service_command
         How to run the service; `mlf serve` on the project where left out.
     session_python
-        Interpreter of the sessions.
+        Interpreter of the sessions; left out, this one, or one like it that other accounts may run.
     share_account
         Run all sessions under the Hub's own account although it is root.
     renew
@@ -106,23 +111,23 @@ def prepare_hub(
     proxy = list(proxy_command) or [find_proxy()]
     _make_folders(state)
     if use_own_uids:
-        _check_reachable(Path(session_python), "the Python interpreter", "install Python and multilabelfy below /opt")
         _check_reachable(state, "the hub's folder", "choose another with --state")
+        _check_reachable(_PACKAGE, "multilabelfy", "install it below /opt")
         _close_project(project)
+        session_python = session_python or session_interpreter(state / "python")
+    session_python = session_python or sys.executable
     private = state / "private"
-    notebooks = state / "notebooks"
     accounts, passwords = _update_accounts(private / "accounts.json", people, set(renew))
-    _copy_notebooks(notebooks)
+    missing_notebooks = place_notebooks(state / "notebooks")
     config = state / _CONFIG_NAME
     if not config.exists():
         shutil.copyfile(_find_deploy_config(), config)
-    end_left_over_proxy(state)
-    port, hub_port, proxy_port, service_port = _free_ports(port)
+    with alone(state):  # a hub that runs must not lose its ports
+        end_left_over(state)
+        ports = _free_ports(port, _ports_before(private / "hub.json"))
+    port = ports["port"]
     hub = {
-        "port": port,
-        "hub_port": hub_port,
-        "proxy_port": proxy_port,
-        "service_port": service_port,
+        **ports,
         "proxy_command": proxy,
         "session_python": session_python,
         "use_own_uids": use_own_uids,
@@ -142,8 +147,57 @@ def prepare_hub(
         passwords=passwords,
         accounts=accounts,
         use_own_uids=use_own_uids,
-        missing_notebooks=tuple(name for name in _NOTEBOOKS if not (notebooks / name).exists()),
+        missing_notebooks=missing_notebooks,
     )
+
+
+def run_hub(prepared: PreparedHub) -> int:
+    """Run a prepared hub until SIGINT or SIGTERM; returns 0, or the exit code of a Hub that does not start.
+
+    A Hub that is killed is started again and finds its sessions, which went on meanwhile: all addresses stay.
+    What the Hub writes goes to `private/hub.log`.
+
+    Raises
+    ------
+    ProjectError
+        If this project's hub runs already.
+    """
+    with alone(prepared.state), hub_log(prepared.state).open("ab") as log:
+        log_path = hub_log(prepared.state)
+        log_path.chmod(0o600)
+        code = Keeper(
+            prepared.command,
+            environment=prepared.environment,
+            folder=prepared.state / "private",
+            output=log,
+            max_quick_failures=3,
+        ).run()
+        end_left_over(prepared.state)
+    return code
+
+
+def hub_log(state: Path) -> Path:
+    """Return where a hub's log lies."""
+    return state / "private" / "hub.log"
+
+
+@contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """Hold the lock of a hub's folder.
+
+    Raises
+    ------
+    ProjectError
+        If another process holds it.
+    """
+    with (state / "private" / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ProjectError(
+                f"the hub in {state} is running already; stop it first (Ctrl-C where `mlf hub` runs)"
+            ) from error
+        yield
 
 
 def find_proxy() -> str:
@@ -166,20 +220,6 @@ def find_proxy() -> str:
     return found
 
 
-def end_left_over_proxy(state: Path) -> None:
-    """End the proxy of a hub that was killed: it would hold the port, and nobody has its token any more."""
-    try:
-        pid = int((state / "private" / "proxy.pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):
-        return
-    if b"configurable-http-proxy" in command:
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 5
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-
 def _make_folders(state: Path) -> None:
     state.mkdir(parents=True, exist_ok=True)
     for name, mode in (("", 0o711), ("private", 0o700), ("homes", 0o711), ("notebooks", 0o755)):
@@ -196,14 +236,12 @@ def _close_project(project: Project) -> None:
 
 def _check_reachable(path: Path, what: str, remedy: str) -> None:
     """Raise unless any account may come to `path`, links followed."""
-    seen = {path.absolute(), path.resolve()}
-    for start in seen:
-        for folder in start.parents:
-            if folder.exists() and not folder.stat().st_mode & 0o001:
-                raise ProjectError(
-                    f"{what} lies at {start}, and {folder} is closed to other accounts, so sessions under accounts of "
-                    f"their own cannot start; {remedy}, or give --share-account, which leaves the store unprotected"
-                )
+    closed = closed_folder(path)
+    if closed is not None:
+        raise ProjectError(
+            f"{what} lies at {path}, and {closed} is closed to other accounts, so sessions under accounts of their own "
+            f"cannot start; {remedy}, or give --share-account, which leaves the store unprotected"
+        )
 
 
 def _update_accounts(
@@ -226,45 +264,57 @@ def _update_accounts(
     return accounts, passwords
 
 
-def _copy_notebooks(target: Path) -> None:
-    for name in _NOTEBOOKS:
-        source = _SOURCE_ROOT / "notebooks" / name
-        if source.exists():
-            shutil.copyfile(source, target / name)
-            (target / name).chmod(0o644)
-
-
 def _find_deploy_config() -> Path:
-    config = _SOURCE_ROOT / "deploy" / "jupyterhub" / _CONFIG_NAME
-    if not config.exists():
-        raise ProjectError(
-            f"no {config}; put deploy/jupyterhub/{_CONFIG_NAME} of the source code into the hub's folder (--state)"
-        )
-    return config
+    places = (_SOURCE_ROOT / "deploy" / "jupyterhub", _PACKAGE / "deploy" / "jupyterhub")  # a checkout, a wheel
+    for folder in places:
+        if (folder / _CONFIG_NAME).is_file():
+            return folder / _CONFIG_NAME
+    raise ProjectError(f"this installation has no {_CONFIG_NAME} (looked in {', '.join(map(str, places))})")
 
 
-def _free_ports(port: int) -> tuple[int, int, int, int]:
-    sockets = [socket.socket() for _ in range(4)]
+def _ports_before(path: Path) -> dict[str, int]:
+    """Return the ports that this hub had: sessions that outlived it know no others."""
     try:
-        try:
-            sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sockets[0].bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ProjectError(
-                f"port {port} is taken ({error}); choose another with --port, or 0 for a free one"
-            ) from error
-        for other in sockets[1:]:
-            other.bind(("127.0.0.1", 0))
-        a, b, c, d = (s.getsockname()[1] for s in sockets)
-        return a, b, c, d
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {name: int(content[name]) for name in _PORTS}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _free_ports(port: int, before: Mapping[str, int]) -> dict[str, int]:
+    sockets: dict[str, socket.socket] = {}
+    try:
+        sockets["port"] = _bound(port)
+        for name in _PORTS:
+            try:
+                sockets[name] = _bound(before.get(name, 0))
+            except OSError:
+                sockets[name] = _bound(0)
+        return {name: int(s.getsockname()[1]) for name, s in sockets.items()}
+    except OSError as error:
+        raise ProjectError(
+            f"port {port} is taken ({error}); choose another with --port, or 0 for a free one"
+        ) from error
     finally:
-        for each in sockets:
+        for each in sockets.values():
             each.close()
+
+
+def _bound(port: int) -> socket.socket:
+    opened = socket.socket()
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind(("127.0.0.1", port))
+    except OSError:
+        opened.close()
+        raise
+    return opened
 
 
 def _service_command(project: Project) -> list[str]:
     run = "import typer; from pipeline.commands.serve import serve; typer.run(serve)"
-    return [sys.executable, "-c", run, str(project.root.resolve())]
+    keeper = [sys.executable, "-m", "pipeline.hub.keeper"]
+    return [*keeper, sys.executable, "-c", run, str(project.root.resolve())]
 
 
 def _python_path() -> dict[str, str]:

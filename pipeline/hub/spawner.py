@@ -18,6 +18,7 @@ from tornado import web
 from traitlets import Bool, Dict, Unicode
 
 from pipeline.hub.accounts import Account, Role, read_accounts
+from pipeline.hub.notebooks import FOR_RESEARCHERS
 
 #: The page each role works on, the first match counts.
 _LANDING = ((Role.RESEARCHERS, "/lab"), (Role.REFINERS, "4_refine.ipynb"), (Role.ANNOTATORS, "2_annotate.ipynb"))
@@ -51,6 +52,8 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             raise _refusal("Reviewers read the reports and need no session of their own.")
         self.home_dir = str(self._make_home(account))
         is_researcher = landing == "/lab"
+        if is_researcher:
+            self._give_notebooks(account)
         self.default_url = landing if is_researcher else f"/voila/render/{landing}"
         self.notebook_dir = self.home_dir if is_researcher else self.notebooks_dir
         self.args = _laboratory_arguments() if is_researcher else _single_notebook_arguments()
@@ -91,6 +94,19 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         if self.use_own_uids:
             os.chown(home, account.uid, account.uid)
         return home
+
+    def _give_notebooks(self, account: Account) -> None:
+        """Put a researcher's own copies into their folder; what they have changed stays."""
+        for name in FOR_RESEARCHERS:
+            source, target = Path(self.notebooks_dir) / name, Path(self.home_dir) / name
+            if not source.exists() or os.path.lexists(target):
+                continue
+            # The folder is theirs: a link that they put there must not lead the Hub's pen elsewhere.
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(source.read_bytes())
+                if self.use_own_uids:
+                    os.fchown(file.fileno(), account.uid, account.uid)
 
 
 def landing_url(handler: Any, accounts_path: str) -> str:
