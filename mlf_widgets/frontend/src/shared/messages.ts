@@ -118,6 +118,8 @@ export interface SessionInfo {
   refinement: RefinementSettings;
   is_simulated: boolean;
   is_driven?: boolean;
+  /** The class that the grid opens with, where one was given. */
+  class_index?: number | null;
 }
 
 export interface PictureHead {

@@ -1,0 +1,244 @@
+/** What the grid does: it asks which tasks there are for a class, and turns ticks into votes on that class alone. */
+
+import { signal } from "@preact/signals";
+import type { SessionInfo, TaskFilter, Vote } from "../shared/messages.ts";
+import { Pictures } from "../shared/pictures.ts";
+import type { Channel } from "../shared/protocol.ts";
+import { type Action, SessionController } from "../shared/session_controller.ts";
+import { Thumbnails } from "../shared/thumbnails.ts";
+import {
+  type Dialog,
+  type GridState,
+  type Happening,
+  INITIAL_STATE,
+  neighbour,
+  pageCount,
+  positionsOfPage,
+  reduce,
+  unanswered,
+} from "./state.ts";
+
+/** As many positions as are asked for at once; more tasks of one class than this are named, not listed. */
+const MAX_LISTED = 20_000;
+const MAX_TASKS_AT_ONCE = 100;
+export const SMALL_PX = 224;
+const UUID_LENGTH = 36;
+
+export class GridController extends SessionController<GridState, Happening> {
+  thumbnails: Thumbnails | null = null;
+  pictures: Pictures | null = null;
+  /** Whether a tile has been on the screen; the view tells. */
+  hasSeen: (position: number) => boolean = () => true;
+  /** Bring a tile to where it can be seen; the view does. */
+  reveal: (position: number) => void = () => {};
+  /** How many tiles stand in a row; the view tells. */
+  readonly n_columns = signal(1);
+
+  constructor(channel: Channel) {
+    super(channel, INITIAL_STATE, reduce);
+  }
+
+  override close(): void {
+    super.close();
+    this.thumbnails?.close();
+    this.pictures?.close();
+  }
+
+  // --- what is shown ---
+
+  async choose(class_index: number | null, which: TaskFilter = this.state.value.which): Promise<void> {
+    this.dispatch({ type: "chose", class_index, which });
+    await this.list();
+  }
+
+  async list(): Promise<void> {
+    const { class_index, which } = this.state.value;
+    if (class_index !== null) this.pictures?.want([], [class_index]);
+    try {
+      const params = { class_index, start: 0, count: MAX_LISTED, which };
+      const { result } = await this.client.request("grid", params);
+      const now = this.state.value;
+      if (now.class_index !== class_index || now.which !== which) return; // another choice came between
+      this.dispatch({ type: "listed", page: result });
+      await this.fetch();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  turnPage(page: number): void {
+    if (page < 0) {
+      this.say("This is the first page");
+      return;
+    }
+    if (page >= pageCount(this.state.value)) {
+      this.say("This is the last page");
+      return;
+    }
+    this.dispatch({ type: "turned_to_page", page });
+    this.say(`Page ${page + 1} of ${pageCount(this.state.value)}`);
+    void this.fetch();
+  }
+
+  resizePage(page_size: number): void {
+    this.dispatch({ type: "resized_page", page_size });
+    void this.fetch();
+  }
+
+  /** Go to another tile, `step` further on. */
+  move(step: number): void {
+    const target = neighbour(this.state.value, step);
+    if (target === undefined) return;
+    this.goTo(target);
+  }
+
+  goTo(position: number): void {
+    const { page } = this.state.value;
+    this.dispatch({ type: "moved_to", position });
+    if (this.state.value.page !== page) void this.fetch();
+    this.reveal(position);
+  }
+
+  open(dialog: Dialog | null): void {
+    if (dialog?.kind === "search") this.searchIndex();
+    this.dispatch({ type: "dialog", dialog });
+    if (dialog?.kind === "look") this.pictures?.want([dialog.position], []);
+  }
+
+  // --- deciding ---
+
+  /** Vote on the class for one image, as a click or a key does: the same vote again takes it back. */
+  toggle(position: number, vote: Vote): void {
+    const { class_index, entries } = this.state.value;
+    const entry = entries.get(position);
+    if (class_index === null) {
+      this.say("Choose a class first");
+      return;
+    }
+    if (entry === undefined || !this.canBeJudged(position)) return;
+    const isOn = entry.state.votes[String(class_index)] === vote;
+    this.record([this.voteOn(position, class_index, isOn ? "clear" : vote)]);
+    this.say(`${entry.task.image_id}: ${isOn ? "cleared" : vote}`);
+  }
+
+  /**
+   * Say `no`, for this class alone, of every image of the page that has no vote on it and has been on the screen.
+   *
+   * What has not been seen yet is brought into view instead; confirming again takes it.
+   */
+  confirmPage(): void {
+    const state = this.state.value;
+    const { class_index } = state;
+    if (class_index === null) {
+      this.say("Choose a class first");
+      return;
+    }
+    const open = unanswered(state);
+    const isMissing = positionsOfPage(state).some((position) => !state.entries.has(position));
+    const judged = open.filter((position) => this.canBeJudged(position) && this.hasSeen(position));
+    const unseen = open.filter((position) => this.canBeJudged(position) && !this.hasSeen(position));
+    this.record(judged.map((position) => this.voteOn(position, class_index, "no")));
+    if (unseen[0] !== undefined) {
+      this.goTo(unseen[0]);
+      this.say(
+        `${judged.length} confirmed; ${unseen.length} were not on screen yet: look, then confirm again`,
+      );
+    } else if (isMissing || open.length > judged.length) {
+      this.say(`${judged.length} confirmed; ${open.length - judged.length} cannot be shown and stay open`);
+    } else if (state.page + 1 < pageCount(state)) {
+      this.turnPage(state.page + 1);
+      this.say(`${judged.length} confirmed; page ${state.page + 2} of ${pageCount(state)}`);
+    } else {
+      this.say(`${judged.length} confirmed; this was the last page`);
+    }
+  }
+
+  /** Take back every vote on this class on this page. */
+  clearPage(): void {
+    const { class_index, entries } = this.state.value;
+    if (class_index === null) return;
+    const voted = positionsOfPage(this.state.value).filter(
+      (position) => entries.get(position)?.state.votes[String(class_index)] !== undefined,
+    );
+    this.record(voted.map((position) => this.voteOn(position, class_index, "clear")));
+    this.say(voted.length === 0 ? "Nothing to clear on this page" : `${voted.length} cleared`);
+  }
+
+  /** Take the last action back, or bring it again; what was confirmed as a page goes together. */
+  async undo(kind: "undo" | "redo"): Promise<void> {
+    const stack = this.state.value.stacks[kind];
+    const last = stack.at(-1);
+    if (last === undefined) {
+      this.say(kind === "undo" ? "Nothing to undo" : "Nothing to redo");
+      return;
+    }
+    const batch = last[0].slice(0, UUID_LENGTH);
+    const together = stack.filter(([event_id]) => event_id.slice(0, UUID_LENGTH) === batch).reverse();
+    const missing = together
+      .map(([, position]) => position)
+      .filter((p) => p >= 0 && !this.state.value.entries.has(p));
+    await this.loadMissing(missing);
+    const { entries } = this.state.value;
+    const actions = together.flatMap(([target, position]): Action[] => {
+      const entry = entries.get(position);
+      if (entry === undefined) return [];
+      return [{ image_index: entry.task.image_index, kind, payload: { target }, shown: [] }];
+    });
+    if (actions.length < together.length) {
+      this.say("The images are not there yet; try again");
+      return;
+    }
+    this.record(actions);
+    if (this.state.value.positions.includes(last[1])) this.goTo(last[1]);
+    const n_images = actions.length === 1 ? "" : ` on ${actions.length} images`;
+    this.say(kind === "undo" ? `Undone${n_images}` : `Done again${n_images}`);
+  }
+
+  private voteOn(position: number, class_index: number, vote: Vote | "clear"): Action {
+    const image_index = this.state.value.entries.get(position)?.task.image_index ?? -1;
+    // Only the class that is asked about was shown: no other class gets a word by this.
+    return { image_index, kind: "vote", payload: { class_index, vote }, shown: [class_index] };
+  }
+
+  /** Whether its picture has arrived; an image that cannot be seen is not judged here. */
+  private canBeJudged(position: number): boolean {
+    return this.thumbnails?.get(position) !== undefined;
+  }
+
+  // --- fetching ---
+
+  protected override opened(info: SessionInfo): void {
+    const ready = () => {
+      this.pictures_version.value++;
+    };
+    this.thumbnails = new Thumbnails(
+      (positions) => this.client.request("images", { positions, max_side_px: SMALL_PX }),
+      ready,
+    );
+    this.pictures = new Pictures(this.client, info.annotation.display_px, 96, ready);
+    void this.choose(info.class_index ?? null);
+  }
+
+  async fetch(): Promise<void> {
+    const state = this.state.value;
+    const shown = positionsOfPage(state);
+    const ahead = positionsOfPage(state, state.page + 1);
+    this.thumbnails?.want([...shown, ...ahead]);
+    if (state.class_index !== null) this.pictures?.want([], [state.class_index]);
+    await this.loadMissing([...shown, ...ahead]);
+  }
+
+  private async loadMissing(positions: readonly number[]): Promise<void> {
+    const { entries } = this.state.value;
+    const missing = [...new Set(positions)].filter((p) => !entries.has(p) && !this.asked.has(p));
+    for (let first = 0; first < missing.length; first += MAX_TASKS_AT_ONCE) {
+      await this.loadTasks(missing.slice(first, first + MAX_TASKS_AT_ONCE));
+    }
+  }
+
+  protected override forgetFailures(): void {
+    this.thumbnails?.forgetFailures();
+    this.pictures?.forgetFailures();
+    if (!this.state.value.isListed) void this.list();
+  }
+}

@@ -1,0 +1,100 @@
+/** One image of the grid: its picture, a checkbox, and what is known of it. */
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+
+export interface TilePictureProps {
+  bitmap: ImageBitmap | undefined;
+  /** Why there is no picture, in words. */
+  failure: string | undefined;
+  hasImage: boolean;
+  /** Its task has arrived. */
+  isKnown: boolean;
+  onDrawn(isDrawn: boolean): void;
+}
+
+export function TilePicture({ bitmap, failure, hasImage, isKnown, onDrawn }: TilePictureProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useLayoutEffect(() => {
+    const element = canvas.current;
+    if (element === null) return;
+    if (bitmap === undefined || bitmap.width === 0) {
+      element.getContext("2d")?.clearRect(0, 0, element.width, element.height);
+      onDrawn(isKnown && (!hasImage || failure !== undefined));
+      return;
+    }
+    if (element.width !== bitmap.width) element.width = bitmap.width;
+    if (element.height !== bitmap.height) element.height = bitmap.height;
+    element.getContext("2d")?.drawImage(bitmap, 0, 0);
+    onDrawn(isKnown);
+  }, [bitmap, failure, hasImage, isKnown]);
+  const words = hasImage ? failure : "This image has no file";
+  return (
+    <span class="mlf-tile-picture">
+      <canvas ref={canvas} />
+      {words !== undefined && (
+        <span class="mlf-tile-failure" title={words}>
+          Cannot be shown
+        </span>
+      )}
+    </span>
+  );
+}
+
+export type TileWord = "yes" | "no" | "unsure" | "unticked" | "open";
+
+export const WORDS: Record<TileWord, string> = {
+  yes: "yes",
+  no: "no",
+  unsure: "unsure",
+  unticked: "no: left unticked",
+  open: "not answered",
+};
+
+export interface TileProps extends TilePictureProps {
+  number: number;
+  name: string;
+  class_index: number;
+  word: TileWord;
+  /** What else is known, as "commented"; shown small. */
+  notes: readonly string[];
+  isCurrent: boolean;
+  isOff: boolean;
+  onTick(): void;
+  onFocus(): void;
+  onLook(): void;
+  onElement(element: HTMLElement | null): void;
+}
+
+export function Tile(props: TileProps) {
+  const { number, name, class_index, word, notes, isCurrent, isOff, onTick, onFocus, onLook, onElement } =
+    props;
+  return (
+    <li
+      ref={onElement}
+      class={`mlf-tile mlf-tile-${word}${isCurrent ? " mlf-tile-current" : ""}`}
+      data-position={number}
+    >
+      <label class="mlf-tile-label" title={name} onDblClick={onLook}>
+        <TilePicture {...props} />
+        <span class="mlf-tile-foot">
+          <input
+            type="checkbox"
+            data-class-id={class_index}
+            data-position={number}
+            aria-label={`${name}: ${WORDS[word]}`}
+            checked={word === "yes"}
+            disabled={isOff}
+            tabIndex={isCurrent ? 0 : -1}
+            onFocus={onFocus}
+            onClick={(event) => {
+              event.preventDefault(); // the state is what the events imply, not what the box says
+              onTick();
+            }}
+          />
+          <span class="mlf-tile-word">{word === "open" || word === "yes" ? "" : WORDS[word]}</span>
+          <span class="mlf-tile-notes">{notes.join(" · ")}</span>
+        </span>
+      </label>
+    </li>
+  );
+}

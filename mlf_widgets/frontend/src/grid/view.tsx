@@ -1,0 +1,406 @@
+/** The grid: one class, many images, a checkbox each. It only draws; `controller.ts` acts. */
+
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { hasUnsure, isDecided } from "../shared/fold.ts";
+import type { TaskFilter } from "../shared/messages.ts";
+import { ClassSearchBox } from "../shared/views/class_search.tsx";
+import { Dialog } from "../shared/views/dialog.tsx";
+import { ExampleStrip } from "../shared/views/example_strip.tsx";
+import { ImageStage, Stage } from "../shared/views/image_stage.tsx";
+import { SavedState } from "../shared/views/saved_state.tsx";
+import type { GridController } from "./controller.ts";
+import { GRID_BINDINGS } from "./keys.ts";
+import type { GridScreen } from "./screen.ts";
+import { type GridState, PAGE_SIZES, pageCount, positionsOfPage, unanswered, wordOn } from "./state.ts";
+import { Tile, type TileWord } from "./tile.tsx";
+
+const FILTERS: Record<TaskFilter, string> = {
+  all: "all images",
+  not_done: "not done",
+  done: "done",
+  unsure: "unsure",
+  commented: "commented",
+};
+
+export interface GridViewProps {
+  screen: GridScreen;
+}
+
+export function GridView({ screen }: GridViewProps) {
+  const { controller } = screen;
+  const state = controller.state.value;
+  const version = controller.pictures_version.value;
+  const classes = controller.classes.value;
+  useLayoutEffect(() => screen.rendered(), [state, version, classes]);
+  if (state.info === null) {
+    return (
+      <p class="mlf-grid-message" role={state.error ? "alert" : "status"}>
+        {state.error || "Opening…"}
+      </p>
+    );
+  }
+  return (
+    <>
+      <Question controller={controller} state={state} />
+      <Bar controller={controller} state={state} />
+      {state.error !== "" && (
+        <p class="mlf-grid-error" role="alert">
+          {state.error}
+        </p>
+      )}
+      <Tiles screen={screen} state={state} />
+      <Pager controller={controller} state={state} />
+      <p class="mlf-said" role="status">
+        {state.said}
+      </p>
+      <Dialogs controller={controller} state={state} />
+    </>
+  );
+}
+
+interface PartProps {
+  controller: GridController;
+  state: GridState;
+}
+
+function Question({ controller, state }: PartProps) {
+  const classes = controller.classes.value;
+  const { class_index, info } = state;
+  const name = class_index === null ? null : (classes?.names[class_index] ?? "");
+  const synonyms = class_index === null ? "" : (classes?.synonyms[class_index] ?? []).join(", ");
+  const definition = class_index === null ? "" : (classes?.definitions[class_index] ?? "");
+  const sprite = class_index === null ? undefined : controller.pictures?.sprite(class_index);
+  return (
+    <header class="mlf-grid-question">
+      <div class="mlf-grid-words">
+        <h2>
+          {name === null ? (
+            "Your images"
+          ) : (
+            <>
+              Which of these show <em>{name}</em>?
+            </>
+          )}
+        </h2>
+        <p class="mlf-grid-meaning">{[synonyms, definition].filter((text) => text !== "").join(" — ")}</p>
+      </div>
+      {sprite !== undefined && sprite.head.n_examples > 0 && (
+        <ExampleStrip
+          sprite={sprite}
+          layout={{ side_px: 56, n_columns: sprite.head.n_examples, gap_px: 3 }}
+          label={`Examples of ${name}`}
+          onPick={() => {}}
+        />
+      )}
+      {info?.is_simulated && <span class="mlf-badge">simulated annotator</span>}
+    </header>
+  );
+}
+
+function Bar({ controller, state }: PartProps) {
+  const filter = useRef<HTMLSelectElement>(null);
+  const n_open = unanswered(state).length;
+  const { undo, redo } = state.stacks;
+  return (
+    <div class="mlf-grid-bar" role="toolbar" aria-label="Grid">
+      <button
+        type="button"
+        data-mlf-action="search"
+        title="Choose a class (s)"
+        onClick={() => controller.open({ kind: "search" })}
+      >
+        {state.class_index === null ? "Choose a class…" : "Another class…"}
+      </button>
+      <label>
+        <span>Show</span>{" "}
+        <select
+          ref={filter}
+          data-mlf-action="filter"
+          value={state.which}
+          title="Filter (l)"
+          onChange={(event) => controller.choose(state.class_index, event.currentTarget.value as TaskFilter)}
+        >
+          {Object.entries(FILTERS).map(([value, words]) => (
+            <option key={value} value={value}>
+              {words}
+            </option>
+          ))}
+        </select>
+      </label>
+      <span class="mlf-grow" />
+      <button
+        type="button"
+        data-mlf-action="undo"
+        disabled={undo.length === 0}
+        title="Undo (z)"
+        onClick={() => controller.undo("undo")}
+      >
+        Undo
+      </button>
+      <button
+        type="button"
+        data-mlf-action="redo"
+        disabled={redo.length === 0}
+        title="Redo (Z)"
+        onClick={() => controller.undo("redo")}
+      >
+        Redo
+      </button>
+      <button
+        type="button"
+        data-mlf-action="clear"
+        disabled={state.class_index === null}
+        title="Clear every vote on this page for this class (x)"
+        onClick={() => controller.clearPage()}
+      >
+        Clear page
+      </button>
+      <button
+        type="button"
+        class="mlf-primary"
+        data-mlf-action="confirm"
+        disabled={state.class_index === null || n_open === 0}
+        title="Every image of this page without a vote gets a no, for this class alone (c)"
+        onClick={() => controller.confirmPage()}
+      >
+        {n_open === 0 ? "Page confirmed" : `Confirm page: ${n_open} without it`}
+      </button>
+      <SavedState status={state.save} onDismiss={() => controller.dismissRefusal()} />
+      <button
+        type="button"
+        class="mlf-plain"
+        data-mlf-action="help"
+        aria-label="Keys"
+        title="Keys (?)"
+        onClick={() => controller.open({ kind: "help" })}
+      >
+        ?
+      </button>
+    </div>
+  );
+}
+
+function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
+  const { controller } = screen;
+  const list = useRef<HTMLUListElement>(null);
+  const shown = positionsOfPage(state);
+  useEffect(() => {
+    const element = list.current;
+    if (element === null) return;
+    const count = () => {
+      const columns = getComputedStyle(element)
+        .gridTemplateColumns.split(" ")
+        .filter((part) => part !== "").length;
+      controller.n_columns.value = Math.max(1, columns);
+    };
+    count();
+    if (typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(count);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [shown.length === 0]);
+  useLayoutEffect(() => list.current?.scrollTo?.({ top: 0 }), [state.page, state.class_index, state.which]);
+  if (state.isListed && shown.length === 0) return <Nothing controller={controller} state={state} />;
+  return (
+    <ul ref={list} class="mlf-tiles" aria-label="Images" aria-busy={!state.isListed}>
+      {shown.map((position) => {
+        const entry = state.entries.get(position);
+        const word = entry === undefined ? "open" : tileWord(state, position);
+        return (
+          <Tile
+            key={position}
+            number={position}
+            name={entry?.task.image_id ?? `image ${position + 1}`}
+            class_index={state.class_index ?? -1}
+            word={word}
+            notes={entry === undefined ? [] : notesOn(state, position)}
+            isCurrent={position === state.position}
+            isOff={entry === undefined || state.class_index === null}
+            bitmap={controller.thumbnails?.get(position)}
+            failure={controller.thumbnails?.failure(position)}
+            isKnown={entry !== undefined}
+            hasImage={entry?.task.has_image ?? true}
+            onTick={() => {
+              controller.goTo(position);
+              controller.toggle(position, "yes");
+            }}
+            onFocus={() => controller.goTo(position)}
+            onLook={() => controller.open({ kind: "look", position })}
+            onDrawn={(isDrawn) => screen.setDrawn(position, isDrawn)}
+            onElement={(element) => screen.place(position, element)}
+          />
+        );
+      })}
+    </ul>
+  );
+}
+
+function tileWord(state: GridState, position: number): TileWord {
+  const entry = state.entries.get(position);
+  if (entry === undefined || state.class_index === null) return "open";
+  const word = wordOn(entry.state, state.class_index);
+  if (word === null) return "open";
+  return word.isOwn ? word.vote : word.vote === "no" ? "unticked" : word.vote;
+}
+
+function notesOn(state: GridState, position: number): string[] {
+  const entry = state.entries.get(position);
+  if (entry === undefined) return [];
+  const notes = [];
+  const n_labels = Object.values(entry.state.votes).filter((vote) => vote === "yes").length;
+  if (entry.state.none) notes.push("none of these");
+  else if (n_labels > 0) notes.push(`${n_labels} label${n_labels === 1 ? "" : "s"}`);
+  else if (!isDecided(entry.state)) notes.push("not done");
+  if (hasUnsure(entry.state)) notes.push("unsure");
+  if (entry.state.comment !== "") notes.push("comment");
+  return notes;
+}
+
+function Nothing({ controller, state }: PartProps) {
+  const name = state.class_index === null ? "" : (controller.classes.value?.names[state.class_index] ?? "");
+  const what =
+    state.class_index === null ? "You have no image here" : `None of your images was offered ${name}`;
+  return (
+    <div class="mlf-grid-message">
+      <p>{state.which === "all" ? `${what}.` : `${what} that is “${FILTERS[state.which]}”.`}</p>
+      {state.which !== "all" && (
+        <button type="button" onClick={() => controller.choose(state.class_index, "all")}>
+          Show all images
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Pager({ controller, state }: PartProps) {
+  const n_pages = pageCount(state);
+  const first = state.page * state.page_size;
+  const last = Math.min(first + state.page_size, state.positions.length);
+  const { n_done, n_tasks } = state.progress;
+  return (
+    <footer class="mlf-grid-bar">
+      <button
+        type="button"
+        data-mlf-action="previous"
+        disabled={state.page === 0}
+        title="Previous page (Page ↑)"
+        onClick={() => controller.turnPage(state.page - 1)}
+      >
+        Previous
+      </button>
+      <span>
+        Page {state.page + 1} of {n_pages}
+      </span>
+      <button
+        type="button"
+        data-mlf-action="next"
+        disabled={state.page + 1 >= n_pages}
+        title="Next page (Page ↓)"
+        onClick={() => controller.turnPage(state.page + 1)}
+      >
+        Next
+      </button>
+      <span class="mlf-grid-count">
+        {state.positions.length === 0
+          ? "No images"
+          : `Images ${first + 1}–${last} of ${state.n_total.toLocaleString("en")}`}
+        {state.n_total > state.positions.length &&
+          ` (the first ${state.positions.length.toLocaleString("en")} are listed)`}
+      </span>
+      <span class="mlf-grow" />
+      <label>
+        <span>Images a page</span>{" "}
+        <select
+          value={String(state.page_size)}
+          onChange={(event) => controller.resizePage(Number(event.currentTarget.value))}
+        >
+          {PAGE_SIZES.map((size) => (
+            <option key={size} value={String(size)}>
+              {size}
+            </option>
+          ))}
+        </select>
+      </label>
+      <span class="mlf-grid-count">
+        {n_done.toLocaleString("en")} of {n_tasks.toLocaleString("en")} images with a decision
+      </span>
+    </footer>
+  );
+}
+
+function Dialogs({ controller, state }: PartProps) {
+  const { dialog } = state;
+  const close = () => controller.open(null);
+  const classes = controller.classes.value;
+  if (dialog === null) return null;
+  if (dialog.kind === "help") {
+    return (
+      <Dialog kind="help" title="Keys and what they mean" onClose={close}>
+        <GridKeys />
+        <p>
+          A tick says that the image shows this class. Images that you leave unticked say nothing until you
+          confirm the page; then each of them that has been on your screen gets a <em>no</em> for this class,
+          and for no other.
+        </p>
+      </Dialog>
+    );
+  }
+  if (dialog.kind === "search") {
+    const search = controller.searchIndex();
+    if (search === null || classes === null) return null;
+    return (
+      <Dialog kind="search" title="Choose a class" onClose={close}>
+        <ClassSearchBox
+          classes={classes}
+          search={search}
+          onChoose={(class_index) => controller.choose(class_index)}
+        />
+      </Dialog>
+    );
+  }
+  return <Look controller={controller} position={dialog.position} onClose={close} />;
+}
+
+export function GridKeys() {
+  return (
+    <table class="mlf-keys">
+      <caption>Keys work while the widget has the focus: click anywhere in it.</caption>
+      <tbody>
+        {GRID_BINDINGS.filter(({ does }) => does !== "").map(({ key, written, does }) => (
+          <tr key={key}>
+            <th scope="row">
+              {written.map((name) => (
+                <kbd key={name}>{name}</kbd>
+              ))}
+            </th>
+            <td>{does}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Look({
+  controller,
+  position,
+  onClose,
+}: {
+  controller: GridController;
+  position: number;
+  onClose(): void;
+}) {
+  const stage = useMemo(() => new Stage(), [position]);
+  const image = controller.pictures?.image(position);
+  const version = controller.pictures_version.value;
+  const name = controller.state.value.entries.get(position)?.task.image_id ?? "";
+  useLayoutEffect(() => stage.show(position, image), [stage, image, version]);
+  useEffect(() => () => stage.close(), [stage]);
+  return (
+    <Dialog kind="look" title={name} onClose={onClose}>
+      <div class="mlf-look">
+        <ImageStage stage={stage} label={`Image ${name}`} />
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,102 @@
+/** Small pictures of many images: asked for several at once, decoded, and kept up to a budget. */
+
+import { Lru } from "./lru.ts";
+import type { SmallPictureHead } from "./messages.ts";
+import { asBlob } from "./pictures.ts";
+
+const MAX_AT_ONCE = 12;
+const MAX_IN_FLIGHT = 2;
+const BUDGET_BYTES = 96 << 20;
+
+export type FetchThumbnails = (
+  keys: number[],
+) => Promise<{ result: SmallPictureHead[]; buffers: DataView[] }>;
+
+export class Thumbnails {
+  private readonly bitmaps: Lru<number, ImageBitmap>;
+  private readonly failures = new Map<number, string>();
+  private readonly busy = new Set<number>();
+  private wanted: number[] = [];
+  private n_in_flight = 0;
+  private isClosed = false;
+
+  constructor(
+    private readonly fetch: FetchThumbnails,
+    private readonly onReady: () => void,
+    budget_bytes = BUDGET_BYTES,
+  ) {
+    this.bitmaps = new Lru(budget_bytes, (bitmap) => bitmap.close());
+  }
+
+  get(key: number): ImageBitmap | undefined {
+    return this.bitmaps.get(key);
+  }
+
+  /** Why an image has no picture, in words; undefined while it has, or may get one. */
+  failure(key: number): string | undefined {
+    return this.failures.get(key);
+  }
+
+  /** Replace the list of what is wanted, the most wanted first. */
+  want(keys: readonly number[]): void {
+    // Those that are there already are touched, the most wanted last, so that making room spares them.
+    for (const key of [...keys].reverse()) this.bitmaps.get(key);
+    this.wanted = keys.filter((key) => !this.bitmaps.has(key) && !this.failures.has(key));
+    this.pump();
+  }
+
+  forgetFailures(): void {
+    this.failures.clear();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.bitmaps.clear();
+  }
+
+  private pump(): void {
+    while (this.n_in_flight < MAX_IN_FLIGHT && !this.isClosed) {
+      const batch = this.wanted.filter((key) => !this.busy.has(key)).slice(0, MAX_AT_ONCE);
+      if (batch.length === 0) return;
+      this.n_in_flight++;
+      for (const key of batch) this.busy.add(key);
+      this.load(batch)
+        .catch((error: unknown) => {
+          for (const key of batch) this.failures.set(key, words(error));
+        })
+        .finally(() => {
+          this.n_in_flight--;
+          for (const key of batch) this.busy.delete(key);
+          this.wanted = this.wanted.filter((key) => !batch.includes(key));
+          if (this.isClosed) return;
+          this.onReady();
+          this.pump();
+        });
+    }
+  }
+
+  private async load(batch: number[]): Promise<void> {
+    const { result, buffers } = await this.fetch(batch);
+    await Promise.all(
+      result.map(async (head, i) => {
+        const key = batch[i];
+        if (key === undefined) return;
+        if (head.reason !== "") {
+          this.failures.set(key, head.reason);
+          return;
+        }
+        try {
+          const bitmap = await createImageBitmap(asBlob(buffers[i], head.media_type));
+          if (this.isClosed) bitmap.close();
+          else this.bitmaps.set(key, bitmap, bitmap.width * bitmap.height * 4);
+        } catch (error) {
+          this.failures.set(key, words(error));
+        }
+      }),
+    );
+  }
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,45 @@
+"""The grid: many images at once, one class, a checkbox each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from mlf_widgets.messages import MessageError
+from mlf_widgets.session_widget import Answer, SessionWidget
+from pipeline.session import AnnotationSession
+
+
+class Grid(SessionWidget):
+    """One annotator's tasks as a grid for one class, in a notebook.
+
+    A tick is a vote like any other, in the same store; it says nothing of any class but the one asked about.
+
+    Parameters
+    ----------
+    session
+        Whose tasks it shows and where decisions go.
+    class_index
+        The class to open with; None opens with all tasks, and the person chooses a class.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such class.
+
+    Examples
+    --------
+    >>> widget = open_grid("my-project", "ada", class_name="space heater")  # doctest: +SKIP
+    """
+
+    bundle: ClassVar[str] = "grid"
+
+    def __init__(self, session: AnnotationSession, class_index: int | None = None) -> None:
+        super().__init__(session)
+        self._class_index = class_index
+
+    def _open(self, params: Mapping[str, Any]) -> Answer:
+        result, buffers = super()._open(params)
+        if not isinstance(result, dict):  # pragma: no cover - the base class answers with an object
+            raise MessageError("open must answer with an object")
+        return {**result, "class_index": self._class_index}, buffers
