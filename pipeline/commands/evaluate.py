@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,47 +27,88 @@ def evaluate(
     labels: Annotated[
         Path | None,
         typer.Option(
-            help='Outside data: refined labels, JSON: {"image.jpeg": ["370"]} or one list an image by file name.'
+            help='Refined labels, JSON: {"image.jpeg": ["370"]} or one list an image by file name. '
+            "With a PROJECT: in place of its own."
         ),
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(help="Outside data: .npz with one int array (images, k) a model, rows as in --images."),
+        typer.Option(
+            help="Models run elsewhere: .npz with one int array (images, k) a model, rows as in --images, "
+            "or as in the manifest of the PROJECT."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Outside data: folder for evaluation.csv and summary.json.")] = None,
     classes: Annotated[
         str,
         typer.Option(help="Outside data: the label space, a name such as imagenet-1k or a CSV, JSON or Parquet file."),
     ] = "imagenet-1k",
+    model: Annotated[
+        str | None,
+        typer.Option(help="With a PROJECT: also run this timm model; with --checkpoint, its architecture."),
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="With a PROJECT: also run these weights.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="With --model: images the model sees at once.")] = 64,
+    device: Annotated[str, typer.Option(help="With --model: `auto`, `cpu`, `cuda`, …")] = "auto",
+    allow_missing_classes: Annotated[
+        bool, typer.Option(help="With --model: take one that does not know every class of the project.")
+    ] = False,
 ) -> None:
     """Score models under the original labels (Top-1, Top-5) and the refined ones (ReaL, Real@5).
 
-    With a PROJECT, runs stage 5 on it. Without one, reads published files as they are:
+    With a PROJECT, runs stage 5 on it, with every model that made predictions there; --model, --checkpoint or
+    --predictions add more. Without one, reads published files as they are:
 
         mlf evaluate --images images.csv --labels refined_labels.json --predictions top5.npz --out DIR
 
     Top-1 and Top-5 are over all images, ReaL and Real@5 over those with at least one refined label, the multi-label
     share over all images. An image whose row or labels cannot be used is skipped and named in skipped.csv.
+
+    Example: mlf evaluate birds --model resnet18.a1_in1k
     """
     outside = {"--images": images, "--labels": labels, "--predictions": predictions, "--out": out}
     given = [name for name, value in outside.items() if value is not None]
     if project is not None:
-        if given:
-            raise ProjectError(f"{project}: a project is evaluated on its own data; leave out {', '.join(given)}")
-        evaluate_project(project)
+        misplaced = [name for name in given if name in ("--images", "--out")]
+        if misplaced:
+            raise ProjectError(f"{project}: a project is evaluated on its own images; leave out {', '.join(misplaced)}")
+        evaluate_project(
+            project,
+            {
+                "model": model,
+                "checkpoint": _absolute(checkpoint),
+                "predictions": _absolute(predictions),
+                "labels": _absolute(labels),
+                "batch_size": batch_size,
+                "device": device,
+                "allow_missing_classes": allow_missing_classes,
+            },
+        )
         return
+    if model or checkpoint:
+        raise ProjectError("--model and --checkpoint run on a project's images; give its folder as PROJECT")
     if images is None or labels is None or predictions is None or out is None:
         missing = [name for name in outside if name not in given]
         raise ProjectError(f"give a PROJECT folder, or for outside data also {', '.join(missing)}")
     evaluate_outside_data(images, labels, predictions, out, classes)
 
 
-def evaluate_project(project_dir: Path) -> None:
-    """Run stage 5 on a project."""
+def evaluate_project(project_dir: Path, parameters: Mapping[str, object]) -> None:
+    """Run stage 5 on a project and print the headline."""
     from pipeline.project import open_project
+    from pipeline.reports.headlines import evaluation_headline
+    from pipeline.results import read_summary
     from pipeline.stages import run_stage
 
-    run_stage(open_project(project_dir), "evaluate")
+    opened = open_project(project_dir)
+    run = run_stage(opened, "evaluate", parameters)
+    for line in evaluation_headline(read_summary(opened, "evaluate")):
+        typer.echo(line)
+    typer.echo(f"Report: {run.report}")
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())
 
 
 def evaluate_outside_data(images: Path, labels: Path, predictions: Path, out: Path, classes: str) -> None:

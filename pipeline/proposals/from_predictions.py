@@ -78,6 +78,25 @@ def propose_from_predictions(project: Project, npz_path: str | Path, *, restart:
     )
 
 
+def keep_predictions(project: Project, npz_path: str | Path) -> list[str]:
+    """Keep each model's rankings from a file for evaluation, without making proposals; return the models' names.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, or an array does not fit the manifest or the label space.
+    """
+    path = Path(npz_path)
+    if not path.is_file():
+        raise DatasetError(f"{path}: no such file of predictions")
+    images_path = project.require(project.images_path, "mlf init")
+    rows = read_source_rows(images_path)
+    rankings = _of_images(read_predictions(path, rows.n_rows, len(project.label_space)), rows.skipped)
+    origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
+    _keep(project, rankings, origin)
+    return list(rankings)
+
+
 def _of_images(
     rankings: Mapping[str, npt.NDArray[np.integer[Any]]], skipped: tuple[int, ...]
 ) -> dict[str, npt.NDArray[np.integer[Any]]]:

@@ -1,1 +1,1 @@
-"""What notebooks show and reports are made of: pictures, sheets, the page that links all reports."""
+"""What the stage notebooks show: figures with captions, tables, thumbnails, all of it escaped."""

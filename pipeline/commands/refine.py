@@ -1,0 +1,136 @@
+"""`mlf refine`: stage 4, disputed images to refiners, and the refined labels that come of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import ProjectError
+
+if TYPE_CHECKING:
+    from pipeline.refinement.selecting import RefinementSummary
+
+
+class RuleName(StrEnum):
+    """How images are chosen for refinement."""
+
+    PUBLISHED = "published"
+    BUDGET = "budget"
+
+
+def refine(
+    project: Annotated[Path, typer.Argument(help="The project's folder.")],
+    refiners: Annotated[
+        str, typer.Option(help="Who settles disputed images: names, separated by commas. Left out: settle the labels.")
+    ] = "",
+    rule: Annotated[
+        RuleName,
+        typer.Option(help="`published`: all images whose label sets differ; `budget`: the most worthwhile ones."),
+    ] = RuleName.PUBLISHED,
+    minutes: Annotated[float | None, typer.Option(min=0, help="With --rule budget: minutes to spend.")] = None,
+    audit_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of the images not chosen that are refined all the same, to see what "
+            "stays wrong; as mlf.toml says where left out (0).",
+        ),
+    ] = None,
+    simulated: Annotated[bool, typer.Option(help="The refiners are programs; everything they do says so.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the audit and of who gets what.")] = 0,
+    settle: Annotated[bool, typer.Option("--settle", help="Settle the labels now, whatever is still open.")] = False,
+    min_fixed_per_minute: Annotated[
+        float, typer.Option(min=0, help="When settling: least yield at which the report advises to go on.")
+    ] = 0.5,
+) -> None:
+    """Give disputed images to people who did not annotate them; or, without --refiners, settle the labels.
+
+    With --refiners, images whose annotators' label sets differ are given to the refiners, each to one of them. Giving
+    the command again, after more annotation, adds what is newly disputed; what was given before stays where it is.
+
+    Without, every image's refined labels are settled from all votes so far, each with its source: agreed by all
+    annotators, refined, or the consensus of the votes. They are kept in `results/refined_labels.parquet`, `.csv` and
+    `.json` (the published format), the report in `reports/settle.html`.
+
+    mlf refine birds --refiners cleo,dora                             (every disputed image)
+
+    mlf refine birds --refiners cleo --rule budget --minutes 60 --audit-share 0.05
+
+    mlf refine birds                                                  (settle)
+    """
+    if refiners and settle:
+        raise ProjectError("--refiners gives out images, --settle settles them; give one, then the other")
+    if refiners:
+        _give_out(project, refiners, rule, minutes, audit_share, simulated=simulated, seed=seed)
+        return
+    if minutes is not None or audit_share is not None or rule is not RuleName.PUBLISHED:
+        raise ProjectError("--rule, --minutes and --audit-share choose images for people; name them with --refiners")
+    _settle(project, min_fixed_per_minute)
+
+
+def given_out(project: Path, summary: RefinementSummary) -> list[str]:
+    """Return what was given to refiners, and what to open, line by line."""
+    chosen = summary.n_new - summary.n_audit
+    what = "images whose label sets differ" if summary.rule == "published" else "images that are worth the time"
+    lines = [
+        f"{summary.n_disputed:,} of {summary.n_images:,} decided images are disputed: annotators' label sets differ",
+        f"{chosen:,} {what} newly given to refiners"
+        + (f", and {summary.n_audit:,} drawn at random to see what stays wrong" if summary.n_audit else "")
+        + (f"; {summary.n_earlier:,} were given out before" if summary.n_earlier else ""),
+    ]
+    if summary.expected_minutes is not None:
+        lines.append(f"Expected to take {summary.expected_minutes:,.0f} minutes")
+    lines += [f"  {name}: {load:,} new images" for name, load in summary.loads.items()]
+    if summary.n_new == 0 and summary.n_earlier == 0:
+        lines.append(f"Nothing is to be refined. Next: mlf refine {project}")
+    else:
+        lines.append(
+            f"Next: refiners open notebooks/4_refine.ipynb (in a hub: mlf hub {project}); then settle: "
+            f"mlf refine {project}"
+        )
+    return lines
+
+
+def _give_out(
+    project: Path,
+    refiners: str,
+    rule: RuleName,
+    minutes: float | None,
+    audit_share: float | None,
+    *,
+    simulated: bool,
+    seed: int,
+) -> None:
+    from pipeline.project import open_project
+    from pipeline.refinement.selecting import select_and_assign
+
+    summary = select_and_assign(
+        open_project(project),
+        [name.strip() for name in refiners.split(",") if name.strip()],
+        rule=rule.value,
+        minutes=minutes,
+        audit_share=audit_share,
+        seed=seed,
+        kind="simulated" if simulated else "human",
+    )
+    for line in given_out(project, summary):
+        typer.echo(line)
+
+
+def _settle(project: Path, min_fixed_per_minute: float) -> None:
+    from pipeline.project import open_project
+    from pipeline.reports.headlines import settle_headline
+    from pipeline.results import read_summary
+    from pipeline.stages import run_stage
+
+    opened = open_project(project)
+    run = run_stage(opened, "settle", {"min_fixed_per_minute": min_fixed_per_minute})
+    for line in settle_headline(read_summary(opened, "settle")):
+        typer.echo(line)
+    typer.echo(f"Refined labels: {opened.refined_labels_path} (and .csv, .json)")
+    typer.echo(f"Report: {run.report}")
+    typer.echo(f"Next: mlf evaluate {project}")

@@ -1,0 +1,112 @@
+"""What a person wants to know first of each stage, line by line, from its summary; undefined figures say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def disagreement_headline(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a person wants to know first, line by line; undefined figures say so."""
+    lines = [
+        f"{summary['n_votes']:,} votes of {summary['n_annotators']:,} annotators on {summary['n_images']:,} images"
+    ]
+    if summary["simulated_annotators"]:
+        lines.append(f"Simulated annotators: {', '.join(summary['simulated_annotators'])}")
+    share = "undefined: no image has two annotators yet"
+    if summary["set_disagreement_share"] is not None:
+        share = (
+            f"{summary['set_disagreement_share']:.1%} "
+            f"(95% interval {summary['set_disagreement_low']:.1%} to {summary['set_disagreement_high']:.1%})"
+        )
+    lines.append(
+        f"Label sets differ on {summary['n_set_disagreements']:,} of {summary['n_images_compared']:,} images that two "
+        f"or more annotators decided: {share}"
+    )
+    lines.append(
+        f"Votes differ on {summary['n_items_split']:,} of {summary['n_items_compared']:,} (image, class) pairs that "
+        f"two or more were shown; {summary['n_items_unsure']:,} have an unsure vote"
+    )
+    alpha = "undefined" if summary["alpha"] is None else f"{summary['alpha']:.3f}"
+    if summary["alpha_low"] is not None and summary["alpha_high"] is not None:
+        alpha += f" (95% interval {summary['alpha_low']:.3f} to {summary['alpha_high']:.3f})"
+    lines.append(f"Krippendorff's alpha: {alpha}")
+    if summary["n_gold_images_left_out"]:
+        lines.append(f"Left out: {summary['n_gold_images_left_out']:,} hidden gold images, which measure people")
+    return lines
+
+
+def settle_headline(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a person wants to know first of settled labels, line by line."""
+    low, high = summary["multi_label_interval_95"]
+    sources = ", ".join(f"{n:,} {source}" for source, n in summary["labels_by_source"].items() if n)
+    lines = [
+        (
+            f"{summary['n_labels']:,} refined labels on {summary['n_labelled_images']:,} of {summary['n_images']:,} "
+            f"images: {sources or 'none at all'}"
+        ),
+        (
+            f"Multi-label: {summary['multi_label_share']:.2%} of {summary['n_labelled_images']:,} images "
+            f"(95% interval {low:.2%} to {high:.2%}); {summary['n_without_label']:,} have none: none applies"
+        ),
+        (
+            f"Refinement changed {summary['n_changed_by_refinement']:,} images: "
+            f"{summary['n_labels_added']:,} labels added, {summary['n_labels_removed']:,} removed"
+        ),
+    ]
+    if summary["simulated_annotators"]:
+        lines.append(f"Simulated annotators and refiners: {', '.join(summary['simulated_annotators'])}")
+    if summary["n_refinement_tasks_open"]:
+        lines.append(
+            f"{summary['n_refinement_tasks_open']:,} refinement tasks are still open; meanwhile the consensus stands"
+        )
+    lines.append(residual_line(summary["residual_error"]))
+    lines.append(summary["advice"]["text"])
+    return lines
+
+
+def residual_line(residual: Mapping[str, Any]) -> str:
+    """Return what the audit says of the images that were not refined."""
+    if residual["image_share"] is None:
+        return (
+            f"No audit: what stays wrong among the {residual['n_population']:,} images not chosen for refinement is "
+            "unknown; add --audit-share 0.05 when giving out images"
+        )
+    return (
+        f"Audit: {residual['n_wrong_images']:,} of {residual['n_audited']:,} audited images had a wrong label: "
+        f"{residual['image_share']:.1%} (95% interval {residual['low']:.1%} to {residual['high']:.1%}) of the "
+        f"{residual['n_population']:,} images not chosen for refinement"
+    )
+
+
+def evaluation_headline(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a person wants to know first of a project's evaluation, line by line."""
+    low, high = summary["multi_label_interval_95"]
+    n_images = summary["n_images"]
+    lines = [
+        (
+            f"Multi-label: {summary['multi_label_share']:.2%} of {n_images:,} images "
+            f"(95% interval {low:.2%} to {high:.2%}); labels from {summary['labels_from']}"
+        )
+    ]
+    if summary["simulated_annotators"]:
+        lines.append(f"Labels by simulated annotators: {', '.join(summary['simulated_annotators'])}")
+    if summary["n_undecided"]:
+        lines.append(f"Left out: {summary['n_undecided']:,} images that nobody has decided")
+    if summary["proposal_recall"]:
+        lines.append(f"The proposals contain {share_text(summary['proposal_recall'])} refined labels")
+    names = (("top1", "Top-1"), ("top5", "Top-5"), ("real", "ReaL"), ("real_at_5", "Real@5"))
+    lines += [
+        f"  {model['model']}: " + ", ".join(f"{title} {share_text(model[name])}" for name, title in names)
+        for model in sorted(summary["models"], key=lambda model: -((model["top1"] or {}).get("value") or 0.0))
+    ]
+    fit = summary["fit"]
+    if fit["slope"] is not None:
+        r2 = "undefined" if fit["r2"] is None else f"{fit['r2']:.4f}"
+        lines.append(f"ReaL = {fit['slope']:.4f} × Top-1 {fit['intercept']:+.4f} (R² {r2}, {fit['n_models']} models)")
+    return lines
+
+
+def share_text(share: Mapping[str, Any] | None) -> str:
+    """Return a share of a summary with its denominator; undefined where there is none."""
+    return "undefined" if share is None or share["value"] is None else f"{share['value']:.2%} of {share['n']:,}"
