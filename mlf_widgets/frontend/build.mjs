@@ -4,12 +4,10 @@ import * as esbuild from "esbuild";
 
 const widgets = readdirSync("src").filter((name) => name !== "shared" && existsSync(`src/${name}/index.ts`));
 const options = {
-  entryPoints: Object.fromEntries(
-    widgets.flatMap((name) => [
-      [name, `src/${name}/index.ts`],
-      [`${name}-style`, `src/${name}/style.css`],
-    ]),
-  ),
+  entryPoints: widgets.flatMap((name) => [
+    { in: `src/${name}/index.ts`, out: name },
+    { in: `src/${name}/style.css`, out: name },
+  ]),
   outdir: "../static",
   bundle: true,
   format: "esm",

@@ -25,8 +25,11 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
   pictures: Pictures | null = null;
   /** Class indices whose cards can be seen at this moment; the view tells. */
   visibleClasses: () => number[] = () => [];
+  /** Called while the image is still the current one: what is being written is kept. */
+  beforeLeaving: () => void = () => {};
 
   private direction: 1 | -1 = 1;
+  private also_wanted: readonly number[] = [];
   private shownNow = new Set<number>();
   private found: { key: string; position: number | null } | null = null;
 
@@ -52,6 +55,7 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
     if (n_tasks === 0 || target === this.state.value.position) return;
     this.leave();
     this.direction = target < this.state.value.position ? -1 : 1;
+    this.also_wanted = [];
     this.dispatch({ type: "went_to", position: target });
     this.clock.take();
     this.fetch();
@@ -85,9 +89,20 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
   }
 
   turnPage(step: 1 | -1): void {
+    this.turnToPage(this.state.value.page + step);
+  }
+
+  turnToPage(page: number): void {
     this.noteVisible();
-    this.dispatch({ type: "turned_to_page", page: this.state.value.page + step });
+    this.dispatch({ type: "turned_to_page", page });
     this.fetch();
+  }
+
+  /** Turn to the page of the n-th proposal. */
+  showLabel(number: number): void {
+    if (!numbersOnPage(this.state.value).includes(number)) {
+      this.turnToPage(Math.floor(number / pageSize(this.state.value)));
+    }
   }
 
   toggleAll(): void {
@@ -119,9 +134,18 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
     const proposal = currentEntry(state)?.task.proposals[number];
     if (proposal === undefined) return;
     this.toggleVote(proposal.class_index, vote);
-    if (!numbersOnPage(state).includes(number)) {
-      this.dispatch({ type: "turned_to_page", page: Math.floor(number / pageSize(state)) });
-      this.fetch();
+    this.showLabel(number);
+  }
+
+  /** Mark where a label is: the kernel shows the tool for it below the widget. */
+  async markRegion(classIndex: number): Promise<void> {
+    const { position, info } = this.state.value;
+    if (info === null || info.annotation.regions === "off" || !this.isSeen()) return;
+    try {
+      await this.client.request("mark_region", { position, class_index: classIndex });
+      this.say(`Mark where ${this.classes.value?.names[classIndex] ?? "the label"} is, below`);
+    } catch (error) {
+      this.fail(error);
     }
   }
 
@@ -171,6 +195,7 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
 
   /** Leaving an image: more exposure or time on a decided one is worth a record; passing by leaves none. */
   override leave(): void {
+    this.beforeLeaving();
     const entry = currentEntry(this.state.value);
     if (entry !== undefined && isDecided(entry.state) && this.isSeen()) {
       this.noteVisible();
@@ -220,9 +245,15 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
     await loading[0];
   }
 
+  /** Examples that are looked at beside those of the proposals: of a class found, or added. */
+  wantAlso(class_indices: readonly number[]): void {
+    this.also_wanted = class_indices;
+    this.want();
+  }
+
   private want(): void {
     const { positions, class_indices } = wanted(this.state.value, this.direction, this.foundPositions());
-    this.pictures?.want(positions, class_indices);
+    this.pictures?.want(positions, [...new Set([...this.also_wanted, ...class_indices])]);
     const { filter, position } = this.state.value;
     if (filter !== "all" && currentEntry(this.state.value) !== undefined) {
       void this.find(filter, position + this.direction, this.direction);

@@ -23,7 +23,9 @@ export const EMPTY_STATE: ImageState = {
 
 /** Events in the order in which the store has, or will have, them. */
 export function inLogOrder(events: readonly LoggedEvent[]): LoggedEvent[] {
-  return [...events].sort((a, b) => (a.seq ?? Number.POSITIVE_INFINITY) - (b.seq ?? Number.POSITIVE_INFINITY) || 0);
+  return [...events].sort(
+    (a, b) => (a.seq ?? Number.POSITIVE_INFINITY) - (b.seq ?? Number.POSITIVE_INFINITY) || 0,
+  );
 }
 
 /**
@@ -72,7 +74,16 @@ export function fold(events: readonly LoggedEvent[], base: ImageState = EMPTY_ST
         break;
     }
   }
-  return { votes, none, unsure, comment, regions, shown: [...shown].sort((a, b) => a - b), active_ms, last_seq };
+  return {
+    votes,
+    none,
+    unsure,
+    comment,
+    regions,
+    shown: [...shown].sort((a, b) => a - b),
+    active_ms,
+    last_seq,
+  };
 }
 
 /** Whether an undo or redo among the events aims at one that is not among them. */

@@ -25,7 +25,13 @@ export type KeyAction =
   | "zoom_out"
   | "zoom_fit"
   | "full_resolution"
+  | "pan_left"
+  | "pan_right"
+  | "pan_up"
+  | "pan_down"
   | "compare"
+  | "definitions"
+  | "mark"
   | "guidelines"
   | "help"
   | "leave";
@@ -59,7 +65,19 @@ export const KEY_BINDINGS: readonly KeyBinding[] = [
   { action: "zoom_out", code: "Minus", written: "−", does: "zoom out" },
   { action: "zoom_fit", code: "KeyV", written: "v", does: "fit the image" },
   { action: "full_resolution", code: "KeyB", written: "b", does: "full resolution" },
-  { action: "compare", code: "KeyD", written: "d", does: "examples side by side" },
+  {
+    action: "pan_left",
+    code: "ArrowLeft",
+    shift: true,
+    written: "⇧ arrows",
+    does: "move about the zoomed image",
+  },
+  { action: "pan_right", code: "ArrowRight", shift: true, written: "⇧→", does: "" },
+  { action: "pan_up", code: "ArrowUp", shift: true, written: "⇧↑", does: "" },
+  { action: "pan_down", code: "ArrowDown", shift: true, written: "⇧↓", does: "" },
+  { action: "compare", code: "KeyD", written: "d", does: "image and example side by side" },
+  { action: "definitions", code: "KeyH", written: "h", does: "what the labels mean" },
+  { action: "mark", code: "KeyM", written: "m", does: "mark where the last label is" },
   { action: "guidelines", code: "KeyG", written: "g", does: "guidelines" },
   { action: "help", code: "Slash", shift: true, written: "?", does: "these keys" },
   { action: "leave", code: "Escape", written: "Esc", does: "give the keyboard back to the notebook" },
@@ -96,12 +114,13 @@ export function meaningOf(press: KeyPress, overrides: Record<string, string> = {
   for (const [action, key] of Object.entries(overrides)) {
     if (key.toLowerCase() === letter && isAction(action)) return { kind: "action", action };
   }
+  // Label keys first: elsewhere `/`, `+` or `-` is typed with a digit's key.
+  const number = LABEL_CODES.indexOf(press.code.replace("Numpad", "Digit"));
+  if (number >= 0) return { kind: "label", number, isUnsure: press.shiftKey };
   if (press.key === "?") return { kind: "action", action: "help" };
   if (press.key === "/") return { kind: "action", action: "search" };
   if (press.key === "+") return { kind: "action", action: "zoom_in" };
   if (press.key === "-") return { kind: "action", action: "zoom_out" };
-  const number = LABEL_CODES.indexOf(press.code.replace("Numpad", "Digit"));
-  if (number >= 0) return { kind: "label", number, isUnsure: press.shiftKey };
   const binding = KEY_BINDINGS.find(
     ({ action, code, shift }) =>
       code === press.code && (shift ?? false) === press.shiftKey && overrides[action] === undefined,
@@ -146,7 +165,9 @@ export async function keyboardLayout(): Promise<ReadonlyMap<string, string> | nu
 export function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target instanceof HTMLInputElement) return target.type !== "checkbox" && target.type !== "radio";
-  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable;
+  return (
+    target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable
+  );
 }
 
 function isAction(name: string): name is KeyAction {

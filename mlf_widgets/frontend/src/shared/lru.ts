@@ -28,6 +28,11 @@ export class Lru<K, V> {
     return entry.value;
   }
 
+  /** The value, without counting as use. */
+  peek(key: K): V | undefined {
+    return this.entries.get(key)?.value;
+  }
+
   set(key: K, value: V, cost: number): void {
     this.drop(key);
     this.entries.set(key, { value, cost });

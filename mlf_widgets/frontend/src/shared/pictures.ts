@@ -57,7 +57,8 @@ export class Pictures {
   constructor(
     private readonly client: Client,
     private readonly display_px: number,
-    private readonly thumbnail_px: number,
+    /** Side of an example as it is drawn, in pixels of the screen: sprites are decoded to fit. */
+    public thumbnail_px: number,
     private readonly onReady: () => void,
     budgets: PictureBudgets = DEFAULT_BUDGETS,
   ) {
@@ -90,7 +91,7 @@ export class Pictures {
     for (const position of [...positions].reverse()) this.images.get(position);
     for (const classIndex of [...classIndices].reverse()) this.sprites.get(classIndex);
     this.wantedImages = positions.filter((p) => !this.images.has(p) && !this.failures.has(`image:${p}`));
-    this.wantedSprites = classIndices.filter((c) => !this.sprites.has(c) && !this.failures.has(`sprite:${c}`));
+    this.wantedSprites = classIndices.filter((c) => !this.isDecoded(c) && !this.failures.has(`sprite:${c}`));
     this.pump();
   }
 
@@ -104,6 +105,12 @@ export class Pictures {
     this.images.clear();
     this.sprites.clear();
     this.encoded.clear();
+  }
+
+  private isDecoded(classIndex: number): boolean {
+    const sprite = this.sprites.peek(classIndex);
+    if (sprite === undefined) return false;
+    return sprite.bitmap === null || sprite.tile_px === Math.min(sprite.head.tile_px, this.thumbnail_px);
   }
 
   private pump(): void {
@@ -130,7 +137,8 @@ export class Pictures {
     for (const key of keys) this.busy.add(key);
     loading
       .catch((error: unknown) => {
-        for (const key of keys) this.failures.set(key, error instanceof Error ? error.message : String(error));
+        for (const key of keys)
+          this.failures.set(key, error instanceof Error ? error.message : String(error));
       })
       .finally(() => {
         this.n_in_flight--;
@@ -144,7 +152,10 @@ export class Pictures {
   }
 
   private async loadImage(position: number): Promise<void> {
-    const { result, buffers } = await this.client.request("image", { position, max_side_px: this.display_px });
+    const { result, buffers } = await this.client.request("image", {
+      position,
+      max_side_px: this.display_px,
+    });
     const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
     if (this.isClosed) return bitmap.close();
     const { width_px, height_px } = result;

@@ -238,6 +238,17 @@ export abstract class SessionController<S extends WorkState, H> {
     if (positions.length > 0) await this.loadTasks(positions.slice(0, 100));
   }
 
+  /** The person asks to try again what failed. */
+  retry(): void {
+    if (this.state.value.info === null) {
+      this.dispatch({ type: "failed", error: "" });
+      void this.start();
+    } else {
+      this.recover();
+      void this.poll();
+    }
+  }
+
   private recover(): void {
     this.dispatch({ type: "failed", error: "" });
     this.forgetFailures();

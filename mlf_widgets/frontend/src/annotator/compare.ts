@@ -1,0 +1,30 @@
+/** Walking through the examples of the labels, beside the image. */
+
+import type { Screen } from "./screen.ts";
+import { addedClasses } from "./state.ts";
+
+/** Classes to walk through: the proposals in their order, then what was added. */
+export function classesToCompare(screen: Screen): number[] {
+  const entry = screen.entry.value;
+  if (entry === undefined) return [];
+  return [...entry.task.proposals.map(({ class_index }) => class_index), ...addedClasses(entry)];
+}
+
+/** The next example of the class, round and round. */
+export function turnExample(screen: Screen, step: 1 | -1): void {
+  const { dialog } = screen.controller.state.peek();
+  if (dialog?.kind !== "compare") return;
+  const n_examples = screen.controller.pictures?.sprite(dialog.class_index)?.head.n_examples ?? 0;
+  if (n_examples === 0) return;
+  screen.controller.open({ ...dialog, number: (dialog.number + step + n_examples) % n_examples });
+}
+
+/** The next class, round and round. */
+export function turnClass(screen: Screen, step: 1 | -1): void {
+  const { dialog } = screen.controller.state.peek();
+  const classes = classesToCompare(screen);
+  if (dialog?.kind !== "compare" || classes.length === 0) return;
+  const at = classes.indexOf(dialog.class_index);
+  const class_index = classes[(at + step + classes.length) % classes.length];
+  if (class_index !== undefined) screen.compare(class_index);
+}

@@ -1,0 +1,164 @@
+/** What each key press does to the annotation widget. */
+
+import { keepTabInside } from "../shared/accessibility.ts";
+import { isTyping, type KeyAction, meaningOf } from "../shared/keys.ts";
+import { giveKeyboardBack } from "../shared/views/keyboard.ts";
+import { turnClass, turnExample } from "./compare.ts";
+import type { Screen } from "./screen.ts";
+
+/** Keys that go on doing what they do while they are held. */
+const REPEATING: ReadonlySet<KeyAction> = new Set([
+  "next",
+  "previous",
+  "next_page",
+  "previous_page",
+  "undo",
+  "redo",
+  "zoom_in",
+  "zoom_out",
+  "pan_left",
+  "pan_right",
+  "pan_up",
+  "pan_down",
+]);
+
+/** Do what a key press means; returns whether it meant anything here. */
+export function press(event: KeyboardEvent, screen: Screen): boolean {
+  const { controller, root } = screen;
+  controller.touch();
+  const { dialog, info } = controller.state.peek();
+  if (dialog !== null) return pressInDialog(event, screen);
+  if (isTyping(event.target)) return pressInField(event, root);
+  if (isSaveShortcut(event)) {
+    controller.say("Decisions are saved as they are made");
+    return true;
+  }
+  const meaning = meaningOf(event, info?.annotation.keys);
+  if (meaning === null) return false;
+  if (meaning.kind === "label") {
+    const proposal = screen.task.peek()?.proposals[meaning.number];
+    if (event.repeat || proposal === undefined) return true;
+    screen.last_class = proposal.class_index;
+    controller.toggleLabel(meaning.number, meaning.isUnsure ? "unsure" : "yes");
+    return true;
+  }
+  if (event.repeat && !REPEATING.has(meaning.action)) return true;
+  // A key held down waits for each image to be on the screen: nobody flies past what was never shown.
+  if (event.repeat && !screen.isPainted) return true;
+  act(meaning.action, screen);
+  return true;
+}
+
+function act(action: KeyAction, screen: Screen): void {
+  const { controller, stage, root } = screen;
+  switch (action) {
+    case "next":
+      return void controller.step(1);
+    case "previous":
+      return void controller.step(-1);
+    case "next_page":
+      return screen.turnPage(1);
+    case "previous_page":
+      return screen.turnPage(-1);
+    case "show_all":
+      return controller.toggleAll();
+    case "none":
+      return controller.toggleNone();
+    case "unsure":
+      return controller.toggleUnsure();
+    case "undo":
+    case "redo":
+      return void controller.undo(action);
+    case "search":
+      return controller.open({ kind: "search" });
+    case "comment":
+      return focusField(root, ".mlf-comment");
+    case "first_not_done":
+      return void controller.goToFirstNotDone();
+    case "jump":
+      return focusField(root, ".mlf-jump");
+    case "filter":
+      return focusField(root, ".mlf-filter");
+    case "zoom_in":
+      return stage.zoom(1);
+    case "zoom_out":
+      return stage.zoom(-1);
+    case "zoom_fit":
+      return stage.fit();
+    case "full_resolution":
+      return void screen.showActualSize();
+    case "pan_left":
+      return stage.panStep(-1, 0);
+    case "pan_right":
+      return stage.panStep(1, 0);
+    case "pan_up":
+      return stage.panStep(0, -1);
+    case "pan_down":
+      return stage.panStep(0, 1);
+    case "compare":
+      return screen.compare();
+    case "definitions":
+      screen.shows_definitions.value = !screen.shows_definitions.peek();
+      return;
+    case "mark":
+      return screen.markLast();
+    case "guidelines":
+      return controller.open({ kind: "guidelines" });
+    case "help":
+      return controller.open({ kind: "help" });
+    case "leave":
+      return giveKeyboardBack(root);
+  }
+}
+
+function pressInField(event: KeyboardEvent, root: HTMLElement): boolean {
+  const isDone =
+    event.key === "Escape" || (event.key === "Enter" && !event.shiftKey && isComment(event.target));
+  if (isDone || isSaveShortcut(event)) root.focus({ preventScroll: true }); // leaving the field keeps what is in it
+  return isDone || isSaveShortcut(event);
+}
+
+function pressInDialog(event: KeyboardEvent, screen: Screen): boolean {
+  const { controller, root } = screen;
+  const { dialog, info } = controller.state.peek();
+  if (event.key === "Escape") {
+    controller.open(null);
+    return true;
+  }
+  const element = root.querySelector<HTMLElement>("dialog");
+  if (event.key === "Tab") return element !== null && keepTabInside(element, event);
+  if (isSaveShortcut(event)) return true;
+  if (isTyping(event.target)) return false;
+  const meaning = meaningOf(event, info?.annotation.keys);
+  if (meaning === null) return false;
+  if (dialog?.kind === "compare" && meaning.kind === "label" && !event.repeat) {
+    controller.toggleLabel(meaning.number, meaning.isUnsure ? "unsure" : "yes");
+    return true;
+  }
+  if (meaning.kind !== "action") return true;
+  const closes: Record<string, KeyAction> = { help: "help", guidelines: "guidelines", compare: "compare" };
+  if (dialog !== null && closes[dialog.kind] === meaning.action) controller.open(null);
+  if (dialog?.kind === "compare") {
+    if (meaning.action === "next") turnExample(screen, 1);
+    if (meaning.action === "previous") turnExample(screen, -1);
+    if (meaning.action === "next_page") turnClass(screen, 1);
+    if (meaning.action === "previous_page") turnClass(screen, -1);
+    return true;
+  }
+  // Arrows scroll what is long.
+  return !meaning.action.endsWith("_page");
+}
+
+function isComment(target: EventTarget | null): boolean {
+  return target instanceof HTMLTextAreaElement;
+}
+
+function isSaveShortcut(event: KeyboardEvent): boolean {
+  return (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s";
+}
+
+function focusField(root: HTMLElement, selector: string): void {
+  const field = root.querySelector<HTMLElement>(selector);
+  field?.focus();
+  if (field instanceof HTMLInputElement) field.select();
+}

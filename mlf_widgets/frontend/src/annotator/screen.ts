@@ -1,0 +1,285 @@
+/** What the view draws, each part as a signal of its own, so that a change redraws no more than it must. */
+
+import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals";
+import { keyboardLayout } from "../shared/keys.ts";
+import type { Proposal, Task, Vote } from "../shared/messages.ts";
+import type { DecodedSprite } from "../shared/pictures.ts";
+import { type MarkedRegions, Stage } from "../shared/views/image_stage.tsx";
+import { PaintWatch } from "../shared/views/painting.ts";
+import { type StripLayout, stripLayout } from "../shared/views/strip_layout.ts";
+import { Visibility } from "../shared/views/visibility.ts";
+import type { Controller } from "./controller.ts";
+import { currentEntry, type Dialog, type ImageEntry, pageCount, pageSize } from "./state.ts";
+
+const USUAL_EXAMPLES = 10;
+
+/** One card: the n-th on screen, whatever class it shows at the moment. */
+export interface Slot {
+  readonly number: ReadonlySignal<number>;
+  readonly proposal: ReadonlySignal<Proposal | undefined>;
+  readonly vote: ReadonlySignal<Vote | undefined>;
+  readonly sprite: ReadonlySignal<DecodedSprite | undefined>;
+  readonly failure: ReadonlySignal<string | undefined>;
+  element: HTMLElement | null;
+  /** What its words and its canvas show. */
+  drawn_class: number | null;
+  drawn_sprite: DecodedSprite | null;
+}
+
+export class Screen {
+  readonly stage = new Stage();
+  readonly entry: ReadonlySignal<ImageEntry | undefined>;
+  readonly task: ReadonlySignal<Task | undefined>;
+  readonly votes: ReadonlySignal<Record<string, Vote>>;
+  readonly position: ReadonlySignal<number>;
+  readonly dialog: ReadonlySignal<Dialog | null>;
+  readonly page: ReadonlySignal<number>;
+  readonly n_cards: ReadonlySignal<number>;
+  readonly first_number: ReadonlySignal<number>;
+  readonly n_pages: ReadonlySignal<number>;
+  readonly shows_all: ReadonlySignal<boolean>;
+  readonly image_failure: ReadonlySignal<string | undefined>;
+  readonly shows_definitions = signal(false);
+  readonly key_layout: Signal<ReadonlyMap<string, string> | null> = signal(null);
+  /** How the examples lie in a card; measured from the first card. */
+  readonly layout: Signal<StripLayout> = signal(stripLayout(400, 44, USUAL_EXAMPLES));
+  /** The label that was voted on last, for `mark`. */
+  last_class: number | null = null;
+  readonly pendingComment: { current: (() => void) | null } = { current: null };
+  readonly visibility: Visibility;
+
+  private readonly slots: Slot[] = [];
+  private readonly watch: PaintWatch;
+  private readonly paintKey: ReadonlySignal<string>;
+  private readonly stops: (() => void)[] = [];
+  private room = { width: 400, height: 44 };
+  private n_examples = 0;
+  private full_wanted: number | null = null;
+
+  constructor(
+    readonly controller: Controller,
+    readonly root: HTMLElement,
+  ) {
+    const { state, pictures_version } = controller;
+    this.entry = computed(() => currentEntry(state.value));
+    this.task = computed(() => this.entry.value?.task);
+    this.votes = computed(() => this.entry.value?.state.votes ?? {});
+    this.position = computed(() => state.value.position);
+    this.dialog = computed(() => state.value.dialog);
+    this.page = computed(() => state.value.page);
+    this.n_pages = computed(() => pageCount(state.value));
+    this.shows_all = computed(() => pageSize(state.value) === Number.POSITIVE_INFINITY);
+    this.first_number = computed(() => (this.shows_all.value ? 0 : state.value.page * pageSize(state.value)));
+    this.n_cards = computed(() => {
+      const n_proposals = this.task.value?.proposals.length ?? 0;
+      return Math.max(0, Math.min(pageSize(state.value), n_proposals - this.first_number.value));
+    });
+    this.image_failure = computed(() => {
+      pictures_version.value;
+      return controller.pictures?.failure("image", state.value.position);
+    });
+    this.paintKey = computed(() => {
+      const { position } = state.value;
+      return `${position}|${this.task.value?.image_id ?? ""}|${this.first_number.value}|${this.n_cards.value}`;
+    });
+    this.watch = new PaintWatch(
+      root,
+      () => this.wish(),
+      () => controller.noteVisible(),
+    );
+    this.visibility = new Visibility(() => {
+      controller.noteVisible();
+      this.revision.value++;
+      this.checkPainted();
+    });
+    controller.visibleClasses = () => this.visibleClasses();
+    controller.beforeLeaving = () => this.pendingComment.current?.();
+    this.stage.onWantsMore = () => void this.wantFullResolution();
+    this.stops.push(
+      effect(() => {
+        pictures_version.value;
+        this.noteExamples();
+        this.watch.check(this.paintKey.value);
+      }),
+      effect(() => {
+        root.dataset.saved = state.value.save.state;
+      }),
+      effect(() => {
+        this.shows_all.value;
+        this.layOut();
+      }),
+      effect(() => this.fitThumbnails()),
+    );
+    void keyboardLayout().then((layout) => {
+      this.key_layout.value = layout;
+    });
+  }
+
+  /** Grows when other cards than before can be seen. */
+  readonly revision = signal(0);
+
+  /** Whether what was last asked for is on the screen, as far as it has arrived. */
+  get isPainted(): boolean {
+    return this.watch.painted_key === this.paintKey.peek();
+  }
+
+  slot(at: number): Slot {
+    let slot = this.slots[at];
+    if (slot === undefined) {
+      slot = this.makeSlot(at);
+      this.slots[at] = slot;
+    }
+    return slot;
+  }
+
+  checkPainted(): void {
+    this.watch.check(this.paintKey.peek());
+  }
+
+  /** A card has this much room for its examples. */
+  setRoom(width: number, height: number): void {
+    this.room = { width, height };
+    this.layOut();
+  }
+
+  marks(): MarkedRegions[] {
+    const names = this.controller.classes.value?.names;
+    return Object.entries(this.entry.value?.state.regions ?? {}).map(([key, regions]) => ({
+      name: names?.[Number(key)] ?? key,
+      regions,
+    }));
+  }
+
+  turnPage(step: 1 | -1): void {
+    const page = this.controller.state.peek().page + step;
+    if (page < 0 || page >= this.n_pages.peek()) return;
+    this.controller.turnPage(step);
+  }
+
+  /** Show examples beside the image: of this class, or of the first card. */
+  compare(class_index?: number, number = 0): void {
+    const shown = class_index ?? this.slots[0]?.proposal.peek()?.class_index;
+    if (shown !== undefined) this.controller.open({ kind: "compare", class_index: shown, number });
+  }
+
+  /** Mark where the label is that was voted on last, or the first one ticked. */
+  markLast(): void {
+    const ticked = Object.keys(this.votes.peek()).map(Number);
+    const isTicked = this.last_class !== null && ticked.includes(this.last_class);
+    const class_index = isTicked ? this.last_class : ticked[0];
+    if (this.controller.state.peek().info?.annotation.regions === "off")
+      this.controller.say("This project marks no regions");
+    else if (class_index === undefined || class_index === null) this.controller.say("Tick a label first");
+    else void this.controller.markRegion(class_index);
+  }
+
+  async wantFullResolution(): Promise<void> {
+    const position = this.controller.state.peek().position;
+    const image = this.controller.pictures?.image(position);
+    if (image === undefined || this.full_wanted === position || this.stage.hasFullResolution.peek()) return;
+    if (image.bitmap.width >= image.width_px) return;
+    this.full_wanted = position;
+    try {
+      this.stage.showFull(position, await this.controller.fullResolution(position));
+    } catch (error) {
+      this.controller.say(`No full resolution: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      this.full_wanted = null;
+    }
+  }
+
+  async showActualSize(): Promise<void> {
+    const { position } = this.controller.state.peek();
+    await this.wantFullResolution();
+    if (this.controller.state.peek().position === position) this.stage.actualSize();
+  }
+
+  close(): void {
+    for (const stop of this.stops) stop();
+    this.watch.close();
+    this.visibility.close();
+    this.stage.close();
+  }
+
+  private makeSlot(at: number): Slot {
+    const { controller } = this;
+    const number = computed(() => this.first_number.value + at);
+    const proposal = computed(() => this.task.value?.proposals[number.value]);
+    const class_index = computed(() => proposal.value?.class_index);
+    return {
+      number,
+      proposal,
+      vote: computed(() => this.votes.value[String(class_index.value)]),
+      sprite: computed(() => {
+        controller.pictures_version.value;
+        return class_index.value === undefined ? undefined : controller.pictures?.sprite(class_index.value);
+      }),
+      failure: computed(() => {
+        controller.pictures_version.value;
+        return class_index.value === undefined
+          ? undefined
+          : controller.pictures?.failure("sprite", class_index.value);
+      }),
+      element: null,
+      drawn_class: null,
+      drawn_sprite: null,
+    };
+  }
+
+  private wish() {
+    const task = this.task.peek();
+    if (task === undefined) return null;
+    const position = this.controller.state.peek().position;
+    const isImageDrawn = () =>
+      !task.has_image || this.image_failure.peek() !== undefined || this.stage.drawn_key === position;
+    return {
+      image_id: task.image_id,
+      isDrawn: () => isImageDrawn() && this.shownSlots().every((slot) => isSlotDrawn(slot, this.visibility)),
+    };
+  }
+
+  private shownSlots(): Slot[] {
+    return this.slots.slice(0, this.n_cards.peek());
+  }
+
+  private visibleClasses(): number[] {
+    if (!this.isPainted) return [];
+    const added = Object.keys(this.votes.peek()).map(Number);
+    const proposed = new Set(this.task.peek()?.proposals.map(({ class_index }) => class_index));
+    const seen = this.shownSlots().flatMap(({ element, drawn_class }) =>
+      element !== null && drawn_class !== null && this.visibility.isSeen(element) ? [drawn_class] : [],
+    );
+    return [...seen, ...added.filter((classIndex) => !proposed.has(classIndex))];
+  }
+
+  private noteExamples(): void {
+    const most = Math.max(0, ...this.shownSlots().map(({ sprite }) => sprite.value?.head.n_examples ?? 0));
+    if (most <= this.n_examples) return;
+    this.n_examples = most;
+    this.layOut();
+  }
+
+  private layOut(): void {
+    const height = this.shows_all.peek() ? Number.POSITIVE_INFINITY : this.room.height;
+    const next = stripLayout(this.room.width, height, this.n_examples || USUAL_EXAMPLES);
+    const now = this.layout.peek();
+    if (next.side_px !== now.side_px || next.n_columns !== now.n_columns) this.layout.value = next;
+  }
+
+  private fitThumbnails(): void {
+    const { pictures, state } = this.controller;
+    const isOpen = state.value.info !== null;
+    const wanted_px = Math.round(this.layout.value.side_px * devicePixelRatio);
+    if (!isOpen || pictures === null || pictures.thumbnail_px === wanted_px) return;
+    pictures.thumbnail_px = wanted_px;
+    untracked(() => void this.controller.fetch());
+  }
+}
+
+function isSlotDrawn(slot: Slot, visibility: Visibility): boolean {
+  const { element, proposal, sprite, failure, drawn_class, drawn_sprite } = slot;
+  if (element === null || drawn_class !== proposal.peek()?.class_index) return false;
+  if (failure.peek() !== undefined || !visibility.mayBeSeen(element)) return true;
+  const due = sprite.peek();
+  return due !== undefined && drawn_sprite === due;
+}

@@ -1,0 +1,89 @@
+/** Finding one of all classes by typing: name, synonym, key or definition. */
+
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { ClassColumns } from "../messages.ts";
+import type { ClassSearch } from "../search.ts";
+
+export interface ClassSearchBoxProps {
+  classes: ClassColumns;
+  search: ClassSearch;
+  /** What is known of a class already, as "ticked" or "proposed"; "" for nothing. */
+  noteOf?(classIndex: number): string;
+  /** Chosen by Enter or a click; with Shift, `isUnsure`. */
+  onChoose(classIndex: number, isUnsure: boolean): void;
+  /** The class under the cursor has changed. */
+  onCursor?(classIndex: number | null): void;
+  placeholder?: string;
+}
+
+export function ClassSearchBox(props: ClassSearchBoxProps) {
+  const { classes, search, noteOf, onChoose, onCursor, placeholder = "Name, synonym or definition" } = props;
+  const [query, setQuery] = useState("");
+  const [cursor, setCursor] = useState(0);
+  const id = useId();
+  const list = useRef<HTMLUListElement>(null);
+  const field = useRef<HTMLInputElement>(null);
+  const found = query.trim() === "" ? [] : search.find(query);
+  const at = Math.min(cursor, found.length - 1);
+  useLayoutEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => {
+    list.current?.children[at]?.scrollIntoView?.({ block: "nearest" });
+    onCursor?.(found[at] ?? null);
+  }, [query, at]);
+  return (
+    <div class="mlf-search">
+      <input
+        ref={field}
+        type="text"
+        class="mlf-search-field"
+        role="combobox"
+        aria-label="Find a class"
+        aria-expanded={found.length > 0}
+        aria-controls={`${id}-list`}
+        aria-activedescendant={at >= 0 ? `${id}-${at}` : undefined}
+        aria-autocomplete="list"
+        autocomplete="off"
+        spellcheck={false}
+        placeholder={placeholder}
+        value={query}
+        onInput={(event) => {
+          setQuery(event.currentTarget.value);
+          setCursor(0);
+        }}
+        onKeyDown={(event) => {
+          if (event.isComposing) return;
+          if (event.key === "ArrowDown") setCursor(Math.min(at + 1, found.length - 1));
+          else if (event.key === "ArrowUp") setCursor(Math.max(at - 1, 0));
+          else if (event.key === "Enter" && found[at] !== undefined) onChoose(found[at], event.shiftKey);
+          else return;
+          event.preventDefault();
+        }}
+      />
+      <ul id={`${id}-list`} ref={list} class="mlf-search-list" role="listbox" aria-label="Classes found">
+        {found.map((classIndex, i) => (
+          <li
+            key={classIndex}
+            id={`${id}-${i}`}
+            role="option"
+            aria-selected={i === at}
+            class="mlf-search-hit"
+            onPointerEnter={() => setCursor(i)}
+            onClick={(event) => onChoose(classIndex, event.shiftKey)}
+          >
+            <span class="mlf-search-name">{classes.names[classIndex]}</span>
+            <span class="mlf-search-synonyms">{classes.synonyms[classIndex]?.join(", ")}</span>
+            <span class="mlf-search-note">{noteOf?.(classIndex) ?? ""}</span>
+            <span class="mlf-search-definition">{classes.definitions[classIndex]}</span>
+          </li>
+        ))}
+      </ul>
+      <p class="mlf-search-count" role="status">
+        {query.trim() === ""
+          ? `${classes.names.length.toLocaleString("en")} classes`
+          : found.length === 0
+            ? "No class found"
+            : ""}
+      </p>
+    </div>
+  );
+}

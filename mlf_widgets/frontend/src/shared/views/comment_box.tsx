@@ -1,0 +1,58 @@
+/** A comment on an image: kept as it is written, a moment after the last key or on leaving the field. */
+
+import { useEffect, useRef } from "preact/hooks";
+
+const PAUSE_MS = 1_500;
+const MAX_CHARACTERS = 10_000;
+
+export interface CommentBoxProps {
+  /** Which image it belongs to; another one shows another comment. */
+  subject: number | string;
+  /** The comment as it is known. */
+  text: string;
+  onChange(text: string): void;
+  /** Given a function that keeps at once what has been written, or null when there is nothing. */
+  pending?: { current: (() => void) | null };
+  isOff?: boolean;
+  placeholder?: string;
+}
+
+export function CommentBox(props: CommentBoxProps) {
+  const { subject, text, onChange, pending, isOff = false, placeholder = "Comment" } = props;
+  const field = useRef<HTMLTextAreaElement>(null);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const written = useRef<string | null>(null);
+  const keep = () => {
+    clearTimeout(timer.current);
+    const value = written.current;
+    written.current = null;
+    if (pending) pending.current = null;
+    if (value !== null) onChange(value);
+  };
+  useEffect(() => {
+    written.current = null;
+    clearTimeout(timer.current);
+    return () => clearTimeout(timer.current);
+  }, [subject]);
+  useEffect(() => {
+    if (field.current !== null && written.current === null) field.current.value = text;
+  }, [text, subject]);
+  return (
+    <textarea
+      ref={field}
+      class="mlf-comment"
+      rows={1}
+      aria-label="Comment on this image"
+      placeholder={placeholder}
+      maxLength={MAX_CHARACTERS}
+      disabled={isOff}
+      onInput={(event) => {
+        written.current = event.currentTarget.value;
+        if (pending) pending.current = keep;
+        clearTimeout(timer.current);
+        timer.current = setTimeout(keep, PAUSE_MS);
+      }}
+      onBlur={keep}
+    />
+  );
+}

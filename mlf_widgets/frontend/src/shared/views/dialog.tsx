@@ -1,0 +1,52 @@
+/** A dialog above the widget: it holds the keyboard until it is closed. */
+
+import type { ComponentChildren } from "preact";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
+
+export interface DialogProps {
+  title: string;
+  onClose(): void;
+  /** Names the look, as `search` or `compare`. */
+  kind: string;
+  children: ComponentChildren;
+}
+
+export function Dialog({ title, onClose, kind, children }: DialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    if (element === null) return;
+    const before = element.ownerDocument.activeElement;
+    if (!element.open) element.showModal();
+    return () => {
+      if (element.open) element.close();
+      const root = before instanceof HTMLElement ? before.closest<HTMLElement>("[data-mlf]") : null;
+      root?.focus({ preventScroll: true });
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class={`mlf-dialog mlf-dialog-${kind}`}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === dialog.current) onClose(); // the backdrop
+      }}
+    >
+      <div class="mlf-dialog-body">
+        <header class="mlf-dialog-head">
+          <h2 id={heading}>{title}</h2>
+          <button type="button" class="mlf-plain" aria-label="Close" title="Close (Esc)" onClick={onClose}>
+            ✕
+          </button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,54 @@
+/** Which keys do what, as they are written on this keyboard. */
+
+import { KEY_BINDINGS, type KeyAction, writtenActionKey, writtenLabelKey } from "../keys.ts";
+
+export interface KeyTableProps {
+  layout: ReadonlyMap<string, string> | null;
+  overrides: Record<string, string>;
+  /** Actions that this widget knows; all where left out. */
+  actions?: readonly KeyAction[];
+  /** Actions that this project has no use for. */
+  leaveOut?: readonly KeyAction[];
+  n_labels?: number;
+}
+
+export function KeyTable({ layout, overrides, actions, leaveOut = [], n_labels = 20 }: KeyTableProps) {
+  const bindings = KEY_BINDINGS.filter(
+    ({ action, does }) =>
+      does !== "" && !leaveOut.includes(action) && (actions === undefined || actions.includes(action)),
+  );
+  const label = (number: number) => writtenLabelKey(number, layout);
+  return (
+    <table class="mlf-keys">
+      <caption>Keys work while the widget has the focus: click anywhere in it.</caption>
+      <tbody>
+        <tr>
+          <th scope="row">
+            <kbd>{label(0)}</kbd> … <kbd>{label(Math.min(9, n_labels - 1))}</kbd>
+            {n_labels > 10 && (
+              <>
+                {" "}
+                <kbd>{label(10)}</kbd> … <kbd>{label(Math.min(19, n_labels - 1))}</kbd>
+              </>
+            )}
+          </th>
+          <td>tick or clear the label with this key, on whichever page it is</td>
+        </tr>
+        <tr>
+          <th scope="row">
+            <kbd>⇧</kbd> with a label key
+          </th>
+          <td>unsure about this label</td>
+        </tr>
+        {bindings.map(({ action, does }) => (
+          <tr key={action}>
+            <th scope="row">
+              <kbd>{writtenActionKey(action, layout, overrides)}</kbd>
+            </th>
+            <td>{does}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,58 @@
+/**
+ * The keyboard within a widget: its keys do not reach the notebook, and the notebook's do not reach it.
+ *
+ * JupyterLab listens on the document, before any element hears of a key; it leaves alone what happens inside
+ * `data-lm-suppress-shortcuts`. What bubbles up to the notebook is stopped at the root.
+ */
+
+const EVENTS = ["keydown", "keyup", "keypress"] as const;
+
+/**
+ * Give a root element the keyboard.
+ *
+ * @param onKey Is told of every key pressed within; returns whether it was taken, and nothing else shall happen.
+ * @returns A function that gives the keyboard back for good.
+ */
+export function takeKeyboard(root: HTMLElement, onKey: (event: KeyboardEvent) => boolean): () => void {
+  root.tabIndex = 0;
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  const capture = (event: KeyboardEvent) => {
+    if (event.isComposing || !onKey(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const stop = (event: Event) => event.stopPropagation();
+  const click = (event: MouseEvent) => {
+    // A notebook moves the focus to the cell that was clicked in; the keys belong to what was clicked.
+    const { activeElement } = root.ownerDocument;
+    if (activeElement === null || !root.contains(activeElement)) root.focus({ preventScroll: true });
+    else if (activeElement instanceof HTMLButtonElement && event.detail > 0)
+      root.focus({ preventScroll: true });
+  };
+  root.addEventListener("keydown", capture, true);
+  for (const name of EVENTS) root.addEventListener(name, stop);
+  root.addEventListener("click", click);
+  return () => {
+    root.removeEventListener("keydown", capture, true);
+    for (const name of EVENTS) root.removeEventListener(name, stop);
+    root.removeEventListener("click", click);
+  };
+}
+
+/** Focus the root as it appears, unless somebody is writing elsewhere at this moment. */
+export function focusOnAppearing(root: HTMLElement): void {
+  const { activeElement } = root.ownerDocument;
+  const isWriting =
+    activeElement instanceof HTMLElement &&
+    (activeElement.isContentEditable || activeElement.matches("input, textarea")) &&
+    (activeElement.textContent !== "" || (activeElement as HTMLInputElement).value !== undefined);
+  if (!isWriting) root.focus({ preventScroll: true });
+}
+
+/** Hand the keyboard to the notebook cell that the widget stands in, or to nobody. */
+export function giveKeyboardBack(root: HTMLElement): void {
+  const { activeElement } = root.ownerDocument;
+  if (activeElement instanceof HTMLElement) activeElement.blur();
+  const cell = root.closest<HTMLElement>(".jp-Cell[tabindex], .jp-Notebook [tabindex='0']");
+  if (cell !== null && !document.body.hasAttribute("data-voila")) cell.focus({ preventScroll: true });
+}

@@ -1,0 +1,40 @@
+/** How saving stands, in words that claim no more than the store has acknowledged. */
+
+import type { SaveStatus } from "../save_queue.ts";
+
+export function savedWords({ state, n_waiting, reason }: SaveStatus): string {
+  const decisions = n_waiting === 1 ? "1 decision" : `${n_waiting} decisions`;
+  switch (state) {
+    case "saved":
+      return "Saved";
+    case "saving":
+      return "Saving…";
+    case "offline":
+      return `Offline: ${decisions} kept on this machine`;
+    case "failed":
+      return `Not saved: ${reason}`;
+  }
+}
+
+export interface SavedStateProps {
+  status: SaveStatus;
+  /** A decision was refused, and the person has read why. */
+  onDismiss(): void;
+}
+
+export function SavedState({ status, onDismiss }: SavedStateProps) {
+  const words = savedWords(status);
+  return (
+    <span class={`mlf-saved mlf-saved-${status.state}`}>
+      <span class="mlf-saved-dot" aria-hidden="true" />
+      <span role="status" class="mlf-saved-words" title={status.reason || words}>
+        {words}
+      </span>
+      {status.state === "failed" && (
+        <button type="button" class="mlf-plain" onClick={onDismiss}>
+          OK
+        </button>
+      )}
+    </span>
+  );
+}
