@@ -16,6 +16,8 @@ def serve(
     The Hub starts it as a managed service and tells it everything through the environment: where to listen
     (JUPYTERHUB_SERVICE_URL), below which path (JUPYTERHUB_SERVICE_PREFIX), and the token by which it asks the Hub who
     calls (JUPYTERHUB_API_TOKEN, JUPYTERHUB_API_URL). `mlf hub PROJECT` sets all of this up.
+
+    Example: mlf serve birds
     """
     import os
     from urllib.parse import urlsplit

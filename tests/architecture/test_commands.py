@@ -28,7 +28,7 @@ def test_help_says_what_it_does_with_an_example_that_parses(name: str) -> None:
     command = GROUP.commands[name]  # type: ignore[attr-defined]
     shown = CliRunner().invoke(app, [name, "--help"])
     assert shown.exit_code == 0
-    examples = re.findall(rf"mlf {name}\b[^\n]*", command.help or "")
+    examples = re.findall(rf"mlf {name}\b[^\n&]*", command.help or "")
     assert examples, f"the help of `mlf {name}` shows no example"
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     for example in examples:
@@ -52,7 +52,7 @@ def test_the_readme_uses_no_command_option_or_target_that_does_not_exist(root: P
     readme = (root / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     targets = set(re.findall(r"^([a-z][a-z-]*):", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", readme)) | set(re.findall(r"^ *make ([a-z-]+)", readme, re.MULTILINE)) <= targets
-    for name, line in re.findall(r"\bmlf ([a-z]+)([^\n`#|]*)", readme):
+    for name, line in re.findall(r"\bmlf ([a-z]+)([^\n`#|&]*)", readme):
         assert name in NAMES, f"the README tells of `mlf {name}`, which does not exist"
         command = GROUP.commands[name]  # type: ignore[attr-defined]
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
