@@ -351,7 +351,7 @@ def _sorted(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
     n_classes, n_annotators = max(len(names["class"]), 1), max(len(names["annotator"]), 1)
     item_key = codes["image"].astype(np.int64) * n_classes
-    item_key += codes["class"]
+    np.add(item_key, codes["class"], out=item_key, casting="unsafe")  # an empty list comes as floats
     rater, ballot = codes["annotator"].astype(np.int32), votes.astype(np.int8)
     step = np.diff(item_key)
     if ((step > 0) | ((step == 0) & (np.diff(rater) >= 0))).all():
