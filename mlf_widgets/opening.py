@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 from mlf_widgets.annotator import Annotator
-from pipeline.errors import ProjectError, ServiceError
+from mlf_widgets.grid import Grid
+from pipeline.errors import DatasetError, ProjectError, ServiceError
 from pipeline.events import Round
+from pipeline.labelspace import LabelSpace
 from pipeline.session import AnnotationSession
 
 SERVICE_URL_VARIABLE = "MLF_SERVICE_URL"
@@ -51,6 +53,49 @@ def open_session(project: str | Path = "", annotator: str = "", round: str = "")
 def open_annotator(project: str | Path = "", annotator: str = "", round: str = "") -> Annotator:  # noqa: A002
     """Return the annotation widget on one annotator's session; parameters and errors as for :func:`open_session`."""
     return Annotator(open_session(project, annotator, round))
+
+
+def open_grid(
+    project: str | Path = "",
+    annotator: str = "",
+    round: str = "",  # noqa: A002
+    class_name: str = "",
+) -> Grid:
+    """Return the grid on one annotator's session; parameters and errors as for :func:`open_session`.
+
+    Parameters
+    ----------
+    project, annotator, round
+        As for :func:`open_session`.
+    class_name
+        Key or name of the class to open with. Empty: all tasks, and the person chooses a class.
+
+    Raises
+    ------
+    DatasetError
+        If no class has this key or name.
+    """
+    session = open_session(project, annotator, round)
+    return Grid(session, find_class(session.label_space(), class_name))
+
+
+def find_class(space: LabelSpace, name: str) -> int | None:
+    """Return the index of the class with this key or, where exactly one has it, this name; None for an empty name.
+
+    Raises
+    ------
+    DatasetError
+        If there is none, or several have the name.
+    """
+    if not name:
+        return None
+    if name in space:
+        return space.index_of(name)
+    found = [info for info in space if info.name.casefold() == name.casefold()]
+    if len(found) > 1:
+        keys = ", ".join(info.key for info in found[:5])
+        raise DatasetError(f"{len(found)} classes are called {name!r}; name one by its key: {keys}")
+    return found[0].index if found else space.index_of(name)
 
 
 def default_annotator() -> str:

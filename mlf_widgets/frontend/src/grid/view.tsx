@@ -44,9 +44,12 @@ export function GridView({ screen }: GridViewProps) {
       <Question controller={controller} state={state} />
       <Bar controller={controller} state={state} />
       {state.error !== "" && (
-        <p class="mlf-grid-error" role="alert">
-          {state.error}
-        </p>
+        <div class="mlf-trouble" role="alert">
+          <span>{state.error}</span>
+          <button type="button" onClick={() => controller.retry()}>
+            Try again
+          </button>
+        </div>
       )}
       <Tiles screen={screen} state={state} />
       <Pager controller={controller} state={state} />
@@ -127,7 +130,7 @@ function Bar({ controller, state }: PartProps) {
           ))}
         </select>
       </label>
-      <span class="mlf-grow" />
+      <span class="mlf-space" />
       <button
         type="button"
         data-mlf-action="undo"
@@ -157,7 +160,7 @@ function Bar({ controller, state }: PartProps) {
       </button>
       <button
         type="button"
-        class="mlf-primary"
+        class="mlf-action-main"
         data-mlf-action="confirm"
         disabled={state.class_index === null || n_open === 0}
         title="Every image of this page without a vote gets a no, for this class alone (c)"
@@ -307,7 +310,7 @@ function Pager({ controller, state }: PartProps) {
         {state.n_total > state.positions.length &&
           ` (the first ${state.positions.length.toLocaleString("en")} are listed)`}
       </span>
-      <span class="mlf-grow" />
+      <span class="mlf-space" />
       <label>
         <span>Images a page</span>{" "}
         <select
