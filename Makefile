@@ -26,7 +26,7 @@ demo: setup  ## The whole method on images that the program draws itself; ends i
 
 test: setup $(PROXY) system-packages  ## All tests: the browser half's, then Python's
 	cd $(FRONTEND) && npm run --silent test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 lint: setup  ## Format, rules and types, of Python and TypeScript
 	$(BIN)/ruff check

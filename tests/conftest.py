@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+_TESTS = Path(__file__).parent
 SHARED_DATA = Path(os.environ.get("MLF_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -16,3 +17,17 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no published data at {SHARED_DATA}; set MLF_SHARED_DATA to the folder that holds it")
     return SHARED_DATA
+
+
+#: Folders whose tests take longest, longest first: of two workers each begins with one of them.
+_LONGEST = ("browser", "hub", "service", "stages", "soak")
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups after us
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each folder's tests on one worker (`--dist loadgroup`): its fixtures are made once, its servers run alone."""
+    folders = {item: item.path.relative_to(_TESTS).parts[0] for item in items}
+    for item, folder in folders.items():
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(folder))
+    items.sort(key=lambda item: _LONGEST.index(folders[item]) if folders[item] in _LONGEST else len(_LONGEST))

@@ -53,7 +53,12 @@ def test_the_conda_environment_has_the_same_dependencies(root: Path, project: di
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("pipeline", ("hub", "ray")), ("mlf_widgets", ()), ("tests", ("dev", "hub", "postgres")), ("benchmarks", ("dev", "hub"))],
+    [
+        ("pipeline", ("hub", "ray")),
+        ("mlf_widgets", ()),
+        ("tests", ("dev", "hub", "postgres")),
+        ("benchmarks", ("dev", "hub")),
+    ],
 )
 def test_every_package_that_is_imported_is_declared(
     folder: str, extras: tuple[str, ...], root: Path, project: dict[str, Any]
@@ -61,7 +66,7 @@ def test_every_package_that_is_imported_is_declared(
     requirements = [*project["dependencies"], *(r for extra in extras for r in project["optional-dependencies"][extra])]
     declared = {*named(requirements), *(("ray",) if "ray" in extras else ())}
     distributions = packages_distributions()
-    siblings = {path.stem for path in (root / "tests").rglob("*.py")} | {p.stem for p in (root / "benchmarks").glob("*.py")}
+    siblings = {path.stem for beside in ("tests", "benchmarks") for path in (root / beside).rglob("*.py")}
     own = {"pipeline", "mlf_widgets", "hatch_build"} | (siblings if folder in {"tests", "benchmarks"} else set())
     missing = {
         f"{path.relative_to(root)}: {name}"

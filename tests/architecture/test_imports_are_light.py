@@ -12,7 +12,14 @@ HEAVY = ("matplotlib", "nbconvert", "pandas", "papermill", "ray", "scipy", "skle
 
 @pytest.mark.parametrize(
     "module",
-    ["pipeline", "pipeline.cli", "pipeline.session", "pipeline.local_session", "pipeline.remote_session", "mlf_widgets"],
+    [
+        "pipeline",
+        "pipeline.cli",
+        "pipeline.session",
+        "pipeline.local_session",
+        "pipeline.remote_session",
+        "mlf_widgets",
+    ],
 )
 def test_importing_loads_nothing_heavy(module: str) -> None:
     script = f"import sys, {module}; print(sorted(set({HEAVY!r}) & set(sys.modules)))"

@@ -1,4 +1,4 @@
-"""Arrows point one way: notebooks to widgets to pipeline, and inside the pipeline from commands down to pure functions."""
+"""Arrows point one way: notebooks to widgets to pipeline; inside the pipeline, commands down to pure functions."""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 _THIS = Path(__file__)
-#: Folders of one person or one machine; `/mnt/backups` is fair in an example, as are the places of a Linux system.
+#: Folders of one person or one machine; `/mnt/backups` is fair in an example, as are a system's own places.
 MACHINE_PATHS = re.compile(r"(?<![\w./])/(?:home|Users|root|work)/[\w.-]+")
 #: Where packages come from is each machine's own affair: its pip and npm know.
-REGISTRY_HOSTS = re.compile(r"registry\.(?:npmjs|yarnpkg)|files\.pythonhosted|pypi\.org/simple|\bindex-url\b|find-links")
+REGISTRY_HOSTS = re.compile(
+    r"registry\.(?:npmjs|yarnpkg)|files\.pythonhosted|pypi\.org/simple|\bindex-url\b|find-links"
+)
 MAX_BYTES = {".pth": 12_000_000, ".png": 600_000, ".json": 600_000}
 
 
@@ -26,7 +28,9 @@ def texts(tracked_files: tuple[Path, ...]) -> dict[Path, str]:
 
 
 @pytest.mark.parametrize("pattern", [MACHINE_PATHS, REGISTRY_HOSTS], ids=["machine path", "registry host"])
-def test_no_file_names_a_machine_path_or_a_registry_host(pattern: re.Pattern[str], tracked_files: tuple[Path, ...]) -> None:
+def test_no_file_names_a_machine_path_or_a_registry_host(
+    pattern: re.Pattern[str], tracked_files: tuple[Path, ...]
+) -> None:
     found = [
         f"{path}:{number}: {match.group()}"
         for path, text in texts(tracked_files).items()
