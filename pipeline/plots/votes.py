@@ -120,6 +120,34 @@ def annotator_profiles(profiles: pd.DataFrame) -> DescribedFigure:
     return DescribedFigure(figure, alt)
 
 
+def model_against_people(table: pd.DataFrame) -> DescribedFigure:
+    """Draw how often people tick the proposal at each rank.
+
+    Parameters
+    ----------
+    table
+        From :func:`pipeline.disagreement.compare_model_to_people`.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    ranked = table[table["rank"].notna()]
+    _require(ranked, "no proposal has a vote; the model cannot be held against people")
+    figure, axes = _axes()
+    share = ranked["any_yes_share"].to_numpy()
+    bars = np.clip([share - ranked["low"].to_numpy(), ranked["high"].to_numpy() - share], 0, None)
+    axes.bar(ranked["rank"].astype(int), 100 * share, yerr=100 * bars, color=_BLUE, ecolor=_GREY)
+    axes.set_xlabel("rank of the proposal")
+    axes.set_ylabel("ticked by someone, % of the images it was judged on")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    first, last = ranked.iloc[0], ranked.iloc[-1]
+    alt = (
+        f"Bars of the share of proposals that someone ticked, by rank. At rank {first['rank']} it is "
+        f"{first['any_yes_share']:.0%} of {first['n_judged']:,}, at rank {last['rank']} {last['any_yes_share']:.0%} of "
+        f"{last['n_judged']:,}."
+    )
+    return DescribedFigure(figure, alt)
+
+
 def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> DescribedFigure:
     """Draw the errors expected to remain against the minutes spent, from :func:`pipeline.selection.rank_by_value`."""
     _require(ranking, "no image has votes; there is no yield to draw")

@@ -52,6 +52,11 @@ class Settlement:
         What they rest on.
     consensus
         Of all votes, the known answers anchoring it.
+    annotators
+        Everyone, as the consensus sees them.
+    keys
+        The labels without and with the refinement round, each as one number (image times number of classes plus
+        class), ascending.
     before_after
         One row a stage (``original``, ``annotation``, ``refinement``), over the images that are labelled now:
         ``n_images``, ``n_labels``, ``labels_per_image``, ``n_without``, ``n_multi``, ``multi_share`` with ``low`` and
@@ -75,6 +80,8 @@ class Settlement:
     labels: pa.Table
     votes: ProjectVotes
     consensus: Consensus
+    annotators: pd.DataFrame
+    keys: KeyPair
     before_after: pd.DataFrame
     by_source: pd.DataFrame
     changed: NDArray[np.int64]
@@ -125,6 +132,8 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
         labels=labels,
         votes=votes,
         consensus=final.consensus,
+        annotators=final.consensus.annotators(final.votes),
+        keys=keys,
         before_after=_before_after(keys, final.votes.n_classes, original, decided),
         by_source=_by_source(labels),
         changed=np.unique(changed),
@@ -314,7 +323,7 @@ def _write(project: Project, settlement: Settlement) -> None:
     tables = {
         "before_after.csv": settlement.before_after,
         "sources.csv": settlement.by_source,
-        "annotators.csv": settlement.consensus.annotators(settlement.votes.all_votes()),
+        "annotators.csv": settlement.annotators,
         "yield_curve.csv": thin_curve(settlement.ranking, _CURVE_ROWS),
     }
     if settlement.reliability is not None:

@@ -1,1 +1,1 @@
-"""What the stage notebooks show: figures with captions, tables, thumbnails, all of it escaped."""
+"""What notebooks show and reports are made of: pictures, sheets, the page that links all reports."""

@@ -1,0 +1,56 @@
+"""Data frames as tables of a report, and lists of sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from pipeline.reports.html import Html, table
+
+
+def frame_table(
+    frame: pd.DataFrame, columns: Mapping[str, Callable[[Any], str]], *, caption: str, n_rows: int = 20
+) -> Html:
+    """Return a data frame as a table.
+
+    Parameters
+    ----------
+    frame
+        One row a row.
+    columns
+        Heading to what a row (a named tuple of the frame) shows there, as HTML.
+    caption
+        What the table shows; how many rows are shown of how many is added.
+    n_rows
+        Most rows to show.
+    """
+    rows = [[cell(row) for cell in columns.values()] for row in frame.head(n_rows).itertuples()]
+    if not rows:
+        return Html(f"<p>{escape(caption)} No rows.</p>")
+    shown = f" The first {n_rows:,} of {len(frame):,} rows." if len(frame) > n_rows else ""
+    return table(list(columns), rows, caption=f"{caption}{shown}")
+
+
+def sentences(lines: Iterable[str]) -> Html:
+    """Return plain sentences as a list."""
+    return Html("<ul>" + "".join(f"<li>{escape(line.strip())}</li>" for line in lines) + "</ul>")
+
+
+def paragraph(words: str) -> Html:
+    """Return plain text as a paragraph."""
+    return Html(f"<p>{escape(words)}</p>")
+
+
+def simulation_notice(simulated: Collection[str], people: Collection[str]) -> Html:
+    """Return a notice that programs took part; nothing where everyone is a person."""
+    if not simulated:
+        return Html("")
+    who = "All annotators are" if set(people) <= set(simulated) else f"{len(simulated)} of {len(people)} annotators are"
+    return Html(
+        '<p style="border:2px solid #D55E00;padding:.6em .8em"><strong>'
+        f"{who} simulated</strong>: {escape(', '.join(sorted(simulated)))}. They are programs that tick and miss at "
+        "set rates; figures about them say nothing about people.</p>"
+    )

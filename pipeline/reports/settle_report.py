@@ -1,0 +1,185 @@
+"""What the notebook that settles the labels (stage 4) shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.consensus.calibration import expected_calibration_error
+from pipeline.plots import votes as plots
+from pipeline.project import Project
+from pipeline.refinement.exporting import explain_empty
+from pipeline.refinement.settling import Settlement
+from pipeline.reports.figures import figure
+from pipeline.reports.formats import count, number, percent, person, text
+from pipeline.reports.frames import frame_table, paragraph, sentences, simulation_notice
+from pipeline.reports.gallery import class_list, gallery, sample
+from pipeline.reports.headlines import residual_line, settle_headline
+from pipeline.reports.html import Html, table
+
+_STAGES = {"original": "original labels", "annotation": "annotation alone", "refinement": "after refinement"}
+_SOURCES = {
+    "agreed": "all annotators who were shown the class said the same",
+    "refined": "settled in the refinement round",
+    "consensus": "the consensus of all votes (Dawid-Skene)",
+    "known": "known beforehand (gold)",
+    "unlabelled": "nobody has decided the image yet",
+}
+_N_IMAGES = 12
+
+
+def headline(settlement: Settlement) -> Html:
+    """Return the figures that matter, and whether programs took part."""
+    people = {*settlement.votes.voters, *settlement.votes.refiners}
+    notice = simulation_notice(settlement.votes.simulated & people, people)
+    return Html(notice.text + sentences(settle_headline(settlement.summary)).text)
+
+
+def before_and_after(settlement: Settlement) -> Html:
+    """Return the data set under the original labels, after annotation, and after refinement."""
+    return frame_table(
+        settlement.before_after,
+        {
+            "labels": lambda row: _STAGES[row.stage],
+            "images": lambda row: count(row.n_images),
+            "labels in all": lambda row: count(row.n_labels),
+            "an image": lambda row: number(row.labels_per_image),
+            "no label": lambda row: count(row.n_without),
+            "two or more": lambda row: f"{count(row.n_multi)}: {percent(row.multi_share, row.low, row.high)}",
+            "original label kept": lambda row: f"{count(row.n_original_kept)} of {count(row.n_with_original)}",
+        },
+        caption="Before and after, over the images that are labelled now; shares with 95% intervals.",
+    )
+
+
+def sources(settlement: Settlement) -> Html:
+    """Return how many labels, and how many empty sets, come from where."""
+    return frame_table(
+        settlement.by_source,
+        {
+            "source": lambda row: text(row.source),
+            "which means": lambda row: _SOURCES[row.source],
+            "labels": lambda row: count(row.n_labels),
+            "images without a label": lambda row: count(row.n_empty_sets),
+        },
+        caption="Where the refined labels come from. An image without a label: none applies, or nobody has decided it.",
+    )
+
+
+def empty_sets(project: Project, settlement: Settlement) -> Html:
+    """Return images to which no class applies, with the reason."""
+    labels = settlement.labels
+    is_empty = labels.column("class_index").is_null().to_numpy(zero_copy_only=False)
+    source = labels.column("source").to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(is_empty & (source != "unlabelled"))
+    images = labels.column("image_index").to_numpy()[rows].astype(np.int64)
+    reason = dict(zip(images.tolist(), source[rows].tolist(), strict=True))
+    return gallery(
+        project,
+        sample(images, _N_IMAGES, 0).tolist(),
+        lambda image: f"<br>{text(explain_empty(reason[image]))}",
+        f"Images to which none of the classes applies: {len(images):,} in all, shown are up to {_N_IMAGES}, drawn at "
+        "random (seed 0).",
+    )
+
+
+def changed_images(project: Project, settlement: Settlement) -> Html:
+    """Return images whose labels refinement changed, before and after."""
+
+    def words(image: int) -> str:
+        before, after = (_classes_of(keys, image, project) for keys in settlement.keys)
+        return f"<br>before: {class_list(project, before)}<br>after: {class_list(project, after)}"
+
+    return gallery(
+        project,
+        sample(settlement.changed, _N_IMAGES, 0).tolist(),
+        words,
+        f"Refinement changed the labels of {len(settlement.changed):,} images; shown are up to {_N_IMAGES}, drawn at "
+        "random (seed 0). Before: what annotation alone would have given.",
+    )
+
+
+def residual_error(settlement: Settlement) -> Html:
+    """Return what the audit says of the images that were not refined."""
+    found = settlement.residual
+    if found.image_share is None:
+        return paragraph(f"{residual_line(asdict(found))}.")
+    rows = [
+        ("images not chosen for refinement", count(found.n_population)),
+        ("of these audited", count(found.n_audited)),
+        ("audited images with a wrong label", f"{found.n_wrong_images:,} ({found.n_wrong_labels:,} wrong labels)"),
+        ("share of images with a wrong label (95% interval)", percent(found.image_share, found.low, found.high)),
+        (
+            "expected among the images never looked at again",
+            number(found.image_share * (found.n_population - found.n_audited), 1),
+        ),
+    ]
+    return table(
+        None,
+        rows,
+        caption="Residual error, from a random slice of the images that were not chosen for refinement. What the "
+        "refiner of an audited image says is taken to be right.",
+    )
+
+
+def whether_to_go_on(settlement: Settlement) -> Html:
+    """Return the yield curve of what has not been refined, and the advice."""
+    drawn = figure(
+        lambda: plots.yield_curve(settlement.ranking),
+        f"Wrong labels expected to remain if the {len(settlement.ranking):,} images not refined yet were refined too, "
+        "the most worthwhile first; an estimate by the consensus model.",
+    )
+    return Html(f"<p><strong>{text(settlement.advice)}</strong></p>{drawn.text}")
+
+
+def reliability(settlement: Settlement) -> Html:
+    """Return the posterior against known answers."""
+    found = settlement.reliability
+    if found is None:
+        return paragraph(
+            "The project has no known answers (mlf assign --gold), so the posteriors cannot be checked against any."
+        )
+    behind = frame_table(
+        found.rename(columns={"from": "start"}),
+        {
+            "posterior": lambda row: f"{row.start:.1f} to {row.to:.1f}",
+            "labels": lambda row: count(row.n_items),
+            "claimed": lambda row: percent(row.claimed),
+            "observed (95% interval)": lambda row: percent(row.observed, row.low, row.high),
+        },
+        caption="Claimed and observed, in bins of the posterior.",
+    )
+    return figure(
+        lambda: plots.reliability_plot(found),
+        f"Posterior of a model that has not seen the known answers against {int(found['n_items'].sum()):,} of them; "
+        f"expected calibration error {expected_calibration_error(found):.3f}.",
+        behind,
+    )
+
+
+def annotators(settlement: Settlement) -> Html:
+    """Return every voter's confusion as the consensus model sees it."""
+    simulated = settlement.votes.simulated
+    table_ = settlement.annotators
+    return frame_table(
+        table_[table_["n_votes"] > 0],
+        {
+            "annotator": lambda row: text(person(row.annotator, simulated)),
+            "votes": lambda row: count(row.n_votes),
+            "borne out by the labels": lambda row: percent(row.agreement),
+            "says yes where it applies": lambda row: percent(row.yes_if_applies),
+            "unsure where it applies": lambda row: percent(row.unsure_if_applies),
+            "says yes where it does not": lambda row: percent(row.yes_if_absent),
+            "unsure where it does not": lambda row: percent(row.unsure_if_absent),
+        },
+        caption="Everyone who voted, in either round, as the consensus model sees them.",
+        n_rows=100,
+    )
+
+
+def _classes_of(keys: NDArray[np.int64], image: int, project: Project) -> list[int]:
+    n_classes = len(project.label_space)
+    start, stop = np.searchsorted(keys, [image * n_classes, (image + 1) * n_classes])
+    return [int(key) % n_classes for key in keys[start:stop]]
