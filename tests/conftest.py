@@ -25,7 +25,7 @@ _LONGEST = ("browser", "hub", "service", "stages", "soak")
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups after us
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each folder's tests on one worker (`--dist loadgroup`): its fixtures are made once, its servers run alone."""
+    """Keep a folder's tests on one worker (`--dist loadgroup`): its fixtures are made once, its servers run alone."""
     folders = {item: item.path.relative_to(_TESTS).parts[0] for item in items}
     for item, folder in folders.items():
         if item.get_closest_marker("xdist_group") is None:
