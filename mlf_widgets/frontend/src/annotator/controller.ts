@@ -1,10 +1,12 @@
 /** What the annotation widget does: it turns what a person did into events, and fetches what they will want to see. */
 
+import { computed, effect } from "@preact/signals";
 import { isDecided } from "../shared/fold.ts";
 import type { EventKind, Notice, Payload, SessionInfo, TaskFilter, Vote } from "../shared/messages.ts";
 import { Pictures } from "../shared/pictures.ts";
 import type { Channel } from "../shared/protocol.ts";
 import { SessionController } from "../shared/session_controller.ts";
+import { LastPlace, tabStorage } from "./last_place.ts";
 import { missingTasks, wanted } from "./navigation.ts";
 import {
   type AnnotatorState,
@@ -32,6 +34,7 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
   private also_wanted: readonly number[] = [];
   private shownNow = new Set<number>();
   private found: { key: string; position: number | null } | null = null;
+  private stopKeepingPlace: () => void = () => {};
 
   constructor(channel: Channel) {
     super(channel, INITIAL_STATE, reduce);
@@ -39,6 +42,7 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
 
   override close(): void {
     super.close();
+    this.stopKeepingPlace();
     this.pictures?.close();
   }
 
@@ -222,7 +226,20 @@ export class Controller extends SessionController<AnnotatorState, Happening> {
     this.pictures = new Pictures(this.client, info.annotation.display_px, THUMBNAIL_PX, () => {
       this.pictures_version.value++;
     });
+    this.standWhereItWas(info);
     void this.fetch();
+  }
+
+  private standWhereItWas(info: SessionInfo): void {
+    const place = new LastPlace(`${info.project_id}:${info.round}:${info.annotator}`, tabStorage());
+    const position = info.is_driven ? null : place.find(info.last_seq);
+    if (position !== null && position < info.progress.n_tasks) this.dispatch({ type: "went_to", position });
+    const last_seq = computed(() =>
+      this.state.value.log.reduce((last, { seq }) => Math.max(last, seq ?? 0), this.state.value.last_seq),
+    );
+    this.stopKeepingPlace();
+    const now = computed(() => this.state.value.position);
+    this.stopKeepingPlace = effect(() => place.keep(now.value, last_seq.value));
   }
 
   protected override tasksArrived(): void {
