@@ -9,7 +9,7 @@ from pipeline.assignment.apply import project_gold
 from pipeline.events import Round
 from pipeline.hub.accounts import Role
 from pipeline.progress_board import BoardReader
-from pipeline.service.app import Service, require
+from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.people import ERRORS
 

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from pipeline.errors import StoreError
 from pipeline.events import Round
 from pipeline.hub.accounts import Role
-from pipeline.service.app import Service, require
+from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.wire import BOARD, HEALTH, ME, BoardRow, ErrorBody, Health, Me
 

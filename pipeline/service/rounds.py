@@ -14,7 +14,7 @@ from pipeline.errors import StoreError
 from pipeline.events import Round
 from pipeline.hub.accounts import Role
 from pipeline.local_session import LocalSession
-from pipeline.service.app import Refusal, Service, require
+from pipeline.service.admission import Refusal, Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.logs import log
 from pipeline.service.people import ERRORS, _json

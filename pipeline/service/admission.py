@@ -1,0 +1,91 @@
+"""Who may come in: one project with its store, and how a request is let through or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from pipeline.hub.accounts import Role
+from pipeline.project import Project
+from pipeline.service.identity import Caller, Identity, RefusedToken
+from pipeline.service.limits import Limits, RateLimiter
+from pipeline.service.metrics import Metrics
+from pipeline.service.serving import ServedTables
+from pipeline.service.wire import ErrorBody
+from pipeline.service.writer import GroupWriter
+from pipeline.store import SqlStore, open_store
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a defect
+    """A request that is answered with an error: status, code and message; `reason` is for the log alone."""
+
+    def __init__(self, status: int, code: str, message: str, reason: str = "", retry_after_s: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = ErrorBody(code, message)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+@dataclass
+class Service:
+    """What the routes work with; one a process."""
+
+    project: Project
+    identity: Identity
+    limits: Limits = field(default_factory=Limits)
+    metrics: Metrics = field(default_factory=Metrics)
+    last_write: str = "none"
+
+    def __post_init__(self) -> None:
+        self.tables = ServedTables(self.project)
+        self.store: SqlStore = open_store(self.project.store_url, len(self.tables.label_space))
+        self.writer = GroupWriter(self.store, self.metrics.saves_per_commit.observe)
+        self.rates = RateLimiter(self.limits)
+
+    async def caller(self, request: Request) -> Caller:
+        """Return who sent a request with a token in its Authorization header.
+
+        Raises
+        ------
+        Refusal
+            If there is no token, it is nobody's, it is not for this service, or its owner sends too much.
+        """
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() not in {"token", "bearer"} or not token.strip():
+            raise Refusal(401, "Unauthorized", "send your Hub token as `Authorization: token …`", "no token")
+        return await self.admit(request, token.strip())
+
+    async def admit(self, request: Request, token: str) -> Caller:
+        """Return whose token this is, and count the request against them; raises as :meth:`caller`."""
+        try:
+            caller = await self.identity.caller(token)
+        except RefusedToken as error:
+            raise Refusal(403, "Forbidden", str(error), "token out of scope") from error
+        if caller is None:
+            raise Refusal(401, "Unauthorized", "the Hub does not know this token; start your session anew", "bad token")
+        request.scope["mlf_user"] = caller.name
+        wait_s = self.rates.take(caller.name)
+        if wait_s:
+            raise Refusal(429, "RateLimited", "too many requests; wait a moment", retry_after_s=max(1, round(wait_s)))
+        return caller
+
+    def without_places(self, message: str) -> str:
+        """Return a message without the folders of this machine: callers need not know them."""
+        for place in (self.project.images_root, self.project.examples_root, str(self.project.root.resolve())):
+            if place:
+                message = message.replace(place.rstrip("/") + "/", "").replace(place, "the project")
+        return message
+
+    def close(self) -> None:
+        """Finish what was queued and close the store."""
+        self.writer.close()
+        self.store.close()
+
+
+def require(caller: Caller, *roles: Role) -> None:
+    """Raise `Refusal` unless the caller has one of the roles."""
+    if not caller.is_in(*roles):
+        needed = " or ".join(role.value for role in roles)
+        raise Refusal(403, "Forbidden", f"only {needed} may see this; you are in no such group of the Hub", "role")
