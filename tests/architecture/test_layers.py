@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "papermill": ("pipeline.stages",),
     "matplotlib": ("pipeline.plots", "pipeline.reports"),
     "fastapi": ("pipeline.service",),
-    "jupyterhub": ("pipeline.hub", "pipeline.service.identity"),
+    "jupyterhub": ("pipeline.hub", "pipeline.service.identity", "pipeline.commands.serve"),
     "httpx": ("pipeline.remote_session", "pipeline.service", "pipeline.hub", "mlf_widgets.board"),
     "anywidget": ("mlf_widgets",),
     "ipywidgets": ("mlf_widgets",),
