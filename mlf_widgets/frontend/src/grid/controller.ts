@@ -30,7 +30,7 @@ export class GridController extends SessionController<GridState, Happening> {
   /** Whether a tile has been on the screen; the view tells. */
   hasSeen: (position: number) => boolean = () => true;
   /** Bring a tile to where it can be seen; the view does. */
-  reveal: (position: number) => void = () => {};
+  reveal: (position: number, isFirst?: boolean) => void = () => {};
   /** How many tiles stand in a row; the view tells. */
   readonly n_columns = signal(1);
 
@@ -140,6 +140,7 @@ export class GridController extends SessionController<GridState, Happening> {
     this.record(judged.map((position) => this.voteOn(position, class_index, "no")));
     if (unseen[0] !== undefined) {
       this.goTo(unseen[0]);
+      this.reveal(unseen[0], true);
       this.say(
         `${judged.length} confirmed; ${unseen.length} were not on screen yet: look, then confirm again`,
       );

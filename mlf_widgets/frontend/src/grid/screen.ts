@@ -22,7 +22,7 @@ export class GridScreen {
     private readonly root: HTMLElement,
   ) {
     controller.hasSeen = (position) => this.seen.has(position);
-    controller.reveal = (position) => this.reveal(position);
+    controller.reveal = (position, isFirst) => this.reveal(position, isFirst);
     this.paint = new PaintWatch(root, () => this.wish());
   }
 
@@ -77,13 +77,13 @@ export class GridScreen {
     }
   }
 
-  private reveal(position: number): void {
+  private reveal(position: number, isFirst = false): void {
     const tile = this.tiles.get(position);
     const box = tile?.querySelector<HTMLInputElement>("input");
     const { activeElement } = this.root.ownerDocument;
     const isInside = this.root.contains(activeElement) && !activeElement?.closest("dialog");
     if (isInside && activeElement !== box) box?.focus({ preventScroll: true });
-    tile?.scrollIntoView?.({ block: "nearest" });
+    tile?.scrollIntoView?.({ block: isFirst ? "start" : "nearest" });
   }
 
   private wish(): { image_id: string; isDrawn(): boolean } | null {

@@ -68,9 +68,14 @@ export interface TileProps extends TilePictureProps {
 export function Tile(props: TileProps) {
   const { number, name, class_index, word, notes, isCurrent, isOff, onTick, onFocus, onLook, onElement } =
     props;
+  const item = useRef<HTMLLIElement>(null);
+  useLayoutEffect(() => {
+    onElement(item.current);
+    return () => onElement(null);
+  }, []);
   return (
     <li
-      ref={onElement}
+      ref={item}
       class={`mlf-tile mlf-tile-${word}${isCurrent ? " mlf-tile-current" : ""}`}
       data-position={number}
     >

@@ -166,7 +166,7 @@ function Bar({ controller, state }: PartProps) {
         title="Every image of this page without a vote gets a no, for this class alone (c)"
         onClick={() => controller.confirmPage()}
       >
-        {n_open === 0 ? "Page confirmed" : `Confirm page: ${n_open} without it`}
+        {n_open === 0 ? "Page confirmed" : `Confirm page: ${n_open} × no`}
       </button>
       <SavedState status={state.save} onDismiss={() => controller.dismissRefusal()} />
       <button
