@@ -2,6 +2,7 @@
 
 from mlf_widgets.annotator import Annotator
 from mlf_widgets.grid import Grid
-from mlf_widgets.opening import open_annotator, open_grid, open_session
+from mlf_widgets.opening import open_annotator, open_grid, open_refiner, open_session
+from mlf_widgets.refiner import Refiner
 
-__all__ = ["Annotator", "Grid", "open_annotator", "open_grid", "open_session"]
+__all__ = ["Annotator", "Grid", "Refiner", "open_annotator", "open_grid", "open_refiner", "open_session"]

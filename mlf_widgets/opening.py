@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlf_widgets.annotator import Annotator
 from mlf_widgets.grid import Grid
+from mlf_widgets.refiner import Refiner
 from pipeline.errors import DatasetError, ProjectError, ServiceError
 from pipeline.events import Round
 from pipeline.labelspace import LabelSpace
@@ -77,6 +78,11 @@ def open_grid(
     """
     session = open_session(project, annotator, round)
     return Grid(session, find_class(session.label_space(), class_name))
+
+
+def open_refiner(project: str | Path = "", annotator: str = "") -> Refiner:
+    """Return the refinement widget on one refiner's session; parameters and errors as for :func:`open_session`."""
+    return Refiner(open_session(project, annotator, Round.REFINEMENT.value))
 
 
 def find_class(space: LabelSpace, name: str) -> int | None:

@@ -1,0 +1,203 @@
+/** What the refinement widget does: one decision a key on what is disputed, and the evidence when it may be seen. */
+
+import { effect, untracked } from "@preact/signals";
+import { isDecided } from "../shared/fold.ts";
+import type { SessionInfo, Vote } from "../shared/messages.ts";
+import type { Channel } from "../shared/protocol.ts";
+import { positionsAhead, type Wanted } from "../shared/walking.ts";
+import { WalkingController } from "../shared/walking_controller.ts";
+import { agreedClasses, majority, openQuestions, questions, type Row } from "./labels.ts";
+import {
+  allRows,
+  currentEntry,
+  type Dialog,
+  type Happening,
+  INITIAL_STATE,
+  isCurrentRevealed,
+  type RefinerState,
+  reduce,
+  shownRows,
+} from "./state.ts";
+
+export class RefinerController extends WalkingController<RefinerState, Happening> {
+  /** Bring a label to where it can be seen; the view does. */
+  reveal: (class_index: number) => void = () => {};
+
+  private readonly askedAgain = new Set<string>();
+  private stopWaiting: () => void = () => {};
+
+  constructor(channel: Channel) {
+    super(channel, INITIAL_STATE, reduce);
+  }
+
+  override close(): void {
+    this.stopWaiting();
+    super.close();
+  }
+
+  // --- going about ---
+
+  /** Going on from an image that is half decided first shows what has not been looked at. */
+  override async step(direction: 1 | -1): Promise<void> {
+    const isHalfDone = direction === 1 && this.entry !== undefined && isDecided(this.entry.state);
+    if (isHalfDone && this.turnToUnseen("look at it before going on")) return;
+    await super.step(direction);
+  }
+
+  moveCursor(step: number): void {
+    this.setCursor(this.state.value.cursor + step);
+  }
+
+  setCursor(cursor: number): void {
+    if (cursor === this.state.value.cursor) return;
+    this.dispatch({ type: "cursor_moved", cursor });
+    const row = shownRows(this.state.value)[this.state.value.cursor];
+    if (row !== undefined) this.reveal(row.class_index);
+  }
+
+  fold(): void {
+    this.dispatch({ type: "folded" });
+    this.want();
+  }
+
+  open(dialog: Dialog | null): void {
+    if (dialog?.kind === "search") this.searchIndex();
+    if (dialog?.kind === "compare") this.wantAlso([dialog.class_index]);
+    this.dispatch({ type: "dialog", dialog });
+  }
+
+  /** Show what the annotators said, as soon as the project allows it. */
+  showEvidence(): void {
+    const entry = this.entry;
+    if (entry === undefined) return;
+    if (entry.task.evidence === null) {
+      this.say(
+        isDecided(entry.state) ? "The annotators' votes are on their way" : "First decide at least one label",
+      );
+    }
+    this.dispatch({ type: "evidence_opened" });
+  }
+
+  // --- deciding ---
+
+  /** Vote on the n-th label shown. */
+  decide(number: number, vote: Vote): void {
+    const row = shownRows(this.state.value)[number];
+    if (row === undefined) return;
+    this.dispatch({ type: "cursor_moved", cursor: number });
+    this.decideRow(row, vote);
+  }
+
+  /** Vote on a label: the same vote again takes it back; unticking what all agreed on is a `no`. */
+  decideRow(row: Row, vote: Vote): void {
+    const isUnticking = vote === "yes" && row.own === undefined && row.isAgreed;
+    this.toggleVote(row.class_index, isUnticking ? "no" : vote);
+  }
+
+  override toggleNone(): void {
+    const entry = this.entry;
+    if (entry === undefined || !this.isSeen()) return;
+    const agreed = isCurrentRevealed(this.state.value) ? agreedClasses(entry.task.evidence) : [];
+    this.act("none", { value: !entry.state.none }, [...questions(entry), ...agreed]);
+    this.say(entry.state.none ? "None of these: taken back" : "None of these, whatever was said before");
+  }
+
+  /** Settle every disputed label as most annotators saw it; where they are even, it stays open. */
+  acceptMajority(): void {
+    const entry = this.entry;
+    if (entry === undefined || !this.isSeen()) return;
+    if (!isCurrentRevealed(this.state.value)) {
+      this.say("What the annotators said is not shown yet");
+      return;
+    }
+    const open = openQuestions(entry);
+    const settled = open.flatMap((class_index) => {
+      const vote = majority(entry.task.evidence, class_index);
+      return vote === null ? [] : [{ class_index, vote }];
+    });
+    this.actTogether(
+      settled.map((payload) => ({ kind: "vote" as const, payload })),
+      settled.map(({ class_index }) => class_index),
+    );
+    const n_even = open.length - settled.length;
+    const even = n_even === 0 ? "" : `; ${n_even} even: yours to decide`;
+    this.say(open.length === 0 ? "Every disputed label is decided" : `${settled.length} as most said${even}`);
+  }
+
+  /**
+   * Confirm the image as it is shown: what is not ticked is a `no`. Then go on.
+   *
+   * A refiner who decided blind stays, to see what the annotators said.
+   */
+  async confirm(): Promise<void> {
+    const entry = this.entry;
+    if (entry === undefined || !this.isSeen()) return;
+    if (this.turnToUnseen("look at it, then confirm again")) return;
+    const wasRevealed = isCurrentRevealed(this.state.value);
+    const agreed = new Set(wasRevealed ? agreedClasses(entry.task.evidence) : []);
+    const open = openQuestions(entry);
+    this.actTogether(
+      open.map((class_index) => ({
+        kind: "vote" as const,
+        payload: { class_index, vote: agreed.has(class_index) ? ("yes" as const) : ("no" as const) },
+      })),
+      open,
+    );
+    if (!wasRevealed && this.state.value.info?.refinement.blind_first) {
+      this.dispatch({ type: "evidence_opened" });
+      this.say("Decided. See what the annotators said; Enter goes on");
+      return;
+    }
+    await super.step(1);
+  }
+
+  /** Turn to a label that is neither voted on nor seen, if there is one. */
+  private turnToUnseen(request: string): boolean {
+    const entry = this.entry;
+    if (entry === undefined) return false;
+    this.noteVisible();
+    const seen = new Set([...this.shownNow, ...entry.state.shown]);
+    const unseen = openQuestions(entry).filter((class_index) => !seen.has(class_index));
+    if (unseen[0] === undefined) return false;
+    this.reveal(unseen[0]);
+    this.say(`${this.classes.value?.names[unseen[0]] ?? "A label"} has not been on screen: ${request}`);
+    return true;
+  }
+
+  // --- fetching ---
+
+  protected override opened(info: SessionInfo): void {
+    super.opened(info);
+    this.stopWaiting();
+    this.stopWaiting = effect(() => this.fetchEvidence(this.state.value));
+  }
+
+  /** Evidence is withheld until the first decision has been saved; then it is asked for. */
+  private fetchEvidence(state: RefinerState): void {
+    const entry = currentEntry(state);
+    if (!state.info?.refinement.blind_first || entry === undefined || entry.task.evidence !== null) return;
+    if (!isDecided(entry.state) || entry.events.some(({ seq }) => seq === null)) return;
+    const key = `${state.position}:${entry.state.last_seq}`;
+    if (this.askedAgain.has(key)) return;
+    this.askedAgain.add(key);
+    untracked(() => void this.loadTasks([state.position]));
+  }
+
+  protected override wanted(direction: 1 | -1, also: readonly number[]): Wanted {
+    const state = this.state.value;
+    const ahead = positionsAhead(state, direction);
+    const positions = [...new Set([...ahead.slice(0, 2), ...also, ...ahead.slice(2)])];
+    const own = shownRows(state).map(({ class_index }) => class_index);
+    const next = positions.flatMap((position) => {
+      const entry = state.entries.get(position);
+      return entry === undefined ? [] : questions(entry);
+    });
+    const withImage = positions.filter((position) => state.entries.get(position)?.task.has_image);
+    return { positions: withImage, class_indices: [...new Set([...own, ...next])] };
+  }
+
+  /** What stands on the image now shown, ticked labels only. */
+  labelsAfter(): Row[] {
+    return allRows(this.state.value).filter(({ stands }) => stands === "yes" || stands === "unsure");
+  }
+}

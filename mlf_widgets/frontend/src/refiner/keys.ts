@@ -1,0 +1,67 @@
+/** The refiner's keys: a digit says yes to a label, the key under it says no, shift with the digit unsure. */
+
+import { type KeyAction, type KeyPress, meaningOf } from "../shared/keys.ts";
+
+export type RefinerAction =
+  | Exclude<KeyAction, "next_page" | "previous_page" | "show_all" | "mark" | "definitions" | "compare">
+  | "confirm"
+  | "majority"
+  | "fold"
+  | "evidence"
+  | "cursor_down"
+  | "cursor_up"
+  | "cursor_yes"
+  | "cursor_no"
+  | "compare";
+
+export type RefinerKey =
+  | { kind: "vote"; number: number; vote: "yes" | "no" | "unsure" }
+  | { kind: "action"; action: RefinerAction }
+  | null;
+
+const OWN: Readonly<Record<string, RefinerAction>> = {
+  Enter: "confirm",
+  NumpadEnter: "confirm",
+  KeyA: "majority",
+  KeyH: "fold",
+  KeyK: "evidence",
+  ArrowDown: "cursor_down",
+  ArrowUp: "cursor_up",
+  Space: "cursor_yes",
+  Backspace: "cursor_no",
+  Delete: "cursor_no",
+  KeyD: "compare",
+};
+const WITHOUT_MEANING = new Set(["next_page", "previous_page", "show_all", "mark", "definitions"]);
+/** Labels that have keys of their own: the digits, and the row of letters beneath. */
+export const N_KEYED = 10;
+
+export function refinerKey(press: KeyPress, overrides: Record<string, string> = {}): RefinerKey {
+  const isPlain = !press.shiftKey && !press.altKey && !press.ctrlKey && !press.metaKey;
+  const isOverridden = Object.values(overrides).some((key) => key.toLowerCase() === press.key.toLowerCase());
+  const own = OWN[press.code];
+  if (isPlain && !isOverridden && own !== undefined) return { kind: "action", action: own };
+  const meaning = meaningOf(press, overrides);
+  if (meaning === null) return null;
+  if (meaning.kind === "label") {
+    const { number, isUnsure } = meaning;
+    if (number < N_KEYED) return { kind: "vote", number, vote: isUnsure ? "unsure" : "yes" };
+    return isUnsure ? null : { kind: "vote", number: number - N_KEYED, vote: "no" };
+  }
+  if (WITHOUT_MEANING.has(meaning.action)) return null;
+  return { kind: "action", action: meaning.action as RefinerAction };
+}
+
+/** Keys that are not those of every widget, as the help shows them. */
+export const OWN_KEYS: readonly { written: readonly string[]; does: string }[] = [
+  { written: ["1", "…", "0"], does: "yes to the label with this key, or take it back" },
+  { written: ["q", "…", "p"], does: "no to the label above this key (1 and q, 2 and w, …)" },
+  { written: ["⇧ 1", "…", "⇧ 0"], does: "unsure about the label" },
+  { written: ["Enter"], does: "confirm the image as it is ticked, and go on" },
+  { written: ["a"], does: "accept what most annotators said, where they are not even" },
+  { written: ["k"], does: "show what the annotators said (after a first decision, where one decides blind)" },
+  { written: ["h"], does: "show or fold the labels that nobody disputes" },
+  { written: ["↑", "↓"], does: "go from label to label" },
+  { written: ["Space"], does: "yes to the label one is at" },
+  { written: ["Backspace"], does: "no to the label one is at" },
+];

@@ -1,0 +1,112 @@
+/** What there is to settle on one image: which labels, what was said of them before, and what stands after. Pure. */
+
+import { isDecided } from "../shared/fold.ts";
+import type { Evidence, Vote } from "../shared/messages.ts";
+import type { ImageEntry } from "../shared/work.ts";
+
+export interface Row {
+  class_index: number;
+  /** Asked about: what a refiner leaves alone here counts as `no` once the image is decided. */
+  isQuestion: boolean;
+  /** The refiner's own vote. */
+  own: Vote | undefined;
+  /** Every annotator ticked it, and the refiner may know. */
+  isAgreed: boolean;
+  /** What stands as things are: the own vote, else what all agreed on, else `no` where left alone; null while open. */
+  stands: Vote | null;
+}
+
+/** Classes that every annotator who decided the image ticked. */
+export function agreedClasses(evidence: Evidence | null): number[] {
+  if (evidence === null || evidence.voices.length === 0) return [];
+  return Object.entries(evidence.votes)
+    .filter(([, votes]) => evidence.voices.every((voice) => votes[voice] === "yes"))
+    .map(([key]) => Number(key));
+}
+
+/** Yes or no where more annotators say so than say the other; null where they are even, or nobody was sure. */
+export function majority(evidence: Evidence | null, class_index: number): "yes" | "no" | null {
+  const votes = Object.values(evidence?.votes[String(class_index)] ?? {});
+  const lean = votes.filter((vote) => vote === "yes").length - votes.filter((vote) => vote === "no").length;
+  return lean === 0 ? null : lean > 0 ? "yes" : "no";
+}
+
+/**
+ * Classes that the refiner is asked about, in the order of the proposals, what others added last.
+ *
+ * These are the disputed ones. On an image without a dispute, as an audit has it, it is every class that was offered.
+ */
+export function questions(entry: ImageEntry): number[] {
+  const { disputed, proposals, evidence } = entry.task;
+  const proposed = proposals.map(({ class_index }) => class_index);
+  if (disputed.length === 0) {
+    return [...new Set([...proposed, ...agreedClasses(evidence)])];
+  }
+  const asked = new Set(disputed);
+  return [...new Set([...proposed.filter((class_index) => asked.has(class_index)), ...disputed])];
+}
+
+/** Questions without a vote of the refiner's own. */
+export function openQuestions(entry: ImageEntry): number[] {
+  if (entry.state.none) return [];
+  return questions(entry).filter((class_index) => entry.state.votes[String(class_index)] === undefined);
+}
+
+/** Whether the refiner may see what the annotators said. */
+export function isRevealed(entry: ImageEntry, isBlindFirst: boolean, wasAskedFor: boolean): boolean {
+  if (entry.task.evidence === null) return false;
+  return !isBlindFirst || wasAskedFor || (isDecided(entry.state) && openQuestions(entry).length === 0);
+}
+
+/** Questions, then what the refiner added, then the labels that nobody disputes. */
+export function rowsOf(entry: ImageEntry, revealed: boolean): Row[] {
+  const asked = questions(entry);
+  const agreed = new Set(revealed ? agreedClasses(entry.task.evidence) : []);
+  const isAsked = new Set(asked);
+  const proposed = entry.task.proposals.map(({ class_index }) => class_index);
+  const offered = new Set([...asked, ...proposed, ...agreed]);
+  const added = Object.keys(entry.state.votes)
+    .map(Number)
+    .filter((class_index) => !offered.has(class_index));
+  const rest = [...agreed, ...proposed.filter((class_index) => !agreed.has(class_index))];
+  const order = [...new Set([...asked, ...added, ...rest])];
+  return order.map((class_index) => {
+    const isQuestion = isAsked.has(class_index);
+    const own = entry.state.votes[String(class_index)];
+    const isAgreed = agreed.has(class_index);
+    return { class_index, isQuestion, own, isAgreed, stands: standing(entry, own, isQuestion, isAgreed) };
+  });
+}
+
+function standing(
+  entry: ImageEntry,
+  own: Vote | undefined,
+  isQuestion: boolean,
+  isAgreed: boolean,
+): Vote | null {
+  if (own !== undefined) return own;
+  if (entry.state.none) return "no";
+  if (isAgreed) return "yes";
+  if (!isQuestion) return "no";
+  if (!isDecided(entry.state)) return null;
+  return entry.state.unsure ? "unsure" : "no";
+}
+
+export interface LabelSet {
+  voice: string;
+  yes: number[];
+  unsure: number[];
+}
+
+/** What each annotator had ticked. */
+export function labelSetsBefore(evidence: Evidence): LabelSet[] {
+  const voted = (voice: string, word: Vote) =>
+    Object.entries(evidence.votes)
+      .filter(([, votes]) => votes[voice] === word)
+      .map(([key]) => Number(key));
+  return evidence.voices.map((voice) => ({
+    voice,
+    yes: voted(voice, "yes"),
+    unsure: voted(voice, "unsure"),
+  }));
+}
