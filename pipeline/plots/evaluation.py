@@ -65,7 +65,7 @@ def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
         sentence = f"The fitted line is {line}."
     axes.set_xlabel(f"Top-1, % of {evaluation.n_original:,} images")
     axes.set_ylabel(f"ReaL accuracy, % of {evaluation.n_labelled:,} images")
-    axes.legend(frameon=False)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     n_above = sum(y > x for x, y in zip(top1, real, strict=True))
     alt = (
         f"Scatter plot of ReaL accuracy against Top-1 for {len(points)} models. Top-1 runs from {min(top1):.1f}% to "
@@ -77,6 +77,8 @@ def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
 
 def label_count_bars(evaluation: Evaluation) -> DescribedFigure:
     """Draw how many images have 0, 1, 2, … refined labels, each number of labels a bar of its own."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes()
     counts = range(max(evaluation.label_counts) + 1)
     n_images = [evaluation.label_counts.get(count, 0) for count in counts]
@@ -84,6 +86,7 @@ def label_count_bars(evaluation: Evaluation) -> DescribedFigure:
     axes.bar_label(bars, labels=[f"{n:,}" if n else "" for n in n_images], fontsize=8)
     axes.set_xlabel("Refined labels")
     axes.set_ylabel(f"Images (of {evaluation.n_images:,})")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     listed = ", ".join(f"{count}: {n:,}" for count, n in evaluation.label_counts.items())
     alt = (
         f"Bar chart of the number of images by number of refined labels. {listed}. "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Told apart in every common kind of colour blindness (Okabe and Ito, 2008).
 _BLUE, _VERMILION, _GREY = "#0072B2", "#D55E00", "#777777"
 _SIZE_INCHES = (6.4, 4.4)
+_MINUTES_DRAWN_AS_HOURS = 180
 
 
 def agreement_heat_map(matrix: pd.DataFrame) -> DescribedFigure:
@@ -37,7 +38,7 @@ def agreement_heat_map(matrix: pd.DataFrame) -> DescribedFigure:
         raise DatasetError("no two annotators voted on the same class of the same image; there is no agreement to draw")
     figure, axes = _axes()
     image = axes.imshow(values, cmap="cividis", vmin=float(np.nanmin(values)), vmax=1.0)
-    figure.colorbar(image, ax=axes, label="share of classes shown to both with the same vote")
+    figure.colorbar(image, ax=axes, label="share of equal votes")
     names = [str(name) for name in matrix.index]
     if len(names) <= 40:
         axes.set_xticks(range(len(names)), names, rotation=90)
@@ -78,12 +79,15 @@ def disputed_classes(per_class: pd.DataFrame, n_classes: int = 20) -> DescribedF
 
 def confused_class_pairs(pairs: pd.DataFrame, n_pairs: int = 20) -> DescribedFigure:
     """Draw the pairs of classes of which one annotator ticked the one and another the other."""
+    from matplotlib.ticker import MaxNLocator
+
     table = pairs.head(n_pairs).iloc[::-1]
     _require(table, "no two classes were confused; there is nothing to draw")
     figure, axes = _axes(height=0.25 * len(table) + 1.2)
     labels = [f"{one} / {other}" for one, other in zip(table["class_a"], table["class_b"], strict=True)]
     axes.barh(labels, table["n_confusions"], color=_VERMILION)
-    axes.set_xlabel("times one annotator ticked the one where another ticked the other")
+    axes.set_xlabel("confusions")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     alt = (
         f"Bars of the {len(table)} most confused pairs of classes, led by {labels[-1]} with "
         f"{table['n_confusions'].iloc[-1]:,} confusions."
@@ -109,7 +113,13 @@ def annotator_profiles(profiles: pd.DataFrame) -> DescribedFigure:
     )
     if len(table) <= 20:
         for row in table.itertuples():
-            axes.annotate(str(row.annotator), (row.specificity, row.sensitivity), fontsize=8)
+            axes.annotate(
+                str(row.annotator),
+                (row.specificity, row.sensitivity),
+                xytext=(5, 5),
+                textcoords="offset points",
+                fontsize=8,
+            )
     axes.set_xlabel("specificity: says no where the label does not apply")
     axes.set_ylabel("sensitivity: says yes where it applies")
     alt = (
@@ -138,7 +148,8 @@ def model_against_people(table: pd.DataFrame) -> DescribedFigure:
     axes.bar(ranked["rank"].astype(int), 100 * share, yerr=100 * bars, color=_BLUE, ecolor=_GREY)
     axes.set_xlabel("rank of the proposal")
     axes.set_ylabel("ticked by someone, % of the images it was judged on")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=len(ranked) + 1 if len(ranked) <= 25 else 10, integer=True))
+    axes.set_xlim(0.4, len(ranked) + 0.6)
     first, last = ranked.iloc[0], ranked.iloc[-1]
     alt = (
         f"Bars of the share of proposals that someone ticked, by rank. At rank {first['rank']} it is "
@@ -155,16 +166,18 @@ def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> D
     minutes = np.concatenate([[0.0], ranking["cumulative_minutes"]])
     start = float(ranking["expected_errors"].sum())
     remaining = np.concatenate([[start], ranking["remaining_errors"]])
-    axes.plot(minutes / 60, remaining, color=_BLUE)
+    unit, scale = ("hours", 60) if minutes[-1] > _MINUTES_DRAWN_AS_HOURS else ("minutes", 1)
+    axes.plot(minutes / scale, remaining, color=_BLUE)
+    axes.set_ylim(bottom=0)
     if budget_minutes is not None:
-        axes.axvline(budget_minutes / 60, color=_VERMILION, linestyle="--", label="budget")
+        axes.axvline(budget_minutes / scale, color=_VERMILION, linestyle="--", label="budget")
         axes.legend(frameon=False)
     best = int(np.argmin(remaining))
-    axes.set_xlabel("hours of refinement, the most worthwhile images first")
+    axes.set_xlabel(f"{unit} of refinement, the most worthwhile images first")
     axes.set_ylabel("wrong labels expected to remain")
     alt = (
         f"Curve of the wrong labels expected to remain, from {start:,.0f} before refinement to {remaining[best]:,.0f} "
-        f"after {minutes[best] / 60:,.1f} hours, beyond which refining fixes no more than it breaks."
+        f"after {minutes[best] / scale:,.1f} {unit}, beyond which refining fixes no more than it breaks."
     )
     return DescribedFigure(figure, alt)
 

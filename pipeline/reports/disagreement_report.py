@@ -24,7 +24,7 @@ _N_IMAGES = 12
 def headline(analysis: ProjectAnalysis) -> Html:
     """Return the figures that matter, and whether programs took part."""
     notice = simulation_notice(analysis.votes.simulated & set(analysis.votes.voters), analysis.votes.voters)
-    return Html(notice.text + sentences(disagreement_headline(analysis.summary)).text)
+    return Html(notice.text + sentences(disagreement_headline(analysis.summary | {"simulated_annotators": []})).text)
 
 
 def how_far_sets_differ(analysis: ProjectAnalysis) -> Html:
@@ -49,6 +49,7 @@ def how_far_sets_differ(analysis: ProjectAnalysis) -> Html:
         ("measure", "number", "value (95% interval)", "over"),
         rows,
         caption="How far annotators differ. A class that was not shown to someone is missing, not a no.",
+        text_columns={3},
     )
 
 
@@ -113,6 +114,7 @@ def confused_classes(analysis: ProjectAnalysis) -> Html:
             "confusions": lambda row: count(row.n_confusions),
         },
         caption="Pairs of classes by the number of confusions.",
+        text_columns={1},
         n_rows=30,
     )
     named = pairs.assign(class_a=_short(pairs["class_a_name"], 28), class_b=_short(pairs["class_b_name"], 28))
@@ -239,7 +241,7 @@ def comments(analysis: ProjectAnalysis, project: Project) -> Html:
         for image_id, comment in zip(ids, votes.comments, strict=True)
     ]
     caption = f"{len(rows):,} of {votes.n_comments:,} comments, by image."
-    return table(("image", "who", "round", "comment"), rows, caption=caption)
+    return table(("image", "who", "round", "comment"), rows, caption=caption, text_columns={1, 2, 3})
 
 
 def ticked_by(votes: VoteArrays, image: int) -> dict[str, list[int]]:

@@ -30,7 +30,7 @@ def headline(found: ProjectEvaluation) -> Html:
             '<p style="border:2px solid #D55E00;padding:.6em .8em">The refined labels rest on votes of <strong>'
             f"simulated</strong> annotators: {text(', '.join(summary['simulated_annotators']))}.</p>"
         )
-    return Html(notice + sentences(evaluation_headline(summary)).text)
+    return Html(notice + sentences(evaluation_headline({**summary, "simulated_annotators": [], "models": []})).text)
 
 
 def data_set(found: ProjectEvaluation) -> Html:

@@ -12,7 +12,12 @@ from pipeline.reports.html import Html, table
 
 
 def frame_table(
-    frame: pd.DataFrame, columns: Mapping[str, Callable[[Any], str]], *, caption: str, n_rows: int = 20
+    frame: pd.DataFrame,
+    columns: Mapping[str, Callable[[Any], str]],
+    *,
+    caption: str,
+    n_rows: int = 20,
+    text_columns: Collection[int] = (),
 ) -> Html:
     """Return a data frame as a table.
 
@@ -26,12 +31,14 @@ def frame_table(
         What the table shows; how many rows are shown of how many is added.
     n_rows
         Most rows to show.
+    text_columns
+        Columns that hold words.
     """
     rows = [[cell(row) for cell in columns.values()] for row in frame.head(n_rows).itertuples()]
     if not rows:
         return Html(f"<p>{escape(caption)} No rows.</p>")
     shown = f" The first {n_rows:,} of {len(frame):,} rows." if len(frame) > n_rows else ""
-    return table(list(columns), rows, caption=f"{caption}{shown}")
+    return table(list(columns), rows, caption=f"{caption}{shown}", text_columns=text_columns)
 
 
 def sentences(lines: Iterable[str]) -> Html:

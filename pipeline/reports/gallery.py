@@ -61,8 +61,8 @@ def class_list(project: Project, classes: Sequence[int], bold: int = -1) -> str:
 def _card(picture: str, image_id: str, words: str) -> str:
     return (
         f'<figure style="margin:0;width:{_SIDE_PX + 20}px">{picture}'
-        f'<figcaption style="font-size:.85em;overflow-wrap:anywhere"><small>{escape(_short(image_id))}</small>{words}'
-        "</figcaption></figure>"
+        '<figcaption style="font-size:.85em;overflow-wrap:anywhere;color:inherit">'
+        f"<small>{escape(_short(image_id))}</small>{words}</figcaption></figure>"
     )
 
 

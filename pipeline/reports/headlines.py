@@ -47,7 +47,7 @@ def settle_headline(summary: Mapping[str, Any]) -> list[str]:
         ),
         (
             f"Multi-label: {summary['multi_label_share']:.2%} of {summary['n_labelled_images']:,} images "
-            f"(95% interval {low:.2%} to {high:.2%}); {summary['n_without_label']:,} have none: none applies"
+            f"(95% interval {low:.2%} to {high:.2%}); none of the classes applies to {summary['n_without_label']:,}"
         ),
         (
             f"Refinement changed {summary['n_changed_by_refinement']:,} images: "

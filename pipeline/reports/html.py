@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -20,7 +20,9 @@ class Html:
         return f"<{len(self.text):,} characters of HTML>"
 
 
-def table(header: Sequence[str] | None, rows: Sequence[Sequence[str]], *, caption: str) -> Html:
+def table(
+    header: Sequence[str] | None, rows: Sequence[Sequence[str]], *, caption: str, text_columns: Collection[int] = ()
+) -> Html:
     """Return a table; cells are HTML, so text from outside is escaped before it comes here.
 
     Parameters
@@ -31,15 +33,25 @@ def table(header: Sequence[str] | None, rows: Sequence[Sequence[str]], *, captio
         Cells, as many in each row.
     caption
         What the table shows and over what; plain text.
+    text_columns
+        Columns that hold words, which begin at the left; the first always does, numbers end at the right.
     """
     head = ""
     if header:
-        head = "<thead><tr>" + "".join(f'<th scope="col">{escape(name)}</th>' for name in header) + "</tr></thead>"
-    body = "".join(
-        "<tr>" + f'<th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-        for first, *cells in rows
-    )
+        cells = (f'<th scope="col"{_side(i, text_columns)}>{escape(name)}</th>' for i, name in enumerate(header))
+        head = f"<thead><tr>{''.join(cells)}</tr></thead>"
+    body = "".join(_row(row, text_columns) for row in rows)
     return Html(
         f'<table><caption style="text-align:left;padding:.3em 0">{escape(caption)}</caption>'
         f"{head}<tbody>{body}</tbody></table>"
     )
+
+
+def _row(cells: Sequence[str], text_columns: Collection[int]) -> str:
+    first, *rest = cells
+    others = "".join(f"<td{_side(i, text_columns)}>{cell}</td>" for i, cell in enumerate(rest, start=1))
+    return f'<tr><th scope="row"{_side(0, text_columns)}>{first}</th>{others}</tr>'
+
+
+def _side(column: int, text_columns: Collection[int]) -> str:
+    return ' style="text-align:left"' if column == 0 or column in text_columns else ""

@@ -34,7 +34,7 @@ def headline(settlement: Settlement) -> Html:
     """Return the figures that matter, and whether programs took part."""
     people = {*settlement.votes.voters, *settlement.votes.refiners}
     notice = simulation_notice(settlement.votes.simulated & people, people)
-    return Html(notice.text + sentences(settle_headline(settlement.summary)).text)
+    return Html(notice.text + sentences(settle_headline(settlement.summary | {"simulated_annotators": []})).text)
 
 
 def before_and_after(settlement: Settlement) -> Html:
@@ -65,6 +65,7 @@ def sources(settlement: Settlement) -> Html:
             "images without a label": lambda row: count(row.n_empty_sets),
         },
         caption="Where the refined labels come from. An image without a label: none applies, or nobody has decided it.",
+        text_columns={1},
     )
 
 
