@@ -128,8 +128,8 @@ def load_label_space(source: str | Path) -> LabelSpace:
     """Read a label space by name (``imagenet-1k``, …) or from a CSV, JSON or Parquet file.
 
     Files have the columns ``key`` and, as far as known, ``index``, ``name``, ``synonyms`` (separated by ``;`` in CSV, a
-    list in JSON and Parquet) and ``definition``. JSON is a list of such objects, a list of keys, or an object that gives
-    each key a name.
+    list in JSON and Parquet) and ``definition``. JSON is a list of such objects, a list of keys, or an object from key
+    to name.
 
     Raises
     ------

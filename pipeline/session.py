@@ -215,7 +215,7 @@ class AnnotationSession(Protocol):
         """Return the tasks at these positions, in this order; positions past the end are left out."""
 
     def find(self, which: TaskFilter, start: int, step: int) -> int | None:
-        """Return the nearest position that passes the filter, at or after `start` (`step` 1) or at or before it (-1)."""
+        """Return the nearest position that passes the filter: at or after `start` (`step` 1), or at or before (-1)."""
 
     def image(self, position: int, max_side_px: int | None) -> Picture:
         """Return a task's image, scaled down to `max_side_px`; None asks for the full resolution."""
