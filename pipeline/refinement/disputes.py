@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from pipeline.events import ImageState
@@ -10,9 +11,9 @@ from pipeline.events import ImageState
 def disputed_classes(states: Iterable[ImageState]) -> tuple[int, ...]:
     """Return the classes on which those who decided an image do not agree, ascending.
 
-    A class is disputed where somebody ticked it and not everybody did (one who was not shown it did not tick it), or
-    where somebody was unsure of it. That an image as a whole was flagged unsure disputes what others ticked, not the
-    classes that nobody did.
+    A class is disputed where somebody ticked it and somebody who was shown it did not; where one alone ticked it,
+    though others decided the image (they were not shown it: it has no second voice); or where somebody was unsure of
+    it. That an image as a whole was flagged unsure disputes what others ticked, not the classes that nobody did.
 
     Parameters
     ----------
@@ -20,12 +21,14 @@ def disputed_classes(states: Iterable[ImageState]) -> tuple[int, ...]:
         The annotators' states of one image; the undecided are left out.
     """
     decided = [state for state in states if state.is_decided]
-    ticks: dict[int, int] = {}
+    n_ticks: Counter[int] = Counter()
+    n_shown: Counter[int] = Counter()
     doubted: set[int] = set()
     for state in decided:
-        for class_index, vote in state.votes.items():
-            if vote == "yes":
-                ticks[class_index] = ticks.get(class_index, 0) + 1
-            elif vote == "unsure":
-                doubted.add(class_index)
-    return tuple(sorted(doubted | {class_index for class_index, n in ticks.items() if n < len(decided)}))
+        n_shown.update(state.exposed_votes().keys())
+        n_ticks.update(state.label_set)
+        doubted.update(class_index for class_index, vote in state.votes.items() if vote == "unsure")
+    split = {
+        class_index for class_index, n in n_ticks.items() if n < n_shown[class_index] or (n == 1 and len(decided) > 1)
+    }
+    return tuple(sorted(doubted | split))

@@ -59,6 +59,8 @@ export interface TileProps extends TilePictureProps {
   notes: readonly string[];
   isCurrent: boolean;
   isOff: boolean;
+  /** The word as it is at this moment, also between two drawings. */
+  wordNow(): TileWord;
   onTick(): void;
   onFocus(): void;
   onLook(): void;
@@ -66,9 +68,29 @@ export interface TileProps extends TilePictureProps {
 }
 
 export function Tile(props: TileProps) {
-  const { number, name, class_index, word, notes, isCurrent, isOff, onTick, onFocus, onLook, onElement } =
-    props;
+  const {
+    number,
+    name,
+    class_index,
+    word,
+    notes,
+    isCurrent,
+    isOff,
+    wordNow,
+    onTick,
+    onFocus,
+    onLook,
+    onElement,
+  } = props;
   const item = useRef<HTMLLIElement>(null);
+  const box = useRef<HTMLInputElement>(null);
+  const follow = () => {
+    if (box.current === null) return;
+    const now = wordNow();
+    box.current.checked = now === "yes";
+    box.current.indeterminate = now === "unsure";
+  };
+  useLayoutEffect(follow);
   useLayoutEffect(() => {
     onElement(item.current);
     return () => onElement(null);
@@ -87,13 +109,13 @@ export function Tile(props: TileProps) {
             data-class-id={class_index}
             data-position={number}
             aria-label={`${name}: ${WORDS[word]}`}
-            checked={word === "yes"}
             disabled={isOff}
             tabIndex={isCurrent ? 0 : -1}
             onFocus={onFocus}
-            onClick={(event) => {
-              event.preventDefault(); // the state is what the events imply, not what the box says
+            ref={box}
+            onChange={() => {
               onTick();
+              follow(); // the browser has ticked it already; what counts is what was decided
             }}
           />
           <span class="mlf-tile-word">{word === "open" || word === "yes" ? "" : WORDS[word]}</span>

@@ -223,6 +223,7 @@ function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
             failure={controller.thumbnails?.failure(position)}
             isKnown={entry !== undefined}
             hasImage={entry?.task.has_image ?? true}
+            wordNow={() => tileWord(controller.state.peek(), position)}
             onTick={() => {
               controller.goTo(position);
               controller.toggle(position, "yes");

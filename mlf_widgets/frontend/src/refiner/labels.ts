@@ -16,11 +16,15 @@ export interface Row {
   stands: Vote | null;
 }
 
-/** Classes that every annotator who decided the image ticked. */
+/** Classes that stand undisputed: everyone who was shown one ticked it, and one voice alone only where there is no other. */
 export function agreedClasses(evidence: Evidence | null): number[] {
-  if (evidence === null || evidence.voices.length === 0) return [];
+  if (evidence === null) return [];
+  const n_needed = Math.min(2, evidence.voices.length);
   return Object.entries(evidence.votes)
-    .filter(([, votes]) => evidence.voices.every((voice) => votes[voice] === "yes"))
+    .filter(([, votes]) => {
+      const words = Object.values(votes);
+      return words.length >= n_needed && words.every((vote) => vote === "yes");
+    })
     .map(([key]) => Number(key));
 }
 

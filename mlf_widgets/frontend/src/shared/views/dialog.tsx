@@ -20,7 +20,7 @@ export function Dialog({ title, onClose, kind, children }: DialogProps) {
     const before = element.ownerDocument.activeElement;
     if (!element.open) element.showModal();
     // A dialog starts at its first button, which closes it; what one came to write in goes before.
-    element.querySelector<HTMLElement>("input[type='search'], textarea")?.focus();
+    element.querySelector<HTMLElement>("input[type='text'], textarea")?.focus();
     return () => {
       if (element.open) element.close();
       const root = before instanceof HTMLElement ? before.closest<HTMLElement>("[data-mlf]") : null;
