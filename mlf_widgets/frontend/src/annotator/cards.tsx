@@ -77,6 +77,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
   const key = writtenLabelKey(slot.number.value, screen.key_layout.value);
   const marksRegions = controller.state.peek().info?.annotation.regions !== "off";
   const n_examples = sprite?.head.n_examples;
+  const n_lines = screen.definition_lines.value;
   return (
     <li ref={card} class={vote === undefined ? "mlf-card" : `mlf-card mlf-card-${vote}`}>
       <div class="mlf-card-head">
@@ -125,7 +126,6 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
           i
         </button>
       </div>
-      {screen.shows_definitions.value && <p class="mlf-card-definition">{definition || "No definition."}</p>}
       <div ref={room} class="mlf-card-room">
         <ExampleStrip
           sprite={sprite}
@@ -139,6 +139,11 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
           }}
         />
         {n_examples === 0 && <span class="mlf-card-note">No examples</span>}
+        {n_lines > 0 && (
+          <p class="mlf-card-definition" style={{ "-webkit-line-clamp": n_lines }}>
+            {definition}
+          </p>
+        )}
         {failure !== undefined && (
           <span class="mlf-card-note" title={failure}>
             The examples could not be loaded
@@ -241,8 +246,11 @@ export function Given({ screen }: { screen: Screen }) {
   const names = controller.classes.value?.names;
   if (entry === undefined || names === null) return <div class="mlf-given" />;
   const { none, unsure } = entry.state;
-  const given = Object.entries(entry.state.votes).map(([key, vote]) => ({ class_index: Number(key), vote }));
   const numberOf = new Map(entry.task.proposals.map(({ class_index }, number) => [class_index, number]));
+  const place = (class_index: number) => numberOf.get(class_index) ?? Number.POSITIVE_INFINITY;
+  const given = Object.entries(entry.state.votes)
+    .map(([key, vote]) => ({ class_index: Number(key), vote }))
+    .sort((a, b) => place(a.class_index) - place(b.class_index) || a.class_index - b.class_index);
   return (
     <div class="mlf-given" role="group" aria-label="Labels given">
       {given.length === 0 && !none && !unsure && <span class="mlf-given-none">No label given yet</span>}

@@ -96,12 +96,14 @@ function Search({ screen, onClose }: DialogPartProps) {
         classes={classes}
         search={search}
         noteOf={noteOf}
+        suggested={screen.added_lately}
         onCursor={(class_index) => {
           cursor.value = class_index;
         }}
         onChoose={(class_index, isUnsure) => {
           screen.last_class = class_index;
           onClose();
+          screen.noteAdded(class_index);
           const number = proposed.get(class_index);
           const vote = isUnsure ? "unsure" : "yes";
           // A class that is given already stays given: to choose it again is no wish to clear it.

@@ -6,12 +6,17 @@ import type { Proposal, Task, Vote } from "../shared/messages.ts";
 import type { DecodedSprite } from "../shared/pictures.ts";
 import { type MarkedRegions, Stage } from "../shared/views/image_stage.tsx";
 import { PaintWatch } from "../shared/views/painting.ts";
-import { type StripLayout, stripLayout } from "../shared/views/strip_layout.ts";
+import { type StripLayout, stripLayout, stripSize } from "../shared/views/strip_layout.ts";
 import { Visibility } from "../shared/views/visibility.ts";
 import type { Controller } from "./controller.ts";
 import { currentEntry, type Dialog, type ImageEntry, pageCount, pageSize } from "./state.ts";
 
 const USUAL_EXAMPLES = 10;
+/** As the style sheet has it. */
+const DEFINITION_LINE_PX = 16;
+const LINES_ON_DEMAND = 2;
+const MAX_LINES = 3;
+const MAX_LATELY = 12;
 
 /** One card: the n-th on screen, whatever class it shows at the moment. */
 export interface Slot {
@@ -43,8 +48,12 @@ export class Screen {
   readonly key_layout: Signal<ReadonlyMap<string, string> | null> = signal(null);
   /** How the examples lie in a card; measured from the first card. */
   readonly layout: Signal<StripLayout> = signal(stripLayout(400, 44, USUAL_EXAMPLES));
+  /** Lines of a class's definition below its examples: as many as there is room for, or as were asked for. */
+  readonly definition_lines: Signal<number> = signal(0);
   /** The label that was voted on last, for `mark`. */
   last_class: number | null = null;
+  /** Classes added in this sitting, the last one first. */
+  added_lately: readonly number[] = [];
   readonly pendingComment: { current: (() => void) | null } = { current: null };
   readonly visibility: Visibility;
 
@@ -106,6 +115,7 @@ export class Screen {
       }),
       effect(() => {
         this.shows_all.value;
+        this.shows_definitions.value;
         this.layOut();
       }),
       effect(() => this.fitThumbnails()),
@@ -148,6 +158,11 @@ export class Screen {
       name: names?.[Number(key)] ?? key,
       regions,
     }));
+  }
+
+  noteAdded(class_index: number): void {
+    const others = this.added_lately.filter((other) => other !== class_index);
+    this.added_lately = [class_index, ...others].slice(0, MAX_LATELY);
   }
 
   turnPage(step: 1 | -1): void {
@@ -260,10 +275,20 @@ export class Screen {
   }
 
   private layOut(): void {
-    const height = this.shows_all.peek() ? Number.POSITIVE_INFINITY : this.room.height;
-    const next = stripLayout(this.room.width, height, this.n_examples || USUAL_EXAMPLES);
+    const { width, height } = this.room;
+    const n_examples = this.n_examples || USUAL_EXAMPLES;
+    const isFree = this.shows_all.peek();
+    const n_asked = this.shows_definitions.peek() ? LINES_ON_DEMAND : 0;
+    const next = stripLayout(
+      width,
+      isFree ? Number.POSITIVE_INFINITY : height - n_asked * DEFINITION_LINE_PX,
+      n_examples,
+    );
     const now = this.layout.peek();
     if (next.side_px !== now.side_px || next.n_columns !== now.n_columns) this.layout.value = next;
+    const left_px = height - stripSize(next, n_examples).height;
+    const n_fitting = Math.floor(left_px / DEFINITION_LINE_PX);
+    this.definition_lines.value = isFree ? n_asked : Math.min(Math.max(n_fitting, n_asked), MAX_LINES);
   }
 
   private fitThumbnails(): void {

@@ -13,17 +13,27 @@ export interface ClassSearchBoxProps {
   onChoose(classIndex: number, isUnsure: boolean): void;
   /** The class under the cursor has changed. */
   onCursor?(classIndex: number | null): void;
+  /** Offered before anything is typed: what was chosen lately, say. */
+  suggested?: readonly number[];
   placeholder?: string;
 }
 
 export function ClassSearchBox(props: ClassSearchBoxProps) {
-  const { classes, search, noteOf, onChoose, onCursor, placeholder = "Name, synonym or definition" } = props;
+  const {
+    classes,
+    search,
+    noteOf,
+    onChoose,
+    onCursor,
+    suggested = [],
+    placeholder = "Name, synonym or definition",
+  } = props;
   const [query, setQuery] = useState("");
   const [cursor, setCursor] = useState(0);
   const id = useId();
   const list = useRef<HTMLUListElement>(null);
   const field = useRef<HTMLInputElement>(null);
-  const found = query.trim() === "" ? [] : search.find(query);
+  const found = query.trim() === "" ? suggested : search.find(query);
   const at = Math.min(cursor, found.length - 1);
   useLayoutEffect(() => field.current?.focus(), []);
   useLayoutEffect(() => {

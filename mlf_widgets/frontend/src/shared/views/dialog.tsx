@@ -17,19 +17,19 @@ export function Dialog({ title, onClose, kind, children }: DialogProps) {
   useLayoutEffect(() => {
     const element = dialog.current;
     if (element === null) return;
-    const before = element.ownerDocument.activeElement;
+    const root = element.closest<HTMLElement>("[data-mlf]");
     if (!element.open) element.showModal();
-    // A dialog starts at its first button, which closes it; what one came to write in goes before.
-    element.querySelector<HTMLElement>("input[type='text'], textarea")?.focus();
+    // By itself it would start at its first button, which closes it.
+    (element.querySelector<HTMLElement>("input[type='text'], textarea") ?? element).focus();
     return () => {
       if (element.open) element.close();
-      const root = before instanceof HTMLElement ? before.closest<HTMLElement>("[data-mlf]") : null;
       root?.focus({ preventScroll: true });
     };
   }, []);
   return (
     <dialog
       ref={dialog}
+      tabIndex={-1}
       class={`mlf-dialog mlf-dialog-${kind}`}
       aria-labelledby={heading}
       onCancel={(event) => {
