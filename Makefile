@@ -43,6 +43,9 @@ bench: setup  ## The figures of README, but for the widget's and the hub's
 bench-widget: setup system-packages  ## From key press to the next image painted, in JupyterLab in Chromium
 	$(BIN)/python benchmarks/widget.py
 
+screenshot: setup system-packages  ## The picture in the README, taken anew
+	$(BIN)/python benchmarks/screenshot.py assets/annotator.png
+
 hub: setup $(PROXY)  ## A JupyterHub for the people of PROJECT=folder (as root: a session's account of its own)
 	$(BIN)/mlf hub $(PROJECT)
 
