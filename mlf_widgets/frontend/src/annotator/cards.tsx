@@ -10,6 +10,7 @@ import { pageSize } from "./state.ts";
 export function Cards({ screen }: { screen: Screen }) {
   const n_cards = screen.n_cards.value;
   const shows_all = screen.shows_all.value;
+  const look = shows_all ? "mlf-cards mlf-cards-all" : "mlf-cards";
   const size = pageSize(screen.controller.state.peek());
   const n_rows = shows_all ? n_cards : size;
   const list = useRef<HTMLUListElement>(null);
@@ -20,7 +21,7 @@ export function Cards({ screen }: { screen: Screen }) {
   return (
     <ul
       ref={list}
-      class={shows_all ? "mlf-cards mlf-cards-all" : "mlf-cards"}
+      class={screen.definition_lines.value > 0 ? `${look} mlf-cards-roomy` : look}
       style={
         shows_all ? undefined : { gridTemplateRows: `repeat(${n_rows}, minmax(var(--mlf-card-min), 1fr))` }
       }
@@ -43,7 +44,6 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
   const failure = slot.failure.value;
   const classes = controller.classes.value;
   const card = useRef<HTMLLIElement>(null);
-  const room = useRef<HTMLDivElement>(null);
   screen.revision.value;
   useLayoutEffect(() => {
     const element = card.current;
@@ -58,11 +58,9 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
   }, [slot]);
   useEffect(() => {
     // All cards are of one size: the first one measures for all.
-    const element = room.current;
+    const element = card.current;
     if (at !== 0 || element === null || typeof ResizeObserver === "undefined") return;
-    const observer = new ResizeObserver(([entry]) => {
-      if (entry !== undefined) screen.setRoom(entry.contentRect.width, entry.contentRect.height);
-    });
+    const observer = new ResizeObserver(() => screen.setCardSize(element.clientWidth, element.clientHeight));
     observer.observe(element);
     return () => observer.disconnect();
   }, [at]);
@@ -100,7 +98,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
             title={`Mark where it is (${writtenActionKey("mark", screen.key_layout.value)})`}
             onClick={() => void controller.markRegion(class_index)}
           >
-            ⌖
+            <Crosshair />
           </button>
         )}
         <button
@@ -126,7 +124,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
           i
         </button>
       </div>
-      <div ref={room} class="mlf-card-room">
+      <div class="mlf-card-room">
         <ExampleStrip
           sprite={sprite}
           layout={screen.layout.value}
@@ -158,6 +156,19 @@ interface LabelBoxProps {
   screen: Screen;
   class_index: number;
   vote: Vote | undefined;
+}
+
+function Crosshair() {
+  return (
+    <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+      <path
+        d="M8 1v4M8 11v4M1 8h4M11 8h4M8 4.5a3.5 3.5 0 1 0 0 7a3.5 3.5 0 1 0 0-7"
+        fill="none"
+        stroke="currentColor"
+        stroke-width="1.5"
+      />
+    </svg>
+  );
 }
 
 /** The real checkbox of a label: ticked for yes, half-ticked for unsure. */
@@ -193,6 +204,7 @@ export function Pager({ screen }: { screen: Screen }) {
   const shows_all = screen.shows_all.value;
   const n_proposals = screen.task.value?.proposals.length ?? 0;
   const votes = screen.votes.value;
+  const n_given = Object.keys(votes).length;
   const size = pageSize(controller.state.peek());
   const isFixed = (controller.state.peek().info?.annotation.page_size ?? 0) === 0;
   const write = (action: "show_all" | "previous_page" | "next_page") =>
@@ -204,17 +216,18 @@ export function Pager({ screen }: { screen: Screen }) {
         {shows_all
           ? `All ${n_proposals} labels`
           : `Labels ${page * size + 1}–${Math.min((page + 1) * size, n_proposals)} of ${n_proposals}`}
+        {n_given > 0 && ` · ${n_given} given`}
       </span>
       {n_pages > 1 &&
         Array.from({ length: n_pages }, (_, number) => {
           const ofPage = screen.task.value?.proposals.slice(number * size, (number + 1) * size) ?? [];
-          const n_given = ofPage.filter(({ class_index }) => votes[String(class_index)] !== undefined).length;
+          const n_here = ofPage.filter(({ class_index }) => votes[String(class_index)] !== undefined).length;
           return (
             <button
               key={number}
               type="button"
-              class={n_given > 0 ? "mlf-page mlf-page-given" : "mlf-page"}
-              aria-label={`Page ${number + 1}${n_given > 0 ? `, ${n_given} given` : ""}`}
+              class={n_here > 0 ? "mlf-page mlf-page-given" : "mlf-page"}
+              aria-label={`Page ${number + 1}${n_here > 0 ? `, ${n_here} given` : ""}`}
               aria-current={number === page ? "page" : undefined}
               title={`Page ${number + 1} (${write("previous_page")} ${write("next_page")})`}
               onClick={() => controller.turnToPage(number)}

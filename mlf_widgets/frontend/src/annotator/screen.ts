@@ -12,7 +12,9 @@ import type { Controller } from "./controller.ts";
 import { currentEntry, type Dialog, type ImageEntry, pageCount, pageSize } from "./state.ts";
 
 const USUAL_EXAMPLES = 10;
-/** As the style sheet has it. */
+/** These three as the style sheet has them. */
+const CARD_HEAD_PX = 24;
+const CARD_PADDING_PX = { across: 12, along: 5 };
 const DEFINITION_LINE_PX = 16;
 const LINES_ON_DEMAND = 2;
 const MAX_LINES = 3;
@@ -146,9 +148,12 @@ export class Screen {
     this.watch.check(this.paintKey.peek());
   }
 
-  /** A card has this much room for its examples. */
-  setRoom(width: number, height: number): void {
-    this.room = { width, height };
+  /** A card has this size; its words and padding go off, as the style sheet has them. */
+  setCardSize(width: number, height: number): void {
+    this.room = {
+      width: width - CARD_PADDING_PX.across,
+      height: height - CARD_HEAD_PX - CARD_PADDING_PX.along,
+    };
     this.layOut();
   }
 

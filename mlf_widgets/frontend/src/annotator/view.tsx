@@ -111,6 +111,7 @@ function Head({ screen }: Part) {
   const { state } = controller;
   const info = useComputed(() => state.value.info).value;
   const save = useComputed(() => state.value.save).value;
+  const isEmpty = useComputed(() => state.value.progress.n_tasks === 0).value;
   if (info === null) return null;
   return (
     <header class="mlf-head">
@@ -118,9 +119,13 @@ function Head({ screen }: Part) {
         <strong>{info.project_name}</strong> {info.annotator}
         {info.is_simulated && <span class="mlf-badge">simulated</span>}
       </span>
-      <Place screen={screen} />
-      <Progress screen={screen} />
-      <Filter screen={screen} />
+      {!isEmpty && (
+        <>
+          <Place screen={screen} />
+          <Progress screen={screen} />
+          <Filter screen={screen} />
+        </>
+      )}
       <span class="mlf-space" />
       <SavedState status={save} onDismiss={() => controller.dismissRefusal()} />
       {info.annotation.guidelines.trim() !== "" && (

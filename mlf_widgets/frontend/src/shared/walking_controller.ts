@@ -200,6 +200,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   protected override storeChanged(): void {
     this.found = null;
+    if (!this.state.value.entries.has(this.state.value.position)) void this.fetch(); // the first tasks were assigned
   }
 
   protected override forgetFailures(): void {

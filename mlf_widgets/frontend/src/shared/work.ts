@@ -217,7 +217,7 @@ function changed<S extends WorkState>(state: S, changes: Changes): S {
     log,
     last_seq: Math.max(state.last_seq, changes.last_seq),
     store_stacks: { undo: changes.undo, redo: changes.redo },
-    progress: log.length === 0 ? changes.progress : state.progress,
+    progress: log.length === 0 ? changes.progress : { ...state.progress, n_tasks: changes.progress.n_tasks },
   };
   return { ...next, stacks: stacksOf(next) };
 }
