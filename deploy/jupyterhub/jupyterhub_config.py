@@ -48,6 +48,7 @@ c.SessionSpawner.use_own_uids = hub["use_own_uids"]
 c.SessionSpawner.session_environment = hub["session_environment"]
 c.Spawner.cmd = [hub["session_python"], "-m", "jupyterhub.singleuser"]
 c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]
+c.Spawner.poll_interval = 5  # seconds until the Hub notices that a session has died
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
 c.JupyterHub.concurrent_spawn_limit = 20

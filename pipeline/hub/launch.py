@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Account, Role, make_account, read_accounts, write_accounts
+from pipeline.hub.appearance import write_appearance
 from pipeline.hub.interpreter import closed_folder, session_interpreter
 from pipeline.hub.keeper import Keeper
 from pipeline.hub.leftovers import end_left_over
@@ -134,6 +135,7 @@ def prepare_hub(
         "service_command": list(service_command) or _service_command(project),
         "service_environment": _python_path() | {"PATH": os.environ.get("PATH", "")},
         "session_environment": _python_path()
+        | write_appearance(state / "jupyter")
         | {"PATH": os.pathsep.join([str(Path(session_python).parent), "/usr/local/bin", "/usr/bin", "/bin"])},
         # JupyterHub shows announcements as HTML.
         "announcement": f"{html.escape(project.settings.project.name)}: sign in with the name and password you got",

@@ -18,6 +18,7 @@ from tornado import web
 from traitlets import Bool, Dict, Unicode
 
 from pipeline.hub.accounts import Account, Role, read_accounts
+from pipeline.hub.appearance import TEMPLATE, UNUSED_LAB_EXTENSIONS
 from pipeline.hub.notebooks import FOR_RESEARCHERS
 
 #: The page each role works on, the first match counts.
@@ -133,6 +134,8 @@ def _single_notebook_arguments() -> list[str]:
     disabled = ", ".join(f"'{name}': False" for name in _UNUSED_EXTENSIONS)
     return [
         f"--ServerApp.jpserver_extensions={{{disabled}, 'voila': True}}",
+        f"--VoilaConfiguration.template={TEMPLATE}",
+        f"--VoilaConfiguration.extension_denylist={list(UNUSED_LAB_EXTENSIONS)}",
         "--VoilaConfiguration.file_allowlist=[]",
         "--VoilaConfiguration.show_tracebacks=False",
         "--MappingKernelManager.cull_idle_timeout=900",

@@ -27,6 +27,7 @@ export interface Refusal {
 interface Waiting {
   event: AnnotationEvent;
   storage_key: string;
+  is_kept: boolean;
 }
 
 export interface SaveQueueOptions {
@@ -66,6 +67,11 @@ export class SaveQueue {
     return this.waiting.length;
   }
 
+  /** Whether everything that waits lies in this machine's storage, and so outlives the page. */
+  get is_kept(): boolean {
+    return this.waiting.every(({ is_kept }) => is_kept);
+  }
+
   get status(): SaveStatus {
     const n_waiting = this.waiting.length;
     if (this.refused !== "") return { state: "failed", n_waiting, reason: this.refused };
@@ -82,7 +88,7 @@ export class SaveQueue {
       .sort()
       .flatMap((storage_key) => {
         const event = this.read(storage_key);
-        return event === null ? [] : [{ event, storage_key }];
+        return event === null ? [] : [{ event, storage_key, is_kept: true }];
       });
     this.waiting = [...left, ...this.waiting];
     this.tell();
@@ -94,12 +100,13 @@ export class SaveQueue {
     // Later than every stamp before it, also within one millisecond: storage keys sort in the order of the decisions.
     lastStamp = Math.max(lastStamp + 1, Date.now() * 1000);
     const storage_key = `${this.prefix}${String(lastStamp).padStart(18, "0")}:${event.event_id}`;
+    let is_kept = this.options.storage !== null;
     try {
       this.options.storage?.setItem(storage_key, JSON.stringify(event));
     } catch {
-      // Storage is full or forbidden: the event still waits in memory, and closing the tab warns.
+      is_kept = false; // Storage is full or forbidden: it still waits in memory, and closing the tab warns.
     }
-    this.waiting.push({ event, storage_key });
+    this.waiting.push({ event, storage_key, is_kept });
     this.tell();
     this.flush();
   }

@@ -5,6 +5,7 @@ import { ActivityClock } from "./clock.ts";
 import type { AnnotationEvent, ClassColumns, EventKind, Notice, Payload, SessionInfo } from "./messages.ts";
 import { asBlob, type DecodedImage } from "./pictures.ts";
 import { type Channel, Client, RefusedError } from "./protocol.ts";
+import { Reopening } from "./reopening.ts";
 import { browserStorage, SaveQueue } from "./save_queue.ts";
 import { ClassSearch } from "./search.ts";
 import { Siblings } from "./siblings.ts";
@@ -37,6 +38,7 @@ export abstract class SessionController<S extends WorkState, H> {
   protected readonly asked = new Set<number>();
   private siblings: Siblings | null = null;
   private isPolling = false;
+  private readonly reopening = new Reopening(() => this.keepAll());
 
   constructor(
     channel: Channel,
@@ -63,6 +65,7 @@ export abstract class SessionController<S extends WorkState, H> {
   leave(): void {}
 
   async start(): Promise<void> {
+    const asked_at = performance.now();
     try {
       const [opened, classes] = await Promise.all([
         this.client.request("open", {}),
@@ -80,7 +83,9 @@ export abstract class SessionController<S extends WorkState, H> {
       this.timers.push(setTimeout(() => this.searchIndex(), 1_000));
     } catch (error) {
       this.fail(error);
-      if (!(error instanceof RefusedError)) this.timers.push(setTimeout(() => this.start(), OPEN_RETRY_MS));
+      if (error instanceof RefusedError) return;
+      void this.reopening.unheard(asked_at);
+      this.timers.push(setTimeout(() => this.start(), OPEN_RETRY_MS));
     }
   }
 
@@ -184,10 +189,13 @@ export abstract class SessionController<S extends WorkState, H> {
     const { info, last_seq } = this.state.value;
     if (this.isPolling || this.isClosed || info === null || document.hidden) return;
     this.isPolling = true;
+    const asked_at = performance.now();
     try {
       const { result } = await this.client.request("changes", { since_seq: last_seq }, SAVE_TIMEOUT_MS);
+      this.reopening.heard();
       const known = this.state.value;
-      if (result.last_seq !== known.last_seq || Object.keys(result.states).length > 0) {
+      const hasMoreTasks = result.progress.n_tasks !== known.progress.n_tasks;
+      if (hasMoreTasks || result.last_seq !== known.last_seq || Object.keys(result.states).length > 0) {
         this.dispatch({ type: "changed", changes: result });
         this.storeChanged();
       }
@@ -195,7 +203,12 @@ export abstract class SessionController<S extends WorkState, H> {
       if (known.error !== "") this.recover();
       await this.refresh();
     } catch (error) {
-      if (error instanceof RefusedError) this.fail(error);
+      if (error instanceof RefusedError) {
+        this.reopening.heard();
+        this.fail(error);
+      } else {
+        void this.reopening.unheard(asked_at);
+      }
     } finally {
       this.isPolling = false;
     }
@@ -204,6 +217,12 @@ export abstract class SessionController<S extends WorkState, H> {
   protected fail(error: unknown): void {
     if (this.isClosed) return;
     this.dispatch({ type: "failed", error: error instanceof Error ? error.message : String(error) });
+  }
+
+  /** Bring everything into this machine's storage; returns whether it is there. */
+  private keepAll(): boolean {
+    this.leave();
+    return this.queue?.is_kept ?? true;
   }
 
   private startSaving(scope: string): void {

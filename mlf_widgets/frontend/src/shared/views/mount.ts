@@ -1,5 +1,6 @@
 /** The root element of a widget, and what it hears from the page around it. */
 
+import { isReopening } from "../reopening.ts";
 import { focusOnAppearing, takeKeyboard } from "./keyboard.ts";
 
 export interface RootListeners {
@@ -44,13 +45,34 @@ export function mountRoot(el: HTMLElement, name: string, label: string): Root {
       stops.push(takeKeyboard(element, onKey));
       for (const type of ["pointermove", "pointerdown", "wheel"]) on(element, type, onActivity);
       on(document, "visibilitychange", () => onHidden(document.hidden));
-      on(window, "beforeunload", (event) => hasUnsaved() && event.preventDefault(), false);
-      // Once it is in the page: an element outside cannot have the focus.
-      requestAnimationFrame(() => focusOnAppearing(element));
+      on(window, "beforeunload", (event) => hasUnsaved() && !isReopening() && event.preventDefault(), false);
+      // Once it is in the page: an element outside has no room and cannot have the focus.
+      requestAnimationFrame(() => {
+        stops.push(fitIntoNotebook(element));
+        element.scrollIntoView({ block: "nearest" });
+        focusOnAppearing(element);
+      });
     },
     close() {
       for (const stop of stops) stop();
       element.remove();
     },
   };
+}
+
+const MARGIN_PX = 24;
+const LARGEST_PX = 1000;
+const SMALLEST_PX = 420;
+
+/** As high as the notebook's own window, so that nothing of the widget needs scrolling. */
+function fitIntoNotebook(element: HTMLElement): () => void {
+  const panel = element.closest(".jp-WindowedPanel-outer, .jp-Notebook");
+  const isWholeWindow = element.classList.contains("mlf-fills-window");
+  if (panel === null || isWholeWindow || typeof ResizeObserver === "undefined") return () => {};
+  const observer = new ResizeObserver(() => {
+    const height_px = Math.min(Math.max(panel.clientHeight - MARGIN_PX, SMALLEST_PX), LARGEST_PX);
+    element.style.setProperty("--mlf-height", `${height_px}px`);
+  });
+  observer.observe(panel);
+  return () => observer.disconnect();
 }
