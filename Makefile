@@ -57,22 +57,26 @@ system-packages:
 
 $(BIN)/python:
 	@PYTHON=$(PYTHON) .ci/system-packages venv
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "multilabelfy needs Python 3.11 or newer: make PYTHON=...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	$(PYTHON) -m venv .venv
 
 $(MODULES): $(FRONTEND)/package-lock.json $(FRONTEND)/package.json
 	@command -v npm >/dev/null || { echo "Node.js 20 or newer with npm is missing (Debian: apt-get install nodejs npm)" >&2; exit 1; }
-	cd $(FRONTEND) && npm ci --silent </dev/null
+	@echo "Installing what the widgets are built with"
+	@cd $(FRONTEND) && npm ci --silent </dev/null
 	@touch $@
 
 $(BUNDLES): $(FRONTEND_FILES) $(MODULES)
-	cd $(FRONTEND) && npm run --silent build
+	@echo "Building the widgets"
+	@cd $(FRONTEND) && npm run --silent build
 	@touch $@
 
 $(INSTALLED): pyproject.toml hatch_build.py | $(BIN)/python $(BUNDLES)
-	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[dev]" </dev/null
+	@echo "Installing multilabelfy and what it needs into .venv; the first time this takes some minutes"
+	@$(BIN)/python -m pip install --disable-pip-version-check -qq -e ".[dev]" </dev/null
 	@touch $@
 
 $(PROXY): $(HUB)/package-lock.json $(HUB)/package.json
-	cd $(HUB) && npm ci --silent </dev/null
+	@echo "Installing JupyterHub's proxy"
+	@cd $(HUB) && npm ci --silent </dev/null
 	@touch $@
