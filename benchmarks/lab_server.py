@@ -53,10 +53,10 @@ class LabServer:
     process: subprocess.Popen[bytes]
 
     def page_url(self, notebook: str, where: str = "lab") -> str:
-        """Return the address of a notebook in ``lab``, ``notebook`` or ``voila``."""
-        path = {"lab": "lab/tree", "notebook": "notebooks", "voila": "voila/render"}[where]
-        query = f"token={self.token}" + ("&reset" if where == "lab" else "")
-        return f"{self.url}{path}/{notebook}?{query}"
+        """Return the address of a notebook in ``lab``, ``notebook`` or ``voila``; in the lab it is alone in a workspace."""
+        workspace = f"lab/workspaces/{Path(notebook).stem}/tree"
+        path = {"lab": workspace, "notebook": "notebooks", "voila": "voila/render"}[where]
+        return f"{self.url}{path}/{notebook}?token={self.token}"
 
     def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call the server's own API."""
@@ -80,10 +80,11 @@ class LabServer:
                 return str(session["kernel"]["id"])
         raise LookupError(f"{notebook} has no kernel")
 
-    def end_kernels(self) -> None:
-        """Shut every kernel down."""
-        for kernel in self.api("GET", "kernels").json():
-            self.api("DELETE", f"kernels/{kernel['id']}")
+    def end_kernel(self, notebook: str) -> None:
+        """Shut a notebook's kernel down, if it has one."""
+        for session in self.api("GET", "sessions").json():
+            if session["path"] == notebook:
+                self.api("DELETE", f"sessions/{session['id']}")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import dataclass
 from io import BytesIO
 from typing import IO
 
@@ -94,7 +95,24 @@ def check_header(location: str) -> None:
         _open(file, location)
 
 
+@dataclass(frozen=True, slots=True)
+class DisplayJpeg:
+    """A JPEG for the browser: its bytes, its own size, and the size of the original once it stands upright."""
+
+    data: bytes
+    width_px: int
+    height_px: int
+    original_width_px: int
+    original_height_px: int
+
+
 def display_jpeg(location: str, max_side_px: int | None) -> tuple[bytes, int, int]:
+    """Return an image as a JPEG for the browser, with its width and its height in pixels; see :func:`read_display`."""
+    shown = read_display(location, max_side_px)
+    return shown.data, shown.width_px, shown.height_px
+
+
+def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     """Return an image as a JPEG for the browser.
 
     A JPEG that is small enough, upright and not CMYK is passed through byte for byte.
@@ -106,11 +124,6 @@ def display_jpeg(location: str, max_side_px: int | None) -> tuple[bytes, int, in
     max_side_px
         Longest side of the result; None keeps the full resolution.
 
-    Returns
-    -------
-    tuple of (bytes, int, int)
-        The JPEG, its width and its height in pixels.
-
     Raises
     ------
     DatasetError
@@ -120,13 +133,16 @@ def display_jpeg(location: str, max_side_px: int | None) -> tuple[bytes, int, in
     opened = _open(BytesIO(data), location)
     longest_px = max(opened.size)
     if _is_plain_jpeg(opened) and longest_px <= (max_side_px or longest_px) and _n_pixels(opened) <= MAX_PIXELS:
-        return data, *opened.size
+        return DisplayJpeg(data, *opened.size, *opened.size)
     shrink = 1.0 if max_side_px is None else min(1.0, max_side_px / longest_px)
     shortest_px = max(1, round(min(opened.size) * shrink))
     image = _decode(BytesIO(data), location, None if shrink == 1.0 else shortest_px)
     if max_side_px is not None and max(image.size) > max_side_px:
         image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return _encode(image, location), *image.size
+    # A picture that was turned by a quarter lies across its file's own width and height.
+    is_turned = (image.width - image.height) * (opened.width - opened.height) < 0
+    original = opened.size[::-1] if is_turned else opened.size
+    return DisplayJpeg(_encode(image, location), *image.size, *original)
 
 
 def _encode(image: Image.Image, location: str) -> bytes:

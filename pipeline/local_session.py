@@ -18,7 +18,7 @@ from pipeline.datasets.locations import join_location
 from pipeline.errors import DatasetError, StoreError
 from pipeline.events import Event, ImageState, Round
 from pipeline.examples.reader import ExampleReader
-from pipeline.images import display_jpeg
+from pipeline.images import display_jpeg, read_display
 from pipeline.labelspace import LabelSpace
 from pipeline.project import Project
 from pipeline.proposals.reader import ProposalReader
@@ -194,8 +194,8 @@ class LocalSession:
         rows = self._store.tasks(self._round, self._annotator, [position])
         if not rows:
             raise DatasetError(f"{self._annotator!r} has no task {position} in the {self._round.value} round")
-        data, width_px, height_px = display_jpeg(self._tables.location(rows[0].image_index), max_side_px)
-        return Picture(data, _media_type(data), width_px, height_px)
+        shown = read_display(self._tables.location(rows[0].image_index), max_side_px)
+        return Picture(shown.data, _media_type(shown.data), shown.original_width_px, shown.original_height_px)
 
     def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
         """Return several tasks' images, scaled down."""

@@ -128,7 +128,10 @@ class SessionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Encoded image bytes, with the size of the picture in them and of the original, in pixels."""
+    """Encoded image bytes, and the size of the image they show, in pixels.
+
+    A task's image may be encoded smaller than it is: the size is then that of the original, upright.
+    """
 
     data: bytes
     media_type: str

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline import images
 from pipeline.errors import DatasetError
-from pipeline.images import check_header, display_jpeg, read_image
+from pipeline.images import check_header, display_jpeg, read_display, read_image
 
 
 def gradient(width_px: int = 64, height_px: int = 48) -> Image.Image:
@@ -197,6 +197,22 @@ def test_a_displayed_image_fits_and_keeps_its_shape(
     assert max(shown_width_px, shown_height_px) <= max_side_px
     assert abs(shown_width_px - width_px * shrink) <= 1
     assert abs(shown_height_px - height_px * shrink) <= 1
+
+
+@pytest.mark.parametrize(
+    ("orientation", "upright"), [(1, (300, 200)), (3, (300, 200)), (6, (200, 300)), (8, (200, 300))]
+)
+def test_a_displayed_image_tells_the_upright_size_of_the_original(
+    tmp_path: Path, orientation: int, upright: tuple[int, int]
+) -> None:
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    gradient(300, 200).save(path, exif=exif)
+    for max_side_px in (64, 4096, None):
+        shown = read_display(str(path), max_side_px)
+        assert (shown.original_width_px, shown.original_height_px) == upright
+        assert max(shown.width_px, shown.height_px) == min(max_side_px or 300, 300)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,0 +1,171 @@
+"""What a person does with the annotation widget in a notebook, and what the store holds of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab_server import ROOT, LabServer, run_all_cells
+from playwright.sync_api import Locator, Page, expect
+
+from pipeline.events import Event, ImageState
+from pipeline.local_session import LocalSession
+from pipeline.project import Project
+
+OPEN_TIMEOUT_MS = 60_000
+LABEL_KEYS = [*"1234567890", *"qwertyuiop"]
+
+
+def write_annotation_notebook(lab: LabServer, name: str, project: Project, annotator: str) -> str:
+    """Write `notebooks/2_annotate.ipynb` into the server's folder, its parameters set; returns its name."""
+    content = json.loads((ROOT / "notebooks" / "2_annotate.ipynb").read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            cell["source"] = f"project = {str(project.root)!r}\nannotator = {annotator!r}"
+    (lab.folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return name
+
+
+@dataclass
+class Person:
+    """An annotator in front of an open page."""
+
+    page: Page
+    lab: LabServer
+    notebook: str
+    project: Project
+    annotator: str
+
+    @property
+    def root(self) -> Locator:
+        """The widget."""
+        return self.page.locator('[data-mlf="annotator"]')
+
+    # --- the notebook ---
+
+    def open(self, where: str = "lab") -> None:
+        """Open the notebook and run its cells; the first image is on the screen afterwards."""
+        self.page.goto(self.lab.page_url(self.notebook, where))
+        if where != "voila":
+            run_all_cells(self.page)
+        self.sees_an_image(OPEN_TIMEOUT_MS)
+
+    def saves_the_notebook(self) -> str:
+        """Save with the notebook's own command; returns what is in the file."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        path = self.lab.folder / self.notebook
+        expect(self.page.locator(".jp-mod-dirty")).to_have_count(0)
+        return path.read_text(encoding="utf-8")
+
+    def reloads_the_page(self) -> None:
+        """Save the notebook, reload; the widget comes back from the running kernel."""
+        self.saves_the_notebook()
+        self.page.goto(self.lab.page_url(self.notebook))
+        self.sees_an_image(OPEN_TIMEOUT_MS)
+
+    def restarts_the_kernel(self) -> None:
+        """Restart the kernel and run all cells, by the notebook's own command."""
+        before = self.lab.kernel_pid(self.notebook)
+        # Not awaited: the command ends when all cells have run, its dialog has to be answered before.
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-run-all'); }")
+        self.page.get_by_role("button", name=re.compile("Confirm.*Restart")).click()
+        self.root.wait_for(state="detached", timeout=OPEN_TIMEOUT_MS)
+        self.sees_an_image(OPEN_TIMEOUT_MS)
+        assert self.lab.kernel_pid(self.notebook) != before
+
+    # --- the widget ---
+
+    def sees_an_image(self, timeout_ms: float | None = None) -> None:
+        """Wait until what was asked for is on the screen."""
+        expect(self.root).to_have_attribute("data-ready", "true", timeout=timeout_ms)
+
+    def sees(self, number: int) -> None:
+        """Wait until the n-th image (from 1) is on the screen."""
+        expect(self.root.get_by_label("Number of the image")).to_have_value(str(number))
+        expect(self.root).to_have_attribute("data-image-id", self.task(number).image_id)
+        self.sees_an_image()
+
+    @property
+    def number(self) -> int:
+        """The number of the image shown, from 1."""
+        return int(self.root.get_by_label("Number of the image").input_value())
+
+    def clicks_in_the_widget(self) -> None:
+        """Give the widget the keyboard."""
+        self.root.locator(".mlf-picture").click(position={"x": 5, "y": 5})
+
+    def presses(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def jumps_to(self, number: int) -> None:
+        """Go to an image by its number."""
+        self.presses("j")
+        self.page.keyboard.type(str(number))
+        self.presses("Enter")
+        self.sees(number)
+
+    def looks_at_a_new_image(self) -> int:
+        """Go to the first image on which nothing has been done at all; returns its number."""
+        n_tasks = self.session().open().progress.n_tasks
+        untouched = (number for number in range(1, n_tasks + 1) if not self.events(number))
+        number = next(number for number in untouched if number != self.number)
+        self.presses("Escape")  # whatever an earlier test may have left open
+        self.clicks_in_the_widget()
+        self.jumps_to(number)
+        return number
+
+    def does(self, action: str) -> None:
+        """Click the button of an action."""
+        self.root.locator(f'[data-mlf-action="{action}"]').click()
+
+    def box(self, class_index: int) -> Locator:
+        """The checkbox of a label."""
+        return self.root.locator(f'input[type=checkbox][data-class-id="{class_index}"]').first
+
+    def found(self) -> Locator:
+        """The classes that the search has found."""
+        return self.page.get_by_role("listbox", name="Classes found").get_by_role("option")
+
+    def shown_classes(self) -> list[int]:
+        """Classes whose cards are on the page, in their order."""
+        boxes = self.root.locator(".mlf-cards input[type=checkbox][data-class-id]").all()
+        return [int(box.get_attribute("data-class-id") or -1) for box in boxes]
+
+    def is_told_saved(self) -> None:
+        """Wait until the widget claims that everything is in the store."""
+        expect(self.root).to_have_attribute("data-saved", "saved")
+
+    # --- the store ---
+
+    def session(self) -> LocalSession:
+        """A session of the same annotator, on the same store."""
+        return LocalSession(self.project, self.annotator)
+
+    def task(self, number: int) -> Any:
+        """The n-th task (from 1) as the store has it now."""
+        return self.session().tasks([number - 1])[0]
+
+    def state(self, number: int) -> ImageState:
+        """What the store holds about the n-th image (from 1)."""
+        return self.task(number).state
+
+    def proposed(self, number: int) -> list[int]:
+        """The classes proposed for the n-th image, in the order shown."""
+        return [proposal.class_index for proposal in self.task(number).proposals]
+
+    def events(self, number: int | None = None) -> list[Event]:
+        """The annotator's events in the store, of one image or of all."""
+        image_index = None if number is None else self.task(number).image_index
+        log = self.session()._store.iter_events(annotator=self.annotator)
+        return [event for event in log if image_index is None or event.image_index == image_index]
+
+
+def new_name(folder: Path, stem: str) -> str:
+    """Return the name of a file that is not there yet."""
+    taken = sum(path.name.startswith(stem) for path in folder.iterdir())
+    return f"{stem}-{taken}"

@@ -1,0 +1,119 @@
+"""The keyboard belongs to the widget while it has the focus, and to the notebook otherwise."""
+
+from __future__ import annotations
+
+import pytest
+from person import Person
+from playwright.sync_api import expect
+
+ACTIVE_CELL = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+N_CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
+
+
+@pytest.fixture(scope="module")
+def ada(make_toybox, sit_down_for_long) -> Person:
+    return sit_down_for_long(make_toybox())
+
+
+def test_no_key_of_the_widget_does_anything_to_the_notebook(ada: Person) -> None:
+    """In JupyterLab's command mode these keys insert, cut, move, merge, run and retype cells."""
+    cells = ada.page.evaluate("() => window.jupyterapp.shell.currentWidget.model.toJSON().cells.map(c => c.source)")
+    ada.clicks_in_the_widget()
+    active = ada.page.evaluate(ACTIVE_CELL)
+    for key in [*"1234567890qwertyuiopasdfghjklxcvbnm", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]:
+        ada.presses(key)
+        if ada.page.get_by_role("dialog").count() or key in "scjl":
+            ada.presses("Escape")
+            ada.clicks_in_the_widget()
+    for key in ("Shift+Enter", "Control+Enter", "Enter", "Shift+M", "d", "d", "Escape", "Control+s", "Space"):
+        ada.clicks_in_the_widget()
+        ada.presses(key)
+        if ada.page.get_by_role("dialog").count():
+            ada.presses("Escape")
+    after = ada.page.evaluate("() => window.jupyterapp.shell.currentWidget.model.toJSON().cells.map(c => c.source)")
+    assert after == cells
+    ada.clicks_in_the_widget()
+    assert ada.page.evaluate(ACTIVE_CELL) == active
+    ada.sees_an_image()
+
+
+def test_esc_hands_the_keyboard_back_and_a_click_takes_it_again(ada: Person) -> None:
+    number = ada.looks_at_a_new_image()
+    ada.presses("Escape")
+    expect(ada.root).not_to_be_focused()
+    assert not ada.root.evaluate("root => root.contains(document.activeElement)")
+    ada.presses("1", "n", "ArrowRight")
+    assert ada.number == number
+    assert ada.events(number) == []
+    n_cells = ada.page.evaluate(N_CELLS)
+    ada.presses("b")  # the notebook's own key: a cell below
+    ada.page.wait_for_function(f"({N_CELLS})() === {n_cells + 1}")
+    ada.page.evaluate("() => window.jupyterapp.commands.execute('notebook:undo-cell-action')")
+    ada.clicks_in_the_widget()
+    ada.presses("1")
+    ada.is_told_saved()
+    assert len(ada.state(number).votes) == 1
+
+
+def test_what_is_typed_into_a_field_is_text(ada: Person) -> None:
+    number = ada.looks_at_a_new_image()
+    ada.presses("c")
+    ada.page.keyboard.type("123 qwerty nnn zz ?")
+    ada.presses("ArrowLeft", "ArrowRight", "Home", "End")
+    expect(ada.root.get_by_label("Comment on this image")).to_have_value("123 qwerty nnn zz ?")
+    ada.presses("Escape")
+    expect(ada.root).to_be_focused()
+    ada.is_told_saved()
+    state = ada.state(number)
+    assert (state.comment, state.votes, state.none) == ("123 qwerty nnn zz ?", {}, False)
+    assert ada.number == number
+
+
+def test_keys_pressed_in_another_cell_do_not_reach_the_widget(ada: Person) -> None:
+    number = ada.looks_at_a_new_image()
+    editor = ada.page.locator(".jp-CodeCell .cm-content").first
+    editor.click()
+    ada.page.keyboard.type("# 123 n x")
+    expect(editor).to_contain_text("# 123 n x")
+    assert ada.number == number
+    assert ada.events(number) == []
+    for _ in range(len("# 123 n x")):
+        ada.presses("Backspace")
+
+
+def test_a_held_key_goes_on_smoothly_and_never_shows_one_images_labels_beside_another(ada: Person) -> None:
+    ada.clicks_in_the_widget()
+    ada.jumps_to(1)
+    proposed = {ada.task(number).image_id: ada.proposed(number) for number in range(1, 41)}
+    ada.root.evaluate(
+        """root => {
+            window.mlfSeen = [];
+            const look = () => {
+                if (root.dataset.ready === "true") {
+                    const boxes = [...root.querySelectorAll(".mlf-cards input[data-class-id]")];
+                    const classes = boxes.map((box) => Number(box.dataset.classId));
+                    window.mlfSeen.push([root.dataset.imageId, classes]);
+                }
+                window.mlfFrame = requestAnimationFrame(look);
+            };
+            look();
+        }"""
+    )
+    ada.page.keyboard.down("ArrowRight")
+    while ada.number < 40:
+        ada.page.keyboard.down("ArrowRight")  # repeats, as a held key does
+    ada.page.keyboard.up("ArrowRight")
+    ada.sees(40)
+    seen = ada.page.evaluate("() => { cancelAnimationFrame(window.mlfFrame); return window.mlfSeen; }")
+    assert {image_id for image_id, _ in seen} <= set(proposed)
+    assert len({image_id for image_id, _ in seen}) > 5
+    for image_id, classes in seen:
+        assert classes == proposed[image_id][: len(classes)]
+
+
+def test_an_overridden_key_does_what_the_project_says(make_toybox, sit_down) -> None:
+    ada = sit_down(make_toybox(keys={"next": "m"}))
+    ada.clicks_in_the_widget()
+    ada.presses("m")
+    ada.sees(2)
+    expect(ada.root.locator('[data-mlf-action="next"] kbd')).to_have_text("m")

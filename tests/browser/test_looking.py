@@ -1,0 +1,222 @@
+"""Looking closer: zoom, full resolution, examples, definitions, keys, guidelines, images that are not there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from person import Person
+from playwright.sync_api import Locator, expect
+
+from pipeline.project import open_project
+
+NASTY_NAME = "<img src=x onerror=window.mlfHacked=1>"
+
+
+@pytest.fixture(scope="module")
+def ada(make_toybox, sit_down_for_long) -> Person:
+    """Return Ada; pictures come at 64 pixels first, so that the full resolution is more."""
+    person = sit_down_for_long(make_toybox(display_px=64, guidelines="Tick <b>what</b> you see.\nNothing else."))
+    person.clicks_in_the_widget()
+    return person
+
+
+def percent(ada: Person) -> int:
+    return int((ada.root.locator(".mlf-zoom-percent").text_content() or "").rstrip("%"))
+
+
+def pixels(canvas: Locator) -> str:
+    return canvas.evaluate("canvas => canvas.toDataURL()")
+
+
+def waits_for_other_pixels(canvas: Locator, before: str) -> str:
+    handle = canvas.element_handle()
+    canvas.page.wait_for_function("([canvas, before]) => canvas.toDataURL() !== before", arg=[handle, before])
+    return pixels(canvas)
+
+
+def test_the_image_is_zoomed_moved_and_fitted_by_key_and_by_mouse(ada: Person) -> None:
+    canvas = ada.root.locator(".mlf-picture canvas")
+    ada.sees_an_image()
+    fitted, at_first = percent(ada), pixels(canvas)
+    ada.presses("+", "+", "+")
+    zoomed = waits_for_other_pixels(canvas, at_first)
+    expect(ada.root.locator(".mlf-zoom-percent")).not_to_have_text(f"{fitted}%")
+    assert percent(ada) > fitted
+    ada.presses("Shift+ArrowLeft")
+    panned = waits_for_other_pixels(canvas, zoomed)
+    box = canvas.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    ada.page.mouse.move(*middle)
+    ada.page.mouse.down()
+    ada.page.mouse.move(middle[0] - 60, middle[1] - 20, steps=3)
+    ada.page.mouse.up()
+    waits_for_other_pixels(canvas, panned)
+    before = percent(ada)
+    ada.page.mouse.wheel(0, -200)
+    expect(ada.root.locator(".mlf-zoom-percent")).not_to_have_text(f"{before}%")
+    ada.presses("v")
+    expect(ada.root.locator(".mlf-zoom-percent")).to_have_text(f"{fitted}%")
+    assert ada.number == 1
+
+
+def test_the_full_resolution_comes_on_demand(ada: Person) -> None:
+    canvas = ada.root.locator(".mlf-picture canvas")
+    ada.jumps_to(2)
+    button = ada.root.get_by_role("button", name="1:1")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    coarse = pixels(canvas)
+    ada.presses("b")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(ada.root.locator(".mlf-zoom-percent")).to_have_text("100%")
+    waits_for_other_pixels(canvas, coarse)
+    ada.presses("ArrowRight")
+    ada.sees(3)
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_an_example_is_enlarged_beside_the_image_with_name_and_definition(ada: Person) -> None:
+    ada.jumps_to(4)
+    info = ada.project.label_space[ada.proposed(4)[0]]
+    strip = ada.root.get_by_role("button", name=f"Examples of {info.name}: enlarge", exact=True)
+    strip.click(position={"x": 10, "y": 10})
+    dialog = ada.page.get_by_role("dialog", name=info.name, exact=True)
+    expect(dialog.get_by_text(info.definition)).to_be_visible()
+    expect(dialog.get_by_text("Example 1 of 4")).to_be_visible()
+    enlarged = dialog.get_by_role("img", name=f"Example 1 of {info.name}")
+    blank = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.every(v => v === 0)"
+    ada.page.wait_for_function(f"canvas => !({blank})(canvas)", arg=enlarged.element_handle())
+    assert not dialog.get_by_role("img", name=re.compile("^Image ")).evaluate(blank)
+    ada.presses("ArrowRight")
+    expect(dialog.get_by_text("Example 2 of 4")).to_be_visible()
+    other = ada.project.label_space[ada.proposed(4)[1]]
+    ada.presses("ArrowDown")
+    dialog = ada.page.get_by_role("dialog", name=other.name, exact=True)
+    expect(dialog.get_by_text(other.definition)).to_be_visible()
+    ada.presses("2")
+    expect(dialog.get_by_role("checkbox")).to_be_checked()
+    ada.presses("Escape")
+    expect(dialog).to_have_count(0)
+    ada.is_told_saved()
+    assert ada.state(4).votes == {other.index: "yes"}
+
+
+def test_comparing_opens_by_key_and_closes_by_the_same(ada: Person) -> None:
+    ada.presses("d")
+    expect(ada.page.get_by_role("dialog")).to_be_visible()
+    ada.presses("d")
+    expect(ada.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_help_shows_every_key_and_keeps_the_keyboard_until_it_is_closed(ada: Person) -> None:
+    number, n_events = ada.number, len(ada.events())
+    ada.presses("?")
+    dialog = ada.page.get_by_role("dialog", name="Keys")
+    for words in ("next image", "none of these", "undo", "add another label", "give the keyboard back"):
+        expect(dialog.get_by_text(words, exact=False).first).to_be_visible()
+    ada.presses("1", "n", "ArrowRight", "Tab", "Tab", "Tab")
+    assert dialog.evaluate("dialog => dialog.contains(document.activeElement)")
+    ada.presses("Escape")
+    expect(dialog).to_have_count(0)
+    assert ada.number == number
+    ada.presses("ArrowRight")  # the keys are the widget's again
+    ada.sees(number + 1)
+    assert len(ada.events()) == n_events
+
+
+def test_guidelines_are_shown_as_plain_text(ada: Person) -> None:
+    ada.presses("g")
+    dialog = ada.page.get_by_role("dialog", name="Guidelines")
+    expect(dialog).to_contain_text("Tick <b>what</b> you see.")
+    assert dialog.locator("b").count() == 0
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def odd(make_toybox, sit_down_for_long, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """Return Ada at a project with nasty names, an image that cannot be read and one that is away."""
+    from pipeline.labelspace import load_label_space
+
+    project = make_toybox()
+    images = tmp_path_factory.mktemp("odd") / "images"
+    shutil.copytree(project.images_root, images)
+    path = project.classes_path
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    for column in ("name", "definition"):
+        at = table.schema.get_field_index(column)
+        values = pa.array([NASTY_NAME] * table.num_rows, type=table.schema.field(column).type)
+        table = table.set_column(at, table.schema.field(column), values)
+    pq.write_table(table, path)
+    assert load_label_space(path)[0].name == NASTY_NAME
+    settings = project.settings.with_changes("project", images_root=str(images))
+    from pipeline.settings import write_settings
+
+    write_settings(settings, project.root / "mlf.toml")
+    project = open_project(project.root)
+    person = sit_down_for_long(project)
+    person.page.add_init_script("delete window.mlfHacked")
+    return person
+
+
+def image_path(person: Person, number: int) -> Path:
+    return Path(person.session()._tables.location(person.task(number).image_index))
+
+
+def test_class_names_comments_and_definitions_are_inert(odd: Person) -> None:
+    odd.clicks_in_the_widget()
+    expect(odd.root.get_by_text(NASTY_NAME).first).to_be_visible()
+    odd.presses("1", "c")
+    odd.page.keyboard.type(NASTY_NAME)
+    odd.presses("Enter", "d")
+    expect(odd.page.get_by_role("dialog")).to_contain_text(NASTY_NAME)
+    odd.presses("Escape", "s")
+    odd.page.keyboard.type("img")
+    expect(odd.found().first).to_contain_text(NASTY_NAME)
+    odd.presses("Escape", "?")
+    odd.presses("Escape")
+    odd.is_told_saved()
+    assert odd.state(1).comment == NASTY_NAME
+    assert odd.root.locator("img").count() == 0
+    assert odd.page.evaluate("() => window.mlfHacked") is None
+
+
+def test_an_image_that_is_away_or_broken_says_so_and_can_still_be_judged(odd: Person) -> None:
+    away, broken = 20, 30  # far ahead: not fetched yet
+    image_path(odd, away).unlink()
+    image_path(odd, broken).write_bytes(b"no image at all")
+    odd.clicks_in_the_widget()
+    for number in (away, broken):
+        odd.jumps_to(number)
+        expect(odd.root.get_by_text("This image cannot be shown")).to_be_visible()
+        odd.presses("x")
+        odd.is_told_saved()
+        assert odd.state(number).unsure
+    odd.presses("ArrowRight")
+    odd.sees(broken + 1)
+    expect(odd.root.get_by_text("This image cannot be shown")).to_have_count(0)
+
+
+def test_images_without_a_file_show_a_plain_placeholder(make_toybox, sit_down) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    project = make_toybox()
+    table = pq.read_table(project.images_path)
+    at = table.schema.get_field_index("path")
+    nothing = pa.nulls(table.num_rows, type=table.schema.field("path").type)
+    pq.write_table(table.set_column(at, table.schema.field("path"), nothing), project.images_path)
+    ada = sit_down(project)
+    expect(ada.root.get_by_text("This project has no file for this image.")).to_be_visible()
+    expect(ada.root.get_by_text(ada.task(1).image_id)).to_be_visible()
+    ada.clicks_in_the_widget()
+    ada.presses("1", "ArrowRight")
+    ada.sees(2)
+    ada.is_told_saved()
+    assert ada.state(1).is_decided
