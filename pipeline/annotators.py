@@ -1,0 +1,48 @@
+"""Who has tasks in a project, and whom somebody means who did not say."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from pipeline.assignment.apply import open_project_store
+from pipeline.errors import ProjectError
+from pipeline.events import Round
+from pipeline.project import Project
+from pipeline.session import Progress
+
+
+def choose_annotator(project: Project, name: str = "") -> tuple[str, Progress]:
+    """Return an annotator with tasks in the annotation round, and how far they are.
+
+    Parameters
+    ----------
+    project
+        An open project.
+    name
+        Who; where empty, the one person with tasks.
+
+    Raises
+    ------
+    ProjectError
+        If nobody has tasks, or nobody of that name, or no name is given and several people have some.
+    """
+    store = open_project_store(project)
+    try:
+        found = store.annotators_of(Round.ANNOTATION)
+        kinds = store.annotator_kinds()
+    finally:
+        store.close()
+    if not found:
+        raise ProjectError(
+            f"{project.root}: nobody has tasks yet; run `mlf assign {project.root} --annotators NAME,NAME`"
+        )
+    people = [person for person in found if kinds.get(person) != "simulated"] or list(found)
+    if not name:
+        if len(people) > 1:
+            raise ProjectError(f"who annotates? Give --annotator with one of {', '.join(people)}")
+        return people[0], found[people[0]]
+    if name not in found:
+        near = get_close_matches(name, found, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(found)}"
+        raise ProjectError(f"{project.root}: {name!r} has no tasks; {hint}")
+    return name, found[name]

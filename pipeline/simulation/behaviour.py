@@ -1,0 +1,99 @@
+"""What a simulated annotator is like, and what they would say of the classes that an image offers them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+#: Class index to the classes it is easily taken for.
+Confusable = Mapping[int, frozenset[int]]
+_AT_MOST = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """Rates at which an annotator errs, and the time they take.
+
+    Parameters
+    ----------
+    miss
+        Share of the true classes shown that they do not tick, in [0, 1].
+    false_alarm
+        Share of the other classes shown that they tick, in [0, 1].
+    confusion
+        How many times likelier an error is on a class with a look-alike in play: a false alarm on one that is easily
+        taken for a true class, a miss of one whose look-alike is offered too. 1 spreads errors evenly.
+    unsure
+        Share of the would-be errors that they flag *unsure* instead, in [0, 1].
+    adds
+        Share of the true classes not proposed that they find and add by search, in [0, 1].
+    slip
+        Share of the images on which they tick a wrong class and take it back at once.
+    seconds_per_image, seconds_per_tick
+        Median time to look at an image, and for each tick.
+    """
+
+    miss: float = 0.1
+    false_alarm: float = 0.01
+    confusion: float = 15.0
+    unsure: float = 0.1
+    adds: float = 0.5
+    slip: float = 0.02
+    seconds_per_image: float = 4.0
+    seconds_per_tick: float = 1.2
+
+    def __post_init__(self) -> None:
+        for name in ("miss", "false_alarm", "unsure", "adds", "slip"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; a rate from 0 to 1 is due")
+        if self.confusion < 1 or self.seconds_per_image < 0 or self.seconds_per_tick < 0:
+            raise ValueError("confusion is 1 or more, and times are not negative")
+
+
+def judge(
+    behaviour: Behaviour, offered: Sequence[int], truth: frozenset[int], confusable: Confusable, rng: Random
+) -> dict[int, str]:
+    """Return what the annotator says: class index to `yes` or `unsure`; a class left out is not ticked.
+
+    Within an image the errors go where classes are easily confused; their expected number is what the rates say.
+
+    Parameters
+    ----------
+    behaviour
+        Who it is.
+    offered
+        The classes shown, in order.
+    truth
+        The classes that apply; those not offered may be added.
+    confusable
+        Which classes are taken for which.
+    rng
+        Source of all chance.
+    """
+    none: frozenset[int] = frozenset()
+    is_offered = frozenset(offered)
+    true = [c for c in offered if c in truth]
+    false = [c for c in offered if c not in truth]
+    misses = _error_rates(behaviour.miss, [bool(confusable.get(c, none) & is_offered) for c in true], behaviour)
+    alarms = _error_rates(behaviour.false_alarm, [bool(confusable.get(c, none) & truth) for c in false], behaviour)
+    said: dict[int, str] = {}
+    errors = dict(zip(true + false, misses + alarms, strict=True))
+    for class_index in offered:
+        errs = rng.random() < errors[class_index]
+        if errs and rng.random() < behaviour.unsure:
+            said[class_index] = "unsure"
+        elif errs != (class_index in truth):
+            said[class_index] = "yes"
+    for class_index in sorted(truth - is_offered):
+        if rng.random() < behaviour.adds:
+            said[class_index] = "yes"
+    return said
+
+
+def _error_rates(rate: float, is_confusable: Sequence[bool], behaviour: Behaviour) -> list[float]:
+    if not is_confusable:
+        return []
+    weights = [behaviour.confusion if confused else 1.0 for confused in is_confusable]
+    scale = rate * len(weights) / sum(weights)
+    return [rate if rate > _AT_MOST else min(_AT_MOST, scale * weight) for weight in weights]
