@@ -14,7 +14,7 @@ BUNDLES := mlf_widgets/static/.built
 INSTALLED := .venv/.installed
 PROXY := $(HUB)/node_modules/.package-lock.json
 
-.PHONY: help setup demo test lint bench bench-widget hub soak screenshot system-packages
+.PHONY: help setup demo test lint bench bench-hub bench-widget hub soak screenshot system-packages
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,11 +34,15 @@ lint: setup  ## Format, rules and types, of Python and TypeScript
 	$(BIN)/mypy
 	cd $(FRONTEND) && npm run --silent check
 
-bench: setup  ## The figures of README, but for the widget's and the hub's
+bench: setup system-packages  ## The figures of README, but for the widget's and the hub's; some need SHARED_DATA
 	$(BIN)/python benchmarks/evaluation.py
-	$(BIN)/python benchmarks/consensus.py real $(SHARED_DATA)/imagenet_val
-	$(BIN)/python benchmarks/consensus.py size
+	$(BIN)/python benchmarks/consensus.py $(SHARED_DATA)/imagenet_val
+	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/session_open.py
 	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60
+
+bench-hub: setup $(PROXY) system-packages  ## Fifteen sessions in a real JupyterHub (as root: an account for each)
+	$(BIN)/python benchmarks/hub.py
 
 bench-widget: setup system-packages  ## From key press to the next image painted, in JupyterLab in Chromium
 	$(BIN)/python benchmarks/widget.py

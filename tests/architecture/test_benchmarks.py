@@ -1,0 +1,27 @@
+"""A figure that is claimed can be measured anew: each benchmark runs from the Makefile, with options that it knows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = sorted(
+    path.name for path in (ROOT / "benchmarks").glob("*.py") if '__name__ == "__main__"' in path.read_text("utf-8")
+)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_stands_in_the_makefile_with_options_that_it_knows(name: str, root: Path) -> None:
+    calls = re.findall(rf"benchmarks/{name}([^\n]*)", (root / "Makefile").read_text(encoding="utf-8"))
+    assert calls, f"no target of the Makefile runs benchmarks/{name}"
+    shown = subprocess.run(
+        [sys.executable, root / "benchmarks" / name, "--help"], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert {option for call in calls for option in re.findall(r"--[a-z][a-z-]*", call)} <= set(
+        re.findall(r"--[a-z][a-z-]*", shown.stdout)
+    )
