@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.agreement import wilson_interval
+from pipeline.agreement import CONFIDENCE, wilson_interval
+from pipeline.votes import VoteArrays
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,42 @@ def score_labels(label: NDArray[np.bool_], truth: NDArray[np.bool_]) -> LabelSco
         n_true=n_true,
         n_labelled=n_labelled,
     )
+
+
+def f1_interval(
+    votes: VoteArrays, label: NDArray[np.bool_], truth: NDArray[np.bool_], n_resamples: int = 200, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95% percentile bootstrap interval of F1, resampling images: questions of one image hang together.
+
+    Parameters
+    ----------
+    votes
+        Tell which items are of one image.
+    label, truth
+        bool ``(n_items,)``.
+    n_resamples, seed
+        Of the bootstrap.
+    """
+    by_image = np.column_stack(
+        [
+            np.bincount(votes.item_image, weights=column, minlength=votes.n_images)
+            for column in (label & truth, label, truth)
+        ]
+    )
+    by_image = by_image[np.bincount(votes.item_image, minlength=votes.n_images) > 0]
+    if len(by_image) == 0:
+        return float("nan"), float("nan")
+    generator = np.random.default_rng(seed)
+    scores = np.full(n_resamples, np.nan)
+    for resample in range(n_resamples):
+        drawn = np.bincount(generator.integers(0, len(by_image), len(by_image)), minlength=len(by_image))
+        n_right, n_labelled, n_true = drawn @ by_image
+        if n_labelled + n_true > 0:
+            scores[resample] = 2 * n_right / (n_labelled + n_true)
+    if np.isnan(scores).all():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
 
 
 def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_], n_bins: int = 10) -> pd.DataFrame:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.agreement import wilson_interval
 from pipeline.errors import DatasetError
-from pipeline.votes import VoteArrays
+from pipeline.votes import UNSURE, VoteArrays
 
 #: In the arrays of this module: nothing is known of this item.
 UNKNOWN = -1
@@ -85,6 +86,38 @@ def match_original(votes: VoteArrays, original: pd.DataFrame) -> NDArray[np.int8
     key, is_known = _keys(votes, original)
     is_original = np.isin(_item_keys(votes), key[is_known])
     return np.where(has_original, is_original, UNKNOWN).astype(np.int8)
+
+
+def keep_where_unsure(
+    votes: VoteArrays, original: NDArray[np.int8], counts: NDArray[np.int32] | None = None
+) -> NDArray[np.int8]:
+    """Silence the original label in the classes that annotators know well.
+
+    People say *unsure* where they lack the knowledge: the breed of a dog, the species of a crab. There the original
+    label, which an expert may have given, adds something. Of a class that they know it mostly repeats, as they do, what
+    catches the eye first; taken as one more independent witness it would count the same thing twice.
+
+    Parameters
+    ----------
+    votes, original
+        As for :func:`pipeline.consensus.fit_dawid_skene`.
+    counts
+        ``votes.item_counts()``, where the caller has them already.
+
+    Returns
+    -------
+    numpy.ndarray
+        int8 ``(n_items,)``: `original`, with -1 in each class whose share of `unsure` lies clearly (upper end of its
+        95% interval) below the share over all classes. With few votes, or without any `unsure`, nothing is silenced.
+    """
+    counts = votes.item_counts() if counts is None else counts
+    n_unsure, n_votes = (
+        np.bincount(votes.item_class, weights=column, minlength=votes.n_classes).astype(float)
+        for column in (counts[:, UNSURE], counts.sum(axis=1))
+    )
+    _, high = wilson_interval(n_unsure, n_votes)
+    is_known_well = high < n_unsure.sum() / max(n_votes.sum(), 1)
+    return np.where(is_known_well[votes.item_class], UNKNOWN, original).astype(np.int8)
 
 
 def _is_named(vocabulary: NDArray[Any], names: pd.Series) -> NDArray[np.bool_]:

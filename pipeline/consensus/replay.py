@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.agreement import CONFIDENCE
-from pipeline.consensus.calibration import score_labels
+from pipeline.consensus.calibration import f1_interval, score_labels
 from pipeline.consensus.dawid_skene import Assignment, fit_dawid_skene
 from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
 from pipeline.errors import DatasetError
@@ -100,7 +99,7 @@ def replay(
         posterior = fit_dawid_skene(taken, original=original, assignment=assignment).posterior
         label = posterior > threshold
         score = score_labels(label, truth)
-        low, high = _f1_interval(votes, label, truth, n_resamples, np.random.default_rng(seed))
+        low, high = f1_interval(votes, label, truth, n_resamples, seed)
         rows.append(
             {
                 "policy": policy.name,
@@ -149,28 +148,3 @@ def _play(
             is_open &= (posterior > policy.margin) & (posterior < 1 - policy.margin)
         n_wanted[is_open] += 1
     return first_votes(votes, turn, n_wanted)
-
-
-def _f1_interval(
-    votes: VoteArrays,
-    label: NDArray[np.bool_],
-    truth: NDArray[np.bool_],
-    n_resamples: int,
-    generator: np.random.Generator,
-) -> tuple[float, float]:
-    by_image = np.column_stack(
-        [
-            np.bincount(votes.item_image, weights=column, minlength=votes.n_images)
-            for column in (label & truth, label, truth)
-        ]
-    )
-    scores = np.full(n_resamples, np.nan)
-    for resample in range(n_resamples):
-        drawn = np.bincount(generator.integers(0, len(by_image), len(by_image)), minlength=len(by_image))
-        n_right, n_labelled, n_true = drawn @ by_image
-        if n_labelled + n_true > 0:
-            scores[resample] = 2 * n_right / (n_labelled + n_true)
-    if np.isnan(scores).all():
-        return float("nan"), float("nan")
-    low, high = np.nanquantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
