@@ -152,6 +152,23 @@ def test_the_vote_of_the_refinement_round_stands_and_a_ticked_class_left_alone_i
     assert as_dict(votes.all_votes()) == first | second
 
 
+def test_a_refiner_who_leaves_what_all_ticked_has_not_voted_on_it_but_may_say_no(project, store):
+    save(store, [vote(n, image, 0, "yes", shown=(0, 1, 2)) for n in ("ada", "ben") for image in range(4)])
+    save(store, [vote("ada", image, 1, "yes", shown=(0, 1, 2)) for image in range(4)])
+    given = {"round_": Round.REFINEMENT, "shown": (0, 1, 2)}
+    save(store, [vote("cleo", 0, 2, "yes", **given)])
+    save(store, [vote("cleo", 1, 2, "yes", **given), vote("cleo", 1, 0, "no", **given)])
+    save(store, [event("cleo", 2, EventKind.NONE, value=True, **given)])
+    by_image = defaultdict(dict)
+    for (image, class_index, _), word in as_dict(read(project, store).refinement).items():
+        by_image[image][class_index] = word
+    assert by_image == {
+        0: {1: "no", 2: "yes"},
+        1: {0: "no", 1: "no", 2: "yes"},
+        2: {0: "no", 1: "no", 2: "no"},
+    }
+
+
 def test_a_class_that_was_not_shown_is_missing_and_one_left_alone_is_a_no(project, store):
     save(store, [vote("ada", 0, 1, "yes", shown=(1, 2)), vote("ben", 0, 3, "yes", shown=(3,))])
     assert as_dict(read(project, store).annotation) == {

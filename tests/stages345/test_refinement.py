@@ -27,6 +27,7 @@ from pipeline.refinement.selecting import read_selection, select_and_assign
 from pipeline.refinement.settling import settle_project
 from pipeline.schemas import REFINED_LABELS
 from pipeline.settings import write_settings
+from pipeline.store import Assignment
 
 
 def disputed_images(project: Project) -> set[int]:
@@ -266,6 +267,21 @@ def test_the_audit_estimates_what_stayed_wrong_among_images_nobody_disputes(fres
     assert after.summary["n_refinement_tasks_open"] == 0 < before.summary["n_refinement_tasks_open"]
 
 
+def test_an_audited_image_that_comes_into_dispute_later_says_nothing_about_undisputed_ones(fresh: Toys):
+    select_and_assign(fresh.project, ["dora"], audit_share=0.6, seed=1)
+    annotate(fresh.project, "dora", fresh.truth, miss=0, false_alarm=0, round_=Round.REFINEMENT)
+    first = settle_project(fresh.project).residual
+    audited = read_selection(fresh.project).query("reason == 'audit'")["image_index"].tolist()
+    store = open_project_store(fresh.project)
+    store.add_annotators(["fay"])
+    store.assign(Round.ANNOTATION, [Assignment("fay", audited[0])])
+    store.close()
+    decide(fresh.project, "fay", lambda task: dict.fromkeys((p.class_index for p in task.proposals), "yes"))
+    second = settle_project(fresh.project).residual
+    assert second.n_audited == first.n_audited - 1
+    assert second.n_population == first.n_population - 1
+
+
 def test_before_and_after_count_what_the_labels_say(fresh: Toys):
     settlement = settle_project(fresh.project)
     table = settlement.labels.to_pandas().dropna(subset="class_index")
@@ -289,6 +305,7 @@ def test_known_answers_stand_anchor_and_check_the_posterior(proposed: Toys, tmp_
         writer = csv.writer(file)
         writer.writerow(["image", "class"])
         writer.writerows([toys.image_ids[i], keys[c]] for i, classes in known.items() for c in classes)
+        writer.writerow([toys.image_ids[40], ""])
     assign_project(toys.project, ["ada", "ben"], 2, n_images=30, gold=gold, gold_share=0.15)
     wrong = {i: next(c for c in range(50) if c not in classes) for i, classes in known.items()}
     for name in ("ada", "ben"):
@@ -303,6 +320,9 @@ def test_known_answers_stand_anchor_and_check_the_posterior(proposed: Toys, tmp_
         mine = table[table["image_index"] == image]
         assert set(mine["class_index"]) == set(classes)
         assert set(mine["source"]) == {"known"}
+    nothing = table[table["image_index"] == 40]
+    assert nothing["source"].tolist() == ["known"]
+    assert nothing["class_index"].isna().all()
     assert settlement.reliability is not None
     gold_votes = settlement.votes.probes
     assert settlement.reliability["n_items"].sum() == gold_votes.n_items > 0
