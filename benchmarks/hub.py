@@ -1,7 +1,9 @@
 """Annotators in a real JupyterHub: start-up time, memory a session, save latency, and whether the store has every vote.
 
-Each session is a real one: a login by HTTP, a single-user server, a kernel that works through the Hub's service; some
-are real browsers on the landing page. Run as root, every session gets an account of its own.
+Each session is a real one: a login, a single-user server, and a kernel that runs the annotation notebook, whose widget
+talks to the Hub's service. Some are real browsers; in the others this program speaks to the widget as the browser half
+does. Run as root, every session gets an account of its own. Latency is from sending a decision to hearing that it is
+saved, the kernel's part included.
 
     python benchmarks/hub.py --sessions 15 --images 40 --browsers 3
 """
@@ -33,6 +35,10 @@ import psutil
 import pyarrow as pa
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from widget_link import WidgetLink
+
 from pipeline.assignment.apply import assign_project, open_project_store
 from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError
@@ -53,28 +59,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
 ]
 
-#: What a kernel does: work through its tasks as a widget would, and tell what was acknowledged.
-WORK = """
-import json, os, time, uuid
-from pipeline.remote_session import RemoteSession
-from pipeline.events import Event, EventKind, Round
-session = RemoteSession()
-info = session.open()
-acknowledged, latencies_ms = [], []
-for position in range(info.progress.n_tasks):
-    task = session.tasks([position])[0]
-    session.image(position, 512)
-    chosen = task.proposals[position % len(task.proposals)].class_index
-    shown = tuple(p.class_index for p in task.proposals)
-    event = Event(uuid.uuid4().hex, Round.ANNOTATION, info.annotator, task.image_index, EventKind.VOTE,
-                  {"class_index": chosen, "vote": "yes"}, shown, 1000)
-    began = time.perf_counter()
-    result = session.save([event])[0]
-    latencies_ms.append(1000 * (time.perf_counter() - began))
-    if result.seq:
-        acknowledged.append([task.image_index, chosen, event.event_id])
-print("RESULT" + json.dumps({"acknowledged": acknowledged, "latencies_ms": latencies_ms, "uid": os.getuid()}))
-"""
+#: Where the annotation notebook lies for a session.
+PAGE = "user/{name}/voila/render/2_annotate.ipynb"
 
 
 @dataclass
@@ -236,18 +222,43 @@ class Person:
         return next((c.value or "" for c in self.client.cookies.jar if c.name == "_xsrf" and c.path == path), "")
 
 
-async def annotate(person: Person, code: str = WORK) -> SessionReport:
-    """Log in, start, work through all tasks in a kernel, and report."""
+async def annotate(person: Person) -> SessionReport:
+    """Log in, open the annotation notebook in a kernel of one's own, and work through all tasks with its widget."""
     began = time.perf_counter()
     await asyncio.to_thread(person.log_in)
     await asyncio.to_thread(person.start_session)
-    kernel = await asyncio.to_thread(person.new_kernel)
+    link = WidgetLink(person.client, PAGE.format(name=person.name))
+    await link.open()
+    info = await link.request("open")
     report = SessionReport(person.name, time.perf_counter() - began)
-    printed = await person.run_in_kernel(kernel, code)
-    result = json.loads(printed.split("RESULT", 1)[1])
-    report.acknowledged = [(image, label, event_id) for image, label, event_id in result["acknowledged"]]
-    report.latencies_ms = result["latencies_ms"]
+    for position in range(info["progress"]["n_tasks"]):
+        task = (await link.request("tasks", positions=[position]))[0]
+        await link.request("image", position=position, max_side_px=1024)
+        chosen = task["proposals"][position % len(task["proposals"])]["class_index"]
+        event = vote_message(info, task, chosen)
+        sent = time.perf_counter()
+        (result,) = await link.request("save", events=[event])
+        report.latencies_ms.append(1000 * (time.perf_counter() - sent))
+        if result["seq"] is not None:
+            report.acknowledged.append((task["image_index"], chosen, event["event_id"]))
+    link.close()
     return report
+
+
+def vote_message(info: dict[str, Any], task: dict[str, Any], class_index: int, event_id: str = "") -> dict[str, Any]:
+    """Return a vote as the browser half makes it."""
+    return {
+        "event_id": event_id or uuid.uuid4().hex,
+        "round": info["round"],
+        "annotator": info["annotator"],
+        "image_index": task["image_index"],
+        "kind": "vote",
+        "payload": {"class_index": class_index, "vote": "yes"},
+        "shown": [proposal["class_index"] for proposal in task["proposals"][:5]],
+        "active_ms": 1000,
+        "order": info["order"],
+        "client_time": "2026-01-01T00:00:00.000Z",
+    }
 
 
 def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionReport:
