@@ -127,7 +127,7 @@ function Head({ screen }: Part) {
         </>
       )}
       <span class="mlf-space" />
-      <SavedState status={save} onDismiss={() => controller.dismissRefusal()} />
+      <SavedState status={save} />
       {info.annotation.guidelines.trim() !== "" && (
         <button
           type="button"

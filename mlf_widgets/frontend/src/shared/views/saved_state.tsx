@@ -18,8 +18,8 @@ export function savedWords({ state, n_waiting, reason }: SaveStatus): string {
 
 export interface SavedStateProps {
   status: SaveStatus;
-  /** A decision was refused, and the person has read why. */
-  onDismiss(): void;
+  /** A decision was refused, and the person has read why; left out where something else says so at length. */
+  onDismiss?(): void;
 }
 
 export function SavedState({ status, onDismiss }: SavedStateProps) {
@@ -30,7 +30,7 @@ export function SavedState({ status, onDismiss }: SavedStateProps) {
       <span role="status" class="mlf-saved-words" title={status.reason || words}>
         {words}
       </span>
-      {status.state === "failed" && (
+      {status.state === "failed" && onDismiss !== undefined && (
         <button type="button" class="mlf-plain" onClick={onDismiss}>
           OK
         </button>
