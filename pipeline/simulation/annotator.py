@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from pipeline.errors import StoreError
-from pipeline.events import Event, EventKind, Round
+from pipeline.events import Event, EventKind
 from pipeline.session import AnnotationSession, Task, TaskFilter
 from pipeline.simulation.behaviour import Behaviour, Confusable, judge
 
@@ -94,10 +94,10 @@ class SimulatedAnnotator:
         """Return what they do with one image: ticks page by page, then the rest of what was offered as seen."""
         rng = Random(f"{self._seed}/{self.name}/{self._session.round.value}/{task.image_index}")
         maker = _EventMaker(self, task, rng)
-        offered = [proposal.class_index for proposal in task.proposals]
+        # A refiner is asked about what is disputed first, be it proposed or added by an annotator.
+        offered = list(dict.fromkeys([*task.disputed, *(proposal.class_index for proposal in task.proposals)]))
         said = judge(self._behaviour, offered, self._truth.get(task.image_index, frozenset()), self._confusable, rng)
-        explicit = {c: "no" for c in task.disputed if c not in said} if self._session.round is Round.REFINEMENT else {}
-        said |= explicit
+        said |= {class_index: "no" for class_index in task.disputed if class_index not in said}
         page_size = self._page_size or max(1, len(offered))
         for start in range(0, len(offered), page_size):
             page = offered[start : start + page_size]

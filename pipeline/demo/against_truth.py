@@ -1,0 +1,105 @@
+"""A finished demo project beside the truth: who found how many of the labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+
+from pipeline.assignment.apply import open_project_store
+from pipeline.demo.scores import LabelScore, LabelSetsByImage, majority_labels, multi_label, score_labels
+from pipeline.events import ImageState, Round
+from pipeline.metrics.shares import Share
+from pipeline.project import Project
+
+
+@dataclass(frozen=True)
+class AgainstTruth:
+    """The headline of the demo.
+
+    Parameters
+    ----------
+    multi_label_found, multi_label_true
+        Share of the images with two labels or more, by the refined labels and in truth.
+    original, majority, refined
+        The original labels alone, the majority of the annotators, the refined labels.
+    annotators
+        Each annotator alone, over the images they labelled.
+    """
+
+    multi_label_found: Share
+    multi_label_true: Share
+    original: LabelScore
+    annotators: dict[str, LabelScore]
+    majority: LabelScore
+    refined: LabelScore
+
+    def lines(self) -> list[str]:
+        """Return the figures as people read them, line by line."""
+        rows = [
+            ("original label", self.original),
+            *((f"{name} (simulated)", score) for name, score in self.annotators.items()),
+            ("majority of both", self.majority),
+            ("refined labels", self.refined),
+        ]
+        width = max(len(name) for name, _ in rows)
+        return [
+            f"Multi-label images: {self.multi_label_found} found, {self.multi_label_true} in truth",
+            f"{'':<{width}}  precision        recall           F1      images",
+            *(f"{name:<{width}}  {_row(score)}" for name, score in rows),
+        ]
+
+
+def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTruth:
+    """Return how good everyone's labels are, and the refined ones.
+
+    Parameters
+    ----------
+    project
+        One whose labels have been settled.
+    truth
+        Image index to the true classes.
+    """
+    states: dict[int, dict[str, ImageState]] = defaultdict(dict)
+    store = open_project_store(project)
+    for row in store.iter_states(Round.ANNOTATION):
+        if row.state.is_decided:
+            states[row.image_index][row.annotator] = row.state
+    store.close()
+    names = sorted({name for of_image in states.values() for name in of_image})
+    refined = {image: labels for image, labels in refined_label_sets(project).items() if image in states}
+    labels = pq.read_table(project.images_path, columns=["original_label"]).column(0).to_pylist()
+    original = {image: frozenset([labels[image]] if labels[image] is not None else []) for image in states}
+    alone = {
+        name: {image: frozenset(of_image[name].label_set) for image, of_image in states.items() if name in of_image}
+        for name in names
+    }
+    majority = {image: majority_labels(of_image.values()) for image, of_image in states.items()}
+    return AgainstTruth(
+        multi_label_found=multi_label(refined),
+        multi_label_true=multi_label({image: truth[image] for image in refined}),
+        original=score_labels(original, truth),
+        annotators={name: score_labels(sets, truth) for name, sets in alone.items()},
+        majority=score_labels(majority, truth),
+        refined=score_labels(refined, truth),
+    )
+
+
+def refined_label_sets(project: Project) -> dict[int, frozenset[int]]:
+    """Return image index to refined labels, empty sets included."""
+    table = pq.read_table(project.require(project.refined_labels_path, "mlf refine"))
+    found: dict[int, set[int]] = defaultdict(set)
+    columns = (table.column(name).to_pylist() for name in ("image_index", "class_index"))
+    for image_index, class_index in zip(*columns, strict=True):
+        found[image_index].update([] if class_index is None else [class_index])
+    return {image: frozenset(labels) for image, labels in found.items()}
+
+
+def _row(score: LabelScore) -> str:
+    f1 = "undefined" if score.f1 is None else f"{score.f1:.3f}"
+    return f"{_short(score.precision):<15}  {_short(score.recall):<15}  {f1:<6}  {score.n_images:,}"
+
+
+def _short(share: Share) -> str:
+    return "undefined" if share.value is None else f"{share.value:.1%} of {share.n:,}"

@@ -1,0 +1,186 @@
+"""The demo's projects: one taken through all stages by simulated people, one made ready for a person to work in."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm.auto import tqdm
+
+from pipeline.assignment.apply import assign_project, open_project_store
+from pipeline.datasets.create import init_project
+from pipeline.demo.against_truth import AgainstTruth, hold_against_truth
+from pipeline.errors import ProjectError
+from pipeline.events import Round
+from pipeline.local_session import LocalSession, ProjectTables
+from pipeline.project import Project, open_project
+from pipeline.reports.index import write_index
+from pipeline.simulation import Behaviour, SimulatedAnnotator, confusable_classes, toybox_truth
+from pipeline.stages import run_stage
+from pipeline.toybox import ToyboxPaths, toybox_checkpoint, write_toybox
+from pipeline.toybox.checkpoints import SHIPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Say = Callable[[str], None]
+#: Two who differ in how they err: one overlooks, one ticks too much; and the one who settles what they dispute.
+ANNOTATORS = {
+    "robin": Behaviour(miss=0.16, false_alarm=0.006, confusion=20),
+    "sasha": Behaviour(miss=0.07, false_alarm=0.016, confusion=12),
+}
+REFINER = {"kim": Behaviour(miss=0.03, false_alarm=0.004, confusion=10, unsure=0.0, seconds_per_image=6)}
+#: In the project that is made ready for a person.
+YOU = "you"
+_N_REFERENCE = 14
+_N_RESAMPLES = 300
+_AUDIT_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class FinishedDemo:
+    """The project that went through all stages: its page of reports, and how it compares with the truth."""
+
+    project: Project
+    report: Path
+    against_truth: AgainstTruth
+
+
+def draw_toybox(folder: Path, n_scenes: int) -> ToyboxPaths:
+    """Draw the demo's toybox, or take the one that is there."""
+    return write_toybox(folder, n_scenes=n_scenes, n_reference=_N_REFERENCE)
+
+
+def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[str] = SHIPPED) -> FinishedDemo:
+    """Take a project through stages 1 to 5 with simulated annotators, to its reports.
+
+    Parameters
+    ----------
+    folder
+        New folder.
+    box
+        Whose scenes.
+    say
+        Told what happens, each step as the command that does the same.
+    models
+        Shipped checkpoints: the first proposes, all are evaluated.
+
+    Raises
+    ------
+    ProjectError
+        If the folder holds something.
+    """
+    project = _proposed(folder, box, box.scenes_csv, models[0], "Toybox, finished", say)
+    names = list(ANNOTATORS)
+    say(f"$ mlf assign {folder} --annotators {','.join(names)} --simulated")
+    assign_project(project, names, project.settings.annotation.annotators_per_image, kind="simulated")
+    _simulate(project, box, ANNOTATORS, Round.ANNOTATION)
+    say(f"$ mlf analyze {folder}")
+    run_stage(project, "disagreement", {"n_resamples": _N_RESAMPLES})
+    say(f"$ mlf refine {folder} --refiners {','.join(REFINER)} --audit-share {_AUDIT_SHARE} --simulated")
+    _give_out(project)
+    _simulate(project, box, REFINER, Round.REFINEMENT)
+    say(f"$ mlf refine {folder}")
+    run_stage(project, "settle")
+    for model in models[1:]:
+        say(f"$ mlf evaluate {folder} --checkpoint {model}.pth")
+    _rank_with(project, models[1:])
+    run_stage(project, "evaluate")
+    say(f"$ mlf report {folder}")
+    index = write_index(project)
+    return FinishedDemo(project, index.path, hold_against_truth(project, toybox_truth(project, box.truth)))
+
+
+def project_to_annotate(folder: Path, box: ToyboxPaths, say: Say, n_scenes: int = 60) -> Project:
+    """Make a project with proposals and tasks for you and two simulated colleagues.
+
+    Parameters
+    ----------
+    folder
+        New folder, or that of an earlier demo, whose project is taken as it is.
+    box
+        Whose first scenes.
+    say
+        Told what happens.
+    n_scenes
+        How many of its scenes.
+    """
+    if (folder / "mlf.toml").exists():
+        return open_project(folder)
+    manifest = box.root / "first_scenes.csv"
+    with box.scenes_csv.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))[: n_scenes + 1]
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    project = _proposed(folder, box, manifest, SHIPPED[0], "Toybox", say)
+    say(f"$ mlf assign {folder} --annotators {','.join([YOU, *ANNOTATORS])}")
+    store = open_project_store(project)
+    store.add_annotators(ANNOTATORS, kind="simulated")
+    store.close()
+    assign_project(project, [YOU, *ANNOTATORS], project.settings.annotation.annotators_per_image)
+    return project
+
+
+def simulated_annotators(
+    project: Project, box: ToyboxPaths, people: dict[str, Behaviour], round_: Round = Round.ANNOTATION
+) -> list[SimulatedAnnotator]:
+    """Return programs that work through these people's tasks."""
+    truth = toybox_truth(project, box.truth)
+    confusable = confusable_classes(project.label_space)
+    tables = ProjectTables(project)
+    return [
+        SimulatedAnnotator(LocalSession(project, name, round_, tables=tables), behaviour, truth, confusable)
+        for name, behaviour in people.items()
+    ]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a demo's folder, so that two demos do not write into one.
+
+    Raises
+    ------
+    ProjectError
+        If another demo is at work there.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".demo.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ProjectError(f"{folder}: another demo is at work there; name another folder with --dir") from error
+        yield
+
+
+def _proposed(folder: Path, box: ToyboxPaths, manifest: Path, model: str, name: str, say: Say) -> Project:
+    say(f"$ mlf init {folder} --images {manifest} --classes {box.classes} --examples {box.reference}")
+    project = init_project(folder, str(manifest), str(box.classes), str(box.reference), name)
+    say(f"$ mlf propose {folder} --checkpoint {model}.pth")
+    run_stage(project, "propose", {"checkpoint": str(toybox_checkpoint(model).resolve())})
+    return project
+
+
+def _simulate(project: Project, box: ToyboxPaths, people: dict[str, Behaviour], round_: Round) -> None:
+    for annotator in simulated_annotators(project, box, people, round_):
+        n_tasks = LocalSession(project, annotator.name, round_).open().progress.n_tasks
+        with tqdm(total=n_tasks, desc=f"{annotator.name} (simulated)", unit=" images") as progress:
+            annotator.work(on_image=progress.update)
+
+
+def _give_out(project: Project) -> None:
+    from pipeline.refinement.selecting import select_and_assign
+
+    select_and_assign(project, list(REFINER), audit_share=_AUDIT_SHARE, kind="simulated")
+
+
+def _rank_with(project: Project, models: Sequence[str]) -> None:
+    from pipeline.inference.checkpoint import ModelSource
+    from pipeline.predictions import predict
+
+    predict(project, [ModelSource(checkpoint=toybox_checkpoint(model)) for model in models])
