@@ -9,7 +9,7 @@ import { labelSetsBefore, type Row } from "./labels.ts";
 import type { RefinerScreen } from "./screen.ts";
 import { allRows } from "./state.ts";
 
-const TILE_PX = 52;
+const TILE_PX = 46;
 const WORDS: Record<Vote, string> = { yes: "yes", no: "no", unsure: "unsure" };
 
 interface Part {
@@ -57,6 +57,7 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
     (classes?.synonyms[class_index] ?? []).join(", "),
     classes?.definitions[class_index] ?? "",
   ];
+  const words = meaning.filter((text) => text !== "").join(" — ");
   const card = useRef<HTMLLIElement>(null);
   useLayoutEffect(() => screen.place(class_index, card.current), [class_index]);
   const n_examples = sprite?.head.n_examples ?? 0;
@@ -74,8 +75,12 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
         <Choice screen={screen} row={row} number={number} vote="no" name={name} />
         <Choice screen={screen} row={row} number={number} vote="unsure" name={name} />
       </div>
-      {evidence !== null && <Voices evidence={evidence} class_index={class_index} name={name} />}
-      <p class="mlf-refined-meaning">{meaning.filter((text) => text !== "").join(" — ")}</p>
+      <div class="mlf-refined-line">
+        {evidence !== null && <Voices evidence={evidence} class_index={class_index} name={name} />}
+        <p class="mlf-refined-meaning" title={words}>
+          {words}
+        </p>
+      </div>
       <ExampleStrip
         sprite={sprite}
         layout={{ side_px: TILE_PX, n_columns: Math.max(1, n_examples), gap_px: 3 }}
