@@ -57,10 +57,7 @@ def models(found: ProjectEvaluation) -> Html:
     rows = [
         (
             text(accuracy.model),
-            _share(accuracy.top1),
-            _share(accuracy.top5),
-            _share(accuracy.real),
-            _share(accuracy.real_at_5),
+            *(_percent(share) for share in (accuracy.top1, accuracy.top5, accuracy.real, accuracy.real_at_5)),
         )
         for accuracy in accuracies
     ]
@@ -75,12 +72,13 @@ def models(found: ProjectEvaluation) -> Html:
             "The rankings of these models look as if they were stored worst first; they are scored as given: "
             + ", ".join(found.evaluation.worst_first_models)
         )
+    original, labelled = f"(of {found.evaluation.n_original:,})", f"(of {found.evaluation.n_labelled:,})"
     listed = table(
-        ("model", "Top-1", "Top-5", "ReaL", "Real@5"),
+        ("model", f"Top-1 {original}", f"Top-5 {original}", f"ReaL {labelled}", f"Real@5 {labelled}"),
         rows,
         caption=f"{len(rows):,} models under the original labels (Top-1, Top-5) and the refined ones (ReaL: the first "
-        "choice is among them; Real@5: one of the first five is). 95% intervals, and the number of images each is "
-        "over.",
+        "choice is among them; Real@5: one of the first five is), with 95% intervals. In brackets: over how many "
+        "images.",
     )
     return Html(listed.text + (sentences(notes).text if notes else ""))
 
@@ -162,7 +160,11 @@ def multi_label_images(project: Project, found: ProjectEvaluation, seed: int = 0
 
 
 def _share(share: Share | None) -> str:
-    if share is None or share.value is None:
+    return "undefined" if share is None or share.value is None else f"{_percent(share)} of {share.n:,}"
+
+
+def _percent(share: Share | None) -> str:
+    if share is None:
         return "undefined"
     low, high = share.interval or (None, None)
-    return f"{percent(share.value, low, high)} of {share.n:,}"
+    return percent(share.value, low, high)

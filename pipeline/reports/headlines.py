@@ -100,6 +100,11 @@ def evaluation_headline(summary: Mapping[str, Any]) -> list[str]:
         f"  {model['model']}: " + ", ".join(f"{title} {share_text(model[name])}" for name, title in names)
         for model in sorted(summary["models"], key=lambda model: -((model["top1"] or {}).get("value") or 0.0))
     ]
+    if summary["worst_first_models"]:
+        lines.append(
+            f"Look at {', '.join(summary['worst_first_models'])}: the ranking looks as if it were stored worst first; "
+            "it is scored as given"
+        )
     fit = summary["fit"]
     if fit["slope"] is not None:
         r2 = "undefined" if fit["r2"] is None else f"{fit['r2']:.4f}"

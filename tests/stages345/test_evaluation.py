@@ -82,6 +82,21 @@ def test_models_run_elsewhere_join_the_others(settled: Toys, tmp_path: Path):
     pd.testing.assert_frame_equal(after.loc[before.index], before)
 
 
+def test_a_model_that_is_run_now_joins_the_others(settled: Toys, tmp_path: Path):
+    import timm
+    import torch
+
+    keys = list(settled.project.label_space.keys)
+    checkpoint = tmp_path / "untrained.pth"
+    torch.save(timm.create_model("test_resnet", num_classes=len(keys)).state_dict(), checkpoint)
+    described = {"architecture": "test_resnet", "num_classes": len(keys), "input_size": [3, 32, 32], "class_keys": keys}
+    checkpoint.with_suffix(".json").write_text(json.dumps(described))
+    assert add_predictions(settled.project, checkpoint=str(checkpoint), device="cpu") == ["untrained"]
+    found = evaluate_project(settled.project)
+    assert "untrained" in [accuracy.model for accuracy in found.evaluation.models]
+    check_figures(settled, found)
+
+
 def test_labels_from_elsewhere_take_the_place_of_the_projects_own(proposed: Toys, tmp_path: Path):
     toys = copy_of(proposed, tmp_path / "project")
     published = {name: [str(c) for c in sorted(toys.truth[name])] for name in toys.image_ids[:40]}
