@@ -38,6 +38,7 @@ bench: setup system-packages  ## The figures of README, but for the widget's and
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/consensus.py $(SHARED_DATA)/imagenet_val
 	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/project_stages.py
 	$(BIN)/python benchmarks/session_open.py
 	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60
 
