@@ -9,6 +9,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
+from math import ceil
 from typing import IO
 
 import numpy as np
@@ -26,6 +27,7 @@ DISPLAY_QUALITY = 90
 #: Formats that are opened, by Pillow's names. Others are not photographs, and decoding some (EPS) runs programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
+_LEAST_REDUCED_PX = 32
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -135,13 +137,16 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     if _is_plain_jpeg(opened) and longest_px <= (max_side_px or longest_px) and _n_pixels(opened) <= MAX_PIXELS:
         return DisplayJpeg(data, *opened.size, *opened.size)
     shrink = 1.0 if max_side_px is None else min(1.0, max_side_px / longest_px)
-    shortest_px = max(1, round(min(opened.size) * shrink))
+    # Rounded up, and never a few pixels alone: reducing a thin image early would change its shape.
+    shortest_px = max(_LEAST_REDUCED_PX, ceil(min(opened.size) * shrink))
     image = _decode(BytesIO(data), location, None if shrink == 1.0 else shortest_px)
-    if max_side_px is not None and max(image.size) > max_side_px:
-        image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS, reducing_gap=2.0)
     # A picture that was turned by a quarter lies across its file's own width and height.
     is_turned = (image.width - image.height) * (opened.width - opened.height) < 0
     original = opened.size[::-1] if is_turned else opened.size
+    if shrink < 1.0:
+        # By the original's shape: the decoder's own reduction rounds each side up.
+        size = (max(1, round(original[0] * shrink)), max(1, round(original[1] * shrink)))
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     return DisplayJpeg(_encode(image, location), *image.size, *original)
 
 

@@ -151,7 +151,8 @@ def test_a_label_that_was_not_proposed_is_found_and_added(ada: Person, by: str) 
     ada.is_told_saved()
     assert ada.state(number).votes == {info.index: "yes"}
     assert info.index in ada.state(number).shown
-    ada.box(info.index).uncheck()
+    ada.box(info.index).click()
+    expect(ada.root.get_by_text(f"{info.name}: cleared")).to_have_count(2)  # for everyone, and for a screen reader
     ada.is_told_saved()
     assert ada.state(number).votes == {}
 

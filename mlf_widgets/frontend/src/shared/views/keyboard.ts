@@ -53,6 +53,9 @@ export function focusOnAppearing(root: HTMLElement): void {
 export function giveKeyboardBack(root: HTMLElement): void {
   const { activeElement } = root.ownerDocument;
   if (activeElement instanceof HTMLElement) activeElement.blur();
-  const cell = root.closest<HTMLElement>(".jp-Cell[tabindex], .jp-Notebook [tabindex='0']");
+  // From outside of the root, which can have the focus itself.
+  const cell =
+    root.parentElement?.closest<HTMLElement>(".jp-Cell[tabindex], .jp-Notebook [tabindex], .jp-Notebook") ??
+    null;
   if (cell !== null && !document.body.hasAttribute("data-voila")) cell.focus({ preventScroll: true });
 }
