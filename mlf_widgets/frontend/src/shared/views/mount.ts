@@ -63,16 +63,19 @@ export function mountRoot(el: HTMLElement, name: string, label: string): Root {
 const MARGIN_PX = 24;
 const LARGEST_PX = 1000;
 const SMALLEST_PX = 420;
+const NARROW_PX = 640;
 
-/** As high as the notebook's own window, so that nothing of the widget needs scrolling. */
+/** As high as the notebook's own window, so that nothing of the widget needs scrolling; marked where it is narrow. */
 function fitIntoNotebook(element: HTMLElement): () => void {
+  if (typeof ResizeObserver === "undefined") return () => {};
   const panel = element.closest(".jp-WindowedPanel-outer, .jp-Notebook");
-  const isWholeWindow = element.classList.contains("mlf-fills-window");
-  if (panel === null || isWholeWindow || typeof ResizeObserver === "undefined") return () => {};
   const observer = new ResizeObserver(() => {
+    element.classList.toggle("mlf-narrow", element.clientWidth < NARROW_PX);
+    if (panel === null || element.classList.contains("mlf-fills-window")) return;
     const height_px = Math.min(Math.max(panel.clientHeight - MARGIN_PX, SMALLEST_PX), LARGEST_PX);
     element.style.setProperty("--mlf-height", `${height_px}px`);
   });
-  observer.observe(panel);
+  observer.observe(element);
+  if (panel !== null) observer.observe(panel);
   return () => observer.disconnect();
 }
