@@ -18,7 +18,7 @@ from pipeline.datasets.locations import join_location
 from pipeline.errors import DatasetError, StoreError
 from pipeline.events import Event, ImageState, Round
 from pipeline.examples.reader import ExampleReader
-from pipeline.images import display_jpeg, read_display
+from pipeline.images import read_display
 from pipeline.labelspace import LabelSpace
 from pipeline.project import Project
 from pipeline.proposals.reader import ProposalReader
@@ -194,8 +194,7 @@ class LocalSession:
         rows = self._store.tasks(self._round, self._annotator, [position])
         if not rows:
             raise DatasetError(f"{self._annotator!r} has no task {position} in the {self._round.value} round")
-        shown = read_display(self._tables.location(rows[0].image_index), max_side_px)
-        return Picture(shown.data, _media_type(shown.data), shown.original_width_px, shown.original_height_px)
+        return display_picture(self._tables, rows[0].image_index, max_side_px)
 
     def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
         """Return several tasks' images, scaled down."""
@@ -203,7 +202,7 @@ class LocalSession:
             raise StoreError(f"{len(positions)} images asked for at once; at most {MAX_IMAGES_AT_ONCE} are given")
         rows = {row.position: row for row in self._store.tasks(self._round, self._annotator, positions)}
         return [
-            self._small(rows[position].image_index, max_side_px)
+            small_picture(self._tables, rows[position].image_index, max_side_px)
             if position in rows
             else Unreadable(f"{self._annotator!r} has no task {position} in the {self._round.value} round")
             for position in positions
@@ -310,13 +309,6 @@ class LocalSession:
     def _is_revealed(self, state: ImageState) -> bool:
         return state.is_decided or not self._project.settings.refinement.blind_first
 
-    def _small(self, image_index: int, max_side_px: int) -> Picture | Unreadable:
-        try:
-            data, width_px, height_px = display_jpeg(self._tables.location(image_index), max_side_px)
-        except DatasetError as error:
-            return Unreadable(str(error))
-        return Picture(data, _media_type(data), width_px, height_px)
-
     def _positions_proposing(self, class_index: int, which: TaskFilter) -> list[int]:
         n_proposals = self._project.settings.proposals.n_proposals
         proposing = self._tables.proposals.images_proposing(class_index, n_proposals)
@@ -326,6 +318,20 @@ class LocalSession:
         if not 0 <= class_index < len(self._tables.label_space):
             n_classes = len(self._tables.label_space)
             raise DatasetError(f"no class {class_index}; the label space has indices 0 to {n_classes - 1}")
+
+
+def display_picture(tables: ProjectTables, image_index: int, max_side_px: int | None) -> Picture:
+    """Return an image, scaled down to `max_side_px` where that is given; raises `DatasetError` if it cannot be read."""
+    shown = read_display(tables.location(image_index), max_side_px)
+    return Picture(shown.data, _media_type(shown.data), shown.original_width_px, shown.original_height_px)
+
+
+def small_picture(tables: ProjectTables, image_index: int, max_side_px: int) -> Picture | Unreadable:
+    """Return an image scaled down, or why it cannot be read."""
+    try:
+        return display_picture(tables, image_index, max_side_px)
+    except DatasetError as error:
+        return Unreadable(str(error))
 
 
 def _media_type(data: bytes) -> str:

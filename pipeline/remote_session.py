@@ -42,13 +42,87 @@ _ERRORS: Mapping[str, type[MlfError]] = {"StoreError": StoreError, "DatasetError
 _SPRITES_KEPT = 256
 _MAX_EVENTS_AT_ONCE = 100
 _MAX_BODY_BYTES = 900_000
-_UNREADABLE_ANSWER = (
+UNREADABLE_ANSWER = (
     "the service's answer cannot be read; the hub and this session run different versions of multilabelfy"
 )
 _T = TypeVar("_T")
 
 
-class RemoteSession:
+class ServiceClient:
+    """Requests to the service, sent again where that can help.
+
+    Parameters
+    ----------
+    url
+        The service's address (``https://…/services/mlf``); from the environment's MLF_SERVICE_URL where left out.
+    token
+        The Hub's token of the person's own session; from JUPYTERHUB_API_TOKEN where left out.
+    client
+        An HTTP client to use; made here where left out.
+    sleep
+        How to wait between tries, in seconds.
+
+    Raises
+    ------
+    ServiceError
+        If no address or token is known.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        client: httpx.Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        url = url or os.environ.get(URL_VARIABLE, "")
+        token = token or os.environ.get(TOKEN_VARIABLE, "")
+        for value, name in ((url, URL_VARIABLE), (token, TOKEN_VARIABLE)):
+            if not value:
+                raise ServiceError(f"{name} is not set; a session in a hub has it, elsewhere open the project's folder")
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"token {token}"}
+        self._client = client or httpx.Client(timeout=_TIMEOUT, trust_env=False)
+        self._sleep = sleep
+
+    def close(self) -> None:
+        """Close the connection; another call opens it anew."""
+        self._client.close()
+
+    def _read(self, shape: TypeAdapter[_T], path: str, params: Mapping[str, Any] | None = None) -> _T:
+        return _parse(shape, self._get(path, params).content)
+
+    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> httpx.Response:
+        return self._send("GET", path, params=dict(params or {}))
+
+    def _send(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any
+    ) -> httpx.Response:
+        problem: MlfError = ServiceError("the annotation service was not asked")
+        for delay_s in (*RETRY_DELAYS_S, None):
+            try:
+                response = self._client.request(
+                    method, self._url + path, headers=self._headers | dict(headers or {}), **request
+                )
+            except httpx.TransportError as error:
+                problem = ServiceError(
+                    f"the annotation service at {self._url} is away ({type(error).__name__}); "
+                    "your work is kept here and sent when it is back"
+                )
+            else:
+                if response.status_code == httpx.codes.OK:
+                    return response
+                problem = _error(response)
+                if response.status_code not in _RETRIED:
+                    break
+            if delay_s is None:
+                break
+            self._sleep(delay_s)
+        raise problem
+
+
+class RemoteSession(ServiceClient):
     """One annotator's view of one round, through the service.
 
     Parameters
@@ -79,16 +153,8 @@ class RemoteSession:
         client: httpx.Client | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        url = url or os.environ.get(URL_VARIABLE, "")
-        token = token or os.environ.get(TOKEN_VARIABLE, "")
-        for value, name in ((url, URL_VARIABLE), (token, TOKEN_VARIABLE)):
-            if not value:
-                raise ServiceError(f"{name} is not set; a session in a hub has it, elsewhere open the project's folder")
+        super().__init__(url, token, client=client, sleep=sleep)
         self._round = Round(round_)
-        self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"token {token}"}
-        self._client = client or httpx.Client(timeout=_TIMEOUT, trust_env=False)
-        self._sleep = sleep
         self._name = ""
         self._space: LabelSpace | None = None
         self._sprite = lru_cache(maxsize=_SPRITES_KEPT)(self._fetch_sprite)
@@ -139,7 +205,7 @@ class RemoteSession:
         try:
             return wire.unpack_pictures(self._get(f"{self._path}/pictures", params).content)
         except ValueError as error:
-            raise ServiceError(_UNREADABLE_ANSWER) from error
+            raise ServiceError(UNREADABLE_ANSWER) from error
 
     def sprite(self, class_index: int) -> Sprite:
         """Return the packed examples of a class; the latest ones are kept here."""
@@ -174,10 +240,6 @@ class RemoteSession:
         """Return how far the annotator is."""
         return self.open().progress
 
-    def close(self) -> None:
-        """Close the connection; another call opens it anew."""
-        self._client.close()
-
     @property
     def _path(self) -> str:
         return f"/api/rounds/{self._round.value}"
@@ -185,41 +247,10 @@ class RemoteSession:
     def _in_round(self, shape: TypeAdapter[_T], name: str, **params: Any) -> _T:
         return self._read(shape, f"{self._path}/{name}", params)
 
-    def _read(self, shape: TypeAdapter[_T], path: str, params: Mapping[str, Any] | None = None) -> _T:
-        return _parse(shape, self._get(path, params).content)
-
-    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> httpx.Response:
-        return self._send("GET", path, params=dict(params or {}))
-
     def _fetch_sprite(self, class_index: int) -> Sprite:
         response = self._get(f"{self._path}/sprites/{class_index}")
         facts = {name: _number(response, header) for name, header in wire.SPRITE_HEADERS.items()}
         return Sprite(response.content, _media_type(response), **facts)
-
-    def _send(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any
-    ) -> httpx.Response:
-        problem: MlfError = ServiceError("the annotation service was not asked")
-        for delay_s in (*RETRY_DELAYS_S, None):
-            try:
-                response = self._client.request(
-                    method, self._url + path, headers=self._headers | dict(headers or {}), **request
-                )
-            except httpx.TransportError as error:
-                problem = ServiceError(
-                    f"the annotation service at {self._url} is away ({type(error).__name__}); "
-                    "your work is kept here and sent when it is back"
-                )
-            else:
-                if response.status_code == httpx.codes.OK:
-                    return response
-                problem = _error(response)
-                if response.status_code not in _RETRIED:
-                    break
-            if delay_s is None:
-                break
-            self._sleep(delay_s)
-        raise problem
 
 
 def _bodies(events: Sequence[Event]) -> list[bytes]:
@@ -240,7 +271,7 @@ def _parse(shape: TypeAdapter[_T], content: bytes) -> _T:
     try:
         return shape.validate_json(content)
     except ValidationError as error:
-        raise ServiceError(_UNREADABLE_ANSWER) from error
+        raise ServiceError(UNREADABLE_ANSWER) from error
 
 
 def _error(response: httpx.Response) -> MlfError:

@@ -18,6 +18,7 @@ from pipeline.service.admission import Refusal, Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.logs import log
 from pipeline.service.people import ERRORS, _json
+from pipeline.service.pictures import MANY_PICTURES, MAX_SMALL_SIDE_PX, PICTURES, SEVERAL, placeless, several
 from pipeline.service.serving import ServedSession
 from pipeline.service.wire import (
     CHANGES,
@@ -48,7 +49,6 @@ from pipeline.session import (
     SessionInfo,
     Task,
     TaskFilter,
-    Unreadable,
 )
 
 _ROLE_OF = {Round.ANNOTATION: Role.ANNOTATORS, Round.REFINEMENT: Role.REFINERS}
@@ -57,13 +57,6 @@ _MAX_SIDE_PX = 20_000
 _PICTURE: dict[int | str, dict[str, object]] = {
     200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The picture; its size is in the headers."}
 }
-
-_MANY_PICTURES = "application/vnd.mlf.pictures"
-_PICTURES: dict[int | str, dict[str, object]] = {
-    200: {"content": {_MANY_PICTURES: {}}, "description": "A length, heads as JSON, and the pictures' bytes."}
-}
-_POSITIONS = r"^\d{1,10}(,\d{1,10})*$"
-_MAX_SMALL_SIDE_PX = 512
 
 _Own = Callable[..., Awaitable[LocalSession]]
 Position = Annotated[int, Path(ge=0, le=MAX_INT32)]
@@ -87,7 +80,7 @@ def rounds_router(service: Service) -> APIRouter:
 
 def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
     Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
-    classes = _Classes(service)
+    classes = ClassesAnswer(service)
 
     @router.get("/open", response_model=SessionInfo)
     def open_(session: Own) -> Response:
@@ -100,9 +93,9 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
         return classes.answer(request)
 
     @router.get("/tasks", response_model=list[Task])
-    def tasks(session: Own, positions: Annotated[str, Query(pattern=_POSITIONS)]) -> Response:
+    def tasks(session: Own, positions: Annotated[str, Query(pattern=SEVERAL)]) -> Response:
         """Return the tasks at these positions, separated by commas; those past the end are left out."""
-        wanted = _several(positions, _MAX_POSITIONS, "tasks")
+        wanted = several(positions, _MAX_POSITIONS, "tasks")
         return _json(TASKS.dump_json(session.tasks([p for p in wanted if p <= MAX_INT32])))
 
     @router.get("/find", response_model=Found)
@@ -142,16 +135,16 @@ def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
         """Return a task's image, named by its position among your tasks; no path is ever taken from a caller."""
         return _picture(session.image(position, max_side_px))
 
-    @router.get("/pictures", responses=_PICTURES, response_class=Response)
+    @router.get("/pictures", responses=PICTURES, response_class=Response)
     def pictures(
         session: Own,
-        positions: Annotated[str, Query(pattern=_POSITIONS)],
-        max_side_px: Annotated[int, Query(ge=1, le=_MAX_SMALL_SIDE_PX)],
+        positions: Annotated[str, Query(pattern=SEVERAL)],
+        max_side_px: Annotated[int, Query(ge=1, le=MAX_SMALL_SIDE_PX)],
     ) -> Response:
         """Return several tasks' images, small, in one body."""
-        wanted = _several(positions, MAX_IMAGES_AT_ONCE, "images")
+        wanted = several(positions, MAX_IMAGES_AT_ONCE, "images")
         found = session.images([min(position, MAX_INT32) for position in wanted], max_side_px)
-        return Response(pack_pictures([_placeless(service, one) for one in found]), media_type=_MANY_PICTURES)
+        return Response(pack_pictures([placeless(service, one) for one in found]), media_type=MANY_PICTURES)
 
     @router.get("/sprites/{class_index}", responses=_PICTURE, response_class=Response)
     def sprite(session: Own, class_index: ClassIndex) -> Response:
@@ -236,23 +229,12 @@ def _count(service: Service, caller: Caller, results: list[SaveResult]) -> None:
                 log("event refused", user=caller.name, event_id=result.event_id[:64], reason=result.error)
 
 
-def _several(positions: str, most: int, what: str) -> list[int]:
-    wanted = [int(text) for text in positions.split(",")]
-    if len(wanted) > most:
-        raise Refusal(400, "StoreError", f"{len(wanted)} {what} asked for at once; at most {most} are given")
-    return wanted
-
-
-def _placeless(service: Service, picture: Picture | Unreadable) -> Picture | Unreadable:
-    return Unreadable(service.without_places(picture.reason)) if isinstance(picture, Unreadable) else picture
-
-
 def _picture(picture: Picture) -> Response:
     headers = {WIDTH_HEADER: str(picture.width_px), HEIGHT_HEADER: str(picture.height_px)}
     return Response(picture.data, headers=headers, media_type=picture.media_type)
 
 
-class _Classes:
+class ClassesAnswer:
     """All classes, encoded and compressed once: some megabytes for 21,841 of them."""
 
     def __init__(self, service: Service) -> None:
@@ -261,6 +243,7 @@ class _Classes:
         self._tag = f'"{hashlib.sha256(self._plain).hexdigest()[:32]}"'
 
     def answer(self, request: Request) -> Response:
+        """Return all of them, or that the caller has them already."""
         headers = {"ETag": self._tag, "Vary": "Accept-Encoding"}
         if request.headers.get("if-none-match") == self._tag:
             return Response(status_code=304, headers=headers)

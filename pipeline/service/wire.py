@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from pipeline.browse import BrowseInfo, BrowsePage
 from pipeline.events import Event, EventKind, Round
 from pipeline.labelspace import ClassInfo, LabelSpace
 from pipeline.session import Changes, GridPage, Picture, Progress, SaveResult, SessionInfo, Task, Unreadable
@@ -205,6 +206,8 @@ GRID = TypeAdapter(GridPage)
 CLASSES = TypeAdapter(ClassTable)
 BOARD = TypeAdapter(list[BoardRow])
 HEALTH = TypeAdapter(Health)
+BROWSE_INFO = TypeAdapter(BrowseInfo)
+BROWSE_PAGE = TypeAdapter(BrowsePage)
 
 
 def event_message(event: Event) -> dict[str, Any]:

@@ -299,6 +299,14 @@ class SqlStore:
                     found[row.image_index][row.annotator] = state_from_json(row.state)
         return found
 
+    def images_passing(self, round_: Round, which: TaskFilter, annotator: str = "") -> set[int]:
+        """Return the images of tasks that pass the filter: those of one annotator, or of anybody."""
+        query = sa.select(tasks.c.image_index).where(tasks.c.round == round_.value, _FILTERS[which])
+        if annotator:
+            query = query.where(tasks.c.annotator == annotator)
+        with self._read() as connection:
+            return set(connection.scalars(query))
+
     def last_seq(self, round_: Round, annotator: str) -> int:
         """Return the `seq` of an annotator's last event in a round; 0 where there is none."""
         with self._read() as connection:

@@ -1,0 +1,64 @@
+"""The routes of `BrowseSession`: all images and everybody's words on them, for researchers alone."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from pipeline.browse import MAX_BROWSED_AT_ONCE, BrowseFilter, BrowseInfo, BrowsePage, Disagreement
+from pipeline.events import Round
+from pipeline.hub.accounts import Role
+from pipeline.local_browse import LocalBrowse
+from pipeline.service.admission import Service, require
+from pipeline.service.identity import Caller
+from pipeline.service.people import ERRORS, _json
+from pipeline.service.pictures import MANY_PICTURES, MAX_SMALL_SIDE_PX, PICTURES, SEVERAL, placeless, several
+from pipeline.service.rounds import ClassesAnswer
+from pipeline.service.wire import BROWSE_INFO, BROWSE_PAGE, MAX_INT32, ClassTable, pack_pictures
+from pipeline.session import MAX_IMAGES_AT_ONCE, TaskFilter
+
+
+def browse_router(service: Service) -> APIRouter:
+    """Return the routes."""
+    browse = LocalBrowse(service.project, tables=service.tables, store=service.store)
+    classes = ClassesAnswer(service)
+
+    async def researcher(caller: Annotated[Caller, Depends(service.caller)]) -> None:
+        require(caller, Role.RESEARCHERS)
+
+    router = APIRouter(prefix="/api/browse", responses=ERRORS, dependencies=[Depends(researcher)])
+
+    @router.get("/open", response_model=BrowseInfo)
+    def open_() -> Response:
+        """Return what a browser needs once."""
+        return _json(BROWSE_INFO.dump_json(browse.open()))
+
+    @router.get("/classes", response_model=ClassTable)
+    def label_space(request: Request) -> Response:
+        """Return all classes; send `If-None-Match` to fetch them once."""
+        return classes.answer(request)
+
+    @router.get("/page", response_model=BrowsePage)
+    def page(
+        round: Round = Round.ANNOTATION,  # noqa: A002 - the parameter's name
+        class_index: Annotated[int | None, Query(ge=0, le=MAX_INT32)] = None,
+        annotator: Annotated[str, Query(max_length=200)] = "",
+        which: TaskFilter = TaskFilter.ALL,
+        disagreement: Disagreement = Disagreement.ANY,
+        start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
+        count: Annotated[int, Query(ge=0, le=MAX_BROWSED_AT_ONCE)] = 48,
+    ) -> Response:
+        """Return the images that pass a filter, with everybody's words on them."""
+        chosen = BrowseFilter(round, class_index, annotator, which, disagreement)
+        return _json(BROWSE_PAGE.dump_json(browse.page(chosen, start, count)))
+
+    @router.get("/pictures", responses=PICTURES, response_class=Response)
+    def pictures(
+        image_indices: Annotated[str, Query(pattern=SEVERAL)],
+        max_side_px: Annotated[int, Query(ge=1, le=MAX_SMALL_SIDE_PX)],
+    ) -> Response:
+        """Return several images, small, in one body; an image is named by its index, no path is taken from a caller."""
+        found = browse.images(several(image_indices, MAX_IMAGES_AT_ONCE, "images"), max_side_px)
+        return Response(pack_pictures([placeless(service, one) for one in found]), media_type=MANY_PICTURES)
+
+    return router
