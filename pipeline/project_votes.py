@@ -124,7 +124,10 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
         reader = probing if row.image_index in probes else ordinary
         reader.add(Round.ANNOTATION, row.annotator, row.image_index, row.state)
     annotation = ordinary.votes()
-    refining = _RoundReader(vocabularies, spared=_ticked_by_all(annotation, ordinary.sessions()))
+    sessions = ordinary.sessions()
+    has_refinement = bool(store.assigned_images(Round.REFINEMENT))
+    spared = _ticked_by_all(annotation, sessions) if has_refinement else np.empty(0, dtype=np.int64)
+    refining = _RoundReader(vocabularies, spared)
     for row in store.iter_states(Round.REFINEMENT):
         refining.add(Round.REFINEMENT, row.annotator, row.image_index, row.state)
     comments = sorted([*ordinary.comments, *refining.comments], key=lambda comment: comment.image_index)
@@ -132,7 +135,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
         annotation=annotation,
         refinement=refining.votes(),
         probes=probing.votes(),
-        sessions=ordinary.sessions(),
+        sessions=sessions,
         refinement_sessions=refining.sessions(),
         simulated=frozenset(name for name, kind in kinds.items() if kind == "simulated"),
         comments=tuple(comments[:MAX_COMMENTS]),
@@ -150,8 +153,7 @@ def merge_votes(earlier: VoteArrays, later: VoteArrays) -> VoteArrays:
     """
     if earlier.n_votes == 0 or later.n_votes == 0:
         return later if earlier.n_votes == 0 else earlier
-    parts = [_merged(*couple, earlier) for couple in _image_ranges(earlier, later)]
-    return _joined(parts, earlier)
+    return _joined((_merged(*couple, earlier) for couple in _image_ranges(earlier, later)), earlier)
 
 
 def item_keys(votes: VoteArrays) -> NDArray[np.int64]:
@@ -214,7 +216,7 @@ class _RoundReader:
 
     def votes(self) -> VoteArrays:
         self._flush()
-        return _joined(self._parts, self._empty)
+        return _joined(_drained(self._parts), self._empty)
 
     def sessions(self) -> pd.DataFrame:
         image, annotator, active_ms, last_seq = (np.frombuffer(column, column.typecode) for column in self._decided)
@@ -253,29 +255,44 @@ class _RoundReader:
 
 
 def _ticked_by_all(votes: VoteArrays, sessions: pd.DataFrame) -> NDArray[np.int64]:
-    """Return the keys of the items that everyone who decided their image ticked."""
+    """Return the keys of the items that everyone who decided their image ticked, ascending."""
     n_annotators = np.bincount(sessions["image"].to_numpy(dtype=np.int64), minlength=votes.n_images)
-    is_ticked = votes.item_counts()[:, YES] == n_annotators[votes.item_image]
-    ticked: NDArray[np.int64] = item_keys(votes)[is_ticked]
-    return ticked
+    found = [np.empty(0, dtype=np.int64)]
+    for block in votes.blocks():
+        n_yes = np.bincount(block.item[block.vote == YES], minlength=block.n_items)
+        image = block.item_image.astype(np.int64) + block.first_image
+        is_ticked = n_yes == n_annotators[image]
+        found.append(image[is_ticked] * max(votes.n_classes, 1) + block.item_class[is_ticked])
+    return np.concatenate(found)
+
+
+def _drained(parts: list[VoteArrays]) -> Iterator[VoteArrays]:
+    """Yield the parts, keeping none of them."""
+    parts.reverse()
+    while parts:
+        yield parts.pop()
 
 
 def _joined(parts: Iterable[VoteArrays], names: VoteArrays) -> VoteArrays:
     """Put parts that follow each other by image one behind the other."""
-    parts = list(parts)
-    if not parts:
+    columns: dict[str, list[NDArray[Any]]] = {
+        "item_image": [],
+        "item_class": [],
+        "item": [],
+        "annotator": [],
+        "vote": [],
+    }
+    n_items = 0
+    for part in parts:
+        np.add(part.item, np.int32(n_items), out=part.item)
+        n_items += part.n_items
+        for name, column in columns.items():
+            column.append(getattr(part, name))
+    if n_items == 0:
         return names
-    first_item = np.cumsum([0, *(part.n_items for part in parts[:-1])])
-    return VoteArrays(
-        images=names.images,
-        classes=names.classes,
-        annotators=names.annotators,
-        item_image=np.concatenate([part.item_image for part in parts]),
-        item_class=np.concatenate([part.item_class for part in parts]),
-        item=np.concatenate([part.item + np.int32(first) for part, first in zip(parts, first_item, strict=True)]),
-        annotator=np.concatenate([part.annotator for part in parts]),
-        vote=np.concatenate([part.vote for part in parts]),
-    )
+    # One column after the other, each let go of as soon as it is whole: two copies of all votes would not fit.
+    whole = {name: np.concatenate(columns.pop(name)) for name in tuple(columns)}
+    return VoteArrays(images=names.images, classes=names.classes, annotators=names.annotators, **whole)
 
 
 def _image_ranges(one: VoteArrays, other: VoteArrays) -> Iterator[tuple[VoteArrays, VoteArrays]]:
