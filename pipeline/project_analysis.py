@@ -122,7 +122,9 @@ def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | 
     if not (labels >= 0).any():
         return None
     of_item = labels[votes.item_image]
-    return np.where(of_item < 0, UNKNOWN, of_item == votes.item_class).astype(np.int8)
+    answers: NDArray[np.int8] = (of_item == votes.item_class).astype(np.int8)
+    answers[of_item < 0] = UNKNOWN
+    return answers
 
 
 def original_labels(project: Project) -> NDArray[np.int32]:

@@ -120,12 +120,13 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
     if len(votes.sessions) == 0 and votes.probes.n_votes == 0:
         raise ProjectError(f"{project.root}: nobody has decided an image yet, so there is nothing to settle")
     gold = project_gold(project)
-    first = _settle(project, merge_votes(votes.annotation, votes.probes), None, gold)
+    # Of the labels without refinement their keys alone are kept: two settlings at once would not fit in memory.
+    before = _label_keys(_settle(project, merge_votes(votes.annotation, votes.probes), None, gold))
     final = _settle(project, votes.all_votes(), votes.refinement, gold)
     decided = _decided_images(votes, gold)
     labels = _table(project, final, decided, gold)
     original = original_labels(project)
-    keys = (_label_keys(first), _label_keys(final))
+    keys = (before, _label_keys(final))
     changed = changed_labels(keys) // final.votes.n_classes
     ranking = rank_what_is_left(votes, final.votes, final.consensus, gold)
     settlement = Settlement(
