@@ -14,8 +14,6 @@ from io import BytesIO
 from typing import Any
 
 import ipywidgets
-import numpy as np
-from PIL import Image
 
 from mlf_widgets.messages import MessageError
 from pipeline.errors import DatasetError, MlfError, StoreError
@@ -195,6 +193,9 @@ def _share(value_px: float, size_px: int) -> float:
 
 
 def _draw(canvas: Any, picture: Picture) -> None:
+    import numpy as np  # a session in a hub that marks no regions does without
+    from PIL import Image
+
     with Image.open(BytesIO(picture.data)) as opened:
         image = opened.convert("RGB")
     image.thumbnail((CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX))
