@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 from mlf_widgets.annotator import Annotator
+from mlf_widgets.browser import Browser
 from mlf_widgets.grid import Grid
 from mlf_widgets.refiner import Refiner
+from pipeline.browse import BrowseFilter, BrowseSession
 from pipeline.errors import DatasetError, ProjectError, ServiceError
 from pipeline.events import Round
 from pipeline.labelspace import LabelSpace
@@ -83,6 +85,40 @@ def open_grid(
 def open_refiner(project: str | Path = "", annotator: str = "") -> Refiner:
     """Return the refinement widget on one refiner's session; parameters and errors as for :func:`open_session`."""
     return Refiner(open_session(project, annotator, Round.REFINEMENT.value))
+
+
+def open_browser(project: str | Path = "", class_name: str = "", round: str = "annotation") -> Browser:  # noqa: A002
+    """Return the browser of all images and everybody's words on them; in a hub it is for researchers alone.
+
+    Parameters
+    ----------
+    project
+        As for :func:`open_session`.
+    class_name
+        Key or name of the class to open with; empty for all images.
+    round
+        Whose words are shown: those of ``annotation`` or of ``refinement``.
+
+    Raises
+    ------
+    ProjectError, ServiceError
+        As for :func:`open_session`.
+    DatasetError
+        If no class has this key or name.
+    """
+    which = _round(round)
+    browse: BrowseSession
+    if os.environ.get(SERVICE_URL_VARIABLE):
+        from pipeline.remote_browse import RemoteBrowse
+
+        browse = RemoteBrowse()
+    else:
+        from pipeline.local_browse import LocalBrowse
+        from pipeline.project import open_project
+
+        browse = LocalBrowse(open_project(project or os.environ.get(PROJECT_VARIABLE, "") or "."))
+    class_index = find_class(browse.label_space(), class_name) if class_name else None
+    return Browser(browse, BrowseFilter(round=which, class_index=class_index))
 
 
 def find_class(space: LabelSpace, name: str) -> int | None:

@@ -1,25 +1,14 @@
-"""What every widget on a session shares: it takes requests from its browser half and hands them to the session.
-
-Requests and replies are custom messages, not synced traits (nothing of them can end up in a saved notebook) and not
-anywidget's `invoke` (which gives up after three seconds and tells a failure from a time-out no more).
-"""
+"""What every widget on a session shares: it takes requests from its browser half and hands them to the session."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
-import anywidget
-import traitlets
-
-from mlf_widgets.bundles import read_bundle
 from mlf_widgets.messages import (
     MessageError,
-    Request,
     changes_message,
     classes_buffer,
-    done,
-    failed,
     grid_message,
     parse_event,
     picture_message,
@@ -31,14 +20,13 @@ from mlf_widgets.messages import (
     whole_number,
     whole_numbers,
 )
-from pipeline.errors import MlfError
+from mlf_widgets.request_widget import Answer, RequestWidget
 from pipeline.session import AnnotationSession, SaveResult, TaskFilter, Unreadable
 
-#: What a handler answers: the JSON part and the buffers beside it.
-Answer = tuple[object, list[bytes]]
+__all__ = ["Answer", "SessionWidget"]
 
 
-class SessionWidget(anywidget.AnyWidget):
+class SessionWidget(RequestWidget):
     """A widget whose browser half talks to one session.
 
     Parameters
@@ -47,17 +35,11 @@ class SessionWidget(anywidget.AnyWidget):
         Whose tasks it shows and where decisions go.
     """
 
-    #: Name of the bundle in `mlf_widgets/static`, without its ending.
-    bundle: ClassVar[str]
-
-    _esm = traitlets.Unicode().tag(sync=True)
-    _css = traitlets.Unicode().tag(sync=True)
-
     def __init__(self, session: AnnotationSession) -> None:
-        super().__init__(_esm=read_bundle(f"{self.bundle}.js"), _css=read_bundle(f"{self.bundle}.css"))
+        super().__init__()
         self.session = session
         self._classes: bytes | None = None
-        self._handlers: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+        self._handlers = {
             "open": self._open,
             "classes": self._all_classes,
             "tasks": self._tasks,
@@ -70,31 +52,6 @@ class SessionWidget(anywidget.AnyWidget):
             "save": self._save,
             "changes": self._changes,
         }
-        self.on_msg(self._answer)
-
-    def answer(self, content: object) -> tuple[Mapping[str, Any], list[bytes]]:
-        """Return the reply to one message of the browser, and its buffers; every failure is put in words."""
-        request_id = content.get("id", "") if isinstance(content, dict) else ""
-        try:
-            request = Request.parse(content)
-            result, buffers = self._handler(request.kind)(request.params)
-        except MlfError as error:
-            return failed(str(request_id), type(error).__name__, str(error)), []
-        except Exception as error:
-            # The browser must hear of a defect, not wait for it; the kernel's log keeps the traceback.
-            self.log.exception("request %r failed", request_id)
-            return failed(str(request_id), "InternalError", f"{type(error).__name__}: {error}"), []
-        return done(request.id, result), buffers
-
-    def _handler(self, kind: str) -> Callable[[Mapping[str, Any]], Answer]:
-        handler = self._handlers.get(kind)
-        if handler is None:
-            raise MessageError(f"no request is called {kind!r}; known are {', '.join(self._handlers)}")
-        return handler
-
-    def _answer(self, _widget: object, content: object, _buffers: object) -> None:
-        reply, buffers = self.answer(content)
-        self.send(reply, buffers)
 
     def _open(self, _params: Mapping[str, Any]) -> Answer:
         return session_info_message(self.session.open()), []

@@ -1,12 +1,12 @@
 /** The labels to settle as cards: what they mean, who said what, and the refiner's own word. */
 
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { LABEL_CODES } from "../shared/keys.ts";
 import type { Evidence, Vote } from "../shared/messages.ts";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
 import { N_KEYED } from "./keys.ts";
 import { labelSetsBefore, type Row } from "./labels.ts";
-import type { RefinerScreen } from "./screen.ts";
+import { Card as CardOnScreen, type RefinerScreen } from "./screen.ts";
 import { allRows } from "./state.ts";
 
 const TILE_PX = 46;
@@ -58,13 +58,15 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
     classes?.definitions[class_index] ?? "",
   ];
   const words = meaning.filter((text) => text !== "").join(" — ");
-  const card = useRef<HTMLLIElement>(null);
-  useLayoutEffect(() => screen.place(class_index, card.current), [class_index]);
+  const item = useRef<HTMLLIElement>(null);
+  // The examples are drawn before the card is placed: it keeps what is drawn on it by itself.
+  const [card] = useState(() => new CardOnScreen(class_index, controller.state.peek().position));
+  useLayoutEffect(() => screen.place(card, item.current), [card]);
   const n_examples = sprite?.head.n_examples ?? 0;
   const look = own === undefined ? (stands === null ? "open" : `left-${stands}`) : own;
   return (
     <li
-      ref={card}
+      ref={item}
       class={`mlf-card mlf-refined mlf-refined-${look}${isAt ? " mlf-at" : ""}`}
       data-class-id={class_index}
       onPointerDown={() => controller.setCursor(number)}
@@ -86,7 +88,10 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
         layout={{ side_px: TILE_PX, n_columns: Math.max(1, n_examples), gap_px: 3 }}
         label={n_examples === 0 ? `${name}: no examples` : `Examples of ${name}`}
         onPick={(picked) => controller.open({ kind: "compare", class_index, number: picked })}
-        onDrawn={(drawn) => screen.setDrawn(class_index, drawn)}
+        onDrawn={(drawn) => {
+          card.sprite = drawn;
+          screen.rendered();
+        }}
       />
     </li>
   );

@@ -11,10 +11,15 @@ import type { RefinerController } from "./controller.ts";
 import { questions, type Row } from "./labels.ts";
 import { currentEntry, isCurrentRevealed, shownRows } from "./state.ts";
 
-interface Card {
-  element: HTMLElement;
-  position: number;
-  sprite: DecodedSprite | null;
+/** One card on the screen: which image it belongs to, and the examples drawn on it. */
+export class Card {
+  element: HTMLElement | null = null;
+  sprite: DecodedSprite | null = null;
+
+  constructor(
+    readonly class_index: number,
+    readonly position: number,
+  ) {}
 }
 
 export class RefinerScreen {
@@ -51,7 +56,7 @@ export class RefinerScreen {
     controller.visibleClasses = () => this.visibleQuestions();
     controller.beforeLeaving = () => this.pendingComment.current?.();
     controller.reveal = (class_index) => {
-      this.cards.get(class_index)?.element.scrollIntoView?.({ block: "nearest" });
+      this.cards.get(class_index)?.element?.scrollIntoView?.({ block: "nearest" });
     };
     this.stage.onWantsMore = () => void this.wantFullResolution();
     this.stops.push(
@@ -67,21 +72,16 @@ export class RefinerScreen {
     });
   }
 
-  /** A label's card has come, or gone. */
-  place(class_index: number, element: HTMLElement | null): () => void {
+  /** A card has come; returns what to call when it goes. */
+  place(card: Card, element: HTMLElement | null): () => void {
     if (element === null) return () => {};
-    this.cards.set(class_index, { element, position: this.controller.state.peek().position, sprite: null });
+    card.element = element;
+    this.cards.set(card.class_index, card);
     const unwatch = this.visibility.watch(element);
     return () => {
       unwatch();
-      if (this.cards.get(class_index)?.element === element) this.cards.delete(class_index);
+      if (this.cards.get(card.class_index) === card) this.cards.delete(card.class_index);
     };
-  }
-
-  setDrawn(class_index: number, sprite: DecodedSprite | null): void {
-    const card = this.cards.get(class_index);
-    if (card !== undefined) card.sprite = sprite;
-    this.rendered();
   }
 
   /** The page has been written anew. */
@@ -148,7 +148,7 @@ export class RefinerScreen {
     const { position } = this.controller.state.peek();
     return questions(entry).filter((class_index) => {
       const card = this.cards.get(class_index);
-      return card !== undefined && card.position === position && this.visibility.isSeen(card.element);
+      return card?.element != null && card.position === position && this.visibility.isSeen(card.element);
     });
   }
 
@@ -163,7 +163,7 @@ export class RefinerScreen {
       this.stage.drawn_key === position;
     const isCardDrawn = (class_index: number) => {
       const card = this.cards.get(class_index);
-      if (card === undefined) return false;
+      if (card?.element == null || card.position !== position) return false;
       if (pictures?.failure("sprite", class_index) !== undefined) return true;
       if (!this.visibility.mayBeSeen(card.element)) return true;
       const sprite = pictures?.sprite(class_index);

@@ -1,0 +1,86 @@
+"""The browser of the data set: all images and what everybody said of them, read-only, for researchers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from mlf_widgets.messages import MessageError, classes_buffer, small_picture_message, whole_number, whole_numbers
+from mlf_widgets.request_widget import Answer, RequestWidget
+from pipeline.browse import BrowseFilter, BrowseSession, Disagreement
+from pipeline.events import Round
+from pipeline.session import TaskFilter, Unreadable
+
+
+class Browser(RequestWidget):
+    """All images of a project as a grid, filtered by class, status, disagreement and annotator, in a notebook.
+
+    Parameters
+    ----------
+    browse
+        Where images and words come from.
+    which
+        What to show first.
+
+    Examples
+    --------
+    >>> widget = open_browser("my-project")  # doctest: +SKIP
+    """
+
+    bundle: ClassVar[str] = "browser"
+
+    def __init__(self, browse: BrowseSession, which: BrowseFilter | None = None) -> None:
+        super().__init__()
+        self.browse = browse
+        self._which = which or BrowseFilter()
+        self._classes: bytes | None = None
+        self._handlers = {
+            "browse_open": self._open,
+            "classes": self._all_classes,
+            "browse": self._page,
+            "images": self._images,
+        }
+
+    def _open(self, _params: Mapping[str, Any]) -> Answer:
+        return {**asdict(self.browse.open()), "filter": asdict(self._which)}, []
+
+    def _all_classes(self, _params: Mapping[str, Any]) -> Answer:
+        if self._classes is None:
+            self._classes = classes_buffer(self.browse.label_space())
+        return {}, [self._classes]
+
+    def _page(self, params: Mapping[str, Any]) -> Answer:
+        page = self.browse.page(parse_filter(params), whole_number(params, "start"), whole_number(params, "count"))
+        return asdict(page), []
+
+    def _images(self, params: Mapping[str, Any]) -> Answer:
+        indices = whole_numbers(params, "positions")
+        pictures = self.browse.images(indices, whole_number(params, "max_side_px"))
+        heads = [small_picture_message(*pair) for pair in zip(indices, pictures, strict=True)]
+        return heads, [b"" if isinstance(picture, Unreadable) else picture.data for picture in pictures]
+
+
+def parse_filter(params: Mapping[str, Any]) -> BrowseFilter:
+    """Read a filter as the browser sends it.
+
+    Raises
+    ------
+    MessageError
+        If a field is missing or has no such value.
+    """
+    content = params.get("filter")
+    if not isinstance(content, dict) or not isinstance(content.get("annotator"), str):
+        raise MessageError(
+            f"filter = {content!r}; an object of round, class_index, annotator, which, disagreement is due"
+        )
+    try:
+        return BrowseFilter(
+            round=Round(str(content.get("round"))),
+            class_index=None if content.get("class_index") is None else whole_number(content, "class_index"),
+            annotator=content["annotator"],
+            which=TaskFilter(str(content.get("which"))),
+            disagreement=Disagreement(str(content.get("disagreement"))),
+        )
+    except ValueError as error:
+        raise MessageError(f"filter: {error}") from error

@@ -1,0 +1,60 @@
+"""What every widget shares: its browser half asks, its kernel half answers.
+
+Requests and replies are custom messages, not synced traits (nothing of them can end up in a saved notebook) and not
+anywidget's `invoke` (which gives up after three seconds and tells a failure from a time-out no more).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from mlf_widgets.bundles import read_bundle
+from mlf_widgets.messages import MessageError, Request, done, failed
+from pipeline.errors import MlfError
+
+#: What a handler answers: the JSON part and the buffers beside it.
+Answer = tuple[object, list[bytes]]
+Handler = Callable[[Mapping[str, Any]], Answer]
+
+
+class RequestWidget(anywidget.AnyWidget):
+    """A widget that answers its browser half; subclasses put what they answer into `_handlers`."""
+
+    #: Name of the bundle in `mlf_widgets/static`, without its ending.
+    bundle: ClassVar[str]
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__(_esm=read_bundle(f"{self.bundle}.js"), _css=read_bundle(f"{self.bundle}.css"))
+        self._handlers: dict[str, Handler] = {}
+        self.on_msg(self._answer)
+
+    def answer(self, content: object) -> tuple[Mapping[str, Any], list[bytes]]:
+        """Return the reply to one message of the browser, and its buffers; every failure is put in words."""
+        request_id = content.get("id", "") if isinstance(content, dict) else ""
+        try:
+            request = Request.parse(content)
+            result, buffers = self._handler(request.kind)(request.params)
+        except MlfError as error:
+            return failed(str(request_id), type(error).__name__, str(error)), []
+        except Exception as error:
+            # The browser must hear of a defect, not wait for it; the kernel's log keeps the traceback.
+            self.log.exception("request %r failed", request_id)
+            return failed(str(request_id), "InternalError", f"{type(error).__name__}: {error}"), []
+        return done(request.id, result), buffers
+
+    def _handler(self, kind: str) -> Handler:
+        handler = self._handlers.get(kind)
+        if handler is None:
+            raise MessageError(f"no request is called {kind!r}; known are {', '.join(self._handlers)}")
+        return handler
+
+    def _answer(self, _widget: object, content: object, _buffers: object) -> None:
+        reply, buffers = self.answer(content)
+        self.send(reply, buffers)
