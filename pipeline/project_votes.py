@@ -49,7 +49,8 @@ class ProjectVotes:
     ----------
     annotation, refinement
         The votes of either round, hidden gold images left out. A class that was on screen and left alone is a `no`,
-        save one: where all annotators of an image ticked a class, a refiner who left it alone has not voted on it.
+        save one: a class that stands agreed when a refiner sees it (everyone who was shown it ticked it, two or more or
+        the image's only annotator) is no vote of a refiner who left it alone.
     probes
         The annotation round's votes on images that are hidden gold to everyone who has them.
     sessions
@@ -126,7 +127,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
     annotation = ordinary.votes()
     sessions = ordinary.sessions()
     has_refinement = bool(store.assigned_images(Round.REFINEMENT))
-    spared = _ticked_by_all(annotation, sessions) if has_refinement else np.empty(0, dtype=np.int64)
+    spared = _agreed(annotation, sessions) if has_refinement else np.empty(0, dtype=np.int64)
     refining = _RoundReader(vocabularies, spared)
     for row in store.iter_states(Round.REFINEMENT):
         refining.add(Round.REFINEMENT, row.annotator, row.image_index, row.state)
@@ -254,14 +255,19 @@ class _RoundReader:
         return dict(zip(("images", "classes", "annotators"), self.vocabularies.arrays(), strict=True))
 
 
-def _ticked_by_all(votes: VoteArrays, sessions: pd.DataFrame) -> NDArray[np.int64]:
-    """Return the keys of the items that everyone who decided their image ticked, ascending."""
+def _agreed(votes: VoteArrays, sessions: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the keys of the items that stand agreed before a refiner, ascending.
+
+    The rule is that of the refinement widget: everyone who was shown the class ticked it, two or more of them, or the
+    only one who decided the image.
+    """
     n_annotators = np.bincount(sessions["image"].to_numpy(dtype=np.int64), minlength=votes.n_images)
     found = [np.empty(0, dtype=np.int64)]
     for block in votes.blocks():
         n_yes = np.bincount(block.item[block.vote == YES], minlength=block.n_items)
         image = block.item_image.astype(np.int64) + block.first_image
-        is_ticked = n_yes == n_annotators[image]
+        n_votes = np.bincount(block.item, minlength=block.n_items)
+        is_ticked = (n_yes == n_votes) & (n_votes >= np.minimum(2, n_annotators[image]))
         found.append(image[is_ticked] * max(votes.n_classes, 1) + block.item_class[is_ticked])
     return np.concatenate(found)
 

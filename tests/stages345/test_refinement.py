@@ -150,7 +150,9 @@ def votes_by_class(project: Project, image: int) -> tuple[dict[int, list[str]], 
     for state in states_of(project, Round.REFINEMENT).get(image, {}).values():
         for class_index, vote in state.exposed_votes().items():
             is_left = class_index not in state.votes and not state.none
-            if not (is_left and all(class_index in other.label_set for other in annotators)):
+            words = votes.get(class_index, [])
+            is_agreed = set(words) == {"yes"} and len(words) >= min(2, len(annotators))
+            if not (is_left and is_agreed):
                 settled.setdefault(class_index, []).append(vote)
     return votes, settled
 
