@@ -1,6 +1,6 @@
 /** Requests to the kernel over the widget's own channel, with promises for their replies. */
 
-import { isNotice, isReply, type Notice, type RequestKind, type Requests } from "./messages.ts";
+import { isNotice, isReply, type Notice, type Requests } from "./messages.ts";
 
 /** What this needs of anywidget's model. */
 export interface Channel {
@@ -25,8 +25,11 @@ export class RefusedError extends Error {
   }
 }
 
-export interface Answered<K extends RequestKind> {
-  result: Requests[K]["result"];
+/** What each kind of request takes and what its reply holds. */
+export type RequestMap<Kind extends string> = Record<Kind, { params: unknown; result: unknown }>;
+
+export interface Answered<R extends RequestMap<K>, K extends string> {
+  result: R[K]["result"];
   buffers: DataView[];
 }
 
@@ -38,7 +41,7 @@ interface Pending {
 
 const TIMEOUT_MS = 20_000;
 
-export class Client {
+export class Client<R extends RequestMap<keyof R & string> = Requests> {
   private readonly pending = new Map<string, Pending>();
   private isClosed = false;
   /** Bytes of pictures and other buffers received. */
@@ -51,11 +54,11 @@ export class Client {
     channel.on("msg:custom", this.receive);
   }
 
-  request<K extends RequestKind>(
+  request<K extends keyof R & string>(
     kind: K,
-    params: Requests[K]["params"],
+    params: R[K]["params"],
     timeout_ms: number = TIMEOUT_MS,
-  ): Promise<Answered<K>> {
+  ): Promise<Answered<R, K>> {
     if (this.isClosed) return Promise.reject(new UnreachableError("the widget was closed"));
     const id = crypto.randomUUID();
     return new Promise((resolve, reject) => {

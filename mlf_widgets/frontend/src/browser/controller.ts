@@ -1,0 +1,141 @@
+/** What the browser of the data set does: it asks for pages of images that pass a filter; it changes nothing. */
+
+import { computed, type Signal, signal } from "@preact/signals";
+import type { ClassColumns } from "../shared/messages.ts";
+import { asBlob } from "../shared/pictures.ts";
+import { type Channel, Client, RefusedError } from "../shared/protocol.ts";
+import { ClassSearch } from "../shared/search.ts";
+import { Thumbnails } from "../shared/thumbnails.ts";
+import type { BrowsedImage, BrowseFilter, BrowseInfo, BrowseRequests } from "./messages.ts";
+
+export const PAGE_SIZE = 48;
+const SMALL_PX = 224;
+const LARGE_PX = 512;
+const RETRY_MS = 2_000;
+
+export type Dialog = { kind: "help" } | { kind: "search" } | { kind: "look"; image_index: number };
+
+export class BrowserController {
+  readonly info: Signal<BrowseInfo | null> = signal(null);
+  readonly classes: Signal<ClassColumns | null> = signal(null);
+  readonly filter: Signal<BrowseFilter>;
+  readonly page = signal(0);
+  readonly n_total = signal(0);
+  readonly images: Signal<readonly BrowsedImage[] | null> = signal(null);
+  /** Which image of the page one is at. */
+  readonly cursor = signal(0);
+  readonly dialog: Signal<Dialog | null> = signal(null);
+  readonly error = signal("");
+  readonly pictures_version = signal(0);
+  readonly n_columns = signal(1);
+  readonly n_pages = computed(() => Math.max(1, Math.ceil(this.n_total.value / PAGE_SIZE)));
+  readonly thumbnails: Thumbnails;
+  readonly large: Thumbnails;
+
+  private readonly client: Client<BrowseRequests>;
+  private index: ClassSearch | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private asked = 0;
+
+  constructor(channel: Channel) {
+    this.client = new Client<BrowseRequests>(channel);
+    const none = {
+      round: "annotation",
+      class_index: null,
+      annotator: "",
+      which: "all",
+      disagreement: "any",
+    } as const;
+    this.filter = signal(none);
+    const ready = () => {
+      this.pictures_version.value++;
+    };
+    const pictures = (max_side_px: number) =>
+      new Thumbnails((positions) => this.client.request("images", { positions, max_side_px }), ready);
+    this.thumbnails = pictures(SMALL_PX);
+    this.large = pictures(LARGE_PX);
+  }
+
+  async start(): Promise<void> {
+    try {
+      const [opened, classes] = await Promise.all([
+        this.client.request("browse_open", {}),
+        this.client.request("classes", {}),
+      ]);
+      this.classes.value = JSON.parse(
+        await asBlob(classes.buffers[0], "application/json").text(),
+      ) as ClassColumns;
+      this.filter.value = opened.result.filter;
+      this.info.value = opened.result;
+      this.error.value = "";
+      await this.turnTo(0);
+    } catch (error) {
+      this.fail(error);
+      if (!(error instanceof RefusedError)) this.timer = setTimeout(() => this.start(), RETRY_MS);
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.client.close();
+    this.thumbnails.close();
+    this.large.close();
+  }
+
+  search(): ClassSearch | null {
+    if (this.index === null && this.classes.value !== null) this.index = new ClassSearch(this.classes.value);
+    return this.index;
+  }
+
+  async choose(changes: Partial<BrowseFilter>): Promise<void> {
+    this.filter.value = { ...this.filter.value, ...changes };
+    this.dialog.value = null;
+    this.images.value = null;
+    await this.turnTo(0);
+  }
+
+  /** Show a page; reading it anew shows what has come in since. */
+  async turnTo(page: number, cursor = 0): Promise<void> {
+    if (page < 0 || (page > 0 && page >= this.n_pages.value)) return;
+    const number = ++this.asked;
+    try {
+      const params = { filter: this.filter.value, start: page * PAGE_SIZE, count: PAGE_SIZE };
+      const { result } = await this.client.request("browse", params);
+      if (number !== this.asked) return; // another page was asked for meanwhile
+      this.error.value = "";
+      this.page.value = page;
+      this.n_total.value = result.n_total;
+      this.images.value = result.images;
+      this.cursor.value = Math.min(Math.max(cursor, 0), Math.max(0, result.images.length - 1));
+      const shown = result.images.filter(({ has_image }) => has_image);
+      this.thumbnails.want(shown.map(({ image_index }) => image_index));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Go to another image, on the next or previous page where this one ends. */
+  async move(step: number): Promise<void> {
+    const images = this.images.value;
+    if (images === null) return;
+    const target = this.cursor.value + step;
+    if (target < 0) await this.turnTo(this.page.value - 1, PAGE_SIZE + target);
+    else if (target >= images.length) await this.turnTo(this.page.value + 1, target - images.length);
+    else this.cursor.value = target;
+  }
+
+  look(image_index: number): void {
+    this.large.want([image_index]);
+    this.dialog.value = { kind: "look", image_index };
+  }
+
+  retry(): void {
+    this.error.value = "";
+    this.thumbnails.forgetFailures();
+    void (this.info.value === null ? this.start() : this.turnTo(this.page.value, this.cursor.value));
+  }
+
+  private fail(error: unknown): void {
+    this.error.value = error instanceof Error ? error.message : String(error);
+  }
+}

@@ -1,0 +1,412 @@
+/** The browser of the data set: filters, tiles with everybody's words, one image large. It only draws. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { TilePicture } from "../grid/tile.tsx";
+import type { Round, TaskFilter } from "../shared/messages.ts";
+import { ClassSearchBox } from "../shared/views/class_search.tsx";
+import { Dialog } from "../shared/views/dialog.tsx";
+import { type BrowserController, PAGE_SIZE } from "./controller.ts";
+import type { BrowsedImage, Disagreement, PersonsWord } from "./messages.ts";
+
+const ROUNDS: Record<Round, string> = { annotation: "annotation", refinement: "refinement" };
+const STATUSES: Record<TaskFilter, string> = {
+  all: "any status",
+  not_done: "not done",
+  done: "done",
+  unsure: "unsure",
+  commented: "commented",
+};
+const DISAGREEMENTS: Record<Disagreement, string> = {
+  any: "agreed or not",
+  disputed: "disputed",
+  agreed: "agreed",
+};
+
+export interface BrowserViewProps {
+  controller: BrowserController;
+  /** Image indices whose tile shows all it can. */
+  drawn: Set<number>;
+  onRendered(): void;
+}
+
+export function BrowserView({ controller, drawn, onRendered }: BrowserViewProps) {
+  const info = controller.info.value;
+  const images = controller.images.value;
+  const cursor = controller.cursor.value;
+  const version = controller.pictures_version.value;
+  const error = controller.error.value;
+  useLayoutEffect(onRendered, [info, images, cursor, version, error]);
+  const trouble = error !== "" && (
+    <div class="mlf-trouble" role="alert">
+      <span>{error}</span>
+      <button type="button" onClick={() => controller.retry()}>
+        Try again
+      </button>
+    </div>
+  );
+  if (info === null) {
+    return (
+      <>
+        {trouble}
+        <div class="mlf-empty" aria-busy={error === ""}>
+          <p>{error === "" ? "Opening the data set…" : "The data set could not be opened."}</p>
+        </div>
+      </>
+    );
+  }
+  return (
+    <>
+      <Filters controller={controller} />
+      {trouble}
+      <Tiles controller={controller} drawn={drawn} onRendered={onRendered} />
+      <Pager controller={controller} />
+      <Dialogs controller={controller} />
+    </>
+  );
+}
+
+interface Part {
+  controller: BrowserController;
+}
+
+function nameOf(controller: BrowserController, class_index: number): string {
+  return controller.classes.value?.names[class_index] ?? String(class_index);
+}
+
+function Filters({ controller }: Part) {
+  const info = controller.info.value;
+  const filter = controller.filter.value;
+  const { class_index } = filter;
+  return (
+    <header class="mlf-grid-bar mlf-browse-bar">
+      <strong>{info?.project_name}</strong>
+      <Choice
+        label="Round"
+        value={filter.round}
+        options={ROUNDS}
+        onChoose={(round) => controller.choose({ round: round as Round })}
+      />
+      <button
+        type="button"
+        data-mlf-action="search"
+        title="Choose a class (s)"
+        onClick={() => {
+          controller.dialog.value = { kind: "search" };
+        }}
+      >
+        {class_index === null ? "Any class…" : nameOf(controller, class_index)}
+      </button>
+      {class_index !== null && (
+        <button
+          type="button"
+          class="mlf-plain"
+          aria-label="Any class"
+          title="Any class"
+          onClick={() => controller.choose({ class_index: null })}
+        >
+          ✕
+        </button>
+      )}
+      <Choice
+        label="Annotator"
+        value={filter.annotator}
+        options={{
+          "": "anybody",
+          ...Object.fromEntries(
+            (info?.people ?? []).map(({ name, kind }) => [
+              name,
+              kind === "simulated" ? `${name} (simulated)` : name,
+            ]),
+          ),
+        }}
+        onChoose={(annotator) => controller.choose({ annotator })}
+      />
+      <Choice
+        label="Status"
+        value={filter.which}
+        options={STATUSES}
+        onChoose={(which) => controller.choose({ which: which as TaskFilter })}
+      />
+      <Choice
+        label="Agreement"
+        value={filter.disagreement}
+        options={DISAGREEMENTS}
+        onChoose={(disagreement) => controller.choose({ disagreement: disagreement as Disagreement })}
+      />
+      <span class="mlf-space" />
+      <span class="mlf-grid-count" role="status">
+        {controller.images.value === null ? "…" : `${controller.n_total.value.toLocaleString("en")} images`}
+      </span>
+      <button
+        type="button"
+        class="mlf-plain"
+        data-mlf-action="help"
+        aria-label="Keys"
+        title="Keys (?)"
+        onClick={() => {
+          controller.dialog.value = { kind: "help" };
+        }}
+      >
+        ?
+      </button>
+    </header>
+  );
+}
+
+interface ChoiceProps {
+  label: string;
+  value: string;
+  options: Record<string, string>;
+  onChoose(value: string): void;
+}
+
+function Choice({ label, value, options, onChoose }: ChoiceProps) {
+  return (
+    <select
+      aria-label={label}
+      title={label}
+      value={value}
+      onChange={(event) => onChoose(event.currentTarget.value)}
+    >
+      {Object.entries(options).map(([option, words]) => (
+        <option key={option} value={option}>
+          {words}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function Tiles({ controller, drawn, onRendered }: BrowserViewProps) {
+  const images = controller.images.value;
+  const list = useRef<HTMLUListElement>(null);
+  useEffect(() => {
+    const element = list.current;
+    if (element === null) return;
+    const count = () => {
+      const columns = getComputedStyle(element).gridTemplateColumns.split(" ");
+      controller.n_columns.value = Math.max(1, columns.filter((part) => part !== "").length);
+    };
+    count();
+    if (typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(count);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [images === null || images.length === 0]);
+  useLayoutEffect(() => {
+    list.current?.children[controller.cursor.value]?.scrollIntoView?.({ block: "nearest" });
+  }, [controller.cursor.value, images]);
+  if (images !== null && images.length === 0) {
+    return (
+      <div class="mlf-empty">
+        <p>No image passes these filters.</p>
+      </div>
+    );
+  }
+  return (
+    <ul ref={list} class="mlf-tiles mlf-browse-tiles" aria-label="Images" aria-busy={images === null}>
+      {(images ?? []).map((image, number) => (
+        <li
+          key={image.image_index}
+          class={`mlf-tile${number === controller.cursor.value ? " mlf-tile-current" : ""}`}
+          data-image-index={image.image_index}
+        >
+          <button
+            type="button"
+            class="mlf-browse-image"
+            aria-label={`${image.image_id}: look closer`}
+            tabIndex={number === controller.cursor.value ? 0 : -1}
+            onClick={() => {
+              controller.cursor.value = number;
+              controller.look(image.image_index);
+            }}
+          >
+            <TilePicture
+              bitmap={controller.thumbnails.get(image.image_index)}
+              failure={controller.thumbnails.failure(image.image_index)}
+              hasImage={image.has_image}
+              isKnown
+              onDrawn={(isDrawn) => {
+                if (isDrawn) drawn.add(image.image_index);
+                else drawn.delete(image.image_index);
+                onRendered();
+              }}
+            />
+          </button>
+          <Words controller={controller} image={image} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Words({ controller, image }: Part & { image: BrowsedImage }) {
+  const { class_index } = controller.filter.value;
+  const { original_label, disputed, words } = image;
+  return (
+    <div class="mlf-browse-words">
+      <p class="mlf-browse-id" title={image.image_id}>
+        {disputed.length > 0 && <span class="mlf-badge">disputed</span>}{" "}
+        {original_label === null ? image.image_id : nameOf(controller, original_label)}
+      </p>
+      <ul>
+        {words.map((word) => (
+          <li key={word.annotator} class={word.vote === "" ? "" : `mlf-said-${word.vote}`}>
+            <strong>{word.annotator}</strong>{" "}
+            {class_index === null || word.vote === "" ? labelsOf(controller, word) : word.vote}
+            {word.comment !== "" && <span title={word.comment}> ✎</span>}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function labelsOf(controller: BrowserController, word: PersonsWord): string {
+  const names = word.labels.map((class_index) => nameOf(controller, class_index));
+  if (word.none) names.push("none of these");
+  if (word.unsure) names.push("unsure");
+  return names.join(", ") || "–";
+}
+
+function Pager({ controller }: Part) {
+  const page = controller.page.value;
+  const n_pages = controller.n_pages.value;
+  const first = page * PAGE_SIZE;
+  const n_shown = controller.images.value?.length ?? 0;
+  return (
+    <footer class="mlf-grid-bar">
+      <button
+        type="button"
+        data-mlf-action="previous"
+        disabled={page === 0}
+        title="Previous page (Page ↑)"
+        onClick={() => controller.turnTo(page - 1)}
+      >
+        Previous
+      </button>
+      <span>
+        Page {page + 1} of {n_pages.toLocaleString("en")}
+      </span>
+      <button
+        type="button"
+        data-mlf-action="next"
+        disabled={page + 1 >= n_pages}
+        title="Next page (Page ↓)"
+        onClick={() => controller.turnTo(page + 1)}
+      >
+        Next
+      </button>
+      <span class="mlf-grid-count">{n_shown > 0 && `Images ${first + 1}–${first + n_shown}`}</span>
+      <span class="mlf-space" />
+      <button type="button" onClick={() => controller.retry()}>
+        Read anew
+      </button>
+      <span class="mlf-muted">Read-only</span>
+    </footer>
+  );
+}
+
+function Dialogs({ controller }: Part) {
+  const dialog = controller.dialog.value;
+  const classes = controller.classes.value;
+  const close = () => {
+    controller.dialog.value = null;
+  };
+  if (dialog === null || classes === null) return null;
+  if (dialog.kind === "help") {
+    return (
+      <Dialog kind="help" title="Keys" onClose={close}>
+        <KeyList />
+      </Dialog>
+    );
+  }
+  if (dialog.kind === "search") {
+    const search = controller.search();
+    if (search === null) return null;
+    return (
+      <Dialog kind="search" title="Choose a class" onClose={close}>
+        <ClassSearchBox
+          classes={classes}
+          search={search}
+          onChoose={(class_index) => controller.choose({ class_index })}
+        />
+      </Dialog>
+    );
+  }
+  const image = controller.images.value?.find(({ image_index }) => image_index === dialog.image_index);
+  if (image === undefined) return null;
+  return <Look controller={controller} image={image} onClose={close} />;
+}
+
+function Look({ controller, image, onClose }: Part & { image: BrowsedImage; onClose(): void }) {
+  controller.pictures_version.value;
+  const { image_index, original_label, disputed, words } = image;
+  const bitmap = controller.large.get(image_index) ?? controller.thumbnails.get(image_index);
+  return (
+    <Dialog kind="look" title={image.image_id} onClose={onClose}>
+      <div class="mlf-browse-look">
+        <TilePicture
+          bitmap={bitmap}
+          failure={controller.large.failure(image_index)}
+          hasImage={image.has_image}
+          isKnown
+          onDrawn={() => {}}
+        />
+        <dl class="mlf-browse-facts">
+          <Fact term="Original label">
+            {original_label === null ? "none" : nameOf(controller, original_label)}
+          </Fact>
+          <Fact term="Disputed">
+            {disputed.map((class_index) => nameOf(controller, class_index)).join(", ") || "nothing"}
+          </Fact>
+          {words.map((word) => (
+            <Fact key={word.annotator} term={word.annotator}>
+              {labelsOf(controller, word)}
+              {word.comment !== "" && <q>{word.comment}</q>}
+            </Fact>
+          ))}
+        </dl>
+      </div>
+    </Dialog>
+  );
+}
+
+function Fact({ term, children }: { term: string; children: ComponentChildren }) {
+  return (
+    <>
+      <dt>{term}</dt>
+      <dd>{children}</dd>
+    </>
+  );
+}
+
+const KEYS: readonly [string[], string][] = [
+  [["←", "→", "↑", "↓"], "go from image to image"],
+  [["Page ↓", "Page ↑"], "next and previous page"],
+  [["Enter"], "look at an image closer"],
+  [["s", "/"], "choose a class"],
+  [["?"], "these keys"],
+  [["Esc"], "give the keyboard back to the notebook"],
+];
+
+function KeyList() {
+  return (
+    <table class="mlf-keys">
+      <caption>Keys work while the widget has the focus: click anywhere in it.</caption>
+      <tbody>
+        {KEYS.map(([names, does]) => (
+          <tr key={does}>
+            <th scope="row">
+              {names.map((name) => (
+                <kbd key={name}>{name}</kbd>
+              ))}
+            </th>
+            <td>{does}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
