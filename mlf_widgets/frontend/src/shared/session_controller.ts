@@ -14,6 +14,8 @@ import { refreshable, type WorkHappening, type WorkState } from "./work.ts";
 const POLL_MS = 2_000;
 const SAVE_TIMEOUT_MS = 6_000;
 const OPEN_RETRY_MS = 2_000;
+/** Refusals that pass by themselves: the store or the service is away for now. */
+const PASSING: ReadonlySet<string> = new Set(["StoreError", "ServiceError"]);
 
 /** One thing a person did to one image, before it has a name and a time. */
 export interface Action {
@@ -83,8 +85,8 @@ export abstract class SessionController<S extends WorkState, H> {
       this.timers.push(setTimeout(() => this.searchIndex(), 1_000));
     } catch (error) {
       this.fail(error);
-      if (error instanceof RefusedError) return;
-      void this.reopening.unheard(asked_at);
+      if (error instanceof RefusedError && !PASSING.has(error.code)) return;
+      if (!(error instanceof RefusedError)) void this.reopening.unheard(asked_at);
       this.timers.push(setTimeout(() => this.start(), OPEN_RETRY_MS));
     }
   }

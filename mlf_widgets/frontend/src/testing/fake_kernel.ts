@@ -1,0 +1,324 @@
+/**
+ * A kernel with a store, for tests: it keeps the log of events and derives every answer from it, by other code than the
+ * browser's. Its channel can lose requests, lose replies and repeat them.
+ */
+
+import type {
+  AnnotationEvent,
+  AnnotationSettings,
+  ImageState,
+  Region,
+  SaveResult,
+  SessionInfo,
+  Task,
+  UndoEntry,
+  Vote,
+} from "../shared/messages.ts";
+import type { Channel } from "../shared/protocol.ts";
+
+export type Fault = "none" | "lose_request" | "lose_reply" | "repeat_reply" | "store_away" | "refuse_saves";
+
+interface Logged {
+  event: AnnotationEvent;
+  seq: number;
+}
+
+interface Message {
+  id: string;
+  kind: string;
+  params: Record<string, unknown>;
+}
+
+type Listener = (content: unknown, buffers: DataView[]) => void;
+
+export interface FakeKernelOptions {
+  n_tasks?: number;
+  n_proposals?: number;
+  n_classes?: number;
+  names?: string[];
+  n_examples?: number;
+  has_image?: (position: number) => boolean;
+  annotation?: Partial<AnnotationSettings>;
+  info?: Partial<SessionInfo>;
+}
+
+const ANNOTATION: AnnotationSettings = {
+  annotators_per_image: 2,
+  order: "score",
+  order_seed: 0,
+  show_scores: false,
+  page_size: 5,
+  regions: "off",
+  guidelines: "",
+  display_px: 1024,
+  idle_after_s: 30,
+  keys: {},
+};
+
+const UNDOABLE = ["vote", "none", "unsure", "comment", "region"];
+
+export class FakeKernel {
+  readonly log: Logged[] = [];
+  /** What goes wrong with every message from now on. */
+  fault: Fault = "none";
+  /** Requests received, by kind. */
+  readonly n_requests: Record<string, number> = {};
+  readonly n_tasks: number;
+  readonly n_proposals: number;
+  readonly names: string[];
+  private readonly tabs = new Set<Listener>();
+
+  constructor(readonly options: FakeKernelOptions = {}) {
+    this.n_tasks = options.n_tasks ?? 12;
+    this.n_proposals = options.n_proposals ?? 20;
+    this.names = options.names ?? Array.from({ length: options.n_classes ?? 60 }, (_, i) => `class ${i}`);
+  }
+
+  /** A tab's connection; replies come in a later microtask, as over a wire. */
+  channel(): Channel {
+    let listener: Listener | null = null;
+    return {
+      send: (content) => {
+        const { fault } = this;
+        void Promise.resolve().then(() => {
+          if (fault === "lose_request") return;
+          const { reply, buffers } = this.answer(content as Message);
+          if (fault === "lose_reply") return;
+          listener?.(reply, buffers);
+          if (fault === "repeat_reply") listener?.(reply, buffers);
+        });
+      },
+      on: (_name, callback) => {
+        listener = callback;
+        this.tabs.add(callback);
+      },
+      off: (_name, callback) => {
+        listener = null;
+        this.tabs.delete(callback);
+      },
+    };
+  }
+
+  /** Say something unasked to every tab. */
+  tell(notice: object): void {
+    for (const tab of this.tabs) tab({ id: "", ...notice }, []);
+  }
+
+  proposals(position: number): number[] {
+    // Distinct, and other ones for each image.
+    return Array.from({ length: this.n_proposals }, (_, i) => (position * 7 + i) % this.names.length);
+  }
+
+  /** What the log says about an image, each fact looked up from the end of the log. */
+  state(position: number): ImageState {
+    const events = this.log.filter(({ event }) => event.image_index === imageIndex(position));
+    const counted = events.map(({ event }) => event).filter((event) => !this.isUndone(event.event_id));
+    const votes: Record<string, Vote> = {};
+    const regions: Record<string, Region[]> = {};
+    for (let class_index = 0; class_index < this.names.length; class_index++) {
+      const last = counted.findLast(
+        ({ kind, payload }) =>
+          (kind === "vote" && payload.class_index === class_index) || (kind === "none" && payload.value),
+      );
+      if (last?.kind === "vote" && last.payload.vote !== "clear") votes[class_index] = last.payload.vote as Vote;
+      const marked = counted.findLast(({ kind, payload }) => kind === "region" && payload.class_index === class_index);
+      if (marked?.payload.regions?.length) regions[class_index] = marked.payload.regions;
+    }
+    const noneOrYes = counted.findLast(
+      ({ kind, payload }) => kind === "none" || (kind === "vote" && payload.vote === "yes"),
+    );
+    return {
+      votes,
+      none: noneOrYes?.kind === "none" && noneOrYes.payload.value === true,
+      unsure: counted.findLast(({ kind }) => kind === "unsure")?.payload.value === true,
+      comment: counted.findLast(({ kind }) => kind === "comment")?.payload.text ?? "",
+      regions,
+      shown: [...new Set(events.flatMap(({ event }) => event.shown))].sort((a, b) => a - b),
+      active_ms: events.reduce((sum, { event }) => sum + event.active_ms, 0),
+      last_seq: events.at(-1)?.seq ?? 0,
+    };
+  }
+
+  /** What can be undone and redone, the next one last. */
+  stacks(): { undo: UndoEntry[]; redo: UndoEntry[] } {
+    let undo: UndoEntry[] = [];
+    let redo: UndoEntry[] = [];
+    for (const { event } of this.log) {
+      const entry: UndoEntry = [event.event_id, event.image_index - 100];
+      const target = event.payload.target ?? "";
+      if (UNDOABLE.includes(event.kind)) {
+        undo = [...undo, entry];
+        redo = [];
+      } else if (event.kind === "undo" && undo.some(([id]) => id === target)) {
+        redo = [...redo, ...undo.filter(([id]) => id === target)];
+        undo = undo.filter(([id]) => id !== target);
+      } else if (event.kind === "redo" && redo.some(([id]) => id === target)) {
+        undo = [...undo, ...redo.filter(([id]) => id === target)];
+        redo = redo.filter(([id]) => id !== target);
+      }
+    }
+    return { undo, redo };
+  }
+
+  progress() {
+    const states = Array.from({ length: this.n_tasks }, (_, position) => this.state(position));
+    return {
+      n_tasks: this.n_tasks,
+      n_done: states.filter(isDone).length,
+      n_unsure: states.filter((state) => state.unsure || Object.values(state.votes).includes("unsure")).length,
+      n_commented: states.filter(({ comment }) => comment !== "").length,
+    };
+  }
+
+  task(position: number): Task {
+    return {
+      position,
+      image_index: imageIndex(position),
+      image_id: `image-${position}`,
+      has_image: this.options.has_image?.(position) ?? true,
+      proposals: this.proposals(position).map((class_index, rank) => ({
+        class_index,
+        rank,
+        score: this.options.annotation?.show_scores ? 1 / (rank + 1) : null,
+        model: "model",
+      })),
+      state: this.state(position),
+      evidence: null,
+      disputed: [],
+    };
+  }
+
+  private answer({ id, kind, params }: Message): { reply: unknown; buffers: DataView[] } {
+    this.n_requests[kind] = (this.n_requests[kind] ?? 0) + 1;
+    if (this.fault === "store_away") {
+      return { reply: { id, ok: false, code: "StoreError", message: "the store is away" }, buffers: [] };
+    }
+    const { result, buffers } = this.result(kind, params);
+    // As over a wire: nothing is shared between the two sides.
+    return { reply: structuredClone({ id, ok: true, result }), buffers };
+  }
+
+  private result(kind: string, params: Record<string, unknown>): { result: unknown; buffers: DataView[] } {
+    switch (kind) {
+      case "open":
+        return { result: this.info(), buffers: [] };
+      case "classes":
+        return { result: {}, buffers: [bytes(JSON.stringify(this.columns()))] };
+      case "tasks": {
+        const positions = (params.positions as number[]).filter((position) => position < this.n_tasks);
+        return { result: positions.map((position) => this.task(position)), buffers: [] };
+      }
+      case "find":
+        return { result: this.find(params), buffers: [] };
+      case "image":
+      case "example":
+        return { result: { media_type: "image/jpeg", width_px: 640, height_px: 480 }, buffers: [bytes("pixels")] };
+      case "sprite": {
+        const indices = params.class_indices as number[];
+        const n_examples = this.options.n_examples ?? 10;
+        const head = { media_type: "image/jpeg", n_examples, n_columns: 10, tile_px: 128 };
+        return {
+          result: indices.map((class_index) => ({ class_index, ...head })),
+          buffers: indices.map(() => bytes("pixels")),
+        };
+      }
+      case "save":
+        return { result: this.save(params.events as AnnotationEvent[]), buffers: [] };
+      case "changes": {
+        const since = params.since_seq as number;
+        const positions = new Set(
+          this.log.filter(({ seq }) => seq > since).map(({ event }) => event.image_index - 100),
+        );
+        const states = Object.fromEntries([...positions].map((position) => [position, this.state(position)]));
+        return {
+          result: { last_seq: this.last_seq, states, progress: this.progress(), ...this.stacks() },
+          buffers: [],
+        };
+      }
+      default:
+        return { result: null, buffers: [] };
+    }
+  }
+
+  private save(events: AnnotationEvent[]): SaveResult[] {
+    return events.map((event) => {
+      const { event_id } = event;
+      if (this.fault === "refuse_saves") return { event_id, seq: null, error: "not your task", is_final: true };
+      const known = this.log.find((logged) => logged.event.event_id === event_id);
+      const seq = known?.seq ?? this.last_seq + 1;
+      if (known === undefined) this.log.push({ event: structuredClone(event), seq });
+      return { event_id, seq, error: "", is_final: true };
+    });
+  }
+
+  private find({ which, start, step }: Record<string, unknown>): number | null {
+    const passes = (position: number) => {
+      const state = this.state(position);
+      if (which === "done") return isDone(state);
+      if (which === "not_done") return !isDone(state);
+      if (which === "commented") return state.comment !== "";
+      if (which === "unsure") return state.unsure || Object.values(state.votes).includes("unsure");
+      return true;
+    };
+    for (let at = start as number; at >= 0 && at < this.n_tasks; at += step as number) if (passes(at)) return at;
+    return null;
+  }
+
+  private info(): SessionInfo {
+    return {
+      project_id: "project",
+      project_name: "Toys",
+      annotator: "ada",
+      round: "annotation",
+      n_classes: this.names.length,
+      progress: this.progress(),
+      start_position: 0,
+      order: "score",
+      last_seq: this.last_seq,
+      ...this.stacks(),
+      annotation: { ...ANNOTATION, ...this.options.annotation },
+      refinement: { blind_first: false, allow_own_images: false, audit_share: 0 },
+      is_simulated: false,
+      ...this.options.info,
+    };
+  }
+
+  private columns() {
+    return {
+      keys: this.names.map((_, i) => `k${i}`),
+      names: this.names,
+      synonyms: this.names.map((_, i) => (i % 2 ? [`also ${i}`] : [])),
+      definitions: this.names.map((name) => `what ${name} is`),
+    };
+  }
+
+  private get last_seq(): number {
+    return this.log.at(-1)?.seq ?? 0;
+  }
+
+  private isUndone(event_id: string): boolean {
+    const last = this.log.findLast(
+      ({ event }) => ["undo", "redo"].includes(event.kind) && event.payload.target === event_id,
+    );
+    return last?.event.kind === "undo";
+  }
+}
+
+/** Give the page what happy-dom has not: pictures that decode. */
+export function pretendToDecode(): void {
+  Object.assign(globalThis, {
+    createImageBitmap: async () => ({ width: 640, height: 480, close: () => {} }),
+  });
+}
+
+function imageIndex(position: number): number {
+  return position + 100;
+}
+
+function isDone(state: ImageState): boolean {
+  return state.none || state.unsure || Object.keys(state.votes).length > 0;
+}
+
+function bytes(text: string): DataView {
+  return new DataView(new TextEncoder().encode(text).buffer);
+}
