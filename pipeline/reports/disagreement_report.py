@@ -269,7 +269,7 @@ def _share(n_hits: int, n: int) -> str:
 
 def _drift(analysis: ProjectAnalysis) -> Html:
     simulated = analysis.votes.simulated
-    return frame_table(
+    shown = frame_table(
         analysis.profiles.drift,
         {
             "annotator": lambda row: text(person(row.annotator, simulated)),
@@ -282,6 +282,7 @@ def _drift(analysis: ProjectAnalysis) -> Html:
         caption="Drift: the same over time, in quarters of each annotator's images in the order decided.",
         n_rows=80,
     )
+    return Html(f"<details><summary>Drift: does anyone change over time?</summary>{shown.text}</details>")
 
 
 def _gold(analysis: ProjectAnalysis) -> Html:
