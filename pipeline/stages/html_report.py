@@ -52,7 +52,6 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
                 "require_js_url": "",
                 "jquery_url": "",
                 "mathjax_url": "",
-                "mermaid_js_url": "",
                 "sanitize_html": False,
             }
         )

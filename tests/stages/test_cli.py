@@ -1,0 +1,70 @@
+"""The root of the command line: help, version, and how errors are told."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import pipeline.commands
+from pipeline import __version__
+from pipeline.cli import COMMANDS, app
+
+
+def test_every_module_of_commands_is_registered_and_every_command_there_is() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(pipeline.commands.__path__)}
+    assert {module for module, _, _ in COMMANDS} == modules
+    shown = CliRunner().invoke(app, ["--help"], terminal_width=200).output
+    for module, function, _ in COMMANDS:
+        assert hasattr(importlib.import_module(f"pipeline.commands.{module}"), function)
+        assert f" {function} " in shown
+
+
+def test_the_help_names_the_stages_in_their_order() -> None:
+    shown = CliRunner().invoke(app, ["--help"], terminal_width=200).output
+    panel = shown[shown.index("The stages, in order") :]
+    stages = ("init", "propose", "assign", "annotate", "analyze", "refine", "evaluate", "report")
+    places = [panel.index(f"│ {stage} ") for stage in stages]
+    assert places == sorted(places)
+
+
+def test_help_and_version_load_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom pipeline.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', sorted({'torch', 'pandas', 'numpy', 'pyarrow', 'papermill', 'sqlalchemy', 'jupyter_client'}"
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "LOADED []" in done.stdout
+    version = CliRunner().invoke(app, ["--version"])
+    assert version.output.strip() == f"multilabelfy {__version__}"
+    assert version.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status", "nowhere"], ["--debug", "status", "nowhere"], ["status", "nowhere", "--debug"]]
+)
+def test_a_foreseen_error_is_one_line_and_two_with_a_traceback_only_in_debug(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *arguments], capture_output=True, text=True, cwd=tmp_path
+    )
+    if "--debug" in arguments:
+        assert done.returncode == 1
+        assert "Traceback" in done.stderr
+        assert "ProjectError" in done.stderr
+        return
+    assert done.returncode == 2
+    assert done.stderr == ("Error: nowhere: no such folder; make a project there with `mlf init nowhere --images …`\n")
+
+
+def test_a_mistyped_command_is_answered_with_the_near_one() -> None:
+    done = CliRunner().invoke(app, ["propos"])
+    assert done.exit_code == 2
+    assert "propose" in done.output
