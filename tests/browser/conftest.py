@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from lab_server import LabServer, chromium_path, launch_chromium, running_lab
 from person import Person, new_name, write_annotation_notebook
 from photographs import make_photograph_project
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from pipeline.assignment.apply import assign_project
 from pipeline.datasets.create import init_project
@@ -31,6 +31,9 @@ from pipeline.toybox import write_toybox
 N_SCENES = 40
 N_PROPOSALS = 20
 VIEWPORT = {"width": 1280, "height": 720}
+#: How long a page may take for what a person asked of it, on a busy machine; nothing here is a measurement.
+PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +65,7 @@ def browser(lab: LabServer) -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Return one browsing context: JupyterLab's own files are fetched once for all tests."""
     opened = browser.new_context(viewport=VIEWPORT)
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     opened.close()
 
