@@ -54,7 +54,7 @@ screenshot: setup system-packages  ## The picture in the README, taken anew
 hub: setup $(PROXY)  ## A JupyterHub for the people of PROJECT=folder (as root: a session's account of its own)
 	$(BIN)/mlf hub $(PROJECT)
 
-soak: setup system-packages  ## Two hundred kills of service, client and database; about an hour
+soak: setup $(PROXY) system-packages  ## Hundreds of kills, hundreds of annotators, fifteen sessions; about an hour and a half
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/soak -s
 
 system-packages:

@@ -37,7 +37,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from widget_link import WidgetLink
+from widget_link import Refused, Unanswered, WidgetLink  # noqa: F401 - the hub tests take it from here
 
 from pipeline.assignment.apply import assign_project, open_project_store
 from pipeline.datasets.create import init_project
@@ -74,16 +74,19 @@ class SessionReport:
     memory_mib: float = 0.0
 
 
-def make_project(folder: Path, n_images: int, annotators: Sequence[str]) -> Project:
+def make_project(
+    folder: Path, n_images: int, annotators: Sequence[str], class_name: str = "class_{}", file_name: str = "{}.jpg"
+) -> Project:
     """Make a project of noise images with proposals, each image assigned to two annotators."""
+    class_names = [class_name.format(f"{i:02d}") for i in range(N_CLASSES)]
     generator = np.random.default_rng(0)
     for number in range(n_images):
-        path = folder / "images" / f"class_{number % N_CLASSES:02d}" / f"{number}.jpg"
+        path = folder / "images" / class_names[number % N_CLASSES] / file_name.format(number)
         path.parent.mkdir(parents=True, exist_ok=True)
         coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC).save(path)
     classes = folder / "classes.json"
-    classes.write_text(json.dumps([f"class_{i:02d}" for i in range(N_CLASSES)]))
+    classes.write_text(json.dumps(class_names))
     project = init_project(folder / "project", folder / "images", classes)
     rows = [
         {
@@ -153,7 +156,7 @@ class Person:
         form = {"username": self.name, "password": password or self.hub.passwords[self.name]}
         return self.client.post("hub/login", data=form, params={"_xsrf": self._token("/hub/")})
 
-    def start_session(self) -> float:
+    def start_session(self, timeout_s: float = 180) -> float:
         """Wait until the person's own server answers; returns the seconds it took."""
         began = time.perf_counter()
         self.client.get(f"hub/spawn/{self.name}")
@@ -162,7 +165,7 @@ class Person:
             self.client.get(f"user/{self.name}/")
             return self.client.get(f"user/{self.name}/api/status").status_code == 200
 
-        _wait_for(is_up, 180, lambda: f"the session of {self.name} did not start")
+        _wait_for(is_up, timeout_s, lambda: f"the session of {self.name} did not start")
         return time.perf_counter() - began
 
     def new_kernel(self) -> str:

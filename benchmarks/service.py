@@ -133,6 +133,8 @@ def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> 
         "annotators": annotators,
         "seconds": seconds,
         "saves": load.n_sent,
+        "acknowledged": len(load.acknowledged),
+        "kept": kept.total(),
         "p50_ms": round(float(p50), 1),
         "p95_ms": round(float(p95), 1),
         "p99_ms": round(float(p99), 1),

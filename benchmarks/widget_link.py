@@ -18,6 +18,10 @@ class Unanswered(Exception):  # noqa: N818 - what a browser would call an unreac
     """The widget did not answer: its kernel, or the way there, is gone."""
 
 
+class Refused(Exception):  # noqa: N818 - as the browser half names it
+    """The widget answered that it cannot now, or will not: `code: message`."""
+
+
 class WidgetLink:
     """The widget of one rendered page.
 
@@ -68,8 +72,8 @@ class WidgetLink:
         ------
         Unanswered
             If no reply comes.
-        RuntimeError
-            If the widget refuses.
+        Refused
+            If the widget answers so.
         """
         if self._socket is None:
             raise Unanswered("not connected")
@@ -90,9 +94,7 @@ class WidgetLink:
                 return await self._reply(request_id)
         except TimeoutError as error:
             raise Unanswered(f"no reply to {kind} within {timeout_s:g} s") from error
-        except Unanswered:
-            raise
-        except RuntimeError:
+        except (Unanswered, Refused):
             raise
         except Exception as error:
             raise Unanswered(str(error)) from error
@@ -116,7 +118,7 @@ class WidgetLink:
             if content.get("id") != request_id:
                 continue
             if not content["ok"]:
-                raise RuntimeError(f"{content['code']}: {content['message']}")
+                raise Refused(f"{content['code']}: {content['message']}")
             return content["result"]
 
 

@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Role
 
-SOURCE_ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hub_fixtures import annotation_page, hub_benchmark, hub_folder, postgres, proxy
+
+__all__ = ["annotation_page", "hub_benchmark", "hub_folder", "postgres", "proxy"]
+
 ANNOTATORS = ("Ada", "ben", "cleo")
-
-
-@pytest.fixture(scope="session")
-def hub_benchmark() -> ModuleType:
-    """Return `benchmarks/hub.py`: what drives a hub there drives it here."""
-    spec = importlib.util.spec_from_file_location("hub_benchmark", SOURCE_ROOT / "benchmarks" / "hub.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["hub_benchmark"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def hub_folder() -> Iterator[Path]:
-    """Return a folder that other accounts may pass through; pytest's own are closed to them."""
-    folder = Path(tempfile.mkdtemp(prefix="mlf-hub-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def proxy(hub_benchmark: ModuleType, hub_folder: Path) -> str:
-    """Return configurable-http-proxy."""
-    try:
-        return hub_benchmark.installed_proxy(hub_folder / "proxy")
-    except (ProjectError, OSError) as error:
-        pytest.skip(f"no configurable-http-proxy: {error}")
 
 
 @pytest.fixture(scope="session")

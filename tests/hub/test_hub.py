@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -46,14 +45,6 @@ def ada(hub_benchmark: ModuleType, running: SimpleNamespace) -> SimpleNamespace:
     person.log_in()
     person.start_session()
     return SimpleNamespace(person=person, kernel=person.new_kernel())
-
-
-@pytest.fixture
-def annotation_page(hub_benchmark: ModuleType) -> None:
-    """Skip where there is nothing for a browser to show."""
-    root = hub_benchmark.SOURCE_ROOT
-    if not (root / "notebooks" / "2_annotate.ipynb").exists() or not (root / "mlf_widgets" / "static").exists():
-        pytest.skip("no notebooks/2_annotate.ipynb, or the browser half of the widgets is not built")
 
 
 def test_a_wrong_password_an_unknown_name_and_no_login_let_nobody_in(
@@ -223,19 +214,3 @@ def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
             assert resumed == report.acknowledged[-1][0]
             assert page.locator(".jp-InputArea, .cm-editor").count() == 0
             browser.close()
-
-
-@pytest.mark.skipif(os.environ.get("MLF_SOAK") != "1", reason="the fifteen sessions are part of `make soak`")
-def test_fifteen_sessions_at_once_lose_and_double_nothing(
-    annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, proxy: str
-) -> None:
-    folder = hub_folder / "fifteen"
-    folder.mkdir(mode=0o711)
-    names = [f"annotator-{i:02d}" for i in range(15)]
-    project = hub_benchmark.make_project(folder, 300, names)
-    people = {name: [Role.ANNOTATORS] for name in names}
-    with hub_benchmark.running_hub(project, people, folder / "hub", proxy) as hub:
-        reports = asyncio.run(hub_benchmark.run_sessions(hub, names[3:], names[:3], 40))
-    assert all(len(report.acknowledged) == 40 for report in reports)
-    assert hub_benchmark.check_store(project, reports) == []
-    hub_benchmark.print_table(reports)

@@ -1,40 +1,60 @@
-"""Two hundred kills; runs with MLF_SOAK=1 alone."""
+"""Two hundred kills on a seeded schedule: of service, client and database, and of every part of a real hub."""
 
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
-
 from killing import KillRun
-from serving import StubHub, assign_small, make_project, start_postgres, with_store
+from serving import PostgresServer, StubHub, assign_small, make_project, with_store
 
 N_KILLS = int(os.environ.get("MLF_SOAK_KILLS", "200"))
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(not os.environ.get("MLF_SOAK"), reason="long; set MLF_SOAK=1 (make soak)"),
-]
+Report = Callable[[str, str], None]
 
 
-@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def test_no_acknowledged_vote_is_lost_in_two_hundred_kills(tmp_path: Path, store: str) -> None:
+@pytest.mark.parametrize("store", ["SQLite", pytest.param("PostgreSQL", marks=pytest.mark.postgres)])
+def test_no_acknowledged_vote_is_lost_in_two_hundred_kills(
+    tmp_path: Path, store: str, request: pytest.FixtureRequest, report: Report
+) -> None:
     project = make_project(tmp_path)
-    server = start_postgres() if store == "postgres" else None
-    if server:
+    server: PostgresServer | None = None
+    if store == "PostgreSQL":
+        server = request.getfixturevalue("postgres")
         project = with_store(project, server.new_database())
         assign_small(project)
-    try:
-        with StubHub() as hub:
-            figures = KillRun(project, hub, N_KILLS, seed=2026, postgres=server).run()
-    finally:
-        if server:
-            server.stop()
-    print(figures)
+    with StubHub() as hub:
+        figures = KillRun(project, hub, N_KILLS, seed=2026, postgres=server).run()
+    report(
+        f"{figures.n_kills} kills of service, clients{', database' if server else ''} ({store})",
+        f"{figures.n_acknowledged} acknowledged, lost {figures.n_lost}, doubled {figures.n_doubled}",
+    )
     assert figures.n_kills == N_KILLS
     assert (figures.n_lost, figures.n_doubled, figures.n_given_up) == (0, 0, 0)
+
+
+@pytest.mark.hub
+@pytest.mark.browser
+@pytest.mark.postgres
+def test_no_acknowledged_vote_is_lost_in_two_hundred_kills_of_a_real_hub(
+    annotation_page: None,
+    hub_benchmark: ModuleType,
+    hub_folder: Path,
+    proxy: str,
+    postgres: PostgresServer,
+    report: Report,
+) -> None:
+    from hub_killing import kill_parts_of_a_hub
+
+    figures = kill_parts_of_a_hub(hub_benchmark, hub_folder / "soak", proxy, postgres, N_KILLS, seed=2026)
+    kinds = ", ".join(f"{n} {target}" for target, n in sorted(figures.kills.items()))
+    waits = ", ".join(f"{t} {median:g}/{longest:g}" for t, (median, longest) in sorted(figures.recovery_s.items()))
+    report(
+        f"{figures.n_kills} kills in a real hub ({kinds})",
+        f"{figures.n_acknowledged} acknowledged, lost {figures.n_lost}, doubled {figures.n_doubled}",
+    )
+    report("until an acknowledgement after a kill, s (median/longest)", waits)
+    assert figures.n_kills == N_KILLS
+    assert (figures.n_lost, figures.n_doubled) == (0, 0)

@@ -1,0 +1,333 @@
+"""A real hub whose parts are killed at seeded random moments, while people work in it.
+
+The people are kernels that run the annotation notebook, spoken to as the browser half does, and a real browser. After
+each kill those whom it hit must get an acknowledgement anew, by themselves; afterwards the store is compared with what
+everyone was told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import psutil
+from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
+from serving import PostgresServer, with_store
+
+from pipeline.assignment.apply import assign_project, open_project_store
+from pipeline.hub.accounts import Role
+from pipeline.hub.launch import PreparedHub
+from pipeline.project import Project
+
+TARGETS = ("kernel", "service", "hub", "browser", "server", "postgres")
+PEOPLE = ("kim", "lou", "max")
+_RECOVERY_S = 90.0
+
+
+@dataclass(frozen=True)
+class HubKillFigures:
+    """What came of it; recovery is the median and the longest wait for an acknowledgement after a kill, in seconds."""
+
+    n_kills: int
+    kills: dict[str, int]
+    n_acknowledged: int
+    n_lost: int
+    n_doubled: int
+    recovery_s: dict[str, tuple[float, float]]
+
+
+class Worker(threading.Thread):
+    """Somebody who works without end; `told` counts acknowledgements."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.person = name
+        self.told: list[Any] = []
+        self.problem = ""
+        self.is_stopping = threading.Event()
+
+    def stop(self) -> None:
+        self.is_stopping.set()
+        self.join(timeout=120)
+
+
+class KernelWorker(Worker):
+    """Speaks to the widget in a kernel of its own; opens the page anew whenever it does not answer."""
+
+    def __init__(self, tools: ModuleType, hub: PreparedHub, name: str) -> None:
+        super().__init__(name)
+        self._tools, self._visitor = tools, tools.Person(hub, name)
+        self._waiting: dict[str, Any] | None = None
+        self._number = 0
+
+    def run(self) -> None:
+        asyncio.run(self._work())
+
+    async def _work(self) -> None:
+        while not self.is_stopping.is_set():
+            link = None
+            try:
+                link = await self._open()
+                info = await link.request("open", 8)
+                while not self.is_stopping.is_set() or self._waiting:
+                    await self._save_one(link, info)
+            except (self._tools.Unanswered, self._tools.Refused, httpx.HTTPError, TimeoutError, OSError) as error:
+                self.problem = f"{type(error).__name__}: {error}"[:500]
+                await asyncio.sleep(0.3)
+            finally:
+                if link is not None:
+                    link.close()
+
+    async def _open(self) -> Any:
+        visitor = self._visitor
+        if visitor.client.get("hub/home").url.path.endswith("/login"):
+            visitor.log_in()
+        visitor.start_session(20)
+        link = self._tools.WidgetLink(visitor.client, self._tools.PAGE.format(name=self.person))
+        await link.open()
+        return link
+
+    async def _save_one(self, link: Any, info: dict[str, Any]) -> None:
+        if self._waiting is None:
+            task = (await link.request("tasks", 8, positions=[self._number % info["progress"]["n_tasks"]]))[0]
+            label = task["proposals"][self._number % len(task["proposals"])]["class_index"]
+            self._waiting = self._tools.vote_message(info, task, label, f"{uuid.uuid4().hex}")
+            self._number += 1
+        try:
+            (result,) = await link.request("save", 8, events=[self._waiting])
+        except self._tools.Refused as error:  # the service is away: the same is sent again
+            self.problem = str(error)[:500]
+            await asyncio.sleep(0.3)
+            return
+        if result["seq"] is not None:
+            self.told.append(self._waiting["event_id"])
+        elif result["is_final"]:
+            raise AssertionError(result["error"])
+        else:
+            raise self._tools.Unanswered(result["error"])
+        self._waiting = None
+
+
+class BrowserWorker(Worker):
+    """Ticks labels in Chromium, each once; `told` holds (image, class) of those that the page showed as saved."""
+
+    def __init__(self, tools: ModuleType, hub: PreparedHub, name: str, profile: Path) -> None:
+        super().__init__(name)
+        self._tools, self._hub, self._profile = tools, hub, profile
+
+    def run(self) -> None:
+        with sync_playwright() as playwright:
+            while not self.is_stopping.is_set():
+                context = None
+                try:
+                    context = self._launch(playwright)
+                    page = context.pages[0]
+                    self._enter(page)
+                    while not self.is_stopping.is_set():
+                        self._tick_one(page)
+                except Error as error:  # the browser was killed, or a page that is reloading forgot its elements
+                    self.problem = str(error)[:500]
+                finally:
+                    if context is not None:
+                        _close(context)
+
+    def _launch(self, playwright: Any) -> BrowserContext:
+        (self._profile / "SingletonLock").unlink(missing_ok=True)  # of the one that was killed
+        context: BrowserContext = playwright.chromium.launch_persistent_context(
+            str(self._profile), executable_path=self._tools._chromium(), args=self._tools.CHROMIUM_ARGUMENTS
+        )
+        context.set_default_timeout(30_000)
+        return context
+
+    def _enter(self, page: Page) -> None:
+        page.goto(self._hub.url)
+        if page.get_by_label("Username").count():
+            page.get_by_label("Username").fill(self.person)
+            page.get_by_label("Password").fill(self._hub.passwords[self.person])
+            page.keyboard.press("Enter")
+
+    def _tick_one(self, page: Page) -> None:
+        """Tick the first free box among the five shown, or go on; then wait until it says saved."""
+        page.locator('[data-mlf="annotator"][data-ready="true"]').wait_for(timeout=60_000)
+        root = page.locator('[data-mlf="annotator"]')
+        free = root.locator("input[type=checkbox][data-class-id]:not(:checked)")
+        image = root.get_attribute("data-image-id")
+        if free.count() == 0:
+            root.locator('[data-mlf-action="next"]').first.click()
+            page.locator(f'[data-mlf="annotator"][data-ready="true"]:not([data-image-id="{image}"])').wait_for()
+            return
+        label = int(free.first.get_attribute("data-class-id") or -1)
+        root.locator(f'input[type=checkbox][data-class-id="{label}"]').first.check()
+        page.locator('[data-mlf="annotator"][data-saved="saved"]').wait_for(timeout=60_000)
+        box = page.locator(f'[data-mlf="annotator"][data-image-id="{image}"] input[data-class-id="{label}"]')
+        if box.count() and box.first.is_checked():
+            self.told.append((self._tools._image_number(image), label))
+
+
+class HubKillRun:
+    """One run of kills on a seeded schedule in a running hub.
+
+    Parameters
+    ----------
+    tools
+        `benchmarks/hub.py`.
+    hub, project
+        The hub, started below a keeper, and its project.
+    kernels, browser
+        Names of those who work in kernels, and in a browser.
+    postgres
+        The server of the project's store, where it is one.
+    """
+
+    def __init__(
+        self,
+        tools: ModuleType,
+        hub: PreparedHub,
+        project: Project,
+        kernels: Sequence[str],
+        browser: str,
+        *,
+        n_kills: int,
+        seed: int,
+        profile: Path,
+        postgres: PostgresServer | None = None,
+    ) -> None:
+        self._tools, self._hub, self._project = tools, hub, project
+        self._kernels = [KernelWorker(tools, hub, name) for name in kernels]
+        self._browser = BrowserWorker(tools, hub, browser, profile)
+        self._n_kills, self._postgres = n_kills, postgres
+        self._random = random.Random(seed)
+        self._profile = profile
+
+    @property
+    def _workers(self) -> list[Worker]:
+        return [*self._kernels, self._browser]
+
+    def run(self) -> HubKillFigures:
+        """Kill, wait until everyone hit has resumed, and compare."""
+        targets = [t for t in TARGETS if t != "postgres" or self._postgres]
+        kills: Counter[str] = Counter()
+        waits: dict[str, list[float]] = defaultdict(list)
+        for worker in self._workers:
+            worker.start()
+        try:
+            self._wait_for(self._workers, "start")
+            for number in range(self._n_kills):
+                time.sleep(self._random.random() * 0.5)
+                target = targets[number] if number < len(targets) else self._random.choice(targets)
+                began = time.monotonic()
+                hit = self._kill(target)
+                self._wait_for(hit, target)
+                waits[target].append(time.monotonic() - began)
+                print(f"kill {number + 1} of {self._n_kills}: {target}, {waits[target][-1]:.1f} s", flush=True)
+                kills[target] += 1
+            self._wait_for(self._workers, "end")
+        finally:
+            for worker in self._workers:
+                worker.is_stopping.set()
+            for worker in self._workers:
+                worker.stop()
+        n_lost, n_doubled = self._compare()
+        return HubKillFigures(
+            n_kills=kills.total(),
+            kills=dict(kills),
+            n_acknowledged=sum(len(worker.told) for worker in self._workers),
+            n_lost=n_lost,
+            n_doubled=n_doubled,
+            recovery_s={t: (round(sorted(w)[len(w) // 2], 1), round(max(w), 1)) for t, w in waits.items()},
+        )
+
+    def _kill(self, target: str) -> list[Worker]:
+        """Kill one part; returns who works with it."""
+        home = f"{self._hub.state}/homes/"
+        if target == "browser":
+            _kill_all(lambda p: f"--user-data-dir={self._profile}" in p.cmdline() and "--type=" not in str(p.cmdline()))
+            return [self._browser]
+        if target in {"kernel", "server"}:
+            worker = self._random.choice(self._workers)
+            word = "ipykernel" if target == "kernel" else "jupyterhub"
+            _kill_all(lambda p: p.environ().get("HOME") == home + worker.person and word in " ".join(p.cmdline()))
+            return [worker]
+        if target == "postgres":
+            assert self._postgres is not None
+            self._postgres.kill()
+            self._postgres.start()
+        elif target == "hub":
+            os.kill(int((self._hub.state / "private" / "hub.pid").read_text()), signal.SIGKILL)
+        else:
+            root = str(self._project.root.resolve())
+            _kill_all(lambda p: p.cmdline()[-1:] == [root] and p.cmdline()[1:2] == ["-c"])
+        return self._workers
+
+    def _wait_for(self, workers: Sequence[Worker], why: str) -> None:
+        """Wait until each has been told of two more decisions: the first may have been on its way before the kill."""
+        before = {worker: len(worker.told) for worker in workers}
+        deadline = time.monotonic() + _RECOVERY_S
+        while not all(len(worker.told) >= n + 2 for worker, n in before.items()):
+            dead = [worker.person for worker in workers if not worker.is_alive()]
+            if dead or time.monotonic() > deadline:
+                stuck = {w.person: w.problem for w, n in before.items() if len(w.told) < n + 2}
+                raise TimeoutError(f"{why}: not resumed within {_RECOVERY_S:.0f} s: {stuck}; ended: {dead}")
+            time.sleep(0.02)
+
+    def _compare(self) -> tuple[int, int]:
+        store = open_project_store(self._project)
+        events = [event for event in store.iter_events() if event.kind == "vote"]
+        store.close()
+        ids = Counter(event.event_id for event in events)
+        pairs = Counter(
+            (e.image_index, e.payload["class_index"]) for e in events if e.annotator == self._browser.person
+        )
+        lost = sum(event_id not in ids for worker in self._kernels for event_id in worker.told)
+        lost += sum(pair not in pairs for pair in self._browser.told)
+        doubled = sum(n > 1 for n in ids.values()) + sum(pairs[pair] > 1 for pair in set(self._browser.told))
+        return lost, doubled
+
+
+def kill_parts_of_a_hub(
+    tools: ModuleType, folder: Path, proxy: str, postgres: PostgresServer, n_kills: int, seed: int
+) -> HubKillFigures:
+    """Start a hub whose store is PostgreSQL, let three people work, one in a browser, and kill."""
+    folder.mkdir(mode=0o711)
+    project = with_store(tools.make_project(folder, 60, PEOPLE), postgres.new_database())
+    assign_project(project, PEOPLE, 2)
+    people = {name: [Role.ANNOTATORS] for name in PEOPLE}
+    with tools.running_hub(project, people, folder / "hub", proxy) as hub:
+        return HubKillRun(
+            tools,
+            hub,
+            project,
+            PEOPLE[:2],
+            PEOPLE[2],
+            n_kills=n_kills,
+            seed=seed,
+            profile=folder / "profile",
+            postgres=postgres,
+        ).run()
+
+
+def _kill_all(is_meant: Callable[[psutil.Process], bool]) -> None:
+    for process in psutil.process_iter():
+        try:
+            if is_meant(process):
+                process.kill()
+        except (psutil.Error, OSError):
+            continue
+
+
+def _close(context: BrowserContext) -> None:
+    with contextlib.suppress(Error):
+        context.close()

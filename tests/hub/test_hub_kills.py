@@ -1,0 +1,27 @@
+"""Kills of every part of a real hub while people work in it, one of each; `make soak` runs two hundred."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
+
+from hub_killing import TARGETS, kill_parts_of_a_hub
+from serving import PostgresServer
+
+pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.postgres]
+
+
+def test_every_part_is_killed_once_and_everyone_resumes_by_themselves(
+    annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, proxy: str, postgres: PostgresServer
+) -> None:
+    figures = kill_parts_of_a_hub(hub_benchmark, hub_folder / "kills", proxy, postgres, len(TARGETS), seed=11)
+    print(figures)
+    assert set(figures.kills) == set(TARGETS)
+    assert figures.n_acknowledged > 30
+    assert (figures.n_lost, figures.n_doubled) == (0, 0)

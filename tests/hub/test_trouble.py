@@ -1,0 +1,218 @@
+"""A browser in a real hub whose disk fills up and turns read-only, and in which every name tries to run as script."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from pipeline.assignment.apply import assign_project, open_project_store
+from pipeline.hub.accounts import Role
+from pipeline.project import open_project
+from pipeline.settings import write_settings
+
+pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow]
+
+#: Whoever runs this as script leaves a mark in the page.
+NASTY = "<img src=x onerror=window.pwned=1>"
+EVA = f"eva {NASTY}"
+RESEARCHER = "maria"
+
+
+@pytest.fixture(scope="module")
+def small_disk(hub_folder: Path) -> Iterator[Path]:
+    folder = hub_folder / "small disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"this machine lets nobody mount: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def place(
+    annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, small_disk: Path, proxy: str
+) -> Iterator[SimpleNamespace]:
+    """Return a hub whose store lies on a disk of three megabytes, and whose names are all markup."""
+    folder = hub_folder / "trouble"
+    folder.mkdir(mode=0o711)
+    names = [EVA, "ben"]
+    project = hub_benchmark.make_project(folder, 12, names, class_name=f"{NASTY} {{}}", file_name=f"{NASTY} {{}}.jpg")
+    settings = project.settings.with_changes("store", url=f"sqlite:///{small_disk / 'store.sqlite'}")
+    write_settings(settings.with_changes("project", name=NASTY), project.root / "mlf.toml")
+    project = open_project(project.root)
+    assign_project(project, names, 2)
+    project.reports_dir.mkdir(exist_ok=True)
+    (project.reports_dir / "findings.html").write_text(f"<h1>{NASTY}</h1><script>window.pwned = 1</script>")
+    people = {name: [Role.ANNOTATORS] for name in names} | {RESEARCHER: [Role.RESEARCHERS], "tom": [Role.REVIEWERS]}
+    with hub_benchmark.running_hub(project, people, folder / "hub", proxy) as hub:
+        yield SimpleNamespace(hub=hub, project=project, disk=small_disk)
+
+
+@pytest.fixture(scope="module")
+def browser(hub_benchmark: ModuleType) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=hub_benchmark._chromium(), args=hub_benchmark.CHROMIUM_ARGUMENTS
+        )
+        yield launched
+        launched.close()
+
+
+def log_in(browser: Browser, place: SimpleNamespace, name: str, **context: object) -> Page:
+    page = browser.new_context(viewport={"width": 1366, "height": 800}, **context).new_page()
+    page.set_default_timeout(60_000)
+    page.goto(place.hub.url)
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(place.hub.passwords[name])
+    page.keyboard.press("Enter")
+    return page
+
+
+@pytest.fixture(scope="module")
+def eva(browser: Browser, place: SimpleNamespace) -> Page:
+    page = log_in(browser, place, EVA)
+    page.locator('[data-mlf="annotator"][data-ready="true"]').wait_for()
+    return page
+
+
+def nothing_ran(page: Page) -> bool:
+    return all(frame.evaluate("() => window.pwned") is None for frame in page.frames)
+
+
+def tick(page: Page, number: int) -> None:
+    """Click the label at a place among the five shown."""
+    page.locator("input[type=checkbox][data-class-id]").nth(number).click()
+
+
+def expect_saved(page: Page, word: str) -> None:
+    expect(page.locator('[data-mlf="annotator"]')).to_have_attribute("data-saved", word, timeout=60_000)
+
+
+def kept_votes(place: SimpleNamespace) -> list[str]:
+    store = open_project_store(place.project)
+    votes = [event.payload["vote"] for event in store.iter_events() if event.kind == "vote"]
+    store.close()
+    return votes
+
+
+def test_names_and_comments_are_shown_as_they_are_and_never_run(eva: Page, place: SimpleNamespace) -> None:
+    expect(eva.locator('[data-mlf="annotator"]')).to_contain_text(f"eva {NASTY}")
+    expect(eva.locator('[data-mlf="annotator"]')).to_contain_text(f"{NASTY} ")
+    eva.get_by_placeholder("Comment").fill(f"{NASTY}<script>window.pwned = 1</script>")
+    eva.get_by_placeholder("Comment").blur()
+    expect_saved(eva, "saved")
+    eva.reload()
+    eva.locator('[data-mlf="annotator"][data-ready="true"]').wait_for()
+    expect(eva.get_by_placeholder("Comment")).to_have_value(f"{NASTY}<script>window.pwned = 1</script>")
+    assert nothing_ran(eva)
+    eva.context.new_page().goto(f"{place.hub.url}hub/home")
+    assert all(nothing_ran(page) for page in eva.context.pages)
+    eva.context.pages[-1].close()
+
+
+def test_a_full_disk_shows_in_the_widget_and_what_was_ticked_is_saved_once_there_is_room(
+    eva: Page, place: SimpleNamespace
+) -> None:
+    before = len(kept_votes(place))
+    filler = place.disk / "filler"
+    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:  # noqa: PT012
+        while True:
+            file.write(b"x" * 4096)
+    n_ticks = 0
+    # The database's own files have some room left; it takes a while until a commit needs a new page.
+    while eva.locator('[data-mlf="annotator"]').get_attribute("data-saved") != "offline":
+        assert n_ticks < 400
+        tick(eva, n_ticks % 5)
+        n_ticks += 1
+        expect(eva.locator('[data-mlf="annotator"]')).not_to_have_attribute("data-saved", "saving", timeout=60_000)
+    expect(eva.locator('[data-mlf="annotator"]')).to_contain_text("kept on this machine")
+    tick(eva, 0)
+    filler.unlink()
+    expect_saved(eva, "saved")
+    assert len(kept_votes(place)) == before + n_ticks + 1
+
+
+def test_a_read_only_database_shows_in_the_widget_and_recovers_without_a_restart(
+    eva: Page, place: SimpleNamespace
+) -> None:
+    before = len(kept_votes(place))
+    store = place.project.store_url.removeprefix("sqlite:///")
+    subprocess.run(["mount", "-o", "remount,ro", str(place.disk)], check=True)
+    try:
+        tick(eva, 1)
+        expect_saved(eva, "offline")
+        tick(eva, 2)
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw,size=3m", str(place.disk)], check=True)
+    expect_saved(eva, "saved")
+    assert Path(store).exists()
+    assert len(kept_votes(place)) == before + 2
+
+
+def test_two_tabs_of_one_account_an_hour_and_a_day_apart_agree(
+    browser: Browser, eva: Page, place: SimpleNamespace
+) -> None:
+    """The second browser lives on the other side of the date line, and its clock is an hour fast."""
+    other = browser.new_context(timezone_id="Pacific/Auckland", storage_state=eva.context.storage_state()).new_page()
+    other.add_init_script("{ const now = Date.now; Date.now = () => now() + 3600e3; }")
+    other.goto(eva.url)
+    other.locator('[data-mlf="annotator"][data-ready="true"]').wait_for(timeout=60_000)
+    boxes = [page.locator("input[type=checkbox][data-class-id]").nth(4) for page in (eva, other)]
+    was = boxes[0].is_checked()
+    expect(boxes[1]).to_be_checked(checked=was)
+    boxes[0].click()
+    expect(boxes[1]).to_be_checked(checked=not was)
+    expect_saved(eva, "saved")
+    boxes[1].click()
+    expect(boxes[0]).to_be_checked(checked=was)
+    expect_saved(other, "saved")
+    other.context.close()
+
+
+def test_the_board_is_live_for_a_researcher_and_names_do_not_run(
+    browser: Browser, eva: Page, place: SimpleNamespace
+) -> None:
+    page = log_in(browser, place, RESEARCHER)
+    page.get_by_text("progress.ipynb").first.dblclick()
+    page.locator(".jp-Notebook").wait_for()
+    page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    board = page.locator('[data-mlf="board"]')
+    row = board.get_by_role("row").filter(has_text=f"eva {NASTY}")
+    row.wait_for()
+    done = row.get_by_role("cell").nth(1)
+    before = int(done.inner_text())
+    eva.locator('[data-mlf-action="next"]').first.click()
+    eva.locator('[data-mlf="annotator"][data-ready="true"]').wait_for()
+    if not eva.locator("input[type=checkbox][data-class-id]").first.is_checked():
+        tick(eva, 0)
+    expect_saved(eva, "saved")
+    expect(done).to_have_text(str(before + 1), timeout=30_000)
+    assert nothing_ran(page)
+    page.context.close()
+
+
+def test_a_reviewer_reads_reports_in_which_nothing_runs(browser: Browser, place: SimpleNamespace) -> None:
+    page = log_in(browser, place, "tom")
+    page.get_by_role("link", name="findings").click()
+    expect(page.get_by_role("heading")).to_be_visible()
+    assert nothing_ran(page)
+    page.context.close()
+
+
+def test_nothing_in_the_services_log_is_markup(place: SimpleNamespace) -> None:
+    log = (place.hub.state / "private" / "hub.log").read_text()
+    lines = [line for line in log.splitlines() if line.startswith('{"time"')]
+    assert any("eva" in line for line in lines)
+    assert not [line for line in lines if "<" in line]
+    assert all(isinstance(json.loads(line), dict) for line in lines)
