@@ -299,6 +299,7 @@ def _summary(
         "multi_label_interval_95": [stages["refinement"]["low"], stages["refinement"]["high"]],
         "n_refined_images": int(votes.refinement_sessions["image"].nunique()),
         "n_refinement_tasks_open": n_open,
+        "median_refinement_ms": _median(votes.refinement_sessions["active_ms"]),
         "n_changed_by_refinement": len(settlement.changed),
         "n_labels_added": len(np.setdiff1d(keys[1], keys[0], assume_unique=True)),
         "n_labels_removed": len(np.setdiff1d(keys[0], keys[1], assume_unique=True)),
@@ -317,6 +318,10 @@ def _summary(
         "refiners": list(votes.refiners),
         "simulated_annotators": [name for name in people if name in votes.simulated],
     }
+
+
+def _median(values: pd.Series) -> float | None:
+    return float(values.median()) if len(values) else None
 
 
 def _write(project: Project, settlement: Settlement) -> None:

@@ -13,11 +13,12 @@ from pipeline.project import Project
 from pipeline.refinement.exporting import explain_empty
 from pipeline.refinement.settling import Settlement
 from pipeline.reports.figures import figure
-from pipeline.reports.formats import count, number, percent, person, text
+from pipeline.reports.formats import count, number, percent, person, seconds, text
 from pipeline.reports.frames import frame_table, paragraph, sentences, simulation_notice
 from pipeline.reports.gallery import class_list, gallery, sample
 from pipeline.reports.headlines import residual_line, settle_headline
 from pipeline.reports.html import Html, table
+from pipeline.selection import RefinementCost
 
 _STAGES = {"original": "original labels", "annotation": "annotation alone", "refinement": "after refinement"}
 _SOURCES = {
@@ -132,7 +133,15 @@ def whether_to_go_on(settlement: Settlement) -> Html:
         f"Wrong labels expected to remain if the {len(settlement.ranking):,} images not refined yet were refined too, "
         "the most worthwhile first; an estimate by the consensus model.",
     )
-    return Html(f"<p><strong>{text(settlement.advice)}</strong></p>{drawn.text}")
+    cost, sessions = RefinementCost(), settlement.votes.refinement_sessions
+    assumed = (
+        f"The estimate takes {cost.seconds_per_image:g} s for an image and {cost.seconds_per_label:g} s for each of its "
+        f"doubtful labels, and refiners to be right {cost.accuracy:.0%} of the time."
+    )
+    if len(sessions):
+        median = seconds(float(sessions["active_ms"].median()))
+        assumed += f" Those who refined {len(sessions):,} images so far took a median of {median} on each."
+    return Html(f"<p><strong>{text(settlement.advice)}</strong></p>{drawn.text}{paragraph(assumed).text}")
 
 
 def reliability(settlement: Settlement) -> Html:
