@@ -135,8 +135,8 @@ def whether_to_go_on(settlement: Settlement) -> Html:
     )
     cost, sessions = RefinementCost(), settlement.votes.refinement_sessions
     assumed = (
-        f"The estimate takes {cost.seconds_per_image:g} s for an image and {cost.seconds_per_label:g} s for each of its "
-        f"doubtful labels, and refiners to be right {cost.accuracy:.0%} of the time."
+        f"The estimate takes {cost.seconds_per_image:g} s for an image and {cost.seconds_per_label:g} s for each "
+        f"doubtful label of it, and refiners to be right {cost.accuracy:.0%} of the time."
     )
     if len(sessions):
         median = seconds(float(sessions["active_ms"].median()))
