@@ -120,8 +120,11 @@ export class FakeKernel {
         ({ kind, payload }) =>
           (kind === "vote" && payload.class_index === class_index) || (kind === "none" && payload.value),
       );
-      if (last?.kind === "vote" && last.payload.vote !== "clear") votes[class_index] = last.payload.vote as Vote;
-      const marked = counted.findLast(({ kind, payload }) => kind === "region" && payload.class_index === class_index);
+      if (last?.kind === "vote" && last.payload.vote !== "clear")
+        votes[class_index] = last.payload.vote as Vote;
+      const marked = counted.findLast(
+        ({ kind, payload }) => kind === "region" && payload.class_index === class_index,
+      );
       if (marked?.payload.regions?.length) regions[class_index] = marked.payload.regions;
     }
     const noneOrYes = counted.findLast(
@@ -165,7 +168,8 @@ export class FakeKernel {
     return {
       n_tasks: this.n_tasks,
       n_done: states.filter(isDone).length,
-      n_unsure: states.filter((state) => state.unsure || Object.values(state.votes).includes("unsure")).length,
+      n_unsure: states.filter((state) => state.unsure || Object.values(state.votes).includes("unsure"))
+        .length,
       n_commented: states.filter(({ comment }) => comment !== "").length,
     };
   }
@@ -212,7 +216,10 @@ export class FakeKernel {
         return { result: this.find(params), buffers: [] };
       case "image":
       case "example":
-        return { result: { media_type: "image/jpeg", width_px: 640, height_px: 480 }, buffers: [bytes("pixels")] };
+        return {
+          result: { media_type: "image/jpeg", width_px: 640, height_px: 480 },
+          buffers: [bytes("pixels")],
+        };
       case "sprite": {
         const indices = params.class_indices as number[];
         const n_examples = this.options.n_examples ?? 10;
@@ -243,7 +250,8 @@ export class FakeKernel {
   private save(events: AnnotationEvent[]): SaveResult[] {
     return events.map((event) => {
       const { event_id } = event;
-      if (this.fault === "refuse_saves") return { event_id, seq: null, error: "not your task", is_final: true };
+      if (this.fault === "refuse_saves")
+        return { event_id, seq: null, error: "not your task", is_final: true };
       const known = this.log.find((logged) => logged.event.event_id === event_id);
       const seq = known?.seq ?? this.last_seq + 1;
       if (known === undefined) this.log.push({ event: structuredClone(event), seq });
@@ -260,7 +268,8 @@ export class FakeKernel {
       if (which === "unsure") return state.unsure || Object.values(state.votes).includes("unsure");
       return true;
     };
-    for (let at = start as number; at >= 0 && at < this.n_tasks; at += step as number) if (passes(at)) return at;
+    for (let at = start as number; at >= 0 && at < this.n_tasks; at += step as number)
+      if (passes(at)) return at;
     return null;
   }
 
