@@ -18,7 +18,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,9 +194,9 @@ def browser_pid() -> int:
     )
 
 
-def measure(project: Project, n_images: int, home: Path) -> tuple[list[Measurement], dict[str, float]]:
+def measure(project: Project, n_images: int, n_steps: int, home: Path) -> tuple[list[Measurement], dict[str, float]]:
     """Drive the widget; returns the waits and the other figures."""
-    random_numbers = random.Random(SEED).sample(range(2, n_images + 1), min(40, n_images - 1))
+    random_numbers = random.Random(SEED).sample(range(2, n_images + 1), max(10, n_steps // 5))
     with running_lab(home) as lab, sync_playwright() as playwright:
         browser = launch_chromium(playwright)
         page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
@@ -206,7 +206,6 @@ def measure(project: Project, n_images: int, home: Path) -> tuple[list[Measureme
             walk = Walk(page)
             measurements = [walk.jump("jump, cold", random_numbers, LOOK_S)]
             walk.jump("back to the first", [1], LOOK_S)
-            n_steps = min(200, n_images - 50)
             before = traffic.received
             measurements.append(walk.walk("forward", _same("ArrowRight"), n_steps, LOOK_S))
             figures["received for one image on the way, kB"] = (traffic.received - before) / n_steps / 1000
@@ -249,28 +248,23 @@ def _same(key: str) -> Iterator[str]:
         yield key
 
 
-def _quietly(action: Callable[[], Project]) -> Project:
-    """Run without progress bars."""
-    os.environ["TQDM_DISABLE"] = "1"
-    return action()
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=400, help="photographs in the project, at least 250")
+    parser.add_argument("--images", type=int, default=400, help="photographs in the project")
+    parser.add_argument("--steps", type=int, default=200, help="images gone forward; half as many backward")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     options = parser.parse_args()
+    if options.images < options.steps + 50:
+        parser.error("--images must be at least 50 more than --steps: going forward must not reach the end")
     if not PHOTOGRAPHS.is_dir():
         sys.exit(f"no photographs at {PHOTOGRAPHS}; set MLF_SHARED_DATA to the folder that holds imagenet_samples")
     if not chromium_path().exists():
         sys.exit(f"no Chromium at {chromium_path()}; install it, or set MLF_CHROMIUM to where it is")
     with tempfile.TemporaryDirectory(prefix="mlf-widget-") as temporary:
         folder = Path(temporary)
-        project = _quietly(
-            lambda: make_photograph_project(folder / "data", PHOTOGRAPHS, options.images, ["ada"], n_examples=10)
-        )
-        measurements, figures = measure(project, options.images, folder / "lab")
+        project = make_photograph_project(folder / "data", PHOTOGRAPHS, options.images, ["ada"], n_examples=10)
+        measurements, figures = measure(project, options.images, options.steps, folder / "lab")
     print_report(measurements, figures)
     if options.json:
         content = {"waits_ms": {m.name: m.waits_ms for m in measurements}, "figures": figures}
