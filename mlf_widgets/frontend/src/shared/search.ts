@@ -3,37 +3,56 @@
 import type { ClassColumns } from "./messages.ts";
 
 const COMBINING_MARKS = /\p{M}/gu;
+const BETWEEN_WORDS = /[-(\n]/g;
 
 function plain(text: string): string {
   return text.normalize("NFKD").replace(COMBINING_MARKS, "").toLowerCase();
+}
+
+/** A text in which each word begins after a space, the first too: where words begin is then one native search. */
+function spaced(text: string): string {
+  return ` ${text.replace(BETWEEN_WORDS, " ")}`;
+}
+
+interface Hit {
+  index: number;
+  score: number;
 }
 
 export class ClassSearch {
   private readonly names: string[];
   private readonly synonyms: string[];
   private readonly definitions: string[];
+  private readonly keys: string[];
 
-  constructor(private readonly classes: ClassColumns) {
-    this.names = classes.names.map(plain);
-    this.synonyms = classes.synonyms.map((words) => (words.length === 0 ? "" : plain(words.join("\n"))));
-    this.definitions = classes.definitions.map(plain);
+  constructor(classes: ClassColumns) {
+    this.names = classes.names.map((name) => spaced(plain(name)));
+    this.synonyms = classes.synonyms.map((words) =>
+      words.length === 0 ? "" : spaced(plain(words.join("\n"))),
+    );
+    this.definitions = classes.definitions.map((text) => spaced(plain(text)));
+    this.keys = classes.keys.map((key) => key.toLowerCase());
   }
 
   /** Class indices, the best first: by name, then synonym, then key, then definition. Every word typed must occur. */
   find(query: string, limit = 40): number[] {
-    const whole = plain(query.trim());
-    if (whole === "") return [];
-    const words = whole.split(/\s+/);
-    const hits: { index: number; score: number }[] = [];
+    const typed = plain(query.trim());
+    if (typed === "") return [];
+    const whole = spaced(typed);
+    const words = typed.split(/\s+/).map(spaced);
+    const best: Hit[] = [];
     for (let index = 0; index < this.names.length; index++) {
-      const score = this.score(index, whole, words);
-      if (score > 0) hits.push({ index, score });
+      const score = this.score(index, typed, whole, words);
+      const worst = best.length < limit ? 0 : (best[best.length - 1]?.score ?? 0);
+      if (score > worst) {
+        if (best.length === limit) best.pop();
+        best.splice(placeOf(best, score), 0, { index, score });
+      }
     }
-    hits.sort((a, b) => b.score - a.score || a.index - b.index);
-    return hits.slice(0, limit).map((hit) => hit.index);
+    return best.map((hit) => hit.index);
   }
 
-  private score(index: number, whole: string, words: string[]): number {
+  private score(index: number, typed: string, whole: string, words: string[]): number {
     const name = this.names[index] ?? "";
     const synonyms = this.synonyms[index] ?? "";
     const brevity = 1 / (1 + name.length);
@@ -42,28 +61,36 @@ export class ClassSearch {
     if (inName > 0) return 60 + 10 * inName + brevity;
     const inSynonyms = place(synonyms, whole);
     if (inSynonyms > 0) return 40 + 5 * inSynonyms + brevity;
-    if ((this.classes.keys[index] ?? "").toLowerCase() === whole) return 95;
+    if (this.keys[index] === typed) return 95;
+    const definition = this.definitions[index] ?? "";
     let score = 10;
     for (const word of words) {
-      if (name.includes(word)) score += 6;
-      else if (synonyms.includes(word)) score += 4;
-      else if (place(this.definitions[index] ?? "", word) > 1) score += 2;
-      else if (this.definitions[index]?.includes(word)) score += 1;
+      const inside = word.slice(1);
+      if (name.includes(inside)) score += 6;
+      else if (synonyms.includes(inside)) score += 4;
+      else if (definition.includes(word)) score += 2;
+      else if (definition.includes(inside)) score += 1;
       else return 0;
     }
     return score / words.length + brevity;
   }
 }
 
+/** Where a hit of this score comes among others, the best first; after those of the same score. */
+function placeOf(hits: readonly Hit[], score: number): number {
+  let low = 0;
+  let high = hits.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((hits[middle]?.score ?? 0) >= score) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** 3: starts with it; 2: a word starts with it; 1: holds it; 0: does not. */
 function place(text: string, sought: string): 0 | 1 | 2 | 3 {
-  let at = text.indexOf(sought);
-  if (at < 0) return 0;
-  if (at === 0) return 3;
-  while (at > 0) {
-    const before = text.charCodeAt(at - 1);
-    if (before === 32 || before === 10 || before === 45 || before === 40) return 2;
-    at = text.indexOf(sought, at + 1);
-  }
-  return 1;
+  if (!text.includes(sought.slice(1))) return 0;
+  if (text.startsWith(sought)) return 3;
+  return text.includes(sought) ? 2 : 1;
 }
