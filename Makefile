@@ -48,7 +48,6 @@ bench-hub: setup $(PROXY) system-packages  ## Fifteen sessions in a real Jupyter
 bench-widget: setup system-packages  ## From key press to the next image painted, in JupyterLab in Chromium
 	$(BIN)/python benchmarks/widget.py
 	$(BIN)/python benchmarks/class_search.py
-	$(BIN)/python benchmarks/session_open.py
 	$(BIN)/python benchmarks/class_search.py
 
 screenshot: setup system-packages  ## The picture in the README, taken anew
