@@ -38,17 +38,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 1_281_167])
     parser.add_argument("--proposals", type=int, default=20)
     parser.add_argument("--annotators-per-image", type=int, default=2)
-    parser.add_argument("--file", action="store_true", help="through a Parquet file and `mlf disagreement` as well")
+    parser.add_argument("--file", action="store_true", help="through a Parquet file and the shell's commands instead")
     options = parser.parse_args()
     for n_images in options.images:
         size = (n_images, options.proposals, options.annotators_per_image)
         print(f"{n_images:,} images × {size[1]} proposals × {size[2]} annotators = {np.prod(size):,} simulated votes")
+        if options.file:
+            run_on_file(size)
+            continue
         for name in STEPS:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 seconds, peak, said = pool.apply(run_step, (name, size))
             print(f"  {name:14s} {seconds:6.1f} s, peak {peak:6,.0f} MB: {said}")
-        if options.file:
-            run_on_file(size)
 
 
 def run_step(name: str, size: tuple[int, int, int]) -> tuple[float, float, str]:

@@ -32,8 +32,8 @@ from pipeline.consensus import fit_dawid_skene, majority, match_original, weight
 from pipeline.consensus.calibration import expected_calibration_error, f1_interval, reliability, score_labels
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
+from pipeline.known_answers import read_known_table
 from pipeline.raters import read_final_labels, read_raters, read_scores
-from pipeline.vote_tables import read_known_table
 from pipeline.votes import UNSURE, YES, VoteArrays
 
 LIMIT = DEFAULT_THRESHOLD[Method.DAWID_SKENE]

@@ -24,11 +24,17 @@ def aggregate(
     out: Annotated[Path, typer.Option(help="Folder for labels.parquet and annotators.csv.")],
     method: Annotated[MethodName, typer.Option(help="How votes become one answer.")] = MethodName.DAWID_SKENE,
     gold: Annotated[
-        Path | None, typer.Option(help="Known answers (image, class, label): they stand, and anchor Dawid-Skene.")
+        Path | None,
+        typer.Option(
+            help="Known answers: image, class and label (yes or no); or, without label, every class that applies to an "
+            "image. They stand, and anchor Dawid-Skene."
+        ),
     ] = None,
     original: Annotated[
         Path | None,
-        typer.Option(help="Original labels (image, class), one an image: evidence for Dawid-Skene."),
+        typer.Option(
+            help="Original labels (image, class), one an image: evidence for Dawid-Skene where people are unsure."
+        ),
     ] = None,
     threshold: Annotated[
         float | None,
@@ -42,15 +48,18 @@ def aggregate(
 
     Example: mlf aggregate votes.csv --method dawid-skene --out consensus
     """
-    from pipeline.consensus import Method, match_gold, match_original, reach_consensus
-    from pipeline.vote_tables import read_known_table, read_votes, write_consensus
+    from pipeline.consensus import Method, reach_consensus
+    from pipeline.known_answers import read_gold_answers, read_original_labels
+    from pipeline.vote_tables import read_votes, write_consensus
 
     arrays = read_votes(votes)
+    answers = None if gold is None else read_gold_answers(gold, arrays)
+    originals = None if original is None else read_original_labels(original, arrays)
     consensus = reach_consensus(
         arrays,
         Method(method.value),
-        gold=None if gold is None else match_gold(arrays, read_known_table(gold, arrays)),
-        original=None if original is None else match_original(arrays, read_known_table(original, arrays)),
+        gold=None if answers is None else answers.of_item,
+        original=None if originals is None else originals.of_item,
         threshold=threshold,
     )
     labels, annotators = write_consensus(consensus, arrays, out)
@@ -59,6 +68,9 @@ def aggregate(
         f"{arrays.n_votes:,} votes of {len(set(arrays.annotator.tolist())):,} annotators on {arrays.n_items:,} "
         f"(image, class) pairs: {n_kept:,} labels kept above {consensus.threshold:g} ({method.value})."
     )
+    for known in (answers, originals):
+        if known is not None:
+            typer.echo(known.told)
     if consensus.model is not None and not consensus.model.is_converged:
         typer.echo(f"Not converged after {consensus.model.n_iterations} steps: read the posteriors with care.")
     typer.echo(f"Wrote {labels} and {annotators}.")

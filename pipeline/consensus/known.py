@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,15 @@ from pipeline.votes import UNSURE, VoteArrays
 
 #: In the arrays of this module: nothing is known of this item.
 UNKNOWN = -1
+_ANSWERS = {"true": 1, "1": 1, "yes": 1, "1.0": 1, "false": 0, "0": 0, "no": 0, "0.0": 0}
 
 
-def match_gold(votes: VoteArrays, gold: pd.DataFrame) -> NDArray[np.int8]:
+def match_gold(
+    votes: VoteArrays,
+    gold: pd.DataFrame,
+    source: str = "the gold answers",
+    name_row: Callable[[Any], str] = "row {}".format,
+) -> NDArray[np.int8]:
     """Match known answers to items.
 
     Parameters
@@ -24,8 +31,11 @@ def match_gold(votes: VoteArrays, gold: pd.DataFrame) -> NDArray[np.int8]:
     votes
         The votes.
     gold
-        Columns ``image``, ``class``, ``label`` (true or false, 1 or 0, yes or no). Answers on pairs that nobody voted
-        on are left aside.
+        Columns ``image``, ``class``, ``label`` (true or false, 1 or 0, yes or no): one row an answer, nothing is said
+        of other classes. Without a column ``label``: one row for each class that applies to an image, and no other
+        class applies to it; a missing class says that none does. Answers on pairs that nobody voted on are left aside.
+    source, name_row
+        What to call the table, and where a row stands from its index label.
 
     Returns
     -------
@@ -35,27 +45,37 @@ def match_gold(votes: VoteArrays, gold: pd.DataFrame) -> NDArray[np.int8]:
     Raises
     ------
     DatasetError
-        If a column is missing, an answer is none of the known words, or one pair has two answers.
+        If a column or a name is missing, an answer is none of the known words, or one pair has two answers.
     """
-    missing = [name for name in ("image", "class", "label") if name not in gold]
-    if missing:
-        raise DatasetError(f"the gold answers lack the columns {missing}; they have {list(gold.columns)}")
-    words = gold["label"].astype(str).str.strip().str.lower()
-    answers = words.map({"true": 1, "1": 1, "yes": 1, "1.0": 1, "false": 0, "0": 0, "no": 0, "0.0": 0})
+    _require_columns(gold, ("image", "class"), source)
+    _require_names(gold, ("image", "class") if "label" in gold else ("image",), source, name_row)
+    if "label" not in gold:
+        applies = np.isin(_item_keys(votes), _keys(votes, gold))
+        return np.where(_is_named(votes.images, gold["image"])[votes.item_image], applies, UNKNOWN).astype(np.int8)
+    answers = gold["label"].astype(str).str.strip().str.lower().map(_ANSWERS)
     if answers.isna().any():
         row = int(np.flatnonzero(answers.isna())[0])
-        raise DatasetError(f"gold answers: row {row} says {gold['label'].iloc[row]!r}; use yes or no")
-    key, is_known = _keys(votes, gold)
-    by_pair = pd.Series(answers.to_numpy(dtype=np.int8)[is_known], index=key[is_known])
-    if by_pair.index.has_duplicates:
-        where = int(by_pair.index[by_pair.index.duplicated()][0])
-        image, class_ = votes.images[where // votes.n_classes], votes.classes[where % votes.n_classes]
-        raise DatasetError(f"gold answers: image {image!r}, class {class_!r} is answered more than once; keep one")
+        raise DatasetError(
+            f"{source}: {name_row(gold.index[row])} has the label {gold['label'].iloc[row]!r}; use yes or no"
+        )
+    repeated = gold.index[gold.duplicated(["image", "class"])]
+    if len(repeated):
+        image, class_ = gold.loc[repeated[0], ["image", "class"]]
+        raise DatasetError(
+            f"{source}: {name_row(repeated[0])} answers image {image!r}, class {class_!r} more than once; keep one"
+        )
+    keys = _keys(votes, gold)
+    by_pair = pd.Series(answers.to_numpy(dtype=np.int8), index=keys)[keys >= 0]
     found: NDArray[np.int8] = by_pair.reindex(_item_keys(votes), fill_value=UNKNOWN).to_numpy(dtype=np.int8)
     return found
 
 
-def match_original(votes: VoteArrays, original: pd.DataFrame) -> NDArray[np.int8]:
+def match_original(
+    votes: VoteArrays,
+    original: pd.DataFrame,
+    source: str = "the original labels",
+    name_row: Callable[[Any], str] = "row {}".format,
+) -> NDArray[np.int8]:
     """Match each image's original label to its items.
 
     Parameters
@@ -63,7 +83,9 @@ def match_original(votes: VoteArrays, original: pd.DataFrame) -> NDArray[np.int8
     votes
         The votes.
     original
-        Columns ``image``, ``class``, one row an image.
+        Columns ``image``, ``class``, one row an image; a missing class: the image has none.
+    source, name_row
+        What to call the table, and where a row stands from its index label.
 
     Returns
     -------
@@ -73,19 +95,23 @@ def match_original(votes: VoteArrays, original: pd.DataFrame) -> NDArray[np.int8
     Raises
     ------
     DatasetError
-        If a column is missing or an image has two original labels.
+        If a column or an image's name is missing, or an image has two original labels.
     """
-    missing = [name for name in ("image", "class") if name not in original]
-    if missing:
-        raise DatasetError(f"the original labels lack the columns {missing}; they have {list(original.columns)}")
-    repeated = original["image"].duplicated()
-    if repeated.any():
-        image = original["image"][repeated].iloc[0]
-        raise DatasetError(f"original labels: image {image!r} has more than one; keep one row an image")
+    _require_columns(original, ("image", "class"), source)
+    _require_names(original, ("image",), source, name_row)
+    original = original[original["class"].notna()]
+    repeated = original.index[original["image"].duplicated()]
+    if len(repeated):
+        image = original.loc[repeated[0], "image"]
+        raise DatasetError(f"{source}: {name_row(repeated[0])} gives image {image!r} more than one; keep one an image")
     has_original = _is_named(votes.images, original["image"])[votes.item_image]
-    key, is_known = _keys(votes, original)
-    is_original = np.isin(_item_keys(votes), key[is_known])
+    is_original = np.isin(_item_keys(votes), _keys(votes, original))
     return np.where(has_original, is_original, UNKNOWN).astype(np.int8)
+
+
+def count_unmatched(votes: VoteArrays, answers: pd.DataFrame) -> int:
+    """Return how many rows with an ``image`` and a ``class`` name a pair that nobody voted on."""
+    return len(answers) - int(np.isin(_keys(votes, answers), _item_keys(votes)).sum())
 
 
 def keep_where_unsure(
@@ -131,7 +157,21 @@ def _item_keys(votes: VoteArrays) -> NDArray[np.int64]:
     return votes.item_image.astype(np.int64) * votes.n_classes + votes.item_class
 
 
-def _keys(votes: VoteArrays, table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _keys(votes: VoteArrays, table: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the key of each row's (image, class), -1 where either is not in the vocabularies."""
     image = pd.Index(votes.images).get_indexer(pd.Index(table["image"])).astype(np.int64)
     class_ = pd.Index(votes.classes).get_indexer(pd.Index(table["class"])).astype(np.int64)
-    return image * votes.n_classes + class_, (image >= 0) & (class_ >= 0)
+    return np.where((image >= 0) & (class_ >= 0), image * votes.n_classes + class_, -1)
+
+
+def _require_columns(table: pd.DataFrame, names: Sequence[str], source: str) -> None:
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise DatasetError(f"{source} lacks the columns {missing}; it has {list(table.columns)}")
+
+
+def _require_names(table: pd.DataFrame, columns: Sequence[str], source: str, name_row: Callable[[Any], str]) -> None:
+    for column in columns:
+        missing = table.index[table[column].isna()]
+        if len(missing):
+            raise DatasetError(f"{source}: {name_row(missing[0])} has no {column}; {len(missing)} rows are so")

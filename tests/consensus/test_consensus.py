@@ -18,6 +18,7 @@ from pipeline.consensus import (
     weighted_majority,
 )
 from pipeline.consensus.calibration import expected_calibration_error, reliability, score_labels
+from pipeline.consensus.known import keep_where_unsure
 from pipeline.consensus.refined import refine_labels
 from pipeline.consensus.replay import Policy, replay
 from pipeline.errors import DatasetError
@@ -152,7 +153,8 @@ def test_the_original_label_is_evidence_and_no_more():
     votes, truth = simulate(5000, [POOR, POOR], prevalence=0.2)
     generator = np.random.default_rng(7)
     original = np.where(generator.random(len(truth)) < 0.9, truth, ~truth).astype(np.int8)
-    plain, informed = (fit_dawid_skene(votes, original=given, assignment="soft") for given in (None, original))
+    everywhere = {"assignment": "soft", "original_in": "all_classes"}
+    plain, informed = (fit_dawid_skene(votes, original=given, **everywhere) for given in (None, original))
     assert score_labels(informed.posterior > 0.5, truth).f1 > score_labels(plain.posterior > 0.5, truth).f1
     assert informed.original_confusion[1, 1] == pytest.approx(0.9, abs=0.08)
     unknown = fit_dawid_skene(votes, original=np.full(len(truth), -1, dtype=np.int8), assignment="soft")
@@ -181,12 +183,51 @@ def test_gold_and_original_labels_are_matched_by_name():
     assert match_gold(arrays, gold).tolist() == [-1, 1, -1]
     original = pd.DataFrame({"image": ["i0"], "class": ["c0"]})
     assert match_original(arrays, original).tolist() == [1, 0, -1]
-    with pytest.raises(DatasetError, match="row 0 says 'perhaps'"):
+    with pytest.raises(DatasetError, match="row 0 has the label 'perhaps'"):
         match_gold(arrays, gold.assign(label="perhaps"))
-    with pytest.raises(DatasetError, match="answered more than once"):
-        match_gold(arrays, pd.concat([gold, gold]))
-    with pytest.raises(DatasetError, match="more than one"):
-        match_original(arrays, pd.concat([original, original]))
+    with pytest.raises(DatasetError, match="row 2 answers image 'i0', class 'c1' more than once"):
+        match_gold(arrays, pd.concat([gold, gold], ignore_index=True))
+    with pytest.raises(DatasetError, match="row 1 gives image 'i0' more than one"):
+        match_original(arrays, pd.concat([original, original], ignore_index=True))
+    with pytest.raises(DatasetError, match="row 1 has no class"):
+        match_gold(arrays, gold.assign(**{"class": ["c1", None]}))
+
+
+def test_gold_without_labels_names_all_that_applies_to_an_image():
+    arrays = VoteArrays.from_table(table_of({(i, c, 0): "yes" for i in range(3) for c in range(2)}))
+    gold = pd.DataFrame({"image": ["i0", "i1"], "class": ["c1", None]})
+    assert match_gold(arrays, gold).tolist() == [0, 1, 0, 0, -1, -1]
+
+
+def test_an_image_without_an_original_label_has_none():
+    arrays = VoteArrays.from_table(table_of({(i, c, 0): "yes" for i in range(2) for c in range(2)}))
+    original = pd.DataFrame({"image": ["i0", "i1"], "class": ["c9", None]})
+    assert match_original(arrays, original).tolist() == [0, 0, -1, -1]
+
+
+def test_the_original_label_is_silent_where_annotators_are_sure_of_the_class():
+    votes = {
+        (i, c, a): "unsure" if c == 1 and (i + a) % 2 else "yes" for i in range(100) for c in range(2) for a in (0, 1)
+    }
+    arrays = VoteArrays.from_table(table_of(votes))
+    original = np.ones(arrays.n_items, dtype=np.int8)
+    kept = keep_where_unsure(arrays, original)
+    assert (kept == np.where(arrays.item_class == 1, 1, -1)).all()
+    assert original.all()
+    default, everywhere = (
+        fit_dawid_skene(arrays, original=original, **options) for options in ({}, {"original_in": "all_classes"})
+    )
+    explicit = fit_dawid_skene(arrays, original=kept, original_in="all_classes")
+    assert default.posterior.tolist() == explicit.posterior.tolist()
+    assert default.posterior.tolist() != everywhere.posterior.tolist()
+
+
+@pytest.mark.parametrize("n_images", [1, 30])
+def test_the_original_label_testifies_everywhere_without_reason_to_silence_it(n_images):
+    votes = {(i, c, 0): "unsure" if i == c == 0 and n_images == 1 else "yes" for i in range(n_images) for c in range(3)}
+    arrays = VoteArrays.from_table(table_of(votes))
+    original = np.ones(arrays.n_items, dtype=np.int8)
+    assert keep_where_unsure(arrays, original).tolist() == original.tolist()
 
 
 def test_a_threshold_outside_zero_and_one_is_refused():

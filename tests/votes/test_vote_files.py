@@ -10,9 +10,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.commands.aggregate import aggregate
 from pipeline.commands.disagreement import disagreement
 from pipeline.errors import DatasetError
+from pipeline.known_answers import read_gold_answers
 from pipeline.raters import read_final_labels, read_raters, read_scores
 from pipeline.vote_tables import read_votes
 
@@ -51,10 +53,22 @@ def test_csv_and_parquet_hold_the_same_votes(votes_csv, tmp_path):
     ("text", "message"),
     [
         ("image,class,annotator\ni,c,a\n", r"votes.csv lacks the columns \['vote'\]"),
-        ("image,class,annotator,vote\ni,c,a,yes\ni,d,a,perhaps\n", "votes.csv: row 1 has a vote .*'perhaps'"),
-        ("image,class,annotator,vote\ni,c,a,\n", "votes.csv: row 0 has a vote"),
-        ("image,class,annotator,vote,shown\ni,c,a,yes,sometimes\n", "votes.csv: row 0 has a `shown`"),
+        ("image,class,annotator,vote\ni,c,a,yes\ni,d,a,perhaps\n", "votes.csv: line 3 has a vote .*\\('perhaps'\\)"),
+        ("image,class,annotator,vote\ni,c,a,\n", r"votes.csv: line 2 has a vote .*\(an empty cell\)"),
+        (
+            "image,class,annotator,vote,shown\ni,c,a,yes,sometimes\n",
+            r"votes.csv: line 2 has a `shown` .*\('sometimes'\)",
+        ),
         ("", "votes.csv cannot be read as csv"),
+        ("image,class,annotator,vote\n", "votes.csv holds no votes"),
+        ("image,class,annotator,vote,shown\ni,c,a,,false\n", "votes.csv holds no votes"),
+        ("image,class,annotator,vote\ni,c\n", "votes.csv: line 2 has no annotator"),
+        ("image,class,annotator,vote\n\n\ni,c,a,maybe\n", "votes.csv: line 4 has a vote"),
+        ("image,class,annotator,vote\ni,c,a,yes\ni,c,b,yes\ni,c,a,no\n", "votes.csv: line 4: annotator 'a' voted more"),
+        ("image,class,annotator,vote,round\ni,c,a,yes,third\n", r"votes.csv: line 2 has a round .*\('third'\)"),
+        ("image,class,annotator,vote\ni,c,a,yes,more\n", "votes.csv cannot be read as csv"),
+        ("image,class,annotator,vote\ni,c,a,yes\nj,c,a,yes,more\n", "cannot be read as csv: .* line 3"),
+        ("image;class;annotator;vote\ni;c;a;yes\n", "lacks the columns"),
     ],
 )
 def test_a_file_that_holds_no_votes_is_refused_by_name_and_row(tmp_path, text, message):
@@ -62,6 +76,45 @@ def test_a_file_that_holds_no_votes_is_refused_by_name_and_row(tmp_path, text, m
     path.write_text(text)
     with pytest.raises(DatasetError, match=message):
         read_votes(path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"image": [["i"], ["j"]]}, "column 'image' holds list"),
+        ({"image": ["i", None]}, "row 1 has no image"),
+        ({"class": [1.0, float("nan")]}, "row 1 has no class"),
+        ({"vote": [2, 0]}, r"row 0 has a vote .*\('2'\)"),
+        ({"shown": [True, None]}, "row 1 has a `shown`"),
+        ({"image": ["i", "i"]}, "row 1: annotator 'a' voted more than once"),
+    ],
+)
+def test_a_parquet_table_that_holds_no_votes_is_refused_by_row(tmp_path, columns, message):
+    path = tmp_path / "votes.parquet"
+    good = {"image": ["i", "j"], "class": ["c", "c"], "annotator": ["a", "a"], "vote": ["yes", "no"]}
+    pd.DataFrame(good | columns).to_parquet(path)
+    with pytest.raises(DatasetError, match=message):
+        read_votes(path)
+
+
+def test_a_parquet_of_numbers_keeps_them_however_large(tmp_path):
+    path = tmp_path / "votes.parquet"
+    ids = [10**17, 10**17 + 1]
+    pd.DataFrame({"image": ids, "class": [5, 3], "annotator": [9, 9], "vote": ["yes", "no"]}).to_parquet(path)
+    votes = read_votes(path)
+    assert votes.images.tolist() == ids
+    assert votes.item_frame()["class"].tolist() == [5, 3]
+
+
+def test_the_order_of_rows_changes_nothing(tmp_path):
+    generator = np.random.default_rng(0)
+    image, class_, rater = np.unravel_index(generator.permutation(60), (5, 4, 3))
+    table = pd.DataFrame({"image": image, "class": class_, "annotator": rater}).astype(str)
+    table["vote"] = generator.choice(["no", "unsure", "yes"], 60)
+    table.to_csv(tmp_path / "one.csv", index=False)
+    table.sort_values("annotator").to_parquet(tmp_path / "other.parquet")
+    one, other = read_votes(tmp_path / "one.csv"), read_votes(tmp_path / "other.parquet")
+    assert one.to_table().astype(str).to_dict("records") == other.to_table().astype(str).to_dict("records")
 
 
 def test_a_missing_file_and_an_unknown_kind_are_refused(tmp_path):
@@ -89,6 +142,55 @@ def test_aggregate_keeps_gold_answers_and_its_threshold(votes_csv, tmp_path):
     run(aggregate, votes_csv, "--method", "majority", "--gold", gold, "--threshold", "0.4", "--out", tmp_path / "out")
     labels = pd.read_parquet(tmp_path / "out" / "labels.parquet")
     assert labels["label"].tolist() == [True, True, True]
+
+
+def test_gold_tells_how_many_of_its_rows_were_of_use(votes_csv, tmp_path):
+    gold = tmp_path / "gold.csv"
+    gold.write_text("image,class,label\ni1,NA,yes\ni9,c0,no\n")
+    result = run(aggregate, votes_csv, "--gold", gold, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "1 pairs have a known answer; 1 rows of" in result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--gold", "image,class,label\ni9,c0,yes\n", "gold.csv: line 2 names image 'i9'"),
+        ("--gold", "image,class,label\ni0,c0,perhaps\n", "gold.csv: line 2 has the label 'perhaps'"),
+        ("--gold", "image,class,label\ni0,c0,yes\ni0,c0,no\n", "gold.csv: line 3 answers image 'i0', class 'c0' more"),
+        ("--gold", "image,class,label\ni0,,yes\n", "gold.csv: line 2 has no class"),
+        ("--gold", "image,label\ni0,yes\n", "gold.csv lacks the columns ['class']"),
+        ("--gold", "image,class,label\n", "gold.csv holds no answers"),
+        ("--original", "image,class\ni9,c0\n", "gold.csv: line 2 names image 'i9'"),
+        ("--original", "image,class\ni0,c0\ni0,c1\n", "gold.csv: line 3 gives image 'i0' more than one"),
+        ("--threshold", "1.5", "the threshold is 1.5"),
+        ("--out", "gold.csv", "results cannot be written there"),
+    ],
+)
+def test_the_shell_says_in_one_line_what_is_wrong_with_which_row_and_exits_with_2(
+    votes_csv, tmp_path, option, text, message
+):
+    path = tmp_path / "gold.csv"
+    path.write_text(text)
+    value = text if option == "--threshold" else str(path)
+    options = ["--out", str(tmp_path / "out"), option, value]
+    result = CliRunner().invoke(app, ["aggregate", str(votes_csv), *options])
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_classes_by_number_are_matched_as_numbers_and_others_refused(tmp_path):
+    write_raters(tmp_path)
+    gold, votes = tmp_path / "gold.csv", tmp_path / "raters.npz"
+    gold.write_text("image,class,label\nx_00000002.JPEG,7,no\n")
+    result = run(aggregate, votes, "--gold", gold, "--out", tmp_path / "out")
+    assert "1 pairs have a known answer." in result.output
+    for wrong in ("seven", "7.5"):
+        gold.write_text(f"image,class,label\nx_00000002.JPEG,{wrong},no\n")
+        with pytest.raises(DatasetError, match=rf"line 2 names class '{wrong}'"):
+            read_gold_answers(gold, read_votes(votes))
 
 
 def test_disagreement_writes_its_tables_and_null_for_what_is_undefined(votes_csv, tmp_path):

@@ -96,6 +96,25 @@ def test_codes_outside_a_vocabulary_are_refused():
         VoteArrays.from_codes([0], [0], [0], [5])
 
 
+def test_votes_that_are_no_integers_and_codes_that_are_ids_are_refused():
+    with pytest.raises(DatasetError, match="votes are float64"):
+        VoteArrays.from_codes([0], [0], [0], [float("nan")])
+    with pytest.raises(DatasetError, match="codes are positions"):
+        VoteArrays.from_codes([10**15], [0], [0], [2])
+
+
+@pytest.mark.parametrize("size", [7, 2_500_000])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint64])
+def test_codes_of_any_integer_type_and_vocabularies_of_any_size_sort_alike(size, dtype):
+    image, class_, rater = np.array([[5, 1, 5, 1], [3, 6, 3, 2], [4, 0, 2, 1]], dtype=dtype)
+    names = np.arange(size)
+    votes = VoteArrays.from_codes(
+        image, class_, rater, np.array([2, 0, 1, 2], dtype=dtype), images=names, classes=names, annotators=names
+    )
+    found = zip(votes.item_image[votes.item], votes.item_class[votes.item], votes.annotator, votes.vote, strict=True)
+    assert list(found) == [(1, 2, 1, 2), (1, 6, 0, 0), (5, 3, 2, 1), (5, 3, 4, 2)]
+
+
 def test_an_annotator_who_ticks_nothing_has_an_empty_label_set():
     arrays = VoteArrays.from_table(table_of({(0, 0, 0): "no", (0, 0, 1): "yes", (0, 2, 1): "yes"}))
     assert label_sets(arrays)["labels"].tolist() == [(), ("c0", "c2")]
