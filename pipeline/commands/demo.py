@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--dir", help="Folder for the demo; made anew where a demo is there.")] = Path(
+    folder: Annotated[Path, typer.Option("--dir", help="Folder for the demo, new or of an earlier one.")] = Path(
         "demo"
     ),
     headless: Annotated[
@@ -28,20 +28,23 @@ def demo(
 
     Simulated annotators label, disagree and are settled; models are scored; the figures are printed beside the truth,
     which the toybox keeps. Then JupyterLab opens at a second project, in which two simulated colleagues are at work
-    and your own images wait for you. Your labels there are kept when the demo is run again.
+    and your own images wait for you. Your labels there are kept when the demo is run again; what it finished before is
+    run anew with --headless alone.
 
     Example: mlf demo --headless --dir /tmp/demo
     """
-    from pipeline.demo.run import draw_toybox, finished_project, locked
+    from pipeline.demo.run import draw_toybox, finished_before, finished_project, locked
 
     with locked(folder):
-        _clear(folder / "finished")
         box = draw_toybox(folder / "toybox", scenes)
-        done = finished_project(folder / "finished", box, _say)
-        if not headless:
+        done = None if headless else finished_before(folder / "finished", box, scenes)
+        if done is None:
+            _clear(folder / "finished")
+            done = finished_project(folder / "finished", box, _say)
+        if headless:
+            _tell(done)
+        else:
             _work_together(folder, box, done, port, browser=browser)
-            return
-        _tell(done)
 
 
 def _work_together(folder: Path, box: ToyboxPaths, done: FinishedDemo, port: int | None, *, browser: bool) -> None:

@@ -95,6 +95,16 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
     return FinishedDemo(project, index.path, hold_against_truth(project, toybox_truth(project, box.truth)))
 
 
+def finished_before(folder: Path, box: ToyboxPaths, n_scenes: int) -> FinishedDemo | None:
+    """Return what an earlier demo left finished in the folder; None where it did not come to its end."""
+    report = folder / "reports" / "index.html"
+    if not report.is_file():
+        return None
+    project = open_project(folder)
+    truth = toybox_truth(project, box.truth)
+    return FinishedDemo(project, report, hold_against_truth(project, truth)) if len(truth) == n_scenes else None
+
+
 def project_to_annotate(folder: Path, box: ToyboxPaths, say: Say, n_scenes: int = 60) -> Project:
     """Make a project with proposals and tasks for you and two simulated colleagues.
 
