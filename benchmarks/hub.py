@@ -33,6 +33,7 @@ import httpx
 import numpy as np
 import psutil
 import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -69,7 +70,8 @@ class SessionReport:
 
     name: str
     started_s: float
-    acknowledged: list[tuple[int, int, str]] = field(default_factory=list)
+    #: Image (its index, or its id where a browser shows that alone), class index, event id where it is known.
+    acknowledged: list[tuple[int | str, int, str]] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     memory_mib: float = 0.0
 
@@ -288,7 +290,7 @@ def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionRe
             box.check()
             page.locator('[data-mlf="annotator"][data-saved="saved"]').wait_for()
             report.latencies_ms.append(1000 * (time.perf_counter() - clicked))
-            report.acknowledged.append((_image_number(image), label, ""))
+            report.acknowledged.append((image or "", label, ""))
             if number + 1 < n_images:
                 root.locator('[data-mlf-action="next"]').first.click()
                 page.locator(f'[data-mlf="annotator"][data-ready="true"]:not([data-image-id="{image}"])').wait_for()
@@ -304,12 +306,23 @@ def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]
         if event.kind == "vote" and event.payload["vote"] == "yes":
             found.setdefault((event.annotator, event.image_index, event.payload["class_index"]), []).append(event)
     store.close()
-    told = {(r.name, image, label): event_id for r in reports for image, label, event_id in r.acknowledged}
+    index_of = image_indices(project)
+    told = {
+        (r.name, index_of.get(str(image), image), label): event_id
+        for r in reports
+        for image, label, event_id in r.acknowledged
+    }
     wrong = [f"lost: {key}" for key in told if key not in found]
     wrong += [f"nobody was told: {key}" for key in found if key not in told]
     wrong += [f"twice: {key}" for key, events in found.items() if len(events) > 1]
     wrong += [f"another's: {k}" for k, i in told.items() if i and k in found and found[k][0].event_id != i]
     return wrong
+
+
+def image_indices(project: Project) -> dict[str, int]:
+    """Return the index of each image id."""
+    table = pq.read_table(project.images_path, columns=["image_id", "image_index"])
+    return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
 
 
 def memory_mib(state: Path) -> dict[str, float]:
@@ -374,13 +387,6 @@ def main() -> None:
     print(f"\n{len(reports)} sessions ({n_browsers} browsers), {n_votes} votes acknowledged; wrong: {len(wrong)}\n")
     print_table(reports)
     sys.exit("\n".join(wrong[:20]) if wrong else 0)
-
-
-def _image_number(image_id: str | None) -> int:
-    raise_if = re.search(r"(\d+)", image_id or "")
-    if raise_if is None:
-        raise ValueError(f"image id {image_id!r}")
-    return int(raise_if.group(1))
 
 
 def _chromium() -> str:

@@ -106,7 +106,7 @@ def prepare_hub(
     Raises
     ------
     ProjectError
-        If the proxy or the configuration is missing, or sessions under other accounts could not run.
+        If the proxy or the configuration is missing, sessions under other accounts could not run, or this hub runs.
     """
     use_own_uids = os.geteuid() == 0 and not share_account
     proxy = list(proxy_command) or [find_proxy()]
@@ -118,12 +118,12 @@ def prepare_hub(
         session_python = session_python or session_interpreter(state / "python")
     session_python = session_python or sys.executable
     private = state / "private"
-    accounts, passwords = _update_accounts(private / "accounts.json", people, set(renew))
-    missing_notebooks = place_notebooks(state / "notebooks")
     config = state / _CONFIG_NAME
     if not config.exists():
         shutil.copyfile(_find_deploy_config(), config)
-    with alone(state):  # a hub that runs must not lose its ports
+    with alone(state):  # a hub that runs must lose neither its accounts nor its ports
+        accounts, passwords = _update_accounts(private / "accounts.json", people, set(renew))
+        missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
         ports = _free_ports(port, _ports_before(private / "hub.json"))
     port = ports["port"]

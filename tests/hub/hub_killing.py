@@ -122,7 +122,7 @@ class KernelWorker(Worker):
 
 
 class BrowserWorker(Worker):
-    """Ticks labels in Chromium, each once; `told` holds (image, class) of those that the page showed as saved."""
+    """Ticks labels in Chromium, each once; `told` holds (image id, class) of those that the page showed as saved."""
 
     def __init__(self, tools: ModuleType, hub: PreparedHub, name: str, profile: Path) -> None:
         super().__init__(name)
@@ -174,7 +174,7 @@ class BrowserWorker(Worker):
         page.locator('[data-mlf="annotator"][data-saved="saved"]').wait_for(timeout=60_000)
         box = page.locator(f'[data-mlf="annotator"][data-image-id="{image}"] input[data-class-id="{label}"]')
         if box.count() and box.first.is_checked():
-            self.told.append((self._tools._image_number(image), label))
+            self.told.append((image, label))
 
 
 class HubKillRun:
@@ -291,9 +291,11 @@ class HubKillRun:
         pairs = Counter(
             (e.image_index, e.payload["class_index"]) for e in events if e.annotator == self._browser.person
         )
+        index_of = self._tools.image_indices(self._project)
+        told = {(index_of[image], label) for image, label in self._browser.told}
         lost = sum(event_id not in ids for worker in self._kernels for event_id in worker.told)
-        lost += sum(pair not in pairs for pair in self._browser.told)
-        doubled = sum(n > 1 for n in ids.values()) + sum(pairs[pair] > 1 for pair in set(self._browser.told))
+        lost += sum(pair not in pairs for pair in told)
+        doubled = sum(n > 1 for n in ids.values()) + sum(pairs[pair] > 1 for pair in told)
         return lost, doubled
 
 

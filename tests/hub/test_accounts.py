@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Role, make_account, read_accounts, write_accounts
-from pipeline.hub.launch import prepare_hub
+from pipeline.hub.launch import alone, prepare_hub
 from pipeline.labelspace import label_space_from_keys
 from pipeline.project import Project, create_project
 from pipeline.settings import Settings
@@ -75,6 +75,25 @@ def test_a_forgotten_password_is_replaced_and_the_uid_stays(project: Project, tm
     assert not second.accounts["ada"].accepts(first.passwords["ada"])
     assert second.accounts["ada"].accepts(second.passwords["ada"])
     assert second.accounts["ada"].uid == first.accounts["ada"].uid
+
+
+def test_a_hub_that_runs_keeps_its_accounts(project: Project, tmp_path: Path) -> None:
+    prepare(project, tmp_path / "hub", {"ada": [Role.ANNOTATORS]})
+    before = read_accounts(tmp_path / "hub" / "private" / "accounts.json")
+    with alone(tmp_path / "hub"), pytest.raises(ProjectError, match="running already"):
+        prepare(project, tmp_path / "hub", {"ben": [Role.ANNOTATORS]}, renew=["ada"])
+    assert read_accounts(tmp_path / "hub" / "private" / "accounts.json") == before
+
+
+def test_a_hub_that_starts_again_keeps_its_inner_ports(project: Project, tmp_path: Path) -> None:
+    def ports() -> list[int]:
+        hub = json.loads((tmp_path / "hub" / "private" / "hub.json").read_text())
+        return [hub[name] for name in ("hub_port", "proxy_port", "service_port")]
+
+    prepare(project, tmp_path / "hub", {})
+    before = ports()
+    prepare(project, tmp_path / "hub", {})
+    assert ports() == before
 
 
 def test_secrets_lie_in_a_folder_that_is_closed_to_others(project: Project, tmp_path: Path) -> None:

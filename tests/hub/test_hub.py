@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import httpx
 import pytest
+from serving import wait_until
 
 from pipeline.assignment.apply import open_project_store
 from pipeline.hub.accounts import Role
@@ -185,6 +186,44 @@ def test_the_board_is_for_researchers_and_shows_everyone(
     assert result_of(asyncio.run(maria.run_in_kernel(maria.new_kernel(), code))) == ["Ada", "ben", "cleo"]
 
 
+def test_a_stolen_token_opens_its_owners_work_alone_and_ends_with_the_session(
+    hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
+) -> None:
+    """Cleo's own kernel gives her token away; an expired one of her own making goes the same way."""
+    cleo = hub_benchmark.Person(running.hub, "cleo")
+    cleo.log_in()
+    cleo.start_session()
+    code = "import json, os; print('RESULT' + json.dumps(os.environ['JUPYTERHUB_API_TOKEN']))"
+    stolen = result_of(asyncio.run(cleo.run_in_kernel(cleo.new_kernel(), code)))
+    xsrf = {"X-XSRFToken": cleo._token("/hub/")}
+    made = cleo.client.post(
+        "hub/api/users/cleo/tokens",
+        json={"expires_in": 1, "scopes": ["access:services!service=mlf"]},
+        headers=xsrf | {"Referer": running.hub.url + "hub/token"},
+    )
+    assert made.status_code == 201, made.text
+    short_lived = made.json()["token"]
+
+    def asked(token: object, path: str = "services/mlf/api/rounds/annotation/open") -> int:
+        return httpx.get(running.hub.url + path, headers={"Authorization": f"token {token}"}).status_code
+
+    answer = httpx.get(
+        running.hub.url + "services/mlf/api/rounds/annotation/open", headers={"Authorization": f"token {stolen}"}
+    )
+    assert answer.json()["annotator"] == "cleo"
+    assert asked(stolen, "services/mlf/api/rounds/refinement/open") == 403
+    assert asked(stolen, "user/Ada/api/status") == 403
+    assert asked(stolen, "hub/api/users") == 403
+    assert asked(stolen, "hub/api/users/Ada") in {403, 404}
+    ended = cleo.client.delete("hub/api/users/cleo/server", headers=xsrf | {"Referer": running.hub.url + "hub/home"})
+    assert ended.status_code in {202, 204}, ended.text
+    # The service believes the Hub's word about a token for TOKEN_CACHE_S seconds.
+    wait_until(lambda: asked(stolen) == asked(short_lived) == 401, 40, lambda: "the tokens live on")
+    log = (running.hub.state / "private" / "hub.log").read_text()
+    refusals = [json.loads(line) for line in log.splitlines() if line.startswith('{"time"') and '"refused"' in line]
+    assert {"Unauthorized", "Forbidden"} <= {line["code"] for line in refusals}
+
+
 @pytest.mark.browser
 def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
     annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, proxy: str
@@ -210,7 +249,7 @@ def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
             page.keyboard.press("Enter")
             root = page.locator('[data-mlf="annotator"][data-ready="true"]')
             root.wait_for(timeout=90_000)
-            resumed = hub_benchmark._image_number(root.get_attribute("data-image-id"))
+            resumed = root.get_attribute("data-image-id")
             assert resumed == report.acknowledged[-1][0]
             assert page.locator(".jp-InputArea, .cm-editor").count() == 0
             browser.close()
