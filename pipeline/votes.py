@@ -393,7 +393,7 @@ def _sorted(
     packed = codes["image"].astype(np.int64)
     for column, size in ((codes["class"], n_classes), (codes["annotator"], n_annotators), (votes, N_VOTES)):
         packed *= size
-        packed += column.astype(np.int64) if column.dtype == np.uint64 else column
+        packed += column if np.can_cast(column.dtype, np.int64) else column.astype(np.int64)
     if (packed[1:] < packed[:-1]).any():
         packed.sort()
     ballot = (packed % N_VOTES).astype(np.int8)

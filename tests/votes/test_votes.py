@@ -115,6 +115,12 @@ def test_codes_of_any_integer_type_and_vocabularies_of_any_size_sort_alike(size,
     assert list(found) == [(1, 2, 1, 2), (1, 6, 0, 0), (5, 3, 2, 1), (5, 3, 4, 2)]
 
 
+def test_no_votes_at_all_keep_their_vocabularies():
+    votes = VoteArrays.from_codes([], [], [], [], images=["i", "j"], classes=["c"], annotators=["a"])
+    assert (votes.n_votes, votes.n_items, votes.n_images) == (0, 0, 2)
+    assert list(votes.blocks()) == []
+
+
 def test_an_annotator_who_ticks_nothing_has_an_empty_label_set():
     arrays = VoteArrays.from_table(table_of({(0, 0, 0): "no", (0, 0, 1): "yes", (0, 2, 1): "yes"}))
     assert label_sets(arrays)["labels"].tolist() == [(), ("c0", "c2")]
