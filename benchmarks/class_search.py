@@ -7,6 +7,7 @@ Over the 1,000 classes of ImageNet and over the 21,841 of its full label space, 
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 import tempfile
@@ -74,6 +75,7 @@ def measure(page: Page, lab: LabServer, project: Project, name: str) -> list[flo
 
 def main() -> None:
     """Run the benchmark."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     if not chromium_path().exists():
         sys.exit(f"no Chromium at {chromium_path()}; install it, or set MLF_CHROMIUM to where it is")
     rows = []
