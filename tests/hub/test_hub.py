@@ -14,7 +14,7 @@ from serving import wait_until
 from pipeline.assignment.apply import open_project_store
 from pipeline.hub.accounts import Role
 
-pytestmark = [pytest.mark.hub, pytest.mark.slow]
+pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
 PROBE = """
 import json, os, pathlib

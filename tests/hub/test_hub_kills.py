@@ -14,7 +14,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
 from hub_killing import TARGETS, kill_parts_of_a_hub
 from serving import PostgresServer
 
-pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.postgres]
+pytestmark = [
+    pytest.mark.hub,
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.postgres,
+    pytest.mark.xdist_group("hub"),
+]
 
 
 def test_every_part_is_killed_once_and_everyone_resumes_by_themselves(

@@ -17,7 +17,7 @@ from pipeline.hub.accounts import Role
 from pipeline.project import open_project
 from pipeline.settings import write_settings
 
-pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
 #: Whoever runs this as script leaves a mark in the page.
 NASTY = "<img src=x onerror=window.pwned=1>"

@@ -107,3 +107,19 @@ def test_a_damaged_backup_is_refused(project: Project, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="damaged"):
         restore(tmp_path / "copy", tmp_path / "restored")
     assert not (tmp_path / "restored").exists()
+
+
+def test_the_commands_copy_a_project_and_bring_it_back(project: Project, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from pipeline.cli import app
+
+    save(project, "event-0001", "event-0002")
+    copied = CliRunner().invoke(app, ["backup", str(project.root), str(tmp_path / "copy")])
+    assert copied.exit_code == 0, copied.output
+    assert "2 events" in copied.output
+    again = CliRunner().invoke(app, ["backup", str(project.root), str(tmp_path / "copy")])
+    assert again.exit_code == 2
+    restored = CliRunner().invoke(app, ["restore", str(tmp_path / "copy"), str(tmp_path / "back")])
+    assert restored.exit_code == 0, restored.output
+    assert event_ids(open_project(tmp_path / "back")) == ["event-0001", "event-0002"]

@@ -16,6 +16,8 @@ from pipeline.remote_session import RemoteSession
 from pipeline.session import AnnotationSession, TaskFilter, Unreadable
 from pipeline.settings import write_settings
 
+pytestmark = pytest.mark.xdist_group("service")  # each place is started once
+
 KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytest.mark.postgres)]
 
 
