@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import type { SessionInfo, TaskFilter, Vote } from "../shared/messages.ts";
 import { Pictures } from "../shared/pictures.ts";
 import type { Channel } from "../shared/protocol.ts";
-import { type Action, SessionController } from "../shared/session_controller.ts";
+import { type Action, nextTogether, SessionController } from "../shared/session_controller.ts";
 import { Thumbnails } from "../shared/thumbnails.ts";
 import {
   type Dialog,
@@ -22,7 +22,6 @@ import {
 const MAX_LISTED = 20_000;
 const MAX_TASKS_AT_ONCE = 100;
 export const SMALL_PX = 224;
-const UUID_LENGTH = 36;
 
 export class GridController extends SessionController<GridState, Happening> {
   thumbnails: Thumbnails | null = null;
@@ -173,8 +172,7 @@ export class GridController extends SessionController<GridState, Happening> {
       this.say(kind === "undo" ? "Nothing to undo" : "Nothing to redo");
       return;
     }
-    const batch = last[0].slice(0, UUID_LENGTH);
-    const together = stack.filter(([event_id]) => event_id.slice(0, UUID_LENGTH) === batch).reverse();
+    const together = nextTogether(stack);
     const missing = together
       .map(([, position]) => position)
       .filter((p) => p >= 0 && !this.state.value.entries.has(p));

@@ -2,7 +2,15 @@
 
 import { type Signal, signal } from "@preact/signals";
 import { ActivityClock } from "./clock.ts";
-import type { AnnotationEvent, ClassColumns, EventKind, Notice, Payload, SessionInfo } from "./messages.ts";
+import type {
+  AnnotationEvent,
+  ClassColumns,
+  EventKind,
+  Notice,
+  Payload,
+  SessionInfo,
+  UndoEntry,
+} from "./messages.ts";
 import { asBlob, type DecodedImage } from "./pictures.ts";
 import { type Channel, Client, RefusedError } from "./protocol.ts";
 import { Reopening } from "./reopening.ts";
@@ -16,6 +24,15 @@ const SAVE_TIMEOUT_MS = 6_000;
 const OPEN_RETRY_MS = 2_000;
 /** Refusals that pass by themselves: the store or the service is away for now. */
 const PASSING: ReadonlySet<string> = new Set(["StoreError", "ServiceError"]);
+
+/** What the ids of events that are undone together start with: the length of one `crypto.randomUUID()`. */
+const BATCH_LENGTH = 36;
+
+/** The actions on a stack that the next undo or redo takes together, in the order to take them. */
+export function nextTogether(stack: readonly UndoEntry[]): UndoEntry[] {
+  const batch = stack.at(-1)?.[0].slice(0, BATCH_LENGTH);
+  return stack.filter(([event_id]) => event_id.slice(0, BATCH_LENGTH) === batch).reverse();
+}
 
 /** One thing a person did to one image, before it has a name and a time. */
 export interface Action {

@@ -3,7 +3,7 @@
 import { isDecided } from "./fold.ts";
 import type { EventKind, Payload, SessionInfo, TaskFilter, Vote } from "./messages.ts";
 import { Pictures } from "./pictures.ts";
-import { type Action, SessionController } from "./session_controller.ts";
+import { type Action, nextTogether, SessionController } from "./session_controller.ts";
 import { missingTasks, type Wanted } from "./walking.ts";
 import type { ImageEntry, WorkHappening, WorkState } from "./work.ts";
 
@@ -127,15 +127,20 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   /** Take the last action back, or bring it again, wherever it was. */
   async undo(kind: "undo" | "redo"): Promise<void> {
-    const last = this.state.value.stacks[kind].at(-1);
-    if (last === undefined) return this.say(kind === "undo" ? "Nothing to undo" : "Nothing to redo");
-    const [target, position] = last;
+    const together = nextTogether(this.state.value.stacks[kind]);
+    const position = together[0]?.[1];
+    if (position === undefined) return this.say(kind === "undo" ? "Nothing to undo" : "Nothing to redo");
     if (position >= 0 && position !== this.state.value.position) {
       this.goTo(position);
       await this.fetch();
     }
     if (this.entry === undefined) return this.say("The image is not there yet; try again");
-    this.act(kind, { target });
+    // What was done to other images with it, in a grid, is undone there, or when one comes to them.
+    const here = together.filter(([, other]) => other === position);
+    this.actTogether(
+      here.map(([target]) => ({ kind, payload: { target } })),
+      [],
+    );
     this.say(kind === "undo" ? "Undone" : "Done again");
   }
 

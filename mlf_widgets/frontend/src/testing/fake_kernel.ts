@@ -229,6 +229,24 @@ export class FakeKernel {
           buffers: indices.map(() => bytes("pixels")),
         };
       }
+      case "images": {
+        const positions = params.positions as number[];
+        const head = { media_type: "image/jpeg", width_px: 640, height_px: 480, reason: "" };
+        return {
+          result: positions.map((position) => ({ position, ...head })),
+          buffers: positions.map(() => bytes("pixels")),
+        };
+      }
+      case "grid": {
+        const { class_index } = params as { class_index: number | null };
+        const all = Array.from({ length: this.n_tasks }, (_, position) => position);
+        const positions = all.filter(
+          (position) =>
+            (class_index === null || this.proposals(position).includes(class_index)) &&
+            this.find({ which: params.which, start: position, step: 1 }) === position,
+        );
+        return { result: { class_index, positions, n_total: positions.length }, buffers: [] };
+      }
       case "save":
         return { result: this.save(params.events as AnnotationEvent[]), buffers: [] };
       case "changes": {
