@@ -11,7 +11,8 @@ from lab_server import LabServer, write_notebook
 from person import OPEN_TIMEOUT_MS, Person, new_name
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from pipeline.events import ImageState
+from pipeline.events import Event, EventKind, ImageState, Round
+from pipeline.local_session import LocalSession
 from pipeline.project import Project
 
 
@@ -165,7 +166,9 @@ def test_another_class_is_found_by_typing_and_images_by_what_was_said(make_toybo
     assert len(ada.shown_positions()) == 40
     ada.presses("s")
     ada.page.keyboard.type(project.label_space[class_index].name)
-    expect(ada.page.get_by_role("option").first).to_contain_text(project.label_space[class_index].name)
+    expect(ada.root.get_by_role("listbox", name="Classes found").get_by_role("option").first).to_contain_text(
+        project.label_space[class_index].name
+    )
     ada.presses("Enter")
     expect(ada.root).to_have_attribute("data-class-id", str(class_index))
     expect(ada.tile(positions[0])).to_be_visible()
@@ -178,6 +181,45 @@ def test_another_class_is_found_by_typing_and_images_by_what_was_said(make_toybo
     expect(ada.root.get_by_text("that is “commented”")).to_be_visible()
     ada.root.get_by_role("button", name="Show all images").click()
     expect(ada.tile(positions[1])).to_be_visible()
+
+
+def test_the_browser_shows_everybodys_words_by_class_and_agreement_and_has_nothing_to_tick(
+    make_toybox, lab: LabServer, context: BrowserContext
+) -> None:
+    project = make_toybox("ada", "ben")
+    ada, ben = (LocalSession(project, name) for name in ("ada", "ben"))
+    task = ada.tasks([0])[0]
+    class_index, image_index = task.proposals[0].class_index, task.image_index
+    for session in (ada, ben):
+        word = "yes" if session is ada else "no"
+        payload = {"class_index": class_index, "vote": word}
+        event_id = f"browsed-by-{session.annotator}"
+        event = Event(
+            event_id, Round.ANNOTATION, session.annotator, image_index, EventKind.VOTE, payload, (class_index,), 10
+        )
+        assert session.save([event])[0].seq
+    name = f"{new_name(lab.folder, 'browse')}.ipynb"
+    write_notebook(lab, name, f"from mlf_widgets import open_browser\n\nopen_browser({str(project.root)!r})")
+    rea = GridPerson(context.new_page(), lab, name, project, "ada")
+    try:
+        rea.open()
+        expect(rea.root.get_by_role("status").first).to_have_text("40 images")
+        rea.root.get_by_label("Agreement").select_option("disputed")
+        expect(rea.root.get_by_role("status").first).to_have_text("1 image")
+        expect(rea.root).to_have_attribute("data-image-id", task.image_id)
+        rea.root.locator(".mlf-browse-bar strong").click()
+        rea.presses("s")
+        rea.page.keyboard.type(project.label_space[class_index].name)
+        rea.presses("Enter")
+        words = rea.root.locator(f'[data-image-index="{image_index}"] .mlf-browse-words li')
+        expect(words).to_have_text(["ada yes", "ben no"])
+        assert rea.root.locator("input[type=checkbox]").count() == 0
+        rea.presses("Enter")
+        expect(rea.page.get_by_role("dialog")).to_contain_text(project.label_space[class_index].name)
+        assert complaints(rea.page) == []
+    finally:
+        rea.page.close()
+        lab.end_kernel(name)
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

@@ -123,7 +123,7 @@ def sit_down_to_refine(lab: LabServer, context: BrowserContext) -> Iterator[Call
     """Return a function that opens a project's refinement notebook for grace."""
     people: list[Refiner] = []
 
-    def sit_down(project: Project, watch: Callable[[Refiner], None] = lambda _: None) -> Refiner:
+    def sit_down(project: Project, watch: Callable[[Refiner], None] = lambda _: None, where: str = "lab") -> Refiner:
         content = json.loads((ROOT / "notebooks" / "4_refine.ipynb").read_text(encoding="utf-8"))
         for cell in content["cells"]:
             if "parameters" in cell["metadata"].get("tags", []):
@@ -133,7 +133,7 @@ def sit_down_to_refine(lab: LabServer, context: BrowserContext) -> Iterator[Call
         grace = Refiner(context.new_page(), lab, name, project, "grace")
         people.append(grace)
         watch(grace)
-        grace.open()
+        grace.open(where)
         grace.clicks_in_the_widget()
         return grace
 
@@ -211,7 +211,9 @@ def test_a_class_that_nobody_proposed_can_be_added_and_taken_back_after_a_reload
     added = next(c for c in range(len(space)) if c not in proposed_classes(grace.project, 2))
     grace.presses("s")
     grace.page.keyboard.type(space[added].name)
-    expect(grace.page.get_by_role("option").first).to_contain_text(space[added].name)
+    expect(grace.root.get_by_role("listbox", name="Classes found").get_by_role("option").first).to_contain_text(
+        space[added].name
+    )
     grace.presses("Enter")
     expect(grace.box(added)).to_be_checked()
     expect(grace.after()).to_contain_text(space[added].name)
@@ -283,6 +285,15 @@ def test_nothing_of_the_evidence_reaches_the_browser_before_a_blind_decision(mak
     assert grace.state(grace.number).votes == {classes[1]: "no"}
     others = [text for text in frames if f'"image_index": {1},' in text and '"voices"' in text]
     assert others == []  # the other images' evidence stays withheld
+
+
+def test_under_voila_a_refiner_sees_the_widget_and_no_code(make_disputed, sit_down_to_refine) -> None:
+    grace = sit_down_to_refine(make_disputed(), where="voila")
+    number = grace.number
+    grace.presses("1")
+    grace.is_told_saved()
+    assert list(grace.state(number).votes.values()) == ["yes"]
+    assert "open_refiner" not in grace.page.content()
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

@@ -136,7 +136,7 @@ function Filters({ controller }: Part) {
       />
       <span class="mlf-space" />
       <span class="mlf-grid-count" role="status">
-        {controller.images.value === null ? "…" : `${controller.n_total.value.toLocaleString("en")} images`}
+        {controller.images.value === null ? "…" : countWords(controller.n_total.value)}
       </span>
       <button
         type="button"
@@ -152,6 +152,10 @@ function Filters({ controller }: Part) {
       </button>
     </header>
   );
+}
+
+function countWords(n: number): string {
+  return n === 1 ? "1 image" : `${n.toLocaleString("en")} images`;
 }
 
 interface ChoiceProps {
