@@ -68,7 +68,8 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(MODULES): $(FRONTEND)/package-lock.json $(FRONTEND)/package.json
-	@command -v npm >/dev/null || { echo "Node.js 20 or newer with npm is missing (Debian: apt-get install nodejs npm)" >&2; exit 1; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' && command -v npm >/dev/null || \
+	  { echo "Node.js 20 or newer with npm is needed; nodejs.org has it, and so has Debian 13: apt-get install nodejs npm" >&2; exit 1; }
 	@echo "Installing what the widgets are built with"
 	@cd $(FRONTEND) && npm ci --silent </dev/null
 	@touch $@

@@ -12,9 +12,11 @@ import argparse
 import json
 import shutil
 import tempfile
+from io import BytesIO
 from pathlib import Path
 
 from lab_server import ROOT, LabServer, launch_chromium, run_all_cells, running_lab
+from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from pipeline.assignment.apply import assign_project
@@ -26,7 +28,9 @@ from pipeline.toybox import read_truth, write_toybox
 from pipeline.toybox.checkpoints import toybox_checkpoint
 
 ANNOTATOR = "ada"
-N_SCENES = 60
+N_SCENES = 200
+#: Of the PNG: the README's reader loads it.
+N_COLOURS = 256
 VIEWPORT = {"width": 1360, "height": 860}
 OPEN_TIMEOUT_MS = 60_000
 
@@ -48,8 +52,10 @@ def main() -> None:
             page = browser.new_page(viewport=VIEWPORT, color_scheme="dark" if arguments.dark else "light")
             _open_notebook(lab, page, project, dark=arguments.dark)
             _annotate(page, position + 1, classes)
-            page.screenshot(path=arguments.destination)
+            taken = page.screenshot()
             browser.close()
+        with Image.open(BytesIO(taken)) as picture:
+            picture.convert("RGB").quantize(N_COLOURS).save(arguments.destination, optimize=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{arguments.destination}: {arguments.destination.stat().st_size:,} bytes")
