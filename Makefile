@@ -65,7 +65,7 @@ system-packages:
 $(BIN)/python:
 	@PYTHON=$(PYTHON) .ci/system-packages venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 $(MODULES): $(FRONTEND)/package-lock.json $(FRONTEND)/package.json
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' && command -v npm >/dev/null || \

@@ -53,7 +53,7 @@ def build_frontend(frontend: Path) -> None:
     if npm is None:
         raise RuntimeError(
             "Building multilabelfy from source needs Node.js 20 or newer with npm, and no npm is on the PATH. "
-            "Install it (Debian 13: `apt-get install nodejs npm`, conda: `conda install -c conda-forge nodejs`, others: "
+            "Install it (Debian 13: `apt-get install nodejs npm`, conda: `conda install -c conda-forge nodejs`, or "
             "nodejs.org), or install a wheel, which carries the built widgets."
         )
     installed, lock = frontend / "node_modules" / ".package-lock.json", frontend / "package-lock.json"
