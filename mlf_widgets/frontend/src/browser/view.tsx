@@ -184,6 +184,7 @@ function Choice({ label, value, options, onChoose }: ChoiceProps) {
 
 function Tiles({ controller, drawn, onRendered }: BrowserViewProps) {
   const images = controller.images.value;
+  controller.pictures_version.value;
   const list = useRef<HTMLUListElement>(null);
   useEffect(() => {
     const element = list.current;
