@@ -53,7 +53,7 @@ class LabServer:
     process: subprocess.Popen[bytes]
 
     def page_url(self, notebook: str, where: str = "lab") -> str:
-        """Return the address of a notebook in ``lab``, ``notebook`` or ``voila``; in the lab, in a workspace of its own."""
+        """Return the address of a notebook in ``lab``, ``notebook`` or ``voila``; in the lab, alone there."""
         workspace = f"lab/workspaces/{Path(notebook).stem}/tree"
         path = {"lab": workspace, "notebook": "notebooks", "voila": "voila/render"}[where]
         return f"{self.url}{path}/{notebook}?token={self.token}"
