@@ -41,7 +41,8 @@ export const DEFAULT_BUDGETS: PictureBudgets = {
 };
 
 const MAX_IN_FLIGHT = 3;
-const MAX_SPRITES_AT_ONCE = 10;
+/** A page of labels: what is on screen does not wait for the examples of what lies ahead. */
+const MAX_SPRITES_AT_ONCE = 5;
 
 export class Pictures {
   private readonly images: Lru<number, DecodedImage>;
@@ -73,6 +74,11 @@ export class Pictures {
 
   sprite(classIndex: number): DecodedSprite | undefined {
     return this.sprites.get(classIndex);
+  }
+
+  /** How many examples a class has, as far as they have arrived. */
+  exampleCount(classIndex: number): number {
+    return (this.encoded.peek(classIndex) ?? this.sprites.peek(classIndex))?.head.n_examples ?? 0;
   }
 
   /** Why a picture cannot be shown, in words; undefined while it can, or may. */
@@ -162,16 +168,28 @@ export class Pictures {
     this.images.set(position, { bitmap, width_px, height_px }, bitmap.width * bitmap.height * 4);
   }
 
+  /** A class's examples at their full size, for a closer look; the caller closes the bitmap. */
+  async largeSprite(classIndex: number): Promise<DecodedSprite> {
+    if (!this.encoded.has(classIndex)) await this.loadEncoded([classIndex]);
+    const encoded = this.encoded.get(classIndex);
+    if (encoded === undefined) throw new Error("the examples did not arrive");
+    const { head, blob } = encoded;
+    const bitmap = head.n_examples === 0 ? null : await createImageBitmap(blob);
+    return { head, bitmap, tile_px: head.tile_px };
+  }
+
   private async loadSprites(classIndices: number[]): Promise<void> {
-    const missing = classIndices.filter((c) => !this.encoded.has(c));
-    if (missing.length > 0) {
-      const { result, buffers } = await this.client.request("sprite", { class_indices: missing });
-      result.forEach((head, i) => {
-        const blob = asBlob(buffers[i], head.media_type);
-        this.encoded.set(head.class_index, { head, blob }, blob.size + 256);
-      });
-    }
+    await this.loadEncoded(classIndices.filter((c) => !this.encoded.has(c)));
     await Promise.all(classIndices.map((c) => this.decodeSprite(c)));
+  }
+
+  private async loadEncoded(classIndices: number[]): Promise<void> {
+    if (classIndices.length === 0) return;
+    const { result, buffers } = await this.client.request("sprite", { class_indices: classIndices });
+    result.forEach((head, i) => {
+      const blob = asBlob(buffers[i], head.media_type);
+      this.encoded.set(head.class_index, { head, blob }, blob.size + 256);
+    });
   }
 
   private async decodeSprite(classIndex: number): Promise<void> {
