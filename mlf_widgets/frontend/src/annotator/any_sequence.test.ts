@@ -187,6 +187,19 @@ describe("any sequence", () => {
     after.controller.close();
   });
 
+  test("two tabs converge, and the one that was changed says so", async () => {
+    const kernel = new FakeKernel();
+    const [here, there] = [new Tab(kernel, new Map()), new Tab(kernel, new Map())];
+    await vi.advanceTimersByTimeAsync(100);
+    await there.take({ do: "tick", number: 2 });
+    await settle([here, there]);
+    expect(here.controller.state.value.entries.get(0)?.state.votes).toEqual({ 2: "yes" });
+    expect(here.controller.state.value.said).toBe("Changed in another window");
+    expect(there.controller.state.value.said).not.toContain("another");
+    for (const tab of [here, there]) expectTruth(tab, kernel);
+    for (const { controller } of [here, there]) controller.close();
+  });
+
   test("going past an image without a decision records nothing", async () => {
     const kernel = new FakeKernel();
     const tab = new Tab(kernel, new Map());

@@ -14,7 +14,7 @@ export function classesToCompare(screen: Screen): number[] {
 export function turnExample(screen: Screen, step: 1 | -1): void {
   const { dialog } = screen.controller.state.peek();
   if (dialog?.kind !== "compare") return;
-  const n_examples = screen.controller.pictures?.sprite(dialog.class_index)?.head.n_examples ?? 0;
+  const n_examples = screen.controller.pictures?.exampleCount(dialog.class_index) ?? 0;
   if (n_examples === 0) return;
   screen.controller.open({ ...dialog, number: (dialog.number + step + n_examples) % n_examples });
 }

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { writtenLabelKey } from "../shared/keys.ts";
-import type { DecodedImage } from "../shared/pictures.ts";
+import type { DecodedImage, DecodedSprite } from "../shared/pictures.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
@@ -13,6 +13,9 @@ import { stripLayout } from "../shared/views/strip_layout.ts";
 import { LabelBox } from "./cards.tsx";
 import { turnClass } from "./compare.ts";
 import type { Screen } from "./screen.ts";
+
+/** A cursor that stays this long on a class wants to see its examples. */
+const REST_MS = 60;
 
 export function Dialogs({ screen }: { screen: Screen }) {
   const dialog = screen.dialog.value;
@@ -120,16 +123,33 @@ function Search({ screen, onClose }: DialogPartProps) {
   );
 }
 
-/** Examples of the class under the cursor, fetched when the cursor rests. */
-function FoundExamples({ screen, class_index }: { screen: Screen; class_index: number | null }) {
-  const { controller } = screen;
-  controller.pictures_version.value;
-  const sprite = class_index === null ? undefined : controller.pictures?.sprite(class_index);
+/** A class's examples at their full size, fetched when one rests on it; undefined until they are there. */
+function useLargeSprite(screen: Screen, class_index: number | null): DecodedSprite | undefined {
+  const large = useSignal<DecodedSprite | undefined>(undefined);
   useEffect(() => {
-    if (class_index === null || sprite !== undefined) return;
-    const timer = setTimeout(() => controller.wantAlso([class_index]), 120);
-    return () => clearTimeout(timer);
-  }, [class_index, sprite]);
+    let held: DecodedSprite | undefined;
+    let isGone = false;
+    const load = async () => {
+      if (class_index === null) return;
+      const loaded = await screen.controller.pictures?.largeSprite(class_index);
+      if (isGone) return loaded?.bitmap?.close();
+      held = loaded;
+      large.value = loaded;
+    };
+    const timer = setTimeout(() => load().catch(() => {}), REST_MS); // without its examples a class can still be chosen
+    return () => {
+      isGone = true;
+      clearTimeout(timer);
+      large.value = undefined;
+      held?.bitmap?.close();
+    };
+  }, [class_index]);
+  return large.value?.head.class_index === class_index ? large.value : undefined;
+}
+
+/** Examples of the class under the cursor. */
+function FoundExamples({ screen, class_index }: { screen: Screen; class_index: number | null }) {
+  const sprite = useLargeSprite(screen, class_index);
   const layout = stripLayout(600, 56, Math.max(1, sprite?.head.n_examples ?? 10));
   return (
     <div class="mlf-search-examples">
@@ -148,16 +168,13 @@ function Compare({ screen, class_index, number, onClose }: CompareProps) {
   const classes = controller.classes.value;
   const name = classes?.names[class_index] ?? String(class_index);
   controller.pictures_version.value;
-  const sprite = controller.pictures?.sprite(class_index);
+  const sprite = useLargeSprite(screen, class_index);
   const n_examples = sprite?.head.n_examples ?? 0;
   const [image] = useState(() => new Stage());
   const [enlarged] = useState(() => new Stage());
   const [problem, setProblem] = useState("");
   const position = screen.position.value;
   const shown = controller.pictures?.image(position);
-  useEffect(() => {
-    if (sprite === undefined) controller.wantAlso([class_index]);
-  }, [class_index, sprite]);
   useLayoutEffect(() => image.show(position, shown, screen.marks()), [position, shown]);
   useEffect(
     () => () => {

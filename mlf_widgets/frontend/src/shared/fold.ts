@@ -126,6 +126,12 @@ export function hasUnsure(state: ImageState): boolean {
   return state.unsure || Object.values(state.votes).includes("unsure");
 }
 
+/** Whether two states hold the same decisions, whatever was seen and however long it took. */
+export function decidesTheSame(a: ImageState, b: ImageState): boolean {
+  const sameFlags = a.none === b.none && a.unsure === b.unsure && a.comment === b.comment;
+  return sameFlags && isSameRecord(a.votes, b.votes);
+}
+
 /** Whether two states say the same, whatever event they end with. */
 export function saysTheSame(a: ImageState, b: ImageState): boolean {
   return (

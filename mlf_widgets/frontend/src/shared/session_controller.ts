@@ -2,6 +2,7 @@
 
 import { type Signal, signal } from "@preact/signals";
 import { ActivityClock } from "./clock.ts";
+import { decidesTheSame } from "./fold.ts";
 import type {
   AnnotationEvent,
   ClassColumns,
@@ -215,7 +216,12 @@ export abstract class SessionController<S extends WorkState, H> {
       const known = this.state.value;
       const hasMoreTasks = result.progress.n_tasks !== known.progress.n_tasks;
       if (hasMoreTasks || result.last_seq !== known.last_seq || Object.keys(result.states).length > 0) {
+        const before = known.entries.get(known.position)?.state;
         this.dispatch({ type: "changed", changes: result });
+        const after = this.state.value.entries.get(known.position)?.state;
+        if (before !== undefined && after !== undefined && !decidesTheSame(before, after)) {
+          this.say("Changed in another window");
+        }
         this.storeChanged();
       }
       if (this.state.value.save.state === "offline") this.queue?.wake();
