@@ -237,6 +237,9 @@ export function ImageStage({ stage, label }: ImageStageProps) {
     observer?.observe(element);
     // Preact's own wheel handlers are passive: they could not keep the page from scrolling.
     const wheel = (event: WheelEvent) => {
+      // The notebook scrolls where there is nothing to zoom out of, or somebody works elsewhere.
+      const isInUse = element.closest("[data-mlf]")?.contains(document.activeElement) ?? true;
+      if (!isInUse || (event.deltaY > 0 && !stage.isZoomed)) return;
       event.preventDefault();
       const pixels = event.deltaMode === 0 ? event.deltaY : event.deltaY * 30;
       stage.zoomBy(Math.exp(-pixels / 400), pointIn(element, event));
