@@ -232,8 +232,10 @@ def _make_folders(state: Path) -> None:
 
 def _close_project(project: Project) -> None:
     project.root.chmod(0o700)
-    for file in project.root.glob("store.sqlite*"):
-        file.chmod(0o600)
+    if project.store_url.startswith("sqlite"):  # it may lie elsewhere
+        store = Path(project.store_url.partition(":///")[2])
+        for file in store.parent.glob(f"{store.name}*"):
+            file.chmod(0o600)
 
 
 def _check_reachable(path: Path, what: str, remedy: str) -> None:

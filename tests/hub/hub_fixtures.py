@@ -59,7 +59,7 @@ def postgres() -> Iterator[PostgresServer]:
     server.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def annotation_page(hub_benchmark: ModuleType) -> None:
     """Skip where there is nothing for a browser to show."""
     if not (SOURCE_ROOT / "mlf_widgets" / "static" / "annotator.js").exists():

@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from serving import PostgresServer, with_store
 
 from pipeline.assignment.apply import assign_project, open_project_store
 from pipeline.hub.accounts import Role
@@ -23,6 +24,13 @@ pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mar
 NASTY = "<img src=x onerror=window.pwned=1>"
 EVA = f"eva {NASTY}"
 RESEARCHER = "maria"
+AN_HOUR_FAST = """
+const True = Date;
+window.Date = class extends True {
+  constructor(...given) { if (given.length) super(...given); else super(True.now() + 3600e3); }
+  static now() { return True.now() + 3600e3; }
+};
+"""
 
 
 @pytest.fixture(scope="module")
@@ -142,21 +150,36 @@ def test_a_full_disk_shows_in_the_widget_and_what_was_ticked_is_saved_once_there
     assert len(kept_votes(place)) == before + n_ticks + 1
 
 
+@pytest.mark.postgres
 def test_a_read_only_database_shows_in_the_widget_and_recovers_without_a_restart(
-    eva: Page, place: SimpleNamespace
+    annotation_page: None,
+    hub_benchmark: ModuleType,
+    hub_folder: Path,
+    proxy: str,
+    postgres: PostgresServer,
+    browser: Browser,
 ) -> None:
-    before = len(kept_votes(place))
-    store = place.project.store_url.removeprefix("sqlite:///")
-    subprocess.run(["mount", "-o", "remount,ro", str(place.disk)], check=True)
-    try:
-        tick(eva, 1)
-        expect_saved(eva, "offline")
-        tick(eva, 2)
-    finally:
-        subprocess.run(["mount", "-o", "remount,rw,size=3m", str(place.disk)], check=True)
-    expect_saved(eva, "saved")
-    assert Path(store).exists()
-    assert len(kept_votes(place)) == before + 2
+    folder = hub_folder / "read only"
+    folder.mkdir(mode=0o711)
+    url = postgres.new_database()
+    project = with_store(hub_benchmark.make_project(folder, 4, ["ann", "ben"]), url)
+    assign_project(project, ["ann", "ben"], 2)
+    people = {name: [Role.ANNOTATORS] for name in ("ann", "ben")}
+    with hub_benchmark.running_hub(project, people, folder / "hub", proxy) as hub:
+        place = SimpleNamespace(hub=hub, project=project)
+        page = log_in(browser, place, "ann")
+        page.locator('[data-mlf="annotator"][data-ready="true"]').wait_for()
+        tick(page, 0)
+        expect_saved(page, "saved")
+        postgres.set_read_only(url, True)
+        tick(page, 1)
+        expect_saved(page, "offline")
+        tick(page, 2)
+        assert kept_votes(place) == ["yes"]
+        postgres.set_read_only(url, False)
+        expect_saved(page, "saved")
+        assert kept_votes(place) == ["yes"] * 3
+        page.context.close()
 
 
 def test_two_tabs_of_one_account_an_hour_and_a_day_apart_agree(
@@ -164,7 +187,7 @@ def test_two_tabs_of_one_account_an_hour_and_a_day_apart_agree(
 ) -> None:
     """The second browser lives on the other side of the date line, and its clock is an hour fast."""
     other = browser.new_context(timezone_id="Pacific/Auckland", storage_state=eva.context.storage_state()).new_page()
-    other.add_init_script("{ const now = Date.now; Date.now = () => now() + 3600e3; }")
+    other.add_init_script(AN_HOUR_FAST)
     other.goto(eva.url)
     other.locator('[data-mlf="annotator"][data-ready="true"]').wait_for(timeout=60_000)
     boxes = [page.locator("input[type=checkbox][data-class-id]").nth(4) for page in (eva, other)]
@@ -185,8 +208,8 @@ def test_the_board_is_live_for_a_researcher_and_names_do_not_run(
     page = log_in(browser, place, RESEARCHER)
     page.get_by_text("progress.ipynb").first.dblclick()
     page.locator(".jp-Notebook").wait_for()
-    page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
     board = page.locator('[data-mlf="board"]')
     row = board.get_by_role("row").filter(has_text=f"eva {NASTY}")
     row.wait_for()

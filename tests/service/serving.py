@@ -298,6 +298,16 @@ class PostgresServer:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://owner@127.0.0.1:{self.port}/{name}"
 
+    def set_read_only(self, url: str, is_read_only: bool) -> None:
+        """Make a database read-only for new connections, and end the old ones; or undo that."""
+        import psycopg
+
+        name = url.rpartition("/")[2]
+        word = "on" if is_read_only else "off"
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {word}")
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
     def kill(self) -> None:
         """End all of its processes as a power cut would."""
         import psutil

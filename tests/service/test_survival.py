@@ -100,26 +100,17 @@ def test_a_full_disk_is_said_so_and_work_goes_on_once_there_is_room(
 def test_a_read_only_database_is_said_so_and_work_goes_on_afterwards(
     project: Project, hub: StubHub, postgres: PostgresServer
 ) -> None:
-    import psycopg
-
     url = postgres.new_database()
-    name = url.rpartition("/")[2]
     project = with_store(project, url)
     assign_small(project)
-
-    def set_read_only(word: str) -> None:
-        with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {word}")
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-
     with ServiceProcess(project, hub) as service:
         session = RemoteSession(service.url, "token-ann", sleep=lambda _s: None)
         assert session.save([vote("before-lock", 0)])[0].seq
-        set_read_only("on")
+        postgres.set_read_only(url, True)
         with pytest.raises(StoreError, match="read-only"):
             session.save([vote("while-locked", 0)])
         assert session.tasks([0])[0].state.is_decided
-        set_read_only("off")
+        postgres.set_read_only(url, False)
         assert session.save([vote("while-locked", 0)])[0].seq
     assert stored_ids(project) == Counter(["before-lock", "while-locked"])
 
