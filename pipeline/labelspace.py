@@ -213,7 +213,9 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        # Not `read_table`: it loads pyarrow's data sets and with them pandas, which no session needs.
+        with pq.ParquetFile(path) as file:
+            table = file.read()
     except pa.ArrowException as error:
         raise DatasetError(f"{path}: cannot be read as Parquet: {error}") from error
     return list(table.to_pylist())
