@@ -121,6 +121,7 @@ def evidence_message(evidence: Evidence | None) -> dict[str, Any] | None:
             for voice, marked in evidence.regions.items()
         },
         "voices": list(evidence.voices),
+        "simulated": list(evidence.simulated),
     }
 
 

@@ -65,12 +65,15 @@ class Evidence:
         Voice to class index to regions.
     voices
         Everyone who decided the image, in the order of their letters.
+    simulated
+        Those of the voices that are programs; wherever a voice is shown, it is said.
     """
 
     votes: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, Mapping[int, list[dict[str, object]]]] = field(default_factory=dict)
     voices: tuple[str, ...] = ()
+    simulated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

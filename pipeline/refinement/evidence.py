@@ -7,7 +7,7 @@ annotator, so that a refiner cannot follow one colleague through the data set.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.events import ImageState, Round
@@ -42,13 +42,14 @@ class EvidenceReader:
     def read(self, image_indices: Sequence[int]) -> dict[int, Dispute]:
         """Return what there is to settle on each of these images."""
         found = self._store.states_of_images(Round.ANNOTATION, image_indices)
+        programs = {name for name, kind in self._store.annotator_kinds().items() if kind == "simulated"}
         return {
-            image_index: Dispute(disputed_classes(states.values()), anonymous_evidence(image_index, states))
+            image_index: Dispute(disputed_classes(states.values()), anonymous_evidence(image_index, states, programs))
             for image_index, states in found.items()
         }
 
 
-def anonymous_evidence(image_index: int, states: Mapping[str, ImageState]) -> Evidence:
+def anonymous_evidence(image_index: int, states: Mapping[str, ImageState], programs: Collection[str] = ()) -> Evidence:
     """Return the evidence on one image: annotator to state in, letters out.
 
     Parameters
@@ -57,6 +58,8 @@ def anonymous_evidence(image_index: int, states: Mapping[str, ImageState]) -> Ev
         The image, which fixes who gets which letter.
     states
         Annotator to state; the undecided are left out.
+    programs
+        Those of the annotators that are programs.
     """
     decided = {name: state for name, state in states.items() if state.is_decided}
     dealt = sorted(decided, key=lambda name: hashlib.sha256(f"{image_index}\0{name}".encode()).digest())
@@ -70,6 +73,7 @@ def anonymous_evidence(image_index: int, states: Mapping[str, ImageState]) -> Ev
         comments={voices[name]: decided[name].comment for name in dealt if decided[name].comment.strip()},
         regions={voices[name]: dict(decided[name].regions) for name in dealt if decided[name].regions},
         voices=tuple(voices.values()),
+        simulated=tuple(voice for name, voice in voices.items() if name in programs),
     )
 
 

@@ -72,3 +72,11 @@ def test_evidence_names_a_voice_for_everyone_who_decided_and_nobody_else(states:
     assert len(evidence.voices) == sum(state.is_decided for state in states)
     assert set(evidence.comments) | set(evidence.regions) <= set(evidence.voices)
     assert "person" not in repr(evidence)
+
+
+def test_voices_of_programs_are_told_from_those_of_people() -> None:
+    states = {name: ImageState(votes={1: "yes"}) for name in ("ada", "robot")}
+    evidence = anonymous_evidence(9, states, {"robot"})
+    assert len(evidence.simulated) == 1
+    assert set(evidence.simulated) < set(evidence.voices)
+    assert anonymous_evidence(9, states).simulated == ()

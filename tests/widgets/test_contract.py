@@ -90,7 +90,7 @@ def test_each_sample_event_is_read_and_written_as_it_is(content: dict[str, Any])
 
 def test_evidence_is_written_in_the_sampled_shape() -> None:
     region = {"kind": "point", "x": 0.5, "y": 0.5}
-    evidence = Evidence({3: {"A": "yes", "B": "no"}}, {"A": "hm"}, {"A": {3: [region]}}, ("A", "B"))
+    evidence = Evidence({3: {"A": "yes", "B": "no"}}, {"A": "hm"}, {"A": {3: [region]}}, ("A", "B"), ("B",))
     assert evidence_message(evidence) == SAMPLES["evidence"]
 
 

@@ -113,12 +113,7 @@ function Filters({ controller }: Part) {
         value={filter.annotator}
         options={{
           "": "anybody",
-          ...Object.fromEntries(
-            (info?.people ?? []).map(({ name, kind }) => [
-              name,
-              kind === "simulated" ? `${name} (simulated)` : name,
-            ]),
-          ),
+          ...Object.fromEntries((info?.people ?? []).map(({ name }) => [name, personName(controller, name)])),
         }}
         onChoose={(annotator) => controller.choose({ annotator })}
       />
@@ -258,7 +253,7 @@ function Words({ controller, image }: Part & { image: BrowsedImage }) {
       <ul>
         {words.map((word) => (
           <li key={word.annotator} class={word.vote === "" ? "" : `mlf-said-${word.vote}`}>
-            <strong>{word.annotator}</strong>{" "}
+            <strong>{personName(controller, word.annotator)}</strong>{" "}
             {class_index === null || word.vote === "" ? labelsOf(controller, word) : word.vote}
             {word.comment !== "" && <span title={word.comment}> ✎</span>}
           </li>
@@ -266,6 +261,12 @@ function Words({ controller, image }: Part & { image: BrowsedImage }) {
       </ul>
     </div>
   );
+}
+
+/** A name, and that it is a program's where it is. */
+function personName(controller: BrowserController, name: string): string {
+  const kind = controller.info.value?.people.find((person) => person.name === name)?.kind;
+  return kind === "simulated" ? `${name} (simulated)` : name;
 }
 
 function labelsOf(controller: BrowserController, word: PersonsWord): string {
@@ -367,7 +368,7 @@ function Look({ controller, image, onClose }: Part & { image: BrowsedImage; onCl
             {disputed.map((class_index) => nameOf(controller, class_index)).join(", ") || "nothing"}
           </Fact>
           {words.map((word) => (
-            <Fact key={word.annotator} term={word.annotator}>
+            <Fact key={word.annotator} term={personName(controller, word.annotator)}>
               {labelsOf(controller, word)}
               {word.comment !== "" && <q>{word.comment}</q>}
             </Fact>

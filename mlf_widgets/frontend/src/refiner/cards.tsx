@@ -179,7 +179,9 @@ function Voices({ evidence, class_index, name }: { evidence: Evidence; class_ind
         const vote = votes[voice];
         return (
           <li key={voice} class={`mlf-voice mlf-voice-${vote ?? "unshown"}`}>
-            <strong>{voice}</strong> {vote === undefined ? "was not shown it" : WORDS[vote]}
+            <strong>{voice}</strong>
+            {evidence.simulated.includes(voice) && " (simulated)"}{" "}
+            {vote === undefined ? "was not shown it" : WORDS[vote]}
           </li>
         );
       })}
@@ -209,7 +211,8 @@ export function BeforeAfter({ screen }: Part) {
           ? "What the annotators said is shown after your first decisions."
           : labelSetsBefore(evidence).map(({ voice, yes, unsure }) => (
               <span key={voice} class="mlf-before">
-                <strong>{voice}</strong> {said(yes, unsure)}
+                <strong>{voice}</strong>
+                {evidence.simulated.includes(voice) && " (simulated)"} {said(yes, unsure)}
               </span>
             ))}
       </dd>

@@ -35,6 +35,7 @@ class DisputeKernel extends FakeKernel {
       comments: {},
       regions: {},
       voices: ["A", "B", "C"],
+      simulated: [],
     };
     return { ...task, disputed: DISPUTED, evidence: this.isBlind && !isDecided ? null : evidence };
   }

@@ -16,7 +16,7 @@ import {
 } from "./labels.ts";
 
 function evidence(votes: Record<number, Record<string, Vote>>, voices = ["A", "B"]): Evidence {
-  return { votes, voices, comments: {}, regions: {} };
+  return { votes, voices, comments: {}, regions: {}, simulated: [] };
 }
 
 function entry(disputed: number[], said: Evidence | null, state: Partial<ImageState> = {}): ImageEntry {

@@ -59,6 +59,8 @@ export interface Evidence {
   regions: Record<string, Record<string, Region[]>>;
   /** Everyone who decided the image, in the order of their letters. */
   voices: string[];
+  /** Those of the voices that are programs. */
+  simulated: string[];
 }
 
 export interface Task {
