@@ -13,7 +13,9 @@ from pipeline.session import AnnotationSession
 class Grid(SessionWidget):
     """One annotator's tasks as a grid for one class, in a notebook.
 
-    A tick is a vote like any other, in the same store; it says nothing of any class but the one asked about.
+    A tick is a vote like any other, in the same store; it says nothing of any class but the one asked about. An image
+    with one counts as done in the annotator's list, though its other proposals have not been shown: walk through images
+    first, and use the grid to check one class over all of them.
 
     Parameters
     ----------

@@ -341,10 +341,11 @@ function Dialogs({ controller, state }: PartProps) {
     return (
       <Dialog kind="help" title="Keys and what they mean" onClose={close}>
         <GridKeys />
-        <p>
+        <p class="mlf-muted">
           A tick says that the image shows this class. Images that you leave unticked say nothing until you
           confirm the page; then each of them that has been on your screen gets a <em>no</em> for this class,
-          and for no other.
+          and for no other. An image counts as done once it has any vote, also one from here; its other labels
+          stay unanswered.
         </p>
       </Dialog>
     );
