@@ -54,7 +54,7 @@ def _figure(project: Project, image: dict[str, object], row: ProposalRow, n_clas
         said = f"Original label <b>{escape(label)}</b>: {place}."
     return (
         f'<figure style="margin:0">{picture}<figcaption style="font-size:.9em">{said}'
-        f'<ol style="margin:.4em 0;padding-left:1.6em;line-height:1.35">{items}</ol></figcaption></figure>'
+        f'<ol style="margin:.4em 0;padding-left:2.2em;line-height:1.35">{items}</ol></figcaption></figure>'
     )
 
 

@@ -42,7 +42,7 @@ def summary_table(project: Project, summary: ProposeSummary) -> Html:
         )
         rows += [("example that cannot be read", escape(name)) for name in packed.unreadable[:_MAX_NAMED]]
     rows += [("note", escape(note)) for note in summary.notes]
-    return table(None, rows, caption="What stage 1 came to.")
+    return table(None, rows, caption="What stage 1 came to.", text_columns=(1,))
 
 
 def original_ranks(project: Project) -> Html:
@@ -66,7 +66,7 @@ def skipped_table(project: Project) -> Html:
         return Html("<p>None: every image was used.</p>")
     rows = [(escape(row.image_id or row.path or "?"), escape(row.reason)) for row in skipped[:_MAX_NAMED]]
     shown = f"the first {_MAX_NAMED} of {len(skipped):,}" if len(skipped) > _MAX_NAMED else f"all {len(skipped):,}"
-    return table(("image", "reason"), rows, caption=f"Skipped: {shown}.")
+    return table(("image", "reason"), rows, caption=f"Skipped: {shown}.", text_columns=(1,))
 
 
 def _share(is_hit: np.ndarray[tuple[int, int], np.dtype[np.bool_]], n: int) -> str:

@@ -1,0 +1,93 @@
+"""`mlf annotate`: whose notebook, and a JupyterLab that ends with the command."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.annotators import choose_annotator
+from pipeline.assignment.apply import assign_project, open_project_store
+from pipeline.cli import app
+from pipeline.datasets.create import init_project
+from pipeline.errors import ProjectError, ServiceError
+from pipeline.laboratory import annotation_notebook, running_laboratory
+from pipeline.project import Project, open_project
+from pipeline.proposals.run import propose_from_predictions
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a project of six images without files, with proposals and no tasks."""
+    manifest = tmp_path / "images.csv"
+    manifest.write_text("image,label\n" + "".join(f"image{i},{'abc'[i % 3]}\n" for i in range(6)))
+    classes = tmp_path / "classes.json"
+    classes.write_text(json.dumps(list("abc")))
+    made = init_project(tmp_path / "project", str(manifest), str(classes), has_files=False)
+    np.savez(tmp_path / "m.npz", model=np.tile(np.arange(3, dtype=np.int16), (6, 1)))
+    propose_from_predictions(made, tmp_path / "m.npz")
+    return made
+
+
+@pytest.fixture
+def assign(project: Project) -> Callable[..., None]:
+    def give(*people: str, simulated: tuple[str, ...] = ()) -> None:
+        store = open_project_store(project)
+        store.add_annotators(simulated, kind="simulated")
+        store.close()
+        assign_project(project, [*people, *simulated], 1)
+
+    return give
+
+
+def test_the_one_person_with_tasks_need_not_be_named(project: Project, assign: Callable[..., None]) -> None:
+    assign("ada", simulated=("robin",))
+    name, progress = choose_annotator(project)
+    assert name == "ada"
+    assert progress.n_tasks == 3
+    assert choose_annotator(project, "robin")[0] == "robin"
+
+
+def test_who_is_unknown_or_not_named_among_several_is_asked_for_by_name(
+    project: Project, assign: Callable[..., None]
+) -> None:
+    root = str(project.root)
+    nobody = CliRunner().invoke(app, ["annotate", root])
+    assert nobody.exit_code == 2
+    assert "nobody has tasks yet" in nobody.output
+    assign("ada", "ben")
+    with pytest.raises(ProjectError, match="--annotator with one of ada, ben"):
+        choose_annotator(project)
+    with pytest.raises(ProjectError, match="'bem' has no tasks; did you mean 'ben'"):
+        choose_annotator(project, "bem")
+
+
+def test_the_notebook_lies_in_the_project_and_opens_the_session_of_its_annotator(project: Project) -> None:
+    hostile = '../x"); import os; ("'
+    path = annotation_notebook(project, hostile)
+    assert path.parent == project.root
+    cells = json.loads(path.read_text())["cells"]
+    (parameters,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", []))
+    values: dict[str, str] = {}
+    exec("".join(parameters["source"]), values)
+    assert values["annotator"] == hostile
+    assert values["project"] == ""
+
+
+def test_a_laboratory_that_cannot_start_says_why_and_leaves_no_process(project: Project) -> None:
+    notebook = annotation_notebook(project, "ada")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ServiceError, match="JupyterLab did not start"),
+            running_laboratory(project.root, notebook, port=port, open_browser=False),
+        ):
+            pass
+    open_project(project.root)
