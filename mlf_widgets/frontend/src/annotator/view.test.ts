@@ -3,7 +3,10 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FakeKernel, type FakeKernelOptions, pretendToDecode } from "../testing/fake_kernel.ts";
+import { until } from "../testing/until.ts";
 import widget from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 let close: () => void = () => {};
 
@@ -27,9 +30,9 @@ async function open(options: FakeKernelOptions = {}) {
   close = widget.render({ model: kernel.channel(), el });
   const root = el.querySelector<HTMLElement>("[data-mlf='annotator']");
   if (root === null) throw new Error("no root");
-  const ready = () => vi.waitFor(() => expect(root.dataset.ready).toBe("true"));
+  const ready = () => until(() => expect(root.dataset.ready).toBe("true"));
   const shows = (image_id: string) =>
-    vi.waitFor(() => expect(root.dataset).toMatchObject({ imageId: image_id, ready: "true" }));
+    until(() => expect(root.dataset).toMatchObject({ imageId: image_id, ready: "true" }));
   const press = (code: string, key: string, more: KeyboardEventInit = {}) => {
     const target = root.contains(document.activeElement) ? (document.activeElement as HTMLElement) : root;
     const event = new KeyboardEvent("keydown", { code, key, bubbles: true, cancelable: true, ...more });
@@ -43,7 +46,7 @@ async function open(options: FakeKernelOptions = {}) {
       .filter((box) => box.checked)
       .map((box) => Number(box.dataset.classId));
   const action = (name: string) => root.querySelector<HTMLButtonElement>(`[data-mlf-action='${name}']`);
-  const settled = () => vi.waitFor(() => expect(root.dataset.saved).toBe("saved"));
+  const settled = () => until(() => expect(root.dataset.saved).toBe("saved"));
   return { kernel, root, ready, shows, press, boxes, classes, ticked, action, settled };
 }
 
@@ -101,7 +104,7 @@ describe("what is on the page", () => {
 
   test("says so where there is nothing to do, no file, or no store", async () => {
     const empty = await open({ n_tasks: 0 });
-    await vi.waitFor(() => expect(empty.root.textContent).toContain("No images for you yet"));
+    await until(() => expect(empty.root.textContent).toContain("No images for you yet"));
     close();
     const filed = await open({ has_image: () => false });
     await filed.shows("image-0");
@@ -109,7 +112,7 @@ describe("what is on the page", () => {
     close();
     const away = await open();
     away.kernel.fault = "store_away";
-    await vi.waitFor(() =>
+    await until(() =>
       expect(away.root.querySelector("[role=alert]")?.textContent).toContain("store is away"),
     );
   });
@@ -120,7 +123,7 @@ describe("what is on the page", () => {
     await shows("image-0");
     expect(root.querySelector(".mlf-stage-note")?.textContent).toContain("broken file");
     press("Digit2", "2");
-    await vi.waitFor(() => expect(ticked()).toEqual([1]));
+    await until(() => expect(ticked()).toEqual([1]));
   });
 
   test("names a simulated annotator so, and shows scores only where they are sent", async () => {
@@ -141,9 +144,9 @@ describe("keys", () => {
     const { ready, press, ticked, classes, kernel, settled } = await open();
     await ready();
     press("Digit3", "3");
-    await vi.waitFor(() => expect(ticked()).toEqual([2]));
+    await until(() => expect(ticked()).toEqual([2]));
     press("KeyP", "p");
-    await vi.waitFor(() => expect(classes()).toEqual(kernel.proposals(0).slice(15)));
+    await until(() => expect(classes()).toEqual(kernel.proposals(0).slice(15)));
     expect(ticked()).toEqual([19]);
     await settled();
     expect(kernel.state(0).votes).toEqual({ 2: "yes", 19: "yes" });
@@ -172,7 +175,7 @@ describe("keys", () => {
     expect(kernel.state(0)).toMatchObject({ none: true, unsure: false });
     expect(action("none")?.getAttribute("aria-pressed")).toBe("true");
     press("KeyZ", "Z", { shiftKey: true });
-    await vi.waitFor(() => expect(action("unsure")?.getAttribute("aria-pressed")).toBe("true"));
+    await until(() => expect(action("unsure")?.getAttribute("aria-pressed")).toBe("true"));
     await settled();
     expect(kernel.state(0)).toMatchObject({ none: true, unsure: true });
   });
@@ -215,19 +218,17 @@ describe("keys", () => {
     await shows("image-7");
     press("Digit1", "1");
     press("Digit1", "1", { repeat: true });
-    await vi.waitFor(() => expect(ticked()).toHaveLength(1));
+    await until(() => expect(ticked()).toHaveLength(1));
   });
 
   test("open and close the help, which lists them", async () => {
     const { ready, press, root } = await open();
     await ready();
     press("Slash", "?", { shiftKey: true });
-    await vi.waitFor(() =>
-      expect(root.querySelector("dialog")?.textContent).toContain("first image not done"),
-    );
+    await until(() => expect(root.querySelector("dialog")?.textContent).toContain("first image not done"));
     press("Digit1", "1"); // not meant for what lies behind
     press("Escape", "Escape");
-    await vi.waitFor(() => expect(root.querySelector("dialog")).toBeNull());
+    await until(() => expect(root.querySelector("dialog")).toBeNull());
     expect(root.querySelector("input:checked")).toBeNull();
   });
 });
@@ -237,25 +238,25 @@ describe("adding a label", () => {
     const { ready, press, root, kernel, settled, boxes } = await open();
     await ready();
     press("KeyS", "s");
-    const field = await vi.waitFor(() => {
+    const field = await until(() => {
       const found = root.querySelector<HTMLInputElement>("[role=combobox]");
       if (found === null) throw new Error("not open");
       return found;
     });
     field.value = "class 44";
     field.dispatchEvent(new Event("input", { bubbles: true }));
-    await vi.waitFor(() => expect(root.querySelector("[role=option]")?.textContent).toContain("class 44"));
+    await until(() => expect(root.querySelector("[role=option]")?.textContent).toContain("class 44"));
     field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
     await settled();
     expect(kernel.state(0).votes).toEqual({ 44: "yes" });
     expect(kernel.log[0]?.event.shown).toContain(44);
-    const box = await vi.waitFor(() => {
+    const box = await until(() => {
       const found = boxes().find(({ dataset }) => dataset.classId === "44");
       if (found === undefined) throw new Error("no checkbox");
       return found;
     });
     box.click();
-    await vi.waitFor(() => expect(kernel.state(0).votes).toEqual({}));
+    await until(() => expect(kernel.state(0).votes).toEqual({}));
   });
 });
 
@@ -291,13 +292,13 @@ describe("the saved state", () => {
     expect(leave()).toBe(false);
     kernel.fault = "store_away";
     press("Digit1", "1");
-    await vi.waitFor(() => expect(root.dataset.saved).toBe("offline"));
+    await until(() => expect(root.dataset.saved).toBe("offline"));
     expect(root.querySelector(".mlf-saved")?.textContent).toContain(
       "Offline: 1 decision kept on this machine",
     );
     expect(leave()).toBe(true);
     kernel.fault = "none";
-    await vi.waitFor(() => expect(root.dataset.saved).toBe("saved"), 4_000);
+    await until(() => expect(root.dataset.saved).toBe("saved"));
     expect(kernel.log).toHaveLength(1);
     expect(leave()).toBe(false);
   });
@@ -307,12 +308,12 @@ describe("the saved state", () => {
     await ready();
     kernel.fault = "refuse_saves";
     press("Digit1", "1");
-    await vi.waitFor(() => expect(root.dataset.saved).toBe("failed"));
+    await until(() => expect(root.dataset.saved).toBe("failed"));
     expect(root.querySelector("[role=alert]")?.textContent).toContain("not your task");
     expect(ticked()).toEqual([]);
     kernel.fault = "none";
     root.querySelector<HTMLButtonElement>("[role=alert] button")?.click();
-    await vi.waitFor(() => expect(root.dataset.saved).toBe("saved"));
+    await until(() => expect(root.dataset.saved).toBe("saved"));
   });
 });
 

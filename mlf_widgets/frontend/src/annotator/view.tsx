@@ -27,7 +27,7 @@ export function AnnotatorView({ screen }: Part) {
       {isEmpty && <NothingToDo screen={screen} />}
       {isOpen && !isEmpty && (
         <>
-          <main class="mlf-main">
+          <div class="mlf-main">
             <Picture screen={screen} />
             <section class="mlf-side" aria-label="Labels">
               <Pager screen={screen} />
@@ -35,7 +35,7 @@ export function AnnotatorView({ screen }: Part) {
               <Given screen={screen} />
               <Comment screen={screen} />
             </section>
-          </main>
+          </div>
           <Foot screen={screen} />
           <Dialogs screen={screen} />
         </>
@@ -114,7 +114,7 @@ function Head({ screen }: Part) {
   const isEmpty = useComputed(() => state.value.progress.n_tasks === 0).value;
   if (info === null) return null;
   return (
-    <header class="mlf-head">
+    <div class="mlf-head">
       <span class="mlf-who" title={`${info.project_name}: ${info.round} by ${info.annotator}`}>
         <strong>{info.project_name}</strong> {info.annotator}
         {info.is_simulated && <span class="mlf-badge">simulated</span>}
@@ -147,7 +147,7 @@ function Head({ screen }: Part) {
       >
         ?
       </button>
-    </header>
+    </div>
   );
 }
 
@@ -303,7 +303,7 @@ function Foot({ screen }: Part) {
   const none = useComputed(() => screen.entry.value?.state.none ?? false).value;
   const unsure = useComputed(() => screen.entry.value?.state.unsure ?? false).value;
   return (
-    <footer class="mlf-foot" role="group" aria-label="Actions">
+    <div class="mlf-foot" role="group" aria-label="Actions">
       <Action screen={screen} action="previous" words="‹ Previous" onClick={() => void controller.step(-1)} />
       <Action
         screen={screen}
@@ -347,7 +347,7 @@ function Foot({ screen }: Part) {
         onClick={() => controller.toggleNone()}
       />
       <Action screen={screen} action="next" words="Next ›" isMain onClick={() => void controller.step(1)} />
-    </footer>
+    </div>
   );
 }
 

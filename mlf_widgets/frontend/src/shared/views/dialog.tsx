@@ -41,12 +41,12 @@ export function Dialog({ title, onClose, kind, children }: DialogProps) {
       }}
     >
       <div class="mlf-dialog-body">
-        <header class="mlf-dialog-head">
+        <div class="mlf-dialog-head">
           <h2 id={heading}>{title}</h2>
           <button type="button" class="mlf-plain" aria-label="Close" title="Close (Esc)" onClick={onClose}>
             ✕
           </button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>

@@ -1,0 +1,77 @@
+// @vitest-environment happy-dom
+/** What axe can tell without pixels: names, roles, what belongs where. Colours are looked at in a real browser. */
+
+import axe from "axe-core";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { FakeKernel, type FakeKernelOptions, pretendToDecode } from "../testing/fake_kernel.ts";
+import { until } from "../testing/until.ts";
+import widget from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+let close: () => void = () => {};
+
+beforeEach(() => {
+  pretendToDecode();
+  vi.stubGlobal("BroadcastChannel", undefined);
+  window.localStorage.clear();
+  window.sessionStorage.clear();
+  document.documentElement.lang = "en";
+  document.title = "Annotation";
+});
+
+afterEach(() => {
+  close();
+  document.body.replaceChildren();
+  vi.unstubAllGlobals();
+});
+
+async function open(options: FakeKernelOptions = {}): Promise<HTMLElement> {
+  const el = document.createElement("div");
+  document.body.append(el);
+  close = widget.render({ model: new FakeKernel(options).channel(), el });
+  const root = el.querySelector<HTMLElement>("[data-mlf]");
+  if (root === null) throw new Error("no root");
+  return root;
+}
+
+async function problems(root: HTMLElement): Promise<string[]> {
+  const { violations } = await axe.run(root, { rules: { "color-contrast": { enabled: false } } });
+  return violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`,
+  );
+}
+
+function press(root: HTMLElement, code: string, key: string, shiftKey = false): void {
+  root.dispatchEvent(new KeyboardEvent("keydown", { code, key, shiftKey, bubbles: true, cancelable: true }));
+}
+
+test("axe finds nothing while it opens, with nothing to do, and at work", async () => {
+  expect(await problems(await open())).toEqual([]);
+  close();
+  const empty = await open({ n_tasks: 0 });
+  await until(() => expect(empty.textContent).toContain("No images"));
+  expect(await problems(empty)).toEqual([]);
+  close();
+  const root = await open({ annotation: { regions: "box", show_scores: true, guidelines: "Look well." } });
+  await until(() => expect(root.dataset.ready).toBe("true"));
+  expect(await problems(root)).toEqual([]);
+  press(root, "Digit2", "2");
+  press(root, "Digit3", "#", true);
+  press(root, "KeyA", "a");
+  await until(() => expect(root.querySelectorAll("input[data-class-id]")).toHaveLength(20));
+  expect(await problems(root)).toEqual([]);
+});
+
+test.each([
+  ["help", "Slash", "?", true],
+  ["guidelines", "KeyG", "g", false],
+  ["search", "KeyS", "s", false],
+  ["compare", "KeyD", "d", false],
+])("axe finds nothing in the dialog %s", async (_name, code, key, shift) => {
+  const root = await open({ annotation: { guidelines: "Look well." } });
+  await until(() => expect(root.dataset.ready).toBe("true"));
+  press(root, code, key, shift);
+  await until(() => expect(root.querySelector("dialog")).not.toBeNull());
+  expect(await problems(root)).toEqual([]);
+});

@@ -1,0 +1,7 @@
+/** Waiting in tests: soon on an idle machine, patiently on a busy one. */
+
+import { vi } from "vitest";
+
+export function until<T>(check: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(check, { timeout: 15_000, interval: 10 });
+}
