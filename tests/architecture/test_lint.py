@@ -25,6 +25,7 @@ def test_python_is_formatted(root: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_python_types_are_strict_and_right(root: Path) -> None:
     run(sys.executable, "-m", "mypy", folder=root)
 
