@@ -59,12 +59,13 @@ class CheckpointDescription:
     std: tuple[float, ...] | None = None
     crop_pct: float | None = None
     interpolation: str | None = None
+    crop_mode: str | None = None
     class_keys: tuple[str, ...] | None = None
 
     @property
     def preprocessing(self) -> dict[str, Any]:
         """Return the part of it that `timm` calls a data configuration."""
-        names = ("input_size", "mean", "std", "crop_pct", "interpolation")
+        names = ("input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
@@ -110,6 +111,7 @@ def _description(content: Any) -> CheckpointDescription:
         std=numbers("std"),
         crop_pct=float(content["crop_pct"]) if content.get("crop_pct") is not None else None,
         interpolation=text("interpolation"),
+        crop_mode=text("crop_mode"),
         class_keys=tuple(str(key) for key in keys) if keys is not None else None,
     )
 

@@ -8,7 +8,7 @@ from pipeline.errors import DatasetError
 
 _WEIGHTS = Path(__file__).parent / "weights"
 #: Checkpoints that ship, best first; a JSON of the same stem beside each says how it was made.
-SHIPPED = ("toybox_resnet", "toybox_mobilenet", "toybox_briefly_trained")
+SHIPPED = ("toybox_resnet", "toybox_byobnet", "toybox_briefly_trained")
 
 
 def toybox_checkpoint(name: str = SHIPPED[0]) -> Path:

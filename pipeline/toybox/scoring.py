@@ -63,7 +63,7 @@ def score_toybox_model(toybox: Path, checkpoint: Path, *, n_scenes: int | None =
     model: nn.Module = timm.create_model(
         described["architecture"], num_classes=described["num_classes"], checkpoint_path=str(checkpoint)
     ).eval()
-    names = ("input_size", "mean", "std", "crop_pct", "interpolation")
+    names = ("input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation")
     transform = timm.data.create_transform(**{name: described[name] for name in names})
     hits = {"top1": 0, "real": 0, "10": 0, "20": 0}
     with torch.inference_mode():

@@ -2,6 +2,7 @@
 
 The model is trained as ImageNet's are, one label a picture. Augmentation makes objects as small, crowded and cut off as
 they are in scenes: random zoom, shift and tilt, colours, and mosaics of four pictures whose label is a quarter of each.
+What is easy comes first: small views of single objects, then larger ones and mosaics.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 _MOSAIC_PROBABILITY = 0.35
 _BATCH_SIZE = 64
+_LEARNING_RATE, _WARM_UP = 0.3, 0.15
+#: Shares of the training after which mosaics begin, and after which views have their full size.
+_MOSAICS_FROM, _FULL_SIZE_FROM = 0.4, 0.6
+#: A scene is looked at this much larger than the training views: its objects are that much smaller in it.
+_SCENE_SCALE = 4 / 3
 
 
 def train_toybox_model(
@@ -58,7 +64,7 @@ def train_toybox_model(
     n_epochs
         Number of passes to train for instead: repeatable on one machine and version of torch.
     input_px
-        Side of what the model sees.
+        Side of the views that it is trained on; scenes are shown to it a third larger.
     show_progress
         Whether to show a bar.
 
@@ -78,16 +84,18 @@ def train_toybox_model(
     model: nn.Module = timm.create_model(architecture, num_classes=len(TOY_CLASSES))
     schedule = _Schedule(seconds, n_epochs, -(-len(labels) // _BATCH_SIZE))
     n_steps = _fit(model, pictures, labels, schedule, input_px, generator, show_progress=show_progress)
+    scene_px = round(input_px * _SCENE_SCALE)
     _save(
         model,
         checkpoint,
         {
             "architecture": architecture,
             "num_classes": len(TOY_CLASSES),
-            "input_size": [3, input_px, input_px],
+            "input_size": [3, scene_px, scene_px],
             "mean": MEAN,
             "std": STD,
             "crop_pct": 1.0,
+            "crop_mode": "squash",
             "interpolation": "bilinear",
             "class_keys": [toy.key for toy in TOY_CLASSES],
             "seed": seed,
@@ -129,8 +137,10 @@ def _fit(
     show_progress: bool,
 ) -> int:
     """Train in place and return the number of steps taken."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=0.03)
-    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    model.to(memory_format=torch.channels_last).train()
+    small_px = max(32, input_px * 2 // 3 // 32 * 32)
+    has_bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public question
     n_steps = 0
     with tqdm(total=100, desc="training", unit="%", disable=not show_progress) as progress:
         while (share := schedule.share_done(n_steps)) < 1:
@@ -138,10 +148,14 @@ def _fit(
                 order = torch.randperm(len(labels), generator=generator)
             first = n_steps % schedule.steps_per_epoch * _BATCH_SIZE
             chosen = order[first : first + _BATCH_SIZE]
-            inputs, targets = augment(pictures[chosen], labels[chosen], input_px, generator)
+            size_px = input_px if share >= _FULL_SIZE_FROM else small_px
+            mosaics = _MOSAIC_PROBABILITY if share >= _MOSAICS_FROM else 0.0
+            inputs, targets = augment(pictures[chosen], labels[chosen], size_px, generator, mosaics)
             for group in optimizer.param_groups:
-                group["lr"] = 4e-3 * min(1.0, share / 0.1) * (1 - share)
-            loss = functional.cross_entropy(model(inputs), targets, label_smoothing=0.05)
+                group["lr"] = _LEARNING_RATE * min(1.0, share / _WARM_UP) * (1 - share)
+            with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16):
+                logits = model(inputs.contiguous(memory_format=torch.channels_last))
+            loss = functional.cross_entropy(logits.float(), targets, label_smoothing=0.05)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -152,7 +166,13 @@ def _fit(
     return n_steps
 
 
-def augment(pictures: Tensor, labels: Tensor, size_px: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def augment(
+    pictures: Tensor,
+    labels: Tensor,
+    size_px: int,
+    generator: torch.Generator,
+    mosaic_probability: float = _MOSAIC_PROBABILITY,
+) -> tuple[Tensor, Tensor]:
     """Return what the model sees of a batch, and its soft labels.
 
     Parameters
@@ -165,6 +185,8 @@ def augment(pictures: Tensor, labels: Tensor, size_px: int, generator: torch.Gen
         Side of the result.
     generator
         Source of all chance.
+    mosaic_probability
+        Share of the views that are mosaics of four.
 
     Returns
     -------
@@ -186,7 +208,7 @@ def augment(pictures: Tensor, labels: Tensor, size_px: int, generator: torch.Gen
     grid = functional.affine_grid(theta, [n, 3, size_px, size_px], align_corners=False)
     views = functional.grid_sample(pictures.float() / 255, grid, padding_mode="reflection", align_corners=False)
     targets = functional.one_hot(labels, len(TOY_CLASSES)).float()
-    n_mosaics = round(n * _MOSAIC_PROBABILITY)
+    n_mosaics = round(n * mosaic_probability)
     if n_mosaics and n > 1:
         quarters = functional.avg_pool2d(views, 2)
         parts = [torch.randperm(n, generator=generator)[:n_mosaics] for _ in range(4)]
