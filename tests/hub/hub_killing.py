@@ -95,7 +95,7 @@ class KernelWorker(Worker):
         visitor = self._visitor
         if visitor.client.get("hub/home").url.path.endswith("/login"):
             visitor.log_in()
-        visitor.start_session(20)
+        visitor.start_session(8)  # one that has just died counts as running for some seconds
         link = self._tools.WidgetLink(visitor.client, self._tools.PAGE.format(name=self.person))
         await link.open()
         return link
