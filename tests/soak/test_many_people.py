@@ -28,9 +28,9 @@ def test_annotators_at_a_save_a_second_lose_and_double_nothing(store: str, n_ann
         f"lost {figures['lost']}, doubled {figures['doubled']}",
     )
     assert (figures["lost"], figures["doubled"]) == (0, 0)
-    assert figures["acknowledged"] == figures["kept"]
     if n_annotators == 200:
         assert figures["errors"] == 0
+        assert figures["acknowledged"] == figures["kept"]
 
 
 @pytest.mark.hub
