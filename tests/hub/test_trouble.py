@@ -208,9 +208,12 @@ def test_the_board_is_live_for_a_researcher_and_names_do_not_run(
     page = log_in(browser, place, RESEARCHER)
     page.get_by_text("progress.ipynb").first.dblclick()
     page.locator(".jp-Notebook").wait_for()
-    page.locator(".jp-Notebook .jp-Cell").first.click()
-    for _ in range(3):
+    page.get_by_text("| Idle").wait_for()  # a cell that is run before the kernel answers is forgotten
+    for number in (0, 1):
+        cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+        cell.locator(".jp-InputPrompt").click()
         page.keyboard.press("Shift+Enter")
+        expect(cell.locator(".jp-InputPrompt")).to_have_text(f"[{number + 1}]:", timeout=60_000)
     board = page.locator('[data-mlf="board"]')
     row = board.get_by_role("row").filter(has_text=f"eva {NASTY}")
     row.wait_for()
