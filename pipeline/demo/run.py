@@ -39,6 +39,7 @@ YOU = "you"
 _N_REFERENCE = 14
 _N_RESAMPLES = 300
 _AUDIT_SHARE = 0.1
+_IMAGES_AT_ONCE = 25
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _simulate(project: Project, box: ToyboxPaths, people: dict[str, Behaviour], 
     for annotator in simulated_annotators(project, box, people, round_):
         n_tasks = LocalSession(project, annotator.name, round_).open().progress.n_tasks
         with tqdm(total=n_tasks, desc=f"{annotator.name} (simulated)", unit=" images") as progress:
-            annotator.work(on_image=progress.update)
+            annotator.work(images_at_once=_IMAGES_AT_ONCE, on_image=progress.update)
 
 
 def _give_out(project: Project) -> None:

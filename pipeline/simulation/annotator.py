@@ -65,13 +65,17 @@ class SimulatedAnnotator:
         """Who they are."""
         return self._session.annotator
 
-    def work(self, n_images: int | None = None, *, on_image: Callable[[], object] = lambda: None) -> int:
+    def work(
+        self, n_images: int | None = None, *, images_at_once: int = 1, on_image: Callable[[], object] = lambda: None
+    ) -> int:
         """Decide the next images that are not done; return how many were.
 
         Parameters
         ----------
         n_images
             How many at most; all that are left where None.
+        images_at_once
+            Images whose events are saved together: people save each, programs in a hurry need not.
         on_image
             Called after each image.
 
@@ -81,13 +85,17 @@ class SimulatedAnnotator:
             If the store refuses an event.
         """
         n_done = 0
-        position = self._session.find(TaskFilter.NOT_DONE, 0, 1)
-        while position is not None and (n_images is None or n_done < n_images):
-            (task,) = self._session.tasks([position])
-            self._save(self.events(task))
-            n_done += 1
-            on_image()
-            position = self._session.find(TaskFilter.NOT_DONE, position + 1, 1)
+        position = 0
+        while n_images is None or n_done < n_images:
+            n_due = images_at_once if n_images is None else min(images_at_once, n_images - n_done)
+            positions = self._not_done(position, n_due)
+            if not positions:
+                break
+            self._save([event for task in self._session.tasks(positions) for event in self.events(task)])
+            for _ in positions:
+                on_image()
+            n_done += len(positions)
+            position = positions[-1] + 1
         return n_done
 
     def events(self, task: Task) -> list[Event]:
@@ -116,6 +124,14 @@ class SimulatedAnnotator:
         elif len(maker.events[-1].shown) < len(maker.shown):
             maker.add(EventKind.VIEW, {})
         return maker.events
+
+    def _not_done(self, start: int, count: int) -> list[int]:
+        found: list[int] = []
+        position = self._session.find(TaskFilter.NOT_DONE, start, 1)
+        while position is not None and len(found) < count:
+            found.append(position)
+            position = self._session.find(TaskFilter.NOT_DONE, position + 1, 1)
+        return found
 
     def _save(self, events: list[Event]) -> None:
         for result in self._session.save(events):
