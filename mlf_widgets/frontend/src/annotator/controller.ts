@@ -21,6 +21,7 @@ import {
 
 export class Controller extends WalkingController<AnnotatorState, Happening> {
   private stopKeepingPlace: () => void = () => {};
+  private isHandingOver = false;
 
   constructor(channel: Channel) {
     super(channel, INITIAL_STATE, reduce);
@@ -121,13 +122,19 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
   }
 
   private async handOver(): Promise<void> {
+    if (this.isHandingOver) return;
+    this.isHandingOver = true;
     const { position } = this.state.value;
+    this.leave();
     const entry = currentEntry(this.state.value);
     const kind = entry !== undefined && isDecided(entry.state) ? "submit" : "skip";
     try {
+      await this.whenSaved(); // the loop reads what the store holds
       await this.client.request(kind, { position });
     } catch (error) {
       this.fail(error);
+    } finally {
+      this.isHandingOver = false;
     }
   }
 }

@@ -58,6 +58,7 @@ export abstract class SessionController<S extends WorkState, H> {
   protected readonly asked = new Set<number>();
   private siblings: Siblings | null = null;
   private isPolling = false;
+  private isOpening = false;
   private readonly reopening = new Reopening(() => this.keepAll());
 
   constructor(
@@ -85,6 +86,9 @@ export abstract class SessionController<S extends WorkState, H> {
   leave(): void {}
 
   async start(): Promise<void> {
+    // A person asks again while it is tried again by itself: opened twice, it would save and poll twice.
+    if (this.isOpening || this.isClosed || this.state.value.info !== null) return;
+    this.isOpening = true;
     const asked_at = performance.now();
     try {
       const [opened, classes] = await Promise.all([
@@ -96,8 +100,10 @@ export abstract class SessionController<S extends WorkState, H> {
       const info = opened.result;
       this.classes.value = columns;
       this.clock = new ActivityClock(info.annotation.idle_after_s * 1000);
+      this.clock.setHidden(document.hidden);
       this.dispatch({ type: "opened", info });
-      this.startSaving(`${info.project_id}:${info.round}:${info.annotator}`);
+      // Escaped, a name that holds a colon cannot read as the beginning of another's.
+      this.startSaving([info.project_id, info.round, info.annotator].map(encodeURIComponent).join(":"));
       this.timers.push(setInterval(() => this.poll(), POLL_MS));
       this.opened(info);
       this.timers.push(setTimeout(() => this.searchIndex(), 1_000));
@@ -106,6 +112,8 @@ export abstract class SessionController<S extends WorkState, H> {
       if (error instanceof RefusedError && !PASSING.has(error.code)) return;
       if (!(error instanceof RefusedError)) void this.reopening.unheard(asked_at);
       this.timers.push(setTimeout(() => this.start(), OPEN_RETRY_MS));
+    } finally {
+      this.isOpening = false;
     }
   }
 
@@ -237,6 +245,18 @@ export abstract class SessionController<S extends WorkState, H> {
     } finally {
       this.isPolling = false;
     }
+  }
+
+  /** Settles once nothing is on its way to the store any more: it is there, or known not to arrive for now. */
+  protected whenSaved(): Promise<void> {
+    if (this.state.value.save.state !== "saving") return Promise.resolve();
+    return new Promise((done) => {
+      const stop = this.state.subscribe(({ save }) => {
+        if (save.state === "saving") return;
+        stop();
+        done();
+      });
+    });
   }
 
   protected fail(error: unknown): void {

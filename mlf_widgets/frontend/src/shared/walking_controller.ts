@@ -33,6 +33,8 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   private direction: 1 | -1 = 1;
   private also_wanted: readonly number[] = [];
   protected shownNow = new Set<number>();
+  /** Settles when the image gone to last has its task. */
+  private arriving: Promise<void> = Promise.resolve();
   private found: { key: string; position: number | null } | null = null;
 
   /** What the person will want to see, the most wanted first; `also` are positions that a filter leads to. */
@@ -48,8 +50,9 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.pictures?.close();
   }
 
-  /** What is on screen has been seen: it belongs to the exposure of the image. */
+  /** What is on screen has been seen: it belongs to the exposure of the image, once that is there to be judged. */
   noteVisible(): void {
+    if (!this.isSeen()) return;
     for (const classIndex of this.visibleClasses()) this.shownNow.add(classIndex);
   }
 
@@ -64,7 +67,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.also_wanted = [];
     this.dispatch({ type: "went_to", position: target });
     this.clock.take();
-    this.fetch();
+    this.arriving = this.fetch();
   }
 
   async step(direction: 1 | -1): Promise<void> {
@@ -132,9 +135,11 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     if (position === undefined) return this.say(kind === "undo" ? "Nothing to undo" : "Nothing to redo");
     if (position >= 0 && position !== this.state.value.position) {
       this.goTo(position);
-      await this.fetch();
+      await this.arriving;
     }
-    if (this.entry === undefined) return this.say("The image is not there yet; try again");
+    // Its place may not be known yet, or the person has gone on meanwhile: another image is not meant.
+    if (this.entry === undefined || position !== this.state.value.position)
+      return this.say("The image is not there yet; try again");
     // What was done to other images with it, in a grid, is undone there, or when one comes to them.
     const here = together.filter(([, other]) => other === position);
     this.actTogether(
@@ -170,6 +175,18 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   /** Leaving an image: more exposure or time on a decided one is worth a record; passing by leaves none. */
   override leave(): void {
     this.beforeLeaving();
+    this.recordLook();
+    this.shownNow = new Set();
+    this.clock.take();
+  }
+
+  /** A tab that is turned away from may be closed next, without another word. */
+  override setHidden(isHidden: boolean): void {
+    super.setHidden(isHidden);
+    if (isHidden) this.recordLook();
+  }
+
+  private recordLook(): void {
     const entry = this.entry;
     if (entry !== undefined && isDecided(entry.state) && this.isSeen()) {
       this.noteVisible();
@@ -177,8 +194,6 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
       const hasGrown = [...this.shownNow].some((classIndex) => !known.has(classIndex));
       if (hasGrown || this.clock.peek() >= LOOKED_AGAIN_MS) this.act("view", {});
     }
-    this.shownNow = new Set();
-    this.clock.take();
   }
 
   /** Whether the image on screen is there to be judged. */

@@ -162,15 +162,18 @@ function withEvents<S extends WorkState>(state: S, events: AnnotationEvent[]): S
 
 function acknowledged<S extends WorkState>(state: S, event_id: string, seq: number): S {
   const withSeq = (logged: LoggedEvent) => (logged.event.event_id === event_id ? { ...logged, seq } : logged);
+  // Saved before, its acknowledgement lost: what the store said since holds it, and what came after it.
+  const isAfter = (last_seq: number) => (logged: LoggedEvent) => logged.seq === null || logged.seq > last_seq;
   const own = state.log.find(({ event }) => event.event_id === event_id);
-  const next = { ...state, log: state.log.map(withSeq) };
+  const next = { ...state, log: state.log.map(withSeq).filter(isAfter(state.last_seq)) };
   if (own === undefined) return next;
   const position = positionOf(state.entries, own.event.image_index, state.position);
   const entry = position === undefined ? undefined : state.entries.get(position);
-  if (position === undefined || entry === undefined) return next;
+  if (position === undefined || entry === undefined) return { ...next, stacks: stacksOf(next) };
   const entries = new Map(state.entries);
-  entries.set(position, refolded({ ...entry, events: entry.events.map(withSeq) }));
-  return { ...next, entries };
+  const events = entry.events.map(withSeq).filter(isAfter(entry.base.last_seq));
+  entries.set(position, refolded({ ...entry, events }));
+  return { ...next, entries, stacks: stacksOf({ ...next, entries }) };
 }
 
 function refused<S extends WorkState>(state: S, event_id: string): S {
@@ -201,7 +204,9 @@ function changed<S extends WorkState>(state: S, changes: Changes): S {
       stale.add(position); // what is on its way may be in `said` already; ask again when it is settled
       continue;
     }
-    const later = entry.events.filter(({ seq }) => seq !== null && seq > changes.last_seq);
+    // What was said of the image can be newer than the rest of the answer.
+    const last_seq = Math.max(changes.last_seq, said.last_seq);
+    const later = entry.events.filter(({ seq }) => seq !== null && seq > last_seq);
     if (later.length === 0 && saysTheSame(entry.state, said) && !hasForeignTarget(entry.events)) {
       stale.delete(position);
       continue;

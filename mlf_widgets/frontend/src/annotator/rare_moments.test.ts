@@ -1,0 +1,198 @@
+// @vitest-environment happy-dom
+/** Moments that a person seldom meets: two machines, a lost reply, a key between two answers of a slow kernel. */
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { AnnotationEvent } from "../shared/messages.ts";
+import type { Channel } from "../shared/protocol.ts";
+import { FakeKernel, pretendToDecode } from "../testing/fake_kernel.ts";
+import { Controller } from "./controller.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal("BroadcastChannel", undefined);
+  pretendToDecode();
+  window.localStorage.clear();
+  window.sessionStorage.clear();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** A channel whose requests of one kind take their time. */
+function slow(channel: Channel, kinds: readonly string[], delay_ms: number): Channel {
+  const send = (content: unknown) => {
+    const { kind } = content as { kind: string };
+    if (kinds.includes(kind)) setTimeout(() => channel.send(content), delay_ms);
+    else channel.send(content);
+  };
+  return { ...channel, send };
+}
+
+async function open(kernel: FakeKernel, channel: Channel = kernel.channel()): Promise<Controller> {
+  const controller = new Controller(channel);
+  void controller.start();
+  await vi.advanceTimersByTimeAsync(100);
+  return controller;
+}
+
+function vote(event_id: string, word: "yes" | "clear"): AnnotationEvent {
+  return {
+    event_id,
+    round: "annotation",
+    annotator: "ada",
+    image_index: 100,
+    kind: "vote",
+    payload: { class_index: 3, vote: word },
+    shown: [3],
+    active_ms: 1_000,
+    order: "score",
+    client_time: "",
+  };
+}
+
+test("a decision whose acknowledgement was lost does not hide what another machine decided since", async () => {
+  const kernel = new FakeKernel();
+  const first = vote("decided-here-01", "yes");
+  kernel.log.push({ event: first, seq: 1 }, { event: vote("cleared-there-1", "clear"), seq: 2 });
+  window.localStorage.setItem(`mlf:project:annotation:ada:001:${first.event_id}`, JSON.stringify(first));
+  const controller = await open(kernel);
+  await vi.advanceTimersByTimeAsync(10_000);
+  const { entries, save, progress, stacks, log } = controller.state.value;
+  expect(save.state).toBe("saved");
+  expect(kernel.state(0).votes).toEqual({});
+  expect(entries.get(0)?.state).toMatchObject({ votes: {}, active_ms: 2_000 });
+  expect(progress).toEqual(kernel.progress());
+  expect(stacks).toEqual(kernel.stacks());
+  expect(log).toEqual([]);
+  controller.close();
+});
+
+test("undo names the image of what it undoes, also when one goes on before that image has arrived", async () => {
+  const kernel = new FakeKernel({ n_tasks: 200 });
+  const far = { ...vote("decided-far-away", "yes"), image_index: 250 };
+  kernel.log.push({ event: far, seq: 1 });
+  const controller = await open(kernel, slow(kernel.channel(), ["tasks"], 50));
+  await vi.advanceTimersByTimeAsync(100);
+  void controller.undo("undo");
+  await vi.advanceTimersByTimeAsync(10);
+  controller.goTo(1);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(kernel.log).toHaveLength(1);
+  controller.close();
+});
+
+test("undo waits for the image that it leads to", async () => {
+  const kernel = new FakeKernel({ n_tasks: 200 });
+  kernel.log.push({ event: { ...vote("decided-far-away", "yes"), image_index: 250 }, seq: 1 });
+  const controller = await open(kernel, slow(kernel.channel(), ["tasks"], 50));
+  await vi.advanceTimersByTimeAsync(100);
+  void controller.undo("undo");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(kernel.log.at(-1)?.event).toMatchObject({ kind: "undo", image_index: 250 });
+  controller.close();
+});
+
+test("undo of what was decided on an image that is not loaded says nothing of the image shown", async () => {
+  const kernel = new FakeKernel({ n_tasks: 200 });
+  const far = { ...vote("decided-far-away", "yes"), image_index: 250 };
+  window.localStorage.setItem(`mlf:project:annotation:ada:001:${far.event_id}`, JSON.stringify(far));
+  const channel = slow(kernel.channel(), ["save"], 4_000);
+  const controller = await open(kernel, channel);
+  void controller.undo("undo");
+  await vi.advanceTimersByTimeAsync(20_000);
+  for (const { event } of kernel.log) expect(event.image_index).toBe(250);
+  controller.close();
+});
+
+test("a session opens once, however often one asks while it does", async () => {
+  const kernel = new FakeKernel();
+  kernel.fault = "store_away";
+  const controller = await open(kernel);
+  kernel.fault = "none";
+  controller.retry();
+  controller.retry();
+  await vi.advanceTimersByTimeAsync(10_000);
+  const before = kernel.n_requests.changes ?? 0;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect((kernel.n_requests.changes ?? 0) - before).toBeLessThanOrEqual(5);
+  controller.close();
+});
+
+test("a labelling loop is handed what was decided to the last key", async () => {
+  const kernel = new FakeKernel({ info: { is_driven: true } });
+  const controller = await open(kernel, slow(kernel.channel(), ["save"], 50));
+  const votes: unknown[] = [];
+  const request = controller.client.request.bind(controller.client);
+  controller.client.request = ((kind: "submit", params: { position: number }) => {
+    if (kind === "submit") votes.push(kernel.state(0).votes);
+    return request(kind, params);
+  }) as typeof controller.client.request;
+  controller.toggleLabel(0, "yes");
+  await vi.advanceTimersByTimeAsync(10);
+  controller.toggleLabel(1, "yes");
+  void controller.step(1);
+  void controller.step(1);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(votes).toEqual([{ 0: "yes", 1: "yes" }]);
+  controller.close();
+});
+
+test("a name that begins like another's takes up none of its decisions", async () => {
+  const others = new FakeKernel({ info: { annotator: "ada:b" } });
+  const other = await open(others);
+  others.fault = "lose_request";
+  other.toggleLabel(0, "yes");
+  other.close();
+  const left = window.localStorage.length;
+  expect(left).toBe(1);
+  const kernel = new FakeKernel();
+  const controller = await open(kernel);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(kernel.log).toEqual([]);
+  expect(window.localStorage.length).toBe(left);
+  controller.close();
+});
+
+test("a page that opens unseen counts no time until it is seen", async () => {
+  let isHidden = true;
+  const hidden = vi.spyOn(document, "hidden", "get").mockImplementation(() => isHidden);
+  const kernel = new FakeKernel();
+  const controller = await open(kernel);
+  await vi.advanceTimersByTimeAsync(60_000);
+  isHidden = false;
+  controller.setHidden(false);
+  await vi.advanceTimersByTimeAsync(1_000);
+  controller.toggleLabel(0, "yes");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(kernel.log[0]?.event.active_ms).toBeLessThan(3_000);
+  hidden.mockRestore();
+  controller.close();
+});
+
+test("labels that were looked through before the image was there have not been shown beside it", async () => {
+  const kernel = new FakeKernel();
+  const controller = await open(kernel, slow(kernel.channel(), ["image"], 3_000));
+  controller.visibleClasses = () => [7];
+  controller.noteVisible();
+  controller.visibleClasses = () => [0];
+  await vi.advanceTimersByTimeAsync(5_000);
+  controller.toggleLabel(0, "yes");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(kernel.log[0]?.event.shown).toEqual([0]);
+  controller.close();
+});
+
+test("what was looked through on the last image is kept when the page is closed on it", async () => {
+  const kernel = new FakeKernel();
+  const controller = await open(kernel);
+  controller.toggleLabel(0, "yes");
+  controller.visibleClasses = () => [5, 6];
+  controller.noteVisible();
+  await vi.advanceTimersByTimeAsync(500);
+  controller.setHidden(true);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(kernel.state(0).shown).toEqual([0, 5, 6]);
+  controller.close();
+});
