@@ -121,12 +121,11 @@ def list_variants(votes: VoteArrays, original: NDArray[np.int8]) -> list[Variant
     animals = {"original": np.where(is_animal, original, UNKNOWN).astype(np.int8), "original_in": "all_classes"}
     return [
         *variants,
-        Variant("2 states: soft EM, no pooling", fit(assignment="soft", prior_votes=0.0), LIMIT),
-        Variant("+ pooled confusions", fit(assignment="soft"), LIMIT),
-        Variant("+ sharpened (ours without original labels)", fit(), LIMIT),
+        Variant("2 states, no pooling", fit(prior_votes=0.0), LIMIT),
+        Variant("+ pooled confusions (ours without original labels)", fit(), LIMIT),
         Variant("+ original label in every class", fit(**everywhere), LIMIT),
         Variant("+ original label where people are unsure (ours)", fit(original=original), LIMIT),
-        Variant("ours, soft EM", fit(original=original, assignment="soft"), LIMIT),
+        Variant("ours, sharpened EM", fit(original=original, assignment="sharp"), LIMIT),
         Variant("ours, hard EM", fit(original=original, assignment="hard"), LIMIT),
         Variant("not blind: original label on animals alone", fit(**animals), LIMIT),
     ]

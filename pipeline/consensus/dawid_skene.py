@@ -9,15 +9,15 @@ What it adds to the published model, and why:
 - *The original label testifies, where people are unsure.* Where the data set's single label is known it takes part as
   one more annotator, who says yes to that class and no to all others, and whose own confusion is estimated like
   anyone's; but for classes that annotators know well (:func:`pipeline.consensus.known.keep_where_unsure`).
-- *Sharpened EM* (``assignment="sharp"``, the default). Annotators answer alike on hard images; the model takes them to
-  be independent. Soft EM then explains the hard images by stretching the `applies` state over them, step by step, and
-  ends with too many labels. Hard (classification) EM does not, but with two votes an item it talks itself into too few.
-  Squaring the odds of each item before counting it keeps the states apart without either collapse.
 
-The last two were settled on with the published ReaL answers in view: the ideas on half of the images, sharp rather than
-hard after the budget study on all of them. That the original label should not testify everywhere was learnt there too:
-the published scores of the explored half are those of a two-state model in which it testifies on animals alone. Figures
-on those votes are therefore not blind; `benchmarks/consensus.py` tells the two halves apart.
+It is fitted by plain (soft) EM. Two other ways to count are kept to compare: hard (classification) EM, and sharpened
+EM, which squares the odds of each item before counting it. Both keep the two states further apart. With five votes an
+item that brings a little; with two or three it is surer of itself than the votes allow, drops labels that apply, and
+would stop asking too early (see `notebooks/budget_study.ipynb`).
+
+That the original label should not testify everywhere was learnt from the published ReaL scores of half of the images:
+they are those of a two-state model in which it testifies on animals alone. Figures on those votes are therefore not
+blind; `benchmarks/consensus.py` tells the two halves apart.
 
 References
 ----------
@@ -85,11 +85,11 @@ def fit_dawid_skene(
     gold: NDArray[np.int8] | None = None,
     original: NDArray[np.int8] | None = None,
     *,
-    assignment: Assignment = "sharp",
+    assignment: Assignment = "soft",
     original_in: OriginalScope = "unsure_classes",
     prior_votes: float = 100.0,
     max_iterations: int = 100,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-3,
 ) -> DawidSkene:
     """Fit the model and return each item's posterior and each annotator's confusion matrix.
 
@@ -110,7 +110,8 @@ def fit_dawid_skene(
     prior_votes
         Weight of the pooled confusion in each annotator's own, in votes. 0 leaves every annotator to themselves.
     max_iterations, tolerance
-        Where to stop; the tolerance is the largest change of an item's count, ``hard`` stops at none.
+        Where to stop; the tolerance is the largest change of an item's count, ``hard`` stops at none. With two votes an
+        item the likelihood has a flat ridge, along which smaller steps go on for long and change next to no label.
 
     Raises
     ------

@@ -54,7 +54,7 @@ def replay(
     policies: Sequence[Policy] = POLICIES,
     *,
     original: NDArray[np.int8] | None = None,
-    assignment: Assignment = "sharp",
+    assignment: Assignment = "soft",
     threshold: float = DEFAULT_THRESHOLD[Method.DAWID_SKENE],
     n_resamples: int = 200,
     seed: int = 0,

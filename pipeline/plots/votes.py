@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Told apart in every common kind of colour blindness (Okabe and Ito, 2008).
-_BLUE, _VERMILION, _GREY = "#0072B2", "#D55E00", "#777777"
+_BLUE, _VERMILION, _GREY, _PALE = "#0072B2", "#D55E00", "#777777", "#E4E4E4"
 _SIZE_INCHES = (6.4, 4.4)
 _MINUTES_DRAWN_AS_HOURS = 180
 
@@ -38,11 +38,16 @@ def agreement_heat_map(matrix: pd.DataFrame) -> DescribedFigure:
         raise DatasetError("no two annotators voted on the same class of the same image; there is no agreement to draw")
     figure, axes = _axes()
     image = axes.imshow(values, cmap="cividis", vmin=float(np.nanmin(values)), vmax=1.0)
-    figure.colorbar(image, ax=axes, label="share of equal votes")
+    axes.set_facecolor(_PALE)
+    figure.colorbar(image, ax=axes, label="share of equal votes (grey: never compared)")
     names = [str(name) for name in matrix.index]
     if len(names) <= 40:
         axes.set_xticks(range(len(names)), names, rotation=90)
         axes.set_yticks(range(len(names)), names)
+    else:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_xlabel(f"{len(names)} annotators, in the order of the table")
     row, column = np.unravel_index(int(np.nanargmin(values)), values.shape)
     alt = (
         f"Heat map of the agreement of {len(names)} annotators. Agreement runs from {np.nanmin(values):.2f} "
@@ -68,7 +73,7 @@ def disputed_classes(per_class: pd.DataFrame, n_classes: int = 20) -> DescribedF
     bars = [share - table["split_low"].to_numpy(), table["split_high"].to_numpy() - share]
     labels = [f"{name} ({n:,})" for name, n in zip(table["class"], table["n_compared"], strict=True)]
     axes.barh(labels, 100 * share, xerr=100 * np.clip(bars, 0, None), color=_BLUE, ecolor=_GREY)
-    axes.set_xlabel("votes differ, % of the images compared (their number in brackets)")
+    axes.set_xlabel("votes differ, % of images compared (how many)")
     top = table.iloc[-1]
     alt = (
         f"Bars of the {len(table)} most disputed classes. Most often disputed is {top['class']}: votes differ on "
@@ -207,9 +212,10 @@ def budget_curve(table: pd.DataFrame) -> DescribedFigure:
     figure, axes = _axes()
     bars = np.clip([table["f1"] - table["low"], table["high"] - table["f1"]], 0, None)
     axes.errorbar(table["votes_per_item"], table["f1"], yerr=bars, fmt="o", color=_BLUE, ecolor=_GREY)
-    for row in table.itertuples():
+    for place, row in enumerate(table.sort_values("votes_per_item").itertuples()):
+        above_or_below = (5, 5) if place % 2 else (5, -12)
         axes.annotate(
-            str(row.policy), (row.votes_per_item, row.f1), xytext=(5, -10), textcoords="offset points", fontsize=8
+            str(row.policy), (row.votes_per_item, row.f1), above_or_below, textcoords="offset points", fontsize=8
         )
     axes.set_xlabel("votes per question")
     axes.set_ylabel("F1 against the reference, 95% interval")

@@ -11,10 +11,13 @@ import pytest
 
 from pipeline.agreement import agreement_matrix
 from pipeline.annotator_profiles import profile_annotators
-from pipeline.consensus import reach_consensus
+from pipeline.consensus import match_original, reach_consensus
+from pipeline.consensus.replay import replay
 from pipeline.disagreement import analyze_disagreement
 from pipeline.errors import DatasetError
+from pipeline.known_answers import read_known_table
 from pipeline.plots import votes as plots
+from pipeline.raters import read_final_labels, read_raters
 from pipeline.selection import rank_by_value
 from pipeline.votes import VoteArrays
 
@@ -49,6 +52,37 @@ def test_the_notebook_runs_from_start_to_end(tmp_path):
     said = json.dumps(done["cells"])
     assert "five for all" in said
     assert "Expected calibration error" in said
+
+
+@pytest.mark.shared_data
+def test_the_notebook_says_of_a_part_of_the_published_votes_what_its_prose_says_of_all(shared_data, tmp_path):
+    folder = shared_data / "imagenet_val"
+    with np.load(folder / "raters.npz") as archive:
+        tensor, info, ids = archive["tensor"], archive["info"], archive["ids"]
+    kept = np.random.default_rng(0).permutation(np.unique(info[:, 0]))[:2500]
+    is_kept = np.isin(info[:, 0], kept)
+    np.savez(tmp_path / "raters.npz", tensor=tensor[:, is_kept], info=info[is_kept], ids=ids)
+    parameters = {
+        "raters": str(tmp_path / "raters.npz"),
+        "final_labels": str(folder / "real.json"),
+        "original_labels": str(folder / "images.csv"),
+        "n_resamples": 100,
+        "seed": 3,
+    }
+    papermill.execute_notebook(NOTEBOOK, tmp_path / "done.ipynb", parameters=parameters, progress_bar=False)
+    votes = read_raters(tmp_path / "raters.npz")
+    original = match_original(votes, read_known_table(folder / "images.csv", votes))
+    truth = read_final_labels(folder / "real.json", votes)
+    table = replay(votes, truth, original=original, n_resamples=100, seed=3).set_index("policy")
+    two, third, three, four, five, sure, surer = table.itertuples()
+    assert two.high < third.low < four.high < five.low
+    assert three.f1 - third.f1 < 0.02
+    assert third.votes_per_item < 2.3
+    assert sure.low > four.high
+    assert sure.votes_per_item < 2.6
+    assert abs(surer.f1 - sure.f1) < 0.02
+    said = (tmp_path / "done.ipynb").read_text()
+    assert all(f"{row.f1:.4f}"[:5] in said for row in table.itertuples())
 
 
 def test_every_figure_says_in_words_what_it_shows():
