@@ -43,6 +43,29 @@ export class Lru<K, V> {
     }
   }
 
+  /**
+   * Hold a value unless those that are wanted more leave no room for it; it is dropped at once then.
+   *
+   * @param wanted Keys, the most wanted first. The first of them is held whatever it costs.
+   */
+  setIfRoom(key: K, value: V, cost: number, wanted: readonly K[]): void {
+    const rank = wanted.indexOf(key);
+    const before = rank < 0 ? wanted : wanted.slice(0, rank);
+    const taken = before.reduce((sum, other) => sum + (this.entries.get(other)?.cost ?? 0), 0);
+    if (rank !== 0 && taken + cost > this.budget) {
+      this.onDrop(value);
+      return;
+    }
+    for (const other of [...wanted].reverse()) this.get(other); // so that the least wanted goes first
+    this.set(key, value, cost);
+  }
+
+  /** How many of the wanted, the most wanted first, fit if each costs as much as those held do on average. */
+  nFitting(): number {
+    if (this.entries.size === 0) return Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.floor((this.budget * this.entries.size) / Math.max(1, this.total)));
+  }
+
   clear(): void {
     for (const key of [...this.entries.keys()]) this.drop(key);
   }

@@ -50,6 +50,10 @@ export class Pictures {
   private readonly encoded: Lru<number, EncodedSprite>;
   private readonly failures = new Map<string, string>();
   private readonly busy = new Set<string>();
+  /** All that is wanted, there or not. */
+  private orderOfImages: readonly number[] = [];
+  private orderOfSprites: readonly number[] = [];
+  /** What of it is not there yet. */
   private wantedImages: number[] = [];
   private wantedSprites: number[] = [];
   private n_in_flight = 0;
@@ -96,8 +100,15 @@ export class Pictures {
     // Those that are there already are touched, the most wanted last, so that making room spares them.
     for (const position of [...positions].reverse()) this.images.get(position);
     for (const classIndex of [...classIndices].reverse()) this.sprites.get(classIndex);
-    this.wantedImages = positions.filter((p) => !this.images.has(p) && !this.failures.has(`image:${p}`));
-    this.wantedSprites = classIndices.filter((c) => !this.isDecoded(c) && !this.failures.has(`sprite:${c}`));
+    this.orderOfImages = positions;
+    this.orderOfSprites = classIndices;
+    // What would find no room is not asked for.
+    this.wantedImages = positions
+      .slice(0, this.images.nFitting())
+      .filter((p) => !this.images.has(p) && !this.failures.has(`image:${p}`));
+    this.wantedSprites = classIndices
+      .slice(0, this.sprites.nFitting())
+      .filter((c) => !this.isDecoded(c) && !this.failures.has(`sprite:${c}`));
     this.pump();
   }
 
@@ -165,7 +176,8 @@ export class Pictures {
     const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
     if (this.isClosed) return bitmap.close();
     const { width_px, height_px } = result;
-    this.images.set(position, { bitmap, width_px, height_px }, bitmap.width * bitmap.height * 4);
+    const cost = bitmap.width * bitmap.height * 4;
+    this.images.setIfRoom(position, { bitmap, width_px, height_px }, cost, this.orderOfImages);
   }
 
   /** A class's examples at their full size, for a closer look; the caller closes the bitmap. */
@@ -208,7 +220,8 @@ export class Pictures {
       resizeQuality: "medium",
     });
     if (this.isClosed) return bitmap.close();
-    this.sprites.set(classIndex, { head, bitmap, tile_px }, bitmap.width * bitmap.height * 4);
+    const cost = bitmap.width * bitmap.height * 4;
+    this.sprites.setIfRoom(classIndex, { head, bitmap, tile_px }, cost, this.orderOfSprites);
   }
 }
 
