@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Evidence, Task } from "../shared/messages.ts";
 import { FakeKernel, pretendToDecode } from "../testing/fake_kernel.ts";
 import { RefinerController } from "./controller.ts";
-import { isCurrentRevealed } from "./state.ts";
+import { isCurrentRevealed, shownRows } from "./state.ts";
 
 const AGREED = 2;
 const DISPUTED = [0, 1, 30];
@@ -157,5 +157,54 @@ test("a blind refiner who confirms stays to see what was said, and goes on with 
   await controller.confirm();
   expect(controller.state.value.position).toBe(1);
   expect(isCurrentRevealed(controller.state.value)).toBe(false);
+  controller.close();
+});
+
+/** An audit: nothing is disputed, and both annotators added a class that was not proposed. */
+class AuditKernel extends DisputeKernel {
+  override task(position: number): Task {
+    const task = super.task(position);
+    const evidence = task.evidence && { ...task.evidence, votes: { 40: { A: "yes", B: "yes" } } as const };
+    return { ...task, disputed: [], evidence };
+  }
+}
+
+test("a blind refiner is not asked about what others added until everything offered is settled", async () => {
+  const kernel = new AuditKernel(true);
+  const controller = await open(kernel, [0, 1, 2, 3, 4]);
+  const rows = () => shownRows(controller.state.value).map(({ class_index }) => class_index);
+  controller.decide(0, "yes");
+  await settled();
+  expect(controller.state.value.entries.get(0)?.task.evidence).not.toBeNull();
+  expect(isCurrentRevealed(controller.state.value)).toBe(false);
+  expect(rows()).toEqual([3, 1, 0, 2, 4]);
+  await controller.confirm();
+  await settled();
+  expect(kernel.state(0).votes).toEqual({ 3: "yes", 1: "no", 0: "no", 2: "no", 4: "no" });
+  expect(isCurrentRevealed(controller.state.value)).toBe(true);
+  expect(rows()).toContain(40);
+  controller.close();
+});
+
+test("evidence that did not arrive is asked for again, and Enter goes on", async () => {
+  const kernel = new DisputeKernel(true);
+  const channel = kernel.channel();
+  let isBroken = false;
+  kernel.channel = () => ({
+    ...channel,
+    send: (content) => {
+      if (!isBroken || (content as { kind: string }).kind !== "tasks") channel.send(content);
+    },
+  });
+  const controller = await open(kernel);
+  isBroken = true;
+  await controller.confirm();
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(controller.state.value.entries.get(0)?.task.evidence).toBeNull();
+  isBroken = false;
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(isCurrentRevealed(controller.state.value)).toBe(true);
+  await controller.confirm();
+  expect(controller.state.value.position).toBe(1);
   controller.close();
 });

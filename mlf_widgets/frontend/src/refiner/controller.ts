@@ -97,8 +97,9 @@ export class RefinerController extends WalkingController<RefinerState, Happening
   override toggleNone(): void {
     const entry = this.entry;
     if (entry === undefined || !this.isSeen()) return;
-    const agreed = isCurrentRevealed(this.state.value) ? agreedClasses(entry.task.evidence) : [];
-    this.act("none", { value: !entry.state.none }, [...questions(entry), ...agreed]);
+    const revealed = isCurrentRevealed(this.state.value);
+    const agreed = revealed ? agreedClasses(entry.task.evidence) : [];
+    this.act("none", { value: !entry.state.none }, [...questions(entry, revealed), ...agreed]);
     this.say(entry.state.none ? "None of these: taken back" : "None of these, whatever was said before");
   }
 
@@ -135,7 +136,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     if (this.turnToUnseen("look at it, then confirm again")) return;
     const wasRevealed = isCurrentRevealed(this.state.value);
     const agreed = new Set(wasRevealed ? agreedClasses(entry.task.evidence) : []);
-    const open = openQuestions(entry);
+    const open = openQuestions(entry, wasRevealed);
     this.actTogether(
       open.map((class_index) => ({
         kind: "vote" as const,
@@ -157,7 +158,8 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     if (entry === undefined) return false;
     this.noteVisible();
     const seen = new Set([...this.shownNow, ...entry.state.shown]);
-    const unseen = openQuestions(entry).filter((class_index) => !seen.has(class_index));
+    const open = openQuestions(entry, isCurrentRevealed(this.state.value));
+    const unseen = open.filter((class_index) => !seen.has(class_index));
     if (unseen[0] === undefined) return false;
     this.reveal(unseen[0]);
     this.say(`${this.classes.value?.names[unseen[0]] ?? "A label"} has not been on screen: ${request}`);
@@ -181,6 +183,13 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     if (this.askedAgain.has(key)) return;
     this.askedAgain.add(key);
     untracked(() => void this.loadTasks([state.position]));
+  }
+
+  /** Evidence that did not arrive is asked for again, as all else is. */
+  protected override forgetFailures(): void {
+    super.forgetFailures();
+    this.askedAgain.clear();
+    this.fetchEvidence(this.state.value);
   }
 
   protected override wanted(direction: 1 | -1, also: readonly number[]): Wanted {

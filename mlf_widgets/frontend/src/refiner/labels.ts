@@ -39,32 +39,36 @@ export function majority(evidence: Evidence | null, class_index: number): "yes" 
  * Classes that the refiner is asked about, in the order of the proposals, what others added last.
  *
  * These are the disputed ones. On an image without a dispute, as an audit has it, it is every class that was offered.
+ *
+ * @param revealed Whether the refiner may see what the annotators said: then also what they agreed to add.
  */
-export function questions(entry: ImageEntry): number[] {
+export function questions(entry: ImageEntry, revealed = true): number[] {
   const { disputed, proposals, evidence } = entry.task;
   const proposed = proposals.map(({ class_index }) => class_index);
   if (disputed.length === 0) {
-    return [...new Set([...proposed, ...agreedClasses(evidence)])];
+    return [...new Set([...proposed, ...(revealed ? agreedClasses(evidence) : [])])];
   }
   const asked = new Set(disputed);
   return [...new Set([...proposed.filter((class_index) => asked.has(class_index)), ...disputed])];
 }
 
 /** Questions without a vote of the refiner's own. */
-export function openQuestions(entry: ImageEntry): number[] {
+export function openQuestions(entry: ImageEntry, revealed = true): number[] {
   if (entry.state.none) return [];
-  return questions(entry).filter((class_index) => entry.state.votes[String(class_index)] === undefined);
+  return questions(entry, revealed).filter(
+    (class_index) => entry.state.votes[String(class_index)] === undefined,
+  );
 }
 
 /** Whether the refiner may see what the annotators said. */
 export function isRevealed(entry: ImageEntry, isBlindFirst: boolean, wasAskedFor: boolean): boolean {
   if (entry.task.evidence === null) return false;
-  return !isBlindFirst || wasAskedFor || (isDecided(entry.state) && openQuestions(entry).length === 0);
+  return !isBlindFirst || wasAskedFor || (isDecided(entry.state) && openQuestions(entry, false).length === 0);
 }
 
 /** Questions, then what the refiner added, then the labels that nobody disputes. */
 export function rowsOf(entry: ImageEntry, revealed: boolean): Row[] {
-  const asked = questions(entry);
+  const asked = questions(entry, revealed);
   const agreed = new Set(revealed ? agreedClasses(entry.task.evidence) : []);
   const isAsked = new Set(asked);
   const proposed = entry.task.proposals.map(({ class_index }) => class_index);

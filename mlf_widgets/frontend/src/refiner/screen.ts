@@ -146,7 +146,7 @@ export class RefinerScreen {
     const entry = this.entry.peek();
     if (entry === undefined || this.watch.painted_key !== this.paintKey()) return [];
     const { position } = this.controller.state.peek();
-    return questions(entry).filter((class_index) => {
+    return questions(entry, this.is_revealed.peek()).filter((class_index) => {
       const card = this.cards.get(class_index);
       return card?.element != null && card.position === position && this.visibility.isSeen(card.element);
     });
