@@ -303,6 +303,24 @@ describe("the saved state", () => {
     expect(leave()).toBe(false);
   });
 
+  test("does not claim to keep what this machine has no room for", async () => {
+    const setItem = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+    const full = { length: 0, key: () => null, getItem: () => null, setItem, removeItem: () => {} };
+    const storage = vi.spyOn(window, "localStorage", "get").mockReturnValue(full as unknown as Storage);
+    const { ready, root, press, kernel } = await open();
+    await ready();
+    kernel.fault = "store_away";
+    press("Digit1", "1");
+    await until(() => expect(root.dataset.saved).toBe("offline"));
+    expect(root.querySelector(".mlf-saved")?.textContent).toContain(
+      "1 decision not saved, keep this page open",
+    );
+    expect(root.textContent).not.toContain("kept on this machine");
+    storage.mockRestore();
+  });
+
   test("says why a decision was refused until that was read", async () => {
     const { ready, root, press, kernel, ticked } = await open();
     await ready();

@@ -11,6 +11,7 @@ import { positionsOfPage } from "./state.ts";
 
 export class GridScreen {
   private readonly tiles = new Map<number, HTMLElement>();
+  private readonly unwatch = new Map<number, () => void>();
   private readonly drawn = new Set<number>();
   private readonly seen = new Set<number>();
   private readonly visibility = new Visibility(() => this.noteSeen());
@@ -29,11 +30,13 @@ export class GridScreen {
   /** A tile has come, or gone. */
   place(position: number, element: HTMLElement | null): void {
     if (element === null) {
+      this.unwatch.get(position)?.();
+      this.unwatch.delete(position);
       this.tiles.delete(position);
       this.drawn.delete(position);
     } else if (this.tiles.get(position) !== element) {
       this.tiles.set(position, element);
-      this.visibility.watch(element);
+      this.unwatch.set(position, this.visibility.watch(element));
     }
   }
 

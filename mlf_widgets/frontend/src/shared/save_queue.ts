@@ -12,6 +12,8 @@ export type SavedState = "saved" | "saving" | "offline" | "failed";
 export interface SaveStatus {
   state: SavedState;
   n_waiting: number;
+  /** Whether all that waits lies in this machine's storage: closing the page loses none of it. */
+  is_kept: boolean;
   /** Why it is offline or failed, in words. */
   reason: string;
 }
@@ -73,11 +75,11 @@ export class SaveQueue {
   }
 
   get status(): SaveStatus {
-    const n_waiting = this.waiting.length;
-    if (this.refused !== "") return { state: "failed", n_waiting, reason: this.refused };
-    if (n_waiting === 0) return { state: "saved", n_waiting, reason: "" };
-    if (this.offlineReason !== "") return { state: "offline", n_waiting, reason: this.offlineReason };
-    return { state: "saving", n_waiting, reason: "" };
+    const counts = { n_waiting: this.waiting.length, is_kept: this.is_kept };
+    if (this.refused !== "") return { state: "failed", ...counts, reason: this.refused };
+    if (this.waiting.length === 0) return { state: "saved", ...counts, reason: "" };
+    if (this.offlineReason !== "") return { state: "offline", ...counts, reason: this.offlineReason };
+    return { state: "saving", ...counts, reason: "" };
   }
 
   /** Take up what an earlier page or kernel left behind; returns those events, oldest first. */

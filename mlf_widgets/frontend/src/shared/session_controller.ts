@@ -287,7 +287,7 @@ export abstract class SessionController<S extends WorkState, H> {
         const before = this.state.value.save;
         this.dispatch({ type: "save_status", status });
         if (status.state === "offline" && before.state !== "offline")
-          this.say("Offline: kept on this machine");
+          this.say(`Offline: ${status.is_kept ? "kept on this machine" : "keep this page open"}`);
         const isSettled = status.state === "saved" && before.state !== "saved";
         if (isSettled && refreshable(this.state.value).length > 0) void this.refresh();
       },

@@ -67,7 +67,7 @@ export const INITIAL_WORK: WorkState = {
   store_stacks: NO_STACKS,
   last_seq: 0,
   stale: new Set(),
-  save: { state: "saved", n_waiting: 0, reason: "" },
+  save: { state: "saved", n_waiting: 0, is_kept: true, reason: "" },
   error: "",
   said: "",
 };

@@ -2,7 +2,7 @@
 
 import type { SaveStatus } from "../save_queue.ts";
 
-export function savedWords({ state, n_waiting, reason }: SaveStatus): string {
+export function savedWords({ state, n_waiting, is_kept, reason }: SaveStatus): string {
   const decisions = n_waiting === 1 ? "1 decision" : `${n_waiting} decisions`;
   switch (state) {
     case "saved":
@@ -10,7 +10,7 @@ export function savedWords({ state, n_waiting, reason }: SaveStatus): string {
     case "saving":
       return "Saving…";
     case "offline":
-      return `Offline: ${decisions} kept on this machine`;
+      return `Offline: ${decisions} ${is_kept ? "kept on this machine" : "not saved, keep this page open"}`;
     case "failed":
       return `Not saved: ${reason}`;
   }

@@ -1,0 +1,45 @@
+// @vitest-environment happy-dom
+/** What the grid keeps of tiles that have gone: nothing. */
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { FakeKernel, pretendToDecode } from "../testing/fake_kernel.ts";
+import { until } from "../testing/until.ts";
+import widget from "./index.ts";
+
+const observed = new Set<Element>();
+
+beforeEach(() => {
+  pretendToDecode();
+  observed.clear();
+  vi.stubGlobal("BroadcastChannel", undefined);
+  vi.stubGlobal(
+    "IntersectionObserver",
+    class {
+      observe = (element: Element) => observed.add(element);
+      unobserve = (element: Element) => observed.delete(element);
+      disconnect = () => observed.clear();
+    },
+  );
+  window.localStorage.clear();
+});
+
+afterEach(() => {
+  document.body.replaceChildren();
+  vi.unstubAllGlobals();
+});
+
+test("tiles of pages that were left are not watched any more", async () => {
+  const el = document.createElement("div");
+  document.body.append(el);
+  const kernel = new FakeKernel({ n_tasks: 150, info: { class_index: null } });
+  const close = widget.render({ model: kernel.channel(), el });
+  const next = () => el.querySelector<HTMLButtonElement>("[data-mlf-action='next']");
+  await until(() => expect(el.querySelectorAll(".mlf-tile")).toHaveLength(48));
+  for (const first of [48, 96]) {
+    next()?.click();
+    await until(() => expect(el.querySelector(`[data-position='${first}']`)).not.toBeNull());
+  }
+  expect(observed.size).toBe(48);
+  for (const element of observed) expect(element.isConnected).toBe(true);
+  close();
+});
