@@ -8,13 +8,14 @@ says, with an interval, what stayed wrong among them.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.agreement import wilson_interval
+from pipeline.agreement import CONFIDENCE
 from pipeline.consensus.result import Consensus
 from pipeline.errors import ProjectError
 from pipeline.votes import VoteArrays
@@ -41,7 +42,7 @@ class RefinementCost:
 class ResidualError:
     """Errors left among the images that were not refined, estimated from audited ones.
 
-    ``image_share`` of the ``n_audited`` images had at least one wrong label (``low`` to ``high``: Wilson, 95%);
+    ``image_share`` of the ``n_audited`` images had at least one wrong label (``low`` to ``high``: exact, 95%);
     ``expected_images`` is that share of the ``n_population`` they were drawn from. ``None`` where nothing was audited.
     """
 
@@ -197,7 +198,27 @@ def estimate_residual_error(n_wrong_labels: NDArray[np.int64], n_population: int
     if n_audited == 0:
         return ResidualError(n_population, 0, 0, 0, None, None, None, None)
     share = n_wrong / n_audited
-    low, high = wilson_interval(float(n_wrong), float(n_audited))
-    return ResidualError(
-        n_population, n_audited, n_wrong, n_labels, share, float(low), float(high), share * n_population
-    )
+    low, high = _population_interval(n_wrong, n_audited, n_population)
+    return ResidualError(n_population, n_audited, n_wrong, n_labels, share, low, high, share * n_population)
+
+
+def _population_interval(n_wrong: int, n_audited: int, n_population: int) -> tuple[float, float]:
+    """Return the exact interval of a finite population's share: the counts under which the audit is no surprise.
+
+    Errors left over are rare and audits small, where Wilson's interval covers less than it says; and an audit of all
+    images leaves no doubt.
+    """
+    from scipy.stats import hypergeom
+
+    tail = (1 - CONFIDENCE) / 2
+    fewest, most = n_wrong, n_population - (n_audited - n_wrong)
+
+    def is_low_enough(n_in_population: int) -> bool:
+        return bool(hypergeom.cdf(n_wrong, n_population, n_in_population, n_audited) > tail)
+
+    def is_high_enough(n_in_population: int) -> bool:
+        return bool(hypergeom.sf(n_wrong - 1, n_population, n_in_population, n_audited) > tail)
+
+    low = bisect_left(range(fewest, most), True, key=is_high_enough) + fewest
+    high = bisect_left(range(fewest + 1, most + 1), True, key=lambda count: not is_low_enough(count)) + fewest
+    return low / n_population, high / n_population
