@@ -212,11 +212,11 @@ def budget_curve(table: pd.DataFrame) -> DescribedFigure:
     figure, axes = _axes()
     bars = np.clip([table["f1"] - table["low"], table["high"] - table["f1"]], 0, None)
     axes.errorbar(table["votes_per_item"], table["f1"], yerr=bars, fmt="o", color=_BLUE, ecolor=_GREY)
-    for place, row in enumerate(table.sort_values("votes_per_item").itertuples()):
-        above_or_below = (5, 5) if place % 2 else (5, -12)
-        axes.annotate(
-            str(row.policy), (row.votes_per_item, row.f1), above_or_below, textcoords="offset points", fontsize=8
-        )
+    for number, row in enumerate(table.itertuples(), start=1):
+        at = (row.votes_per_item, row.f1)
+        axes.annotate(str(number), at, (6, -4), textcoords="offset points", fontsize=9)
+        axes.plot([], [], " ", label=f"{number}  {row.policy}")
+    axes.legend(frameon=False, loc="lower right", handlelength=0, fontsize=9)
     axes.set_xlabel("votes per question")
     axes.set_ylabel("F1 against the reference, 95% interval")
     told = "; ".join(f"{row.policy}: {row.votes_per_item:.2f} votes, F1 {row.f1:.3f}" for row in table.itertuples())
