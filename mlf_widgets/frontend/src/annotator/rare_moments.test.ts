@@ -196,3 +196,45 @@ test("what was looked through on the last image is kept when the page is closed 
   expect(kernel.state(0).shown).toEqual([0, 5, 6]);
   controller.close();
 });
+
+test("when work is given to others, no image keeps the labels of the one that had its place", async () => {
+  const kernel = new FakeKernel();
+  const controller = await open(kernel);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(controller.pictures?.image(2)).toBeDefined();
+  const task = kernel.task.bind(kernel);
+  // The second image went to somebody else: those behind it close up.
+  kernel.task = (position) => ({ ...task(position < 1 ? position : position + 1), position });
+  Object.assign(kernel, { n_tasks: 11 });
+  const n_before = kernel.n_requests.image ?? 0;
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(kernel.n_requests.image).toBeGreaterThan(n_before);
+  expect(controller.state.value.said).toContain("list of images has changed");
+  controller.goTo(1);
+  await vi.advanceTimersByTimeAsync(100);
+  controller.toggleLabel(0, "yes");
+  await vi.advanceTimersByTimeAsync(100);
+  expect(kernel.log.at(-1)?.event).toMatchObject({ image_index: 102, payload: { class_index: 14 } });
+  controller.close();
+});
+
+test("one who stands at an end that is given away is led to the new end", async () => {
+  const kernel = new FakeKernel();
+  const controller = await open(kernel);
+  controller.goTo(11);
+  await vi.advanceTimersByTimeAsync(100);
+  Object.assign(kernel, { n_tasks: 8 });
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(controller.state.value.position).toBe(7);
+  expect(controller.state.value.entries.get(7)?.task.image_index).toBe(107);
+  controller.close();
+});
+
+test("half a character in a comment does not keep the rest from the store", async () => {
+  const kernel = new FakeKernel();
+  const controller = await open(kernel);
+  controller.comment("cut \ud83d, whole \u{1f600}");
+  await vi.advanceTimersByTimeAsync(100);
+  expect(kernel.state(0).comment).toBe("cut \ufffd, whole \u{1f600}");
+  controller.close();
+});

@@ -28,6 +28,8 @@ export class GridController extends SessionController<GridState, Happening> {
   pictures: Pictures | null = null;
   /** Whether a tile has been on the screen; the view tells. */
   hasSeen: (position: number) => boolean = () => true;
+  /** Nothing that has been on the screen counts as seen any more; the view forgets it. */
+  forgetSeen: () => void = () => {};
   /** Bring a tile to where it can be seen; the view does. */
   reveal: (position: number, isFirst?: boolean) => void = () => {};
   /** How many tiles stand in a row; the view tells. */
@@ -233,6 +235,13 @@ export class GridController extends SessionController<GridState, Happening> {
     for (let first = 0; first < missing.length; first += MAX_TASKS_AT_ONCE) {
       await this.loadTasks(missing.slice(first, first + MAX_TASKS_AT_ONCE));
     }
+  }
+
+  protected override listShortened(): void {
+    this.thumbnails?.forget();
+    this.pictures?.forgetImages();
+    this.forgetSeen();
+    void this.choose(this.state.value.class_index);
   }
 
   protected override forgetFailures(): void {

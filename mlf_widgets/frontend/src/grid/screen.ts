@@ -23,6 +23,7 @@ export class GridScreen {
     private readonly root: HTMLElement,
   ) {
     controller.hasSeen = (position) => this.seen.has(position);
+    controller.forgetSeen = () => this.seen.clear();
     controller.reveal = (position, isFirst) => this.reveal(position, isFirst);
     this.paint = new PaintWatch(root, () => this.wish());
   }

@@ -58,6 +58,7 @@ export class Pictures {
   private wantedSprites: number[] = [];
   private n_in_flight = 0;
   private isClosed = false;
+  private generation = 0;
 
   constructor(
     private readonly client: Client,
@@ -110,6 +111,13 @@ export class Pictures {
       .slice(0, this.sprites.nFitting())
       .filter((c) => !this.isDecoded(c) && !this.failures.has(`sprite:${c}`));
     this.pump();
+  }
+
+  /** Other images stand at the positions now; what is on its way is asked for anew. */
+  forgetImages(): void {
+    this.generation++;
+    this.images.clear();
+    for (const key of [...this.failures.keys()]) if (key.startsWith("image:")) this.failures.delete(key);
   }
 
   /** Failed pictures may be asked for again. */
@@ -169,12 +177,17 @@ export class Pictures {
   }
 
   private async loadImage(position: number): Promise<void> {
+    const { generation } = this;
     const { result, buffers } = await this.client.request("image", {
       position,
       max_side_px: this.display_px,
     });
     const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
     if (this.isClosed) return bitmap.close();
+    if (generation !== this.generation) {
+      bitmap.close();
+      return this.loadImage(position);
+    }
     const { width_px, height_px } = result;
     const cost = bitmap.width * bitmap.height * 4;
     this.images.setIfRoom(position, { bitmap, width_px, height_px }, cost, this.orderOfImages);

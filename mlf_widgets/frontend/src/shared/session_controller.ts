@@ -18,7 +18,7 @@ import { Reopening } from "./reopening.ts";
 import { browserStorage, SaveQueue } from "./save_queue.ts";
 import { ClassSearch } from "./search.ts";
 import { Siblings } from "./siblings.ts";
-import { refreshable, type WorkHappening, type WorkState } from "./work.ts";
+import { isShortened, refreshable, type WorkHappening, type WorkState } from "./work.ts";
 
 const POLL_MS = 2_000;
 const SAVE_TIMEOUT_MS = 6_000;
@@ -80,6 +80,8 @@ export abstract class SessionController<S extends WorkState, H> {
   protected tasksArrived(): void {}
   /** The store holds something new of this annotator's, from here or from elsewhere. */
   protected storeChanged(): void {}
+  /** Tasks went to others: another image may stand at each position now. */
+  protected abstract listShortened(): void;
   /** The kernel says something unasked. */
   protected obey(_notice: Notice): void {}
   /** The person leaves what is on screen. */
@@ -224,10 +226,15 @@ export abstract class SessionController<S extends WorkState, H> {
       const known = this.state.value;
       const hasMoreTasks = result.progress.n_tasks !== known.progress.n_tasks;
       if (hasMoreTasks || result.last_seq !== known.last_seq || Object.keys(result.states).length > 0) {
+        const isShorter = isShortened(known, result);
+        if (isShorter) this.leave(); // while it is known which image that is
         const before = known.entries.get(known.position)?.state;
         this.dispatch({ type: "changed", changes: result });
         const after = this.state.value.entries.get(known.position)?.state;
-        if (before !== undefined && after !== undefined && !decidesTheSame(before, after)) {
+        if (isShorter) {
+          this.say("Your list of images has changed");
+          this.listShortened();
+        } else if (before !== undefined && after !== undefined && !decidesTheSame(before, after)) {
           this.say("Changed in another window");
         }
         this.storeChanged();

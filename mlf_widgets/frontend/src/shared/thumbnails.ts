@@ -19,6 +19,7 @@ export class Thumbnails {
   private wanted: number[] = [];
   private n_in_flight = 0;
   private isClosed = false;
+  private generation = 0;
 
   constructor(
     private readonly fetch: FetchThumbnails,
@@ -43,6 +44,13 @@ export class Thumbnails {
     for (const key of [...keys].reverse()) this.bitmaps.get(key);
     this.wanted = keys.filter((key) => !this.bitmaps.has(key) && !this.failures.has(key));
     this.pump();
+  }
+
+  /** Other images stand under the keys now; what is on its way is asked for anew. */
+  forget(): void {
+    this.generation++;
+    this.bitmaps.clear();
+    this.failures.clear();
   }
 
   forgetFailures(): void {
@@ -76,7 +84,9 @@ export class Thumbnails {
   }
 
   private async load(batch: number[]): Promise<void> {
+    const { generation } = this;
     const { result, buffers } = await this.fetch(batch);
+    if (generation !== this.generation) return this.load(batch);
     await Promise.all(
       result.map(async (head, i) => {
         const key = batch[i];
@@ -87,7 +97,7 @@ export class Thumbnails {
         }
         try {
           const bitmap = await createImageBitmap(asBlob(buffers[i], head.media_type));
-          if (this.isClosed) bitmap.close();
+          if (this.isClosed || generation !== this.generation) bitmap.close();
           else this.bitmaps.set(key, bitmap, bitmap.width * bitmap.height * 4);
         } catch (error) {
           this.failures.set(key, words(error));

@@ -122,8 +122,9 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.say(entry.state.unsure ? "Image: sure again" : "Image: unsure");
   }
 
-  comment(text: string): void {
+  comment(written: string): void {
     const entry = this.entry;
+    const text = written.replace(/\p{Surrogate}/gu, "\ufffd"); // half a character, as of a cut emoji, cannot be kept
     if (entry === undefined || entry.state.comment === text) return;
     this.act("comment", { text });
   }
@@ -221,6 +222,14 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   protected override storeChanged(): void {
     this.found = null;
     if (!this.state.value.entries.has(this.state.value.position)) void this.fetch(); // the first tasks were assigned
+  }
+
+  protected override listShortened(): void {
+    this.pictures?.forgetImages();
+    this.found = null;
+    this.also_wanted = [];
+    this.dispatch({ type: "went_to", position: this.state.value.position });
+    void this.fetch();
   }
 
   protected override forgetFailures(): void {

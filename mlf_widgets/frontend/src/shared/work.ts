@@ -193,7 +193,28 @@ function refused<S extends WorkState>(state: S, event_id: string): S {
   return { ...next, entries, progress, stacks: stacksOf({ ...next, entries }) };
 }
 
+/** Tasks went to others, and those behind them closed up: what was known by position is known no more. */
+export function isShortened(state: WorkState, changes: Changes): boolean {
+  return changes.progress.n_tasks < state.progress.n_tasks;
+}
+
+function shortened<S extends WorkState>(state: S, changes: Changes): S {
+  const { last_seq, undo, redo, progress } = changes;
+  const next: S = {
+    ...state,
+    entries: new Map(),
+    stale: new Set(),
+    position: Math.max(0, Math.min(state.position, progress.n_tasks - 1)),
+    log: state.log.filter(({ seq }) => seq === null || seq > last_seq),
+    last_seq: Math.max(state.last_seq, last_seq),
+    store_stacks: { undo, redo },
+    progress,
+  };
+  return { ...next, stacks: stacksOf(next) };
+}
+
 function changed<S extends WorkState>(state: S, changes: Changes): S {
+  if (isShortened(state, changes)) return shortened(state, changes);
   const entries = new Map(state.entries);
   const stale = new Set(state.stale);
   for (const [key, said] of Object.entries(changes.states)) {
