@@ -53,6 +53,7 @@ MAX_ACTIVE_MS = 24 * 3600 * 1000
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _VOTES = frozenset({"yes", "no", "unsure", "clear"})
 _MAX_SEED_CHARACTERS = 64
+_MAX_IMAGE_INDEX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,16 @@ class Event:
         where = f"event {self.event_id[:64]!r} on image {self.image_index}"
         if not _EVENT_ID.fullmatch(self.event_id):
             raise StoreError(f"{where}: the id must be 8–64 letters, digits, '-' or '_'")
+        if not 0 <= self.image_index <= _MAX_IMAGE_INDEX:
+            raise StoreError(f"{where}: the index must lie between 0 and {_MAX_IMAGE_INDEX}")
         if not 0 <= self.active_ms <= MAX_ACTIVE_MS:
             raise StoreError(f"{where}: active_ms = {self.active_ms}; it must lie between 0 and {MAX_ACTIVE_MS}")
         if len(self.shown) > MAX_SHOWN:
             raise StoreError(f"{where}: {len(self.shown)} classes shown; at most {MAX_SHOWN} are taken")
         if len(self.order) > _MAX_SEED_CHARACTERS or len(self.client_time) > _MAX_SEED_CHARACTERS:
             raise StoreError(f"{where}: order and client_time take at most {_MAX_SEED_CHARACTERS} characters")
+        if not (_is_encodable(self.order) and _is_encodable(self.client_time)):
+            raise StoreError(f"{where}: order and client_time must be Unicode text")
         for class_index in self.shown:
             _check_class(class_index, n_classes, where)
         _PAYLOAD_CHECKS[self.kind](self.payload, n_classes, where)
@@ -284,6 +289,17 @@ def _check_comment(payload: Mapping[str, Any], n_classes: int, where: str) -> No
     text = payload["text"]
     if not isinstance(text, str) or len(text) > MAX_COMMENT_CHARACTERS or "\x00" in text:
         raise StoreError(f"{where}: a comment is text of at most {MAX_COMMENT_CHARACTERS} characters, without NUL")
+    if not _is_encodable(text):
+        raise StoreError(f"{where}: the comment holds half a character, which no file can keep; write it anew")
+
+
+def _is_encodable(text: str) -> bool:
+    """Return whether text is free of lone surrogates, which a browser's strings can hold and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_region(payload: Mapping[str, Any], n_classes: int, where: str) -> None:

@@ -135,6 +135,8 @@ class LocalSession:
     def open(self) -> SessionInfo:
         """Return what the session needs once."""
         settings = self._project.settings
+        # Read first: what another tab saves while the rest is read then counts as news, and is heard of.
+        last_seq = self._store.last_seq(self._round, self._annotator)
         undo, redo = self._undo_stacks()
         return SessionInfo(
             project_id=settings.project.id,
@@ -145,7 +147,7 @@ class LocalSession:
             progress=self._store.progress(self._round, self._annotator),
             start_position=self._start_position(),
             order=self._order,
-            last_seq=self._store.last_seq(self._round, self._annotator),
+            last_seq=last_seq,
             undo=undo,
             redo=redo,
             annotation=settings.annotation,

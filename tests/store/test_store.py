@@ -122,6 +122,9 @@ def test_an_id_that_is_used_for_another_event_is_refused(store: SqlStore) -> Non
         act("event-bad", EventKind.UNDO, target="event-000"),
         act("event-bad", EventKind.COMMENT, text="x" * 10_001),
         act("event-bad", EventKind.COMMENT, text="nul \x00"),
+        act("event-bad", EventKind.COMMENT, text="half a character \ud83d"),
+        replace(vote("event-bad"), order="\ud83d"),
+        vote("event-bad", 2**70),
         act("event-bad", EventKind.REGION, class_index=0, regions=[{"kind": "point", "x": float("nan"), "y": 0}]),
     ],
 )

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from mlf_widgets import Annotator
+from pipeline.events import Event, EventKind, Round
 from pipeline.local_session import LocalSession
 from pipeline.project import Project, open_project
 
@@ -285,3 +286,21 @@ def test_any_sequence_ends_in_the_state_that_the_log_implies(project: Project) -
             max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+def test_a_session_hears_of_what_was_saved_while_it_opened(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = LocalSession(project, "ada"), LocalSession(project, "ada")
+    image_index = here.tasks([0])[0].image_index
+    vote = Event("saved-while-opening", Round.ANNOTATION, "ada", image_index, EventKind.NONE, {"value": True})
+    read = here._store.undo_stacks
+
+    def read_then_save(round_: Round, annotator: str) -> Any:
+        found = read(round_, annotator)
+        assert there.save([vote])[0].seq is not None
+        return found
+
+    monkeypatch.setattr(here._store, "undo_stacks", read_then_save)
+    info = here.open()
+    monkeypatch.undo()
+    assert (vote.event_id, 0) in (*info.undo, *here.changes(info.last_seq).undo)
+    assert here.changes(info.last_seq).last_seq > info.last_seq
