@@ -238,3 +238,30 @@ test("half a character in a comment does not keep the rest from the store", asyn
   expect(kernel.state(0).comment).toBe("cut \ufffd, whole \u{1f600}");
   controller.close();
 });
+
+test("pictures that a kernel away for a while did not send come by themselves once it is back", async () => {
+  const kernel = new FakeKernel({ n_tasks: 60 });
+  const controller = await open(kernel);
+  await vi.advanceTimersByTimeAsync(1_000);
+  kernel.fault = "lose_request";
+  controller.goTo(12); // its task is there, its picture is not
+  await vi.advanceTimersByTimeAsync(25_000);
+  expect(controller.pictures?.failure("image", 12)).toContain("did not answer");
+  kernel.fault = "none";
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(controller.pictures?.failure("image", 12)).toBeUndefined();
+  expect(controller.pictures?.image(12)).toBeDefined();
+  controller.close();
+});
+
+test("nobody judges an image whose picture is only late", async () => {
+  const kernel = new FakeKernel({ n_tasks: 60 });
+  const controller = await open(kernel);
+  await vi.advanceTimersByTimeAsync(1_000);
+  kernel.fault = "lose_request";
+  controller.goTo(12);
+  await vi.advanceTimersByTimeAsync(25_000);
+  controller.toggleLabel(0, "yes");
+  expect(controller.state.value.entries.get(12)?.state.votes).toEqual({});
+  controller.close();
+});

@@ -237,6 +237,13 @@ export class GridController extends SessionController<GridState, Happening> {
     }
   }
 
+  protected override kernelAnswered(): void {
+    const isLate = [this.thumbnails?.forgetLate(), this.pictures?.forgetLate()].includes(true);
+    if (!isLate) return;
+    this.pictures_version.value++; // a note of what failed goes
+    void this.fetch();
+  }
+
   protected override listShortened(): void {
     this.thumbnails?.forget();
     this.pictures?.forgetImages();

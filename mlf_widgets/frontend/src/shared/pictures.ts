@@ -7,7 +7,7 @@
 
 import { Lru } from "./lru.ts";
 import type { SpriteHead } from "./messages.ts";
-import type { Client } from "./protocol.ts";
+import { type Client, UnreachableError } from "./protocol.ts";
 
 export interface DecodedImage {
   bitmap: ImageBitmap;
@@ -49,6 +49,8 @@ export class Pictures {
   private readonly sprites: Lru<number, DecodedSprite>;
   private readonly encoded: Lru<number, EncodedSprite>;
   private readonly failures = new Map<string, string>();
+  /** Those of the failures that only mean that the kernel did not answer. */
+  private readonly late = new Set<string>();
   private readonly busy = new Set<string>();
   /** All that is wanted, there or not. */
   private orderOfImages: readonly number[] = [];
@@ -91,6 +93,19 @@ export class Pictures {
     return this.failures.get(`${kind}:${index}`);
   }
 
+  /** Whether an image has failed to arrive, but may well be there: nobody can judge it yet. */
+  isLate(position: number): boolean {
+    return this.late.has(`image:${position}`);
+  }
+
+  /** The kernel answers again: returns whether something may be asked for once more. */
+  forgetLate(): boolean {
+    if (this.late.size === 0) return false;
+    for (const key of this.late) this.failures.delete(key);
+    this.late.clear();
+    return true;
+  }
+
   /** Bytes of decoded pixels held. */
   get decoded_bytes(): number {
     return this.images.cost + this.sprites.cost;
@@ -123,6 +138,7 @@ export class Pictures {
   /** Failed pictures may be asked for again. */
   forgetFailures(): void {
     this.failures.clear();
+    this.late.clear();
   }
 
   close(): void {
@@ -162,8 +178,10 @@ export class Pictures {
     for (const key of keys) this.busy.add(key);
     loading
       .catch((error: unknown) => {
-        for (const key of keys)
+        for (const key of keys) {
           this.failures.set(key, error instanceof Error ? error.message : String(error));
+          if (error instanceof UnreachableError) this.late.add(key);
+        }
       })
       .finally(() => {
         this.n_in_flight--;

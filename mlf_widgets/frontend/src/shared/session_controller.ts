@@ -82,6 +82,8 @@ export abstract class SessionController<S extends WorkState, H> {
   protected storeChanged(): void {}
   /** Tasks went to others: another image may stand at each position now. */
   protected abstract listShortened(): void;
+  /** The kernel answers: what was asked for while it did not may be asked for again. */
+  protected kernelAnswered(): void {}
   /** The kernel says something unasked. */
   protected obey(_notice: Notice): void {}
   /** The person leaves what is on screen. */
@@ -241,6 +243,7 @@ export abstract class SessionController<S extends WorkState, H> {
       }
       if (this.state.value.save.state === "offline") this.queue?.wake();
       if (known.error !== "") this.recover();
+      this.kernelAnswered();
       await this.refresh();
     } catch (error) {
       if (error instanceof RefusedError) {

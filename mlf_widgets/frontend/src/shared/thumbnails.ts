@@ -3,6 +3,7 @@
 import { Lru } from "./lru.ts";
 import type { SmallPictureHead } from "./messages.ts";
 import { asBlob } from "./pictures.ts";
+import { UnreachableError } from "./protocol.ts";
 
 const MAX_AT_ONCE = 12;
 const MAX_IN_FLIGHT = 2;
@@ -15,6 +16,8 @@ export type FetchThumbnails = (
 export class Thumbnails {
   private readonly bitmaps: Lru<number, ImageBitmap>;
   private readonly failures = new Map<number, string>();
+  /** Those of the failures that only mean that the kernel did not answer. */
+  private readonly late = new Set<number>();
   private readonly busy = new Set<number>();
   private wanted: number[] = [];
   private n_in_flight = 0;
@@ -53,8 +56,17 @@ export class Thumbnails {
     this.failures.clear();
   }
 
+  /** The kernel answers again: returns whether something may be asked for once more. */
+  forgetLate(): boolean {
+    if (this.late.size === 0) return false;
+    for (const key of this.late) this.failures.delete(key);
+    this.late.clear();
+    return true;
+  }
+
   forgetFailures(): void {
     this.failures.clear();
+    this.late.clear();
   }
 
   close(): void {
@@ -70,7 +82,10 @@ export class Thumbnails {
       for (const key of batch) this.busy.add(key);
       this.load(batch)
         .catch((error: unknown) => {
-          for (const key of batch) this.failures.set(key, words(error));
+          for (const key of batch) {
+            this.failures.set(key, words(error));
+            if (error instanceof UnreachableError) this.late.add(key);
+          }
         })
         .finally(() => {
           this.n_in_flight--;

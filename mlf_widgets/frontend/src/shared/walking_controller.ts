@@ -202,7 +202,8 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     const { position } = this.state.value;
     const entry = this.entry;
     if (entry === undefined) return false;
-    if (!entry.task.has_image || this.pictures?.failure("image", position) !== undefined) return true;
+    const hasFailed = this.pictures?.failure("image", position) !== undefined;
+    if (!entry.task.has_image || hasFailed) return this.pictures?.isLate(position) !== true;
     return this.pictures?.image(position) !== undefined;
   }
 
@@ -216,6 +217,12 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   }
 
   protected override tasksArrived(): void {
+    this.want();
+  }
+
+  protected override kernelAnswered(): void {
+    if (!this.pictures?.forgetLate()) return;
+    this.pictures_version.value++; // a note of what failed goes
     this.want();
   }
 
