@@ -213,6 +213,10 @@ def _task(session: AnnotationSession, position: int) -> Task:
 
 
 def _close(widget: Any) -> None:
-    for child in getattr(widget, "children", ()):
+    # A canvas of several layers names them apart; what is not closed stays in kernel and page, pixels and all.
+    for child in (*getattr(widget, "children", ()), *getattr(widget, "_canvases", ())):
         _close(child)
+    for part in (getattr(widget, "layout", None), getattr(widget, "style", None)):
+        if isinstance(part, ipywidgets.Widget):
+            part.close()
     widget.close()

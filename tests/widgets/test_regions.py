@@ -8,8 +8,9 @@ from typing import Any
 
 import ipywidgets
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 from mlf_widgets import Annotator
@@ -177,6 +178,7 @@ def test_every_marking_is_one_that_the_store_takes(marks: list[dict[str, Any]], 
         assert region["y"] + region.get("height", 0) <= 1.00001
 
 
+@settings(deadline=None)  # the first one loads the annotators' library
 @given(st.floats(0, 1), st.floats(0, 1), st.sampled_from([(720, 540), (90, 120), (640, 31)]))
 def test_marks_that_are_shown_again_move_by_less_than_a_pixel(x: float, y: float, size: tuple[int, int]) -> None:
     buffer = BytesIO()
@@ -186,3 +188,13 @@ def test_marks_that_are_shown_again_move_by_less_than_a_pixel(x: float, y: float
     (kept,) = regions_of(marker.data, *size)
     assert abs(kept["x"] - x) * size[0] <= 0.51
     assert abs(kept["y"] - y) * size[1] <= 0.51
+
+
+def test_marking_again_and_again_leaves_no_widget_behind(open_annotator: Callable[..., Annotator]) -> None:
+    marker = open_annotator(regions="box").region_marker
+    counts = []
+    for _ in range(3):
+        marker.mark(0, NASTY_CLASS)
+        marker.clear()
+        counts.append(len(_instances))
+    assert len(set(counts)) == 1
