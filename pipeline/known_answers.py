@@ -38,7 +38,7 @@ def read_gold_answers(path: Path, votes: VoteArrays) -> KnownAnswers:
     found = match_gold(votes, table, str(path), partial(named_row, path))
     n_found, n_left = int((found != UNKNOWN).sum()), count_unmatched(votes, table)
     if n_found == 0:
-        raise DatasetError(_nothing_matched(path, table, "answers", "on a class of it"))
+        raise DatasetError(_nothing_matched(path, table, "answers", "on that class of it"))
     told = f"{n_found:,} pairs have a known answer"
     return KnownAnswers(found, told + (f"; {n_left:,} rows of {path} name none that was voted on." if n_left else "."))
 
@@ -65,9 +65,10 @@ def _nothing_matched(path: Path, table: pd.DataFrame, what: str, where: str) -> 
     if len(table) == 0:
         return f"{path} holds no {what}; give one row for each"
     first = table.iloc[0]
+    others = f"; the other {len(table) - 1:,} rows are no better" if len(table) > 1 else ""
     return (
         f"{path}: {named_row(path, table.index[0])} names image {first['image']!r} (class {first['class']!r}), and "
-        f"nobody voted {where}; nor on any of the other {len(table) - 1:,} rows. Use the names that the votes use"
+        f"nobody voted {where}{others}; use the names that the votes use"
     )
 
 
