@@ -218,6 +218,23 @@ test("when work is given to others, no image keeps the labels of the one that ha
   controller.close();
 });
 
+test("that holds where more work than that has come since", async () => {
+  const kernel = new FakeKernel();
+  const controller = await open(kernel);
+  const task = kernel.task.bind(kernel);
+  kernel.task = (position) => ({ ...task(position < 1 ? position : position + 1), position });
+  Object.assign(kernel, { n_tasks: 14 });
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(controller.state.value.entries.get(1)?.task.image_index).toBe(102);
+  expect(controller.state.value.said).toContain("list of images has changed");
+  Object.assign(kernel, { n_tasks: 20 });
+  controller.say("");
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(controller.state.value.progress.n_tasks).toBe(20);
+  expect(controller.state.value.said).toBe("");
+  controller.close();
+});
+
 test("one who stands at an end that is given away is led to the new end", async () => {
   const kernel = new FakeKernel();
   const controller = await open(kernel);

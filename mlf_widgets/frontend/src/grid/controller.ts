@@ -244,7 +244,7 @@ export class GridController extends SessionController<GridState, Happening> {
     void this.fetch();
   }
 
-  protected override listShortened(): void {
+  protected override listChanged(): void {
     this.thumbnails?.forget();
     this.pictures?.forgetImages();
     this.forgetSeen();

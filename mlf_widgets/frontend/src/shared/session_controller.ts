@@ -18,7 +18,7 @@ import { Reopening } from "./reopening.ts";
 import { browserStorage, SaveQueue } from "./save_queue.ts";
 import { ClassSearch } from "./search.ts";
 import { Siblings } from "./siblings.ts";
-import { isShortened, refreshable, type WorkHappening, type WorkState } from "./work.ts";
+import { refreshable, type WorkHappening, type WorkState } from "./work.ts";
 
 const POLL_MS = 2_000;
 const SAVE_TIMEOUT_MS = 6_000;
@@ -81,7 +81,7 @@ export abstract class SessionController<S extends WorkState, H> {
   /** The store holds something new of this annotator's, from here or from elsewhere. */
   protected storeChanged(): void {}
   /** Tasks went to others: another image may stand at each position now. */
-  protected abstract listShortened(): void;
+  protected abstract listChanged(): void;
   /** The kernel answers: what was asked for while it did not may be asked for again. */
   protected kernelAnswered(): void {}
   /** The kernel says something unasked. */
@@ -228,14 +228,14 @@ export abstract class SessionController<S extends WorkState, H> {
       const known = this.state.value;
       const hasMoreTasks = result.progress.n_tasks !== known.progress.n_tasks;
       if (hasMoreTasks || result.last_seq !== known.last_seq || Object.keys(result.states).length > 0) {
-        const isShorter = isShortened(known, result);
-        if (isShorter) this.leave(); // while it is known which image that is
+        const isRelisted = hasMoreTasks && (await this.isRelisted(known, result.progress.n_tasks));
+        if (isRelisted) this.leave(); // while it is known which image that is
         const before = known.entries.get(known.position)?.state;
-        this.dispatch({ type: "changed", changes: result });
+        this.dispatch({ type: "changed", changes: result, isRelisted });
         const after = this.state.value.entries.get(known.position)?.state;
-        if (isShorter) {
+        if (isRelisted) {
           this.say("Your list of images has changed");
-          this.listShortened();
+          this.listChanged();
         } else if (before !== undefined && after !== undefined && !decidesTheSame(before, after)) {
           this.say("Changed in another window");
         }
@@ -267,6 +267,16 @@ export abstract class SessionController<S extends WorkState, H> {
         done();
       });
     });
+  }
+
+  /** Whether images stand at other positions than before: tasks were taken away, though others may have come since. */
+  private async isRelisted({ entries, progress }: S, n_tasks: number): Promise<boolean> {
+    if (n_tasks < progress.n_tasks) return true;
+    if (entries.size === 0) return false;
+    // Whatever was taken away before it moved the last one known.
+    const last = Math.max(...entries.keys());
+    const { result } = await this.client.request("tasks", { positions: [last] });
+    return result[0]?.image_index !== entries.get(last)?.task.image_index;
   }
 
   protected fail(error: unknown): void {

@@ -231,7 +231,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     if (!this.state.value.entries.has(this.state.value.position)) void this.fetch(); // the first tasks were assigned
   }
 
-  protected override listShortened(): void {
+  protected override listChanged(): void {
     this.pictures?.forgetImages();
     this.found = null;
     this.also_wanted = [];

@@ -49,7 +49,7 @@ export type WorkHappening =
   | { type: "events_restored"; events: AnnotationEvent[] }
   | { type: "acknowledged"; event_id: string; seq: number }
   | { type: "refused"; event_id: string }
-  | { type: "changed"; changes: Changes }
+  | { type: "changed"; changes: Changes; isRelisted?: boolean }
   | { type: "save_status"; status: SaveStatus }
   | { type: "failed"; error: string }
   | { type: "said"; text: string };
@@ -88,7 +88,7 @@ export function reduceWork<S extends WorkState>(state: S, happening: WorkHappeni
     case "refused":
       return refused(state, happening.event_id);
     case "changed":
-      return changed(state, happening.changes);
+      return happening.isRelisted ? relisted(state, happening.changes) : changed(state, happening.changes);
     case "save_status":
       return { ...state, save: happening.status };
     case "failed":
@@ -194,11 +194,7 @@ function refused<S extends WorkState>(state: S, event_id: string): S {
 }
 
 /** Tasks went to others, and those behind them closed up: what was known by position is known no more. */
-export function isShortened(state: WorkState, changes: Changes): boolean {
-  return changes.progress.n_tasks < state.progress.n_tasks;
-}
-
-function shortened<S extends WorkState>(state: S, changes: Changes): S {
+function relisted<S extends WorkState>(state: S, changes: Changes): S {
   const { last_seq, undo, redo, progress } = changes;
   const next: S = {
     ...state,
@@ -214,7 +210,6 @@ function shortened<S extends WorkState>(state: S, changes: Changes): S {
 }
 
 function changed<S extends WorkState>(state: S, changes: Changes): S {
-  if (isShortened(state, changes)) return shortened(state, changes);
   const entries = new Map(state.entries);
   const stale = new Set(state.stale);
   for (const [key, said] of Object.entries(changes.states)) {
