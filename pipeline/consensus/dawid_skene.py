@@ -16,8 +16,8 @@ item that brings a little; with two or three it is surer of itself than the vote
 would stop asking too early (see `notebooks/budget_study.ipynb`).
 
 That the original label should not testify everywhere was learnt from the published ReaL scores of half of the images:
-they are those of a two-state model in which it testifies on animals alone. Plain EM was chosen after the budget study on
-all of them. Figures on those votes are therefore not blind; `benchmarks/consensus.py` tells the two halves apart.
+they are those of a two-state model in which it testifies on animals alone. Plain EM was chosen after the budget study
+on all of them. Figures on those votes are therefore not blind; `benchmarks/consensus.py` tells the two halves apart.
 
 References
 ----------
