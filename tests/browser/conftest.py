@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """Return a running JupyterLab, or skip where there is no browser to show it."""
     if not chromium_path().exists():
@@ -52,7 +52,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(lab: LabServer) -> Iterator[Browser]:
     """Return a running Chromium."""
     with sync_playwright() as playwright:
@@ -61,7 +61,7 @@ def browser(lab: LabServer) -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Return one browsing context: JupyterLab's own files are fetched once for all tests."""
     opened = browser.new_context(viewport=VIEWPORT)
@@ -70,7 +70,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def toybox_template(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project of toybox scenes, 20 proposals each with the scene's label among them; nobody has tasks."""
     folder = tmp_path_factory.mktemp("toybox")
@@ -96,7 +96,7 @@ def _ranking(generator: np.random.Generator, label: int, n_classes: int) -> list
 MakeProject = Callable[..., Project]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def make_toybox(toybox_template: Project, tmp_path_factory: pytest.TempPathFactory) -> MakeProject:
     """Return a function that makes a project of toybox scenes on which nobody has worked yet.
 
@@ -117,7 +117,7 @@ def make_toybox(toybox_template: Project, tmp_path_factory: pytest.TempPathFacto
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def photographs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project of 1,000 real photographs in the label space of ImageNet; Ada has all of them."""
     folder = tmp_path_factory.mktemp("photographs")

@@ -22,10 +22,19 @@ from pipeline.settings import write_settings
 
 
 @pytest.fixture(autouse=True)
-def closed_widgets() -> Iterator[None]:
-    """Close every widget that a test opened."""
+def closed_widgets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close every widget that a test opened; not all there are, for libraries keep some for as long as they are loaded."""
+    opened: list[ipywidgets.Widget] = []
+    open_widget = ipywidgets.Widget.open
+
+    def open_and_note(widget: ipywidgets.Widget) -> None:
+        opened.append(widget)
+        open_widget(widget)
+
+    monkeypatch.setattr(ipywidgets.Widget, "open", open_and_note)
     yield
-    ipywidgets.Widget.close_all()
+    for widget in opened:
+        widget.close()
 
 
 def ask(widget: Grid | Refiner | Browser, kind: str, **params: Any) -> tuple[Mapping[str, Any], list[bytes]]:
