@@ -176,6 +176,7 @@ def test_another_class_is_found_by_typing_and_images_by_what_was_said(make_toybo
     ada.is_told_saved()
     ada.root.get_by_label("Show").select_option("unsure")
     expect(ada.tile(positions[1])).to_have_count(0)
+    expect(ada.tile(positions[0])).to_be_visible()
     assert ada.shown_positions() == [positions[0]]
     ada.root.get_by_label("Show").select_option("commented")
     expect(ada.root.get_by_text("that is “commented”")).to_be_visible()

@@ -23,7 +23,7 @@ from pipeline.settings import write_settings
 
 @pytest.fixture(autouse=True)
 def closed_widgets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close every widget that a test opened; not all there are, for libraries keep some for as long as they are loaded."""
+    """Close every widget that a test opened; not all there are, for libraries keep some of their own."""
     opened: list[ipywidgets.Widget] = []
     open_widget = ipywidgets.Widget.open
 
