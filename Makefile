@@ -41,13 +41,13 @@ bench: setup system-packages  ## The figures of README, but for the widget's and
 	$(BIN)/python benchmarks/project_stages.py
 	$(BIN)/python benchmarks/session_open.py
 	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60
+	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60 --postgres
 
 bench-hub: setup $(PROXY) system-packages  ## Fifteen sessions in a real JupyterHub (as root: an account for each)
 	$(BIN)/python benchmarks/hub.py
 
 bench-widget: setup system-packages  ## From key press to the next image painted, in JupyterLab in Chromium
 	$(BIN)/python benchmarks/widget.py
-	$(BIN)/python benchmarks/class_search.py
 	$(BIN)/python benchmarks/class_search.py
 
 screenshot: setup system-packages  ## The picture in the README, taken anew
