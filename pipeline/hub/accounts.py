@@ -109,7 +109,7 @@ def write_accounts(accounts: Mapping[str, Account], path: Path) -> None:
 def check_name(name: str) -> None:
     """Raise `ProjectError` unless this can be a login name: it is part of addresses and folder names."""
     if (
-        not name
+        name in {"", ".", ".."}
         or len(name) > _MAX_NAME
         or not name.isprintable()
         or any(c in name for c in "/\\,:")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.hub.accounts import Account, make_account, read_accounts
 
 _MAX_FAILURES = 10
 _WINDOW_S = 300
+_MAX_NAMES = 10_000  # names can be made up without end
 
 
 class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
@@ -28,7 +29,7 @@ class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._failures: dict[str, deque[float]] = {}
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._nobody, _ = make_account("nobody", (), ())
 
     def normalize_username(self, username: str) -> str:
@@ -42,14 +43,20 @@ class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
         if len(failures) >= _MAX_FAILURES:
             self.log.warning("Login refused for %r: %d wrong passwords within %d s", name, len(failures), _WINDOW_S)
             return None
+        self._count(name, failures)  # before it is looked at: guesses may come all at once
         account: Account = read_accounts(Path(self.accounts_path)).get(name, self._nobody)
         is_right = await asyncio.to_thread(account.accepts, password[:1000])
         if is_right and account is not self._nobody:
             self._failures.pop(name, None)
             return name
-        if len(self._failures) < 10_000:  # names can be made up without end
-            self._failures.setdefault(name, failures).append(time.monotonic())
         return None
+
+    def _count(self, name: str, failures: deque[float]) -> None:
+        failures.append(time.monotonic())
+        self._failures[name] = failures
+        self._failures.move_to_end(name)
+        if len(self._failures) > _MAX_NAMES:
+            self._failures.popitem(last=False)
 
     def _recent_failures(self, name: str) -> deque[float]:
         failures = self._failures.get(name, deque(maxlen=_MAX_FAILURES))

@@ -9,9 +9,10 @@ import os
 import secrets
 import shutil
 import socket
+import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,6 +126,7 @@ def prepare_hub(
         accounts, passwords = _update_accounts(private / "accounts.json", people, set(renew))
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
+        _forget_groups(private / "hub.sqlite")
         ports = _free_ports(port, _ports_before(private / "hub.json"))
     port = ports["port"]
     hub = {
@@ -266,6 +268,18 @@ def _update_accounts(
         accounts[name] = Account(name, fresh.roles, uid, fresh.salt, fresh.password_hash)
     write_accounts(accounts, path)
     return accounts, passwords
+
+
+def _forget_groups(database: Path) -> None:
+    """Take everyone out of the Hub's groups: its configuration fills them at the start, and never empties them."""
+    if not database.exists():
+        return
+    try:
+        with closing(sqlite3.connect(database, timeout=10)) as hub, hub:
+            if hub.execute("SELECT 1 FROM sqlite_master WHERE name = 'user_group_map'").fetchone():
+                hub.execute("DELETE FROM user_group_map")
+    except sqlite3.Error as error:
+        raise ProjectError(f"{database}: the Hub's groups cannot be set: {error}") from error
 
 
 def _find_deploy_config() -> Path:

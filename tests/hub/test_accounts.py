@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Role, make_account, read_accounts, write_accounts
+from pipeline.hub.authenticator import AccountsAuthenticator
 from pipeline.hub.launch import alone, prepare_hub
 from pipeline.labelspace import label_space_from_keys
 from pipeline.project import Project, create_project
@@ -49,7 +53,7 @@ def test_accounts_that_others_could_read_are_refused(tmp_path: Path) -> None:
         read_accounts(path)
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "../root", " ada", "a\nb", "a,b", "x" * 101])
+@pytest.mark.parametrize("name", ["", "a/b", "../root", "..", ".", " ada", "a\nb", "a,b", "x" * 101])
 def test_a_name_that_is_no_login_name_is_refused(name: str) -> None:
     with pytest.raises(ProjectError, match="account name"):
         make_account(name, [], [])
@@ -108,3 +112,62 @@ def test_an_administrators_own_configuration_is_kept(project: Project, tmp_path:
     config.write_text(config.read_text() + "\nc.JupyterHub.active_server_limit = 5\n")
     prepare(project, tmp_path / "hub", {})
     assert "active_server_limit = 5" in config.read_text()
+
+
+def test_who_loses_a_role_loses_the_hubs_group(project: Project, tmp_path: Path) -> None:
+    from jupyterhub import orm
+    from jupyterhub.app import JupyterHub
+
+    state = tmp_path / "state"
+    url = f"sqlite:///{state / 'private' / 'hub.sqlite'}"
+
+    async def start(groups: dict[str, list[str]]) -> dict[str, set[str]]:
+        app = JupyterHub(
+            db_url=url,
+            load_groups={name: {"users": users} for name, users in groups.items()},
+            authenticator_class="pipeline.hub.authenticator.AccountsAuthenticator",
+        )
+        app.init_db()
+        await app.init_role_creation()
+        app.authenticator = app.authenticator_class(parent=app)
+        await app.init_groups()
+        return {user.name: {group.name for group in user.groups} for user in app.db.query(orm.User)}
+
+    prepare(project, state, {"ada": [Role.ANNOTATORS, Role.RESEARCHERS], "ben": [Role.ANNOTATORS]})
+    both = {"annotators": ["ada", "ben"]}
+    assert asyncio.run(start(both | {"researchers": ["ada"]}))["ada"] == {"annotators", "researchers"}
+    prepare(project, state, {"ada": [Role.ANNOTATORS], "ben": [Role.ANNOTATORS]})
+    assert asyncio.run(start(both)) == {"ada": {"annotators"}, "ben": {"annotators"}}
+
+
+@pytest.fixture
+def login(tmp_path: Path) -> Iterator[Callable[[str, str], Awaitable[str | None]]]:
+    account, _ = make_account("ada", [Role.ANNOTATORS], [])
+    right = replace(account, password_hash="right")
+    write_accounts({"ada": right}, tmp_path / "accounts.json")
+    authenticator = AccountsAuthenticator(accounts_path=str(tmp_path / "accounts.json"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.hub.accounts._hash", lambda password, _salt: password)  # scrypt takes its time
+        yield lambda name, password: authenticator.authenticate(None, {"username": name, "password": password})
+
+
+def test_guesses_sent_all_at_once_are_counted_like_others(login: Callable[[str, str], Awaitable[str | None]]) -> None:
+    async def guess() -> list[str | None]:
+        return await asyncio.gather(*(login("ada", "wrong") for _ in range(20)), *(login("ada", "right"),))
+
+    assert asyncio.run(guess())[-1] is None
+
+
+def test_made_up_names_do_not_switch_the_counting_off(
+    login: Callable[[str, str], Awaitable[str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.hub.authenticator._MAX_NAMES", 30)
+
+    async def guess() -> str | None:
+        for i in range(40):
+            await login(f"nobody-{i}", "wrong")
+        for _ in range(10):
+            await login("ada", "wrong")
+        return await login("ada", "right")
+
+    assert asyncio.run(guess()) is None
