@@ -61,6 +61,8 @@ class GroupWriter:
             If thousands of saves are waiting already.
         """
         save = _Save(events, Future())
+        # It is under way from here on: a caller who has gone cannot cancel it, and so end the thread that answers.
+        save.result.set_running_or_notify_cancel()
         try:
             self._waiting.put_nowait(save)
         except queue.Full:

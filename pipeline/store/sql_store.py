@@ -385,9 +385,6 @@ class SqlStore:
                 candidates.append((position, event))
         if candidates:
             with self._write() as connection:
-                if connection.dialect.name == "postgresql":
-                    # One writer at a time, so that `seq` order is commit order and no reader skips an event.
-                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(727002)"))
                 results |= append_events(connection, candidates)
         return [results[position] for position in range(len(new))]
 
@@ -443,6 +440,10 @@ class SqlStore:
     def _write(self) -> Iterator[sa.Connection]:
         try:
             with self._engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    # One writer at a time, as in SQLite: so `seq` order is commit order and no reader skips an event,
+                    # and no task is taken away or written anew while a vote on it arrives.
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(727002)"))
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             raise StoreError(f"the store did not take it: {first_line(error)}; nothing was written") from error

@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 import pytest
 from killing import KillRun
@@ -23,9 +24,11 @@ from serving import (
 )
 
 from pipeline.errors import MlfError, ServiceError, StoreError
+from pipeline.events import Round
 from pipeline.hub.launch import _close_project
 from pipeline.project import Project, open_project
 from pipeline.remote_session import RemoteSession
+from pipeline.session import TaskFilter
 from pipeline.store import open_store
 from pipeline.store.records import event_to_row
 
@@ -191,3 +194,49 @@ def test_a_save_that_fails_does_not_fail_those_beside_it(project: Project, monke
     writer.close()
     store.close()
     assert not issubclass(ValueError, MlfError)
+
+
+def test_a_save_whose_caller_has_gone_is_no_end_of_the_writer(project: Project) -> None:
+    from pipeline.service.writer import GroupWriter
+
+    store = open_store(project.store_url, 6)
+    writer = GroupWriter(store, lambda _n: sleep(0.05))
+    gone = [writer.append([vote(f"gone-{i:04}", 0)]) for i in range(5)]
+    for save in gone:
+        save.cancel()
+    assert writer.append([vote("stays-01", 1)]).result(10)[0].seq
+    writer.close()
+    store.close()
+    assert stored_ids(project)["stays-01"] == 1
+
+
+@pytest.mark.postgres
+def test_work_is_not_taken_away_while_a_vote_on_it_arrives_on_postgresql(
+    project: Project, postgres: PostgresServer
+) -> None:
+    import threading
+
+    import sqlalchemy as sa
+
+    from pipeline.store import SqlStore
+    from pipeline.store.engine import open_engine
+
+    project = with_store(project, postgres.new_database())
+    assign_small(project)
+    engine, store = open_engine(project.store_url), open_store(project.store_url, 6)
+    votes = threading.Thread(target=lambda: store.append([vote("vote-on-5", 5), vote("vote-on-6", 6)]))
+
+    def save_meanwhile(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE FROM tasks") and not votes.ident:
+            votes.start()
+            votes.join(1)
+
+    sa.event.listen(engine, "before_cursor_execute", save_meanwhile)
+    taker = SqlStore(engine, 6)
+    taker.unassign(Round.ANNOTATION, "ann", [5])
+    votes.join(20)
+    done = store.passing(Round.ANNOTATION, "ann", TaskFilter.DONE, 0, 10)[1]
+    said = [row for row in store.iter_states(Round.ANNOTATION) if row.annotator == "ann" and row.state.is_decided]
+    taker.close()
+    store.close()
+    assert done == len(said) == 1
