@@ -100,7 +100,11 @@ def restore(backup: str | Path, destination: str | Path, store_url: str = "") ->
     if not store_url:
         return summary
     restored = open_project(summary.folder)
-    _fill(restored, store_url)
+    try:
+        _fill(restored, store_url)
+    except StoreError:
+        shutil.rmtree(summary.folder)  # it is our own copy, and would be in the way of the next try
+        raise
     write_settings(restored.settings.with_changes("store", url=store_url), restored.root / SETTINGS_FILE)
     (restored.root / _STORE_FILE).unlink()
     return summary

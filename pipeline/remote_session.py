@@ -38,7 +38,18 @@ TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the variable's name
 RETRY_DELAYS_S = (0.1, 0.3, 0.9)
 _TIMEOUT = httpx.Timeout(10.0, connect=2.0)
 _RETRIED = frozenset({429, 502, 503, 504})
-_ERRORS: Mapping[str, type[MlfError]] = {"StoreError": StoreError, "DatasetError": DatasetError}
+
+
+class _NotTakenError(ServiceError):
+    """The service takes no such request, however often it is sent."""
+
+
+_ERRORS: Mapping[str, type[MlfError]] = {
+    "StoreError": StoreError,
+    "DatasetError": DatasetError,
+    "Invalid": _NotTakenError,
+    "TooLarge": _NotTakenError,
+}
 _SPRITES_KEPT = 256
 _MAX_EVENTS_AT_ONCE = 100
 _MAX_BODY_BYTES = 900_000
@@ -222,6 +233,17 @@ class RemoteSession(ServiceClient):
 
     def save(self, events: Sequence[Event]) -> list[SaveResult]:
         """Append events to the log, each exactly once; many go in several requests."""
+        try:
+            return self._save(events)
+        except _NotTakenError:
+            # One event that cannot even be sent (half a character, a comment without end) must not keep the others.
+            refused = self._misfits(events)
+            if not refused:
+                raise
+        taken = iter(self._save([event for i, event in enumerate(events) if i not in refused]))
+        return [refused[i] if i in refused else next(taken) for i in range(len(events))]
+
+    def _save(self, events: Sequence[Event]) -> list[SaveResult]:
         results: list[SaveResult] = []
         for body in _bodies(events):
             response = self._send(
@@ -231,6 +253,17 @@ class RemoteSession(ServiceClient):
         if len(results) != len(events):
             raise ServiceError(f"the service answered {len(results)} of {len(events)} events; save them again")
         return results
+
+    def _misfits(self, events: Sequence[Event]) -> dict[int, SaveResult]:
+        """Return those of the events that no store takes, by position, with the store's own words."""
+        n_classes = len(self.label_space())
+        refused = {}
+        for i, event in enumerate(events):
+            try:
+                event.check(n_classes)
+            except (StoreError, KeyError, TypeError) as error:
+                refused[i] = SaveResult(event.event_id, None, str(error))
+        return refused
 
     def changes(self, since_seq: int) -> Changes:
         """Return what happened after `since_seq`."""

@@ -123,3 +123,14 @@ def test_the_commands_copy_a_project_and_bring_it_back(project: Project, tmp_pat
     restored = CliRunner().invoke(app, ["restore", str(tmp_path / "copy"), str(tmp_path / "back")])
     assert restored.exit_code == 0, restored.output
     assert event_ids(open_project(tmp_path / "back")) == ["event-0001", "event-0002"]
+
+
+def test_a_restore_that_fails_leaves_nothing_behind(project: Project, tmp_path: Path) -> None:
+    summary = back_up(project, tmp_path / "copy")
+    taken = open_project(back_up(project, tmp_path / "other").folder)
+    save(taken, "theirs-001")
+    with pytest.raises(StoreError, match="holds a project already"):
+        restore(summary.folder, tmp_path / "restored", taken.store_url)
+    assert not (tmp_path / "restored").exists()
+    assert event_ids(taken) == ["theirs-001"]
+    restore(summary.folder, tmp_path / "restored", f"sqlite:///{tmp_path / 'empty.sqlite'}")

@@ -123,6 +123,18 @@ def test_what_does_not_fit_is_refused_alone(open_place: Place) -> None:
     assert session.save(refused) == LocalSession(open_place.project, "ann").save(refused)
 
 
+def test_what_cannot_be_kept_keeps_no_other_from_being_saved(open_place: Place) -> None:
+    session = open_place.session()
+    halved = replace(vote("half-char-1", 8), kind=EventKind.COMMENT, payload={"text": "cut \ud83d"})
+    endless = replace(vote("endless-01", 8), kind=EventKind.COMMENT, payload={"text": "x" * 1_100_000})
+    aeons = vote("too-long-1", 8, active_ms=2**31)
+    results = session.save([halved, vote("beside-001", 8), endless, aeons, vote("beside-002", 8, 1)])
+    assert [result.seq is None for result in results] == [True, False, True, True, False]
+    assert [session.save([event])[0] for event in (halved, endless, aeons)] == [results[i] for i in (0, 2, 3)]
+    local = LocalSession(open_place.project, "ann")
+    assert local.save([halved, endless, aeons]) == [results[i] for i in (0, 2, 3)]
+
+
 def test_an_undo_of_anothers_event_is_refused(open_place: Place) -> None:
     open_place.session("ben").save([vote("bens-vote-1", 3, annotator="ben")])
     undo = replace(vote("undo-of-ben", 3), kind=EventKind.UNDO, payload={"target": "bens-vote-1"})
