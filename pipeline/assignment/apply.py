@@ -115,7 +115,7 @@ def assign_project(
     try:
         store.add_annotators(names, kind=kind)
         tasks = read_tasks(store)
-        n_topped_up = _give(store, top_up(tasks, names, per_image))
+        n_topped_up = _give(store, top_up(tasks, names, per_image, barred=_refiners(store)))
         n_all = _n_images(project)
         is_free = np.ones(n_all, dtype=bool)
         is_free[tasks.image_index] = False
@@ -141,7 +141,7 @@ def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves
     store = open_project_store(project)
     try:
         tasks = read_tasks(store)
-        moves = hand_over(tasks, leaver, list(to))
+        moves = hand_over(tasks, leaver, list(to), barred=_refiners(store))
         store.add_annotators(to)
         return _move(store, moves)
     finally:
@@ -152,7 +152,7 @@ def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, 
     """Move undecided work of the annotation round to people who join half-way."""
     store = open_project_store(project)
     try:
-        moves = share_with(read_tasks(store), list(newcomers), seed=seed)
+        moves = share_with(read_tasks(store), list(newcomers), seed=seed, barred=_refiners(store))
         store.add_annotators(newcomers, kind=kind)
         return _move(store, moves)
     finally:
@@ -197,6 +197,14 @@ def project_gold(project: Project) -> dict[int, frozenset[int]]:
     """Return the project's known answers; empty where it has none."""
     path = project.root / GOLD_FILE
     return read_gold(path, _image_indices(project), project.label_space) if path.exists() else {}
+
+
+def _refiners(store: SqlStore) -> dict[int, set[str]]:
+    """Return image index to who refines it: they see the annotators' votes, and cannot be asked for one any more."""
+    refiners: dict[int, set[str]] = {}
+    for task in store.assignments(Round.REFINEMENT):
+        refiners.setdefault(task.image_index, set()).add(task.annotator)
+    return refiners
 
 
 def _move(store: SqlStore, moves: Moves) -> Moves:

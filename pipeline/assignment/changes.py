@@ -7,7 +7,7 @@ left to do stays as even as that allows.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,13 @@ class Moves:
     stuck: tuple[int, ...] = ()
 
 
-def hand_over(tasks: TaskTable, leaver: str, to: tuple[str, ...] | list[str]) -> Moves:
+def hand_over(
+    tasks: TaskTable,
+    leaver: str,
+    to: tuple[str, ...] | list[str],
+    *,
+    barred: Mapping[int, Collection[str]] | None = None,
+) -> Moves:
     """Give someone's undecided work to others.
 
     Gold images are not handed over: they measure a person, not an image.
@@ -46,6 +52,8 @@ def hand_over(tasks: TaskTable, leaver: str, to: tuple[str, ...] | list[str]) ->
         Whose work moves.
     to
         Who takes it; those with the least left to do come first.
+    barred
+        Image index to the names that must not get it: its refiners, who see what others said of it.
 
     Raises
     ------
@@ -59,11 +67,17 @@ def hand_over(tasks: TaskTable, leaver: str, to: tuple[str, ...] | list[str]) ->
         raise ProjectError(f"{leaver!r} cannot take over their own work; name others with --to")
     mine = (tasks.annotator == tasks.annotators.index(leaver)) & ~tasks.is_done & ~tasks.is_gold
     images = tasks.image_index[mine].tolist()
-    given, stuck = _deal(images, tasks.people_of_images(), tasks.n_left(names))
+    given, stuck = _deal(images, _with_barred(tasks.people_of_images(), barred), tasks.n_left(names))
     return Moves(tuple((image, leaver, name) for image, name in given), stuck)
 
 
-def share_with(tasks: TaskTable, newcomers: tuple[str, ...] | list[str], *, seed: int = 0) -> Moves:
+def share_with(
+    tasks: TaskTable,
+    newcomers: tuple[str, ...] | list[str],
+    *,
+    seed: int = 0,
+    barred: Mapping[int, Collection[str]] | None = None,
+) -> Moves:
     """Move undecided work from those who have it to newcomers, until what is left is even.
 
     Work comes from whoever has the most left, from anywhere in their list, so that newcomers share images with
@@ -77,6 +91,8 @@ def share_with(tasks: TaskTable, newcomers: tuple[str, ...] | list[str], *, seed
         Who joins; someone who has tasks already may be among them and is then filled up like the others.
     seed
         Chooses which tasks move.
+    barred
+        As for :func:`hand_over`.
 
     Raises
     ------
@@ -84,7 +100,7 @@ def share_with(tasks: TaskTable, newcomers: tuple[str, ...] | list[str], *, seed
         If a name is given twice or none is given.
     """
     names = check_people(newcomers, 1)
-    people = tasks.people_of_images()
+    people = _with_barred(tasks.people_of_images(), barred)
     generator = np.random.default_rng(seed)
     everyone = tuple(dict.fromkeys((*tasks.annotators, *names)))
     left = tasks.n_left(everyone)
@@ -115,7 +131,13 @@ def share_with(tasks: TaskTable, newcomers: tuple[str, ...] | list[str], *, seed
     return Moves(tuple(moves))
 
 
-def top_up(tasks: TaskTable, annotators: tuple[str, ...] | list[str], per_image: int) -> Moves:
+def top_up(
+    tasks: TaskTable,
+    annotators: tuple[str, ...] | list[str],
+    per_image: int,
+    *,
+    barred: Mapping[int, Collection[str]] | None = None,
+) -> Moves:
     """Find people for images that were assigned to fewer than `per_image`.
 
     So a change that was cut off half-way is completed, and a third opinion is added to images that had two.
@@ -128,6 +150,8 @@ def top_up(tasks: TaskTable, annotators: tuple[str, ...] | list[str], per_image:
         Who may be given more.
     per_image
         People that each image needs.
+    barred
+        As for :func:`hand_over`.
     """
     names = check_people(annotators, 1)
     people = tasks.people_of_images()
@@ -138,8 +162,13 @@ def top_up(tasks: TaskTable, annotators: tuple[str, ...] | list[str], per_image:
         if image not in gold and len(who) < per_image
         for _ in range(per_image - len(who))
     ]
-    given, stuck = _deal(images, people, tasks.n_left(names))
+    given, stuck = _deal(images, _with_barred(people, barred), tasks.n_left(names))
     return Moves(tuple((image, "", name) for image, name in given), stuck)
+
+
+def _with_barred(people: dict[int, set[str]], barred: Mapping[int, Collection[str]] | None) -> dict[int, set[str]]:
+    """Return who may not get an image: those who have it, and those who are barred from it."""
+    return {image: who | set((barred or {}).get(image, ())) for image, who in people.items()}
 
 
 def _deal(

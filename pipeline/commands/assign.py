@@ -57,7 +57,7 @@ def assign(
         )
         typer.echo(f"{len(moves.moves):,} undecided tasks moved to {', '.join(names)}")
         if moves.stuck:
-            typer.echo(f"{len(moves.stuck):,} tasks stay with {leaver}: those named have these images already")
+            typer.echo(f"{len(moves.stuck):,} tasks stay with {leaver}: those named have or refine these images already")
         return
     if not annotators:
         raise ProjectError("who annotates? Name people with --annotators ada,ben,cleo")

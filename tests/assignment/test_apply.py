@@ -88,6 +88,20 @@ def test_refinement_goes_to_people_who_did_not_annotate_the_image(project: Proje
         assert plan.annotators[code] not in own[image]
 
 
+def test_who_refines_an_image_is_not_asked_for_a_vote_on_it_afterwards(project: Project) -> None:
+    folder = str(project.root)
+    run(folder, "--annotators", "ada,ben")
+    plan = assign_refinement_project(project, list(range(10)), ["cleo"])
+    assert len(plan) == 10
+    run(folder, "--annotators", "ada,ben,cleo", "--per-image", "3")  # a third opinion
+    assert not set(lists(project)["cleo"]) & set(range(10))
+    assert len(lists(project)["cleo"]) == 30
+    run(folder, "--from", "ada", "--to", "cleo,dora")
+    assert not set(lists(project)["cleo"]) & set(range(10))
+    run(folder, "--to", "cleo")
+    assert not set(lists(project)["cleo"]) & set(range(10))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
