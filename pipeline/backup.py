@@ -61,6 +61,7 @@ def back_up(project: Project, destination: str | Path) -> BackupSummary:
     building = target.with_name(target.name + ".new")
     shutil.rmtree(building, ignore_errors=True)
     try:
+        building.mkdir(mode=0o700, parents=True)  # closed until it has the project's own mode
         _copy_files(project.root, building)
         n_events = _copy_store(project, building / _STORE_FILE)
         settings = project.settings.with_changes("store", url="").with_changes(
@@ -114,13 +115,18 @@ def _copy_files(root: Path, target: Path) -> None:
     def skipped(_folder: str, names: list[str]) -> set[str]:
         return {name for name in names if name.startswith(_STORE_FILE) or name.endswith(".new")}
 
-    shutil.copytree(root, target, ignore=skipped, symlinks=True)
+    shutil.copytree(root, target, ignore=skipped, symlinks=True, dirs_exist_ok=True)
 
 
 def _copy_store(project: Project, target: Path) -> int:
     url = sa.make_url(project.store_url)
-    if url.get_backend_name() == "sqlite":
+    is_file = url.get_backend_name() == "sqlite"
+    if is_file:
         open_engine(project.store_url).dispose()  # the copy has today's schema
+    # As closed as the store's own file; what a database kept behind a password is for its owner alone.
+    target.touch(mode=0o600)
+    target.chmod(Path(str(url.database)).stat().st_mode & 0o777 if is_file else 0o600)
+    if is_file:
         _copy_sqlite(Path(str(url.database)), target)
     else:
         _copy_tables(open_engine(project.store_url), open_engine(f"sqlite:///{target}"))

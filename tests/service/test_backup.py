@@ -134,3 +134,28 @@ def test_a_restore_that_fails_leaves_nothing_behind(project: Project, tmp_path: 
     assert not (tmp_path / "restored").exists()
     assert event_ids(taken) == ["theirs-001"]
     restore(summary.folder, tmp_path / "restored", f"sqlite:///{tmp_path / 'empty.sqlite'}")
+
+
+def test_a_backup_is_as_closed_as_its_project_from_its_first_file_on(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.root.chmod(0o700)
+    (project.root / "store.sqlite").chmod(0o600)
+    seen = []
+    copy_mode = shutil.copystat
+
+    def look_first(source: str, target: str, **options: bool) -> None:
+        seen.append((tmp_path / "copy.new").stat().st_mode & 0o077)
+        copy_mode(source, target, **options)
+
+    monkeypatch.setattr(shutil, "copystat", look_first)
+    summary = back_up(project, tmp_path / "copy")
+    assert set(seen) == {0}
+    assert summary.folder.stat().st_mode & 0o777 == 0o700
+    assert (summary.folder / "store.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_project_that_nobody_has_opened_yet_is_copied_too(project: Project, tmp_path: Path) -> None:
+    for file in project.root.glob("store.sqlite*"):
+        file.unlink()
+    assert back_up(project, tmp_path / "copy").n_events == 0
