@@ -126,7 +126,7 @@ def prepare_hub(
         accounts, passwords = _update_accounts(private / "accounts.json", people, set(renew))
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
-        _forget_groups(private / "hub.sqlite")
+        _forget(private / "hub.sqlite", passwords)
         ports = _free_ports(port, _ports_before(private / "hub.json"))
     port = ports["port"]
     hub = {
@@ -270,16 +270,29 @@ def _update_accounts(
     return accounts, passwords
 
 
-def _forget_groups(database: Path) -> None:
-    """Take everyone out of the Hub's groups: its configuration fills them at the start, and never empties them."""
+def _forget(database: Path, renewed: Iterable[str]) -> None:
+    """Have the Hub forget what it would hold against the accounts.
+
+    Who is in which group: its configuration fills the groups at the start, and never empties them. And where those are
+    logged in who got a new password, perhaps because somebody else knew the old one; a session that runs keeps its own
+    token, and its work.
+    """
     if not database.exists():
         return
     try:
         with closing(sqlite3.connect(database, timeout=10)) as hub, hub:
-            if hub.execute("SELECT 1 FROM sqlite_master WHERE name = 'user_group_map'").fetchone():
-                hub.execute("DELETE FROM user_group_map")
+            if not hub.execute("SELECT 1 FROM sqlite_master WHERE name = 'user_group_map'").fetchone():
+                return
+            hub.execute("DELETE FROM user_group_map")
+            for name in renewed:
+                hub.execute("UPDATE users SET cookie_id = ? WHERE name = ?", (secrets.token_hex(16), name))
+                hub.execute(
+                    "DELETE FROM api_tokens WHERE user_id = (SELECT id FROM users WHERE name = ?) "
+                    "AND coalesce(note, '') NOT LIKE 'Server at %'",
+                    (name,),
+                )
     except sqlite3.Error as error:
-        raise ProjectError(f"{database}: the Hub's groups cannot be set: {error}") from error
+        raise ProjectError(f"{database}: the Hub's groups and log-ins cannot be set: {error}") from error
 
 
 def _find_deploy_config() -> Path:

@@ -140,6 +140,30 @@ def test_who_loses_a_role_loses_the_hubs_group(project: Project, tmp_path: Path)
     assert asyncio.run(start(both)) == {"ada": {"annotators"}, "ben": {"annotators"}}
 
 
+def test_a_new_password_ends_the_old_ones_log_ins(project: Project, tmp_path: Path) -> None:
+    from jupyterhub import orm
+
+    people = {name: [Role.ANNOTATORS] for name in ("ada", "ben")}
+    prepare(project, tmp_path / "state", people)
+    open_hub = orm.new_session_factory(f"sqlite:///{tmp_path / 'state' / 'private' / 'hub.sqlite'}")
+    with open_hub() as hub:
+        hub.add_all([orm.User(name=name) for name in people])
+        hub.commit()
+        cookies = {user.name: user.cookie_id for user in hub.query(orm.User)}
+        for user in hub.query(orm.User):
+            for note in (f"Server at /user/{user.name}/", "Requested via token page", ""):
+                hub.add(orm.APIToken(user=user, note=note))
+        hub.commit()
+    prepare(project, tmp_path / "state", people, renew=["ada"])
+    with open_hub() as hub:
+        kept = {user.name: user.cookie_id for user in hub.query(orm.User)}
+        tokens = {user.name: sorted(token.note for token in user.api_tokens) for user in hub.query(orm.User)}
+    assert kept["ada"] != cookies["ada"]
+    assert kept["ben"] == cookies["ben"]
+    assert tokens["ada"] == ["Server at /user/ada/"]
+    assert len(tokens["ben"]) == 3
+
+
 @pytest.fixture
 def login(tmp_path: Path) -> Iterator[Callable[[str, str], Awaitable[str | None]]]:
     account, _ = make_account("ada", [Role.ANNOTATORS], [])
