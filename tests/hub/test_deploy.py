@@ -14,12 +14,14 @@ import httpx
 import kubernetes_validate
 import pytest
 import yaml
+from fastapi.testclient import TestClient
 from serving import StubHub, free_port, make_project, wait_until
 from traitlets.config import Config
 
 from pipeline.hub.accounts import Role
 from pipeline.hub.interpreter import session_interpreter
 from pipeline.hub.spawner import _LANDING
+from pipeline.service.app import create_app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 VALUES = yaml.safe_load((DEPLOY / "kubernetes" / "values.yaml").read_text())
@@ -57,6 +59,17 @@ def test_only_the_service_has_the_project_and_reaches_the_database() -> None:
     policy = VALUES["singleuser"]["networkPolicy"]
     assert policy["enabled"]
     assert not policy["egressAllowRules"]["privateIPs"]
+
+
+def test_a_store_in_trouble_takes_no_pod_away(tmp_path: Path) -> None:
+    # A pod that is not ready gets no requests, so no save could ever tell that the store is well again.
+    app = create_app(make_project(tmp_path), SimpleNamespace())  # type: ignore[arg-type]
+    app.state.service.last_write = "failed"
+    service = container("Deployment", "mlf-service")
+    with TestClient(app) as client:
+        assert client.get("/services/mlf/health").status_code == 503
+        for probe in ("readinessProbe", "livenessProbe"):
+            assert client.get(service[probe]["httpGet"]["path"]).status_code == 200
 
 
 def test_hub_and_service_agree_on_names_ports_and_scopes() -> None:
