@@ -189,9 +189,13 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file, delimiter=delimiter))
+            records: list[dict[Any, Any]] = list(csv.DictReader(file, delimiter=delimiter))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+    for row, record in enumerate(records, start=1):
+        if any(cell.strip() for cell in record.pop(None, [])):
+            raise DatasetError(f"{path}, row {row}: more values than columns; quote a value that holds a comma")
+    return records
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,12 +46,12 @@ def stages(project: Project, annotation: Board, refinement: Board) -> tuple[Stag
 
 def next_step(project: Project, found: Sequence[Stage]) -> str:
     """Return what to do next, as a command where there is one."""
-    root = project.root
+    root = shlex.quote(str(project.root))
     steps = {
         "images": f"mlf init {root} --images …",
         "proposals": f"mlf propose {root} --model resnet50.a1_in1k",
         "assignment": f"mlf assign {root} --annotators NAME,NAME",
-        "annotation": f"open notebooks/2_annotate.ipynb, or let everyone work at once: mlf hub {root}",
+        "annotation": f"mlf annotate {root} --annotator NAME, or let everyone work at once: mlf hub {root}",
         "refinement": f"mlf analyze {root}, then refine what is disputed",
         "refined labels": f"mlf refine {root}",
         "reports": f"mlf report {root}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,6 @@ def analyze(
         typer.echo(line)
     typer.echo(f"Report: {run.report}")
     if summary["n_set_disagreements"]:
-        typer.echo(f"Next: mlf refine {project} --refiners NAME,NAME")
+        typer.echo(f"Next: mlf refine {shlex.quote(str(project))} --refiners NAME,NAME")
     else:
-        typer.echo(f"Next: mlf refine {project}")
+        typer.echo(f"Next: mlf refine {shlex.quote(str(project))}")

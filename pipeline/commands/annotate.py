@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -31,4 +32,4 @@ def annotate(
     with running_laboratory(opened.root, notebook, port=port, open_browser=browser) as laboratory:
         typer.echo(f"Annotate at {laboratory.url}   (Ctrl-C stops it; what was saved is saved)")
         wait_for_the_end(laboratory)
-    typer.echo(f"Stopped. Next: mlf status {project}")
+    typer.echo(f"Stopped. Next: mlf status {shlex.quote(str(project))}")

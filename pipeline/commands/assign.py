@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +58,9 @@ def assign(
         )
         typer.echo(f"{len(moves.moves):,} undecided tasks moved to {', '.join(names)}")
         if moves.stuck:
-            typer.echo(f"{len(moves.stuck):,} tasks stay with {leaver}: those named have or refine these images already")
+            typer.echo(
+                f"{len(moves.stuck):,} tasks stay with {leaver}: those named have or refine these images already"
+            )
         return
     if not annotators:
         raise ProjectError("who annotates? Name people with --annotators ada,ben,cleo")
@@ -80,7 +83,14 @@ def assign(
     )
     for name, load in summary.loads.items():
         typer.echo(f"  {name}: {load:,} tasks")
-    typer.echo(f"Next: open notebooks/2_annotate.ipynb, or start a hub for several people: mlf hub {project}")
+    root = shlex.quote(str(project))
+    idle = [name for name in _names(annotators) if not summary.loads.get(name)]
+    if idle:
+        typer.echo(
+            f"No tasks for {', '.join(idle)}: all images that were to be given have their people; to share undecided "
+            f"work with them: mlf assign {root} --to {shlex.quote(','.join(idle))}"
+        )
+    typer.echo(f"Next: mlf annotate {root} --annotator NAME, or everyone at once: mlf hub {root}")
 
 
 def _names(text: str) -> list[str]:

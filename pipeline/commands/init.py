@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -54,4 +55,4 @@ def init(
         typer.echo(f"{len(summary.skipped):,} rows or files skipped, named in {made.skipped_path}; the first:")
         for row in summary.skipped[:3]:
             typer.echo(f"  {row.image_id or row.path or '?'}: {row.reason}")
-    typer.echo(f"Next: mlf propose {project} --model NAME")
+    typer.echo(f"Next: mlf propose {shlex.quote(str(project))} --model NAME")

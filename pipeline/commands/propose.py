@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -72,4 +73,4 @@ def propose(
         typer.echo(f"{len(summary.skipped):,} images skipped, named in {opened.skipped_path}; the first:")
         for row in summary.skipped[:3]:
             typer.echo(f"  {row.image_id}: {row.reason}")
-    typer.echo(f"Next: mlf assign {project} --annotators NAME,NAME")
+    typer.echo(f"Next: mlf assign {shlex.quote(str(project))} --annotators NAME,NAME")

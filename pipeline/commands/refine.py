@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,11 +87,11 @@ def given_out(project: Path, summary: RefinementSummary) -> list[str]:
         lines.append(f"Expected to take {summary.expected_minutes:,.0f} minutes")
     lines += [f"  {name}: {load:,} new images" for name, load in summary.loads.items()]
     if summary.n_new == 0 and summary.n_earlier == 0:
-        lines.append(f"Nothing is to be refined. Next: mlf refine {project}")
+        lines.append(f"Nothing is to be refined. Next: mlf refine {shlex.quote(str(project))}")
     else:
         lines.append(
-            f"Next: refiners open notebooks/4_refine.ipynb (in a hub: mlf hub {project}); then settle: "
-            f"mlf refine {project}"
+            f"Next: refiners open notebooks/4_refine.ipynb (in a hub: mlf hub {shlex.quote(str(project))}); "
+            f"then settle: mlf refine {shlex.quote(str(project))}"
         )
     return lines
 
@@ -133,4 +134,4 @@ def _settle(project: Path, min_fixed_per_minute: float) -> None:
         typer.echo(line)
     typer.echo(f"Refined labels: {opened.refined_labels_path} (and .csv, .json)")
     typer.echo(f"Report: {run.report}")
-    typer.echo(f"Next: mlf evaluate {project}")
+    typer.echo(f"Next: mlf evaluate {shlex.quote(str(project))}")

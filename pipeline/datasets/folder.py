@@ -24,6 +24,8 @@ def walk_files(root: str) -> Iterator[str]:
     if is_url(root):
         yield from _walk_url(root)
         return
+    if Path(root).is_file():
+        raise DatasetError(f"{root}: neither a folder of images nor a manifest (.csv, .tsv or .parquet)")
     if not Path(root).is_dir():
         raise DatasetError(f"{root}: no such folder of images")
     yield from _walk_local(root, "")

@@ -59,6 +59,9 @@ def manifest_records(
     id_may_be_path = id_at is not None and header[id_at].lower() == "image"
     for number, row in enumerate(rows, start=2):
         path, image_id, label = (_cell(row, position) for position in (path_at, id_at, label_at))
+        if _has_surplus(row, header):
+            yield SkippedRow(image_id or path or None, path or None, f"row {number}: {_surplus(row, header)}")
+            continue
         if path_at is None and id_may_be_path and has_image_suffix(image_id):
             path = image_id
         yield _record(image_id or path, path if has_files else "", label, space, images_root, f"row {number}")
@@ -73,10 +76,22 @@ def manifest_classes(location: str) -> list[str]:
         If it cannot be read or has no labels.
     """
     rows = _rows(location)
-    label_at = _column(next(rows, []), LABEL_COLUMNS)
+    header = next(rows, [])
+    label_at = _column(header, LABEL_COLUMNS)
     if label_at is None:
         raise DatasetError(f"{location}: no label column ({', '.join(LABEL_COLUMNS)}); say which classes there are")
-    return sorted({_cell(row, label_at) for row in rows} - {""}, key=natural_key)
+    surplus, found = "", set[str]()
+    for number, row in enumerate(rows, start=2):
+        if not _has_surplus(row, header):
+            found.add(_cell(row, label_at))
+        elif not surplus:
+            surplus = f"; row {number}: {_surplus(row, header)}"
+    found.discard("")
+    if not found:
+        raise DatasetError(
+            f"{location}: names no class in its column {header[label_at]!r}; say which classes there are{surplus}"
+        )
+    return sorted(found, key=natural_key)
 
 
 def _record(
@@ -112,6 +127,15 @@ def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
 
 def _cell(row: Sequence[str], position: int | None) -> str:
     return "" if position is None or position >= len(row) else row[position].strip()
+
+
+def _has_surplus(row: Sequence[str], header: Sequence[str]) -> bool:
+    """Tell whether a row says more than the columns hold, so that its values may stand in the wrong ones."""
+    return any(cell.strip() for cell in row[len(header) :])
+
+
+def _surplus(row: Sequence[str], header: Sequence[str]) -> str:
+    return f"{len(row)} values for {len(header)} columns; quote a value that holds a comma"
 
 
 def _rows(location: str) -> Iterator[Sequence[str]]:

@@ -49,6 +49,9 @@ def test_parts_are_assigned_one_after_the_other_until_all_images_have_two_people
     counts = Counter(image for images in lists(project).values() for image in images)
     assert counts == dict.fromkeys(range(40), 2)
     assert "0 images assigned" in run(root, "--annotators", "ada,ben,cleo")
+    late = run(root, "--annotators", "dora,ada")
+    assert "No tasks for dora: " in late
+    assert "--to dora" in late
 
 
 def test_work_of_someone_who_left_moves_and_their_decisions_stay(project: Project) -> None:

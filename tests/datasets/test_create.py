@@ -117,6 +117,37 @@ def test_a_manifest_keeps_its_order_and_names_every_row_it_cannot_use(tmp_path: 
     assert (source.n_rows, source.skipped) == (8, (1, 3, 4, 5, 6))
 
 
+def test_a_row_with_more_values_than_columns_is_skipped_rather_than_read_wrongly(tmp_path: Path) -> None:
+    draw(tmp_path / "1.png")
+    draw(tmp_path / "2.png")
+    manifest = tmp_path / "images.csv"
+    manifest.write_text('image,label\n1.png,mug, large\n2.png,"mug, large",\n')
+    project = init_project(tmp_path / "project", manifest)
+    assert project.label_space.keys == ("mug, large",)
+    assert [row[1] for row in image_rows(project)] == ["2.png"]
+    assert "row 2: 3 values for 2 columns" in skipped_rows(project)["1.png"]
+
+
+def test_classes_with_more_values_than_columns_are_refused_by_row(tmp_path: Path) -> None:
+    classes = tmp_path / "classes.csv"
+    classes.write_text("key,definition\nmug,a vessel, with a handle\n")
+    with pytest.raises(DatasetError, match=r"classes\.csv, row 1: more values than columns"):
+        init_project(tmp_path / "project", tmp_path, classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("images.json", "neither a folder of images nor a manifest"),
+        ("images.csv", "names no class in its column 'label'"),
+    ],
+)
+def test_a_file_that_cannot_be_a_source_is_named_for_what_it_is(tmp_path: Path, name: str, message: str) -> None:
+    write_csv(tmp_path / name, ["image", "label"], [])
+    with pytest.raises(DatasetError, match=message):
+        init_project(tmp_path / "project", tmp_path / name)
+
+
 def test_a_manifest_of_ids_makes_images_without_files(tmp_path: Path) -> None:
     manifest = write_csv(tmp_path / "ids.csv", ["image", "label"], [["8f2a", "cat"], ["11bc", ""]])
     project = init_project(tmp_path / "project", manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from PIL import Image
@@ -28,6 +29,15 @@ def test_init_makes_a_project_and_says_what_it_skipped_and_what_comes_next(tmp_p
     assert "cat/broken.png: " in done.output
     assert f"mlf propose {tmp_path / 'pets'}" in done.output
     assert open_project(tmp_path / "pets").settings.project.name == "Pets"
+
+
+def test_the_next_command_can_be_typed_as_it_stands_for_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "images/cat").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "images/cat/1.png")
+    root = tmp_path / "my pets"
+    done = CliRunner().invoke(app, [str(root), "--images", str(tmp_path / "images")])
+    typed = next(line for line in done.output.splitlines() if line.startswith("Next: "))
+    assert shlex.split(typed)[1:4] == ["mlf", "propose", str(root)]
 
 
 def test_an_unknown_check_is_refused_by_name(tmp_path: Path) -> None:
