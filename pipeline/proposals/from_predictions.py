@@ -53,10 +53,11 @@ def propose_from_predictions(project: Project, npz_path: str | Path, *, restart:
     origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
     n_proposals = project.settings.proposals.n_proposals
     settings = {**origin, "n_proposals": n_proposals}
+    # Read first: a file that does not fit leaves what is there as it is.
+    rankings = _of_images(read_predictions(path, rows.n_rows, len(project.label_space)), rows.skipped)
     if restart:
         discard_proposals(project)
     is_done = has_proposals(project, settings)
-    rankings = _of_images(read_predictions(path, rows.n_rows, len(project.label_space)), rows.skipped)
     _keep(project, rankings, origin)
     fused = merge_proposals_by_rank(rankings, n_proposals)
     if not is_done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from pipeline.predictions import TOP_K, predict, read_run_settings
 from pipeline.project import Project
 from pipeline.proposals.from_predictions import propose_from_predictions
 from pipeline.proposals.summary import ProposeSummary, propose_summary, record_skipped
-from pipeline.proposals.writer import discard_proposals, has_proposals, refuse_other_proposals, write_proposals
+from pipeline.proposals.writer import (
+    has_proposals,
+    proposals_begun_anew,
+    refuse_other_proposals,
+    write_proposals,
+)
 from pipeline.schemas import PROPOSALS, PROPOSALS_ROW_GROUP
 
 __all__ = ["ProposeSummary", "propose", "propose_from_predictions", "propose_summary"]
@@ -66,19 +72,18 @@ def propose(
     source = ModelSource(model, Path(checkpoint) if checkpoint else None)
     n_proposals = project.settings.proposals.n_proposals
     known = {"source": "model", "model": source.label, "n_proposals": n_proposals, "include_original": include_original}
-    if restart:
-        discard_proposals(project)
-    refuse_other_proposals(project, known)
-    (done,) = predict(
-        project,
-        [source],
-        top_k=max(TOP_K, n_proposals),
-        batch_size=batch_size,
-        device=device,
-        n_workers=n_workers,
-        allow_missing_classes=allow_missing_classes,
-        restart=restart,
-    )
+    with proposals_begun_anew(project) if restart else nullcontext():
+        refuse_other_proposals(project, known)
+        (done,) = predict(
+            project,
+            [source],
+            top_k=max(TOP_K, n_proposals),
+            batch_size=batch_size,
+            device=device,
+            n_workers=n_workers,
+            allow_missing_classes=allow_missing_classes,
+            restart=restart,
+        )
     settings = {**read_run_settings(done.path), **known}
     if not has_proposals(project, settings):
         groups = _topmost(project, done.path, n_proposals, include_original=include_original)

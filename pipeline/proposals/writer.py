@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.errors import MlfError
 from pipeline.inference.parts import put_in_place, refuse_other_settings
 from pipeline.project import Project
 from pipeline.proposals.reader import ProposalReader
@@ -71,3 +73,24 @@ def discard_proposals(project: Project) -> None:
     """Remove a project's proposals and examples, so that a run which is cut off afterwards can be resumed."""
     project.proposals_path.unlink(missing_ok=True)
     project.examples_path.unlink(missing_ok=True)
+
+
+@contextmanager
+def proposals_begun_anew(project: Project) -> Iterator[None]:
+    """Put a project's proposals and examples out of the way of a new run; back in place where it is refused.
+
+    A run that is cut off instead leaves them away, so that it can be resumed.
+    """
+    kept = {path: path.with_name(f"{path.name}.before") for path in (project.proposals_path, project.examples_path)}
+    for path, aside in kept.items():
+        if path.exists():
+            path.replace(aside)
+    try:
+        yield
+    except MlfError:
+        for path, aside in kept.items():
+            if aside.exists():
+                aside.replace(path)
+        raise
+    for aside in kept.values():
+        aside.unlink(missing_ok=True)

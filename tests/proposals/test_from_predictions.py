@@ -59,6 +59,7 @@ def test_rows_follow_the_manifest_even_where_some_of_it_was_skipped(tmp_path: Pa
     assert ProposalReader(project.proposals_path).as_arrays().class_index.tolist() == [[0], [1], [2]]
     with pytest.raises(DatasetError, match=r"array 'm' has 3 rows for 5 images"):
         propose_from_predictions(project, save(tmp_path / "q.npz", m=ranking[:3]), restart=True)
+    assert ProposalReader(project.proposals_path).as_arrays().class_index.tolist() == [[0], [1], [2]]
 
 
 def test_other_predictions_replace_proposals_only_when_asked_to(tmp_path: Path) -> None:

@@ -119,6 +119,21 @@ def test_other_settings_are_refused_by_name_until_a_restart_is_asked_for(
     assert ProposalReader(project.proposals_path).as_arrays().class_index.shape == (24, 3)
 
 
+def test_a_restart_that_is_refused_leaves_the_proposals_as_they_were(
+    make_project: MakeProject, checkpoint: Path
+) -> None:
+    project = make_project()
+    run(project, checkpoint)
+    kept = {path.name: path.read_bytes() for path in (project.proposals_path, project.examples_path)}
+    with pytest.raises(DatasetError, match="no_such_model"):
+        propose(project, "no_such_model", device="cpu", restart=True)
+    with pytest.raises(DatasetError, match="nowhere"):
+        run(project, checkpoint.with_name("nowhere.pth"), restart=True)
+    assert {name: (project.root / name).read_bytes() for name in kept} == kept
+    run(project, checkpoint, restart=True)
+    assert not list(project.root.glob("*.before"))
+
+
 _RUN = """
 import sys, time
 import pipeline.predictions as predictions
