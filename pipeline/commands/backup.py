@@ -38,6 +38,9 @@ def restore(
     Example: mlf restore /mnt/backups/birds-2026-05-01 birds
     """
     from pipeline.backup import restore as restore_backup
+    from pipeline.errors import ProjectError
 
+    if not backup.expanduser().is_dir():
+        raise ProjectError(f"{backup}: no such folder of a backup; name one that `mlf backup` made")
     summary = restore_backup(backup, destination, store)
     typer.echo(f"{summary.n_events:,} events restored into {summary.folder}")

@@ -65,6 +65,8 @@ def refine(
     """
     if refiners and settle:
         raise ProjectError("--refiners gives out images, --settle settles them; give one, then the other")
+    if refiners and not refiners.replace(",", " ").strip():
+        raise ProjectError(f"--refiners {refiners!r} names nobody; name people, as in --refiners cleo,dora")
     if refiners:
         _give_out(project, refiners, rule, minutes, audit_share, simulated=simulated, seed=seed)
         return

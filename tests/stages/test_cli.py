@@ -64,6 +64,19 @@ def test_a_foreseen_error_is_one_line_and_two_with_a_traceback_only_in_debug(
     assert done.stderr == ("Error: nowhere: no such folder; make a project there with `mlf init nowhere --images …`\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["restore", "nowhere", "birds"], "nowhere: no such folder of a backup; name one that `mlf backup` made"),
+        (["refine", "birds", "--refiners", ","], "--refiners ',' names nobody"),
+    ],
+)
+def test_an_error_names_a_next_step_of_its_own_command(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
 def test_a_mistyped_command_is_answered_with_the_near_one() -> None:
     done = CliRunner().invoke(app, ["propos"])
     assert done.exit_code == 2
