@@ -31,7 +31,7 @@ def demo(
     and your own images wait for you. Your labels there are kept when the demo is run again; what it finished before is
     run anew with --headless alone.
 
-    Example: mlf demo --headless --dir /tmp/demo
+    Example: mlf demo --headless --dir trial
     """
     from pipeline.demo.run import draw_toybox, finished_before, finished_project, locked
 
