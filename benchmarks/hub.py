@@ -143,6 +143,7 @@ def running_hub(
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
+        shutil.rmtree(prepared.sockets, ignore_errors=True)
 
 
 class Person:

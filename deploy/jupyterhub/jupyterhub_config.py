@@ -43,6 +43,7 @@ c.JupyterHub.spawner_class = "pipeline.hub.spawner.SessionSpawner"
 c.SessionSpawner.accounts_path = str(accounts_path)
 c.SessionSpawner.homes_dir = str(state / "homes")
 c.SessionSpawner.notebooks_dir = str(state / "notebooks")
+c.SessionSpawner.sockets_dir = hub["sockets_dir"]
 c.SessionSpawner.service_url = f"http://127.0.0.1:{hub['service_port']}/services/mlf"
 c.SessionSpawner.use_own_uids = hub["use_own_uids"]
 c.SessionSpawner.session_environment = hub["session_environment"]

@@ -1,6 +1,8 @@
 """What sessions look like: a Voilà template that asks nobody on the internet for anything, a JupyterLab without news.
 
-A hub often has no way to the internet; Voilà's own template waits for two style sheets from there before it paints.
+A hub often has no way to the internet; Voilà's own template waits for two style sheets from there before it paints, and
+its scripts ask there for MathJax. Where a kernel dies or is too slow at its start, its page waits for ever; this one
+says that it takes long, and starts again by itself once that kernel is given up.
 """
 
 from __future__ import annotations
@@ -18,8 +20,42 @@ UNUSED_LAB_EXTENSIONS = (
 )
 
 _PAGE = """\
-{#- Voilà's template `lab`, without the style sheets that it takes from the internet and without margins. -#}
+{#- Voilà's template `lab`, with nothing from the internet, without margins, and with an end to its waiting. -#}
 {%- extends 'voila/templates/lab/index.html.j2' -%}
+
+{%- block html_head_js -%}
+  <meta http-equiv="Content-Security-Policy" content="default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'">
+  {{ super() }}
+  <script>
+    window.mlfStart = (() => {
+      const patience = 1000 * {{ resources.kernel_patience_s | default(120) }};
+      const key = "mlf-starts " + location.pathname;
+      const tries = Number(sessionStorage.getItem(key) ?? 0);
+      const again = () => { sessionStorage.setItem(key, String(tries + 1)); location.reload(); };
+      const say = (text) => {
+        const place = document.getElementById("loading");
+        if (!place) return;
+        const line = document.getElementById("mlf-start") ?? document.createElement("p");
+        line.id = "mlf-start";
+        line.setAttribute("role", "status");
+        const button = document.createElement("button");
+        button.textContent = "Start again";
+        button.onclick = again;
+        line.replaceChildren(text + " ", button);
+        place.append(line);
+      };
+      const timers = [
+        setTimeout(() => say("This takes longer than usual. Nothing that you have done is lost."), patience / 4),
+        // The server has given the kernel up by now.
+        setTimeout(() => {
+          if (tries < 2) again();
+          else say("Your session does not start. Tell those who run this hub; what you have done is kept.");
+        }, 1.25 * patience),
+      ];
+      return { isDone: () => { timers.forEach(clearTimeout); sessionStorage.removeItem(key); } };
+    })();
+  </script>
+{%- endblock html_head_js -%}
 
 {%- block notebook_css -%}
   {{ resources.include_js("static/voila-style.js") }}
@@ -30,6 +66,11 @@ _PAGE = """\
   </style>
   {{ super.super() }}
 {%- endblock notebook_css -%}
+
+{%- block body_footer -%}
+  <script>window.mlfStart.isDone();</script>
+  {{ super() }}
+{%- endblock body_footer -%}
 """
 _LAB_PAGE = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import html
 import json
 import os
@@ -10,7 +11,9 @@ import secrets
 import shutil
 import socket
 import sqlite3
+import stat
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -49,6 +52,8 @@ class PreparedHub:
         Each session runs under a uid of its own; False means that all share one, and the store is not protected.
     missing_notebooks
         Notebooks that sessions show and that were not found; who lands on one sees nothing.
+    sockets
+        The folder of the kernels' sockets; of no use once the hub has ended.
     """
 
     state: Path
@@ -59,6 +64,7 @@ class PreparedHub:
     accounts: Mapping[str, Account]
     use_own_uids: bool
     missing_notebooks: tuple[str, ...]
+    sockets: Path
 
 
 def default_state_dir(project: Project) -> Path:
@@ -129,10 +135,12 @@ def prepare_hub(
         _forget(private / "hub.sqlite", passwords)
         ports = _free_ports(port, _ports_before(private / "hub.json"))
     port = ports["port"]
+    sockets = _sockets_folder(state)
     hub = {
         **ports,
         "proxy_command": proxy,
         "session_python": session_python,
+        "sockets_dir": str(sockets),
         "use_own_uids": use_own_uids,
         "service_command": list(service_command) or _service_command(project),
         "service_environment": _python_path() | {"PATH": os.environ.get("PATH", "")},
@@ -152,6 +160,7 @@ def prepare_hub(
         accounts=accounts,
         use_own_uids=use_own_uids,
         missing_notebooks=missing_notebooks,
+        sockets=sockets,
     )
 
 
@@ -177,6 +186,7 @@ def run_hub(prepared: PreparedHub) -> int:
             max_quick_failures=3,
         ).run()
         end_left_over(prepared.state)
+        shutil.rmtree(prepared.sockets, ignore_errors=True)
     return code
 
 
@@ -230,6 +240,19 @@ def _make_folders(state: Path) -> None:
         folder = state / name
         folder.mkdir(exist_ok=True)
         folder.chmod(mode)
+
+
+def _sockets_folder(state: Path) -> Path:
+    """Make the folder in which sessions have their kernels' sockets; its path is short, as a socket's must be."""
+    is_root = os.geteuid() == 0
+    base = Path("/run") if is_root and os.access("/run", os.W_OK) else Path(tempfile.gettempdir())
+    folder = base / f"mlf-{os.geteuid()}-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]}"
+    folder.mkdir(mode=0o711, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():  # somebody else was here first
+        raise ProjectError(f"{folder} belongs to another account; remove it, and start again")
+    folder.chmod(0o711)
+    return folder
 
 
 def _close_project(project: Project) -> None:

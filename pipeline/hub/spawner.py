@@ -3,6 +3,9 @@
 A kernel runs whatever its owner types. So a session gets the address of the service and its own token, and no path to
 the project; and where the Hub runs as root, each session runs under a numeric account of its own, to which the project
 folder, the Hub's files and the other homes are closed.
+
+Kernels are reached by sockets in a folder of their owner's. By Jupyter's default they would listen on ports, which the
+server looks up free and the kernel takes seconds later: of many that start at once, two now and then get the same one.
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
+from jupyterhub.utils import random_port
 from tornado import web
-from traitlets import Bool, Dict, Unicode
+from traitlets import Bool, Dict, Integer, Unicode
 
 from pipeline.hub.accounts import Account, Role, read_accounts
 from pipeline.hub.appearance import TEMPLATE, UNUSED_LAB_EXTENSIONS
@@ -33,9 +37,16 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     accounts_path = Unicode(help="The accounts file: roles and uids.").tag(config=True)
     homes_dir = Unicode(help="Where everybody has a folder of their own.").tag(config=True)
     notebooks_dir = Unicode(help="The notebooks that sessions show; read-only to them.").tag(config=True)
+    sockets_dir = Unicode(help="Where everybody has a folder for their kernels' sockets.").tag(config=True)
     service_url = Unicode(help="Address of the annotation service, as kernels reach it.").tag(config=True)
     use_own_uids = Bool(False, help="Run each session under its account's uid; the Hub must be root.").tag(config=True)
     session_environment = Dict(help="Environment of every session, beside its token and address.").tag(config=True)
+    kernel_patience_s = Integer(
+        120, help="Seconds that a kernel may take to start; its page starts another some time after that."
+    ).tag(config=True)
+
+    #: Port of each session's server. One that was looked up free is taken only when the server is up.
+    _ports: ClassVar[dict[str, int]] = {}
 
     @property
     def account(self) -> Account:
@@ -47,6 +58,8 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     async def start(self) -> Any:
         """Prepare the person's folder and landing page, then start the server."""
+        if not self.sockets_dir:  # its socket would be looked for in whatever folder the Hub runs in
+            raise _refusal("This hub's configuration lacks SessionSpawner.sockets_dir; whoever runs it must add it.")
         account = self.account
         landing = next((page for role, page in _LANDING if role in account.roles), None)
         if landing is None:
@@ -57,7 +70,9 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             self._give_notebooks(account)
         self.default_url = landing if is_researcher else f"/voila/render/{landing}"
         self.notebook_dir = self.home_dir if is_researcher else self.notebooks_dir
-        self.args = _laboratory_arguments() if is_researcher else _single_notebook_arguments()
+        self.args = ["--KernelManager.transport=ipc"]
+        self.args += _laboratory_arguments() if is_researcher else _single_notebook_arguments(self.kernel_patience_s)
+        self.port = self._ports[account.name] = self._free_port(account.name)
         return await super().start()
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
@@ -67,6 +82,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         is_refiner = Role.REFINERS in roles and Role.RESEARCHERS not in roles
         env |= {
             "LOGNAME": self.user.name,
+            "JUPYTER_RUNTIME_DIR": str(self._sockets_folder(self.account)),
             "MLF_SERVICE_URL": self.service_url,
             "MLF_ROUND": "refinement" if is_refiner else "annotation",
             "OMP_NUM_THREADS": "1",
@@ -91,10 +107,22 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     def _make_home(self, account: Account) -> Path:
         home = Path(self.homes_dir) / quote(account.name, safe="")
-        home.mkdir(mode=0o700, exist_ok=True)
-        if self.use_own_uids:
-            os.chown(home, account.uid, account.uid)
+        sockets = self._sockets_folder(account)
+        for folder in (home, sockets):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if self.use_own_uids:
+                os.chown(folder, account.uid, account.uid)
         return home
+
+    def _sockets_folder(self, account: Account) -> Path:
+        return Path(self.sockets_dir) / str(account.uid)
+
+    def _free_port(self, name: str) -> int:
+        """Return a port that is free and given to no other session, also not to one that is still on its way."""
+        given = {port for other, port in self._ports.items() if other != name}
+        while (port := int(random_port())) in given:
+            pass
+        return port
 
     def _give_notebooks(self, account: Account) -> None:
         """Put a researcher's own copies into their folder; what they have changed stays."""
@@ -130,7 +158,7 @@ def _laboratory_arguments() -> list[str]:
     return ["--LabApp.news_url=None", "--LabApp.extension_manager=readonly"]
 
 
-def _single_notebook_arguments() -> list[str]:
+def _single_notebook_arguments(kernel_patience_s: int) -> list[str]:
     disabled = ", ".join(f"'{name}': False" for name in _UNUSED_EXTENSIONS)
     return [
         f"--ServerApp.jpserver_extensions={{{disabled}, 'voila': True}}",
@@ -138,6 +166,8 @@ def _single_notebook_arguments() -> list[str]:
         f"--VoilaConfiguration.extension_denylist={list(UNUSED_LAB_EXTENSIONS)}",
         "--VoilaConfiguration.file_allowlist=[]",
         "--VoilaConfiguration.show_tracebacks=False",
+        f"--VoilaConfiguration.resources={{'kernel_patience_s': {kernel_patience_s}}}",
+        f"--VoilaExecutor.startup_timeout={kernel_patience_s}",
         "--MappingKernelManager.cull_idle_timeout=900",
         "--MappingKernelManager.cull_interval=300",
     ]
