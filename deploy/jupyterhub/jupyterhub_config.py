@@ -52,6 +52,8 @@ c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]
 c.Spawner.poll_interval = 5  # seconds until the Hub notices that a session has died
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
+#: A server that does not end when asked is killed soon after (its kernels end with it): it holds nothing of anybody's.
+c.Spawner.interrupt_timeout, c.Spawner.term_timeout = 5, 3
 c.JupyterHub.concurrent_spawn_limit = 20
 #: Whoever comes back to the address of a session that has ended gets a new one without being asked.
 c.JupyterHub.implicit_spawn_seconds = 0.5

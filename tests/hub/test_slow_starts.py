@@ -34,7 +34,6 @@ def place(annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, pr
     shutil.copyfile(SOURCE_ROOT / "deploy" / "jupyterhub" / config.name, config)
     with config.open("a") as file:
         file.write(f"\nc.SessionSpawner.kernel_patience_s = {PATIENCE_S}\n")
-        file.write("c.Spawner.interrupt_timeout = 1\n")  # a server is slow to end a kernel that died at its start
     with hub_benchmark.running_hub(project, {n: [Role.ANNOTATORS] for n in ("ada", "ben")}, state, proxy) as hub:
         yield SimpleNamespace(hub=hub, state=state)
 
