@@ -165,7 +165,7 @@ class Person:
         self.client.get(f"hub/spawn/{self.name}")
 
         def is_up() -> bool:
-            self.client.get(f"user/{self.name}/")
+            self.client.get(f"user/{self.name}/files/")  # a page that logs in and, other than theirs, starts no kernel
             return self.client.get(f"user/{self.name}/api/status").status_code == 200
 
         _wait_for(is_up, timeout_s, lambda: f"the session of {self.name} did not start")

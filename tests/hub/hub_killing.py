@@ -258,7 +258,7 @@ class HubKillRun:
             return [self._browser]
         if target in {"kernel", "server"}:
             worker = self._random.choice(self._workers)
-            word = "ipykernel" if target == "kernel" else "jupyterhub"
+            word = "ipykernel" if target == "kernel" else "single_user"
             _kill_all(lambda p: p.environ().get("HOME") == home + worker.person and word in " ".join(p.cmdline()))
             return [worker]
         if target == "postgres":
