@@ -18,6 +18,7 @@ from pipeline.assignment.design import Plan
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.events import ImageState
 from pipeline.labelspace import LabelSpace
+from pipeline.separators import separator_of
 
 #: Where a project keeps its answers.
 GOLD_FILE = "gold.csv"
@@ -53,8 +54,8 @@ class GoldScore:
 def read_gold(path: Path, image_indices: Mapping[str, int], label_space: LabelSpace) -> dict[int, frozenset[int]]:
     """Read known answers from a CSV with columns ``image``, ``class`` and, if wanted, ``label``.
 
-    One row for each class that applies to an image. A row with an empty class says that none applies; a row whose
-    ``label`` is 0 says nothing that its absence would not.
+    Columns may be separated by semicolons or tabulators, too. One row for each class that applies to an image. A row
+    with an empty class says that none applies; a row whose ``label`` is 0 says nothing that its absence would not.
 
     Parameters
     ----------
@@ -77,13 +78,20 @@ def read_gold(path: Path, image_indices: Mapping[str, int], label_space: LabelSp
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, delimiter=separator_of(file))
             missing = {"image", "class"} - set(reader.fieldnames or ())
             if missing:
-                raise DatasetError(f"{path}: no column {min(missing)!r}; gold needs the columns image and class")
+                found = ", ".join(reader.fieldnames or ()) or "none"
+                raise DatasetError(
+                    f"{path}: no column {min(missing)!r}; gold needs the columns image and class, found {found}"
+                )
             answers: dict[int, set[int]] = {}
             for number, row in enumerate(reader, start=2):
                 where = f"{path}, line {number}"
+                if any(cell.strip() for cell in row.pop(None, ())):
+                    raise DatasetError(
+                        f"{where}: more values than columns; quote a value that holds a comma or semicolon"
+                    )
                 image = (row["image"] or "").strip()
                 if image not in image_indices:
                     raise DatasetError(f"{where}: the project has no image {image!r}; use ids of images.parquet")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DatasetError
+from pipeline.separators import separator_of
 
 #: Label spaces known by name, and the name of `timm`'s metadata subset.
 NAMED_LABEL_SPACES = {
@@ -186,15 +187,17 @@ def _load_from_timm(name: str) -> LabelSpace:
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
+            delimiter = "\t" if path.suffix.lower() == ".tsv" else separator_of(file)
             records: list[dict[Any, Any]] = list(csv.DictReader(file, delimiter=delimiter))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
     for row, record in enumerate(records, start=1):
         if any(cell.strip() for cell in record.pop(None, [])):
-            raise DatasetError(f"{path}, row {row}: more values than columns; quote a value that holds a comma")
+            raise DatasetError(
+                f"{path}, row {row}: more values than columns; quote a value that holds a comma or semicolon"
+            )
     return records
 
 

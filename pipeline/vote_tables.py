@@ -17,6 +17,7 @@ from pipeline.consensus.result import Consensus
 from pipeline.disagreement import DisagreementAnalysis
 from pipeline.errors import DatasetError
 from pipeline.raters import read_raters
+from pipeline.separators import separator_of
 from pipeline.votes import VOTE_COLUMNS, VoteArrays, check_vote_table
 
 _ROWS_AT_ONCE = 1_000_000
@@ -79,6 +80,8 @@ def named_row(path: Path, row: Any) -> str:
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a `.csv` (all columns as text, empty cells missing) or a `.parquet`.
 
+    Columns of a `.csv` may be separated by semicolons or tabulators, too (:mod:`pipeline.separators`).
+
     Parameters
     ----------
     path
@@ -109,10 +112,15 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
 
 def _columns_of(path: Path) -> list[str]:
     if path.suffix.lower() == ".csv":
-        return [str(name) for name in pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns]
+        return [str(name) for name in pd.read_csv(path, nrows=0, sep=_separator(path), encoding="utf-8-sig").columns]
     import pyarrow.parquet as pq
 
     return list(pq.read_schema(path).names)
+
+
+def _separator(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return separator_of(file)
 
 
 def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -122,6 +130,7 @@ def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
         warnings.simplefilter("error", pd.errors.ParserWarning)  # else cells beyond the header's are cut off in silence
         table = pd.read_csv(
             path,
+            sep=_separator(path),
             dtype=str if columns is None else "category",
             keep_default_na=False,
             na_values=[""],

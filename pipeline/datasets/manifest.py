@@ -10,6 +10,7 @@ from pipeline.datasets.locations import has_image_suffix, is_url, natural_key, o
 from pipeline.datasets.records import ImageRecord, SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.labelspace import LabelSpace
+from pipeline.separators import separator_of
 
 PATH_COLUMNS = ("path", "file", "filename")
 ID_COLUMNS = ("image_id", "id", "image")
@@ -30,7 +31,8 @@ def manifest_records(
 
     Columns: a path (`path`, `file`, `filename`), an id (`image_id`, `id`, `image`) and a label (`label`, `wnid`,
     `class`, `original_label`), which holds class keys or class indices. Where there is no path column, values of
-    `image` that end like an image file are paths, and the others ids of images without a file.
+    `image` that end like an image file are paths, and the others ids of images without a file. Columns of a `.csv` are
+    separated by commas; by semicolons or tabulators where its first line shows that (:mod:`pipeline.separators`).
 
     Parameters
     ----------
@@ -135,7 +137,7 @@ def _has_surplus(row: Sequence[str], header: Sequence[str]) -> bool:
 
 
 def _surplus(row: Sequence[str], header: Sequence[str]) -> str:
-    return f"{len(row)} values for {len(header)} columns; quote a value that holds a comma"
+    return f"{len(row)} values for {len(header)} columns; quote values that hold a comma or semicolon"
 
 
 def _rows(location: str) -> Iterator[Sequence[str]]:
@@ -144,9 +146,9 @@ def _rows(location: str) -> Iterator[Sequence[str]]:
 
 
 def _csv_rows(location: str) -> Iterator[Sequence[str]]:
-    delimiter = "\t" if location.lower().endswith(".tsv") else ","
     with open_location(location) as binary, TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
         try:
+            delimiter = "\t" if location.lower().endswith(".tsv") else separator_of(text)
             yield from (row for row in csv.reader(text, delimiter=delimiter, strict=True) if row)
         except (UnicodeDecodeError, csv.Error) as error:
             raise DatasetError(f"{location}: cannot be read as CSV in UTF-8: {error}") from error

@@ -25,13 +25,21 @@ def test_answers_are_read_with_no_class_meaning_that_none_applies(tmp_path: Path
     assert read_gold(path, IMAGES, SPACE) == {0: frozenset({0, 2}), 1: frozenset()}
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_answers_that_a_spreadsheet_separated_otherwise_are_read_alike(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "gold.csv"
+    path.write_text("image,class\na.png,cat\na.png,owl\nb.png,\n".replace(",", separator), encoding="utf-8-sig")
+    assert read_gold(path, IMAGES, SPACE) == {0: frozenset({0, 2}), 1: frozenset()}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("image,class\nz.png,cat\n", r"line 2: the project has no image 'z.png'"),
         ("image,class\na.png,cta\n", r"line 2: no class 'cta'"),
         ("image,class,label\na.png,cat,perhaps\n", r"line 2: label 'perhaps'"),
-        ("picture,class\na.png,cat\n", "no column 'image'"),
+        ("picture,class\na.png,cat\n", "no column 'image'.*found picture, class"),
+        ("image,class\na.png,cat, striped\n", "line 2: more values than columns"),
         ("image,class\n", "no answers"),
     ],
 )

@@ -49,6 +49,25 @@ def test_csv_and_parquet_hold_the_same_votes(votes_csv, tmp_path):
     assert "NA" in set(one["class"])
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_votes_that_a_spreadsheet_separated_otherwise_are_the_same_votes(votes_csv, tmp_path, separator):
+    other = tmp_path / "other.csv"
+    other.write_text(VOTES.replace(",", separator), encoding="utf-8-sig")
+    assert read_votes(other).to_table().to_dict("records") == read_votes(votes_csv).to_table().to_dict("records")
+    gold = tmp_path / "gold.csv"
+    gold.write_text(f"image{separator}class{separator}label\ni0{separator}c0{separator}no\n")
+    out = tmp_path / "out"
+    done = run(aggregate, other, "--gold", gold, "--out", out)
+    assert done.exit_code == 0, done.output
+    labels = pd.read_parquet(out / "labels.parquet").set_index(["image", "class"])["label"]
+    assert not labels["i0", "c0"]
+    other.write_text("image;class;who\ni0;c0;ann\n")
+    with pytest.raises(
+        DatasetError, match=r"lacks the columns \['annotator', 'vote'\]; it has \['image', 'class', 'who'\]"
+    ):
+        read_votes(other)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -68,7 +87,7 @@ def test_csv_and_parquet_hold_the_same_votes(votes_csv, tmp_path):
         ("image,class,annotator,vote,round\ni,c,a,yes,third\n", r"votes.csv: line 2 has a round .*\('third'\)"),
         ("image,class,annotator,vote\ni,c,a,yes,more\n", "votes.csv cannot be read as csv"),
         ("image,class,annotator,vote\ni,c,a,yes\nj,c,a,yes,more\n", "cannot be read as csv: .* line 3"),
-        ("image;class;annotator;vote\ni;c;a;yes\n", "lacks the columns"),
+        ("image|class|annotator|vote\ni|c|a|yes\n", "lacks the columns"),
     ],
 )
 def test_a_file_that_holds_no_votes_is_refused_by_name_and_row(tmp_path, text, message):
