@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.datasets.locations import same_image_key
 from pipeline.datasets.manifest import is_manifest, manifest_records
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
@@ -81,13 +82,13 @@ def _read_images(
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], list[SkippedRow], int]:
     """Return names, labels and row numbers of the usable images, the others, and the number of rows."""
     records = list(manifest_records(str(path), space, "", has_files=False))
-    n_named = Counter(record.image_id for record in records)
+    n_named = Counter(same_image_key(record.image_id or "", None) for record in records)
     names, original, rows, skipped = [], [], [], []
     for row, record in enumerate(records):
         if isinstance(record, SkippedRow):
             skipped.append(record)
-        elif n_named[record.image_id] > 1:
-            reason = f"{path.name} names it {n_named[record.image_id]} times, so its predictions are ambiguous"
+        elif (n := n_named[same_image_key(record.image_id, None)]) > 1:
+            reason = f"{path.name} names it {n} times, so its predictions are ambiguous"
             skipped.append(SkippedRow(record.image_id, None, reason))
         elif record.label is None:
             skipped.append(SkippedRow(record.image_id, None, f"{path.name} gives it no label"))

@@ -14,7 +14,7 @@ from typing import Literal, cast, get_args
 from tqdm.auto import tqdm
 
 from pipeline.datasets.folder import class_folders, folder_records
-from pipeline.datasets.locations import is_url, join_location
+from pipeline.datasets.locations import is_url, join_location, same_image_key
 from pipeline.datasets.manifest import default_images_root, is_manifest, manifest_classes, manifest_records
 from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, read_skipped
 from pipeline.errors import DatasetError, ProjectError
@@ -154,14 +154,21 @@ def _write_images(project: Project, records: Iterable[ImageRecord | SkippedRow],
 
 
 def _unique(records: Iterable[ImageRecord | SkippedRow]) -> Iterator[ImageRecord | SkippedRow]:
-    seen: set[str] = set()
+    ids: set[str] = set()
+    id_of_file: dict[str, str] = {}
     for record in records:
         if isinstance(record, SkippedRow):
             yield record
-        elif record.image_id in seen:
+            continue
+        key = same_image_key(record.image_id, record.path)
+        if record.image_id in ids:
             yield SkippedRow(record.image_id, record.path, "duplicate id: an earlier row has it; that one is kept")
+        elif key in id_of_file:
+            reason = f"the same file as {id_of_file[key]!r} of an earlier row; that one is kept"
+            yield SkippedRow(record.image_id, record.path, reason)
         else:
-            seen.add(record.image_id)
+            ids.add(record.image_id)
+            id_of_file[key] = record.image_id
             yield record
 
 

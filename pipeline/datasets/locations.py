@@ -60,7 +60,7 @@ def join_location(root: str, path: str) -> str:
 
 
 def relative_location(location: str, root: str) -> str:
-    """Return `location` relative to `root`; a relative location is returned as it is.
+    """Return `location` relative to `root`, in the one spelling that all ways to write it share (`./x` is `x`).
 
     Raises
     ------
@@ -71,12 +71,26 @@ def relative_location(location: str, root: str) -> str:
         prefix = root.rstrip("/") + "/"
         if not location.startswith(prefix):
             raise DatasetError(f"{location} lies outside of the images' root {root}; name another root")
-        return location.removeprefix(prefix)
+        return posixpath.normpath(location.removeprefix(prefix))
+    location = posixpath.normpath(location)
     if not Path(location).is_absolute():
         return location
     if is_url(root) or not Path(location).is_relative_to(root):
         raise DatasetError(f"{location} lies outside of the images' root {root}; name another root")
     return Path(location).relative_to(root).as_posix()
+
+
+def same_image_key(image_id: str, path: str | None) -> str:
+    """Return what two rows that name one image share: its file, or what its id says where there is no file here.
+
+    Parameters
+    ----------
+    image_id
+        As the source spells it; one that ends like an image file is taken for a path.
+    path
+        As :func:`relative_location` returns it.
+    """
+    return path or (posixpath.normpath(image_id) if has_image_suffix(image_id) else image_id)
 
 
 def open_location(location: str) -> IO[bytes]:

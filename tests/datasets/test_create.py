@@ -117,6 +117,55 @@ def test_a_manifest_keeps_its_order_and_names_every_row_it_cannot_use(tmp_path: 
     assert (source.n_rows, source.skipped) == (8, (1, 3, 4, 5, 6))
 
 
+@pytest.mark.parametrize(
+    "spelling", ["./scenes/x.png", "scenes//x.png", "scenes/../scenes/x.png", "{root}/scenes/./x.png"]
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_file_that_two_rows_spell_differently_is_one_image(tmp_path: Path, spelling: str, is_first: bool) -> None:
+    draw(tmp_path / "scenes/x.png")
+    draw(tmp_path / "scenes/y.png")
+    names = ["scenes/x.png", spelling.format(root=tmp_path)]
+    kept, other = names if is_first else names[::-1]
+    manifest = write_csv(
+        tmp_path / "images.csv", ["image", "label"], [[kept, "a"], ["scenes/y.png", "a"], [other, "b"]]
+    )
+    project = init_project(tmp_path / "project", manifest)
+    assert image_rows(project) == [(0, kept, "scenes/x.png", 0), (1, "scenes/y.png", "scenes/y.png", 0)]
+    assert skipped_rows(project) == {other: f"the same file as {kept!r} of an earlier row; that one is kept"}
+    assert read_source_rows(project.images_path).skipped == (2,)
+
+
+def test_two_ids_of_one_file_and_two_spellings_of_a_file_that_is_not_here_are_one_image(tmp_path: Path) -> None:
+    draw(tmp_path / "x.png")
+    rows = [["first", "x.png"], ["second", "./x.png"]]
+    with_ids = init_project(tmp_path / "a", write_csv(tmp_path / "ids.csv", ["id", "path"], rows), "imagenet-1k")
+    assert [row[1] for row in image_rows(with_ids)] == ["first"]
+    assert "same file as 'first'" in skipped_rows(with_ids)["second"]
+    names = write_csv(
+        tmp_path / "names.csv", ["image", "label"], [["far/1.jpg", "a"], ["./far/1.jpg", "a"], ["b//", "a"]]
+    )
+    without_files = init_project(tmp_path / "b", names, has_files=False)
+    assert [row[1] for row in image_rows(without_files)] == ["far/1.jpg", "b//"]
+    assert "same file as 'far/1.jpg'" in skipped_rows(without_files)["./far/1.jpg"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_lists_that_a_spreadsheet_separated_otherwise_are_read_alike(tmp_path: Path, separator: str) -> None:
+    draw(tmp_path / "1.png")
+    draw(tmp_path / "2.png")
+    rows = [["image", "label"], ["1.png", "mug, large"], ["2.png", "cup"]]
+    manifest = tmp_path / "images.csv"
+    manifest.write_text("".join(f"{separator.join(row)}\n" for row in rows), encoding="utf-8-sig")
+    classes = tmp_path / "classes.csv"
+    lines = [["key", "name", "synonyms"], ["cup", "cup, small", '"beaker;goblet"'], ["mug, large", "mug", ""]]
+    classes.write_text("".join(f"{separator.join(line)}\n" for line in lines), encoding="utf-8-sig")
+    project = init_project(tmp_path / "project", manifest, classes)
+    assert [row[1:] for row in image_rows(project)] == [("1.png", "1.png", 1), ("2.png", "2.png", 0)]
+    assert [info.name for info in project.label_space] == ["cup, small", "mug"]
+    assert project.label_space[0].synonyms == ("beaker", "goblet")
+    assert init_project(tmp_path / "other", manifest).label_space.keys == ("cup", "mug, large")
+
+
 def test_a_row_with_more_values_than_columns_is_skipped_rather_than_read_wrongly(tmp_path: Path) -> None:
     draw(tmp_path / "1.png")
     draw(tmp_path / "2.png")
