@@ -1,36 +1,20 @@
-/** The annotation widget as anywidget loads it: the only part that touches the model and the page around it. */
+/** The annotation widget as anywidget loads it. */
 
-import { render as draw, h } from "preact";
-import type { Channel } from "../shared/protocol.ts";
-import { mountRoot } from "../shared/views/mount.ts";
+import { mountScreen, type RenderProps } from "../shared/views/mount.ts";
 import { Controller } from "./controller.ts";
 import { press } from "./key_actions.ts";
 import { Screen } from "./screen.ts";
 import { AnnotatorView } from "./view.tsx";
 
-interface RenderProps {
-  model: Channel;
-  el: HTMLElement;
-}
-
-function render({ model, el }: RenderProps): () => void {
-  const controller = new Controller(model);
-  const root = mountRoot(el, "annotator", "Annotation");
-  const screen = new Screen(controller, root.element);
-  root.listen({
-    onKey: (event) => press(event, screen),
-    onActivity: () => controller.touch(),
-    onHidden: (isHidden) => controller.setHidden(isHidden),
-    hasUnsaved: () => controller.has_unsaved || screen.pendingComment.current !== null,
+function render(props: RenderProps): () => void {
+  return mountScreen(props, {
+    name: "annotator",
+    label: "Annotation",
+    makeController: (model) => new Controller(model),
+    makeScreen: (controller, root) => new Screen(controller, root),
+    press,
+    View: AnnotatorView,
   });
-  draw(h(AnnotatorView, { screen }), root.element);
-  void controller.start();
-  return () => {
-    controller.close();
-    screen.close();
-    draw(null, root.element);
-    root.close();
-  };
 }
 
 export default { render };

@@ -193,6 +193,11 @@ export class Screen {
     else void this.controller.markRegion(class_index);
   }
 
+  /** A decision is on its way, or a comment is being written. */
+  get has_unsaved(): boolean {
+    return this.controller.has_unsaved || this.pendingComment.current !== null;
+  }
+
   async wantFullResolution(): Promise<void> {
     const position = this.controller.state.peek().position;
     const image = this.controller.pictures?.image(position);

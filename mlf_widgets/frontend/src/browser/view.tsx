@@ -8,6 +8,7 @@ import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { type BrowserController, PAGE_SIZE } from "./controller.ts";
 import type { BrowsedImage, Disagreement, PersonsWord } from "./messages.ts";
+import type { BrowserScreen } from "./screen.ts";
 
 const ROUNDS: Record<Round, string> = { annotation: "annotation", refinement: "refinement" };
 const STATUSES: Record<TaskFilter, string> = {
@@ -24,19 +25,17 @@ const DISAGREEMENTS: Record<Disagreement, string> = {
 };
 
 export interface BrowserViewProps {
-  controller: BrowserController;
-  /** Image indices whose tile shows all it can. */
-  drawn: Set<number>;
-  onRendered(): void;
+  screen: BrowserScreen;
 }
 
-export function BrowserView({ controller, drawn, onRendered }: BrowserViewProps) {
+export function BrowserView({ screen }: BrowserViewProps) {
+  const { controller } = screen;
   const info = controller.info.value;
   const images = controller.images.value;
   const cursor = controller.cursor.value;
   const version = controller.pictures_version.value;
   const error = controller.error.value;
-  useLayoutEffect(onRendered, [info, images, cursor, version, error]);
+  useLayoutEffect(() => screen.rendered(), [info, images, cursor, version, error]);
   const trouble = error !== "" && (
     <div class="mlf-trouble" role="alert">
       <span>{error}</span>
@@ -59,7 +58,7 @@ export function BrowserView({ controller, drawn, onRendered }: BrowserViewProps)
     <>
       <Filters controller={controller} />
       {trouble}
-      <Tiles controller={controller} drawn={drawn} onRendered={onRendered} />
+      <Tiles screen={screen} />
       <Pager controller={controller} />
       <Dialogs controller={controller} />
     </>
@@ -177,7 +176,8 @@ function Choice({ label, value, options, onChoose }: ChoiceProps) {
   );
 }
 
-function Tiles({ controller, drawn, onRendered }: BrowserViewProps) {
+function Tiles({ screen }: BrowserViewProps) {
+  const { controller } = screen;
   const images = controller.images.value;
   controller.pictures_version.value;
   const list = useRef<HTMLUListElement>(null);
@@ -227,11 +227,7 @@ function Tiles({ controller, drawn, onRendered }: BrowserViewProps) {
               failure={controller.thumbnails.failure(image.image_index)}
               hasImage={image.has_image}
               isKnown
-              onDrawn={(isDrawn) => {
-                if (isDrawn) drawn.add(image.image_index);
-                else drawn.delete(image.image_index);
-                onRendered();
-              }}
+              onDrawn={(isDrawn) => screen.setDrawn(image.image_index, isDrawn)}
             />
           </button>
           <Words controller={controller} image={image} />

@@ -67,6 +67,10 @@ export class GridScreen {
     return key !== null && actOn(key, this.controller, this.root, () => giveKeyboardBack(this.root), event);
   }
 
+  get has_unsaved(): boolean {
+    return this.controller.has_unsaved;
+  }
+
   close(): void {
     this.paint.close();
     this.visibility.close();

@@ -107,6 +107,11 @@ export class RefinerScreen {
     return here.length > 0 ? here : all;
   }
 
+  /** A decision is on its way, or a comment is being written. */
+  get has_unsaved(): boolean {
+    return this.controller.has_unsaved || this.pendingComment.current !== null;
+  }
+
   async wantFullResolution(): Promise<void> {
     const { position } = this.controller.state.peek();
     const image = this.controller.pictures?.image(position);

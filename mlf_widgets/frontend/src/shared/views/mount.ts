@@ -1,62 +1,103 @@
-/** The root element of a widget, and what it hears from the page around it. */
+/** A widget in the page, from its coming to its going: its root element, and what it hears from the page around it. */
 
+import { type ComponentType, render as draw, h } from "preact";
+import type { Channel } from "../protocol.ts";
 import { isReopening } from "../reopening.ts";
 import { focusOnAppearing, takeKeyboard } from "./keyboard.ts";
 
-export interface RootListeners {
-  /** A key pressed within; returns whether it was taken. */
-  onKey(event: KeyboardEvent): boolean;
-  /** The person did something. */
-  onActivity(): void;
-  onHidden(isHidden: boolean): void;
-  /** Whether closing the page now would leave something behind. */
-  hasUnsaved(): boolean;
+/** What anywidget gives to a widget that it draws. */
+export interface RenderProps {
+  model: Channel;
+  el: HTMLElement;
 }
 
-export interface Root {
-  element: HTMLElement;
-  listen(listeners: RootListeners): void;
+/** What a widget does. */
+export interface MountedController {
+  start(): Promise<void>;
+  close(): void;
+  /** The person did something. */
+  touch?(): void;
+  setHidden?(isHidden: boolean): void;
+}
+
+/** What of a widget is on the screen. */
+export interface MountedScreen {
+  /** Closing the page now would leave something behind. */
+  readonly has_unsaved: boolean;
   close(): void;
 }
 
-/**
- * Put a widget's root into the element that anywidget gives.
- *
- * @param name `annotator`, `refiner` or `grid`: the value of its `data-mlf`.
- * @param label What a screen reader calls it.
- */
-export function mountRoot(el: HTMLElement, name: string, label: string): Root {
-  const element = document.createElement("div");
-  element.className = "mlf-root";
-  element.dataset.mlf = name;
-  element.dataset.ready = "false";
-  element.setAttribute("role", "region");
-  element.setAttribute("aria-label", label);
-  if (document.body.hasAttribute("data-voila")) element.classList.add("mlf-fills-window");
-  el.append(element);
-  const stops: (() => void)[] = [];
+export interface ScreenParts<C extends MountedController, S extends MountedScreen> {
+  /** The value of the root's `data-mlf`. */
+  name: "annotator" | "refiner" | "grid";
+  /** What a screen reader calls it. */
+  label: string;
+  makeController(model: Channel): C;
+  makeScreen(controller: C, root: HTMLElement): S;
+  /** A key pressed within; returns whether it was taken. */
+  press(event: KeyboardEvent, screen: S): boolean;
+  View: ComponentType<{ screen: S }>;
+}
+
+/** Put a widget into the element that anywidget gives; returns what takes it away again. */
+export function mountScreen<C extends MountedController, S extends MountedScreen>(
+  { model, el }: RenderProps,
+  { name, label, makeController, makeScreen, press, View }: ScreenParts<C, S>,
+): () => void {
+  const controller = makeController(model);
+  const root = makeRoot(el, name, label);
+  const screen = makeScreen(controller, root);
+  const stopListening = listen(root, controller, screen, (event) => press(event, screen));
+  draw(h(View, { screen }), root);
+  void controller.start();
+  return () => {
+    controller.close();
+    screen.close();
+    draw(null, root);
+    stopListening();
+    root.remove();
+  };
+}
+
+function makeRoot(el: HTMLElement, name: string, label: string): HTMLElement {
+  const root = document.createElement("div");
+  root.className = "mlf-root";
+  root.dataset.mlf = name;
+  root.dataset.ready = "false";
+  root.setAttribute("role", "region");
+  root.setAttribute("aria-label", label);
+  if (document.body.hasAttribute("data-voila")) root.classList.add("mlf-fills-window");
+  el.append(root);
+  return root;
+}
+
+function listen(
+  root: HTMLElement,
+  controller: MountedController,
+  screen: MountedScreen,
+  onKey: (event: KeyboardEvent) => boolean,
+): () => void {
+  const stops = [takeKeyboard(root, onKey)];
   const on = (target: EventTarget, type: string, listener: (event: Event) => void, passive = true) => {
     target.addEventListener(type, listener, { passive });
     stops.push(() => target.removeEventListener(type, listener));
   };
-  return {
-    element,
-    listen({ onKey, onActivity, onHidden, hasUnsaved }) {
-      stops.push(takeKeyboard(element, onKey));
-      for (const type of ["pointermove", "pointerdown", "wheel"]) on(element, type, onActivity);
-      on(document, "visibilitychange", () => onHidden(document.hidden));
-      on(window, "beforeunload", (event) => hasUnsaved() && !isReopening() && event.preventDefault(), false);
-      // Once it is in the page: an element outside has no room and cannot have the focus.
-      requestAnimationFrame(() => {
-        stops.push(fitIntoNotebook(element));
-        element.scrollIntoView({ block: "nearest" });
-        focusOnAppearing(element);
-      });
-    },
-    close() {
-      for (const stop of stops) stop();
-      element.remove();
-    },
+  for (const type of ["pointermove", "pointerdown", "wheel"]) on(root, type, () => controller.touch?.());
+  on(document, "visibilitychange", () => controller.setHidden?.(document.hidden));
+  on(
+    window,
+    "beforeunload",
+    (event) => screen.has_unsaved && !isReopening() && event.preventDefault(),
+    false,
+  );
+  // Once it is in the page: an element outside has no room and cannot have the focus.
+  requestAnimationFrame(() => {
+    stops.push(fitIntoNotebook(root));
+    root.scrollIntoView({ block: "nearest" });
+    focusOnAppearing(root);
+  });
+  return () => {
+    for (const stop of stops) stop();
   };
 }
 
