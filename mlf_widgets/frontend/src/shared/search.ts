@@ -1,4 +1,7 @@
-/** Type-ahead over all classes: name, synonyms, definition. Lower-cased once; a keystroke is one pass over strings. */
+/**
+ * Type-ahead over all classes: name, synonyms, definition. Lower-cased once; the first keystroke is one pass over strings,
+ * and each that adds to what is typed a pass over those found before it.
+ */
 
 import type { ClassColumns } from "./messages.ts";
 
@@ -24,6 +27,10 @@ export class ClassSearch {
   private readonly synonyms: string[];
   private readonly definitions: string[];
   private readonly keys: string[];
+  private readonly indexOfKey: ReadonlyMap<string, number>;
+  private readonly everything: readonly number[];
+  /** The last answer, and all classes that it was chosen from. */
+  private last = { typed: "", limit: 0, best: [] as number[], matching: [] as readonly number[] };
 
   constructor(classes: ClassColumns) {
     this.names = classes.names.map((name) => spaced(plain(name)));
@@ -32,24 +39,39 @@ export class ClassSearch {
     );
     this.definitions = classes.definitions.map((text) => spaced(plain(text)));
     this.keys = classes.keys.map((key) => key.toLowerCase());
+    this.indexOfKey = new Map(this.keys.map((key, index) => [key, index]));
+    this.everything = this.names.map((_, index) => index);
   }
 
   /** Class indices, the best first: by name, then synonym, then key, then definition. Every word typed must occur. */
   find(query: string, limit = 40): number[] {
     const typed = plain(query.trim());
     if (typed === "") return [];
+    if (typed === this.last.typed && limit === this.last.limit) return this.last.best;
     const whole = spaced(typed);
     const words = typed.split(/\s+/).map(spaced);
     const best: Hit[] = [];
-    for (let index = 0; index < this.names.length; index++) {
+    const matching: number[] = [];
+    for (const index of this.candidates(typed)) {
       const score = this.score(index, typed, whole, words);
+      if (score === 0) continue;
+      matching.push(index);
       const worst = best.length < limit ? 0 : (best[best.length - 1]?.score ?? 0);
       if (score > worst) {
         if (best.length === limit) best.pop();
         best.splice(placeOf(best, score), 0, { index, score });
       }
     }
-    return best.map((hit) => hit.index);
+    this.last = { typed, limit, best: best.map((hit) => hit.index), matching };
+    return this.last.best;
+  }
+
+  /** Classes among which all that match are: whoever adds a letter finds nothing that did not match before it. */
+  private candidates(typed: string): readonly number[] {
+    const { typed: before, matching } = this.last;
+    if (before === "" || !typed.startsWith(before)) return this.everything;
+    const byKey = this.indexOfKey.get(typed); // keys are matched whole, so this one may be new
+    return byKey === undefined || matching.includes(byKey) ? matching : [...matching, byKey];
   }
 
   private score(index: number, typed: string, whole: string, words: string[]): number {
