@@ -71,7 +71,7 @@ def read_outside_data(images: Path, labels: Path, predictions: Path, space: Labe
     names, original, rows, skipped, n_rows = _read_images(images, space)
     paired = read_refined_labels(labels, names, space)
     kept = rows[paired.rows]
-    rankings = read_predictions(predictions, n_rows, len(space))
+    rankings = read_predictions(predictions, n_rows, len(space), str(images))
     if len(kept) < n_rows:
         rankings = {model: ranking[kept] for model, ranking in rankings.items()}
     return OutsideData(original[paired.rows], paired.labels, rankings, (*skipped, *paired.skipped), paired.n_unused)

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pipeline.errors import DatasetError
 
 
-def read_predictions(path: Path, n_images: int, n_classes: int) -> dict[str, NDArray[np.integer]]:
+def read_predictions(
+    path: Path, n_images: int, n_classes: int, image_list: str = "the image list"
+) -> dict[str, NDArray[np.integer]]:
     """Read every model's ranking.
 
     Parameters
@@ -26,6 +28,8 @@ def read_predictions(path: Path, n_images: int, n_classes: int) -> dict[str, NDA
         Rows that each array must have: those of the manifest, skipped rows included.
     n_classes
         Size of the label space.
+    image_list
+        What a message calls that manifest.
 
     Returns
     -------
@@ -48,12 +52,14 @@ def read_predictions(path: Path, n_images: int, n_classes: int) -> dict[str, NDA
                 ranking = archive[name]
             except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
                 raise DatasetError(f"{path}: array {name!r} cannot be read: {error}") from error
-            check_ranking(ranking, n_images, n_classes, f"{path}: array {name!r}")
+            check_ranking(ranking, n_images, n_classes, f"{path}: array {name!r}", image_list)
             rankings[name] = ranking
     return rankings
 
 
-def check_ranking(ranking: NDArray[Any], n_images: int, n_classes: int, where: str) -> None:
+def check_ranking(
+    ranking: NDArray[Any], n_images: int, n_classes: int, where: str, image_list: str = "the image list"
+) -> None:
     """Refuse an array that is no ranking of `n_images` images; see :func:`read_predictions`.
 
     Raises
@@ -67,7 +73,8 @@ def check_ranking(ranking: NDArray[Any], n_images: int, n_classes: int, where: s
         raise DatasetError(f"{where} holds {ranking.dtype}; integers (class indices) are due")
     if len(ranking) != n_images:
         raise DatasetError(
-            f"{where} has {len(ranking)} rows for {n_images} images; rows must be those of the image list, in its order"
+            f"{where} has {len(ranking):,} rows for {n_images:,} images of {image_list}; make the file again with one "
+            "row for each of them, in that order"
         )
     if ranking.size == 0:
         return

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tqdm.auto import tqdm
 
-from pipeline.datasets.records import SkippedRow, read_source_rows
+from pipeline.datasets.records import SkippedRow, SourceRows, read_source_rows
 from pipeline.errors import DatasetError
 from pipeline.examples.pack import pack_examples
 from pipeline.inference.checkpoint import ModelSource
@@ -49,12 +49,11 @@ def propose_from_predictions(project: Project, npz_path: str | Path, *, restart:
     if not path.is_file():
         raise DatasetError(f"{path}: no such file of predictions")
     images_path = project.require(project.images_path, "mlf init")
-    rows = read_source_rows(images_path)
     origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
     n_proposals = project.settings.proposals.n_proposals
     settings = {**origin, "n_proposals": n_proposals}
     # Read first: a file that does not fit leaves what is there as it is.
-    rankings = _of_images(read_predictions(path, rows.n_rows, len(project.label_space)), rows.skipped)
+    rankings = _rankings(project, path, read_source_rows(images_path))
     if restart:
         discard_proposals(project)
     is_done = has_proposals(project, settings)
@@ -91,17 +90,22 @@ def keep_predictions(project: Project, npz_path: str | Path) -> list[str]:
     if not path.is_file():
         raise DatasetError(f"{path}: no such file of predictions")
     images_path = project.require(project.images_path, "mlf init")
-    rows = read_source_rows(images_path)
-    rankings = _of_images(read_predictions(path, rows.n_rows, len(project.label_space)), rows.skipped)
+    rankings = _rankings(project, path, read_source_rows(images_path))
     origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
     _keep(project, rankings, origin)
     return list(rankings)
 
 
-def _of_images(
-    rankings: Mapping[str, npt.NDArray[np.integer[Any]]], skipped: tuple[int, ...]
-) -> dict[str, npt.NDArray[np.integer[Any]]]:
+def _rankings(project: Project, path: Path, rows: SourceRows) -> dict[str, npt.NDArray[np.integer[Any]]]:
     """Return the rankings of the manifest's rows that became images, under names that are safe as file names."""
+    image_list = f"the list that {project.root} was made from"
+    if rows.skipped:
+        image_list += (
+            f" ({rows.n_rows - len(rows.skipped):,} became images, {len(rows.skipped):,} were skipped, as "
+            f"{project.skipped_path.name} tells: they need their row, too)"
+        )
+    rankings = read_predictions(path, rows.n_rows, len(project.label_space), image_list)
+    skipped = list(rows.skipped)
     named = {ModelSource(name=model).label: np.delete(ranking, skipped, axis=0) for model, ranking in rankings.items()}
     if len(named) != len(rankings):
         raise DatasetError(f"two of the models {', '.join(rankings)} would share a file name; rename one")

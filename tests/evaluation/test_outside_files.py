@@ -176,3 +176,11 @@ def test_options_that_are_missing_or_contradict_a_project_are_named(tmp_path: Pa
         evaluate(images=files["images"])
     with pytest.raises(ProjectError, match="leave out --images"):
         evaluate(tmp_path, images=files["images"])
+
+
+def test_predictions_for_another_number_of_images_are_refused_with_both_files_and_counts(tmp_path: Path) -> None:
+    files = small_files(tmp_path)
+    np.savez(files["predictions"], model=np.zeros((4, 1), dtype=int))
+    expected = rf"p\.npz: array 'model' has 4 rows for 6 images of {files['images']}; make the file again"
+    with pytest.raises(DatasetError, match=expected):
+        read_outside_data(*files.values(), SPACE)

@@ -57,8 +57,13 @@ def test_rows_follow_the_manifest_even_where_some_of_it_was_skipped(tmp_path: Pa
     ranking = np.array([[0], [3], [1], [3], [2]])
     propose_from_predictions(project, save(tmp_path / "p.npz", m=ranking))
     assert ProposalReader(project.proposals_path).as_arrays().class_index.tolist() == [[0], [1], [2]]
-    with pytest.raises(DatasetError, match=r"array 'm' has 3 rows for 5 images"):
+    with pytest.raises(DatasetError) as refused:
         propose_from_predictions(project, save(tmp_path / "q.npz", m=ranking[:3]), restart=True)
+    assert str(refused.value) == (
+        f"{tmp_path / 'q.npz'}: array 'm' has 3 rows for 5 images of the list that {project.root} was made from "
+        "(3 became images, 2 were skipped, as skipped.parquet tells: they need their row, too); "
+        "make the file again with one row for each of them, in that order"
+    )
     assert ProposalReader(project.proposals_path).as_arrays().class_index.tolist() == [[0], [1], [2]]
 
 
