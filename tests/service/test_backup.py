@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -159,3 +163,108 @@ def test_a_project_that_nobody_has_opened_yet_is_copied_too(project: Project, tm
     for file in project.root.glob("store.sqlite*"):
         file.unlink()
     assert back_up(project, tmp_path / "copy").n_events == 0
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[Path]:
+    """Put a folder's content on a medium that nobody can write, and yield where it lies."""
+    if os.geteuid() != 0:
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        yield folder
+        return
+    medium = folder.with_name(folder.name + " medium")
+    medium.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(medium)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"this machine lets nobody mount: {mounted.stderr.decode().strip()}")
+    try:
+        shutil.copytree(folder, medium / "copy")
+        for path in (medium / "copy", *(medium / "copy").rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        subprocess.run(["mount", "-o", "remount,ro", str(medium)], check=True)
+        with pytest.raises(OSError, match="Read-only"):
+            (medium / "copy" / "x").touch()
+        yield medium / "copy"
+    finally:
+        subprocess.run(["umount", "-l", str(medium)], check=True)
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return every file below a folder: its bytes, and when it was last written."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def test_a_backup_on_a_medium_that_cannot_be_written_is_restored(project: Project, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from pipeline.cli import app
+
+    save(project, "event-0001", "event-0002")
+    summary = back_up(project, tmp_path / "copy")
+    with read_only(summary.folder) as medium:
+        restored = CliRunner().invoke(app, ["restore", str(medium), str(tmp_path / "back")])
+        assert restored.exit_code == 0, restored.output
+        assert "2 events restored" in restored.output
+    back = open_project(tmp_path / "back")
+    assert event_ids(back) == ["event-0001", "event-0002"]
+    save(back, "event-0003")  # people can go on working in it
+    closed = [path for path in (back.root, *back.root.rglob("*")) if not path.stat().st_mode & 0o200]
+    assert closed == []
+    back_up(back, tmp_path / "again")
+
+
+def test_restoring_writes_nothing_to_the_backup_even_one_that_was_worked_in_and_cut_off(
+    project: Project, tmp_path: Path
+) -> None:
+    opened = open_project(back_up(project, tmp_path / "copy").folder)
+    store = open_store(opened.store_url, len(opened.label_space))
+    assert store.append([vote("cut-off-01", 0)])[0].seq
+    cut_off = shutil.copytree(opened.root, tmp_path / "cut off")  # as a power cut leaves it
+    store.close()
+    assert (cut_off / "store.sqlite-wal").stat().st_size > 0
+    before = contents(cut_off)
+    assert restore(cut_off, tmp_path / "back").n_events == 1
+    assert contents(cut_off) == before
+    assert event_ids(open_project(tmp_path / "back")) == ["cut-off-01"]
+    with read_only(cut_off) as medium:
+        assert restore(medium, tmp_path / "back again").n_events == 1
+
+
+def test_a_damaged_backup_on_a_medium_that_cannot_be_written_is_called_damaged(
+    project: Project, tmp_path: Path
+) -> None:
+    store = back_up(project, tmp_path / "copy").folder / "store.sqlite"
+    store.write_bytes(store.read_bytes()[:4096] + b"\xff" * 8192 + store.read_bytes()[12288:])
+    with read_only(tmp_path / "copy") as medium, pytest.raises(StoreError, match=r"store\.sqlite is damaged"):
+        restore(medium, tmp_path / "restored")
+    assert not list(tmp_path.glob("restored*"))
+
+
+def test_a_project_whose_store_lies_elsewhere_is_no_backup(project: Project, tmp_path: Path) -> None:
+    with_store(project, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
+    with pytest.raises(ProjectError, match="is no backup"):
+        restore(project.root, tmp_path / "restored")
+
+
+def test_a_folder_that_people_work_in_meanwhile_is_not_copied_half_and_half(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = back_up(project, tmp_path / "copy")
+    opened = open_project(summary.folder)
+    copy_file, told = shutil.copyfile, []
+
+    def vote_after_each_file(source: Path, target: Path, **options: bool) -> object:
+        copied = copy_file(source, target, **options)
+        if Path(source).name == "store.sqlite":
+            told.append(f"meanwhile-{len(told)}")
+            save(opened, told[-1])
+        return copied
+
+    monkeypatch.setattr(shutil, "copyfile", vote_after_each_file)
+    with pytest.raises(StoreError, match="being written to; copy it with `mlf backup`"):
+        restore(summary.folder, tmp_path / "restored")
+    assert not list(tmp_path.glob("restored*"))
+    monkeypatch.undo()
+    assert restore(summary.folder, tmp_path / "restored").n_events == len(told)
