@@ -39,6 +39,8 @@ class AssignSummary:
         Images that nobody has yet.
     loads
         Annotator to all their tasks in the round.
+    stuck
+        Ids of the images that still have too few annotators: everyone named has them or refines them.
     """
 
     n_images: int
@@ -47,6 +49,7 @@ class AssignSummary:
     n_topped_up: int
     n_unassigned: int
     loads: dict[str, int]
+    stuck: tuple[str, ...] = ()
 
 
 def open_project_store(project: Project) -> SqlStore:
@@ -115,7 +118,8 @@ def assign_project(
     try:
         store.add_annotators(names, kind=kind)
         tasks = read_tasks(store)
-        n_topped_up = _give(store, top_up(tasks, names, per_image, barred=_refiners(store)))
+        completed = top_up(tasks, names, per_image, barred=_refiners(store))
+        n_topped_up = _give(store, completed)
         n_all = _n_images(project)
         is_free = np.ones(n_all, dtype=bool)
         is_free[tasks.image_index] = False
@@ -133,7 +137,9 @@ def assign_project(
         loads = {name: progress.n_tasks for name, progress in store.annotators_of(Round.ANNOTATION).items()}
     finally:
         store.close()
-    return AssignSummary(len(free), n_new, int(plan.is_gold.sum()), n_topped_up, int(is_free.sum()) - len(free), loads)
+    n_unassigned = int(is_free.sum()) - len(free)
+    stuck = _image_ids(project, completed.stuck)
+    return AssignSummary(len(free), n_new, int(plan.is_gold.sum()), n_topped_up, n_unassigned, loads, stuck)
 
 
 def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves:
@@ -246,3 +252,11 @@ def _image_indices(project: Project) -> dict[str, int]:
 
     table = pq.read_table(project.require(project.images_path, "mlf init"), columns=["image_id", "image_index"])
     return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
+
+
+def _image_ids(project: Project, image_indices: Sequence[int]) -> tuple[str, ...]:
+    """Return the ids of these images, each once, in the manifest's order."""
+    wanted = set(image_indices)
+    if not wanted:
+        return ()
+    return tuple(image_id for image_id, image_index in _image_indices(project).items() if image_index in wanted)

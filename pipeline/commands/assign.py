@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+_IDS_SHOWN = 3
 
 
 def assign(
@@ -64,10 +67,12 @@ def assign(
         return
     if not annotators:
         raise ProjectError("who annotates? Name people with --annotators ada,ben,cleo")
+    people = _names(annotators)
+    per_image = per_image or opened.settings.annotation.annotators_per_image
     summary = assign_project(
         opened,
-        _names(annotators),
-        per_image or opened.settings.annotation.annotators_per_image,
+        people,
+        per_image,
         n_images=_count(images),
         batch_size=batch_size,
         gold=gold,
@@ -84,17 +89,31 @@ def assign(
     for name, load in summary.loads.items():
         typer.echo(f"  {name}: {load:,} tasks")
     root = shlex.quote(str(project))
-    idle = [name for name in _names(annotators) if not summary.loads.get(name)]
-    if idle:
+    if summary.stuck:
+        more = shlex.quote(",".join([*people, "NAME"]))
         typer.echo(
-            f"No tasks for {', '.join(idle)}: all images that were to be given have their people; to share undecided "
-            f"work with them: mlf assign {root} --to {shlex.quote(','.join(idle))}"
+            f"{len(summary.stuck):,} images still have fewer than {per_image} people ({_some(summary.stuck)}): those named "
+            f"have or refine them already; name somebody else too: mlf assign {root} --annotators {more} "
+            f"--per-image {per_image}"
+        )
+    idle = [name for name in people if not summary.loads.get(name)]
+    if idle:
+        why = "they refine all that lacks people" if summary.stuck else "all that was to be given has its people"
+        typer.echo(
+            f"No tasks for {', '.join(idle)}: {why}; to share undecided work with them: "
+            f"mlf assign {root} --to {shlex.quote(','.join(idle))}"
         )
     typer.echo(f"Next: mlf annotate {root} --annotator NAME, or everyone at once: mlf hub {root}")
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _some(image_ids: Sequence[str]) -> str:
+    """Return the first few of many ids."""
+    shown = ", ".join(repr(image_id) for image_id in image_ids[:_IDS_SHOWN])
+    return shown if len(image_ids) <= _IDS_SHOWN else f"{shown}, …"
 
 
 def _count(images: str) -> int | None:

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipeline.assignment.apply import assign_refinement_project, open_project_store, read_tasks
+from pipeline.assignment.apply import assign_project, assign_refinement_project, open_project_store, read_tasks
 from pipeline.commands.assign import assign
 from pipeline.errors import ProjectError
 from pipeline.events import Event, EventKind, Round
@@ -103,6 +103,30 @@ def test_who_refines_an_image_is_not_asked_for_a_vote_on_it_afterwards(project: 
     assert not set(lists(project)["cleo"]) & set(range(10))
     run(folder, "--to", "cleo")
     assert not set(lists(project)["cleo"]) & set(range(10))
+
+
+def test_images_that_nobody_named_may_complete_are_told_with_what_to_do(project: Project) -> None:
+    folder = str(project.root)
+    complete = run(folder, "--annotators", "ada,ben")
+    assert "fewer than" not in complete
+    assign_refinement_project(project, [3, 5, 8, 9], ["cleo"])
+    summary = assign_project(project, ["ada", "ben", "cleo"], 3)
+    assert (summary.n_topped_up, summary.stuck) == (36, ("3.png", "5.png", "8.png", "9.png"))
+    output = run(folder, "--annotators", "ada,ben,cleo", "--per-image", "3")
+    assert "4 images still have fewer than 3 people ('3.png', '5.png', '8.png', …)" in output
+    advice = f"mlf assign {folder} --annotators ada,ben,cleo,NAME --per-image 3"
+    assert advice in output
+    assert "fewer than" not in run(*advice.replace("NAME", "dora").split()[2:])  # the advice, as it stands
+    assert sorted(lists(project)["dora"]) == [3, 5, 8, 9]
+
+
+def test_an_image_that_lacks_two_people_is_told_once(project: Project) -> None:
+    assign_project(project, ["ada", "ben"], 1, n_images=5)
+    summary = assign_project(project, ["ada", "ben", "cleo"], 3, n_images=1)
+    assert summary.stuck == ()
+    assign_refinement_project(project, lists(project)["ada"][:1], ["dora", "eli"])
+    later = assign_project(project, ["ada", "ben", "cleo", "dora", "eli"], 5, n_images=1)
+    assert len(later.stuck) == 1
 
 
 @pytest.mark.parametrize(
