@@ -92,8 +92,8 @@ def assign(
     if summary.stuck:
         more = shlex.quote(",".join([*people, "NAME"]))
         typer.echo(
-            f"{len(summary.stuck):,} images still have fewer than {per_image} people ({_some(summary.stuck)}): those named "
-            f"have or refine them already; name somebody else too: mlf assign {root} --annotators {more} "
+            f"{len(summary.stuck):,} images still have fewer than {per_image} people ({_some(summary.stuck)}): "
+            f"those named have or refine them already; name somebody else too: mlf assign {root} --annotators {more} "
             f"--per-image {per_image}"
         )
     idle = [name for name in people if not summary.loads.get(name)]
