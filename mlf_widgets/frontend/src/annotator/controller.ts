@@ -11,7 +11,6 @@ import { wanted } from "./navigation.ts";
 import {
   type AnnotatorState,
   currentEntry,
-  type Dialog,
   type Happening,
   INITIAL_STATE,
   numbersOnPage,
@@ -60,11 +59,6 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
     this.noteVisible();
     this.dispatch({ type: "toggled_all" });
     this.fetch();
-  }
-
-  open(dialog: Dialog | null): void {
-    if (dialog?.kind === "search") this.searchIndex();
-    this.dispatch({ type: "dialog", dialog });
   }
 
   // --- deciding ---

@@ -1,15 +1,15 @@
 /** What the view draws, each part as a signal of its own, so that a change redraws no more than it must. */
 
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals";
-import { keyboardLayout } from "../shared/keys.ts";
 import type { Proposal, Task, Vote } from "../shared/messages.ts";
 import type { DecodedSprite } from "../shared/pictures.ts";
-import { type MarkedRegions, Stage } from "../shared/views/image_stage.tsx";
-import { PaintWatch } from "../shared/views/painting.ts";
+import type { MarkedRegions } from "../shared/views/image_stage.tsx";
 import { type StripLayout, stripLayout, stripSize } from "../shared/views/strip_layout.ts";
-import { Visibility } from "../shared/views/visibility.ts";
+import type { Visibility } from "../shared/views/visibility.ts";
+import { WalkingScreen } from "../shared/views/walking_screen.ts";
+import type { WalkDialog } from "../shared/walking_controller.ts";
 import type { Controller } from "./controller.ts";
-import { currentEntry, type Dialog, type ImageEntry, pageCount, pageSize } from "./state.ts";
+import { pageCount, pageSize } from "./state.ts";
 
 const USUAL_EXAMPLES = 10;
 /** These three as the style sheet has them. */
@@ -33,21 +33,16 @@ export interface Slot {
   drawn_sprite: DecodedSprite | null;
 }
 
-export class Screen {
-  readonly stage = new Stage();
-  readonly entry: ReadonlySignal<ImageEntry | undefined>;
+export class Screen extends WalkingScreen<Controller> {
   readonly task: ReadonlySignal<Task | undefined>;
   readonly votes: ReadonlySignal<Record<string, Vote>>;
-  readonly position: ReadonlySignal<number>;
-  readonly dialog: ReadonlySignal<Dialog | null>;
+  readonly dialog: ReadonlySignal<WalkDialog | null>;
   readonly page: ReadonlySignal<number>;
   readonly n_cards: ReadonlySignal<number>;
   readonly first_number: ReadonlySignal<number>;
   readonly n_pages: ReadonlySignal<number>;
   readonly shows_all: ReadonlySignal<boolean>;
-  readonly image_failure: ReadonlySignal<string | undefined>;
   readonly shows_definitions = signal(false);
-  readonly key_layout: Signal<ReadonlyMap<string, string> | null> = signal(null);
   /** How the examples lie in a card; measured from the first card. */
   readonly layout: Signal<StripLayout> = signal(stripLayout(400, 44, USUAL_EXAMPLES));
   /** Lines of a class's definition below its examples: as many as there is room for, or as were asked for. */
@@ -56,26 +51,17 @@ export class Screen {
   last_class: number | null = null;
   /** Classes added in this sitting, the last one first. */
   added_lately: readonly number[] = [];
-  readonly pendingComment: { current: (() => void) | null } = { current: null };
-  readonly visibility: Visibility;
 
   private readonly slots: Slot[] = [];
-  private readonly watch: PaintWatch;
-  private readonly paintKey: ReadonlySignal<string>;
-  private readonly stops: (() => void)[] = [];
+  private readonly paint_key: ReadonlySignal<string>;
   private room = { width: 400, height: 44 };
   private n_examples = 0;
-  private full_wanted: number | null = null;
 
-  constructor(
-    readonly controller: Controller,
-    readonly root: HTMLElement,
-  ) {
+  constructor(controller: Controller, root: HTMLElement) {
+    super(controller, root);
     const { state, pictures_version } = controller;
-    this.entry = computed(() => currentEntry(state.value));
     this.task = computed(() => this.entry.value?.task);
     this.votes = computed(() => this.entry.value?.state.votes ?? {});
-    this.position = computed(() => state.value.position);
     this.dialog = computed(() => state.value.dialog);
     this.page = computed(() => state.value.page);
     this.n_pages = computed(() => pageCount(state.value));
@@ -85,35 +71,15 @@ export class Screen {
       const n_proposals = this.task.value?.proposals.length ?? 0;
       return Math.max(0, Math.min(pageSize(state.value), n_proposals - this.first_number.value));
     });
-    this.image_failure = computed(() => {
-      pictures_version.value;
-      return controller.pictures?.failure("image", state.value.position);
-    });
-    this.paintKey = computed(() => {
+    this.paint_key = computed(() => {
       const { position } = state.value;
       return `${position}|${this.task.value?.image_id ?? ""}|${this.first_number.value}|${this.n_cards.value}`;
     });
-    this.watch = new PaintWatch(
-      root,
-      () => this.wish(),
-      () => controller.noteVisible(),
-    );
-    this.visibility = new Visibility(() => {
-      controller.noteVisible();
-      this.revision.value++;
-      this.checkPainted();
-    });
-    controller.visibleClasses = () => this.visibleClasses();
-    controller.beforeLeaving = () => this.pendingComment.current?.();
-    this.stage.onWantsMore = () => void this.wantFullResolution();
     this.stops.push(
       effect(() => {
         pictures_version.value;
         this.noteExamples();
-        this.watch.check(this.paintKey.value);
-      }),
-      effect(() => {
-        root.dataset.saved = state.value.save.state;
+        this.watch.check(this.paint_key.value);
       }),
       effect(() => {
         this.shows_all.value;
@@ -122,18 +88,10 @@ export class Screen {
       }),
       effect(() => this.fitThumbnails()),
     );
-    void keyboardLayout().then((layout) => {
-      this.key_layout.value = layout;
-    });
   }
 
   /** Grows when other cards than before can be seen. */
   readonly revision = signal(0);
-
-  /** Whether what was last asked for is on the screen, as far as it has arrived. */
-  get isPainted(): boolean {
-    return this.watch.painted_key === this.paintKey.peek();
-  }
 
   slot(at: number): Slot {
     let slot = this.slots[at];
@@ -142,10 +100,6 @@ export class Screen {
       this.slots[at] = slot;
     }
     return slot;
-  }
-
-  checkPainted(): void {
-    this.watch.check(this.paintKey.peek());
   }
 
   /** A card has this size; its words and padding go off, as the style sheet has them. */
@@ -157,7 +111,7 @@ export class Screen {
     this.layOut();
   }
 
-  marks(): MarkedRegions[] {
+  override marks(): MarkedRegions[] {
     const names = this.controller.classes.value?.names;
     return Object.entries(this.entry.value?.state.regions ?? {}).map(([key, regions]) => ({
       name: names?.[Number(key)] ?? key,
@@ -193,39 +147,6 @@ export class Screen {
     else void this.controller.markRegion(class_index);
   }
 
-  /** A decision is on its way, or a comment is being written. */
-  get has_unsaved(): boolean {
-    return this.controller.has_unsaved || this.pendingComment.current !== null;
-  }
-
-  async wantFullResolution(): Promise<void> {
-    const position = this.controller.state.peek().position;
-    const image = this.controller.pictures?.image(position);
-    if (image === undefined || this.full_wanted === position || this.stage.hasFullResolution.peek()) return;
-    if (image.bitmap.width >= image.width_px) return;
-    this.full_wanted = position;
-    try {
-      this.stage.showFull(position, await this.controller.fullResolution(position));
-    } catch (error) {
-      this.controller.say(`No full resolution: ${error instanceof Error ? error.message : String(error)}`);
-    } finally {
-      this.full_wanted = null;
-    }
-  }
-
-  async showActualSize(): Promise<void> {
-    const { position } = this.controller.state.peek();
-    await this.wantFullResolution();
-    if (this.controller.state.peek().position === position) this.stage.actualSize();
-  }
-
-  close(): void {
-    for (const stop of this.stops) stop();
-    this.watch.close();
-    this.visibility.close();
-    this.stage.close();
-  }
-
   private makeSlot(at: number): Slot {
     const { controller } = this;
     const number = computed(() => this.first_number.value + at);
@@ -251,23 +172,24 @@ export class Screen {
     };
   }
 
-  private wish() {
-    const task = this.task.peek();
-    if (task === undefined) return null;
-    const position = this.controller.state.peek().position;
-    const isImageDrawn = () =>
-      !task.has_image || this.image_failure.peek() !== undefined || this.stage.drawn_key === position;
-    return {
-      image_id: task.image_id,
-      isDrawn: () => isImageDrawn() && this.shownSlots().every((slot) => isSlotDrawn(slot, this.visibility)),
-    };
+  protected override paintKey(): string {
+    return this.paint_key.peek();
+  }
+
+  protected override areLabelsDrawn(): boolean {
+    return this.shownSlots().every((slot) => isSlotDrawn(slot, this.visibility));
+  }
+
+  protected override sightChanged(): void {
+    this.revision.value++;
+    super.sightChanged();
   }
 
   private shownSlots(): Slot[] {
     return this.slots.slice(0, this.n_cards.peek());
   }
 
-  private visibleClasses(): number[] {
+  protected override visibleClasses(): number[] {
     if (!this.isPainted) return [];
     const added = Object.keys(this.votes.peek()).map(Number);
     const proposed = new Set(this.task.peek()?.proposals.map(({ class_index }) => class_index));

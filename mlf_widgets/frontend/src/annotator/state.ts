@@ -1,36 +1,16 @@
 /** What the annotation widget knows beside the work itself, and how it changes. */
 
-import type { TaskFilter } from "../shared/messages.ts";
-import {
-  type ImageEntry,
-  INITIAL_WORK,
-  reduceWork,
-  type WorkHappening,
-  type WorkState,
-} from "../shared/work.ts";
+import type { WalkHappening, WalkState } from "../shared/walking_controller.ts";
+import { type ImageEntry, INITIAL_WORK, reduceWork } from "../shared/work.ts";
 
 export { type ImageEntry, refreshable } from "../shared/work.ts";
 
-export type Dialog =
-  | { kind: "help" }
-  | { kind: "guidelines" }
-  | { kind: "search" }
-  | { kind: "compare"; class_index: number; number: number };
-
-export interface AnnotatorState extends WorkState {
+export interface AnnotatorState extends WalkState {
   page: number;
   shows_all: boolean;
-  filter: TaskFilter;
-  dialog: Dialog | null;
 }
 
-export type Happening =
-  | WorkHappening
-  | { type: "went_to"; position: number }
-  | { type: "turned_to_page"; page: number }
-  | { type: "toggled_all" }
-  | { type: "filter_chosen"; filter: TaskFilter }
-  | { type: "dialog"; dialog: Dialog | null };
+export type Happening = WalkHappening | { type: "turned_to_page"; page: number } | { type: "toggled_all" };
 
 export const INITIAL_STATE: AnnotatorState = {
   ...INITIAL_WORK,

@@ -234,8 +234,8 @@ function Picture({ screen }: Part) {
   const { controller, stage } = screen;
   const position = screen.position.value;
   const task = screen.task.value;
-  const failure = screen.image_failure.value;
   controller.pictures_version.value;
+  const failure = screen.imageFailure();
   const image = task?.has_image ? controller.pictures?.image(position) : undefined;
   const regions = useComputed(() => screen.entry.value?.state.regions).value;
   // In the task that changes the words, so that no frame shows one image beside another's labels.

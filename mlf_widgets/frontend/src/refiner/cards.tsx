@@ -90,7 +90,7 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
         onPick={(picked) => controller.open({ kind: "compare", class_index, number: picked })}
         onDrawn={(drawn) => {
           card.sprite = drawn;
-          screen.rendered();
+          screen.checkPainted();
         }}
       />
     </li>

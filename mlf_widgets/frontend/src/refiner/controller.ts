@@ -5,12 +5,11 @@ import { isDecided } from "../shared/fold.ts";
 import type { SessionInfo, Vote } from "../shared/messages.ts";
 import type { Channel } from "../shared/protocol.ts";
 import { positionsAhead, type Wanted } from "../shared/walking.ts";
-import { WalkingController } from "../shared/walking_controller.ts";
+import { type WalkDialog, WalkingController } from "../shared/walking_controller.ts";
 import { agreedClasses, majority, openQuestions, questions, type Row } from "./labels.ts";
 import {
   allRows,
   currentEntry,
-  type Dialog,
   type Happening,
   INITIAL_STATE,
   isCurrentRevealed,
@@ -60,10 +59,9 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     this.want();
   }
 
-  open(dialog: Dialog | null): void {
-    if (dialog?.kind === "search") this.searchIndex();
+  override open(dialog: WalkDialog | null): void {
     if (dialog?.kind === "compare") this.wantAlso([dialog.class_index]);
-    this.dispatch({ type: "dialog", dialog });
+    super.open(dialog);
   }
 
   /** Show what the annotators said, as soon as the project allows it. */

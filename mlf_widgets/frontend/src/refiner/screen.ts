@@ -1,15 +1,12 @@
 /** What of the refiner is on the screen: the image, the labels' cards and their examples, and what has been seen. */
 
-import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { keyboardLayout } from "../shared/keys.ts";
+import { computed, effect, type ReadonlySignal } from "@preact/signals";
 import type { DecodedSprite } from "../shared/pictures.ts";
-import { type MarkedRegions, Stage } from "../shared/views/image_stage.tsx";
-import { PaintWatch } from "../shared/views/painting.ts";
-import { Visibility } from "../shared/views/visibility.ts";
-import type { ImageEntry } from "../shared/work.ts";
+import type { MarkedRegions } from "../shared/views/image_stage.tsx";
+import { WalkingScreen } from "../shared/views/walking_screen.ts";
 import type { RefinerController } from "./controller.ts";
 import { questions, type Row } from "./labels.ts";
-import { currentEntry, isCurrentRevealed, shownRows } from "./state.ts";
+import { isCurrentRevealed, shownRows } from "./state.ts";
 
 /** One card on the screen: which image it belongs to, and the examples drawn on it. */
 export class Card {
@@ -22,54 +19,25 @@ export class Card {
   ) {}
 }
 
-export class RefinerScreen {
-  readonly stage = new Stage();
-  readonly entry: ReadonlySignal<ImageEntry | undefined>;
+export class RefinerScreen extends WalkingScreen<RefinerController> {
   readonly rows: ReadonlySignal<Row[]>;
   readonly is_revealed: ReadonlySignal<boolean>;
-  readonly key_layout: Signal<ReadonlyMap<string, string> | null> = signal(null);
-  readonly pendingComment: { current: (() => void) | null } = { current: null };
 
   private readonly cards = new Map<number, Card>();
-  private readonly watch: PaintWatch;
-  private readonly visibility: Visibility;
-  private readonly stops: (() => void)[] = [];
-  private full_wanted: number | null = null;
 
-  constructor(
-    readonly controller: RefinerController,
-    readonly root: HTMLElement,
-  ) {
+  constructor(controller: RefinerController, root: HTMLElement) {
+    super(controller, root);
     const { state } = controller;
-    this.entry = computed(() => currentEntry(state.value));
     this.rows = computed(() => shownRows(state.value));
     this.is_revealed = computed(() => isCurrentRevealed(state.value));
-    this.watch = new PaintWatch(
-      root,
-      () => this.wish(),
-      () => controller.noteVisible(),
-    );
-    this.visibility = new Visibility(() => {
-      controller.noteVisible();
-      this.rendered();
-    });
-    controller.visibleClasses = () => this.visibleQuestions();
-    controller.beforeLeaving = () => this.pendingComment.current?.();
     controller.reveal = (class_index) => {
       this.cards.get(class_index)?.element?.scrollIntoView?.({ block: "nearest" });
     };
-    this.stage.onWantsMore = () => void this.wantFullResolution();
     this.stops.push(
-      effect(() => {
-        root.dataset.saved = state.value.save.state;
-      }),
       effect(() => {
         root.dataset.revealed = String(this.is_revealed.value);
       }),
     );
-    void keyboardLayout().then((layout) => {
-      this.key_layout.value = layout;
-    });
   }
 
   /** A card has come; returns what to call when it goes. */
@@ -84,13 +52,8 @@ export class RefinerScreen {
     };
   }
 
-  /** The page has been written anew. */
-  rendered(): void {
-    this.watch.check(this.paintKey());
-  }
-
   /** Where annotators marked the label that one is at; all marks where nobody marked that one. */
-  marks(): MarkedRegions[] {
+  override marks(): MarkedRegions[] {
     const entry = this.entry.value;
     const evidence = this.is_revealed.value ? entry?.task.evidence : null;
     if (!evidence) return [];
@@ -107,49 +70,16 @@ export class RefinerScreen {
     return here.length > 0 ? here : all;
   }
 
-  /** A decision is on its way, or a comment is being written. */
-  get has_unsaved(): boolean {
-    return this.controller.has_unsaved || this.pendingComment.current !== null;
-  }
-
-  async wantFullResolution(): Promise<void> {
-    const { position } = this.controller.state.peek();
-    const image = this.controller.pictures?.image(position);
-    if (image === undefined || this.full_wanted === position || this.stage.hasFullResolution.peek()) return;
-    if (image.bitmap.width >= image.width_px) return;
-    this.full_wanted = position;
-    try {
-      this.stage.showFull(position, await this.controller.fullResolution(position));
-    } catch (error) {
-      this.controller.say(`No full resolution: ${error instanceof Error ? error.message : String(error)}`);
-    } finally {
-      this.full_wanted = null;
-    }
-  }
-
-  async showActualSize(): Promise<void> {
-    const { position } = this.controller.state.peek();
-    await this.wantFullResolution();
-    if (this.controller.state.peek().position === position) this.stage.actualSize();
-  }
-
-  close(): void {
-    for (const stop of this.stops) stop();
-    this.watch.close();
-    this.visibility.close();
-    this.stage.close();
-  }
-
-  private paintKey(): string {
+  protected override paintKey(): string {
     const { position } = this.controller.state.peek();
     const shown = this.rows.peek().map(({ class_index }) => class_index);
     return `${position}|${this.entry.peek()?.task.image_id ?? ""}|${shown.join()}`;
   }
 
   /** Questions whose card is on the screen; seeing what nobody disputes is no question asked. */
-  private visibleQuestions(): number[] {
+  protected override visibleClasses(): number[] {
     const entry = this.entry.peek();
-    if (entry === undefined || this.watch.painted_key !== this.paintKey()) return [];
+    if (entry === undefined || !this.isPainted) return [];
     const { position } = this.controller.state.peek();
     return questions(entry, this.is_revealed.peek()).filter((class_index) => {
       const card = this.cards.get(class_index);
@@ -157,26 +87,17 @@ export class RefinerScreen {
     });
   }
 
-  private wish() {
-    const task = this.entry.peek()?.task;
-    if (task === undefined) return null;
-    const { position } = this.controller.state.peek();
+  protected override areLabelsDrawn(): boolean {
+    return this.rows.peek().every(({ class_index }) => this.isCardDrawn(class_index));
+  }
+
+  private isCardDrawn(class_index: number): boolean {
     const { pictures } = this.controller;
-    const isImageDrawn = () =>
-      !task.has_image ||
-      pictures?.failure("image", position) !== undefined ||
-      this.stage.drawn_key === position;
-    const isCardDrawn = (class_index: number) => {
-      const card = this.cards.get(class_index);
-      if (card?.element == null || card.position !== position) return false;
-      if (pictures?.failure("sprite", class_index) !== undefined) return true;
-      if (!this.visibility.mayBeSeen(card.element)) return true;
-      const sprite = pictures?.sprite(class_index);
-      return sprite !== undefined && card.sprite === sprite;
-    };
-    return {
-      image_id: task.image_id,
-      isDrawn: () => isImageDrawn() && this.rows.peek().every(({ class_index }) => isCardDrawn(class_index)),
-    };
+    const card = this.cards.get(class_index);
+    if (card?.element == null || card.position !== this.position.peek()) return false;
+    if (pictures?.failure("sprite", class_index) !== undefined) return true;
+    if (!this.visibility.mayBeSeen(card.element)) return true;
+    const sprite = pictures?.sprite(class_index);
+    return sprite !== undefined && card.sprite === sprite;
   }
 }

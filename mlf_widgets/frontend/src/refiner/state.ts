@@ -4,14 +4,7 @@ import type { WalkHappening, WalkState } from "../shared/walking_controller.ts";
 import { type ImageEntry, INITIAL_WORK, reduceWork } from "../shared/work.ts";
 import { isRevealed, type Row, rowsOf } from "./labels.ts";
 
-export type Dialog =
-  | { kind: "help" }
-  | { kind: "guidelines" }
-  | { kind: "search" }
-  | { kind: "compare"; class_index: number; number: number };
-
 export interface RefinerState extends WalkState {
-  dialog: Dialog | null;
   /** The row that arrows and space go by. */
   cursor: number;
   /** Labels that nobody disputes are shown too. */
@@ -22,7 +15,6 @@ export interface RefinerState extends WalkState {
 
 export type Happening =
   | WalkHappening
-  | { type: "dialog"; dialog: Dialog | null }
   | { type: "cursor_moved"; cursor: number }
   | { type: "folded" }
   | { type: "evidence_opened" };

@@ -27,7 +27,7 @@ export function RefinerView({ screen }: Part) {
   const state = controller.state.value;
   const version = controller.pictures_version.value;
   const classes = controller.classes.value;
-  useLayoutEffect(() => screen.rendered(), [state, version, classes]);
+  useLayoutEffect(() => screen.checkPainted(), [state, version, classes]);
   if (state.info === null) {
     return (
       <>
@@ -194,13 +194,13 @@ function Picture({ screen }: Part) {
   const { position, cursor } = controller.state.value;
   const task = screen.entry.value?.task;
   controller.pictures_version.value;
-  const failure = controller.pictures?.failure("image", position);
+  const failure = screen.imageFailure();
   const image = task?.has_image ? controller.pictures?.image(position) : undefined;
   const revealed = screen.is_revealed.value;
   // In the task that changes the words, so that no frame shows one image beside another's labels.
   useLayoutEffect(() => {
     stage.show(position, image, screen.marks());
-    screen.rendered();
+    screen.checkPainted();
   }, [position, image, revealed, cursor, task?.evidence]);
   return (
     <section class="mlf-picture" aria-label="Image">

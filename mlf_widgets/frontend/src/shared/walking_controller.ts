@@ -11,14 +11,22 @@ const THUMBNAIL_PX = 128;
 /** Less time than this on an image that is decided already is passing by, not looking again. */
 const LOOKED_AGAIN_MS = 1_000;
 
+export type WalkDialog =
+  | { kind: "help" }
+  | { kind: "guidelines" }
+  | { kind: "search" }
+  | { kind: "compare"; class_index: number; number: number };
+
 export interface WalkState extends WorkState {
   filter: TaskFilter;
+  dialog: WalkDialog | null;
 }
 
 export type WalkHappening =
   | WorkHappening
   | { type: "went_to"; position: number }
-  | { type: "filter_chosen"; filter: TaskFilter };
+  | { type: "filter_chosen"; filter: TaskFilter }
+  | { type: "dialog"; dialog: WalkDialog | null };
 
 export abstract class WalkingController<S extends WalkState, H> extends SessionController<
   S,
@@ -41,7 +49,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   protected abstract wanted(direction: 1 | -1, also: readonly number[]): Wanted;
 
   /** The image now shown; undefined until its task has arrived. */
-  protected get entry(): ImageEntry | undefined {
+  get entry(): ImageEntry | undefined {
     return this.state.value.entries.get(this.state.value.position);
   }
 
@@ -94,6 +102,11 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     const target = (await this.find(filter, position, 1)) ?? (await this.find(filter, position, -1));
     if (target === null) this.say("No image passes this filter");
     else this.goTo(target);
+  }
+
+  open(dialog: WalkDialog | null): void {
+    if (dialog?.kind === "search") this.searchIndex();
+    this.dispatch({ type: "dialog", dialog });
   }
 
   // --- deciding ---

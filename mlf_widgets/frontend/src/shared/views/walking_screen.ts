@@ -1,0 +1,124 @@
+/** What of a widget that walks from image to image is on the screen: its picture, what is painted and what is seen. */
+
+import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { keyboardLayout } from "../keys.ts";
+import type { WalkingController, WalkState } from "../walking_controller.ts";
+import type { ImageEntry } from "../work.ts";
+import { type MarkedRegions, Stage } from "./image_stage.tsx";
+import { PaintWatch } from "./painting.ts";
+import { Visibility } from "./visibility.ts";
+
+type AnyWalk = WalkingController<WalkState, never>;
+/** What a view may ask of whichever widget it walks for. */
+export type Walker = Pick<AnyWalk, keyof AnyWalk>;
+
+export abstract class WalkingScreen<C extends Walker = Walker> {
+  readonly stage = new Stage();
+  /** The image now shown; undefined until its task has arrived. */
+  readonly entry: ReadonlySignal<ImageEntry | undefined>;
+  readonly position: ReadonlySignal<number>;
+  readonly key_layout: Signal<ReadonlyMap<string, string> | null> = signal(null);
+  readonly pendingComment: { current: (() => void) | null } = { current: null };
+  readonly visibility: Visibility;
+
+  protected readonly watch: PaintWatch;
+  protected readonly stops: (() => void)[] = [];
+  private full_wanted: number | null = null;
+
+  constructor(
+    readonly controller: C,
+    readonly root: HTMLElement,
+  ) {
+    const { state } = controller;
+    this.entry = computed(() => controller.entry);
+    this.position = computed(() => state.value.position);
+    this.watch = new PaintWatch(
+      root,
+      () => this.wish(),
+      () => controller.noteVisible(),
+    );
+    this.visibility = new Visibility(() => this.sightChanged());
+    controller.visibleClasses = () => this.visibleClasses();
+    controller.beforeLeaving = () => this.pendingComment.current?.();
+    this.stage.onWantsMore = () => void this.wantFullResolution();
+    this.stops.push(
+      effect(() => {
+        root.dataset.saved = state.value.save.state;
+      }),
+    );
+    void keyboardLayout().then((layout) => {
+      this.key_layout.value = layout;
+    });
+  }
+
+  /** Names what should be on the screen now. */
+  protected abstract paintKey(): string;
+  /** Every label that can be seen shows all it can. */
+  protected abstract areLabelsDrawn(): boolean;
+  /** Class indices whose labels can be seen at this moment. */
+  protected abstract visibleClasses(): number[];
+  /** Regions to draw on the image. */
+  abstract marks(): MarkedRegions[];
+
+  /** Whether what was last asked for is on the screen, as far as it has arrived. */
+  get isPainted(): boolean {
+    return this.watch.painted_key === this.paintKey();
+  }
+
+  /** A decision is on its way, or a comment is being written. */
+  get has_unsaved(): boolean {
+    return this.controller.has_unsaved || this.pendingComment.current !== null;
+  }
+
+  /** Something has been drawn, or should be. */
+  checkPainted(): void {
+    this.watch.check(this.paintKey());
+  }
+
+  /** Why the image cannot be shown; undefined where it can, or may yet come. */
+  imageFailure(): string | undefined {
+    return this.controller.pictures?.failure("image", this.position.peek());
+  }
+
+  async wantFullResolution(): Promise<void> {
+    const position = this.position.peek();
+    const image = this.controller.pictures?.image(position);
+    if (image === undefined || this.full_wanted === position || this.stage.hasFullResolution.peek()) return;
+    if (image.bitmap.width >= image.width_px) return;
+    this.full_wanted = position;
+    try {
+      this.stage.showFull(position, await this.controller.fullResolution(position));
+    } catch (error) {
+      this.controller.say(`No full resolution: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      this.full_wanted = null;
+    }
+  }
+
+  async showActualSize(): Promise<void> {
+    const position = this.position.peek();
+    await this.wantFullResolution();
+    if (this.position.peek() === position) this.stage.actualSize();
+  }
+
+  close(): void {
+    for (const stop of this.stops) stop();
+    this.watch.close();
+    this.visibility.close();
+    this.stage.close();
+  }
+
+  /** Other labels than before can be seen. */
+  protected sightChanged(): void {
+    this.controller.noteVisible();
+    this.checkPainted();
+  }
+
+  private wish() {
+    const task = this.entry.peek()?.task;
+    if (task === undefined) return null;
+    const isImageDrawn = () =>
+      !task.has_image || this.imageFailure() !== undefined || this.stage.drawn_key === this.position.peek();
+    return { image_id: task.image_id, isDrawn: () => isImageDrawn() && this.areLabelsDrawn() };
+  }
+}
