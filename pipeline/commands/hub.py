@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.hub.launch import PreparedHub
 
 
 def hub(
@@ -17,7 +22,12 @@ def hub(
     reviewers: Annotated[str, typer.Option(help="Names, separated by commas: they read the reports.")] = "reviewer",
     refiners: Annotated[str, typer.Option(help="Names beside those who have refinement tasks already.")] = "",
     annotators: Annotated[str, typer.Option(help="Names beside those who have annotation tasks already.")] = "",
-    new_password: Annotated[str, typer.Option(help="Names that are to get a new password.")] = "",
+    new_password: Annotated[
+        str, typer.Option(help="Names that get a new password; their log-ins, tokens and sessions end.")
+    ] = "",
+    remove: Annotated[
+        str, typer.Option(help="Names whose account goes, with its log-ins, tokens and session; votes and home stay.")
+    ] = "",
     state: Annotated[Path | None, typer.Option(help="Folder for the hub's own files, outside the project.")] = None,
     session_python: Annotated[
         str | None, typer.Option(help="Python of the sessions, where the Hub's own is closed to other accounts.")
@@ -32,42 +42,46 @@ def hub(
     --new-password NAME. Annotators land on their own work, refiners on theirs, researchers in JupyterLab, reviewers on
     the reports. Votes go through a service that alone opens the store. Ctrl-C stops everything; nothing is lost by it.
 
+    An account that nobody names any more stays, and is told of at the start, until --remove NAME takes it away.
+    Undecided images of somebody who leaves go to others before: mlf assign birds --from ben --to ada,cleo
+
     Example: sudo mlf hub birds --researchers maria --reviewers tom
     """
     from pipeline.assignment.apply import open_project_store
     from pipeline.events import Round
-    from pipeline.hub.accounts import Role
+    from pipeline.hub.accounts import Role, read_removed
     from pipeline.hub.launch import default_state_dir, hub_log, prepare_hub, run_hub
+    from pipeline.hub.people import check_removal, gather_people, n_undecided
     from pipeline.project import open_project
 
     opened = open_project(project)
+    state = state or default_state_dir(opened)
     store = open_project_store(opened)
-    given = {
-        Role.ANNOTATORS: [*store.annotators_of(Round.ANNOTATION), *_names(annotators)],
-        Role.REFINERS: [*store.annotators_of(Round.REFINEMENT), *_names(refiners)],
+    tasks = {
+        Role.ANNOTATORS: store.annotators_of(Round.ANNOTATION),
+        Role.REFINERS: store.annotators_of(Round.REFINEMENT),
+    }
+    store.close()
+    named = {
+        Role.ANNOTATORS: _names(annotators),
+        Role.REFINERS: _names(refiners),
         Role.RESEARCHERS: _names(researchers),
         Role.REVIEWERS: _names(reviewers),
     }
-    store.close()
-    people: dict[str, list[Role]] = {}
-    for role, names in given.items():
-        for name in names:
-            people.setdefault(name, []).append(role)
+    leaving = _names(remove)
+    check_removal(leaving, named, tasks, project)
     prepared = prepare_hub(
         opened,
-        people,
-        state=state or default_state_dir(opened),
+        gather_people(named, tasks, [*read_removed(state / "private" / "accounts.json"), *leaving]),
+        state=state,
         port=port,
         session_python=session_python or "",
         share_account=share_account,
         renew=_names(new_password),
+        remove=leaving,
     )
-    if prepared.passwords:
-        typer.echo("New accounts; the passwords are shown this once:")
-        width = max(map(len, prepared.passwords))
-        for name, password in prepared.passwords.items():
-            roles = ", ".join(prepared.accounts[name].roles)
-            typer.echo(f"  {name:<{width}}  {password}  ({roles})")
+    undecided = {name: n_undecided(tasks[Role.REFINERS][name]) for name in leaving if name in tasks[Role.REFINERS]}
+    _tell_of_accounts(prepared, leaving, undecided)
     for name in prepared.missing_notebooks:
         typer.echo(f"Warning: no {name}; copy it from the source code's notebooks/ to {prepared.state / 'notebooks'}")
     if not prepared.use_own_uids:
@@ -80,6 +94,28 @@ def hub(
     if code:
         typer.echo(f"The hub does not start (code {code}); its log is {hub_log(prepared.state)}", err=True)
         raise typer.Exit(1)
+
+
+def _tell_of_accounts(prepared: PreparedHub, removed: Sequence[str], n_unrefined: Mapping[str, int]) -> None:
+    if prepared.passwords:
+        typer.echo("New passwords; they are shown this once:")
+        width = max(map(len, prepared.passwords))
+        for name, password in prepared.passwords.items():
+            roles = ", ".join(prepared.accounts[name].roles)
+            typer.echo(f"  {name:<{width}}  {password}  ({roles})")
+    for name in removed:
+        home, n = prepared.kept_homes.get(name), n_unrefined.get(name)
+        typer.echo(
+            f"Removed: {name}. Votes stay in the store"
+            + (f", the home folder at {home}; delete it before somebody else gets this name" if home else "")
+            + (f". Disputed images that they leave undecided: {n:,}; the votes settle these" if n else "")
+        )
+    if prepared.unnamed:
+        names = ", ".join(f"{name} ({', '.join(prepared.accounts[name].roles)})" for name in prepared.unnamed)
+        option = shlex.quote(",".join(prepared.unnamed))
+        typer.echo(
+            f"Nobody named these this time, and they can still log in: {names}; to end that, add --remove {option}"
+        )
 
 
 def _names(text: str) -> list[str]:

@@ -16,12 +16,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from pipeline.errors import ProjectError
 
 #: The first numeric account of a session; systemd takes the same range for its dynamic users.
 FIRST_UID = 61_184
-_LAST_UID = 65_519
+LAST_UID = 65_519
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 2**20}
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters that look like others
 _MAX_NAME = 100
@@ -74,23 +76,25 @@ def read_accounts(path: Path) -> dict[str, Account]:
     ProjectError
         If the file is damaged, or somebody else on the machine could read it.
     """
-    try:
-        mode = path.stat().st_mode & 0o077
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ProjectError(f"{path}: cannot be read as accounts: {error}") from error
-    if mode:
-        raise ProjectError(f"{path} can be read by others on this machine; run `chmod 600 {path}`")
     return {
         row["name"]: Account(row["name"], tuple(Role(r) for r in row["roles"]), row["uid"], row["salt"], row["hash"])
-        for row in content["accounts"]
+        for row in _read(path)["accounts"]
     }
 
 
-def write_accounts(accounts: Mapping[str, Account], path: Path) -> None:
-    """Write the accounts in one step, readable by their owner alone."""
+def read_removed(path: Path) -> tuple[str, ...]:
+    """Read the names whose accounts were removed: tasks that they had then are no reason to make new ones.
+
+    Raises
+    ------
+    ProjectError
+        As from :func:`read_accounts`.
+    """
+    return tuple(_read(path).get("removed", ()))
+
+
+def write_accounts(accounts: Mapping[str, Account], path: Path, removed: Iterable[str] = ()) -> None:
+    """Write the accounts, and the names of those that were removed, in one step, readable by their owner alone."""
     rows = []
     for account in accounts.values():
         row = asdict(account)
@@ -100,10 +104,15 @@ def write_accounts(accounts: Mapping[str, Account], path: Path) -> None:
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"accounts": rows}, file, indent=1)
+        json.dump({"accounts": rows, "removed": sorted(set(removed) - set(accounts))}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def home_folder(homes: Path, name: str) -> Path:
+    """Return where somebody's home folder lies, below the folder of all homes."""
+    return homes / quote(name, safe="")
 
 
 def check_name(name: str) -> None:
@@ -120,6 +129,20 @@ def check_name(name: str) -> None:
         )
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        mode = path.stat().st_mode & 0o077
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"accounts": []}
+    except (OSError, ValueError) as error:
+        raise ProjectError(f"{path}: cannot be read as accounts: {error}") from error
+    if mode:
+        raise ProjectError(f"{path} can be read by others on this machine; run `chmod 600 {path}`")
+    found: dict[str, Any] = content
+    return found
+
+
 def _hash(password: str, salt: str) -> str:
     return hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), **_SCRYPT).hex()
 
@@ -128,7 +151,7 @@ def _free_uid(taken: set[int]) -> int:
     import pwd
 
     known = taken | {entry.pw_uid for entry in pwd.getpwall()}
-    for uid in range(FIRST_UID, _LAST_UID + 1):
+    for uid in range(FIRST_UID, LAST_UID + 1):
         if uid not in known:
             return uid
-    raise ProjectError(f"all uids from {FIRST_UID} to {_LAST_UID} are taken; remove accounts that nobody uses")
+    raise ProjectError(f"all uids from {FIRST_UID} to {LAST_UID} are taken; remove accounts that nobody uses")

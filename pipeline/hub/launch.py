@@ -10,22 +10,23 @@ import os
 import secrets
 import shutil
 import socket
-import sqlite3
 import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ProjectError
-from pipeline.hub.accounts import Account, Role, make_account, read_accounts, write_accounts
+from pipeline.hub.accounts import Account, Role, home_folder, read_accounts, read_removed, write_accounts
 from pipeline.hub.appearance import write_appearance
 from pipeline.hub.interpreter import closed_folder, session_interpreter
 from pipeline.hub.keeper import Keeper
-from pipeline.hub.leftovers import end_left_over
+from pipeline.hub.leftovers import end_left_over, end_session
 from pipeline.hub.notebooks import place_notebooks
+from pipeline.hub.people import AccountChanges, change_accounts
+from pipeline.hub.records import forget, session_pids
 from pipeline.project import Project
 
 _CONFIG_NAME = "jupyterhub_config.py"
@@ -47,7 +48,13 @@ class PreparedHub:
     command, environment
         What to run.
     passwords
-        Name to password of the accounts that are new; kept nowhere else.
+        Name to password of the accounts that are new or renewed; kept nowhere else.
+    accounts
+        Everyone who may log in, by name.
+    unnamed
+        Those among them whom nobody named this time.
+    kept_homes
+        Name to home folder of the accounts that were removed, where there is one: what is in it is theirs.
     use_own_uids
         Each session runs under a uid of its own; False means that all share one, and the store is not protected.
     missing_notebooks
@@ -62,6 +69,8 @@ class PreparedHub:
     environment: Mapping[str, str]
     passwords: Mapping[str, str]
     accounts: Mapping[str, Account]
+    unnamed: tuple[str, ...]
+    kept_homes: Mapping[str, Path]
     use_own_uids: bool
     missing_notebooks: tuple[str, ...]
     sockets: Path
@@ -86,8 +95,12 @@ def prepare_hub(
     session_python: str = "",
     share_account: bool = False,
     renew: Iterable[str] = (),
+    remove: Iterable[str] = (),
 ) -> PreparedHub:
     """Write everything that a hub needs; starts nothing.
+
+    Who gets a new password, and who is removed, is logged out everywhere: their tokens are gone, and so is a session of
+    theirs that outlived a killed Hub.
 
     Parameters
     ----------
@@ -109,11 +122,14 @@ def prepare_hub(
         Run all sessions under the Hub's own account although it is root.
     renew
         Names that get a new password.
+    remove
+        Names whose account goes; none of `people`.
 
     Raises
     ------
     ProjectError
-        If the proxy or the configuration is missing, sessions under other accounts could not run, or this hub runs.
+        If the proxy or the configuration is missing, sessions under other accounts could not run, this hub runs, or a
+        name cannot be renewed or removed.
     """
     use_own_uids = os.geteuid() == 0 and not share_account
     proxy = list(proxy_command) or [find_proxy()]
@@ -129,13 +145,14 @@ def prepare_hub(
     if not config.exists():
         shutil.copyfile(_find_deploy_config(), config)
     with alone(state):  # a hub that runs must lose neither its accounts nor its ports
-        accounts, passwords = _update_accounts(private / "accounts.json", people, set(renew))
+        accounts = read_accounts(private / "accounts.json")
+        changes = change_accounts(accounts, people, renew=tuple(renew), remove=tuple(remove), homes=state / "homes")
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
-        _forget(private / "hub.sqlite", passwords)
+        sockets = _sockets_folder(state)
+        _carry_out(changes, state, sockets)
         ports = _free_ports(port, _ports_before(private / "hub.json"))
     port = ports["port"]
-    sockets = _sockets_folder(state)
     hub = {
         **ports,
         "proxy_command": proxy,
@@ -156,8 +173,10 @@ def prepare_hub(
         url=f"http://127.0.0.1:{port}/",
         command=(sys.executable, "-m", "jupyterhub", "-f", str(config)),
         environment=_hub_environment(state),
-        passwords=passwords,
-        accounts=accounts,
+        passwords=changes.passwords,
+        accounts=changes.accounts,
+        unnamed=changes.unnamed,
+        kept_homes={name: home for name in changes.removed if (home := home_folder(state / "homes", name)).exists()},
         use_own_uids=use_own_uids,
         missing_notebooks=missing_notebooks,
         sockets=sockets,
@@ -273,49 +292,20 @@ def _check_reachable(path: Path, what: str, remedy: str) -> None:
         )
 
 
-def _update_accounts(
-    path: Path, people: Mapping[str, Iterable[Role]], renew: set[str]
-) -> tuple[dict[str, Account], dict[str, str]]:
-    accounts, passwords = read_accounts(path), {}
-    unknown = sorted(renew - set(people) - set(accounts))
-    if unknown:
-        raise ProjectError(f"no account {unknown[0]!r} to give a new password; known are {', '.join(accounts)}")
-    for name, roles in people.items():
-        old = accounts.get(name)
-        if old and name not in renew:
-            accounts[name] = Account(name, tuple(sorted(set(roles))), old.uid, old.salt, old.password_hash)
-            continue
-        taken = [account.uid for account in accounts.values()]
-        fresh, passwords[name] = make_account(name, roles, taken)
-        uid = old.uid if old else fresh.uid
-        accounts[name] = Account(name, fresh.roles, uid, fresh.salt, fresh.password_hash)
-    write_accounts(accounts, path)
-    return accounts, passwords
+def _carry_out(changes: AccountChanges, state: Path, sockets: Path) -> None:
+    """Bring sessions, the Hub's records and the accounts file to what is asked.
 
-
-def _forget(database: Path, renewed: Iterable[str]) -> None:
-    """Have the Hub forget what it would hold against the accounts.
-
-    Who is in which group: its configuration fills the groups at the start, and never empties them. And where those are
-    logged in who got a new password, perhaps because somebody else knew the old one; a session that runs keeps its own
-    token, and its work.
+    The accounts are written last: what is cut off before is done by the same command again.
     """
-    if not database.exists():
-        return
-    try:
-        with closing(sqlite3.connect(database, timeout=10)) as hub, hub:
-            if not hub.execute("SELECT 1 FROM sqlite_master WHERE name = 'user_group_map'").fetchone():
-                return
-            hub.execute("DELETE FROM user_group_map")
-            for name in renewed:
-                hub.execute("UPDATE users SET cookie_id = ? WHERE name = ?", (secrets.token_hex(16), name))
-                hub.execute(
-                    "DELETE FROM api_tokens WHERE user_id = (SELECT id FROM users WHERE name = ?) "
-                    "AND coalesce(note, '') NOT LIKE 'Server at %'",
-                    (name,),
-                )
-    except sqlite3.Error as error:
-        raise ProjectError(f"{database}: the Hub's groups and log-ins cannot be set: {error}") from error
+    path, records = state / "private" / "accounts.json", state / "private" / "hub.sqlite"
+    renewed = {name: changes.accounts[name] for name in changes.passwords}
+    for name, account in {**renewed, **changes.removed}.items():
+        home, pids = home_folder(state / "homes", name), session_pids(records, name)
+        if pids or home.exists():
+            end_session(name, home, pids)
+        shutil.rmtree(sockets / str(account.uid), ignore_errors=True)
+    forget(records, log_ins=renewed, people=changes.removed)
+    write_accounts(changes.accounts, path, {*read_removed(path), *changes.removed})
 
 
 def _find_deploy_config() -> Path:

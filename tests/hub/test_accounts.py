@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.assignment.apply import open_project_store
 from pipeline.errors import ProjectError
-from pipeline.hub.accounts import Role, make_account, read_accounts, write_accounts
+from pipeline.events import Round
+from pipeline.hub.accounts import Role, make_account, read_accounts, read_removed, write_accounts
 from pipeline.hub.authenticator import AccountsAuthenticator
 from pipeline.hub.launch import alone, prepare_hub
+from pipeline.hub.people import gather_people
 from pipeline.labelspace import label_space_from_keys
 from pipeline.project import Project, create_project
+from pipeline.session import Progress
 from pipeline.settings import Settings
+from pipeline.store import Assignment
 
 
 @pytest.fixture
@@ -160,8 +168,179 @@ def test_a_new_password_ends_the_old_ones_log_ins(project: Project, tmp_path: Pa
         tokens = {user.name: sorted(token.note for token in user.api_tokens) for user in hub.query(orm.User)}
     assert kept["ada"] != cookies["ada"]
     assert kept["ben"] == cookies["ben"]
-    assert tokens["ada"] == ["Server at /user/ada/"]
+    assert tokens["ada"] == []  # whose note says that it is a session's may be anybody's
     assert len(tokens["ben"]) == 3
+
+
+@pytest.fixture
+def outliving() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Return what starts a process that stands for a session's, with the environment that the Hub gives one."""
+    processes = []
+
+    def start(name: str, home: Path) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"JUPYTERHUB_USER": name, "HOME": str(home)}
+        process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        return process.wait(timeout=10 if process.poll() is None else 0) != 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+@pytest.mark.parametrize("change", ["renew", "remove"])
+def test_a_session_that_outlived_its_hub_ends_and_no_other(
+    project: Project, tmp_path: Path, outliving: Callable[..., subprocess.Popen[bytes]], change: str
+) -> None:
+    from jupyterhub import orm
+
+    state = tmp_path / "state"
+    prepare(project, state, {name: [Role.ANNOTATORS] for name in ("ada", "ben", "cleo")})
+    homes = {name: state / "homes" / name for name in ("ada", "ben", "cleo")}
+    homes["ada"].mkdir()
+    kernel, bens = (outliving(name, homes[name]) for name in ("ada", "ben"))
+    elsewhere = outliving("ada", tmp_path)  # under another spawner: known by its number and name alone
+    of_another_hub = outliving("ada", tmp_path)
+    with orm.new_session_factory(f"sqlite:///{state / 'private' / 'hub.sqlite'}")() as hub:
+        for name, pid in (("ada", elsewhere.pid), ("cleo", bens.pid)):  # Cleo's has ended, and Ben's got its number
+            user = orm.User(name=name)
+            server = orm.Server(ip="127.0.0.1", port=1)
+            hub.add(orm.Spawner(user=user, name="", state={"pid": pid}, server=server))
+        hub.commit()
+    people = {"ben": [Role.ANNOTATORS]}
+    prepare(project, state, people, **{change: ["ada", "cleo"]})
+    assert has_ended(kernel)
+    assert has_ended(elsewhere)
+    assert bens.poll() is None
+    assert of_another_hub.poll() is None
+    with orm.new_session_factory(f"sqlite:///{state / 'private' / 'hub.sqlite'}")() as hub:
+        assert not [spawner for spawner in hub.query(orm.Spawner) if spawner.server or spawner.state]
+        assert not hub.query(orm.Server).all()
+
+
+def test_who_is_removed_is_nobody_to_the_hub(project: Project, tmp_path: Path) -> None:
+    from jupyterhub import orm
+
+    state = tmp_path / "state"
+    first = prepare(project, state, {name: [Role.ANNOTATORS] for name in ("ada", "ben")})
+    assert first.unnamed == ()
+    (state / "homes" / "ada").mkdir()
+    open_hub = orm.new_session_factory(f"sqlite:///{state / 'private' / 'hub.sqlite'}")
+    with open_hub() as hub:
+        for name in ("ada", "ben"):
+            user = orm.User(name=name)
+            hub.add(orm.APIToken(user=user, note="Requested via token page"))
+            client = orm.OAuthClient(identifier=f"jupyterhub-user-{name}")
+            hub.add(orm.Spawner(user=user, name="", oauth_client=client))
+            hub.add(orm.OAuthCode(user=user, client=client, code="code"))
+            hub.add(orm.Group(name=f"friends-of-{name}", users=[user]))
+        hub.commit()
+    second = prepare(project, state, {"ben": [Role.ANNOTATORS]}, remove=["ada"])
+    assert set(second.accounts) == set(read_accounts(state / "private" / "accounts.json")) == {"ben"}
+    assert second.kept_homes == {"ada": state / "homes" / "ada"}
+    assert second.kept_homes["ada"].is_dir()
+    assert read_removed(state / "private" / "accounts.json") == ("ada",)
+    with open_hub() as hub:
+        assert [user.name for user in hub.query(orm.User)] == ["ben"]
+        assert [token.user.name for token in hub.query(orm.APIToken)] == ["ben"]
+        assert [spawner.user.name for spawner in hub.query(orm.Spawner)] == ["ben"]
+        assert [code.user.name for code in hub.query(orm.OAuthCode)] == ["ben"]
+        assert [client.identifier for client in hub.query(orm.OAuthClient)] == ["jupyterhub-user-ben"]
+    third = prepare(project, state, {})
+    assert (set(third.accounts), third.unnamed) == ({"ben"}, ("ben",))
+    assert read_removed(state / "private" / "accounts.json") == ("ada",)
+    prepare(project, state, {"ada": [Role.REVIEWERS]})
+    assert read_removed(state / "private" / "accounts.json") == ()
+
+
+def test_who_is_unnamed_gets_the_new_password_that_was_asked_for(project: Project, tmp_path: Path) -> None:
+    first = prepare(project, tmp_path / "hub", {"tom": [Role.REVIEWERS]})
+    second = prepare(project, tmp_path / "hub", {}, renew=["tom"])
+    assert second.accounts["tom"].accepts(second.passwords["tom"])
+    assert not second.accounts["tom"].accepts(first.passwords["tom"])
+    assert second.accounts["tom"].roles == (Role.REVIEWERS,)
+
+
+@pytest.mark.parametrize(
+    ("people", "options", "message"),
+    [
+        ({}, {"remove": ["dan"]}, r"no account 'dan' to remove; known are ada, ben"),
+        ({}, {"renew": ["dan"]}, r"no account 'dan' to give a new password; known are ada, ben"),
+        ({"ada": [Role.ANNOTATORS]}, {"remove": ["ada"]}, "'ada' is to be removed, and to stay"),
+        ({}, {"remove": ["ada"], "renew": ["ada"]}, "'ada' is to be removed, and to stay"),
+    ],
+)
+def test_names_that_cannot_be_removed_or_renewed_change_nothing(
+    project: Project, tmp_path: Path, people: dict[str, list[Role]], options: dict[str, list[str]], message: str
+) -> None:
+    prepare(project, tmp_path / "hub", {name: [Role.ANNOTATORS] for name in ("ada", "ben")})
+    before = (tmp_path / "hub" / "private" / "accounts.json").read_bytes()
+    with pytest.raises(ProjectError, match=message):
+        prepare(project, tmp_path / "hub", people, **options)
+    assert (tmp_path / "hub" / "private" / "accounts.json").read_bytes() == before
+
+
+def test_a_uid_is_nobody_elses_while_its_home_folder_is_there(
+    needs_root: None, project: Project, tmp_path: Path
+) -> None:
+    state = tmp_path / "hub"
+    uid = prepare(project, state, {"adaéx": [Role.ANNOTATORS]}).accounts["adaéx"].uid
+    home = state / "homes" / "ada%C3%A9x"  # as the spawner makes it
+    home.mkdir()
+    os.chown(home, uid, uid)
+    prepare(project, state, {}, remove=["adaéx"])
+    assert prepare(project, state, {"ben": [Role.ANNOTATORS]}).accounts["ben"].uid != uid
+    assert prepare(project, state, {"adaéx": [Role.ANNOTATORS]}).accounts["adaéx"].uid == uid
+    prepare(project, state, {}, remove=["adaéx"])
+    home.rmdir()
+    assert prepare(project, state, {"cleo": [Role.ANNOTATORS]}).accounts["cleo"].uid == uid
+
+
+def test_tasks_that_the_removed_had_bring_no_account_back_and_new_work_does() -> None:
+    done, begun = Progress(5, 5, 0, 0), Progress(5, 4, 0, 0)
+    named = {Role.RESEARCHERS: ["maria"], Role.REFINERS: ["eve"]}
+    tasks = {Role.ANNOTATORS: {"ada": begun, "ben": done, "eve": done}, Role.REFINERS: {"cleo": begun, "ben": begun}}
+    everyone = {
+        "ada": [Role.ANNOTATORS],
+        "ben": [Role.ANNOTATORS, Role.REFINERS],
+        "eve": [Role.ANNOTATORS, Role.REFINERS],
+        "cleo": [Role.REFINERS],
+        "maria": [Role.RESEARCHERS],
+    }
+    assert gather_people(named, tasks) == everyone
+    left = gather_people(named, tasks, removed=["ada", "ben", "cleo", "eve", "maria"])
+    assert left == {name: everyone[name] for name in ("ada", "eve", "maria")}
+
+
+def test_who_has_work_or_is_named_is_not_removed_and_the_message_says_what_to_do(
+    project: Project, tmp_path: Path
+) -> None:
+    store = open_project_store(project)
+    store.add_annotators(["ben"])
+    store.assign(Round.ANNOTATION, [Assignment("ben", 0)])
+    store.close()
+
+    def refusal(*options: str) -> str:
+        command = ["hub", str(project.root), "--state", str(tmp_path / "hub"), *options]
+        run = subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", *command], capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 2
+        return " ".join(run.stderr.split())
+
+    assert "named by both --remove and --researchers" in refusal("--remove", "researcher")
+    told = refusal("--remove", "ben")
+    assert "Undecided images of theirs: 1" in told
+    assert f"mlf assign {project.root} --from ben --to" in told
+    assert not (tmp_path / "hub").exists()
 
 
 @pytest.fixture

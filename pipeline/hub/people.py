@@ -1,0 +1,165 @@
+"""Who has an account: those who are named and those who have tasks; and who has one no longer."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote
+
+from pipeline.errors import ProjectError
+from pipeline.hub.accounts import FIRST_UID, LAST_UID, Account, Role, make_account
+from pipeline.session import Progress
+
+
+@dataclass(frozen=True)
+class AccountChanges:
+    """The accounts as they are to be.
+
+    Attributes
+    ----------
+    accounts
+        All of them, by name.
+    passwords
+        Name to password of those that are new or renewed; kept nowhere else.
+    removed
+        Accounts that were taken out, as they were.
+    unnamed
+        Accounts that nobody named and that stay.
+    """
+
+    accounts: Mapping[str, Account]
+    passwords: Mapping[str, str]
+    removed: Mapping[str, Account]
+    unnamed: tuple[str, ...]
+
+
+def gather_people(
+    named: Mapping[Role, Collection[str]],
+    tasks: Mapping[Role, Mapping[str, Progress]],
+    removed: Collection[str] = (),
+) -> dict[str, list[Role]]:
+    """Return everyone who is to have an account, with their roles.
+
+    Parameters
+    ----------
+    named
+        Role to the names that were given for it.
+    tasks
+        Annotators and refiners: who has tasks, and their progress.
+    removed
+        Names whose accounts were removed. Tasks that they had then bring no account back; being named does, and so does
+        new work in annotation (they had none undecided then).
+    """
+    all_named = {name for names in named.values() for name in names}
+    at_work = {name for name, progress in tasks.get(Role.ANNOTATORS, {}).items() if n_undecided(progress)}
+    gone = set(removed) - all_named - at_work
+    people: dict[str, list[Role]] = {}
+    for role in Role:
+        for name in dict.fromkeys([*tasks.get(role, {}), *named.get(role, ())]):
+            if name not in gone:
+                people.setdefault(name, []).append(role)
+    return people
+
+
+def check_removal(
+    names: Collection[str],
+    named: Mapping[Role, Collection[str]],
+    tasks: Mapping[Role, Mapping[str, Progress]],
+    project: Path,
+) -> None:
+    """Raise unless these accounts can go.
+
+    Raises
+    ------
+    ProjectError
+        If somebody is named for a role as well, or has undecided tasks that others can take over.
+    """
+    for name in names:
+        for role in Role:
+            if name in named.get(role, ()):
+                raise ProjectError(
+                    f"{name!r} is named by both --remove and --{role}; leave the name out of one of them "
+                    f'(--{role} "" names nobody)'
+                )
+        progress = tasks.get(Role.ANNOTATORS, {}).get(name)
+        if progress and (n := n_undecided(progress)):
+            raise ProjectError(
+                f"{name!r} cannot be removed yet. Undecided images of theirs: {n:,}; give these to others first: "
+                f"mlf assign {shlex.quote(str(project))} --from {shlex.quote(name)} --to NAME,NAME"
+            )
+
+
+def change_accounts(
+    accounts: Mapping[str, Account],
+    people: Mapping[str, Iterable[Role]],
+    *,
+    renew: Collection[str],
+    remove: Collection[str],
+    homes: Path,
+) -> AccountChanges:
+    """Return the accounts as they are to be; writes nothing.
+
+    Parameters
+    ----------
+    accounts
+        As they are.
+    people
+        Name to roles. Accounts that exist keep their passwords and get these roles.
+    renew, remove
+        Names that get a new password, and names whose account goes.
+    homes
+        Where the home folders lie. A uid that owns one is nobody else's, also after its account has gone; who comes
+        back gets theirs again.
+
+    Raises
+    ------
+    ProjectError
+        If a name has no account, is to stay and to go, or cannot be a login name.
+    """
+    for name in renew:
+        if name not in people and name not in accounts:
+            raise ProjectError(f"no account {name!r} to give a new password; {_known(accounts)}")
+    for name in remove:
+        if name in people or name in renew:
+            raise ProjectError(f"account {name!r} is to be removed, and to stay; leave the name out of one of them")
+        if name not in accounts:
+            raise ProjectError(f"no account {name!r} to remove; {_known(accounts)}")
+    kept = {name: account for name, account in accounts.items() if name not in remove}
+    unnamed = tuple(name for name in kept if name not in people)
+    passwords = {}
+    owners = _home_owners(homes)
+    for name in (*people, *(name for name in unnamed if name in renew)):
+        roles = tuple(sorted(set(people[name]))) if name in people else kept[name].roles
+        old = kept.get(name)
+        if old and name not in renew:
+            kept[name] = replace(old, roles=roles)
+            continue
+        taken = {account.uid for account in kept.values()}
+        fresh, passwords[name] = make_account(name, roles, taken | set(owners.values()))
+        own = owners.get(name)
+        uid = own if own is not None and own not in taken else fresh.uid
+        kept[name] = replace(fresh, uid=old.uid if old else uid)
+    return AccountChanges(
+        accounts=kept,
+        passwords=passwords,
+        removed={name: accounts[name] for name in remove},
+        unnamed=unnamed,
+    )
+
+
+def n_undecided(progress: Progress) -> int:
+    """Return how many tasks are not decided."""
+    return progress.n_tasks - progress.n_done
+
+
+def _known(accounts: Mapping[str, Account]) -> str:
+    return f"known are {', '.join(accounts)}" if accounts else "there are none yet"
+
+
+def _home_owners(homes: Path) -> dict[str, int]:
+    """Return whose home folders there are, and the uids that own them; those of the Hub's own account left out."""
+    folders = homes.iterdir() if homes.exists() else ()
+    uids = {unquote(folder.name): folder.lstat().st_uid for folder in folders}
+    return {name: uid for name, uid in uids.items() if FIRST_UID <= uid <= LAST_UID}
