@@ -15,8 +15,9 @@ from typing import IO
 import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
-from pipeline.datasets.locations import open_location, read_bytes
+from pipeline.datasets.locations import open_location
 from pipeline.errors import DatasetError
+from pipeline.large_pictures import turns
 
 #: Most pixels that are decoded at once (268 MB of RGB). A larger JPEG is decoded at a half, a quarter or an eighth.
 MAX_PIXELS = 89_478_485
@@ -28,6 +29,7 @@ DISPLAY_QUALITY = 90
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 _LEAST_REDUCED_PX = 32
+_JPEG_REDUCTIONS = (1, 2, 4, 8)
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,7 +84,7 @@ def read_image(location: str, reduce_to_px: int | None = None) -> Image.Image:
         names the file and the reason.
     """
     with open_location(location) as file:
-        return _decode(file, location, reduce_to_px)
+        return _decode(_open(file, location), location, reduce_to_px)
 
 
 def check_header(location: str) -> None:
@@ -117,7 +119,8 @@ def display_jpeg(location: str, max_side_px: int | None) -> tuple[bytes, int, in
 def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     """Return an image as a JPEG for the browser.
 
-    A JPEG that is small enough, upright and not CMYK is passed through byte for byte.
+    A JPEG that is small enough, upright and not CMYK is passed through byte for byte. Others are decoded, large ones in
+    turns (:mod:`pipeline.large_pictures`); while one waits, no more than its header is in memory.
 
     Parameters
     ----------
@@ -130,24 +133,41 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     ------
     DatasetError
         As :func:`read_image`.
+    NoTurnError
+        Inside :func:`pipeline.large_pictures.without_waiting` alone.
     """
-    data = read_bytes(location)
-    opened = _open(BytesIO(data), location)
-    longest_px = max(opened.size)
-    if _is_plain_jpeg(opened) and longest_px <= (max_side_px or longest_px) and _n_pixels(opened) <= MAX_PIXELS:
-        return DisplayJpeg(data, *opened.size, *opened.size)
-    shrink = 1.0 if max_side_px is None else min(1.0, max_side_px / longest_px)
-    # Rounded up, and never a few pixels alone: reducing a thin image early would change its shape.
-    shortest_px = max(_LEAST_REDUCED_PX, ceil(min(opened.size) * shrink))
-    image = _decode(BytesIO(data), location, None if shrink == 1.0 else shortest_px)
+    with open_location(location) as file:
+        opened = _open(file, location)
+        longest_px = max(opened.size)
+        if _is_plain_jpeg(opened) and longest_px <= (max_side_px or longest_px) and _n_pixels(opened) <= MAX_PIXELS:
+            return DisplayJpeg(_read(file, location), *opened.size, *opened.size)
+        shrink = 1.0 if max_side_px is None else min(1.0, max_side_px / longest_px)
+        # Rounded up, and never a few pixels alone: reducing a thin image early would change its shape.
+        shortest_px = max(_LEAST_REDUCED_PX, ceil(min(opened.size) * shrink))
+        reduce_to_px = None if shrink == 1.0 else shortest_px
+        with turns().take(_n_held(opened, reduce_to_px)):
+            return _made_display(opened, location, shrink, reduce_to_px)
+
+
+def _made_display(opened: Image.Image, location: str, shrink: float, reduce_to_px: int | None) -> DisplayJpeg:
+    original = opened.size
+    image = _decode(opened, location, reduce_to_px)
     # A picture that was turned by a quarter lies across its file's own width and height.
-    is_turned = (image.width - image.height) * (opened.width - opened.height) < 0
-    original = opened.size[::-1] if is_turned else opened.size
+    is_turned = (image.width - image.height) * (original[0] - original[1]) < 0
+    original = original[::-1] if is_turned else original
     if shrink < 1.0:
         # By the original's shape: the decoder's own reduction rounds each side up.
         size = (max(1, round(original[0] * shrink)), max(1, round(original[1] * shrink)))
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     return DisplayJpeg(_encode(image, location), *image.size, *original)
+
+
+def _read(file: IO[bytes], location: str) -> bytes:
+    try:
+        file.seek(0)
+        return file.read()
+    except OSError as error:
+        raise DatasetError(f"{location}: cannot be read: {error}") from error
 
 
 def _encode(image: Image.Image, location: str) -> bytes:
@@ -160,8 +180,7 @@ def _encode(image: Image.Image, location: str) -> bytes:
     return buffer.getvalue()
 
 
-def _decode(file: IO[bytes], location: str, reduce_to_px: int | None) -> Image.Image:
-    image = _open(file, location)
+def _decode(image: Image.Image, location: str, reduce_to_px: int | None) -> Image.Image:
     try:
         if isinstance(image, JpegImagePlugin.JpegImageFile):
             _draft(image, reduce_to_px)
@@ -197,12 +216,27 @@ def _open(file: IO[bytes], location: str) -> Image.Image:
 
 
 def _draft(image: JpegImagePlugin.JpegImageFile, reduce_to_px: int | None) -> None:
-    width_px, height_px = image.size
+    divisor = _divisor(image.size, reduce_to_px)
+    if divisor > 1:
+        image.draft(None, (image.size[0] // divisor, image.size[1] // divisor))
+
+
+def _divisor(size: tuple[int, int], reduce_to_px: int | None) -> int:
+    """Return by what a JPEG's sides may be divided; the decoder takes the next lower of 1, 2, 4 and 8."""
+    width_px, height_px = size
     divisor = 1 if reduce_to_px is None else max(1, min(width_px, height_px) // max(1, reduce_to_px))
     while width_px * height_px > MAX_PIXELS * divisor * divisor:
         divisor *= 2
-    if divisor > 1:
-        image.draft(None, (width_px // divisor, height_px // divisor))
+    return divisor
+
+
+def _n_held(image: Image.Image, reduce_to_px: int | None) -> int:
+    """Return how many pixels' worth of memory decoding takes; a progressive JPEG keeps all of its coefficients."""
+    if image.format != "JPEG" or "progressive" in image.info:
+        return _n_pixels(image)
+    divisor = _divisor(image.size, reduce_to_px)
+    reduced_by = max(power for power in _JPEG_REDUCTIONS if power <= divisor)
+    return _n_pixels(image) // reduced_by**2
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -112,18 +112,3 @@ def open_location(location: str) -> IO[bytes]:
         raise DatasetError(f"{location}: no such file") from error
     except (OSError, ImportError, ValueError) as error:
         raise DatasetError(f"{location}: cannot be read: {error}") from error
-
-
-def read_bytes(location: str) -> bytes:
-    """Return a file's content.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing or cannot be read.
-    """
-    with open_location(location) as file:
-        try:
-            return file.read()
-        except OSError as error:
-            raise DatasetError(f"{location}: cannot be read: {error}") from error

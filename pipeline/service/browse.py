@@ -12,7 +12,15 @@ from pipeline.local_browse import LocalBrowse
 from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.people import ERRORS, _json
-from pipeline.service.pictures import MANY_PICTURES, MAX_SMALL_SIDE_PX, PICTURES, SEVERAL, placeless, several
+from pipeline.service.pictures import (
+    MANY_PICTURES,
+    MAX_SMALL_SIDE_PX,
+    PICTURES,
+    SEVERAL,
+    in_turn,
+    placeless,
+    several,
+)
 from pipeline.service.rounds import ClassesAnswer
 from pipeline.service.wire import BROWSE_INFO, BROWSE_PAGE, MAX_INT32, ClassTable, pack_pictures
 from pipeline.session import MAX_IMAGES_AT_ONCE, TaskFilter
@@ -53,12 +61,13 @@ def browse_router(service: Service) -> APIRouter:
         return _json(BROWSE_PAGE.dump_json(browse.page(chosen, start, count)))
 
     @router.get("/pictures", responses=PICTURES, response_class=Response)
-    def pictures(
+    async def pictures(
         image_indices: Annotated[str, Query(pattern=SEVERAL)],
         max_side_px: Annotated[int, Query(ge=1, le=MAX_SMALL_SIDE_PX)],
     ) -> Response:
         """Return several images, small, in one body; an image is named by its index, no path is taken from a caller."""
-        found = browse.images(several(image_indices, MAX_IMAGES_AT_ONCE, "images"), max_side_px)
+        wanted = several(image_indices, MAX_IMAGES_AT_ONCE, "images")
+        found = await in_turn(lambda: browse.images(wanted, max_side_px))
         return Response(pack_pictures([placeless(service, one) for one in found]), media_type=MANY_PICTURES)
 
     return router

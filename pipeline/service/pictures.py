@@ -1,5 +1,12 @@
-"""Several pictures in one answer: how they are asked for, and how they are sent."""
+"""Pictures: made in turns where they are large; and several in one answer, how they are asked for and sent."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
+
+from pipeline.large_pictures import NoTurnError, turns, without_waiting
 from pipeline.service.admission import Refusal, Service
 from pipeline.session import Picture, Unreadable
 
@@ -10,6 +17,29 @@ PICTURES: dict[int | str, dict[str, object]] = {
 #: Whole numbers, separated by commas.
 SEVERAL = r"^\d{1,10}(,\d{1,10})*$"
 MAX_SMALL_SIDE_PX = 512
+
+_WAITING_LANE: RunVar[CapacityLimiter] = RunVar("large_pictures")
+_T = TypeVar("_T")
+
+
+async def in_turn(work: Callable[[], _T]) -> _T:
+    """Return what `work` makes, on a thread: one of those that all reading shares, unless a large picture has to wait.
+
+    Then the request waits its turn without a thread and without the picture's bytes, so that tasks and small pictures
+    pass it by; there are as many threads for those that waited as turns.
+    """
+    try:
+        return await to_thread.run_sync(without_waiting, work)
+    except NoTurnError:
+        return await to_thread.run_sync(work, limiter=_waiting_lane())
+
+
+def _waiting_lane() -> CapacityLimiter:
+    try:
+        return _WAITING_LANE.get()
+    except LookupError:
+        _WAITING_LANE.set(CapacityLimiter(turns().n_at_once))
+        return _WAITING_LANE.get()
 
 
 def several(numbers: str, most: int, what: str) -> list[int]:

@@ -18,7 +18,15 @@ from pipeline.service.admission import Refusal, Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.logs import log
 from pipeline.service.people import ERRORS, _json
-from pipeline.service.pictures import MANY_PICTURES, MAX_SMALL_SIDE_PX, PICTURES, SEVERAL, placeless, several
+from pipeline.service.pictures import (
+    MANY_PICTURES,
+    MAX_SMALL_SIDE_PX,
+    PICTURES,
+    SEVERAL,
+    in_turn,
+    placeless,
+    several,
+)
 from pipeline.service.serving import ServedSession
 from pipeline.service.wire import (
     CHANGES,
@@ -129,21 +137,21 @@ def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
     Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
 
     @router.get("/images/{position}", responses=_PICTURE, response_class=Response)
-    def image(
+    async def image(
         session: Own, position: Position, max_side_px: Annotated[int | None, Query(ge=1, le=_MAX_SIDE_PX)] = None
     ) -> Response:
         """Return a task's image, named by its position among your tasks; no path is ever taken from a caller."""
-        return _picture(session.image(position, max_side_px))
+        return _picture(await in_turn(lambda: session.image(position, max_side_px)))
 
     @router.get("/pictures", responses=PICTURES, response_class=Response)
-    def pictures(
+    async def pictures(
         session: Own,
         positions: Annotated[str, Query(pattern=SEVERAL)],
         max_side_px: Annotated[int, Query(ge=1, le=MAX_SMALL_SIDE_PX)],
     ) -> Response:
         """Return several tasks' images, small, in one body."""
-        wanted = several(positions, MAX_IMAGES_AT_ONCE, "images")
-        found = session.images([min(position, MAX_INT32) for position in wanted], max_side_px)
+        wanted = [min(position, MAX_INT32) for position in several(positions, MAX_IMAGES_AT_ONCE, "images")]
+        found = await in_turn(lambda: session.images(wanted, max_side_px))
         return Response(pack_pictures([placeless(service, one) for one in found]), media_type=MANY_PICTURES)
 
     @router.get("/sprites/{class_index}", responses=_PICTURE, response_class=Response)
@@ -154,9 +162,9 @@ def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
         return Response(found.data, headers=headers, media_type=found.media_type)
 
     @router.get("/examples/{class_index}/{number}", responses=_PICTURE, response_class=Response)
-    def example(session: Own, class_index: ClassIndex, number: Position) -> Response:
+    async def example(session: Own, class_index: ClassIndex, number: Position) -> Response:
         """Return one example, enlarged."""
-        return _picture(session.example(class_index, number))
+        return _picture(await in_turn(lambda: session.example(class_index, number)))
 
 
 def _add_saving(router: APIRouter, service: Service) -> None:
