@@ -18,6 +18,7 @@ from pipeline.datasets.locations import join_location
 from pipeline.errors import DatasetError, StoreError
 from pipeline.events import Event, ImageState, Round
 from pipeline.examples.reader import ExampleReader
+from pipeline.image_table import image_table
 from pipeline.images import read_display
 from pipeline.labelspace import LabelSpace
 from pipeline.project import Project
@@ -49,7 +50,7 @@ class ProjectTables:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.label_space: LabelSpace = project.label_space
-        self._images = pq.ParquetFile(project.require(project.images_path, "mlf init"))
+        self._images = pq.ParquetFile(image_table(project))
         self.n_images: int = self._images.metadata.num_rows
         self._read_group = lru_cache(maxsize=8)(self._load_group)
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
+from pipeline.image_table import image_table
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.parts import PartialTable, refuse_other_settings, write_whole
 from pipeline.project import Project
@@ -118,7 +119,7 @@ def predict(
     summaries = []
     for source in models:
         classifier = load_classifier(source, project.label_space, allow_missing_classes=allow_missing_classes)
-        images_path = project.require(project.images_path, "mlf init")
+        images_path = image_table(project)
         settings = {**classifier.fingerprint(), "top_k": top_k, "images_sha256": sha256_of(images_path)}
 
         def rankings(start: int, stop: int, classifier: Any = classifier) -> Iterator[Ranking]:

@@ -17,6 +17,7 @@ from pipeline.consensus.known import UNKNOWN
 from pipeline.disagreement import DisagreementAnalysis, analyze_disagreement
 from pipeline.disagreement.model import compare_ranks_to_people
 from pipeline.errors import ProjectError
+from pipeline.image_table import image_table
 from pipeline.labelspace import LabelSpace
 from pipeline.project import Project
 from pipeline.project_votes import ProjectVotes, read_project_votes
@@ -129,7 +130,7 @@ def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | 
 
 def original_labels(project: Project) -> NDArray[np.int32]:
     """Return each image's original label: int32 ``(n_images,)``, -1 where it has none."""
-    column = pq.read_table(project.require(project.images_path, "mlf init"), columns=["original_label"]).column(0)
+    column = pq.read_table(image_table(project), columns=["original_label"]).column(0)
     labels: NDArray[np.int32] = column.fill_null(-1).to_numpy().astype(np.int32)
     return labels
 

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.events import ImageState, Round
+from pipeline.image_table import image_table
 from pipeline.project import Project
 from pipeline.store import SqlStore
 from pipeline.votes import VOTE_ORDER, YES, VoteArrays
@@ -116,7 +117,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
     """
     import pyarrow.parquet as pq
 
-    n_images = pq.read_metadata(project.require(project.images_path, "mlf init")).num_rows
+    n_images = pq.read_metadata(image_table(project)).num_rows
     kinds = store.annotator_kinds()
     vocabularies = _Vocabularies(n_images, len(project.label_space), tuple(sorted(kinds)))
     ordinary, probing = _RoundReader(vocabularies), _RoundReader(vocabularies)

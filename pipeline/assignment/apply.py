@@ -16,6 +16,7 @@ from pipeline.assignment.tasks import TaskTable
 from pipeline.errors import ProjectError
 from pipeline.events import Round
 from pipeline.gold import GOLD_FILE, mix_gold, read_gold
+from pipeline.image_table import image_table
 from pipeline.project import Project
 from pipeline.store import Assignment, SqlStore, open_store
 
@@ -243,14 +244,14 @@ def _gold_answers(project: Project, gold: Path | None) -> dict[int, frozenset[in
 def _n_images(project: Project) -> int:
     import pyarrow.parquet as pq
 
-    n_rows: int = pq.read_metadata(project.require(project.images_path, "mlf init")).num_rows
+    n_rows: int = pq.read_metadata(image_table(project)).num_rows
     return n_rows
 
 
 def _image_indices(project: Project) -> dict[str, int]:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(project.require(project.images_path, "mlf init"), columns=["image_id", "image_index"])
+    table = pq.read_table(image_table(project), columns=["image_id", "image_index"])
     return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
 
 

@@ -22,12 +22,12 @@ def analyze(
 
     Example: mlf analyze birds
     """
-    from pipeline.project import open_project
+    from pipeline.image_table import open_whole_project
     from pipeline.reports.headlines import disagreement_headline
     from pipeline.results import read_summary
     from pipeline.stages import run_stage
 
-    opened = open_project(project)
+    opened = open_whole_project(project)
     run = run_stage(opened, "disagreement", {"n_resamples": resamples, "seed": seed})
     summary = read_summary(opened, "disagreement")
     for line in disagreement_headline(summary):

@@ -22,10 +22,10 @@ def annotate(
     Example: mlf annotate birds --annotator ada
     """
     from pipeline.annotators import choose_annotator
+    from pipeline.image_table import open_whole_project
     from pipeline.laboratory import annotation_notebook, running_laboratory, wait_for_the_end
-    from pipeline.project import open_project
 
-    opened = open_project(project)
+    opened = open_whole_project(project)
     name, progress = choose_annotator(opened, annotator)
     notebook = annotation_notebook(opened, name)
     typer.echo(f"{name}: {progress.n_done:,} of {progress.n_tasks:,} images done. Starting JupyterLab …")

@@ -46,9 +46,9 @@ def assign(
     """
     from pipeline.assignment.apply import assign_project, hand_over_project, share_project
     from pipeline.errors import ProjectError
-    from pipeline.project import open_project
+    from pipeline.image_table import open_whole_project
 
-    opened = open_project(project)
+    opened = open_whole_project(project)
     kind = "simulated" if simulated else "human"
     if annotators and (leaver or to):
         raise ProjectError("--annotators assigns new images, --from and --to move assigned ones; give one or the other")

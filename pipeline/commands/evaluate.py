@@ -95,12 +95,12 @@ def evaluate(
 
 def evaluate_project(project_dir: Path, parameters: Mapping[str, object]) -> None:
     """Run stage 5 on a project and print the headline."""
-    from pipeline.project import open_project
+    from pipeline.image_table import open_whole_project
     from pipeline.reports.headlines import evaluation_headline
     from pipeline.results import read_summary
     from pipeline.stages import run_stage
 
-    opened = open_project(project_dir)
+    opened = open_whole_project(project_dir)
     run = run_stage(opened, "evaluate", parameters)
     for line in evaluation_headline(read_summary(opened, "evaluate")):
         typer.echo(line)

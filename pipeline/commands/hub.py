@@ -52,9 +52,9 @@ def hub(
     from pipeline.hub.accounts import Role, read_removed
     from pipeline.hub.launch import default_state_dir, hub_log, prepare_hub, run_hub
     from pipeline.hub.people import check_removal, gather_people, n_undecided
-    from pipeline.project import open_project
+    from pipeline.image_table import open_whole_project
 
-    opened = open_project(project)
+    opened = open_whole_project(project)
     state = state or default_state_dir(opened)
     store = open_project_store(opened)
     tasks = {

@@ -42,7 +42,7 @@ def propose(
     Example: mlf propose birds --model resnet50.a1_in1k --device cuda --batch-size 256
     """
     from pipeline.errors import ProjectError
-    from pipeline.project import open_project
+    from pipeline.image_table import open_whole_project
     from pipeline.proposals.run import propose_summary
     from pipeline.stages import run_stage
 
@@ -50,7 +50,7 @@ def propose(
         raise ProjectError("--from-predictions goes without --model and --checkpoint: those models were run elsewhere")
     if not (from_predictions or model or checkpoint):
         raise ProjectError("no model: give --model NAME, --checkpoint FILE, or --from-predictions FILE.npz")
-    opened = open_project(project)
+    opened = open_whole_project(project)
     run_stage(
         opened,
         "propose",

@@ -108,11 +108,11 @@ def _give_out(
     simulated: bool,
     seed: int,
 ) -> None:
-    from pipeline.project import open_project
+    from pipeline.image_table import open_whole_project
     from pipeline.refinement.selecting import select_and_assign
 
     summary = select_and_assign(
-        open_project(project),
+        open_whole_project(project),
         [name.strip() for name in refiners.split(",") if name.strip()],
         rule=rule.value,
         minutes=minutes,
@@ -125,12 +125,12 @@ def _give_out(
 
 
 def _settle(project: Path, min_fixed_per_minute: float) -> None:
-    from pipeline.project import open_project
+    from pipeline.image_table import open_whole_project
     from pipeline.reports.headlines import settle_headline
     from pipeline.results import read_summary
     from pipeline.stages import run_stage
 
-    opened = open_project(project)
+    opened = open_whole_project(project)
     run = run_stage(opened, "settle", {"min_fixed_per_minute": min_fixed_per_minute})
     for line in settle_headline(read_summary(opened, "settle")):
         typer.echo(line)

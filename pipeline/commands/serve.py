@@ -26,7 +26,7 @@ def serve(
     from jupyterhub.services.auth import HubOAuth
 
     from pipeline.errors import ServiceError
-    from pipeline.project import open_project
+    from pipeline.image_table import open_whole_project
     from pipeline.service.app import PREFIX, create_app
     from pipeline.service.identity import HubIdentity
     from pipeline.service.logs import log, log_to_stderr
@@ -42,7 +42,7 @@ def serve(
     name = os.environ.get("JUPYTERHUB_SERVICE_NAME") or "mlf"
     log_to_stderr()
     oauth = HubOAuth(cache_max_age=1)
-    app = create_app(open_project(project), HubIdentity(oauth, name), prefix=prefix, oauth=oauth)
+    app = create_app(open_whole_project(project), HubIdentity(oauth, name), prefix=prefix, oauth=oauth)
     log("serving", project=str(project), address=f"{address.hostname}:{address.port}", prefix=prefix)
     uvicorn.run(
         app,

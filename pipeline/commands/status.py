@@ -15,11 +15,11 @@ def status(project: Annotated[Path, typer.Argument(help="The project's folder.")
     """
     from pipeline.assignment.apply import open_project_store, project_gold
     from pipeline.events import Round
+    from pipeline.image_table import open_whole_project
     from pipeline.progress_board import BoardReader
-    from pipeline.project import open_project
     from pipeline.project_status import next_step, stages
 
-    opened = open_project(project)
+    opened = open_whole_project(project)
     store = open_project_store(opened)
     answers = project_gold(opened)
     boards = [BoardReader(store, round_, answers).read() for round_ in Round]

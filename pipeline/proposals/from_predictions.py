@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from pipeline.datasets.records import SkippedRow, SourceRows, read_source_rows
 from pipeline.errors import DatasetError
 from pipeline.examples.pack import pack_examples
+from pipeline.image_table import image_table
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.prediction_files import read_predictions
 from pipeline.predictions import predictions_path, read_run_settings, sha256_of, write_predictions
@@ -48,7 +49,7 @@ def propose_from_predictions(project: Project, npz_path: str | Path, *, restart:
     path = Path(npz_path)
     if not path.is_file():
         raise DatasetError(f"{path}: no such file of predictions")
-    images_path = project.require(project.images_path, "mlf init")
+    images_path = image_table(project)
     origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
     n_proposals = project.settings.proposals.n_proposals
     settings = {**origin, "n_proposals": n_proposals}
@@ -89,7 +90,7 @@ def keep_predictions(project: Project, npz_path: str | Path) -> list[str]:
     path = Path(npz_path)
     if not path.is_file():
         raise DatasetError(f"{path}: no such file of predictions")
-    images_path = project.require(project.images_path, "mlf init")
+    images_path = image_table(project)
     rankings = _rankings(project, path, read_source_rows(images_path))
     origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
     _keep(project, rankings, origin)

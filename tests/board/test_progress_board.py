@@ -12,12 +12,10 @@ from typer.testing import CliRunner
 
 from mlf_widgets.board import ProgressBoard, board_html
 from pipeline.commands.status import status
+from pipeline.datasets.create import init_project
 from pipeline.errors import StoreError
 from pipeline.events import Event, EventKind, ImageState, Round
-from pipeline.labelspace import label_space_from_keys
 from pipeline.progress_board import Board, BoardReader, board_from_json, peer_agreement
-from pipeline.project import create_project
-from pipeline.settings import Settings
 from pipeline.store import Assignment, SqlStore, open_store
 
 NASTY = "<img src=x onerror=alert(1)>&\"'"
@@ -149,9 +147,11 @@ def test_a_store_that_is_away_leaves_the_last_board_and_says_so(store: SqlStore)
 
 
 def test_status_names_the_stages_and_the_next_step(tmp_path: Path) -> None:
-    project = create_project(tmp_path / "birds", Settings(), label_space_from_keys(["a", "b"]))
+    (tmp_path / "images.csv").write_text("image,label\none,a\ntwo,b\n")
+    project = init_project(tmp_path / "birds", tmp_path / "images.csv")
     app = typer.Typer()
     app.command()(status)
     output = CliRunner().invoke(app, [str(project.root)], catch_exceptions=False).output
-    assert "[ ] images" in output
-    assert "Next: mlf init" in output
+    assert "[x] images         2 images" in output
+    assert "[ ] proposals" in output
+    assert "Next: mlf propose" in output
