@@ -207,8 +207,6 @@ export function Pager({ screen }: { screen: Screen }) {
   const n_given = Object.keys(votes).length;
   const size = pageSize(controller.state.peek());
   const isFixed = (controller.state.peek().info?.annotation.page_size ?? 0) === 0;
-  const write = (action: "show_all" | "previous_page" | "next_page") =>
-    writtenActionKey(action, screen.key_layout.value, controller.state.peek().info?.annotation.keys);
   if (n_proposals === 0) return null;
   return (
     <div class="mlf-pager" role="group" aria-label="Pages of labels">
@@ -229,7 +227,7 @@ export function Pager({ screen }: { screen: Screen }) {
               class={n_here > 0 ? "mlf-page mlf-page-given" : "mlf-page"}
               aria-label={`Page ${number + 1}${n_here > 0 ? `, ${n_here} given` : ""}`}
               aria-current={number === page ? "page" : undefined}
-              title={`Page ${number + 1} (${write("previous_page")} ${write("next_page")})`}
+              title={`Page ${number + 1} (${screen.keyOf("previous_page")} ${screen.keyOf("next_page")})`}
               onClick={() => controller.turnToPage(number)}
             >
               {number + 1}
@@ -242,7 +240,7 @@ export function Pager({ screen }: { screen: Screen }) {
           class="mlf-page"
           aria-pressed={shows_all}
           data-mlf-action="show_all"
-          title={`All labels at once, or in pages (${write("show_all")})`}
+          title={`All labels at once, or in pages (${screen.keyOf("show_all")})`}
           onClick={() => controller.toggleAll()}
         >
           All

@@ -6,6 +6,7 @@ import { TilePicture } from "../grid/tile.tsx";
 import type { Round, TaskFilter } from "../shared/messages.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
+import { FailedNote, HelpButton, Opening } from "../shared/views/frame.tsx";
 import { type BrowserController, PAGE_SIZE } from "./controller.ts";
 import type { BrowsedImage, Disagreement, PersonsWord } from "./messages.ts";
 import type { BrowserScreen } from "./screen.ts";
@@ -36,21 +37,12 @@ export function BrowserView({ screen }: BrowserViewProps) {
   const version = controller.pictures_version.value;
   const error = controller.error.value;
   useLayoutEffect(() => screen.rendered(), [info, images, cursor, version, error]);
-  const trouble = error !== "" && (
-    <div class="mlf-trouble" role="alert">
-      <span>{error}</span>
-      <button type="button" onClick={() => controller.retry()}>
-        Try again
-      </button>
-    </div>
-  );
+  const trouble = <FailedNote error={error} onRetry={() => controller.retry()} />;
   if (info === null) {
     return (
       <>
         {trouble}
-        <div class="mlf-empty" aria-busy={error === ""}>
-          <p>{error === "" ? "Opening the data set…" : "The data set could not be opened."}</p>
-        </div>
+        <Opening error={error} what="the data set" />
       </>
     );
   }
@@ -132,18 +124,12 @@ function Filters({ controller }: Part) {
       <span class="mlf-grid-count" role="status">
         {controller.images.value === null ? "…" : countWords(controller.n_total.value)}
       </span>
-      <button
-        type="button"
-        class="mlf-plain"
-        data-mlf-action="help"
-        aria-label="Keys"
-        title="Keys (?)"
+      <HelpButton
+        isPlain
         onClick={() => {
           controller.dialog.value = { kind: "help" };
         }}
-      >
-        ?
-      </button>
+      />
     </header>
   );
 }

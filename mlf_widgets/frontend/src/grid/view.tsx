@@ -6,6 +6,7 @@ import type { TaskFilter } from "../shared/messages.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
+import { FailedNote, HelpButton } from "../shared/views/frame.tsx";
 import { ImageStage, Stage } from "../shared/views/image_stage.tsx";
 import { SavedState } from "../shared/views/saved_state.tsx";
 import type { GridController } from "./controller.ts";
@@ -43,14 +44,7 @@ export function GridView({ screen }: GridViewProps) {
     <>
       <Question controller={controller} state={state} />
       <Bar controller={controller} state={state} />
-      {state.error !== "" && (
-        <div class="mlf-trouble" role="alert">
-          <span>{state.error}</span>
-          <button type="button" onClick={() => controller.retry()}>
-            Try again
-          </button>
-        </div>
-      )}
+      <FailedNote error={state.error} onRetry={() => controller.retry()} />
       <Tiles screen={screen} state={state} />
       <Pager controller={controller} state={state} />
       <p class="mlf-said" role="status">
@@ -169,16 +163,7 @@ function Bar({ controller, state }: PartProps) {
         {n_open === 0 ? "Page confirmed" : `Confirm page: ${n_open} × no`}
       </button>
       <SavedState status={state.save} onDismiss={() => controller.dismissRefusal()} />
-      <button
-        type="button"
-        class="mlf-plain"
-        data-mlf-action="help"
-        aria-label="Keys"
-        title="Keys (?)"
-        onClick={() => controller.open({ kind: "help" })}
-      >
-        ?
-      </button>
+      <HelpButton isPlain onClick={() => controller.open({ kind: "help" })} />
     </div>
   );
 }

@@ -19,7 +19,7 @@ export function savedWords({ state, n_waiting, is_kept, reason }: SaveStatus): s
 export interface SavedStateProps {
   status: SaveStatus;
   /** A decision was refused, and the person has read why; left out where something else says so at length. */
-  onDismiss?(): void;
+  onDismiss?: (() => void) | undefined;
 }
 
 export function SavedState({ status, onDismiss }: SavedStateProps) {

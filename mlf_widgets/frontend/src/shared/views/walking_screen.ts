@@ -1,7 +1,7 @@
 /** What of a widget that walks from image to image is on the screen: its picture, what is painted and what is seen. */
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { keyboardLayout } from "../keys.ts";
+import { type KeyAction, keyboardLayout, writtenActionKey } from "../keys.ts";
 import type { WalkingController, WalkState } from "../walking_controller.ts";
 import type { ImageEntry } from "../work.ts";
 import { type MarkedRegions, Stage } from "./image_stage.tsx";
@@ -68,6 +68,15 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
   /** A decision is on its way, or a comment is being written. */
   get has_unsaved(): boolean {
     return this.controller.has_unsaved || this.pendingComment.current !== null;
+  }
+
+  /** How the key of an action is written here, for this project. */
+  keyOf(action: KeyAction): string {
+    return writtenActionKey(
+      action,
+      this.key_layout.value,
+      this.controller.state.peek().info?.annotation.keys,
+    );
   }
 
   /** Something has been drawn, or should be. */

@@ -1,0 +1,80 @@
+/** The image that is judged, or why it is not there; and what the person says of it in words. */
+
+import { useComputed } from "@preact/signals";
+import { useLayoutEffect } from "preact/hooks";
+import { CommentBox } from "./comment_box.tsx";
+import { ImageStage, ZoomButtons } from "./image_stage.tsx";
+import type { WalkingScreen } from "./walking_screen.ts";
+
+interface Part {
+  screen: WalkingScreen;
+}
+
+export interface PictureProps extends Part {
+  /** What the marks on the image depend on; always as many. */
+  marksFrom: readonly unknown[];
+}
+
+export function Picture({ screen, marksFrom }: PictureProps) {
+  const { controller, stage } = screen;
+  const position = screen.position.value;
+  const task = useComputed(() => screen.entry.value?.task).value;
+  controller.pictures_version.value;
+  const failure = screen.imageFailure();
+  const image = task?.has_image ? controller.pictures?.image(position) : undefined;
+  // In the task that changes the words, so that no frame shows one image beside another's labels.
+  useLayoutEffect(() => {
+    stage.show(position, image, screen.marks());
+    screen.checkPainted();
+  }, [position, image, ...marksFrom]);
+  return (
+    <section class="mlf-picture" aria-label="Image">
+      <div class="mlf-stage">
+        <ImageStage stage={stage} label={task === undefined ? "Image" : `Image ${task.image_id}`} />
+        {task !== undefined && !task.has_image && (
+          <div class="mlf-stage-note">
+            <p>This project has no file for this image.</p>
+            <p class="mlf-muted">{task.image_id}</p>
+          </div>
+        )}
+        {failure !== undefined && (
+          <div class="mlf-stage-note" role="alert">
+            <p>This image cannot be shown: {failure}</p>
+            <p class="mlf-muted">{task?.image_id}</p>
+            <button type="button" onClick={() => controller.retry()}>
+              Try again
+            </button>
+          </div>
+        )}
+        {image === undefined && failure === undefined && (task === undefined || task.has_image) && (
+          <div class="mlf-stage-note mlf-stage-wait">Loading…</div>
+        )}
+        <ZoomButtons
+          stage={stage}
+          onFull={() => void screen.showActualSize()}
+          keys={{
+            zoom_in: screen.keyOf("zoom_in"),
+            zoom_out: screen.keyOf("zoom_out"),
+            zoom_fit: screen.keyOf("zoom_fit"),
+            full_resolution: screen.keyOf("full_resolution"),
+          }}
+        />
+      </div>
+    </section>
+  );
+}
+
+export function Comment({ screen }: Part) {
+  const comment = useComputed(() => screen.entry.value?.state.comment ?? "").value;
+  const image_index = useComputed(() => screen.entry.value?.task.image_index).value;
+  return (
+    <CommentBox
+      subject={image_index ?? -1}
+      text={comment}
+      isOff={image_index === undefined}
+      pending={screen.pendingComment}
+      placeholder={`Comment (${screen.keyOf("comment")})`}
+      onChange={(text) => screen.controller.comment(text.trim())}
+    />
+  );
+}
