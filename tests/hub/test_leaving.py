@@ -1,0 +1,144 @@
+"""A real JupyterHub that is killed: who then gets a new password or is removed has nothing left of what they had."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from serving import wait_until
+
+from pipeline.hub.leftovers import end_left_over, end_session
+
+pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
+
+TOKEN = "import json, os; print('RESULT' + json.dumps(os.environ['JUPYTERHUB_API_TOKEN']))"
+
+
+@contextmanager
+def mlf_hub(project: Path, state: Path, proxy: str, *options: str) -> Iterator[SimpleNamespace]:
+    """Run `mlf hub`; returns what it printed, the address and the passwords in it, and its process."""
+    environment = os.environ | {"PATH": f"{Path(proxy).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-u", "-m", "pipeline.cli", "hub", str(project), "--state", str(state), "--port", "0"]
+    with subprocess.Popen([*command, *options], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        printed = ""
+        while "Log in at" not in printed:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        found = re.search(r"http://\S+", printed)
+        assert found
+        passwords = dict(re.findall(r"^  (\S+) +(\w{4}-\w{4}-\w{4}-\w{4})  \(", printed, re.MULTILINE))
+        hub = SimpleNamespace(url=found[0], passwords=passwords, printed=printed, process=process, state=state)
+        try:
+            wait_until(lambda: answers(hub.url), 60, lambda: (state / "private" / "hub.log").read_text()[-4000:])
+            yield hub
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url + "hub/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def kill(hub: SimpleNamespace) -> None:
+    """Kill `mlf hub` and its Hub, which has no time to end the sessions."""
+    its_hub = psutil.Process(int((hub.state / "private" / "hub.pid").read_text()))
+    its_hub.suspend()
+    hub.process.kill()
+    its_hub.kill()
+    hub.process.wait(10)
+    wait_until(lambda: not answers(hub.url) and not its_hub.is_running(), 20, lambda: "the Hub lives on")
+
+
+def begin(person: Any) -> list[str]:
+    """Log in and start a session; returns its own token, and one made by hand that pretends to be that."""
+    person.log_in()
+    person.start_session()
+    printed = asyncio.run(person.run_in_kernel(person.new_kernel(), TOKEN))
+    made = person.client.post(
+        f"hub/api/users/{person.name}/tokens",
+        json={"note": f"Server at /user/{person.name}/"},
+        headers={"X-XSRFToken": person._token("/hub/"), "Referer": person.hub.url + "hub/token"},
+    )
+    return [json.loads(printed.split("RESULT", 1)[1]), made.json()["token"]]
+
+
+def processes_of(state: Path, name: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("HOME") == str(state / "homes" / name):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def test_a_new_password_and_a_removal_end_what_outlived_a_killed_hub(
+    hub_benchmark: ModuleType, hub_folder: Path, proxy: str
+) -> None:
+    folder = hub_folder / "leaving"
+    folder.mkdir(mode=0o711)
+    state = folder / "hub"
+    project = hub_benchmark.make_project(folder, 4, ["ada", "ben"]).root
+    try:
+        with mlf_hub(project, state, proxy, "--researchers", "maria") as hub:
+            assert set(hub.passwords) == {"ada", "ben", "maria", "reviewer"}
+            people = {name: hub_benchmark.Person(hub, name) for name in ("ada", "ben", "maria")}
+            with ThreadPoolExecutor() as threads:
+                tokens = dict(zip(people, threads.map(begin, people.values()), strict=True))
+            kill(hub)
+        assert all(len(processes_of(state, name)) >= 2 for name in people)  # a server and its kernel
+        bens = {process.pid for process in processes_of(state, "ben")}
+        changes = ("--new-password", "ada", "--remove", "maria", "--researchers", "tom")
+        with mlf_hub(project, state, proxy, *changes) as hub:
+            assert set(hub.passwords) == {"ada", "tom"}
+            assert (
+                f"Removed: maria. Votes stay in the store, the home folder at {state / 'homes' / 'maria'}"
+                in hub.printed
+            )
+            assert (state / "homes" / "maria").is_dir()
+            assert not processes_of(state, "ada")
+            assert not processes_of(state, "maria")
+            assert bens <= {process.pid for process in processes_of(state, "ben")}
+
+            def asked(token: str) -> int:
+                headers = {"Authorization": f"token {token}"}
+                return httpx.get(hub.url + "services/mlf/api/rounds/annotation/open", headers=headers).status_code
+
+            wait_until(lambda: asked(tokens["ben"][0]) == 200, 30, lambda: "the service does not answer")
+            assert [asked(token) for name in ("ada", "maria") for token in tokens[name]] == [401] * 4
+            landed = {
+                name: httpx.get(hub.url + "hub/home", cookies=person.client.cookies.jar, follow_redirects=True).url.path
+                for name, person in people.items()
+            }
+            assert landed == {"ada": "/hub/login", "maria": "/hub/login", "ben": "/hub/home"}
+            for name in ("ada", "maria"):
+                assert hub_benchmark.Person(hub, name).log_in(people[name].hub.passwords[name]).status_code == 403
+            ada = hub_benchmark.Person(hub, "ada")
+            ada.log_in()
+            ada.start_session()
+        assert hub.process.wait(60) == 0
+    finally:
+        if (state / "private").exists():
+            end_left_over(state)
+        for name in ("ada", "ben", "maria"):
+            end_session(name, state / "homes" / name)
