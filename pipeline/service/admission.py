@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fastapi import Request
 
@@ -15,6 +15,7 @@ from pipeline.service.serving import ServedTables
 from pipeline.service.wire import ErrorBody
 from pipeline.service.writer import GroupWriter
 from pipeline.store import SqlStore, open_store
+from pipeline.store.trouble import trouble_in_plain_words
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a defect
@@ -39,6 +40,9 @@ class Service:
     last_write: str = "none"
 
     def __post_init__(self) -> None:
+        # Every message then names the folder in one way, whatever it was called when the service was started.
+        self.project = replace(self.project, root=self.project.root.resolve())
+        self._places = (self.project.images_root, self.project.examples_root, str(self.project.root))
         self.tables = ServedTables(self.project)
         self.store: SqlStore = open_store(self.project.store_url, len(self.tables.label_space))
         self.writer = GroupWriter(self.store, self.metrics.saves_per_commit.observe)
@@ -71,9 +75,16 @@ class Service:
             raise Refusal(429, "RateLimited", "too many requests; wait a moment", retry_after_s=max(1, round(wait_s)))
         return caller
 
+    def told_to_callers(self, error: Exception, is_read: bool) -> str:
+        """Return what a caller is told of an error: no folder of this machine, nothing of where the database lies."""
+        trouble = trouble_in_plain_words(error)
+        if trouble is None:
+            return self.without_places(str(error))
+        return f"{trouble}; " + ("try again in a moment" if is_read else "your work is kept and sent again")
+
     def without_places(self, message: str) -> str:
         """Return a message without the folders of this machine: callers need not know them."""
-        for place in (self.project.images_root, self.project.examples_root, str(self.project.root.resolve())):
+        for place in self._places:
             if place:
                 message = message.replace(place.rstrip("/") + "/", "").replace(place, "the project")
         return message

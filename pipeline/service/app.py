@@ -96,9 +96,8 @@ def _answer_errors(app: FastAPI, service: Service) -> None:
         status = 404 if isinstance(error, DatasetError) else 503
         kind = next((k for k in (StoreError, DatasetError, ServiceError) if isinstance(error, k)), ServiceError)
         headers = {"Retry-After": "1"} if status == 503 else {}
-        return _error(
-            request, status, ErrorBody(kind.__name__, service.without_places(str(error))), str(error), headers
-        )
+        told = service.told_to_callers(error, is_read=request.method in {"GET", "HEAD"})
+        return _error(request, status, ErrorBody(kind.__name__, told), str(error), headers)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
