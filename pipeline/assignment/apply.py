@@ -42,6 +42,8 @@ class AssignSummary:
         Annotator to all their tasks in the round.
     stuck
         Ids of the images that still have too few annotators: everyone named has them or refines them.
+    n_answers
+        Images whose answers the project knows.
     """
 
     n_images: int
@@ -51,6 +53,7 @@ class AssignSummary:
     n_unassigned: int
     loads: dict[str, int]
     stuck: tuple[str, ...] = ()
+    n_answers: int = 0
 
 
 def open_project_store(project: Project) -> SqlStore:
@@ -140,7 +143,8 @@ def assign_project(
         store.close()
     n_unassigned = int(is_free.sum()) - len(free)
     stuck = _image_ids(project, completed.stuck)
-    return AssignSummary(len(free), n_new, int(plan.is_gold.sum()), n_topped_up, n_unassigned, loads, stuck)
+    n_gold = int(plan.is_gold.sum())
+    return AssignSummary(len(free), n_new, n_gold, n_topped_up, n_unassigned, loads, stuck, len(answers))
 
 
 def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.assignment.apply import AssignSummary
+    from pipeline.project import Project
 
 _IDS_SHOWN = 3
 
@@ -44,7 +48,7 @@ def assign(
 
     mlf assign birds --to dora                                  (dora joins: she takes undecided work from everyone)
     """
-    from pipeline.assignment.apply import assign_project, hand_over_project, share_project
+    from pipeline.assignment.apply import assign_project
     from pipeline.errors import ProjectError
     from pipeline.image_table import open_whole_project
 
@@ -52,18 +56,12 @@ def assign(
     kind = "simulated" if simulated else "human"
     if annotators and (leaver or to):
         raise ProjectError("--annotators assigns new images, --from and --to move assigned ones; give one or the other")
+    if gold and (leaver or to):
+        raise ProjectError("--gold goes along with new work: give it with --annotators; --from and --to move no gold")
     if leaver and not to:
         raise ProjectError(f"who takes over from {leaver!r}? Name them with --to")
     if to:
-        names = _names(to)
-        moves = (
-            hand_over_project(opened, leaver, names) if leaver else share_project(opened, names, seed=seed, kind=kind)
-        )
-        typer.echo(f"{len(moves.moves):,} undecided tasks moved to {', '.join(names)}")
-        if moves.stuck:
-            typer.echo(
-                f"{len(moves.stuck):,} tasks stay with {leaver}: those named have or refine these images already"
-            )
+        _move(opened, leaver, _names(to), seed, kind)
         return
     if not annotators:
         raise ProjectError("who annotates? Name people with --annotators ada,ben,cleo")
@@ -96,6 +94,8 @@ def assign(
             f"those named have or refine them already; name somebody else too: mlf assign {root} --annotators {more} "
             f"--per-image {per_image}"
         )
+    if not_hidden := _no_gold(summary, gold_share, is_asked_for=gold is not None):
+        typer.echo(not_hidden)
     idle = [name for name in people if not summary.loads.get(name)]
     if idle:
         why = "they refine all that lacks people" if summary.stuck else "all that was to be given has its people"
@@ -106,8 +106,34 @@ def assign(
     typer.echo(f"Next: mlf annotate {root} --annotator NAME, or everyone at once: mlf hub {root}")
 
 
+def _move(project: Project, leaver: str, names: Sequence[str], seed: int, kind: str) -> None:
+    from pipeline.assignment.apply import hand_over_project, share_project
+
+    moves = hand_over_project(project, leaver, names) if leaver else share_project(project, names, seed=seed, kind=kind)
+    typer.echo(f"{len(moves.moves):,} undecided tasks moved to {', '.join(names)}")
+    if moves.stuck:
+        typer.echo(f"{len(moves.stuck):,} tasks stay with {leaver}: those named have or refine these images already")
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _no_gold(summary: AssignSummary, gold_share: float, *, is_asked_for: bool) -> str:
+    """Say what became of known answers where none of them was hidden in anybody's work; empty: nothing to say."""
+    is_due = is_asked_for or (summary.n_images and gold_share)
+    if not summary.n_answers or summary.n_gold or not is_due:
+        return ""
+    if not gold_share:
+        why = "--gold-share 0 asks for none"
+    elif summary.n_images:
+        why = "everyone named has these images already"
+    else:
+        why = "it goes along with new work, and no image is left to give out; give --gold before all images are given"
+    return (
+        f"No hidden gold: {why}. The answers for {summary.n_answers:,} images are kept in the project's gold.csv, and "
+        "stand when labels are settled"
+    )
 
 
 def _some(image_ids: Sequence[str]) -> str:

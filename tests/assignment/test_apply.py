@@ -54,6 +54,30 @@ def test_parts_are_assigned_one_after_the_other_until_all_images_have_two_people
     assert "--to dora" in late
 
 
+def test_what_became_of_gold_that_was_hidden_nowhere_is_said(project: Project, gold_csv: Path) -> None:
+    root = str(project.root)
+    kept = "The answers for 6 images are kept in the project's gold.csv, and stand when labels are settled"
+    people = ("--annotators", "ada,ben")
+    assert "No hidden gold" not in run(root, *people, "--images", "30")
+    none = run(root, *people, "--images", "2", "--gold", str(gold_csv), "--gold-share", "0")
+    assert f"No hidden gold: --gold-share 0 asks for none. {kept}" in none
+    run(root, *people, "--gold-share", "0")
+    late = run(root, *people, "--gold", str(gold_csv))
+    assert "0 images assigned" in late
+    assert f"no image is left to give out; give --gold before all images are given. {kept}" in late
+    assert (project.root / "gold.csv").read_bytes() == gold_csv.read_bytes()
+    with pytest.raises(ProjectError, match="--gold goes along with new work: give it with --annotators"):
+        run(root, "--to", "cleo", "--gold", str(gold_csv))
+
+
+def test_gold_that_everyone_has_already_is_said_to_be_hidden_nowhere(project: Project, gold_csv: Path) -> None:
+    root = str(project.root)
+    first = run(root, "--annotators", "ada,ben", "--images", "6", "--gold", str(gold_csv), "--gold-share", "0.5")
+    assert "12 of them hidden gold" in first
+    more = run(root, "--annotators", "ada,ben", "--images", "6")
+    assert "No hidden gold: everyone named has these images already." in more
+
+
 def test_work_of_someone_who_left_moves_and_their_decisions_stay(project: Project) -> None:
     run(str(project.root), "--annotators", "ada,ben,cleo,dora")
     done = lists(project)["ben"][:3]
