@@ -1,15 +1,21 @@
 /** The dialogs: keys, guidelines, finding a class, image and examples side by side. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { writtenLabelKey } from "../shared/keys.ts";
-import type { DecodedImage, DecodedSprite } from "../shared/pictures.ts";
+import type { DecodedSprite } from "../shared/pictures.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
+import { ClassMeaning, ComparedPair, useCompared, whichExample } from "../shared/views/comparing.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
-import { ImageStage, Stage } from "../shared/views/image_stage.tsx";
 import { KeyTable } from "../shared/views/key_table.tsx";
 import { stripLayout } from "../shared/views/strip_layout.ts";
+import {
+  type CompareProps,
+  type DialogPartProps,
+  KeysDialog,
+  WalkingDialogs,
+} from "../shared/views/walking_dialogs.tsx";
 import { LabelBox } from "./cards.tsx";
 import { turnClass } from "./compare.ts";
 import type { Screen } from "./screen.ts";
@@ -18,65 +24,27 @@ import type { Screen } from "./screen.ts";
 const REST_MS = 60;
 
 export function Dialogs({ screen }: { screen: Screen }) {
-  const dialog = screen.dialog.value;
-  const close = () => screen.controller.open(null);
-  switch (dialog?.kind) {
-    case "help":
-      return <Help screen={screen} onClose={close} />;
-    case "guidelines":
-      return <Guidelines screen={screen} onClose={close} />;
-    case "search":
-      return <Search screen={screen} onClose={close} />;
-    case "compare":
-      return (
-        <Compare screen={screen} class_index={dialog.class_index} number={dialog.number} onClose={close} />
-      );
-    default:
-      return null;
-  }
+  return <WalkingDialogs screen={screen} Help={Help} Search={Search} Compare={Compare} />;
 }
 
-interface DialogPartProps {
-  screen: Screen;
-  onClose(): void;
-}
-
-function Help({ screen, onClose }: DialogPartProps) {
+function Help({ screen, onClose }: DialogPartProps<Screen>) {
   const annotation = screen.controller.state.peek().info?.annotation;
+  const keys = (
+    <KeyTable
+      layout={screen.key_layout.value}
+      overrides={annotation?.keys ?? {}}
+      leaveOut={annotation?.regions === "off" ? ["mark"] : []}
+    />
+  );
   return (
-    <Dialog kind="help" title="Keys" onClose={onClose}>
-      <div class="mlf-dialog-scroll" tabIndex={0} role="group" aria-label="List of keys">
-        <KeyTable
-          layout={screen.key_layout.value}
-          overrides={annotation?.keys ?? {}}
-          leaveOut={annotation?.regions === "off" ? ["mark"] : []}
-        />
-        <p class="mlf-muted">
-          Wheel and double click zoom, dragging moves the image. Every decision is saved as it is made; going
-          past an image without one records nothing.
-        </p>
-      </div>
-    </Dialog>
+    <KeysDialog onClose={onClose} keys={keys}>
+      Wheel and double click zoom, dragging moves the image. Every decision is saved as it is made; going past
+      an image without one records nothing.
+    </KeysDialog>
   );
 }
 
-function Guidelines({ screen, onClose }: DialogPartProps) {
-  const text = screen.controller.state.peek().info?.annotation.guidelines.trim() ?? "";
-  return (
-    <Dialog kind="guidelines" title="Guidelines" onClose={onClose}>
-      <div
-        class="mlf-dialog-scroll mlf-guidelines"
-        tabIndex={0}
-        role="group"
-        aria-label="Text of the guidelines"
-      >
-        {text || "This project has no guidelines."}
-      </div>
-    </Dialog>
-  );
-}
-
-function Search({ screen, onClose }: DialogPartProps) {
+function Search({ screen, onClose }: DialogPartProps<Screen>) {
   const { controller } = screen;
   const cursor = useSignal<number | null>(null);
   const classes = controller.classes.value;
@@ -158,87 +126,36 @@ function FoundExamples({ screen, class_index }: { screen: Screen; class_index: n
   );
 }
 
-interface CompareProps extends DialogPartProps {
-  class_index: number;
-  number: number;
-}
-
-function Compare({ screen, class_index, number, onClose }: CompareProps) {
-  const { controller } = screen;
-  const classes = controller.classes.value;
-  const name = classes?.names[class_index] ?? String(class_index);
-  controller.pictures_version.value;
+function Compare({ screen, class_index, number, onClose }: CompareProps<Screen>) {
+  const name = screen.controller.classes.value?.names[class_index] ?? String(class_index);
   const sprite = useLargeSprite(screen, class_index);
   const n_examples = sprite?.head.n_examples ?? 0;
-  const [image] = useState(() => new Stage());
-  const [enlarged] = useState(() => new Stage());
-  const [problem, setProblem] = useState("");
-  const position = screen.position.value;
-  const shown = controller.pictures?.image(position);
-  useLayoutEffect(() => image.show(position, shown, screen.marks()), [position, shown]);
-  useEffect(
-    () => () => {
-      image.close();
-      enlarged.close();
-    },
-    [],
-  );
-  const held = useRef<DecodedImage | null>(null);
-  useEffect(() => {
-    let isGone = false;
-    setProblem("");
-    if (n_examples === 0) return;
-    controller.example(class_index, number).then(
-      (example) => {
-        if (isGone) return example.bitmap.close();
-        held.current?.bitmap.close();
-        held.current = example;
-        enlarged.show(`${class_index}:${number}`, example);
-      },
-      (error: unknown) => {
-        if (!isGone) setProblem(error instanceof Error ? error.message : String(error));
-      },
-    );
-    return () => {
-      isGone = true;
-    };
-  }, [class_index, number, n_examples]);
-  useEffect(() => () => held.current?.bitmap.close(), []);
+  const compared = useCompared(screen, class_index, number, n_examples);
   const place =
     screen.task.value?.proposals.findIndex((proposal) => proposal.class_index === class_index) ?? -1;
   const vote = screen.votes.value[String(class_index)];
-  const layout = stripLayout(640, 64, Math.max(1, n_examples));
   return (
     <Dialog kind="compare" title={name} onClose={onClose}>
-      <p class="mlf-compare-words">
+      <ClassMeaning screen={screen} class_index={class_index}>
         <label class="mlf-compare-label">
           {place >= 0 && <kbd class="mlf-card-key">{writtenLabelKey(place, screen.key_layout.value)}</kbd>}
           <LabelBox screen={screen} class_index={class_index} vote={vote} />
           applies to this image
         </label>
-        <span class="mlf-muted">{(classes?.synonyms[class_index] ?? []).join(", ")}</span>
-        <span>{classes?.definitions[class_index] || "No definition."}</span>
-      </p>
-      <div class="mlf-compare-pair">
-        <figure>
-          <ImageStage stage={image} label={`Image ${screen.task.value?.image_id ?? ""}`} />
-          <figcaption>The image</figcaption>
-        </figure>
-        <figure>
-          <ImageStage stage={enlarged} label={`Example ${number + 1} of ${name}`} />
-          <figcaption>
-            {problem ||
-              (n_examples === 0 ? "No examples of this class" : `Example ${number + 1} of ${n_examples}`)}
-          </figcaption>
-        </figure>
-      </div>
+      </ClassMeaning>
+      <ComparedPair
+        screen={screen}
+        compared={compared}
+        where={whichExample(number, n_examples)}
+        label={`Example ${number + 1} of ${name}`}
+      />
       <div class="mlf-compare-foot">
         <button type="button" onClick={() => turnClass(screen, -1)} title="Previous label (↑)">
           ↑ Label
         </button>
         <ExampleStrip
           sprite={sprite}
-          layout={layout}
+          layout={stripLayout(640, 64, Math.max(1, n_examples))}
           chosen={number}
           label={`Examples of ${name}`}
           onPick={(picked) => screen.compare(class_index, picked)}

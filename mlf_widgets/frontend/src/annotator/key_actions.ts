@@ -2,7 +2,7 @@
 
 import { keepTabInside } from "../shared/accessibility.ts";
 import { isTyping, type KeyAction, meaningOf } from "../shared/keys.ts";
-import { giveKeyboardBack } from "../shared/views/keyboard.ts";
+import { walk } from "../shared/views/walking_keys.ts";
 import { turnClass, turnExample } from "./compare.ts";
 import type { Screen } from "./screen.ts";
 
@@ -50,51 +50,13 @@ export function press(event: KeyboardEvent, screen: Screen): boolean {
 }
 
 function act(action: KeyAction, screen: Screen): void {
-  const { controller, stage, root } = screen;
   switch (action) {
-    case "next":
-      return void controller.step(1);
-    case "previous":
-      return void controller.step(-1);
     case "next_page":
       return screen.turnPage(1);
     case "previous_page":
       return screen.turnPage(-1);
     case "show_all":
-      return controller.toggleAll();
-    case "none":
-      return controller.toggleNone();
-    case "unsure":
-      return controller.toggleUnsure();
-    case "undo":
-    case "redo":
-      return void controller.undo(action);
-    case "search":
-      return controller.open({ kind: "search" });
-    case "comment":
-      return focusField(root, ".mlf-comment");
-    case "first_not_done":
-      return void controller.goToFirstNotDone();
-    case "jump":
-      return focusField(root, ".mlf-jump");
-    case "filter":
-      return focusField(root, ".mlf-filter");
-    case "zoom_in":
-      return stage.zoom(1);
-    case "zoom_out":
-      return stage.zoom(-1);
-    case "zoom_fit":
-      return stage.fit();
-    case "full_resolution":
-      return void screen.showActualSize();
-    case "pan_left":
-      return stage.panStep(-1, 0);
-    case "pan_right":
-      return stage.panStep(1, 0);
-    case "pan_up":
-      return stage.panStep(0, -1);
-    case "pan_down":
-      return stage.panStep(0, 1);
+      return screen.controller.toggleAll();
     case "compare":
       return screen.compare();
     case "definitions":
@@ -102,12 +64,8 @@ function act(action: KeyAction, screen: Screen): void {
       return;
     case "mark":
       return screen.markLast();
-    case "guidelines":
-      return controller.open({ kind: "guidelines" });
-    case "help":
-      return controller.open({ kind: "help" });
-    case "leave":
-      return giveKeyboardBack(root);
+    default:
+      return walk(action, screen);
   }
 }
 
@@ -155,10 +113,4 @@ function isComment(target: EventTarget | null): boolean {
 
 function isSaveShortcut(event: KeyboardEvent): boolean {
   return (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s";
-}
-
-function focusField(root: HTMLElement, selector: string): void {
-  const field = root.querySelector<HTMLElement>(selector);
-  field?.focus();
-  if (field instanceof HTMLInputElement) field.select();
 }

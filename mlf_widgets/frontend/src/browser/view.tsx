@@ -7,6 +7,7 @@ import type { Round, TaskFilter } from "../shared/messages.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { FailedNote, HelpButton, Opening } from "../shared/views/frame.tsx";
+import { KeyRows } from "../shared/views/key_table.tsx";
 import { type BrowserController, PAGE_SIZE } from "./controller.ts";
 import type { BrowsedImage, Disagreement, PersonsWord } from "./messages.ts";
 import type { BrowserScreen } from "./screen.ts";
@@ -306,7 +307,7 @@ function Dialogs({ controller }: Part) {
   if (dialog.kind === "help") {
     return (
       <Dialog kind="help" title="Keys" onClose={close}>
-        <KeyList />
+        <KeyRows rows={KEYS} />
       </Dialog>
     );
   }
@@ -370,31 +371,11 @@ function Fact({ term, children }: { term: string; children: ComponentChildren })
   );
 }
 
-const KEYS: readonly [string[], string][] = [
-  [["←", "→", "↑", "↓"], "go from image to image"],
-  [["Page ↓", "Page ↑"], "next and previous page"],
-  [["Enter"], "look at an image closer"],
-  [["s", "/"], "choose a class"],
-  [["?"], "these keys"],
-  [["Esc"], "give the keyboard back to the notebook"],
+const KEYS = [
+  { written: ["←", "→", "↑", "↓"], does: "go from image to image" },
+  { written: ["Page ↓", "Page ↑"], does: "next and previous page" },
+  { written: ["Enter"], does: "look at an image closer" },
+  { written: ["s", "/"], does: "choose a class" },
+  { written: ["?"], does: "these keys" },
+  { written: ["Esc"], does: "give the keyboard back to the notebook" },
 ];
-
-function KeyList() {
-  return (
-    <table class="mlf-keys">
-      <caption>Keys work while the widget has the focus: click anywhere in it.</caption>
-      <tbody>
-        {KEYS.map(([names, does]) => (
-          <tr key={does}>
-            <th scope="row">
-              {names.map((name) => (
-                <kbd key={name}>{name}</kbd>
-              ))}
-            </th>
-            <td>{does}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}

@@ -8,6 +8,7 @@ import { Dialog } from "../shared/views/dialog.tsx";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
 import { FailedNote, HelpButton } from "../shared/views/frame.tsx";
 import { ImageStage, Stage } from "../shared/views/image_stage.tsx";
+import { KeyRows } from "../shared/views/key_table.tsx";
 import { SavedState } from "../shared/views/saved_state.tsx";
 import type { GridController } from "./controller.ts";
 import { GRID_BINDINGS } from "./keys.ts";
@@ -325,7 +326,7 @@ function Dialogs({ controller, state }: PartProps) {
   if (dialog.kind === "help") {
     return (
       <Dialog kind="help" title="Keys and what they mean" onClose={close}>
-        <GridKeys />
+        <KeyRows rows={GRID_BINDINGS.filter(({ does }) => does !== "")} />
         <p class="mlf-muted">
           A tick says that the image shows this class. Images that you leave unticked say nothing until you
           confirm the page; then each of them that has been on your screen gets a <em>no</em> for this class,
@@ -349,26 +350,6 @@ function Dialogs({ controller, state }: PartProps) {
     );
   }
   return <Look controller={controller} position={dialog.position} onClose={close} />;
-}
-
-export function GridKeys() {
-  return (
-    <table class="mlf-keys">
-      <caption>Keys work while the widget has the focus: click anywhere in it.</caption>
-      <tbody>
-        {GRID_BINDINGS.filter(({ does }) => does !== "").map(({ key, written, does }) => (
-          <tr key={key}>
-            <th scope="row">
-              {written.map((name) => (
-                <kbd key={name}>{name}</kbd>
-              ))}
-            </th>
-            <td>{does}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
 }
 
 function Look({

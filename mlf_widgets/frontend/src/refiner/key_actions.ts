@@ -2,7 +2,7 @@
 
 import { keepTabInside } from "../shared/accessibility.ts";
 import { isTyping } from "../shared/keys.ts";
-import { giveKeyboardBack } from "../shared/views/keyboard.ts";
+import { walk } from "../shared/views/walking_keys.ts";
 import { type RefinerAction, refinerKey } from "./keys.ts";
 import type { RefinerScreen } from "./screen.ts";
 
@@ -33,97 +33,32 @@ export function press(event: KeyboardEvent, screen: RefinerScreen): boolean {
 }
 
 function act(action: RefinerAction, screen: RefinerScreen): void {
-  const { controller, stage, root } = screen;
+  const { controller } = screen;
+  const { cursor } = controller.state.peek();
   switch (action) {
     case "confirm":
-      void controller.confirm();
-      break;
+      return void controller.confirm();
     case "majority":
-      controller.acceptMajority();
-      break;
+      return controller.acceptMajority();
     case "fold":
-      controller.fold();
-      break;
+      return controller.fold();
     case "evidence":
-      controller.showEvidence();
-      break;
+      return controller.showEvidence();
     case "cursor_down":
-      controller.moveCursor(1);
-      break;
+      return controller.moveCursor(1);
     case "cursor_up":
-      controller.moveCursor(-1);
-      break;
+      return controller.moveCursor(-1);
     case "cursor_yes":
-      controller.decide(controller.state.peek().cursor, "yes");
-      break;
+      return controller.decide(cursor, "yes");
     case "cursor_no":
-      controller.decide(controller.state.peek().cursor, "no");
-      break;
+      return controller.decide(cursor, "no");
     case "compare": {
-      const row = screen.rows.peek()[controller.state.peek().cursor];
+      const row = screen.rows.peek()[cursor];
       if (row !== undefined) controller.open({ kind: "compare", class_index: row.class_index, number: 0 });
-      break;
+      return;
     }
-    case "next":
-      void controller.step(1);
-      break;
-    case "previous":
-      void controller.step(-1);
-      break;
-    case "none":
-      controller.toggleNone();
-      break;
-    case "unsure":
-      controller.toggleUnsure();
-      break;
-    case "undo":
-    case "redo":
-      void controller.undo(action);
-      break;
-    case "search":
-    case "help":
-    case "guidelines":
-      controller.open({ kind: action });
-      break;
-    case "comment":
-      focusField(root, ".mlf-comment");
-      break;
-    case "jump":
-      focusField(root, ".mlf-jump");
-      break;
-    case "filter":
-      focusField(root, ".mlf-filter");
-      break;
-    case "first_not_done":
-      void controller.goToFirstNotDone();
-      break;
-    case "zoom_in":
-      stage.zoom(1);
-      break;
-    case "zoom_out":
-      stage.zoom(-1);
-      break;
-    case "zoom_fit":
-      stage.fit();
-      break;
-    case "full_resolution":
-      void screen.showActualSize();
-      break;
-    case "pan_left":
-      stage.panStep(-1, 0);
-      break;
-    case "pan_right":
-      stage.panStep(1, 0);
-      break;
-    case "pan_up":
-      stage.panStep(0, -1);
-      break;
-    case "pan_down":
-      stage.panStep(0, 1);
-      break;
-    case "leave":
-      giveKeyboardBack(root);
-      break;
+    default:
+      return walk(action, screen);
   }
 }
 
@@ -153,10 +88,4 @@ function pressInDialog(event: KeyboardEvent, screen: RefinerScreen): boolean {
   if (dialog?.kind !== "compare" || step === 0) return false;
   controller.open({ ...dialog, number: Math.max(0, dialog.number + step) });
   return true;
-}
-
-function focusField(root: HTMLElement, selector: string): void {
-  const field = root.querySelector<HTMLElement>(selector);
-  field?.focus();
-  if (field instanceof HTMLInputElement) field.select();
 }

@@ -1,9 +1,10 @@
 /** The refiner's keys: a digit says yes to a label, the key under it says no, shift with the digit unsure. */
 
 import { type KeyAction, type KeyPress, meaningOf } from "../shared/keys.ts";
+import type { OwnKeyAction } from "../shared/views/walking_keys.ts";
 
 export type RefinerAction =
-  | Exclude<KeyAction, "next_page" | "previous_page" | "show_all" | "mark" | "definitions" | "compare">
+  | Exclude<KeyAction, OwnKeyAction>
   | "confirm"
   | "majority"
   | "fold"

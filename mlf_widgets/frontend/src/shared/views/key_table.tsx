@@ -2,6 +2,31 @@
 
 import { KEY_BINDINGS, type KeyAction, writtenActionKey, writtenLabelKey } from "../keys.ts";
 
+const CAPTION = "Keys work while the widget has the focus: click anywhere in it.";
+
+export interface KeyRowsProps {
+  rows: readonly { written: readonly string[]; does: string }[];
+}
+
+/** Keys that a widget writes itself; "…" stands between the first and the last of a row of keys. */
+export function KeyRows({ rows }: KeyRowsProps) {
+  return (
+    <table class="mlf-keys">
+      <caption>{CAPTION}</caption>
+      <tbody>
+        {rows.map(({ written, does }) => (
+          <tr key={does}>
+            <th scope="row">
+              {written.map((name) => (name === "…" ? " … " : <kbd key={name}>{name}</kbd>))}
+            </th>
+            <td>{does}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
 export interface KeyTableProps {
   layout: ReadonlyMap<string, string> | null;
   overrides: Record<string, string>;
@@ -20,7 +45,7 @@ export function KeyTable({ layout, overrides, actions, leaveOut = [], n_labels =
   const label = (number: number) => writtenLabelKey(number, layout);
   return (
     <table class="mlf-keys">
-      <caption>Keys work while the widget has the focus: click anywhere in it.</caption>
+      <caption>{CAPTION}</caption>
       <tbody>
         <tr>
           <th scope="row">

@@ -1,0 +1,106 @@
+/** The image and an example of a class side by side, and what the class means. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { DecodedImage } from "../pictures.ts";
+import { ImageStage, Stage } from "./image_stage.tsx";
+import type { WalkingScreen } from "./walking_screen.ts";
+
+export interface Compared {
+  image: Stage;
+  enlarged: Stage;
+  /** Why the example is not there; "" where it is, or may yet come. */
+  problem: string;
+}
+
+/** Both pictures, for as long as the component lives; of `n_examples` none may be there yet. */
+export function useCompared(
+  screen: WalkingScreen,
+  class_index: number,
+  number: number,
+  n_examples: number,
+): Compared {
+  const { controller } = screen;
+  controller.pictures_version.value;
+  const position = screen.position.value;
+  const shown = controller.pictures?.image(position);
+  const [image] = useState(() => new Stage());
+  const [enlarged] = useState(() => new Stage());
+  const [problem, setProblem] = useState("");
+  const held = useRef<DecodedImage | null>(null);
+  useLayoutEffect(() => image.show(position, shown, screen.marks()), [position, shown]);
+  useEffect(() => {
+    let isGone = false;
+    setProblem("");
+    if (n_examples === 0) return;
+    controller.example(class_index, number).then(
+      (example) => {
+        if (isGone) return example.bitmap.close();
+        held.current?.bitmap.close();
+        held.current = example;
+        enlarged.show(`${class_index}:${number}`, example);
+      },
+      (error: unknown) => {
+        if (!isGone) setProblem(error instanceof Error ? error.message : String(error));
+      },
+    );
+    return () => {
+      isGone = true;
+    };
+  }, [class_index, number, n_examples]);
+  useEffect(
+    () => () => {
+      image.close();
+      enlarged.close();
+      held.current?.bitmap.close();
+    },
+    [],
+  );
+  return { image, enlarged, problem };
+}
+
+export interface ComparedPairProps {
+  screen: WalkingScreen;
+  compared: Compared;
+  /** Which example, as "Example 1 of 10". */
+  where: string;
+  /** What a screen reader calls the example. */
+  label: string;
+}
+
+export function ComparedPair({ screen, compared, where, label }: ComparedPairProps) {
+  return (
+    <div class="mlf-compare-pair">
+      <figure>
+        <ImageStage stage={compared.image} label={`Image ${screen.entry.value?.task.image_id ?? ""}`} />
+        <figcaption>The image</figcaption>
+      </figure>
+      <figure>
+        <ImageStage stage={compared.enlarged} label={label} />
+        <figcaption>{compared.problem || where}</figcaption>
+      </figure>
+    </div>
+  );
+}
+
+export function whichExample(number: number, n_examples: number): string {
+  return n_examples === 0 ? "No examples of this class" : `Example ${number + 1} of ${n_examples}`;
+}
+
+export interface ClassMeaningProps {
+  screen: WalkingScreen;
+  class_index: number;
+  /** What can be said of it here. */
+  children?: ComponentChildren;
+}
+
+export function ClassMeaning({ screen, class_index, children }: ClassMeaningProps) {
+  const classes = screen.controller.classes.value;
+  return (
+    <p class="mlf-compare-words">
+      {children}
+      <span class="mlf-muted">{(classes?.synonyms[class_index] ?? []).join(", ")}</span>
+      <span>{classes?.definitions[class_index] || "No definition."}</span>
+    </p>
+  );
+}
