@@ -43,7 +43,7 @@ c.JupyterHub.spawner_class = "pipeline.hub.spawner.SessionSpawner"
 c.SessionSpawner.accounts_path = str(accounts_path)
 c.SessionSpawner.homes_dir = str(state / "homes")
 c.SessionSpawner.notebooks_dir = str(state / "notebooks")
-c.SessionSpawner.sockets_dir = hub["sockets_dir"]
+c.SessionSpawner.sockets_dir = hub["sockets_dir"]  # kernels are reached there, not by ports; a short path
 c.SessionSpawner.service_url = f"http://127.0.0.1:{hub['service_port']}/services/mlf"
 c.SessionSpawner.use_own_uids = hub["use_own_uids"]
 c.SessionSpawner.session_environment = hub["session_environment"]
@@ -53,7 +53,7 @@ c.Spawner.poll_interval = 5  # seconds until the Hub notices that a session has 
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
 #: A server that does not end when asked is killed soon after (its kernels end with it): it holds nothing of anybody's.
-c.Spawner.interrupt_timeout, c.Spawner.term_timeout = 5, 3
+c.SessionSpawner.interrupt_timeout, c.SessionSpawner.term_timeout = 5, 3
 c.JupyterHub.concurrent_spawn_limit = 20
 #: Whoever comes back to the address of a session that has ended gets a new one without being asked.
 c.JupyterHub.implicit_spawn_seconds = 0.5

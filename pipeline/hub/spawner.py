@@ -18,17 +18,11 @@ from urllib.parse import quote
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
-from tornado import web
 from traitlets import Bool, Dict, Integer, Unicode
 
 from pipeline.hub.accounts import Account, Role, read_accounts
-from pipeline.hub.appearance import TEMPLATE, UNUSED_LAB_EXTENSIONS
+from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_session, refusal
 from pipeline.hub.notebooks import FOR_RESEARCHERS
-
-#: The page each role works on, the first match counts.
-_LANDING = ((Role.RESEARCHERS, "/lab"), (Role.REFINERS, "4_refine.ipynb"), (Role.ANNOTATORS, "2_annotate.ipynb"))
-#: What a session that only shows one notebook does without: they cost memory and start-up time.
-_UNUSED_EXTENSIONS = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
 
 
 class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
@@ -42,7 +36,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     use_own_uids = Bool(False, help="Run each session under its account's uid; the Hub must be root.").tag(config=True)
     session_environment = Dict(help="Environment of every session, beside its token and address.").tag(config=True)
     kernel_patience_s = Integer(
-        120, help="Seconds that a kernel may take to start; its page starts another some time after that."
+        KERNEL_PATIENCE_S, help="Seconds that a kernel may take to start; its page starts another some time after that."
     ).tag(config=True)
 
     #: Port of each session's server. One that was looked up free is taken only when the server is up.
@@ -53,42 +47,39 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         """Return the account of the session's owner."""
         account = read_accounts(Path(self.accounts_path)).get(self.user.name)
         if account is None:
-            raise _refusal(f"{self.user.name} has no account in this hub any more.")
+            raise refusal(f"{self.user.name} has no account in this hub any more.")
         return account
 
     async def start(self) -> Any:
         """Prepare the person's folder and landing page, then start the server."""
         if not self.sockets_dir:  # its socket would be looked for in whatever folder the Hub runs in
-            raise _refusal("This hub's configuration lacks SessionSpawner.sockets_dir; whoever runs it must add it.")
+            raise refusal("This hub's configuration lacks SessionSpawner.sockets_dir; whoever runs it must add it.")
         account = self.account
-        landing = next((page for role, page in _LANDING if role in account.roles), None)
+        landing = find_landing(account.roles, self.kernel_patience_s)
         if landing is None:
-            raise _refusal("Reviewers read the reports and need no session of their own.")
+            raise no_session()
         self.home_dir = str(self._make_home(account))
-        is_researcher = landing == "/lab"
-        if is_researcher:
+        if landing.is_laboratory:
             self._give_notebooks(account)
-        self.default_url = landing if is_researcher else f"/voila/render/{landing}"
-        self.notebook_dir = self.home_dir if is_researcher else self.notebooks_dir
-        self.args = ["--KernelManager.transport=ipc"]
-        self.args += _laboratory_arguments() if is_researcher else _single_notebook_arguments(self.kernel_patience_s)
+        self.default_url = landing.url
+        self.notebook_dir = self.home_dir if landing.is_laboratory else self.notebooks_dir
+        self.args = list(landing.arguments)
         self.port = self._ports[account.name] = self._free_port(account.name)
         return await super().start()
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """Add what the session may know."""
         env = super().user_env(env)
-        roles = self.account.roles
-        is_refiner = Role.REFINERS in roles and Role.RESEARCHERS not in roles
+        account = self.account
+        landing = find_landing(account.roles)
         env |= {
             "LOGNAME": self.user.name,
-            "JUPYTER_RUNTIME_DIR": str(self._sockets_folder(self.account)),
+            "JUPYTER_RUNTIME_DIR": str(self._sockets_folder(account)),
             "MLF_SERVICE_URL": self.service_url,
-            "MLF_ROUND": "refinement" if is_refiner else "annotation",
             "OMP_NUM_THREADS": "1",
         }
-        if Role.RESEARCHERS not in roles:
-            env["JUPYTERHUB_SINGLEUSER_APP"] = "jupyter-server"
+        if landing is not None:
+            env |= landing.environment
         return env | dict(self.session_environment)
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:  # noqa: ARG002 - the Hub's signature
@@ -145,29 +136,3 @@ def landing_url(handler: Any, accounts_path: str) -> str:
     if account and set(account.roles) == {Role.REVIEWERS}:
         return "/services/mlf/reports"
     return ""
-
-
-def _refusal(message: str) -> web.HTTPError:
-    error = web.HTTPError(403, message)
-    error.jupyterhub_message = message  # type: ignore[attr-defined]  # what the Hub shows on its page
-    return error
-
-
-def _laboratory_arguments() -> list[str]:
-    # A hub is often without a way to the internet, and asks nobody about news.
-    return ["--LabApp.news_url=None", "--LabApp.extension_manager=readonly"]
-
-
-def _single_notebook_arguments(kernel_patience_s: int) -> list[str]:
-    disabled = ", ".join(f"'{name}': False" for name in _UNUSED_EXTENSIONS)
-    return [
-        f"--ServerApp.jpserver_extensions={{{disabled}, 'voila': True}}",
-        f"--VoilaConfiguration.template={TEMPLATE}",
-        f"--VoilaConfiguration.extension_denylist={list(UNUSED_LAB_EXTENSIONS)}",
-        "--VoilaConfiguration.file_allowlist=[]",
-        "--VoilaConfiguration.show_tracebacks=False",
-        f"--VoilaConfiguration.resources={{'kernel_patience_s': {kernel_patience_s}}}",
-        f"--VoilaExecutor.startup_timeout={kernel_patience_s}",
-        "--MappingKernelManager.cull_idle_timeout=900",
-        "--MappingKernelManager.cull_interval=300",
-    ]

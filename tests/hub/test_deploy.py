@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import pwd
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import kubernetes_validate
 import pytest
 import yaml
+from dockerspawner import DockerSpawner
 from fastapi.testclient import TestClient
+from jupyterhub.app import JupyterHub
+from jupyterhub.spawner import Spawner
+from kubernetes_asyncio.client import ApiClient
+from kubespawner import KubeSpawner
+from oauthenticator.generic import GenericOAuthenticator
 from serving import StubHub, free_port, make_project, wait_until
+from systemdspawner import SystemdSpawner
 from traitlets.config import Config
 
 from pipeline.hub.accounts import Role
+from pipeline.hub.appearance import TEMPLATE
 from pipeline.hub.interpreter import session_interpreter
-from pipeline.hub.spawner import _LANDING
+from pipeline.hub.landing import find_landing, land
+from pipeline.hub.launch import prepare_hub
 from pipeline.service.app import create_app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 VALUES = yaml.safe_load((DEPLOY / "kubernetes" / "values.yaml").read_text())
 MANIFESTS = [
     document
-    for name in ("service.yaml", "postgresql.yaml")
+    for name in ("postgresql.yaml", "preparation.yaml", "service.yaml")
     for document in yaml.safe_load_all((DEPLOY / "kubernetes" / name).read_text())
 ]
 
@@ -53,9 +68,12 @@ def test_every_manifest_names_its_kind_and_selects_its_own_pods() -> None:
 
 def test_only_the_service_has_the_project_and_reaches_the_database() -> None:
     ingress = manifest("NetworkPolicy", "mlf-postgresql")["spec"]["ingress"]
-    assert [rule["from"] for rule in ingress] == [[{"podSelector": {"matchLabels": {"app": "mlf-service"}}}]]
+    [admitted] = [peer["podSelector"]["matchLabels"] for rule in ingress for peer in rule["from"]]
+    assert admitted.items() <= manifest("Deployment", "mlf-service")["spec"]["template"]["metadata"]["labels"].items()
+    assert admitted.items() <= manifest("Pod", "mlf-preparation")["metadata"]["labels"].items()
+    assert not admitted.items() & VALUES["singleuser"].get("extraLabels", {}).items()
     assert VALUES["singleuser"]["storage"]["type"] == "none"
-    assert set(VALUES["singleuser"]["extraEnv"]) == {"MLF_SERVICE_URL", "OMP_NUM_THREADS"}
+    assert set(VALUES["singleuser"]["extraEnv"]) == {"MLF_SERVICE_URL", "JUPYTER_RUNTIME_DIR", "OMP_NUM_THREADS"}
     policy = VALUES["singleuser"]["networkPolicy"]
     assert policy["enabled"]
     assert not policy["egressAllowRules"]["privateIPs"]
@@ -92,24 +110,311 @@ def test_every_manifest_is_what_kubernetes_takes(document: dict, version: str) -
     kubernetes_validate.validate(document, version, strict=True)
 
 
-@pytest.mark.parametrize("role", [Role.ANNOTATORS, Role.REFINERS, Role.RESEARCHERS, Role.REVIEWERS])
-def test_the_configuration_in_the_values_lands_everyone_where_one_machine_does(role: Role) -> None:
-    from tornado.web import HTTPError
+def test_proxy_hub_and_sessions_reach_the_service() -> None:
+    labels = manifest("Deployment", "mlf-service")["spec"]["template"]["metadata"]["labels"]
+    port = container("Deployment", "mlf-service")["ports"][0]["containerPort"]
+    for section in (VALUES["hub"], VALUES["proxy"]["chp"], VALUES["singleuser"]):
+        [rule] = section["networkPolicy"]["egress"]
+        assert rule["to"][0]["podSelector"]["matchLabels"].items() <= labels.items()
+        assert rule["ports"] == [{"port": port}]
+    # The chart's own label for pods that the Hub answers.
+    assert labels["hub.jupyter.org/network-access-hub"] == "true"
 
+
+#: The part of the chart's schema that our values touch, in our words: a type is what a value must be, a `dict` is
+#: open, a list names the only values. The chart refuses every other name.
+NETWORK_POLICY = {
+    "enabled": bool,
+    "ingress": list,
+    "egress": list,
+    "egressAllowRules": dict.fromkeys(
+        (
+            "cloudMetadataServer",
+            "dnsPortsCloudMetadataServer",
+            "dnsPortsKubeSystemNamespace",
+            "dnsPortsPrivateIPs",
+            "nonPrivateIPs",
+            "privateIPs",
+        ),
+        bool,
+    ),
+    "interNamespaceAccessLabels": ["accept", "ignore"],
+    "allowedIngressPorts": list,
+}
+CHART = {
+    "hub": {
+        "db": {"type": ["sqlite-pvc", "sqlite-memory", "mysql", "postgres", "other"]},
+        "services": dict,
+        "loadRoles": dict,
+        "config": dict,
+        "extraConfig": dict,
+        "networkPolicy": NETWORK_POLICY,
+    },
+    "proxy": {
+        "chp": {"networkPolicy": NETWORK_POLICY},
+        "https": {
+            "enabled": bool,
+            "type": ["letsencrypt", "manual", "offload", "secret"],
+            "hosts": list,
+            "letsencrypt": {"contactEmail": str, "acmeServer": str},
+        },
+    },
+    "singleuser": {
+        "image": {"name": str, "tag": str, "pullPolicy": ["IfNotPresent", "Always", "Never"], "pullSecrets": list},
+        "cmd": (list, str, type(None)),
+        "storage": {"type": ["dynamic", "static", "none"]},
+        "extraEnv": dict,
+        "memory": {"guarantee": (int, float, str), "limit": (int, float, str)},
+        "cpu": {"guarantee": (int, float), "limit": (int, float)},
+        "serviceAccountName": (str, type(None)),
+        "networkPolicy": NETWORK_POLICY,
+        "startTimeout": int,
+    },
+    "cull": {"enabled": bool, "timeout": int, "every": int},
+    "scheduling": {"userScheduler": {"enabled": bool}},
+    "prePuller": {"hook": {"enabled": bool}},
+}
+
+
+def misfits(values: Any, schema: Any, place: str = "") -> Iterator[str]:
+    if isinstance(schema, dict):
+        for name, value in values.items():
+            if name in schema:
+                yield from misfits(value, schema[name], f"{place}.{name}".lstrip("."))
+            else:
+                yield f"{place}.{name}: not in the chart"
+    elif isinstance(schema, list):
+        if values not in schema:
+            yield f"{place}: {values!r} is none of {schema}"
+    elif not isinstance(values, schema) or (isinstance(values, bool) and schema is not bool):
+        yield f"{place}: {values!r} is no {schema}"
+
+
+def test_the_values_hold_what_the_chart_takes_and_nothing_else() -> None:
+    assert list(misfits(VALUES, CHART)) == []
+    # What its schema says of them apart from that: mappings by name, for services and roles; text by name, for code.
+    assert all(isinstance(service["url"], str) for service in VALUES["hub"]["services"].values())
+    assert all(isinstance(role["scopes"], list) for role in VALUES["hub"]["loadRoles"].values())
+    assert all(isinstance(text, str) for text in VALUES["hub"]["extraConfig"].values())
+    assert all(isinstance(text, str) for text in VALUES["singleuser"]["extraEnv"].values())
+
+
+def test_a_setting_that_the_chart_lacks_would_be_found() -> None:
+    wrong = {"singleuser": {"args": [], "startTimeout": "300", "storage": {"type": "None"}}}
+    assert len(list(misfits(wrong, CHART))) == 3
+
+
+def test_the_hubs_configuration_names_settings_that_exist() -> None:
+    classes = {cls.__name__: cls for cls in (JupyterHub, Spawner, GenericOAuthenticator)}
+    sections = VALUES["hub"]["config"]
+    for name, section in sections.items():
+        assert section.keys() <= set(classes[name].class_trait_names(config=True)), name
+    authenticator = GenericOAuthenticator(config=Config(sections))
+    assert authenticator.allowed_groups == {group.value for group in Role}
+    assert authenticator.manage_groups
+    assert sections["JupyterHub"]["authenticator_class"] == "generic-oauth"
+    assert Spawner(config=Config(sections)).server_token_scopes == sections["Spawner"]["server_token_scopes"]
+
+
+def hub_of_the_values() -> Config:
+    """Return what the chart makes of our values, as far as sessions go."""
+    session = VALUES["singleuser"]
     config = Config()
+    config.KubeSpawner.image = f"{session['image']['name']}:{session['image']['tag']}"
+    config.KubeSpawner.environment = session["extraEnv"]
+    config.KubeSpawner.uid = 1000  # the chart's own, where the values say nothing
+    for kind, place in (("mem", "memory"), ("cpu", "cpu")):
+        config.KubeSpawner[f"{kind}_limit"] = session[place]["limit"]
+        config.KubeSpawner[f"{kind}_guarantee"] = session[place]["guarantee"]
+    config.KubeSpawner.start_timeout = session["startTimeout"]
+    config.Spawner.cmd = session["cmd"]
+    for name, section in VALUES["hub"]["config"].items():
+        config[name].update(section)
     for text in VALUES["hub"]["extraConfig"].values():
         exec(text, {"c": config})
-    user = SimpleNamespace(groups=[SimpleNamespace(name=role.value)])
-    spawner = SimpleNamespace(user=user, environment={}, default_url="")
-    page = next((page for known, page in _LANDING if known is role), None)
-    if page is None:
-        with pytest.raises(HTTPError, match="reports"):
-            config.Spawner.pre_spawn_hook(spawner)
-        assert config.JupyterHub.default_url(SimpleNamespace(current_user=user)) == "/services/mlf/reports"
-        return
-    config.Spawner.pre_spawn_hook(spawner)
-    assert spawner.default_url == (page if page.startswith("/") else f"/voila/render/{page}")
-    assert spawner.environment["MLF_ROUND"] == ("refinement" if role is Role.REFINERS else "annotation")
+    return config
+
+
+def person(role: Role) -> SimpleNamespace:
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    return SimpleNamespace(name=name, id=7, url=f"/user/{name}/", groups=[SimpleNamespace(name=role.value)])
+
+
+HUB = SimpleNamespace(api_url="http://hub:8081/hub/api", base_url="/hub/", public_host="", url="http://hub:8081/hub/")
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATORS, Role.REFINERS, Role.RESEARCHERS])
+def test_the_pod_of_a_session_opens_with_what_one_machine_opens_with(
+    role: Role, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # KubeSpawner wants to know a cluster before it makes anything; this one it never calls.
+    none = {"name": "none"}
+    cluster = {"clusters": [none | {"cluster": {"server": "http://127.0.0.1:9"}}], "users": [none | {"user": {}}]}
+    cluster |= {"contexts": [none | {"context": {"cluster": "none", "user": "none"}}], "current-context": "none"}
+    (tmp_path / "config").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config"} | cluster))
+    monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+    landing = find_landing({role})
+    assert landing is not None
+
+    async def make_pod() -> dict:
+        spawner = KubeSpawner(config=hub_of_the_values(), user=person(role), hub=HUB)
+        spawner.run_pre_spawn_hook()
+        async with ApiClient() as client:
+            return client.sanitize_for_serialization(await spawner.get_pod_manifest())
+
+    pod = asyncio.run(make_pod())
+    kubernetes_validate.validate(pod, "1.33", strict=True)
+    [session] = pod["spec"]["containers"]
+    assert session["args"] == ["jupyterhub-singleuser", *landing.arguments]
+    environment = {entry["name"]: entry["value"] for entry in session["env"]}
+    assert environment["JUPYTERHUB_DEFAULT_URL"] == landing.url
+    assert VALUES["singleuser"]["extraEnv"].items() <= environment.items()
+    assert landing.environment.items() <= environment.items()
+    assert ("JUPYTERHUB_SINGLEUSER_APP" in environment) == ("JUPYTERHUB_SINGLEUSER_APP" in landing.environment)
+    assert environment.get("JUPYTERHUB_ROOT_DIR") == (None if landing.is_laboratory else "/srv/notebooks")
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    assert pod["spec"]["volumes"] == []
+    assert session["resources"]["limits"].keys() == {"cpu", "memory"}
+
+
+def test_reviewers_get_no_pod_and_land_on_the_reports() -> None:
+    from tornado.web import HTTPError
+
+    config = hub_of_the_values()
+    spawner = SimpleNamespace(user=person(Role.REVIEWERS), environment={})
+    with pytest.raises(HTTPError, match="reports"):
+        config.Spawner.pre_spawn_hook(spawner)
+    with pytest.raises(HTTPError, match="reports"):
+        land(spawner, notebooks_dir="")
+    landing_url = config.JupyterHub.default_url
+    assert landing_url(SimpleNamespace(current_user=spawner.user)) == "/services/mlf/reports"
+    assert landing_url(SimpleNamespace(current_user=person(Role.ANNOTATORS))) == ""
+
+
+def test_the_image_holds_what_its_sessions_are_told_to_open(tmp_path: Path) -> None:
+    dockerfile = (DEPLOY / "kubernetes" / "Dockerfile").read_text()
+    for folder in ("jupyter", "notebooks"):
+        (tmp_path / folder).mkdir()
+    commands = re.findall(r'python -c "(.+?)"', dockerfile)
+    assert len(commands) == 2
+    for command in commands:
+        environment = os.environ | {"PYTHONPATH": str(DEPLOY.parent)}
+        subprocess.run([sys.executable, "-c", command], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "jupyter" / "voila" / "templates" / TEMPLATE / "index.html.j2").is_file()
+    assert "ENV JUPYTER_PATH=/srv/jupyter JUPYTER_CONFIG_PATH=/srv/jupyter" in dockerfile
+    for page in ("2_annotate.ipynb", "4_refine.ipynb", *re.findall(r"notebooks/(\w+\.ipynb)", dockerfile)):
+        assert (tmp_path / "notebooks" / page).is_file()
+    [image] = {container("Deployment", "mlf-service")["image"], manifest_pod_image()}
+    assert image == "{name}:{tag}".format(**VALUES["singleuser"]["image"])
+
+
+def manifest_pod_image() -> str:
+    return manifest("Pod", "mlf-preparation")["spec"]["containers"][0]["image"]
+
+
+def test_chart_and_image_have_one_jupyterhub() -> None:
+    values = (DEPLOY / "kubernetes" / "values.yaml").read_text()
+    readme = (DEPLOY / "README.md").read_text()
+    chart, jupyterhub = re.search(r"chart jupyterhub/jupyterhub (\S+), with JupyterHub (\S+)\)", values).groups()
+    assert f"--version {chart} " in values
+    assert f"ARG JUPYTERHUB_VERSION={jupyterhub}\n" in (DEPLOY / "kubernetes" / "Dockerfile").read_text()
+    assert f"Chart {chart} has JupyterHub {jupyterhub}," in readme
+
+
+@pytest.fixture
+def hub_of_the_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what makes a configuration: that of one machine, with the code of a section of the notes after it."""
+    state = tmp_path / "hub"
+    prepare_hub(
+        make_project(tmp_path),
+        {"ann": [Role.ANNOTATORS]},
+        state=state,
+        proxy_command=["configurable-http-proxy"],
+        session_python=sys.executable,
+        share_account=True,
+    )
+    monkeypatch.setenv("MLF_HUB_STATE", str(state))
+
+    def configuration(title: str) -> tuple[Config, dict]:
+        section = (DEPLOY / "README.md").read_text().split(f"### {title}\n")[1].split("\n## ")[0]
+        [code] = re.findall(r"```python\n(.*?)```", section.split("\n### ")[0], re.DOTALL)
+        config = Config()
+        exec((state / "jupyterhub_config.py").read_text() + code, {"get_config": lambda: config})
+        return config, json.loads((state / "private" / "hub.json").read_text())
+
+    yield configuration
+    shutil.rmtree(json.loads((state / "private" / "hub.json").read_text())["sockets_dir"], ignore_errors=True)
+
+
+@pytest.mark.parametrize("cls", [DockerSpawner, SystemdSpawner])
+def test_the_notes_name_settings_that_exist(cls: type, hub_of_the_notes: Any) -> None:
+    config, _hub = hub_of_the_notes(cls.__name__)
+    assert config[cls.__name__].keys() <= set(cls.class_trait_names(config=True))
+    assert config.Spawner.keys() <= set(Spawner.class_trait_names(config=True))
+    assert config.JupyterHub.keys() <= set(JupyterHub.class_trait_names(config=True))
+    assert JupyterHub(config=config).spawner_class is cls
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATORS, Role.RESEARCHERS])
+def test_a_container_gets_its_own_python_its_page_and_nothing_of_this_machine(
+    role: Role, hub_of_the_notes: Any
+) -> None:
+    config, hub = hub_of_the_notes("DockerSpawner")
+    landing = find_landing({role})
+    assert landing is not None
+    spawner = DockerSpawner(config=config, user=person(role), hub=HUB)
+    spawner.run_pre_spawn_hook()
+    assert asyncio.run(spawner.get_command()) == ["jupyterhub-singleuser", *landing.arguments]
+    environment = spawner.get_env()
+    assert "PATH" not in environment
+    assert environment["MLF_SERVICE_URL"] == f"http://172.30.0.1:{hub['service_port']}/services/mlf"
+    assert environment.get("JUPYTERHUB_ROOT_DIR") == (None if landing.is_laboratory else "/srv/notebooks")
+    assert landing.environment.items() <= environment.items()
+    application = JupyterHub(config=config)
+    assert application.hub_bind_url == f"http://172.30.0.1:{hub['hub_port']}"
+    [service] = application.services
+    assert environment["MLF_SERVICE_URL"] == f"{service['url']}/services/mlf"
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATORS, Role.RESEARCHERS])
+def test_a_unit_gets_its_page_and_its_limits(
+    role: Role, hub_of_the_notes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Stand-ins for systemd's commands, which write down what they are asked for.
+    programs, asked = tmp_path / "programs", tmp_path / "asked"
+    programs.mkdir()
+    for name, text in (
+        ("systemd-run", f'printf "%s\\n" "$@" > {asked}'),
+        ("systemctl", f"[ $1 = --version ] && echo systemd 252 || test -e {asked}"),
+    ):
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    config, hub = hub_of_the_notes("SystemdSpawner")
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("systemdspawner.systemd.RUN_ROOT", str(tmp_path))
+    landing = find_landing({role})
+    assert landing is not None
+    spawner = SystemdSpawner(config=config, user=person(role), hub=HUB)
+
+    async def start() -> None:
+        spawner.run_pre_spawn_hook()
+        await spawner.start()
+
+    asyncio.run(start())
+    said = asked.read_text()
+    for limit in ("MemoryMax=", "CPUQuota=100%", "PrivateTmp=yes", "NoNewPrivileges=yes", "ProtectSystem=strict"):
+        assert limit in said
+    assert "InaccessiblePaths=/data/birds" in said
+    assert f"ReadWriteDirectories=/home/{spawner.user.name}" in said
+    assert hub["session_python"] in said
+    for argument in landing.arguments:
+        assert argument in said
+    environment = spawner.get_env()
+    assert hub["session_environment"].items() <= environment.items()
+    assert landing.environment.items() <= environment.items()
+    assert environment.get("JUPYTERHUB_ROOT_DIR") == (
+        None if landing.is_laboratory else str(tmp_path / "hub/notebooks")
+    )
 
 
 def test_the_containers_command_and_environment_run_the_service_as_nobody_in_particular() -> None:
@@ -170,7 +475,7 @@ def _python(folder: Path) -> str:
     return session_interpreter(folder / "python") if os.geteuid() == 0 else sys.executable
 
 
-@pytest.mark.parametrize("section", sorted({*VALUES["hub"], *VALUES["singleuser"]}))
+@pytest.mark.parametrize("section", sorted({*VALUES["hub"], *VALUES["proxy"], *VALUES["singleuser"]}))
 def test_every_setting_is_explained(section: str) -> None:
     assert f"`{section}" in (DEPLOY / "README.md").read_text() or f".{section}" in (DEPLOY / "README.md").read_text()
 

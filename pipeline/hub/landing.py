@@ -1,0 +1,121 @@
+"""Where people land: each role's page, and what the server that shows it is told.
+
+`SessionSpawner` uses this, and `land` does the same for spawners of other kinds. The values for Kubernetes say it once
+more, as the Hub there has no multilabelfy; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from tornado import web
+
+from pipeline.hub.accounts import Role
+from pipeline.hub.appearance import TEMPLATE, UNUSED_LAB_EXTENSIONS
+
+#: Seconds that a kernel may take to start.
+KERNEL_PATIENCE_S = 120
+#: The page each role works on, the first match counts.
+_PAGES = ((Role.RESEARCHERS, "/lab"), (Role.REFINERS, "4_refine.ipynb"), (Role.ANNOTATORS, "2_annotate.ipynb"))
+#: What a session that only shows one notebook does without: they cost memory and start-up time.
+_UNUSED_EXTENSIONS = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
+_FOR_ALL = ("--KernelManager.transport=ipc",)
+# A hub is often without a way to the internet, and asks nobody about news.
+_FOR_LABORATORIES = ("--LabApp.news_url=None", "--LabApp.extension_manager=readonly")
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What a person's session opens with.
+
+    Parameters
+    ----------
+    url
+        The page, below the address of the session.
+    arguments
+        Of the session's server.
+    environment
+        Of the session's server, beside what all sessions have.
+    is_laboratory
+        Whether it is JupyterLab in a folder of the person's own; else one notebook of the hub's, without code.
+    """
+
+    url: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    is_laboratory: bool
+
+
+def find_landing(roles: Collection[str], kernel_patience_s: int = KERNEL_PATIENCE_S) -> Landing | None:
+    """Return what opens for a person with these roles; None for one whose roles need no session."""
+    page = next((page for role, page in _PAGES if role in roles), None)
+    if page is None:
+        return None
+    is_laboratory = page == "/lab"
+    environment = {"MLF_ROUND": "refinement" if page == "4_refine.ipynb" else "annotation"}
+    if is_laboratory:
+        return Landing(page, (*_FOR_ALL, *_FOR_LABORATORIES), environment, is_laboratory)
+    return Landing(
+        f"/voila/render/{page}",
+        (*_FOR_ALL, *_single_notebook_arguments(kernel_patience_s)),
+        environment | {"JUPYTERHUB_SINGLEUSER_APP": "jupyter-server"},
+        is_laboratory,
+    )
+
+
+def land(spawner: Any, notebooks_dir: str) -> None:
+    """Let a session open with what its owner's groups work on: the `pre_spawn_hook` of spawners that are not ours.
+
+    Parameters
+    ----------
+    spawner
+        Of any kind.
+    notebooks_dir
+        Where its sessions find the notebooks that Voilà shows.
+
+    Raises
+    ------
+    tornado.web.HTTPError
+        403, if the owner needs no session.
+    """
+    landing = find_landing({group.name for group in spawner.user.groups})
+    if landing is None:
+        raise no_session()
+    spawner.default_url = landing.url
+    spawner.args = list(landing.arguments)
+    spawner.environment = {
+        # It may have been another page's at the last start.
+        **{name: value for name, value in spawner.environment.items() if name != "JUPYTERHUB_SINGLEUSER_APP"},
+        **landing.environment,
+    }
+    spawner.notebook_dir = "" if landing.is_laboratory else notebooks_dir
+
+
+def no_session() -> web.HTTPError:
+    """Return the refusal of a session to a person whose roles need none."""
+    return refusal("Reviewers read the reports and need no session of their own.")
+
+
+def refusal(message: str) -> web.HTTPError:
+    """Return an error that the Hub shows to the person who asked for a session."""
+    error = web.HTTPError(403, message)
+    error.jupyterhub_message = message  # type: ignore[attr-defined]  # what the Hub shows on its page
+    return error
+
+
+def _single_notebook_arguments(kernel_patience_s: int) -> list[str]:
+    # Without braces: SystemdSpawner takes them for its own.
+    return [
+        *(f"--ServerApp.jpserver_extensions={name}=False" for name in _UNUSED_EXTENSIONS),
+        "--ServerApp.jpserver_extensions=voila=True",
+        f"--VoilaConfiguration.template={TEMPLATE}",
+        f"--VoilaConfiguration.extension_denylist={list(UNUSED_LAB_EXTENSIONS)}",
+        "--VoilaConfiguration.file_allowlist=[]",
+        "--VoilaConfiguration.show_tracebacks=False",
+        f"--VoilaConfiguration.resources=kernel_patience_s={kernel_patience_s}",
+        f"--VoilaExecutor.startup_timeout={kernel_patience_s}",
+        "--MappingKernelManager.cull_idle_timeout=900",
+        "--MappingKernelManager.cull_interval=300",
+    ]
