@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -150,8 +151,17 @@ def _hash(password: str, salt: str) -> str:
 def _free_uid(taken: set[int]) -> int:
     import pwd
 
-    known = taken | {entry.pw_uid for entry in pwd.getpwall()}
+    known = taken | {entry.pw_uid for entry in pwd.getpwall()} | _running_uids()
     for uid in range(FIRST_UID, LAST_UID + 1):
         if uid not in known:
             return uid
     raise ProjectError(f"all uids from {FIRST_UID} to {LAST_UID} are taken; remove accounts that nobody uses")
+
+
+def _running_uids() -> set[int]:
+    """Return the uids under which something runs now: a session of another hub, or what somebody left behind."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            found.add(process.stat().st_uid)
+    return found

@@ -25,7 +25,7 @@ from pipeline.hub.interpreter import closed_folder, session_interpreter
 from pipeline.hub.keeper import Keeper
 from pipeline.hub.leftovers import end_left_over, end_session
 from pipeline.hub.notebooks import place_notebooks
-from pipeline.hub.people import AccountChanges, change_accounts
+from pipeline.hub.people import AccountChanges, change_accounts, uids_beside
 from pipeline.hub.records import forget, session_pids
 from pipeline.project import Project
 
@@ -146,7 +146,14 @@ def prepare_hub(
         shutil.copyfile(_find_deploy_config(), config)
     with alone(state):  # a hub that runs must lose neither its accounts nor its ports
         accounts = read_accounts(private / "accounts.json")
-        changes = change_accounts(accounts, people, renew=tuple(renew), remove=tuple(remove), homes=state / "homes")
+        changes = change_accounts(
+            accounts,
+            people,
+            renew=tuple(renew),
+            remove=tuple(remove),
+            homes=state / "homes",
+            others=uids_beside(state),
+        )
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
         sockets = _sockets_folder(state)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
 from pipeline.errors import ProjectError
-from pipeline.hub.accounts import FIRST_UID, LAST_UID, Account, Role, make_account
+from pipeline.hub.accounts import FIRST_UID, LAST_UID, Account, Role, make_account, read_accounts
 from pipeline.session import Progress
 
 
@@ -98,6 +99,7 @@ def change_accounts(
     renew: Collection[str],
     remove: Collection[str],
     homes: Path,
+    others: Collection[int] = (),
 ) -> AccountChanges:
     """Return the accounts as they are to be; writes nothing.
 
@@ -112,6 +114,8 @@ def change_accounts(
     homes
         Where the home folders lie. A uid that owns one is nobody else's, also after its account has gone; who comes
         back gets theirs again.
+    others
+        Uids of people at other hubs.
 
     Raises
     ------
@@ -137,7 +141,7 @@ def change_accounts(
             kept[name] = replace(old, roles=roles)
             continue
         taken = {account.uid for account in kept.values()}
-        fresh, passwords[name] = make_account(name, roles, taken | set(owners.values()))
+        fresh, passwords[name] = make_account(name, roles, taken | set(owners.values()) | set(others))
         own = owners.get(name)
         uid = own if own is not None and own not in taken else fresh.uid
         kept[name] = replace(fresh, uid=old.uid if old else uid)
@@ -147,6 +151,18 @@ def change_accounts(
         removed={name: accounts[name] for name in remove},
         unnamed=unnamed,
     )
+
+
+def uids_beside(state: Path) -> set[int]:
+    """Return the uids of the hubs whose folders lie beside this one: one account for two people protects neither."""
+    found: set[int] = set()
+    for path in state.resolve().parent.glob("*/private/accounts.json"):
+        if path.parents[1] == state.resolve():
+            continue
+        found |= set(_home_owners(path.parents[1] / "homes").values())
+        with suppress(ProjectError):  # it is for that hub to say so
+            found |= {account.uid for account in read_accounts(path).values()}
+    return found
 
 
 def n_undecided(progress: Progress) -> int:

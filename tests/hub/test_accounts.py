@@ -11,12 +11,11 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from pipeline.assignment.apply import open_project_store
 from pipeline.errors import ProjectError
-from pipeline.events import Round
 from pipeline.hub.accounts import Role, make_account, read_accounts, read_removed, write_accounts
 from pipeline.hub.authenticator import AccountsAuthenticator
 from pipeline.hub.launch import alone, prepare_hub
@@ -25,7 +24,6 @@ from pipeline.labelspace import label_space_from_keys
 from pipeline.project import Project, create_project
 from pipeline.session import Progress
 from pipeline.settings import Settings
-from pipeline.store import Assignment
 
 
 @pytest.fixture
@@ -299,9 +297,19 @@ def test_a_uid_is_nobody_elses_while_its_home_folder_is_there(
     prepare(project, state, {}, remove=["adaéx"])
     assert prepare(project, state, {"ben": [Role.ANNOTATORS]}).accounts["ben"].uid != uid
     assert prepare(project, state, {"adaéx": [Role.ANNOTATORS]}).accounts["adaéx"].uid == uid
-    prepare(project, state, {}, remove=["adaéx"])
-    home.rmdir()
-    assert prepare(project, state, {"cleo": [Role.ANNOTATORS]}).accounts["cleo"].uid == uid
+
+
+def test_people_of_two_hubs_of_a_machine_share_no_uid(project: Project, tmp_path: Path) -> None:
+    first = prepare(project, tmp_path / "first", {"ada": [Role.ANNOTATORS]})
+    second = prepare(project, tmp_path / "second", {"ada": [Role.ANNOTATORS]})
+    assert first.accounts["ada"].uid != second.accounts["ada"].uid
+
+
+def test_a_uid_under_which_something_runs_is_given_to_nobody(needs_root: None) -> None:
+    uid = make_account("ada", [], [])[0].uid
+    with subprocess.Popen(["/bin/sleep", "600"], user=uid) as process:
+        assert make_account("ben", [], [])[0].uid != uid
+        process.kill()
 
 
 def test_tasks_that_the_removed_had_bring_no_account_back_and_new_work_does() -> None:
@@ -321,12 +329,9 @@ def test_tasks_that_the_removed_had_bring_no_account_back_and_new_work_does() ->
 
 
 def test_who_has_work_or_is_named_is_not_removed_and_the_message_says_what_to_do(
-    project: Project, tmp_path: Path
+    hub_benchmark: ModuleType, tmp_path: Path
 ) -> None:
-    store = open_project_store(project)
-    store.add_annotators(["ben"])
-    store.assign(Round.ANNOTATION, [Assignment("ben", 0)])
-    store.close()
+    project = hub_benchmark.make_project(tmp_path, 1, ["ada", "ben"])
 
     def refusal(*options: str) -> str:
         command = ["hub", str(project.root), "--state", str(tmp_path / "hub"), *options]
