@@ -304,7 +304,7 @@ def kill_parts_of_a_hub(
 ) -> HubKillFigures:
     """Start a hub whose store is PostgreSQL, let three people work, one in a browser, and kill."""
     folder.mkdir(mode=0o711)
-    project = with_store(tools.make_project(folder, 60, PEOPLE), postgres.new_database())
+    project = with_store(tools.make_project(folder, 60 + 15 * n_kills, PEOPLE), postgres.new_database())
     assign_project(project, PEOPLE, 2)
     people = {name: [Role.ANNOTATORS] for name in PEOPLE}
     with tools.running_hub(project, people, folder / "hub", proxy) as hub:
