@@ -11,6 +11,7 @@ import { ExampleStrip } from "../shared/views/example_strip.tsx";
 import { KeyTable } from "../shared/views/key_table.tsx";
 import { stripLayout } from "../shared/views/strip_layout.ts";
 import {
+  AddingKeys,
   type CompareProps,
   type DialogPartProps,
   KeysDialog,
@@ -83,10 +84,7 @@ function Search({ screen, onClose }: DialogPartProps<Screen>) {
         }}
       />
       <FoundExamples screen={screen} class_index={cursor.value} />
-      <p class="mlf-muted">
-        <kbd>↑</kbd> <kbd>↓</kbd> choose, <kbd>Enter</kbd> adds the label, <kbd>⇧ Enter</kbd> adds it as
-        unsure
-      </p>
+      <AddingKeys />
     </Dialog>
   );
 }

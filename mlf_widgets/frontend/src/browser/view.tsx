@@ -1,7 +1,8 @@
 /** The browser of the data set: filters, tiles with everybody's words, one image large. It only draws. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { PageButtons, useColumnCount } from "../grid/pages.tsx";
 import { TilePicture } from "../grid/tile.tsx";
 import type { Round, TaskFilter } from "../shared/messages.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
@@ -168,19 +169,7 @@ function Tiles({ screen }: BrowserViewProps) {
   const images = controller.images.value;
   controller.pictures_version.value;
   const list = useRef<HTMLUListElement>(null);
-  useEffect(() => {
-    const element = list.current;
-    if (element === null) return;
-    const count = () => {
-      const columns = getComputedStyle(element).gridTemplateColumns.split(" ");
-      controller.n_columns.value = Math.max(1, columns.filter((part) => part !== "").length);
-    };
-    count();
-    if (typeof ResizeObserver === "undefined") return;
-    const observer = new ResizeObserver(count);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [images === null || images.length === 0]);
+  useColumnCount(list, controller.n_columns, images === null || images.length === 0);
   useLayoutEffect(() => {
     list.current?.children[controller.cursor.value]?.scrollIntoView?.({ block: "nearest" });
   }, [controller.cursor.value, images]);
@@ -261,32 +250,15 @@ function labelsOf(controller: BrowserController, word: PersonsWord): string {
 
 function Pager({ controller }: Part) {
   const page = controller.page.value;
-  const n_pages = controller.n_pages.value;
   const first = page * PAGE_SIZE;
   const n_shown = controller.images.value?.length ?? 0;
   return (
     <footer class="mlf-grid-bar">
-      <button
-        type="button"
-        data-mlf-action="previous"
-        disabled={page === 0}
-        title="Previous page (Page ↑)"
-        onClick={() => controller.turnTo(page - 1)}
-      >
-        Previous
-      </button>
-      <span>
-        Page {page + 1} of {n_pages.toLocaleString("en")}
-      </span>
-      <button
-        type="button"
-        data-mlf-action="next"
-        disabled={page + 1 >= n_pages}
-        title="Next page (Page ↓)"
-        onClick={() => controller.turnTo(page + 1)}
-      >
-        Next
-      </button>
+      <PageButtons
+        page={page}
+        n_pages={controller.n_pages.value}
+        onTurn={(next) => void controller.turnTo(next)}
+      />
       <span class="mlf-grid-count">{n_shown > 0 && `Images ${first + 1}–${first + n_shown}`}</span>
       <span class="mlf-space" />
       <button type="button" onClick={() => controller.retry()}>

@@ -12,6 +12,7 @@ import { KeyRows } from "../shared/views/key_table.tsx";
 import { SavedState } from "../shared/views/saved_state.tsx";
 import type { GridController } from "./controller.ts";
 import { GRID_BINDINGS } from "./keys.ts";
+import { PageButtons, useColumnCount } from "./pages.tsx";
 import type { GridScreen } from "./screen.ts";
 import { type GridState, PAGE_SIZES, pageCount, positionsOfPage, unanswered, wordOn } from "./state.ts";
 import { Tile, type TileWord } from "./tile.tsx";
@@ -173,21 +174,7 @@ function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
   const { controller } = screen;
   const list = useRef<HTMLUListElement>(null);
   const shown = positionsOfPage(state);
-  useEffect(() => {
-    const element = list.current;
-    if (element === null) return;
-    const count = () => {
-      const columns = getComputedStyle(element)
-        .gridTemplateColumns.split(" ")
-        .filter((part) => part !== "").length;
-      controller.n_columns.value = Math.max(1, columns);
-    };
-    count();
-    if (typeof ResizeObserver === "undefined") return;
-    const observer = new ResizeObserver(count);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [shown.length === 0]);
+  useColumnCount(list, controller.n_columns, shown.length === 0);
   useLayoutEffect(() => list.current?.scrollTo?.({ top: 0 }), [state.page, state.class_index, state.which]);
   if (state.isListed && shown.length === 0) return <Nothing controller={controller} state={state} />;
   return (
@@ -263,33 +250,16 @@ function Nothing({ controller, state }: PartProps) {
 }
 
 function Pager({ controller, state }: PartProps) {
-  const n_pages = pageCount(state);
   const first = state.page * state.page_size;
   const last = Math.min(first + state.page_size, state.positions.length);
   const { n_done, n_tasks } = state.progress;
   return (
     <footer class="mlf-grid-bar">
-      <button
-        type="button"
-        data-mlf-action="previous"
-        disabled={state.page === 0}
-        title="Previous page (Page ↑)"
-        onClick={() => controller.turnPage(state.page - 1)}
-      >
-        Previous
-      </button>
-      <span>
-        Page {state.page + 1} of {n_pages}
-      </span>
-      <button
-        type="button"
-        data-mlf-action="next"
-        disabled={state.page + 1 >= n_pages}
-        title="Next page (Page ↓)"
-        onClick={() => controller.turnPage(state.page + 1)}
-      >
-        Next
-      </button>
+      <PageButtons
+        page={state.page}
+        n_pages={pageCount(state)}
+        onTurn={(page) => controller.turnPage(page)}
+      />
       <span class="mlf-grid-count">
         {state.positions.length === 0
           ? "No images"

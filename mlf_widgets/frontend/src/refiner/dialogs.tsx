@@ -9,6 +9,7 @@ import { ExampleStrip } from "../shared/views/example_strip.tsx";
 import { KeyRows } from "../shared/views/key_table.tsx";
 import { stripLayout } from "../shared/views/strip_layout.ts";
 import {
+  AddingKeys,
   type CompareProps,
   type DialogPartProps,
   KeysDialog,
@@ -74,10 +75,7 @@ function Search({ screen, onClose }: DialogPartProps<RefinerScreen>) {
           controller.wantAlso([class_index]);
         }}
       />
-      <p class="mlf-muted">
-        <kbd>↑</kbd> <kbd>↓</kbd> choose, <kbd>Enter</kbd> adds the label, <kbd>⇧ Enter</kbd> adds it as
-        unsure
-      </p>
+      <AddingKeys />
     </Dialog>
   );
 }

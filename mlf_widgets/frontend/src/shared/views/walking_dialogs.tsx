@@ -77,3 +77,12 @@ export function KeysDialog({ onClose, keys, children }: KeysDialogProps) {
     </Dialog>
   );
 }
+
+/** How a class that was found is added. */
+export function AddingKeys() {
+  return (
+    <p class="mlf-muted">
+      <kbd>↑</kbd> <kbd>↓</kbd> choose, <kbd>Enter</kbd> adds the label, <kbd>⇧ Enter</kbd> adds it as unsure
+    </p>
+  );
+}

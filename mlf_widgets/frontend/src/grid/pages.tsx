@@ -1,0 +1,61 @@
+/** Pages of tiles: how many columns one has, and going from page to page. */
+
+import type { Signal } from "@preact/signals";
+import type { RefObject } from "preact";
+import { useEffect } from "preact/hooks";
+
+/** Keep `n_columns` true to the list of tiles, which is in the page unless `isEmpty`. */
+export function useColumnCount(
+  list: RefObject<HTMLElement | null>,
+  n_columns: Signal<number>,
+  isEmpty: boolean,
+): void {
+  useEffect(() => {
+    const element = list.current;
+    if (element === null) return;
+    const count = () => {
+      const columns = getComputedStyle(element).gridTemplateColumns.split(" ");
+      n_columns.value = Math.max(1, columns.filter((part) => part !== "").length);
+    };
+    count();
+    if (typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(count);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [isEmpty]);
+}
+
+export interface PageButtonsProps {
+  /** From 0. */
+  page: number;
+  n_pages: number;
+  onTurn(page: number): void;
+}
+
+export function PageButtons({ page, n_pages, onTurn }: PageButtonsProps) {
+  return (
+    <>
+      <button
+        type="button"
+        data-mlf-action="previous"
+        disabled={page === 0}
+        title="Previous page (Page ↑)"
+        onClick={() => onTurn(page - 1)}
+      >
+        Previous
+      </button>
+      <span>
+        Page {page + 1} of {n_pages.toLocaleString("en")}
+      </span>
+      <button
+        type="button"
+        data-mlf-action="next"
+        disabled={page + 1 >= n_pages}
+        title="Next page (Page ↓)"
+        onClick={() => onTurn(page + 1)}
+      >
+        Next
+      </button>
+    </>
+  );
+}
