@@ -138,16 +138,10 @@ class RemoteSession(ServiceClient):
 
     Parameters
     ----------
-    url
-        The service's address (``https://…/services/mlf``); from the environment's MLF_SERVICE_URL where left out.
-    token
-        The Hub's token of the annotator's own session; from JUPYTERHUB_API_TOKEN where left out.
+    url, token, client, sleep
+        How the service is reached, as for `ServiceClient`.
     round_
         Which round.
-    client
-        An HTTP client to use; made here where left out.
-    sleep
-        How to wait between tries, in seconds.
 
     Raises
     ------
