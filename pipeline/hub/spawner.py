@@ -14,13 +14,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
 from traitlets import Bool, Dict, Integer, Unicode
 
-from pipeline.hub.accounts import Account, Role, read_accounts
+from pipeline.hub.accounts import Account, Role, home_folder, read_accounts
 from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_session, refusal
 from pipeline.hub.notebooks import FOR_RESEARCHERS
 
@@ -97,7 +96,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return become_the_person
 
     def _make_home(self, account: Account) -> Path:
-        home = Path(self.homes_dir) / quote(account.name, safe="")
+        home = home_folder(Path(self.homes_dir), account.name)
         sockets = self._sockets_folder(account)
         for folder in (home, sockets):
             folder.mkdir(mode=0o700, exist_ok=True)
