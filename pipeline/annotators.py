@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from difflib import get_close_matches
 
 from pipeline.assignment.apply import open_project_store
@@ -11,8 +12,8 @@ from pipeline.project import Project
 from pipeline.session import Progress
 
 
-def choose_annotator(project: Project, name: str = "") -> tuple[str, Progress]:
-    """Return an annotator with tasks in the annotation round, and how far they are.
+def choose_annotator(project: Project, name: str = "", round_: Round = Round.ANNOTATION) -> tuple[str, Progress]:
+    """Return an annotator with tasks in a round, and how far they are.
 
     Parameters
     ----------
@@ -20,6 +21,8 @@ def choose_annotator(project: Project, name: str = "") -> tuple[str, Progress]:
         An open project.
     name
         Who; where empty, the one person with tasks.
+    round_
+        Annotation, or refinement.
 
     Raises
     ------
@@ -28,20 +31,26 @@ def choose_annotator(project: Project, name: str = "") -> tuple[str, Progress]:
     """
     store = open_project_store(project)
     try:
-        found = store.annotators_of(Round.ANNOTATION)
+        of_rounds = {each: store.annotators_of(each) for each in Round}
         kinds = store.annotator_kinds()
     finally:
         store.close()
+    found = of_rounds[round_]
     if not found:
-        raise ProjectError(
-            f"{project.root}: nobody has tasks yet; run `mlf assign {project.root} --annotators NAME,NAME`"
-        )
+        give = "refine" if round_ is Round.REFINEMENT else "assign"
+        option = "--refiners" if round_ is Round.REFINEMENT else "--annotators"
+        what = "refinement tasks" if round_ is Round.REFINEMENT else "tasks"
+        root = shlex.quote(str(project.root))
+        raise ProjectError(f"{project.root}: nobody has {what} yet; run `mlf {give} {root} {option} NAME,NAME`")
     people = [person for person in found if kinds.get(person) != "simulated"] or list(found)
     if not name:
         if len(people) > 1:
             raise ProjectError(f"who annotates? Give --annotator with one of {', '.join(people)}")
         return people[0], found[people[0]]
     if name not in found:
+        others = [other for other, people_of in of_rounds.items() if name in people_of]
+        if others:
+            raise ProjectError(f"{project.root}: {name!r} has {others[0]} tasks alone; add --round {others[0]}")
         near = get_close_matches(name, found, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(found)}"
         raise ProjectError(f"{project.root}: {name!r} has no tasks; {hint}")

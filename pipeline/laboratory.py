@@ -20,12 +20,18 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 from pipeline.errors import ProjectError, ServiceError
+from pipeline.events import Round
 from pipeline.notebook_files import notebook_path
 from pipeline.project import Project
 
 _FIRST_PORT, _N_PORTS = 8888, 200
 _START_S = 90.0
 _STOP_S = 10.0
+#: Round to its notebook, how its copies are called, and the parameter that names a person.
+_NOTEBOOKS = {
+    Round.ANNOTATION: ("2_annotate.ipynb", "annotate", "annotator"),
+    Round.REFINEMENT: ("4_refine.ipynb", "refine", "refiner"),
+}
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 _PACKAGE_ROOT = Path(__file__).parents[1]
 
@@ -39,8 +45,8 @@ class Laboratory:
     log: Path
 
 
-def annotation_notebook(project: Project, annotator: str) -> Path:
-    """Copy the annotation notebook into a project's folder, with the annotator's name filled in; return its path.
+def annotation_notebook(project: Project, annotator: str, round_: Round = Round.ANNOTATION) -> Path:
+    """Copy a round's notebook into a project's folder, with the annotator's name filled in; return its path.
 
     The copy is made anew each time: it holds no work.
 
@@ -50,12 +56,15 @@ def annotation_notebook(project: Project, annotator: str) -> Path:
         Whose images.
     annotator
         Whose tasks.
+    round_
+        Annotation, or refinement.
     """
-    notebook = json.loads(notebook_path("2_annotate.ipynb").read_text(encoding="utf-8"))
+    source, verb, role = _NOTEBOOKS[round_]
+    notebook = json.loads(notebook_path(source).read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         if "parameters" in cell["metadata"].get("tags", ()):
-            cell["source"] = [f'project = ""  # the folder that this notebook lies in\nannotator = {annotator!r}']
-    path = project.root / f"annotate_{_NOT_IN_NAMES.sub('_', annotator)}.ipynb"
+            cell["source"] = [f'project = ""  # the folder that this notebook lies in\n{role} = {annotator!r}']
+    path = project.root / f"{verb}_{_NOT_IN_NAMES.sub('_', annotator)}.ipynb"
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     temporary.replace(path)

@@ -16,11 +16,10 @@ from pipeline.consensus import Consensus, Method, reach_consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.disagreement import DisagreementAnalysis, analyze_disagreement
 from pipeline.disagreement.model import compare_ranks_to_people
-from pipeline.errors import ProjectError
 from pipeline.image_table import image_table
 from pipeline.labelspace import LabelSpace
 from pipeline.project import Project
-from pipeline.project_votes import ProjectVotes, read_project_votes
+from pipeline.project_votes import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.proposals.ranks import proposal_ranks
 from pipeline.results import write_results
 from pipeline.selection import rank_by_value
@@ -86,10 +85,7 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
     finally:
         store.close()
     if len(votes.sessions) == 0:
-        raise ProjectError(
-            f"{project.root}: nobody has decided an image yet, so there is nothing to analyse; "
-            "annotate in notebooks/2_annotate.ipynb first"
-        )
+        raise nothing_decided(project, "analyse")
     found = analyze_disagreement(votes.annotation, n_resamples=n_resamples, seed=seed)
     gold = project_gold(project)
     model = None

@@ -10,6 +10,7 @@ apart in :attr:`ProjectVotes.probes`.
 
 from __future__ import annotations
 
+import shlex
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.errors import ProjectError
 from pipeline.events import ImageState, Round
 from pipeline.image_table import image_table
 from pipeline.project import Project
@@ -96,6 +98,14 @@ class ProjectVotes:
         Where someone voted on the same (image, class) in both rounds, the vote of the refinement round stands.
         """
         return merge_votes(merge_votes(self.annotation, self.probes), self.refinement)
+
+
+def nothing_decided(project: Project, verb: str) -> ProjectError:
+    """Return the error of a stage that needs votes where there are none: what cannot be done, and how to vote."""
+    return ProjectError(
+        f"{project.root}: nobody has decided an image yet, so there is nothing to {verb}; annotators work in "
+        f"2_annotate.ipynb; open it with: mlf annotate {shlex.quote(str(project.root))} --annotator NAME"
+    )
 
 
 def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:

@@ -1,35 +1,51 @@
-"""`mlf annotate`: stage 2 on one machine."""
+"""`mlf annotate`: stage 2 on one machine, and the work of refiners in stage 4."""
 
 from __future__ import annotations
 
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class RoundName(StrEnum):
+    """Which work is opened (the words of :class:`pipeline.events.Round`, without loading it)."""
+
+    ANNOTATION = "annotation"
+    REFINEMENT = "refinement"
+
+
 def annotate(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
     annotator: Annotated[str, typer.Option(help="Whose tasks; may be left out where only one person has any.")] = "",
+    round_: Annotated[
+        RoundName, typer.Option("--round", help="`refinement` opens what `mlf refine --refiners` gave out.")
+    ] = RoundName.ANNOTATION,
     port: Annotated[int | None, typer.Option(help="Port on this machine; the first free one from 8888 on.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the browser, where there is one.")] = True,
 ) -> None:
-    """Start JupyterLab at the annotation notebook of one annotator.
+    """Start JupyterLab at the notebook that one annotator, or refiner, works in.
 
     For one person at a time at one machine. Several people at once each need a session of their own: mlf hub PROJECT.
 
     Example: mlf annotate birds --annotator ada
+
+    mlf annotate birds --annotator dora --round refinement            (dora settles disputed images)
     """
     from pipeline.annotators import choose_annotator
+    from pipeline.events import Round
     from pipeline.image_table import open_whole_project
     from pipeline.laboratory import annotation_notebook, running_laboratory, wait_for_the_end
 
     opened = open_whole_project(project)
-    name, progress = choose_annotator(opened, annotator)
-    notebook = annotation_notebook(opened, name)
+    chosen = Round(round_.value)
+    name, progress = choose_annotator(opened, annotator, chosen)
+    notebook = annotation_notebook(opened, name, chosen)
     typer.echo(f"{name}: {progress.n_done:,} of {progress.n_tasks:,} images done. Starting JupyterLab …")
     with running_laboratory(opened.root, notebook, port=port, open_browser=browser) as laboratory:
-        typer.echo(f"Annotate at {laboratory.url}   (Ctrl-C stops it; what was saved is saved)")
+        verb = "Refine" if chosen is Round.REFINEMENT else "Annotate"
+        typer.echo(f"{verb} at {laboratory.url}   (Ctrl-C stops it; what was saved is saved)")
         wait_for_the_end(laboratory)
     typer.echo(f"Stopped. Next: mlf status {shlex.quote(str(project))}")

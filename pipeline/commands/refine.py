@@ -88,12 +88,14 @@ def given_out(project: Path, summary: RefinementSummary) -> list[str]:
     if summary.expected_minutes is not None:
         lines.append(f"Expected to take {summary.expected_minutes:,.0f} minutes")
     lines += [f"  {name}: {load:,} new images" for name, load in summary.loads.items()]
+    root = shlex.quote(str(project))
+    person = shlex.quote(next(iter(summary.loads))) if len(summary.loads) == 1 else "NAME"
     if summary.n_new == 0 and summary.n_earlier == 0:
-        lines.append(f"Nothing is to be refined. Next: mlf refine {shlex.quote(str(project))}")
+        lines.append(f"Nothing is to be refined. Next: mlf refine {root}")
     else:
         lines.append(
-            f"Next: refiners open notebooks/4_refine.ipynb (in a hub: mlf hub {shlex.quote(str(project))}); "
-            f"then settle: mlf refine {shlex.quote(str(project))}"
+            f"Next: refiners decide in 4_refine.ipynb; open it with: mlf annotate {root} --annotator {person} "
+            f"--round refinement (several at once: mlf hub {root}); then settle: mlf refine {root}"
         )
     return lines
 

@@ -21,7 +21,7 @@ from pipeline.errors import ProjectError
 from pipeline.events import Round
 from pipeline.project import Project
 from pipeline.project_analysis import annotation_consensus
-from pipeline.project_votes import ProjectVotes, read_project_votes
+from pipeline.project_votes import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.results import tables_dir, write_results
 from pipeline.selection import RefinementCost, draw_audit, rank_by_value, select_disputed, select_within_budget
 
@@ -112,7 +112,7 @@ def select_and_assign(
     try:
         votes = read_project_votes(project, store)
         if len(votes.sessions) == 0:
-            raise ProjectError(f"{project.root}: nobody has decided an image yet, so there is nothing to refine")
+            raise nothing_decided(project, "refine")
         earlier = store.assigned_images(Round.REFINEMENT)
         disputed = _disputed(votes)
         chosen, expected_minutes = _choose(project, votes, disputed, earlier, minutes, cost)

@@ -14,11 +14,10 @@ from pipeline.assignment.apply import open_project_store, project_gold
 from pipeline.consensus import Consensus, Method, reach_consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.refined import AGREED, CONSENSUS, REFINED, SOURCES, lean_of, settle_items
-from pipeline.errors import ProjectError
 from pipeline.events import Round
 from pipeline.project import Project
 from pipeline.project_analysis import gold_answers, original_answers, original_labels, thin_curve
-from pipeline.project_votes import ProjectVotes, item_keys, merge_votes, read_project_votes
+from pipeline.project_votes import ProjectVotes, item_keys, merge_votes, nothing_decided, read_project_votes
 from pipeline.refinement.exporting import write_refined_labels
 from pipeline.refinement.quality import (
     KeyPair,
@@ -118,7 +117,7 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
     finally:
         store.close()
     if len(votes.sessions) == 0 and votes.probes.n_votes == 0:
-        raise ProjectError(f"{project.root}: nobody has decided an image yet, so there is nothing to settle")
+        raise nothing_decided(project, "settle")
     gold = project_gold(project)
     # Of the labels without refinement their keys alone are kept: two settlings at once would not fit in memory.
     before = _label_keys(_settle(project, merge_votes(votes.annotation, votes.probes), None, gold))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Callable
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mlf_widgets import open_refiner
 from pipeline.annotators import choose_annotator
-from pipeline.assignment.apply import assign_project, open_project_store
+from pipeline.assignment.apply import assign_project, assign_refinement_project, open_project_store
 from pipeline.cli import app
 from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError, ServiceError
+from pipeline.events import Round
 from pipeline.laboratory import annotation_notebook, running_laboratory
 from pipeline.project import Project, open_project
 from pipeline.proposals.run import propose_from_predictions
@@ -77,6 +80,41 @@ def test_the_notebook_lies_in_the_project_and_opens_the_session_of_its_annotator
     exec("".join(parameters["source"]), values)
     assert values["annotator"] == hostile
     assert values["project"] == ""
+
+
+def test_a_refiner_is_told_of_their_round_and_gets_the_notebook_that_opens_it(
+    project: Project, assign: Callable[..., None]
+) -> None:
+    assign("ada")
+    root = str(project.root)
+    early = CliRunner().invoke(app, ["annotate", root, "--round", "refinement"])
+    assert "nobody has refinement tasks yet; run `mlf refine" in early.output
+    assign_refinement_project(project, [2], ["dora"])
+    wrong = CliRunner().invoke(app, ["annotate", root, "--annotator", "dora"])
+    assert wrong.exit_code == 2
+    assert "'dora' has refinement tasks alone; add --round refinement" in wrong.output
+    name, progress = choose_annotator(project, "dora", Round.REFINEMENT)
+    assert (name, progress.n_tasks) == ("dora", 1)
+    path = annotation_notebook(project, "dora", Round.REFINEMENT)
+    assert path == project.root / "refine_dora.ipynb"
+    code = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    with contextlib.chdir(project.root):
+        opened: dict[str, object] = {}
+        exec("\n".join(code[:-1]), opened)
+        refiner = eval(code[-1].splitlines()[-1], opened | {"open_refiner": open_refiner})
+        assert refiner.session.annotator == "dora"
+        assert [task.image_index for task in refiner.session.tasks([0])] == [2]
+
+
+@pytest.mark.parametrize("command", [("analyze",), ("refine", "--refiners", "dora")])
+def test_who_is_too_early_is_told_which_notebook_to_open_and_how(
+    project: Project, assign: Callable[..., None], command: tuple[str, ...]
+) -> None:
+    assign("ada")
+    root = str(project.root)
+    done = CliRunner().invoke(app, [command[0], root, *command[1:]])
+    assert done.exit_code == 2
+    assert "2_annotate.ipynb; open it with: mlf annotate" in done.output
 
 
 def test_a_laboratory_that_cannot_start_says_why_and_leaves_no_process(project: Project) -> None:

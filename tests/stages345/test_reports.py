@@ -145,7 +145,8 @@ def test_refine_tells_what_to_open(finished: Finished):
     printed = finished.printed["refine"]
     summary = finished.summary("refinement")
     assert f"{summary['n_disputed']} of 48 decided images are disputed" in printed
-    assert "4_refine.ipynb" in printed
+    assert "4_refine.ipynb; open it with: mlf annotate " in printed
+    assert "--annotator dora --round refinement" in printed
     assert f"dora: {summary['n_new']} new images" in printed
 
 
