@@ -27,6 +27,8 @@ CANVAS_HEIGHT_PX = 540
 _DECIMALS = 5
 _HOW = {"box": "drag from corner to corner, once for each place.", "point": "click, once for each place."}
 
+_MANY = {"box": "boxes", "point": "points"}
+
 Region = dict[str, Any]
 
 
@@ -67,11 +69,12 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
             raise DatasetError(f"no class {class_index}; the label space has indices 0 to {len(space) - 1}")
         name = space[class_index].name
         picture = self._session.image(position, max(CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX))
-        marker = make_marker(kind, name, picture, task.state.regions.get(class_index, []))
-        marker.on_submit(lambda data: self._submit(task, class_index, data, marker))
+        before = task.state.regions.get(class_index, [])
+        marker = make_marker(kind, name, picture, before)
+        marker.on_submit(lambda data: self._submit(task, class_index, data, marker, kind))
         title = ipywidgets.HTML(
             f'<div data-mlf="regions" role="status" style="padding: 0.5em 0">Mark where <b>{escape(name)}</b> is on '
-            f"image {position + 1:,}: {_HOW[kind]}</div>"
+            f"image {position + 1:,}: {_HOW[kind]}{_stays(_of_other_kind(before, kind))}</div>"
         )
         self.clear()
         self.children = (title, marker)
@@ -82,7 +85,9 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         for child in shown:
             _close(child)
 
-    def _submit(self, task: Task, class_index: int, data: list[dict[str, Any]] | None, marker: Any) -> None:
+    def _submit(
+        self, task: Task, class_index: int, data: list[dict[str, Any]] | None, marker: Any, kind: RegionKind
+    ) -> None:
         if data is None:  # "Cancel"
             self.clear()
             return
@@ -90,9 +95,17 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         marked = regions_of(data, canvas.original_width, canvas.original_height)
         # The image may have been marked in another tab since: compare with what the store holds now.
         before = _task(self._session, task.position).state.regions.get(class_index, [])
-        if marked != before:
+        others = _of_other_kind(before, kind)
+        n_marks = len(others) + len(marked)
+        if n_marks > MAX_REGIONS:
+            self._complain(
+                f"{n_marks:,} marks, and nothing is saved yet: one label of an image holds at most {MAX_REGIONS}. "
+                f"Take {n_marks - MAX_REGIONS:,} away with Undo"
+            )
+            return
+        if marked != [region for region in before if region["kind"] == kind]:
             try:
-                self._save(task, class_index, marked)
+                self._save(task, class_index, [*others, *marked])
             except MlfError as error:
                 self._complain(str(error))
                 return
@@ -133,7 +146,7 @@ def make_marker(kind: RegionKind, name: str, picture: Picture, regions: Sequence
     picture
         The image at about the size of the canvas.
     regions
-        Marks made before; those of the other kind are left out.
+        Marks made before; those of the other kind cannot be shown by this annotator, and are left out.
     """
     from ipyannotations.images import BoxAnnotator, PointAnnotator
 
@@ -162,7 +175,20 @@ def regions_of(data: Sequence[dict[str, Any]], width_px: int, height_px: int) ->
     width_px, height_px
         Size of that picture.
     """
-    return [_region_of(mark, width_px, height_px) for mark in data[:MAX_REGIONS]]
+    return [_region_of(mark, width_px, height_px) for mark in data]
+
+
+def _of_other_kind(regions: Sequence[Region], kind: RegionKind) -> list[Region]:
+    """Return the marks that an annotator of one kind can neither show nor change: they stay as they are."""
+    return [region for region in regions if region["kind"] != kind]
+
+
+def _stays(others: Sequence[Region]) -> str:
+    if not others:
+        return ""
+    if len(others) == 1:
+        return f" 1 {others[0]['kind']} marked before stays as it is."
+    return f" {len(others):,} {_MANY[others[0]['kind']]} marked before stay as they are."
 
 
 def _region_of(mark: dict[str, Any], width_px: int, height_px: int) -> Region:
