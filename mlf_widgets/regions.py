@@ -162,7 +162,13 @@ def make_marker(kind: RegionKind, name: str, picture: Picture, regions: Sequence
     _draw(marker.canvas, picture)
     size = marker.canvas.original_width, marker.canvas.original_height
     marker.data = [mark for region in regions if (mark := _mark_of(region, name, *size))["type"] == kind]
+    marker.on_undo(lambda: _take_last(marker))
     return marker
+
+
+def _take_last(marker: Any) -> None:
+    """Take away the last mark: called once all that was drawn since the marker opened is undone."""
+    marker.data = marker.data[:-1]
 
 
 def regions_of(data: Sequence[dict[str, Any]], width_px: int, height_px: int) -> list[Region]:

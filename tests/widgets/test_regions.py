@@ -89,8 +89,13 @@ def test_what_was_marked_before_is_shown_again_and_keeping_it_saves_nothing(
     assert session.open().last_seq == before
     ask(annotator, "mark_region", position=position, class_index=5)
     marker = annotator.region_marker.children[1]
+    marker.canvas.on_click(CANVAS_WIDTH_PX / 2, CANVAS_HEIGHT_PX / 2)
     marker.undo_button.click()
-    marker.data = []
+    assert [mark["coordinates"] for mark in marker.data] == [(30, 45), (120, 0)]
+    marker.undo_button.click()
+    assert [mark["coordinates"] for mark in marker.data] == [(30, 45)]
+    marker.undo_button.click()
+    marker.undo_button.click()  # nothing is left
     marker.submit_button.click()
     assert session.tasks([position])[0].state.regions == {}
 
