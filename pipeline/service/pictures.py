@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, Semaphore, move_on_after, to_thread
 from anyio.lowlevel import RunVar
 
 from pipeline.large_pictures import NoTurnError, turns, without_waiting
@@ -18,7 +18,9 @@ PICTURES: dict[int | str, dict[str, object]] = {
 SEVERAL = r"^\d{1,10}(,\d{1,10})*$"
 MAX_SMALL_SIDE_PX = 512
 
-_WAITING_LANE: RunVar[CapacityLimiter] = RunVar("large_pictures")
+#: A session's request gives up after ten seconds; what is made later is made for nobody.
+LONGEST_WAIT_S = 8.0
+_WAITING_LANE: RunVar[Semaphore] = RunVar("large_pictures")
 _T = TypeVar("_T")
 
 
@@ -26,19 +28,32 @@ async def in_turn(work: Callable[[], _T]) -> _T:
     """Return what `work` makes, on a thread: one of those that all reading shares, unless a large picture has to wait.
 
     Then the request waits its turn without a thread and without the picture's bytes, so that tasks and small pictures
-    pass it by; there are as many threads for those that waited as turns.
+    pass it by.
+
+    Raises
+    ------
+    Refusal
+        If the turn does not come within :data:`LONGEST_WAIT_S`.
     """
     try:
         return await to_thread.run_sync(without_waiting, work)
     except NoTurnError:
-        return await to_thread.run_sync(work, limiter=_waiting_lane())
+        lane = _waiting_lane()
+    with move_on_after(LONGEST_WAIT_S) as waiting:
+        await lane.acquire()
+    if waiting.cancelled_caught:
+        raise Refusal(503, "ServiceError", "many large pictures are asked for; ask again in a moment", retry_after_s=1)
+    try:
+        return await to_thread.run_sync(work, limiter=CapacityLimiter(1))
+    finally:
+        lane.release()
 
 
-def _waiting_lane() -> CapacityLimiter:
+def _waiting_lane() -> Semaphore:
     try:
         return _WAITING_LANE.get()
     except LookupError:
-        _WAITING_LANE.set(CapacityLimiter(turns().n_at_once))
+        _WAITING_LANE.set(Semaphore(turns().n_at_once))
         return _WAITING_LANE.get()
 
 

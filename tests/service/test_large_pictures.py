@@ -18,6 +18,7 @@ from serving import vote
 from pipeline import large_pictures
 from pipeline.large_pictures import SMALL_PIXELS
 from pipeline.project import Project
+from pipeline.service import pictures
 from pipeline.service.app import create_app
 from pipeline.service.identity import Caller
 from pipeline.service.limits import Limits
@@ -61,6 +62,7 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Probe]:
     made = Probe()
     monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0, 1}, raising=False)
     monkeypatch.setattr(large_pictures, "_memory_bytes", lambda: 64 * 2**30)
+    monkeypatch.setattr(pictures, "LONGEST_WAIT_S", 90.0)  # however busy this machine is
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: made.load(image))
     large_pictures.turns.cache_clear()
     yield made
@@ -122,6 +124,30 @@ def test_large_pictures_are_decoded_two_at_a_time_and_nothing_else_waits_for_the
         assert shown.shape == (*LARGE[::-1], 3)
         assert abs(int(shown[700, 1100, 1]) - 80 * (i % 3)) < 8
     for answer in large[-4:]:
-        pictures = unpack_pictures(answer.content)
-        sizes = [(p.width_px, p.height_px) for p in pictures if isinstance(p, Picture)]
+        sizes = [(p.width_px, p.height_px) for p in unpack_pictures(answer.content) if isinstance(p, Picture)]
         assert sizes == [(80, 60), LARGE, (80, 60)]
+
+
+def test_a_picture_whose_turn_does_not_come_is_to_be_asked_for_again(
+    app: FastAPI, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "LONGEST_WAIT_S", 0.2)
+
+    async def ask() -> tuple[list[httpx.Response], list[httpx.Response]]:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://mlf", headers={"Authorization": "token x"}, timeout=60
+        ) as client:
+            asked = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i % 3}")) for i in range(6)]
+            done, pending = await asyncio.wait(asked, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            while len(done) < 2:  # two hold their turns, two wait on the threads of those who waited, two give up
+                more, pending = await asyncio.wait(pending, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+                done |= more
+            probe.let_go.set()
+            refused = [task.result() for task in done]
+            return refused, [await task for task in pending] + [await client.get(f"{ANNOTATION}/images/0")]
+
+    refused, made = asyncio.run(asyncio.wait_for(ask(), 100))
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "ServiceError", "1")
+    assert [answer.status_code for answer in made] == [200] * 5
+    assert probe.n_most == 2
