@@ -23,7 +23,7 @@ from pipeline.hub.accounts import Account, Role, home_folder, read_accounts, rea
 from pipeline.hub.appearance import write_appearance
 from pipeline.hub.interpreter import closed_folder, session_interpreter
 from pipeline.hub.keeper import Keeper
-from pipeline.hub.leftovers import end_left_over, end_session
+from pipeline.hub.leftovers import LeftSession, end_left_over, end_sessions
 from pipeline.hub.notebooks import place_notebooks
 from pipeline.hub.people import AccountChanges, change_accounts, uids_beside
 from pipeline.hub.records import forget, session_pids
@@ -306,10 +306,11 @@ def _carry_out(changes: AccountChanges, state: Path, sockets: Path) -> None:
     """
     path, records = state / "private" / "accounts.json", state / "private" / "hub.sqlite"
     renewed = {name: changes.accounts[name] for name in changes.passwords}
-    for name, account in {**renewed, **changes.removed}.items():
-        home, pids = home_folder(state / "homes", name), session_pids(records, name)
-        if pids or home.exists():
-            end_session(name, home, pids)
+    logged_out = {**renewed, **changes.removed}
+    end_sessions(
+        [LeftSession(name, home_folder(state / "homes", name), session_pids(records, name)) for name in logged_out]
+    )
+    for account in logged_out.values():
         shutil.rmtree(sockets / str(account.uid), ignore_errors=True)
     forget(records, log_ins=renewed, people=changes.removed)
     write_accounts(changes.accounts, path, {*read_removed(path), *changes.removed})

@@ -6,13 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ProjectError
 
 _PATIENCE_S = 20.0
 #: A session that is asked to end saves nothing: whatever is not in the store waits in its owner's browser.
-_SESSION_PATIENCE_S = 5.0
+_SESSION_PATIENCE_S = 3.0
 
 
 def end_left_over(state: Path) -> None:
@@ -27,52 +28,63 @@ def end_left_over(state: Path) -> None:
     _end(state / "private" / "proxy.pid", b"configurable-http-proxy")
 
 
-def end_session(name: str, home: Path, pids: Collection[int] = ()) -> None:
-    """End what still runs of somebody's session: its server, its kernels, and what was started from them.
+@dataclass(frozen=True, slots=True)
+class LeftSession:
+    """What is known of a session that may still run.
 
-    Parameters
+    Attributes
     ----------
     name
-        Whose session.
+        Whose it is.
     home
         Their folder in this hub. The Hub starts everything of theirs with it as HOME, and no other hub has it.
     pids
         Processes that the Hub's records name as this session; only those that were started for `name` are.
+    """
+
+    name: str
+    home: Path
+    pids: Collection[int] = ()
+
+
+def end_sessions(sessions: Collection[LeftSession]) -> None:
+    """End what still runs of sessions: their servers, their kernels, and what was started from them.
 
     Raises
     ------
     ProjectError
         If a process does not end.
     """
-    found: list[int] = []
+    found: dict[int, str] = {}
     for number in (signal.SIGTERM, signal.SIGKILL):
         asked: set[int] = set()
         deadline = time.monotonic() + _SESSION_PATIENCE_S
-        while found := _processes_of(name, home, pids):
-            for pid in found:
-                if pid not in asked:
-                    asked.add(pid)
-                    _signal(pid, number)
+        while found := _processes_of(sessions):
+            for pid in found.keys() - asked:
+                asked.add(pid)
+                _signal(pid, number)
             if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
-    if found:
-        raise ProjectError(
-            f"the session of {name!r} does not end (process {found[0]}); end it, and start the hub again"
-        )
+    for pid, name in found.items():
+        raise ProjectError(f"the session of {name!r} does not end (process {pid}); end it, and start the hub again")
 
 
-def _processes_of(name: str, home: Path, pids: Collection[int]) -> list[int]:
-    lives_there, is_theirs = os.fsencode(f"HOME={home}"), os.fsencode(f"JUPYTERHUB_USER={name}")
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
+def _processes_of(sessions: Collection[LeftSession]) -> dict[int, str]:
+    """Return the processes of sessions, and whose they are."""
+    at_home = {os.fsencode(f"HOME={each.home}"): each.name for each in sessions}
+    recorded = {(pid, os.fsencode(f"JUPYTERHUB_USER={each.name}")): each.name for each in sessions for pid in each.pids}
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*") if sessions else ():
         try:
             environment = (folder / "environ").read_bytes().split(b"\0")  # empty for one that is not yet reaped
         except OSError:  # it has ended, or is another account's
             continue
         pid = int(folder.name)
-        if lives_there in environment or (pid in pids and is_theirs in environment):
-            found.append(pid)
+        for setting in environment:
+            name = at_home.get(setting) or recorded.get((pid, setting))
+            if name is not None:
+                found[pid] = name
     return found
 
 

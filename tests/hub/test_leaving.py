@@ -21,7 +21,7 @@ import psutil
 import pytest
 from serving import wait_until
 
-from pipeline.hub.leftovers import end_left_over, end_session
+from pipeline.hub.leftovers import LeftSession, end_left_over, end_sessions
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
@@ -140,5 +140,4 @@ def test_a_new_password_and_a_removal_end_what_outlived_a_killed_hub(
     finally:
         if (state / "private").exists():
             end_left_over(state)
-        for name in ("ada", "ben", "maria"):
-            end_session(name, state / "homes" / name)
+        end_sessions([LeftSession(name, state / "homes" / name) for name in ("ada", "ben", "maria")])
