@@ -36,7 +36,8 @@ def init(
 
     A manifest has a column for the image (`image`, `image_id` or `path`) and one for its label (`label`, `wnid` or
     `class`: a class key or index). Values of `image` that end like an image file are paths; others are ids of images
-    without a file, for predictions made elsewhere. What cannot be used is named in `skipped.parquet`.
+    without a file, for predictions made elsewhere. Columns of a CSV are separated by commas, or else by semicolons or
+    tabulators. What cannot be used, and a file that is named a second time, is named in `skipped.parquet`.
 
     Example: mlf init birds --images photos/ && mlf propose birds --model resnet50.a1_in1k
     """
