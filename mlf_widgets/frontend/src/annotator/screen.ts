@@ -7,7 +7,6 @@ import type { MarkedRegions } from "../shared/views/image_stage.tsx";
 import { type StripLayout, stripLayout, stripSize } from "../shared/views/strip_layout.ts";
 import type { Visibility } from "../shared/views/visibility.ts";
 import { WalkingScreen } from "../shared/views/walking_screen.ts";
-import type { WalkDialog } from "../shared/walking_controller.ts";
 import type { Controller } from "./controller.ts";
 import { pageCount, pageSize } from "./state.ts";
 
@@ -36,7 +35,6 @@ export interface Slot {
 export class Screen extends WalkingScreen<Controller> {
   readonly task: ReadonlySignal<Task | undefined>;
   readonly votes: ReadonlySignal<Record<string, Vote>>;
-  readonly dialog: ReadonlySignal<WalkDialog | null>;
   readonly page: ReadonlySignal<number>;
   readonly n_cards: ReadonlySignal<number>;
   readonly first_number: ReadonlySignal<number>;
@@ -62,7 +60,6 @@ export class Screen extends WalkingScreen<Controller> {
     const { state, pictures_version } = controller;
     this.task = computed(() => this.entry.value?.task);
     this.votes = computed(() => this.entry.value?.state.votes ?? {});
-    this.dialog = computed(() => state.value.dialog);
     this.page = computed(() => state.value.page);
     this.n_pages = computed(() => pageCount(state.value));
     this.shows_all = computed(() => pageSize(state.value) === Number.POSITIVE_INFINITY);
