@@ -80,15 +80,17 @@ def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # n
         return caller
 
     def log_in(request: Request) -> Response:
-        verifier, challenge, method = oauth.generate_pkce_code_challenge()
+        verifier, challenge = "", {}
+        if hasattr(oauth, "generate_pkce_code_challenge"):  # JupyterHub 6 has it; 5 has not
+            verifier, code_challenge, method = oauth.generate_pkce_code_challenge()
+            challenge = {"code_challenge": code_challenge, "code_challenge_method": method}
         state = states.put(f"{verifier}\n{request.url.path}")
         query = {
             "client_id": oauth.oauth_client_id,
             "redirect_uri": oauth.oauth_redirect_uri,
             "response_type": "code",
             "state": state,
-            "code_challenge": challenge,
-            "code_challenge_method": method,
+            **challenge,
         }
         answer = RedirectResponse(f"{oauth.oauth_authorization_url}?{urlencode(query)}", 302)
         _set_cookie(answer, request, _STATE_COOKIE, state, _STATE_AGE_S)
@@ -126,7 +128,8 @@ def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # n
         from tornado.web import HTTPError
 
         try:
-            token = await oauth.token_for_code(code, code_verifier=verifier, sync=False)
+            proof = {"code_verifier": verifier} if verifier else {}
+            token = await oauth.token_for_code(code, **proof, sync=False)
         except HTTPError as error:
             raise Refusal(403, "Forbidden", "the Hub refused this log-in; open the page again") from error
         answer = RedirectResponse(next_path, 302)

@@ -6,7 +6,9 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -277,6 +279,31 @@ def test_a_browser_is_sent_to_the_hub_and_a_foreign_log_in_is_refused(place: Pla
     assert "/hub/api/oauth2/authorize" in sent.headers["location"]
     assert "code_challenge_method=S256" in sent.headers["location"]
     refused(place, place.client.get("/services/mlf/oauth_callback?code=x&state=forged"), 403, "Forbidden")
+
+
+def test_a_reviewer_logs_in_where_the_hubs_library_knows_no_code_challenge(project: Project, hub: StubHub) -> None:
+    # JupyterHub 5, as in Kubernetes' chart: no `generate_pkce_code_challenge`, no `code_verifier`.
+    async def token_for_code(code: str, *, sync: bool) -> str:
+        assert not sync
+        return {"right": "token-rev"}[code]
+
+    oauth = SimpleNamespace(
+        oauth_client_id="service-mlf",
+        oauth_redirect_uri="/services/mlf/oauth_callback",
+        oauth_authorization_url="/hub/api/oauth2/authorize",
+        token_for_code=token_for_code,
+    )
+    from jupyterhub.services.auth import HubOAuth
+
+    auth = HubOAuth(api_url=hub.api_url, api_token="service-token", oauth_client_id="service-mlf")
+    app = create_app(project, HubIdentity(auth, cache_s=0), oauth=oauth)
+    with TestClient(app, follow_redirects=False) as client:
+        sent = client.get("/services/mlf/reports")
+        asked = parse_qs(urlsplit(sent.headers["location"]).query)
+        assert asked.keys() == {"client_id", "redirect_uri", "response_type", "state"}
+        back = client.get("/services/mlf/oauth_callback", params={"code": "right", "state": asked["state"][0]})
+        assert back.headers["location"] == "/services/mlf/reports"
+        assert client.get("/services/mlf/reports").status_code == 200
 
 
 def test_what_callers_send_cannot_write_a_line_of_the_log(place: Place) -> None:
