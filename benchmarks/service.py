@@ -3,6 +3,9 @@
     python benchmarks/service.py --annotators 200 --seconds 60
     python benchmarks/service.py --annotators 200 --seconds 60 --postgres
     python benchmarks/service.py --annotators 1000 --seconds 60
+    python benchmarks/service.py --ladder 200,400,600,800,1000 --seconds 20
+
+The ladder shows where it bends, and the shares of a processor that each side takes show why: one of 1.0 is at its end.
 
 The service is the process that the Hub would start, asking a stand-in for the Hub's API about every token. Latency is
 taken in the client, from the 1st byte sent to the last received. Arrivals are open-loop: a slow answer delays nobody's
@@ -23,14 +26,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import numpy as np
+import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "service"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from serving import ServiceProcess, StubHub, make_project, start_postgres, with_store
+from serving import PostgresServer, ServiceProcess, StubHub, make_project, start_postgres, with_store
 
 from pipeline.events import Round
 from pipeline.project import Project
@@ -40,8 +45,8 @@ N_IMAGES_EACH = 12
 
 
 @contextmanager
-def project_with(annotators: int, folder: Path, postgres: bool) -> Iterator[Project]:
-    """Yield a project in which everyone has 12 tasks."""
+def project_with(annotators: int, folder: Path, postgres: bool) -> Iterator[tuple[Project, PostgresServer | None]]:
+    """Yield a project in which everyone has 12 tasks, and the server of its store where it has one."""
     project = make_project(folder)
     server = start_postgres() if postgres else None
     if server:
@@ -52,10 +57,39 @@ def project_with(annotators: int, folder: Path, postgres: bool) -> Iterator[Proj
     store.assign(Round.ANNOTATION, [Assignment(name, i) for name in names for i in range(N_IMAGES_EACH)])
     store.close()
     try:
-        yield project
+        yield project, server
     finally:
         if server:
             server.stop()
+
+
+class Processors:
+    """Processor time of each side of a load."""
+
+    def __init__(self, service: ServiceProcess, server: PostgresServer | None) -> None:
+        self._sides = {"service": service.pid, "load itself": os.getpid()}
+        if server is not None and server.process is not None:
+            self._sides["database"] = server.process.pid
+        self._began, self._before = time.perf_counter(), self._seconds()
+
+    def shares(self) -> dict[str, float]:
+        """Return the share of one processor that each side took since the start."""
+        took = time.perf_counter() - self._began
+        return {side: round((now - self._before[side]) / took, 2) for side, now in self._seconds().items()}
+
+    def _seconds(self) -> dict[str, float]:
+        return {side: _seconds_of(psutil.Process(pid), side == "database") for side, pid in self._sides.items()}
+
+
+def _seconds_of(process: psutil.Process, with_children: bool) -> float:
+    total = 0.0
+    for each in [process, *(process.children() if with_children else [])]:
+        try:
+            times = each.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
 
 
 class Load:
@@ -112,18 +146,20 @@ class Load:
                 self.acknowledged[event_id] = result["seq"]
 
 
-def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> dict[str, object]:
+def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> dict[str, Any]:
     """Run one load and return its figures."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        project_with(annotators, Path(folder), postgres) as project,
+        project_with(annotators, Path(folder), postgres) as (project, server),
         StubHub() as hub,
     ):
         for i in range(annotators):
             hub.add(f"sim{i:04d}", ["annotators"])
         with ServiceProcess(project, hub) as service:
             load = Load(service.url, annotators, seconds, seed)
+            processors = Processors(service, server)
             asyncio.run(load.run())
+            shares = processors.shares()
         store = open_store(project.store_url, len(project.label_space))
         kept = Counter(event.event_id for event in store.iter_events())
         store.close()
@@ -142,6 +178,7 @@ def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> 
         "lost": sum(event_id not in kept for event_id in load.acknowledged),
         "doubled": sum(count > 1 for count in kept.values()),
         "error_kinds": dict(load.errors),
+        "processors": shares,
     }
 
 
@@ -150,13 +187,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--annotators", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--ladder", default="", help="numbers of annotators, separated by commas: one load each")
     parser.add_argument("--postgres", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    figures = measure(given.annotators, given.seconds, postgres=given.postgres, seed=given.seed)
-    for name, value in figures.items():
-        print(f"{name:<12} {value}")
+    if given.ladder:
+        print("| annotators | saves | acknowledged | p50 ms | p95 ms | p99 ms | errors | lost | doubled | processors |")
+        print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+        for rung in given.ladder.split(","):
+            figures = measure(int(rung), given.seconds, postgres=given.postgres, seed=given.seed)
+            columns = ("annotators", "saves", "acknowledged", "p50_ms", "p95_ms", "p99_ms", "errors", "lost", "doubled")
+            shares = ", ".join(f"{side} {share:.2f}" for side, share in figures["processors"].items())
+            print(f"| {' | '.join(str(figures[column]) for column in columns)} | {shares} |", flush=True)
+    else:
+        figures = measure(given.annotators, given.seconds, postgres=given.postgres, seed=given.seed)
+        for name, value in figures.items():
+            print(f"{name:<12} {value}")
     print(f"load average after: {os.getloadavg()[0]:.2f}")
 
 
