@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import html
 import json
 import os
 import secrets
 import shutil
 import socket
-import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +24,7 @@ from pipeline.hub.leftovers import LeftSession, end_left_over, end_sessions
 from pipeline.hub.notebooks import place_notebooks
 from pipeline.hub.people import AccountChanges, change_accounts, uids_beside
 from pipeline.hub.records import forget, session_pids
+from pipeline.hub.sockets import sockets_path
 from pipeline.project import Project
 
 _CONFIG_NAME = "jupyterhub_config.py"
@@ -156,7 +154,7 @@ def prepare_hub(
         )
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
-        sockets = _sockets_folder(state)
+        sockets = sockets_path(state)
         _carry_out(changes, state, sockets)
         ports = _free_ports(port, _ports_before(private / "hub.json"))
     port = ports["port"]
@@ -266,19 +264,6 @@ def _make_folders(state: Path) -> None:
         folder = state / name
         folder.mkdir(exist_ok=True)
         folder.chmod(mode)
-
-
-def _sockets_folder(state: Path) -> Path:
-    """Make the folder in which sessions have their kernels' sockets; its path is short, as a socket's must be."""
-    is_root = os.geteuid() == 0
-    base = Path("/run") if is_root and os.access("/run", os.W_OK) else Path(tempfile.gettempdir())
-    folder = base / f"mlf-{os.geteuid()}-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]}"
-    folder.mkdir(mode=0o711, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():  # somebody else was here first
-        raise ProjectError(f"{folder} belongs to another account; remove it, and start again")
-    folder.chmod(0o711)
-    return folder
 
 
 def _close_project(project: Project) -> None:

@@ -22,6 +22,7 @@ from traitlets import Bool, Dict, Integer, Unicode
 from pipeline.hub.accounts import Account, Role, home_folder, read_accounts
 from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_session, refusal
 from pipeline.hub.notebooks import FOR_RESEARCHERS
+from pipeline.hub.sockets import make_sockets_folder
 
 
 class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
@@ -98,6 +99,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     def _make_home(self, account: Account) -> Path:
         home = home_folder(Path(self.homes_dir), account.name)
         sockets = self._sockets_folder(account)
+        make_sockets_folder(sockets.parent)
         for folder in (home, sockets):
             folder.mkdir(mode=0o700, exist_ok=True)
             if self.use_own_uids:
