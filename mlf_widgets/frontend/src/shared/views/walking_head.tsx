@@ -71,7 +71,7 @@ function Place({ screen }: Part) {
         aria-label="Number of the image"
         title={`Jump to a number (${screen.keyOf("jump")})`}
         value={String(position + 1)}
-        style={{ width: `${Math.max(3, String(n_tasks).length) + 1.5}ch` }}
+        style={{ width: `calc(${Math.max(3, String(n_tasks).length) + 1}ch + 1em)` }}
         onKeyDown={(event) => {
           if (event.key !== "Enter") return;
           const number = Number.parseInt(event.currentTarget.value.replace(/\D/g, ""), 10);
