@@ -7,7 +7,7 @@
 
 import { Lru } from "./lru.ts";
 import type { SpriteHead } from "./messages.ts";
-import { type Client, UnreachableError } from "./protocol.ts";
+import { type Client, isCrowded, UnreachableError } from "./protocol.ts";
 
 export interface DecodedImage {
   bitmap: ImageBitmap;
@@ -41,6 +41,8 @@ export const DEFAULT_BUDGETS: PictureBudgets = {
 };
 
 const MAX_IN_FLIGHT = 3;
+/** Of what is not on screen: whoever jumps away must not wait until all that is decoded. */
+const MAX_AHEAD_IN_FLIGHT = 2;
 /** A page of labels: what is on screen does not wait for the examples of what lies ahead. */
 const MAX_SPRITES_AT_ONCE = 5;
 
@@ -49,7 +51,7 @@ export class Pictures {
   private readonly sprites: Lru<number, DecodedSprite>;
   private readonly encoded: Lru<number, EncodedSprite>;
   private readonly failures = new Map<string, string>();
-  /** Those of the failures that only mean that the kernel did not answer. */
+  /** Those of the failures that only mean that the kernel did not answer; and what failed to be made in the crowd. */
   private readonly late = new Set<string>();
   private readonly busy = new Set<string>();
   /** All that is wanted, there or not. */
@@ -121,10 +123,10 @@ export class Pictures {
     // What would find no room is not asked for.
     this.wantedImages = positions
       .slice(0, this.images.nFitting())
-      .filter((p) => !this.images.has(p) && !this.failures.has(`image:${p}`));
+      .filter((p) => !this.images.has(p) && !this.hasFailed(`image:${p}`));
     this.wantedSprites = classIndices
       .slice(0, this.sprites.nFitting())
-      .filter((c) => !this.isDecoded(c) && !this.failures.has(`sprite:${c}`));
+      .filter((c) => !this.isDecoded(c) && !this.hasFailed(`sprite:${c}`));
     this.pump();
   }
 
@@ -132,7 +134,11 @@ export class Pictures {
   forgetImages(): void {
     this.generation++;
     this.images.clear();
-    for (const key of [...this.failures.keys()]) if (key.startsWith("image:")) this.failures.delete(key);
+    for (const key of [...this.failures.keys(), ...this.late]) {
+      if (!key.startsWith("image:")) continue;
+      this.failures.delete(key);
+      this.late.delete(key);
+    }
   }
 
   /** Failed pictures may be asked for again. */
@@ -148,6 +154,10 @@ export class Pictures {
     this.encoded.clear();
   }
 
+  private hasFailed(key: string): boolean {
+    return this.failures.has(key) || this.late.has(key);
+  }
+
   private isDecoded(classIndex: number): boolean {
     const sprite = this.sprites.peek(classIndex);
     if (sprite === undefined) return false;
@@ -158,6 +168,9 @@ export class Pictures {
     while (this.n_in_flight < MAX_IN_FLIGHT && !this.isClosed) {
       const position = this.wantedImages.find((p) => !this.busy.has(`image:${p}`));
       const sprites = this.wantedSprites.filter((c) => !this.busy.has(`sprite:${c}`));
+      const isOnScreen =
+        (position !== undefined && position === this.orderOfImages[0]) || this.isOnFirstPage(sprites[0]);
+      if (!isOnScreen && this.n_in_flight >= MAX_AHEAD_IN_FLIGHT) return;
       // The first image wanted goes before the sprites, the others after them.
       if (position !== undefined && (position === this.wantedImages[0] || sprites.length === 0)) {
         this.start([`image:${position}`], this.loadImage(position));
@@ -173,14 +186,19 @@ export class Pictures {
     }
   }
 
+  private isOnFirstPage(classIndex: number | undefined): boolean {
+    return classIndex !== undefined && this.orderOfSprites.slice(0, MAX_SPRITES_AT_ONCE).includes(classIndex);
+  }
+
   private start(keys: string[], loading: Promise<void>): void {
     this.n_in_flight++;
     for (const key of keys) this.busy.add(key);
     loading
       .catch((error: unknown) => {
         for (const key of keys) {
-          this.failures.set(key, error instanceof Error ? error.message : String(error));
-          if (error instanceof UnreachableError) this.late.add(key);
+          // Of a crowd nobody need hear: the picture is still being waited for.
+          if (!isCrowded(error)) this.failures.set(key, error instanceof Error ? error.message : String(error));
+          if (isCrowded(error) || error instanceof UnreachableError) this.late.add(key);
         }
       })
       .finally(() => {
