@@ -47,7 +47,8 @@ c.SessionSpawner.sockets_dir = hub["sockets_dir"]  # kernels are reached there, 
 c.SessionSpawner.service_url = f"http://127.0.0.1:{hub['service_port']}/services/mlf"
 c.SessionSpawner.use_own_uids = hub["use_own_uids"]
 c.SessionSpawner.session_environment = hub["session_environment"]
-c.Spawner.cmd = [hub["session_python"], "-m", "pipeline.hub.single_user"]
+#: -P: a file of the owner's that is called like a package must not keep their server from starting.
+c.Spawner.cmd = [hub["session_python"], "-P", "-m", "pipeline.hub.single_user"]
 c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]
 c.Spawner.poll_interval = 5  # seconds until the Hub notices that a session has died
 c.Spawner.start_timeout = 120

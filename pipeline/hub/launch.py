@@ -24,7 +24,7 @@ from pipeline.hub.leftovers import LeftSession, end_left_over, end_sessions
 from pipeline.hub.notebooks import place_notebooks
 from pipeline.hub.people import AccountChanges, change_accounts, uids_beside
 from pipeline.hub.records import forget, session_pids
-from pipeline.hub.sockets import sockets_path
+from pipeline.hub.sockets import make_sockets_folder, sockets_path
 from pipeline.project import Project
 
 _CONFIG_NAME = "jupyterhub_config.py"
@@ -130,6 +130,7 @@ def prepare_hub(
         name cannot be renewed or removed.
     """
     use_own_uids = os.geteuid() == 0 and not share_account
+    state = state.resolve()  # sessions are known by their home's path, and the Hub runs in another folder
     proxy = list(proxy_command) or [find_proxy()]
     _make_folders(state)
     if use_own_uids:
@@ -154,9 +155,11 @@ def prepare_hub(
         )
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
+        ports = _free_ports(port, _ports_before(private / "hub.json"))  # a taken one must change no account
         sockets = sockets_path(state)
+        if os.path.lexists(sockets):
+            make_sockets_folder(sockets)  # or says that it is somebody else's: below it things are removed
         _carry_out(changes, state, sockets)
-        ports = _free_ports(port, _ports_before(private / "hub.json"))
     port = ports["port"]
     hub = {
         **ports,
@@ -210,7 +213,6 @@ def run_hub(prepared: PreparedHub) -> int:
             max_quick_failures=3,
         ).run()
         end_left_over(prepared.state)
-        shutil.rmtree(prepared.sockets, ignore_errors=True)
     return code
 
 

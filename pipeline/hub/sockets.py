@@ -10,13 +10,17 @@ from pathlib import Path
 
 from pipeline.errors import ProjectError
 
+_LONGEST_BASE = 25
+
 
 def sockets_path(state: Path) -> Path:
     """Return where the sockets of the hub in `state` lie; makes nothing.
 
-    A socket's whole path may have 107 bytes, of which Jupyter's names below a person's folder take 55.
+    A socket's whole path may have 107 bytes, of which the names below this folder take 56.
     """
     base = Path("/run") if os.geteuid() == 0 and os.access("/run", os.W_OK) else Path(tempfile.gettempdir())
+    if len(os.fsencode(base)) > _LONGEST_BASE:  # batch systems give long ones
+        base = Path("/tmp")  # noqa: S108 - whose owner is looked at before anything is put there
     return base / f"mlf-{os.geteuid()}-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]}"
 
 

@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
-from traitlets import Bool, Dict, Integer, Unicode
+from traitlets import Bool, Dict, Integer, Unicode, default
 
 from pipeline.hub.accounts import Account, Role, home_folder, read_accounts
 from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_session, refusal
 from pipeline.hub.notebooks import FOR_RESEARCHERS
-from pipeline.hub.sockets import make_sockets_folder
+from pipeline.hub.sockets import make_sockets_folder, sockets_path
 
 
 class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
@@ -39,6 +39,10 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         KERNEL_PATIENCE_S, help="Seconds that a kernel may take to start; its page starts another some time after that."
     ).tag(config=True)
 
+    @default("sockets_dir")
+    def _default_sockets_dir(self) -> str:  # a configuration of before has no such line
+        return str(sockets_path(Path(self.accounts_path).parents[1]))
+
     #: Port of each session's server. One that was looked up free is taken only when the server is up.
     _ports: ClassVar[dict[str, int]] = {}
 
@@ -52,8 +56,6 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     async def start(self) -> Any:
         """Prepare the person's folder and landing page, then start the server."""
-        if not self.sockets_dir:  # its socket would be looked for in whatever folder the Hub runs in
-            raise refusal("This hub's configuration lacks SessionSpawner.sockets_dir; whoever runs it must add it.")
         account = self.account
         landing = find_landing(account.roles, self.kernel_patience_s)
         if landing is None:

@@ -6,8 +6,12 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +24,7 @@ from pipeline.hub.accounts import Role, make_account, read_accounts, read_remove
 from pipeline.hub.authenticator import AccountsAuthenticator
 from pipeline.hub.launch import alone, prepare_hub
 from pipeline.hub.people import gather_people
+from pipeline.hub.sockets import sockets_path
 from pipeline.labelspace import label_space_from_keys
 from pipeline.project import Project, create_project
 from pipeline.session import Progress
@@ -104,6 +109,52 @@ def test_a_hub_that_starts_again_keeps_its_inner_ports(project: Project, tmp_pat
     before = ports()
     prepare(project, tmp_path / "hub", {})
     assert ports() == before
+
+
+def test_a_port_that_is_taken_changes_no_account(project: Project, tmp_path: Path) -> None:
+    state = tmp_path / "hub"
+    people = {"ada": [Role.ANNOTATORS]}
+    prepare(project, state, people)
+    before = (state / "private" / "accounts.json").read_text()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for renew in ((), ("ada",)):
+            with pytest.raises(ProjectError, match="is taken"):
+                prepare_hub(
+                    project,
+                    people | {"ben": [Role.ANNOTATORS]},
+                    state=state,
+                    port=taken.getsockname()[1],
+                    proxy_command=["proxy"],
+                    share_account=True,
+                    renew=renew,
+                )
+    assert (state / "private" / "accounts.json").read_text() == before
+
+
+def test_a_folder_for_sockets_that_is_somebody_elses_is_not_used(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = Path(tempfile.mkdtemp(prefix="m"))
+    monkeypatch.setattr("pipeline.hub.sockets.os.access", lambda *_: False)
+    monkeypatch.setattr("tempfile.tempdir", str(short))
+    state = tmp_path / "hub"
+    valuables = tmp_path / "valuables" / "61184"
+    valuables.mkdir(parents=True)
+    sockets_path(state).symlink_to(valuables.parent)
+    with pytest.raises(ProjectError, match="another account"):
+        prepare(project, state, {"ada": [Role.ANNOTATORS]})
+    assert valuables.exists()
+    shutil.rmtree(short)
+
+
+@pytest.mark.parametrize("temporary", ["/tmp", "/scratch/local/jobs/1234567/of/somebody"])
+def test_the_path_of_a_socket_fits_wherever_temporary_files_lie(
+    temporary: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", temporary)
+    monkeypatch.setattr("pipeline.hub.sockets.os.access", lambda *_: False)
+    connection = sockets_path(tmp_path) / "65519" / f"kernel-{uuid.uuid4()}-ipc-5"
+    assert len(os.fsencode(connection)) <= 107
 
 
 def test_secrets_lie_in_a_folder_that_is_closed_to_others(project: Project, tmp_path: Path) -> None:
