@@ -104,6 +104,62 @@ def test_hub_and_service_agree_on_names_ports_and_scopes() -> None:
     assert role["scopes"][0] in VALUES["hub"]["config"]["Spawner"]["server_token_scopes"]
 
 
+def data_files() -> set[str]:
+    """Return the manifests with which data would go."""
+    files = {}
+    for path in (DEPLOY / "kubernetes").glob("*.yaml"):
+        files[path.name] = [document for document in yaml.safe_load_all(path.read_text()) if "kind" in document]
+    return {
+        name
+        for name, documents in files.items()
+        if any(d["kind"] == "PersistentVolumeClaim" or "volumeClaimTemplates" in d["spec"] for d in documents)
+    }
+
+
+def deletions(text: str) -> list[str]:
+    """Return what every `kubectl ... delete` of a text is told to delete."""
+    text = re.sub(r"(?<!`)`(?!`)[^`]+`", lambda span: span[0].replace("\n", " "), text)  # a span may go over two lines
+    text = re.sub(r"\\\n#?", " ", text)
+    return re.findall(r"\bkubectl\b[^\n&;|`]*?\sdelete\s([^\n&;|`]*)", text)
+
+
+def deletes_data(what: str) -> bool:
+    files = re.findall(r"(?:^|\s)(?:-f|-k|--filename|--kustomize)[\s=]*(\S+)", what)
+    kinds = {word.partition("/")[0] for words in what.split() for word in words.split(",")}
+    return (
+        any(not file.endswith(".yaml") or Path(file).name in data_files() for file in files)
+        or bool(kinds & {"pvc", "persistentvolumeclaim", "persistentvolumeclaims", "ns", "namespace", "namespaces"})
+        or "--all" in kinds
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "#   kubectl -n multilabelfy delete -f preparation.yaml && kubectl -n multilabelfy apply -f service.yaml",
+        "kubectl apply -f service.yaml; kubectl delete --filename=deploy/kubernetes/preparation.yaml",
+        "#   kubectl -n multilabelfy delete \\\n#     -f postgresql.yaml",
+        "now `kubectl\ndelete -f preparation.yaml`, and then",
+        "kubectl delete -f deploy/kubernetes",
+        "kubectl -n multilabelfy delete pod,pvc --all",
+        "kubectl delete persistentvolumeclaim/mlf-project",
+        "kubectl delete namespace multilabelfy",
+    ],
+)
+def test_a_command_that_deletes_data_would_be_found(command: str) -> None:
+    assert [deletes_data(what) for what in deletions(command)] == [True]
+
+
+def test_no_command_that_we_tell_people_to_give_deletes_a_claim() -> None:
+    assert data_files() == {"postgresql.yaml", "preparation.yaml"}
+    texts = [*DEPLOY.parent.glob("*.md"), DEPLOY / "README.md", *(DEPLOY / "kubernetes").iterdir()]
+    found = {path.name: deletions(path.read_text()) for path in texts}
+    assert [(name, what) for name, told in found.items() for what in told if deletes_data(what)] == []
+    for name in ("values.yaml", "preparation.yaml"):
+        assert any(what.startswith("pod mlf-preparation") for what in found[name]), name
+    assert deletions((DEPLOY / "README.md").read_text()) == ["pod mlf-preparation"]
+
+
 @pytest.mark.parametrize("document", MANIFESTS, ids=lambda d: f"{d['kind']}-{d['metadata']['name']}")
 @pytest.mark.parametrize("version", ["1.29", "1.33"])
 def test_every_manifest_is_what_kubernetes_takes(document: dict, version: str) -> None:
