@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,7 +136,10 @@ def _let_owner_write(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    if folder.is_dir():
+    if folder.is_symlink():  # what it leads to is not ours
+        with suppress(OSError):
+            folder.unlink()
+    elif folder.is_dir():
         _let_owner_write(folder)
         shutil.rmtree(folder, ignore_errors=True)
 

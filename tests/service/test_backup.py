@@ -104,6 +104,27 @@ def test_a_backup_never_overwrites_and_never_lies_inside_the_project(project: Pr
         back_up(project, project.root / "copy")
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_where_the_copy_is_built_goes_and_what_it_leads_to_stays_as_it_is(
+    project: Project, tmp_path: Path, is_there: bool
+) -> None:
+    theirs = tmp_path / "theirs"
+    if is_there:
+        theirs.mkdir()
+        (theirs / "file").write_text("kept")
+        (theirs / "file").chmod(0o400)
+        theirs.chmod(0o500)
+    (tmp_path / "copy.new").symlink_to(theirs)
+    save(project, "event-0001")
+    assert back_up(project, tmp_path / "copy").n_events == 1
+    assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy"]
+    assert not (tmp_path / "copy").is_symlink()
+    assert theirs.exists() == is_there
+    if is_there:
+        assert (theirs / "file").read_text() == "kept"
+        assert [path.stat().st_mode & 0o777 for path in (theirs, theirs / "file")] == [0o500, 0o400]
+
+
 def test_a_damaged_backup_is_refused(project: Project, tmp_path: Path) -> None:
     back_up(project, tmp_path / "copy")
     store = tmp_path / "copy" / "store.sqlite"
