@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,7 +51,7 @@ def hub(
     from pipeline.events import Round
     from pipeline.hub.accounts import Role, read_removed
     from pipeline.hub.launch import default_state_dir, hub_log, prepare_hub, run_hub
-    from pipeline.hub.people import check_removal, gather_people, n_undecided
+    from pipeline.hub.people import check_removal, gather_people, unrefined_of_removed
     from pipeline.image_table import open_whole_project
 
     opened = open_whole_project(project)
@@ -70,18 +70,23 @@ def hub(
     }
     leaving = _names(remove)
     check_removal(leaving, named, tasks, project)
+    gone = read_removed(state / "private" / "accounts.json")
+    now_leaving = [name for name in leaving if name not in gone]
     prepared = prepare_hub(
         opened,
-        gather_people(named, tasks, [*read_removed(state / "private" / "accounts.json"), *leaving]),
+        gather_people(named, tasks, [*gone, *leaving]),
         state=state,
         port=port,
         session_python=session_python or "",
         share_account=share_account,
         renew=_names(new_password),
-        remove=leaving,
+        remove=now_leaving,
     )
-    undecided = {name: n_undecided(tasks[Role.REFINERS][name]) for name in leaving if name in tasks[Role.REFINERS]}
-    _tell_of_accounts(prepared, leaving, undecided)
+    refiners_tasks = tasks[Role.REFINERS]
+    _tell_of_accounts(prepared, now_leaving, unrefined_of_removed(now_leaving, refiners_tasks))
+    still_gone = [name for name in gone if name not in prepared.accounts]
+    _tell_of_the_gone(still_gone, leaving, unrefined_of_removed(still_gone, refiners_tasks), named[Role.REFINERS])
+    _tell_of_shared_uids(prepared)
     for name in prepared.missing_notebooks:
         typer.echo(f"Warning: no {name}; copy it from the source code's notebooks/ to {prepared.state / 'notebooks'}")
     if not prepared.use_own_uids:
@@ -115,6 +120,31 @@ def _tell_of_accounts(prepared: PreparedHub, removed: Sequence[str], n_unrefined
         option = shlex.quote(",".join(prepared.unnamed))
         typer.echo(
             f"Nobody named these this time, and they can still log in: {names}; to end that, add --remove {option}"
+        )
+
+
+def _tell_of_the_gone(
+    gone: Sequence[str], leaving: Collection[str], n_unrefined: Mapping[str, int], refiners: Sequence[str]
+) -> None:
+    if again := [name for name in gone if name in leaving]:
+        typer.echo(f"Removed already, by an earlier command: {', '.join(again)}; nothing was left to change")
+    if n_unrefined:
+        names = ", ".join(f"{name} ({n:,})" for name, n in n_unrefined.items())
+        option = shlex.quote(",".join([*refiners, *n_unrefined]))
+        typer.echo(
+            f"Removed, with disputed images that they have not decided: {names}. They cannot log in, and the votes "
+            f"settle these; to bring them back, start with --refiners {option}"
+        )
+
+
+def _tell_of_shared_uids(prepared: PreparedHub) -> None:
+    from pipeline.hub.people import find_shared_uids
+
+    for shared in find_shared_uids(prepared.accounts, prepared.state) if prepared.use_own_uids else ():
+        typer.echo(
+            f"Warning: the numeric account {shared.uid} is {shared.name} here and {shared.other} at the hub in "
+            f"{shared.state}, from before: each can open what the other has in their home folder. To part them, remove "
+            "one of the two with --remove, delete their home folder, and name them again"
         )
 
 

@@ -75,12 +75,17 @@ def read_accounts(path: Path) -> dict[str, Account]:
     Raises
     ------
     ProjectError
-        If the file is damaged, or somebody else on the machine could read it.
+        If the file is damaged or holds something else, or somebody else on the machine could read it.
     """
-    return {
-        row["name"]: Account(row["name"], tuple(Role(r) for r in row["roles"]), row["uid"], row["salt"], row["hash"])
-        for row in _read(path)["accounts"]
-    }
+    rows = _read(path)["accounts"]
+    try:
+        accounts = [
+            Account(str(row["name"]), tuple(map(Role, row["roles"])), int(row["uid"]), row["salt"], row["hash"])
+            for row in rows
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ProjectError(f"{path}: cannot be read as accounts: {error!r} in a row") from error
+    return {account.name: account for account in accounts}
 
 
 def read_removed(path: Path) -> tuple[str, ...]:
@@ -140,6 +145,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise ProjectError(f"{path}: cannot be read as accounts: {error}") from error
     if mode:
         raise ProjectError(f"{path} can be read by others on this machine; run `chmod 600 {path}`")
+    parts = (content.get("accounts"), content.get("removed", [])) if isinstance(content, dict) else ()
+    if not parts or not all(isinstance(part, list) for part in parts):
+        raise ProjectError(f"{path}: cannot be read as accounts: no list of `accounts` in it, or of those `removed`")
     found: dict[str, Any] = content
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,16 @@ class AccountChanges:
     passwords: Mapping[str, str]
     removed: Mapping[str, Account]
     unnamed: tuple[str, ...]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class SharedUid:
+    """One numeric account that is two people's: `name` at this hub, `other` at the hub whose folder is `state`."""
+
+    uid: int
+    name: str
+    other: str
+    state: Path
 
 
 def gather_people(
@@ -90,6 +100,20 @@ def check_removal(
                 f"{name!r} cannot be removed yet. Undecided images of theirs: {n:,}; give these to others first: "
                 f"mlf assign {shlex.quote(str(project))} --from {shlex.quote(name)} --to NAME,NAME"
             )
+
+
+def unrefined_of_removed(removed: Collection[str], refiners: Mapping[str, Progress]) -> dict[str, int]:
+    """Return which of those whose accounts are gone have undecided disputed images, and how many.
+
+    Parameters
+    ----------
+    removed
+        Names without an account. These tasks bring none back, whether they had them before or got them since.
+    refiners
+        Who has refinement tasks, and their progress.
+    """
+    n_left = {name: n_undecided(refiners[name]) for name in removed if name in refiners}
+    return {name: n for name, n in n_left.items() if n}
 
 
 def change_accounts(
@@ -155,19 +179,40 @@ def change_accounts(
 
 def uids_beside(state: Path) -> set[int]:
     """Return the uids of the hubs whose folders lie beside this one: one account for two people protects neither."""
-    found: set[int] = set()
-    for path in state.resolve().parent.glob("*/private/accounts.json"):
-        if path.parents[1] == state.resolve():
-            continue
-        found |= set(_home_owners(path.parents[1] / "homes").values())
-        with suppress(ProjectError):  # it is for that hub to say so
-            found |= {account.uid for account in read_accounts(path).values()}
-    return found
+    return {uid for _hub, _name, uid in _people_beside(state)}
+
+
+def find_shared_uids(accounts: Mapping[str, Account], state: Path) -> list[SharedUid]:
+    """Return whom of these the hubs beside this one have under the same uid: from before they knew of each other.
+
+    Nothing is changed: files and running sessions belong to the uid.
+
+    Parameters
+    ----------
+    accounts
+        This hub's, by name.
+    state
+        Its folder.
+    """
+    here = {account.uid: name for name, account in accounts.items()}
+    return sorted({SharedUid(uid, here[uid], name, hub) for hub, name, uid in _people_beside(state) if uid in here})
 
 
 def n_undecided(progress: Progress) -> int:
     """Return how many tasks are not decided."""
     return progress.n_tasks - progress.n_done
+
+
+def _people_beside(state: Path) -> Iterator[tuple[Path, str, int]]:
+    """Yield folder, name and uid of everyone who has an account or a home folder at a hub beside this one."""
+    for path in state.resolve().parent.glob("*/private/accounts.json"):
+        hub = path.parents[1]
+        if hub == state.resolve():
+            continue
+        with suppress(OSError):  # it is closed to us, or no hub
+            yield from ((hub, name, uid) for name, uid in _home_owners(hub / "homes").items())
+        with suppress(ProjectError):  # it is for that hub to say so
+            yield from ((hub, name, account.uid) for name, account in read_accounts(path).items())
 
 
 def _known(accounts: Mapping[str, Account]) -> str:
