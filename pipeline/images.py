@@ -30,6 +30,16 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 _LEAST_REDUCED_PX = 32
 _JPEG_REDUCTIONS = (1, 2, 4, 8)
+#: As Pillow holds a pixel of RGB; then as the decoder has it, in RGB, and twice while it is turned upright or scaled.
+_BYTES_DECODED = 4
+_BYTES_A_PIXEL = 4 * _BYTES_DECODED
+#: Laid over white, in between.
+_BYTES_A_TRANSPARENT_PIXEL = 5 * _BYTES_DECODED
+#: 16-bit grey, scaled as whole numbers.
+_BYTES_A_DEEP_PIXEL = 20
+_BYTES_A_COEFFICIENT = 2
+#: What decoders that work on whole pictures hold beside them.
+_BYTES_OF_DECODER = {"WEBP": 8, "JPEG2000": 4, "TIFF": 4}
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -132,7 +142,7 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     Raises
     ------
     DatasetError
-        As :func:`read_image`.
+        As :func:`read_image`; and if decoding it takes more than half of the machine's memory.
     NoTurnError
         Inside :func:`pipeline.large_pictures.without_waiting` alone.
     """
@@ -145,7 +155,13 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
         # Rounded up, and never a few pixels alone: reducing a thin image early would change its shape.
         shortest_px = max(_LEAST_REDUCED_PX, ceil(min(opened.size) * shrink))
         reduce_to_px = None if shrink == 1.0 else shortest_px
-        with turns().take(_n_held(opened, reduce_to_px)):
+        n_bytes = _n_bytes(opened, reduce_to_px)
+        if n_bytes > turns().most_bytes:
+            raise DatasetError(
+                f"{location}: too large: decoding it takes {n_bytes >> 20:,} MiB, more than half of the memory here; "
+                "store it smaller, or as a JPEG that is not progressive"
+            )
+        with turns().take(n_bytes):
             return _made_display(opened, location, shrink, reduce_to_px)
 
 
@@ -230,13 +246,32 @@ def _divisor(size: tuple[int, int], reduce_to_px: int | None) -> int:
     return divisor
 
 
-def _n_held(image: Image.Image, reduce_to_px: int | None) -> int:
-    """Return how many pixels' worth of memory decoding takes; a progressive JPEG keeps all of its coefficients."""
-    if image.format != "JPEG" or "progressive" in image.info:
-        return _n_pixels(image)
-    divisor = _divisor(image.size, reduce_to_px)
-    reduced_by = max(power for power in _JPEG_REDUCTIONS if power <= divisor)
-    return _n_pixels(image) // reduced_by**2
+def _n_bytes(image: Image.Image, reduce_to_px: int | None) -> int:
+    """Return how much memory making a picture for display takes, at its height."""
+    n_pixels = _n_pixels(image)
+    while_decoding = 0
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        divisor = _divisor(image.size, reduce_to_px)
+        n_pixels //= max(power for power in _JPEG_REDUCTIONS if power <= divisor) ** 2
+        if "progressive" in image.info:
+            while_decoding = _n_coefficients(image) * _BYTES_A_COEFFICIENT + n_pixels * _BYTES_DECODED
+    return max(while_decoding, n_pixels * _bytes_a_pixel(image))
+
+
+def _n_coefficients(image: JpegImagePlugin.JpegImageFile) -> int:
+    """Return what a progressive JPEG keeps of the whole picture until its last scan, however much it is reduced."""
+    samples = [across * down for _, across, down, _ in image.layer]
+    widest = max(across for _, across, _, _ in image.layer) * max(down for _, _, down, _ in image.layer)
+    return _n_pixels(image) * sum(samples) // max(1, widest)
+
+
+def _bytes_a_pixel(image: Image.Image) -> int:
+    of_decoder = _BYTES_OF_DECODER.get(image.format or "", 0)
+    if image.mode.startswith("I"):
+        return of_decoder + _BYTES_A_DEEP_PIXEL
+    if image.mode in _TRANSPARENT_MODES or "transparency" in image.info:
+        return of_decoder + _BYTES_A_TRANSPARENT_PIXEL
+    return of_decoder + _BYTES_A_PIXEL
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,89 +1,170 @@
-"""How many large pictures are decoded at once: each may hold gigabytes for a moment, a small one next to nothing."""
+"""How many large pictures are decoded at once: each may hold gigabytes for a moment, an ordinary one some megabytes."""
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
-from threading import Semaphore
+from threading import Event, Lock
 from typing import TypeVar
 
-#: Up to so many pixels a picture waits for no other: it takes milliseconds, and some tens of megabytes.
-SMALL_PIXELS = 2_000_000
-#: What the largest picture may take: `pipeline.images.MAX_PIXELS` at 24 bytes each (16-bit grey; RGB takes 9).
-LARGEST_BYTES = 2**31
-#: The share of the machine's memory that pictures under way may take.
+#: A picture that takes no more than this waits for no other: a photograph of 12 megapixels, reduced for the screen.
+SMALL_BYTES = 64 * 2**20
+#: On a small machine even less: what sixteen threads decode in half of its memory.
+_SMALL_SHARE = 1 / 32
+#: The share of the machine's memory that large pictures under way may take.
 _SHARE_OF_MEMORY = 0.25
+#: What one picture alone may take of it; a larger one would end the process, and everybody's work with it.
+_SHARE_OF_ONE = 0.5
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-_MAY_WAIT: ContextVar[bool] = ContextVar("may_wait", default=True)
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+#: What the caller holds already, where it must not wait; None where it may.
+_HELD_BYTES: ContextVar[int | None] = ContextVar("held_bytes", default=None)
 _T = TypeVar("_T")
 
 
 class NoTurnError(Exception):
-    """A large picture's turn has not come, and its caller does not wait here."""
+    """A large picture's turn has not come, and its caller does not wait here; `n_bytes` is what it takes."""
+
+    def __init__(self, n_bytes: int) -> None:
+        super().__init__(f"no turn for a picture of {n_bytes:,} bytes")
+        self.n_bytes = n_bytes
+
+
+class Place:
+    """A place among those who wait; once `has_come` is true, a turn."""
+
+    def __init__(self, n_bytes: int, when_come: Callable[[], object]) -> None:
+        self.n_bytes = n_bytes
+        self.has_come = False
+        self._when_come = when_come
+
+    def come(self) -> None:
+        """Turn the place into a turn."""
+        self.has_come = True
+        self._when_come()
 
 
 class Turns:
-    """Lets `n_at_once` large pictures be decoded at the same time; small ones pass.
+    """Lets large pictures be decoded in the order in which they came, as many at once as cores and memory allow.
+
+    One that alone takes more than large pictures may take together has its turn when no other is under way.
 
     Parameters
     ----------
-    n_at_once
-        At least 1.
+    n_cores
+        So many are decoded at once at most.
+    memory_bytes
+        Of the machine; a quarter is for large pictures, and no picture may take more than a half.
     """
 
-    def __init__(self, n_at_once: int) -> None:
-        self.n_at_once = n_at_once
-        self._free = Semaphore(n_at_once)
+    def __init__(self, n_cores: int, memory_bytes: int) -> None:
+        self.n_at_once = max(1, n_cores)
+        self.budget_bytes = int(memory_bytes * _SHARE_OF_MEMORY)
+        self.small_bytes = min(SMALL_BYTES, int(memory_bytes * _SMALL_SHARE))
+        self.most_bytes = int(memory_bytes * _SHARE_OF_ONE)
+        self._lock = Lock()
+        self._waiting: deque[Place] = deque()
+        self._under_way: list[Place] = []
 
     @contextmanager
-    def take(self, n_pixels: int) -> Iterator[None]:
-        """Hold a turn for a picture of so many decoded pixels, waiting for it where it is large.
+    def take(self, n_bytes: int) -> Iterator[None]:
+        """Hold a turn for a picture whose decoding takes so many bytes, waiting for it where they are many.
 
         Raises
         ------
         NoTurnError
-            Inside :func:`without_waiting`, if all turns are taken.
+            Inside :func:`without_waiting`, if it would have to wait.
         """
-        if n_pixels <= SMALL_PIXELS:
+        held_bytes = _HELD_BYTES.get()
+        if n_bytes <= max(self.small_bytes, held_bytes or 0):
             yield
             return
-        if not self._free.acquire(blocking=_MAY_WAIT.get()):
-            raise NoTurnError
+        come = Event()
+        place = self.join(n_bytes, come.set)
         try:
+            if held_bytes is None:
+                come.wait()
+            elif not place.has_come:
+                raise NoTurnError(n_bytes)
             yield
         finally:
-            self._free.release()
+            self.leave(place)
+
+    def join(self, n_bytes: int, when_come: Callable[[], object]) -> Place:
+        """Return a place behind all who wait; whoever takes it must leave it, whether its turn has come or not.
+
+        Parameters
+        ----------
+        n_bytes
+            What the picture takes.
+        when_come
+            Called once, from any thread, when the turn comes: maybe before this returns. It must not block.
+        """
+        place = Place(n_bytes, when_come)
+        with self._lock:
+            self._waiting.append(place)
+            self._let_in()
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Give a turn back, or a place up."""
+        with self._lock:
+            (self._under_way if place.has_come else self._waiting).remove(place)
+            self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and self._has_room(self._waiting[0].n_bytes):
+            place = self._waiting.popleft()
+            self._under_way.append(place)
+            place.come()
+
+    def _has_room(self, n_bytes: int) -> bool:
+        taken_bytes = sum(place.n_bytes for place in self._under_way)
+        is_within = len(self._under_way) < self.n_at_once and taken_bytes + n_bytes <= self.budget_bytes
+        return is_within or not self._under_way
 
 
 @lru_cache(maxsize=1)
 def turns() -> Turns:
-    """Return this process's turns, as many as cores and memory allow."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Turns(n_at_once(n_cores, _memory_bytes()))
+    """Return this process's turns."""
+    return Turns(_n_cores(), _memory_bytes())
 
 
-def n_at_once(n_cores: int, memory_bytes: int) -> int:
-    """Return how many large pictures may be decoded at once: one a core, as far as a quarter of the memory goes."""
-    return max(1, min(n_cores, int(memory_bytes * _SHARE_OF_MEMORY) // LARGEST_BYTES))
-
-
-def without_waiting(work: Callable[[], _T]) -> _T:
+def without_waiting(work: Callable[[], _T], held_bytes: int = 0) -> _T:
     """Call `work` on a thread that others need too: a large picture whose turn has not come ends it.
+
+    Parameters
+    ----------
+    work
+        Decodes pictures, one after the other.
+    held_bytes
+        What the turn takes that the caller holds: pictures up to this size are decoded in it.
 
     Raises
     ------
     NoTurnError
-        Then; nothing was held on to.
+        Then, with what that picture takes; nothing more was held on to.
     """
-    token = _MAY_WAIT.set(False)
+    token = _HELD_BYTES.set(held_bytes)
     try:
         return work()
     finally:
-        _MAY_WAIT.reset(token)
+        _HELD_BYTES.reset(token)
+
+
+def _n_cores() -> int:
+    """Return how many cores this process may use, or what a container may have of them."""
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = map(int, _CPU_QUOTA.read_text().split())
+    except (OSError, ValueError):  # not on this system, or "max"
+        return n_cores
+    return min(n_cores, -(-quota // period))
 
 
 def _memory_bytes() -> int:

@@ -44,11 +44,19 @@ class _NotTakenError(ServiceError):
     """The service takes no such request, however often it is sent."""
 
 
+class CrowdedError(ServiceError):
+    """Many large pictures are asked for at once: this one may be asked for again, later and not from here.
+
+    A kernel serves one request at a time: while it tried again, what its annotator saves would wait.
+    """
+
+
 _ERRORS: Mapping[str, type[MlfError]] = {
     "StoreError": StoreError,
     "DatasetError": DatasetError,
     "Invalid": _NotTakenError,
     "TooLarge": _NotTakenError,
+    "Crowded": CrowdedError,
 }
 _SPRITES_KEPT = 256
 _MAX_EVENTS_AT_ONCE = 100
@@ -125,7 +133,7 @@ class ServiceClient:
                 if response.status_code == httpx.codes.OK:
                     return response
                 problem = _error(response)
-                if response.status_code not in _RETRIED:
+                if response.status_code not in _RETRIED or isinstance(problem, CrowdedError):
                     break
             if delay_s is None:
                 break

@@ -1,10 +1,11 @@
 """Pictures: made in turns where they are large; and several in one answer, how they are asked for and sent."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from anyio import CapacityLimiter, Semaphore, move_on_after, to_thread
-from anyio.lowlevel import RunVar
+from anyio import CancelScope, CapacityLimiter, current_time, to_thread
 
 from pipeline.large_pictures import NoTurnError, turns, without_waiting
 from pipeline.service.admission import Refusal, Service
@@ -18,9 +19,8 @@ PICTURES: dict[int | str, dict[str, object]] = {
 SEVERAL = r"^\d{1,10}(,\d{1,10})*$"
 MAX_SMALL_SIDE_PX = 512
 
-#: A session's request gives up after ten seconds; what is made later is made for nobody.
-LONGEST_WAIT_S = 8.0
-_WAITING_LANE: RunVar[Semaphore] = RunVar("large_pictures")
+#: A session's kernel serves one request at a time: while a picture waits here, what its annotator saves waits there.
+LONGEST_WAIT_S = 1.5
 _T = TypeVar("_T")
 
 
@@ -28,7 +28,7 @@ async def in_turn(work: Callable[[], _T]) -> _T:
     """Return what `work` makes, on a thread: one of those that all reading shares, unless a large picture has to wait.
 
     Then the request waits its turn without a thread and without the picture's bytes, so that tasks and small pictures
-    pass it by.
+    pass it by. Where a later picture of the same work takes more than the first that had to wait, the work waits anew.
 
     Raises
     ------
@@ -37,24 +37,30 @@ async def in_turn(work: Callable[[], _T]) -> _T:
     """
     try:
         return await to_thread.run_sync(without_waiting, work)
-    except NoTurnError:
-        lane = _waiting_lane()
-    with move_on_after(LONGEST_WAIT_S) as waiting:
-        await lane.acquire()
-    if waiting.cancelled_caught:
-        raise Refusal(503, "ServiceError", "many large pictures are asked for; ask again in a moment", retry_after_s=1)
+    except NoTurnError as refused:
+        n_bytes = refused.n_bytes
+    until = current_time() + LONGEST_WAIT_S
+    while True:
+        try:
+            async with _turn(n_bytes, until):
+                return await to_thread.run_sync(without_waiting, work, n_bytes, limiter=CapacityLimiter(1))
+        except NoTurnError as refused:
+            n_bytes = refused.n_bytes
+
+
+@asynccontextmanager
+async def _turn(n_bytes: int, until: float) -> AsyncIterator[None]:
+    come = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    place = turns().join(n_bytes, lambda: loop.call_soon_threadsafe(come.set))
     try:
-        return await to_thread.run_sync(work, limiter=CapacityLimiter(1))
+        with CancelScope(deadline=until):
+            await come.wait()
+        if not place.has_come:
+            raise Refusal(503, "Crowded", "many large pictures are asked for; ask again in a moment", retry_after_s=1)
+        yield
     finally:
-        lane.release()
-
-
-def _waiting_lane() -> Semaphore:
-    try:
-        return _WAITING_LANE.get()
-    except LookupError:
-        _WAITING_LANE.set(Semaphore(turns().n_at_once))
-        return _WAITING_LANE.get()
+        turns().leave(place)
 
 
 def several(numbers: str, most: int, what: str) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from PIL import Image, ImageFile
 from serving import vote
 
 from pipeline import large_pictures
-from pipeline.large_pictures import SMALL_PIXELS
 from pipeline.project import Project
+from pipeline.remote_session import CrowdedError, RemoteSession
 from pipeline.service import pictures
 from pipeline.service.app import create_app
 from pipeline.service.identity import Caller
@@ -28,7 +30,8 @@ from pipeline.session import Picture
 ANNOTATION = "/services/mlf/api/rounds/annotation"
 #: More than there are threads that read.
 N_LARGE = 24
-LARGE = (2_200, 1_500)
+#: The third takes more than the others.
+LARGE = ((2_200, 1_500), (2_200, 1_500), (2_400, 1_500))
 
 
 class Probe:
@@ -36,16 +39,18 @@ class Probe:
 
     def __init__(self) -> None:
         self.n_now = self.n_most = self.n_done = 0
-        self.let_go, self.some_under_way = threading.Event(), threading.Event()
+        self.let_go, self.some_under_way, self.two_under_way = (threading.Event() for _ in range(3))
         self._lock = threading.Lock()
         self._load = ImageFile.ImageFile.load
 
     def load(self, image: ImageFile.ImageFile) -> object:
-        if image.size[0] * image.size[1] <= SMALL_PIXELS:
+        if image.size not in LARGE:
             return self._load(image)
         with self._lock:
             self.n_now += 1
             self.n_most = max(self.n_most, self.n_now)
+            if self.n_now == 2:
+                self.two_under_way.set()
         self.some_under_way.set()
         assert self.let_go.wait(60)
         try:
@@ -58,10 +63,10 @@ class Probe:
 
 @pytest.fixture
 def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Probe]:
-    """Return a probe on a machine with two cores to use."""
+    """Return a probe on a small machine with two cores, where three megapixels are large."""
     made = Probe()
-    monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0, 1}, raising=False)
-    monkeypatch.setattr(large_pictures, "_memory_bytes", lambda: 64 * 2**30)
+    monkeypatch.setattr(large_pictures, "_n_cores", lambda: 2)
+    monkeypatch.setattr(large_pictures, "_memory_bytes", lambda: 2**30)
     monkeypatch.setattr(pictures, "LONGEST_WAIT_S", 90.0)  # however busy this machine is
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: made.load(image))
     large_pictures.turns.cache_clear()
@@ -73,9 +78,9 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Probe]:
 @pytest.fixture
 def app(project: Project) -> FastAPI:
     """Return a service whose images 0 to 2 are large; all others are small."""
-    for i in range(3):
-        shade = np.linspace(0, 255, LARGE[0]).astype(np.uint8)
-        picture = np.stack([np.tile(shade, (LARGE[1], 1)), np.full(LARGE[::-1], 80 * i, np.uint8)] * 2, axis=-1)
+    for i, size in enumerate(LARGE):
+        shade = np.linspace(0, 255, size[0]).astype(np.uint8)
+        picture = np.stack([np.tile(shade, (size[1], 1)), np.full(size[::-1], 80 * i, np.uint8)] * 2, axis=-1)
         Image.fromarray(picture[..., :3]).save(Path(project.images_root) / f"{i}.png", compress_level=1)
 
     class Ann:
@@ -87,12 +92,7 @@ def app(project: Project) -> FastAPI:
 
 def test_large_pictures_are_decoded_two_at_a_time_and_nothing_else_waits_for_them(app: FastAPI, probe: Probe) -> None:
     async def ask() -> tuple[list[httpx.Response], list[httpx.Response]]:
-        headers = {"Authorization": "token x"}
-        transport = httpx.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://mlf", headers=headers, timeout=60) as client,
-        ):
+        async with app.router.lifespan_context(app), _client(app) as client:
             paths = [f"{ANNOTATION}/images/{i % 3}" for i in range(N_LARGE - 4)]
             paths += [f"{ANNOTATION}/pictures?positions=3,0,4&max_side_px=64"] * 2
             paths += ["/services/mlf/api/browse/pictures?image_indices=3,0,4&max_side_px=64"] * 2
@@ -121,11 +121,11 @@ def test_large_pictures_are_decoded_two_at_a_time_and_nothing_else_waits_for_the
     assert probe.n_most == 2
     for i, answer in enumerate(large[:-4]):
         shown = np.asarray(Image.open(BytesIO(answer.content)))
-        assert shown.shape == (*LARGE[::-1], 3)
+        assert shown.shape == (*LARGE[i % 3][::-1], 3)
         assert abs(int(shown[700, 1100, 1]) - 80 * (i % 3)) < 8
     for answer in large[-4:]:
         sizes = [(p.width_px, p.height_px) for p in unpack_pictures(answer.content) if isinstance(p, Picture)]
-        assert sizes == [(80, 60), LARGE, (80, 60)]
+        assert sizes == [(80, 60), LARGE[0], (80, 60)]
 
 
 def test_a_picture_whose_turn_does_not_come_is_to_be_asked_for_again(
@@ -134,12 +134,11 @@ def test_a_picture_whose_turn_does_not_come_is_to_be_asked_for_again(
     monkeypatch.setattr(pictures, "LONGEST_WAIT_S", 0.2)
 
     async def ask() -> tuple[list[httpx.Response], list[httpx.Response]]:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://mlf", headers={"Authorization": "token x"}, timeout=60
-        ) as client:
+        async with _client(app) as client:
             asked = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i % 3}")) for i in range(6)]
-            done, pending = await asyncio.wait(asked, timeout=30, return_when=asyncio.FIRST_COMPLETED)
-            while len(done) < 2:  # two hold their turns, two wait on the threads of those who waited, two give up
+            done: set[asyncio.Task[httpx.Response]] = set()
+            pending = set(asked)
+            while len(done) < 4:  # two hold their turns, all who wait give up
                 more, pending = await asyncio.wait(pending, timeout=30, return_when=asyncio.FIRST_COMPLETED)
                 done |= more
             probe.let_go.set()
@@ -148,6 +147,70 @@ def test_a_picture_whose_turn_does_not_come_is_to_be_asked_for_again(
 
     refused, made = asyncio.run(asyncio.wait_for(ask(), 100))
     for answer in refused:
-        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "ServiceError", "1")
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "Crowded", "1")
+    assert [answer.status_code for answer in made] == [200] * 3
+    assert probe.n_most == 2
+
+
+def test_whoever_goes_away_while_waiting_gives_the_place_up(app: FastAPI, probe: Probe) -> None:
+    async def ask() -> list[httpx.Response]:
+        async with _client(app) as client:
+            held = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i}")) for i in range(2)]
+            assert await asyncio.to_thread(probe.two_under_way.wait, 30)
+            gone = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i}")) for i in range(3)]
+            await client.get(f"{ANNOTATION}/images/3?max_side_px=40")
+            await asyncio.wait(gone, timeout=0.3)  # they wait by now
+            for task in gone:
+                task.cancel()
+            assert all(
+                isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*gone, return_exceptions=True)
+            )
+            probe.let_go.set()
+            return [*await asyncio.gather(*held), *[await client.get(f"{ANNOTATION}/images/{i}") for i in range(3)]]
+
+    made = asyncio.run(asyncio.wait_for(ask(), 100))
     assert [answer.status_code for answer in made] == [200] * 5
     assert probe.n_most == 2
+
+
+def test_pictures_of_growing_size_in_one_answer_wait_for_room_for_the_largest(app: FastAPI, probe: Probe) -> None:
+    async def ask() -> httpx.Response:
+        async with _client(app) as client:
+            held = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i}")) for i in range(2)]
+            assert await asyncio.to_thread(probe.two_under_way.wait, 30)
+            several = asyncio.create_task(client.get(f"{ANNOTATION}/pictures?positions=3,0,2&max_side_px=64"))
+            await asyncio.wait([several], timeout=0.3)
+            assert not several.done()
+            probe.let_go.set()
+            await asyncio.gather(*held)
+            return await several
+
+    answer = asyncio.run(asyncio.wait_for(ask(), 100))
+    sizes = [(p.width_px, p.height_px) for p in unpack_pictures(answer.content) if isinstance(p, Picture)]
+    assert sizes == [(80, 60), LARGE[0], LARGE[2]]
+    assert probe.n_most == 2
+
+
+def test_a_session_does_not_ask_for_a_crowded_picture_again_while_others_wait_for_its_kernel(
+    app: FastAPI, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "LONGEST_WAIT_S", 0.1)
+    asked: list[httpx.Request] = []
+    slept: list[float] = []
+    with TestClient(app, base_url="http://mlf") as client, ThreadPoolExecutor(2) as pool:
+        headers = {"Authorization": "token x"}
+        held = [pool.submit(client.get, f"{ANNOTATION}/images/{i}", headers=headers) for i in range(2)]
+        assert probe.two_under_way.wait(30)
+        client.event_hooks = {"request": [asked.append]}
+        session = RemoteSession("http://mlf/services/mlf", "x", client=client, sleep=slept.append)
+        with pytest.raises(CrowdedError, match="ask again in a moment"):
+            session.image(2, None)
+        assert (len(asked), slept) == (1, [])
+        probe.let_go.set()
+        assert [one.result().status_code for one in held] == [200, 200]
+        assert (session.image(2, None).width_px, len(asked)) == (LARGE[2][0], 2)
+
+
+def _client(app: FastAPI) -> httpx.AsyncClient:
+    headers = {"Authorization": "token x"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mlf", headers=headers, timeout=60)
