@@ -282,3 +282,25 @@ test("nobody judges an image whose picture is only late", async () => {
   expect(controller.state.value.entries.get(12)?.state.votes).toEqual({});
   controller.close();
 });
+
+test("a picture that too many wait for comes by itself; meanwhile it loads, and nobody judges it", async () => {
+  const kernel = new FakeKernel({ n_tasks: 60 });
+  const controller = await open(kernel);
+  await vi.advanceTimersByTimeAsync(1_000);
+  kernel.fault = "crowded_pictures";
+  controller.goTo(12);
+  await vi.advanceTimersByTimeAsync(5_000);
+  const n_asked = kernel.n_requests.image ?? 0;
+  await vi.advanceTimersByTimeAsync(10_000);
+  // What is on screen and what lies ahead, once every two seconds: not without a pause.
+  expect((kernel.n_requests.image ?? 0) - n_asked).toBeLessThan(100);
+  expect(controller.pictures?.failure("image", 12)).toBeUndefined();
+  controller.toggleLabel(0, "yes");
+  expect(controller.state.value.entries.get(12)?.state.votes).toEqual({});
+  kernel.fault = "none";
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(controller.pictures?.image(12)).toBeDefined();
+  controller.toggleLabel(0, "yes");
+  expect(Object.keys(controller.state.value.entries.get(12)?.state.votes ?? {})).toHaveLength(1);
+  controller.close();
+});

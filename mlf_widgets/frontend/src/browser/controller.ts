@@ -3,7 +3,7 @@
 import { computed, type Signal, signal } from "@preact/signals";
 import type { ClassColumns } from "../shared/messages.ts";
 import { asBlob } from "../shared/pictures.ts";
-import { type Channel, Client, RefusedError } from "../shared/protocol.ts";
+import { type Channel, Client, isCrowded, RefusedError } from "../shared/protocol.ts";
 import { ClassSearch } from "../shared/search.ts";
 import { Thumbnails } from "../shared/thumbnails.ts";
 import type { BrowsedImage, BrowseFilter, BrowseInfo, BrowseRequests } from "./messages.ts";
@@ -51,7 +51,7 @@ export class BrowserController {
       this.pictures_version.value++;
     };
     const pictures = (max_side_px: number) =>
-      new Thumbnails((positions) => this.client.request("images", { positions, max_side_px }), ready);
+      new Thumbnails((positions) => this.fetchPictures(positions, max_side_px), ready);
     this.thumbnails = pictures(SMALL_PX);
     this.large = pictures(LARGE_PX);
   }
@@ -133,6 +133,18 @@ export class BrowserController {
     this.error.value = "";
     this.thumbnails.forgetFailures();
     void (this.info.value === null ? this.start() : this.turnTo(this.page.value, this.cursor.value));
+  }
+
+  /** Ask until the crowd has gone, or this is closed. */
+  private async fetchPictures(positions: number[], max_side_px: number) {
+    for (;;) {
+      try {
+        return await this.client.request("images", { positions, max_side_px });
+      } catch (error) {
+        if (!isCrowded(error)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
   }
 
   private fail(error: unknown): void {

@@ -197,7 +197,8 @@ export class Pictures {
       .catch((error: unknown) => {
         for (const key of keys) {
           // Of a crowd nobody need hear: the picture is still being waited for.
-          if (!isCrowded(error)) this.failures.set(key, error instanceof Error ? error.message : String(error));
+          if (!isCrowded(error))
+            this.failures.set(key, error instanceof Error ? error.message : String(error));
           if (isCrowded(error) || error instanceof UnreachableError) this.late.add(key);
         }
       })

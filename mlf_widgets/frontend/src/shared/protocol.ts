@@ -25,6 +25,11 @@ export class RefusedError extends Error {
   }
 }
 
+/** Too many large pictures are being made: whoever wants this one asks again, after a moment. */
+export function isCrowded(error: unknown): boolean {
+  return error instanceof RefusedError && error.code === "CrowdedError";
+}
+
 /** What each kind of request takes and what its reply holds. */
 export type RequestMap<Kind extends string> = Record<Kind, { params: unknown; result: unknown }>;
 

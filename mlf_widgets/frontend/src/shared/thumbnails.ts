@@ -3,7 +3,7 @@
 import { Lru } from "./lru.ts";
 import type { SmallPictureHead } from "./messages.ts";
 import { asBlob } from "./pictures.ts";
-import { UnreachableError } from "./protocol.ts";
+import { isCrowded, UnreachableError } from "./protocol.ts";
 
 const MAX_AT_ONCE = 12;
 const MAX_IN_FLIGHT = 2;
@@ -16,7 +16,7 @@ export type FetchThumbnails = (
 export class Thumbnails {
   private readonly bitmaps: Lru<number, ImageBitmap>;
   private readonly failures = new Map<number, string>();
-  /** Those of the failures that only mean that the kernel did not answer. */
+  /** Those of the failures that only mean that the kernel did not answer; and what failed to be made in the crowd. */
   private readonly late = new Set<number>();
   private readonly busy = new Set<number>();
   private wanted: number[] = [];
@@ -45,7 +45,9 @@ export class Thumbnails {
   want(keys: readonly number[]): void {
     // Those that are there already are touched, the most wanted last, so that making room spares them.
     for (const key of [...keys].reverse()) this.bitmaps.get(key);
-    this.wanted = keys.filter((key) => !this.bitmaps.has(key) && !this.failures.has(key));
+    this.wanted = keys.filter(
+      (key) => !this.bitmaps.has(key) && !this.failures.has(key) && !this.late.has(key),
+    );
     this.pump();
   }
 
@@ -53,7 +55,7 @@ export class Thumbnails {
   forget(): void {
     this.generation++;
     this.bitmaps.clear();
-    this.failures.clear();
+    this.forgetFailures();
   }
 
   /** The kernel answers again: returns whether something may be asked for once more. */
@@ -83,8 +85,8 @@ export class Thumbnails {
       this.load(batch)
         .catch((error: unknown) => {
           for (const key of batch) {
-            this.failures.set(key, words(error));
-            if (error instanceof UnreachableError) this.late.add(key);
+            if (!isCrowded(error)) this.failures.set(key, words(error));
+            if (isCrowded(error) || error instanceof UnreachableError) this.late.add(key);
           }
         })
         .finally(() => {

@@ -16,7 +16,14 @@ import type {
 } from "../shared/messages.ts";
 import type { Channel } from "../shared/protocol.ts";
 
-export type Fault = "none" | "lose_request" | "lose_reply" | "repeat_reply" | "store_away" | "refuse_saves";
+export type Fault =
+  | "none"
+  | "lose_request"
+  | "lose_reply"
+  | "repeat_reply"
+  | "store_away"
+  | "refuse_saves"
+  | "crowded_pictures";
 
 interface Logged {
   event: AnnotationEvent;
@@ -196,6 +203,12 @@ export class FakeKernel {
     this.n_requests[kind] = (this.n_requests[kind] ?? 0) + 1;
     if (this.fault === "store_away") {
       return { reply: { id, ok: false, code: "StoreError", message: "the store is away" }, buffers: [] };
+    }
+    if (this.fault === "crowded_pictures" && ["image", "images"].includes(kind)) {
+      return {
+        reply: { id, ok: false, code: "CrowdedError", message: "ask again in a moment" },
+        buffers: [],
+      };
     }
     const { result, buffers } = this.result(kind, params);
     // As over a wire: nothing is shared between the two sides.

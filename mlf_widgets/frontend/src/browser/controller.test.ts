@@ -1,0 +1,53 @@
+// @vitest-environment happy-dom
+/** The browser of the data set, where many ask for large pictures at once. */
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Channel } from "../shared/protocol.ts";
+import { pretendToDecode } from "../testing/fake_kernel.ts";
+import { BrowserController } from "./controller.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  pretendToDecode();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test("pictures that too many wait for are asked for again after a moment, until it is closed", async () => {
+  let n_asked = 0;
+  let n_crowded = 2;
+  let listener: Parameters<Channel["on"]>[1] = () => {};
+  const channel: Channel = {
+    send: (content) => {
+      const { id } = content as { id: string };
+      const isRefused = ++n_asked <= n_crowded;
+      const head = { media_type: "image/jpeg", width_px: 8, height_px: 8, reason: "" };
+      const reply = isRefused
+        ? { id, ok: false, code: "CrowdedError", message: "ask again in a moment" }
+        : { id, ok: true, result: [head] };
+      void Promise.resolve().then(() => listener(reply, isRefused ? [] : [new DataView(new ArrayBuffer(4))]));
+    },
+    on: (_name, callback) => {
+      listener = callback;
+    },
+    off: () => {},
+  };
+  const controller = new BrowserController(channel);
+  controller.look(7);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(n_asked).toBe(1);
+  expect(controller.large.failure(7)).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(n_asked).toBe(3);
+  expect(controller.large.get(7)).toBeDefined();
+
+  n_crowded = Number.POSITIVE_INFINITY;
+  controller.look(8);
+  await vi.advanceTimersByTimeAsync(3_000);
+  controller.close();
+  n_asked = 0;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(n_asked).toBe(0);
+});
