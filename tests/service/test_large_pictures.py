@@ -28,6 +28,7 @@ from pipeline.service.wire import save_body, unpack_pictures
 from pipeline.session import Picture
 
 ANNOTATION = "/services/mlf/api/rounds/annotation"
+PROTOCOL = Path(__file__).parents[2] / "mlf_widgets" / "frontend" / "src" / "shared" / "protocol.ts"
 #: More than there are threads that read.
 N_LARGE = 24
 #: The third takes more than the others.
@@ -203,8 +204,9 @@ def test_a_session_does_not_ask_for_a_crowded_picture_again_while_others_wait_fo
         assert probe.two_under_way.wait(30)
         client.event_hooks = {"request": [asked.append]}
         session = RemoteSession("http://mlf/services/mlf", "x", client=client, sleep=slept.append)
-        with pytest.raises(CrowdedError, match="ask again in a moment"):
+        with pytest.raises(CrowdedError, match="ask again in a moment") as caught:
             session.image(2, None)
+        assert f'"{type(caught.value).__name__}"' in PROTOCOL.read_text(), "the browser half knows it by its name"
         assert (len(asked), slept) == (1, [])
         probe.let_go.set()
         assert [one.result().status_code for one in held] == [200, 200]
