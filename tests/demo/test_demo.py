@@ -77,7 +77,12 @@ def test_the_demo_ends_in_jupyterlab_with_colleagues_at_work_and_ctrl_c_ends_all
     command = ["demo", "--dir", str(demo_dir), "--scenes", str(N_SCENES), "--no-browser"]
     log = demo_dir / "out.log"
     with log.open("w") as sink:
-        running = subprocess.Popen([sys.executable, "-m", "pipeline.cli", *command], stdout=sink, stderr=sink)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", *command],
+            stdout=sink,
+            stderr=sink,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in a shell's background ignore it
+        )
     try:
         url = _wait_for(
             running, log, r"Annotate at (http://127\.0\.0\.1:\d+)/lab/tree/annotate_you\.ipynb\?token=(\w+)"
