@@ -58,7 +58,7 @@ class PreparedHub:
     missing_notebooks
         Notebooks that sessions show and that were not found; who lands on one sees nothing.
     sockets
-        The folder of the kernels' sockets; of no use once the hub has ended.
+        The folder of the kernels' sockets; of no use once the hub and its sessions have ended.
     """
 
     state: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pwd
 import shutil
@@ -13,6 +14,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +35,7 @@ from pipeline.labelspace import label_space_from_keys
 from pipeline.project import Project, create_project, open_project
 from pipeline.proposals.writer import write_proposals
 from pipeline.schemas import IMAGES, PROPOSALS
+from pipeline.service.logs import JsonFormatter
 from pipeline.settings import Settings, write_settings
 from pipeline.store import Assignment, open_store
 
@@ -231,6 +235,26 @@ class ServiceProcess:
             return httpx.get(f"{self.url}/health", trust_env=False).status_code in {200, 503}
         except httpx.TransportError:
             return False
+
+
+@contextmanager
+def kept_log() -> Iterator[list[str]]:
+    """Yield the lines that the service of this process logs meanwhile."""
+    lines: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    handler = Kept()
+    handler.setFormatter(JsonFormatter())
+    logger = logging.getLogger("mlf.service")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
 
 
 def wait_until(is_so: Any, timeout_s: float, failure: Any) -> None:

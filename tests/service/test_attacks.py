@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +13,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from serving import SCOPE, StubHub, make_project, vote
+from serving import SCOPE, StubHub, kept_log, make_project, vote
 
 from pipeline.events import Round
 from pipeline.project import Project
 from pipeline.service.app import create_app
 from pipeline.service.identity import Caller, HubIdentity
 from pipeline.service.limits import Limits
-from pipeline.service.logs import JsonFormatter
 from pipeline.service.wire import save_body
 
 ANNOTATION = "/services/mlf/api/rounds/annotation"
@@ -31,8 +29,8 @@ REFINEMENT = "/services/mlf/api/rounds/refinement"
 class Place:
     """An application, its hub and its log."""
 
-    def __init__(self, app: FastAPI, client: TestClient, hub: StubHub, log: logging.Handler, lines: list[str]) -> None:
-        self.app, self.client, self.hub, self.handler, self.lines = app, client, hub, log, lines
+    def __init__(self, app: FastAPI, client: TestClient, hub: StubHub, lines: list[str]) -> None:
+        self.app, self.client, self.hub, self.lines = app, client, hub, lines
 
     def ask(self, path: str, name: str = "ann", method: str = "GET", **request: Any) -> httpx.Response:
         headers = {"Authorization": f"token token-{name}"} | request.pop("headers", {})
@@ -55,20 +53,8 @@ def place(project: Project, hub: StubHub, monkeypatch: pytest.MonkeyPatch) -> It
     auth = HubOAuth(api_url=hub.api_url, api_token="service-token", oauth_client_id="service-mlf")
     limits = Limits(max_body_bytes=50_000, max_events=50, burst=60, requests_per_second=0.01)
     app = create_app(project, HubIdentity(auth, cache_s=0), limits=limits, oauth=auth)
-    lines: list[str] = []
-
-    class Kept(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(self.format(record))
-
-    handler = Kept()
-    handler.setFormatter(JsonFormatter())
-    logger = logging.getLogger("mlf.service")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    with TestClient(app, follow_redirects=False) as client:
-        yield Place(app, client, hub, handler, lines)
-    logger.removeHandler(handler)
+    with kept_log() as lines, TestClient(app, follow_redirects=False) as client:
+        yield Place(app, client, hub, lines)
 
 
 def refused(place: Place, response: httpx.Response, status: int, code: str) -> None:

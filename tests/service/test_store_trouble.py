@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +11,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from serving import PostgresServer, ServiceProcess, StubHub, assign_small, vote, with_store
+from serving import PostgresServer, ServiceProcess, StubHub, assign_small, kept_log, vote, with_store
 
 from pipeline.errors import StoreError
 from pipeline.project import Project
 from pipeline.remote_session import RemoteSession
 from pipeline.service.app import create_app
 from pipeline.service.identity import Caller
-from pipeline.service.logs import JsonFormatter
 from pipeline.service.wire import save_body
 
 AWAY_SAVING = "the store cannot be reached; your work is kept and sent again"
@@ -109,17 +107,8 @@ def test_nobody_is_told_in_which_folder_a_sqlite_file_is_missed(project: Project
         async def caller(self, _token: str) -> Caller | None:
             return Caller("ann", frozenset({"annotators", "researchers"}))
 
-    lines: list[str] = []
-
-    class Kept(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(self.format(record))
-
-    handler = Kept()
-    handler.setFormatter(JsonFormatter())
-    logging.getLogger("mlf.service").addHandler(handler)
     headers = {"Authorization": "token x"}
-    with TestClient(create_app(project, Everyone()), headers=headers) as client:
+    with kept_log() as lines, TestClient(create_app(project, Everyone()), headers=headers) as client:
         client.app.state.service.store.close()  # type: ignore[attr-defined] - it connects anew when it is asked
         folder.rename(tmp_path / "moved")
         answers = [client.get("/services/mlf" + path) for _, path in READS]
@@ -144,7 +133,6 @@ def test_nobody_is_told_in_which_folder_a_sqlite_file_is_missed(project: Project
         )
         assert saved.json()["results"][0]["seq"]
         assert client.get("/services/mlf/health").status_code == 200
-    logging.getLogger("mlf.service").removeHandler(handler)
     reasons = {json.loads(line)["reason"] for line in lines if json.loads(line)["event"] == "refused"}
     assert any("unable to open database file" in reason for reason in reasons)
 

@@ -3,7 +3,8 @@
 
 import axe from "axe-core";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { FakeKernel, type FakeKernelOptions, pretendToDecode } from "../testing/fake_kernel.ts";
+import { FakeKernel, type FakeKernelOptions } from "../testing/fake_kernel.ts";
+import { openNewPage } from "../testing/page.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
@@ -12,10 +13,7 @@ vi.setConfig({ testTimeout: 30_000 });
 let close: () => void = () => {};
 
 beforeEach(() => {
-  pretendToDecode();
-  vi.stubGlobal("BroadcastChannel", undefined);
-  window.localStorage.clear();
-  window.sessionStorage.clear();
+  openNewPage();
   document.documentElement.lang = "en";
   document.title = "Annotation";
 });

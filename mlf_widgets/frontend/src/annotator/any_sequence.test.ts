@@ -4,7 +4,8 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { AnnotationEvent } from "../shared/messages.ts";
-import { FakeKernel, type Fault, pretendToDecode } from "../testing/fake_kernel.ts";
+import { FakeKernel, type Fault } from "../testing/fake_kernel.ts";
+import { openNewPage } from "../testing/page.ts";
 import { Controller } from "./controller.ts";
 
 type Step =
@@ -75,10 +76,7 @@ class Tab {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.stubGlobal("BroadcastChannel", undefined);
-  pretendToDecode();
-  window.localStorage.clear();
-  window.sessionStorage.clear();
+  openNewPage();
 });
 
 afterEach(() => {

@@ -4,15 +4,13 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { AnnotationEvent } from "../shared/messages.ts";
 import type { Channel } from "../shared/protocol.ts";
-import { FakeKernel, pretendToDecode } from "../testing/fake_kernel.ts";
+import { FakeKernel } from "../testing/fake_kernel.ts";
+import { openNewPage } from "../testing/page.ts";
 import { Controller } from "./controller.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.stubGlobal("BroadcastChannel", undefined);
-  pretendToDecode();
-  window.localStorage.clear();
-  window.sessionStorage.clear();
+  openNewPage();
 });
 
 afterEach(() => {

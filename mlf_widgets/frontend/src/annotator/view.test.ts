@@ -2,7 +2,8 @@
 /** The widget as a page has it: what it shows, what keys and clicks do, what it claims. */
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { FakeKernel, type FakeKernelOptions, pretendToDecode } from "../testing/fake_kernel.ts";
+import { FakeKernel, type FakeKernelOptions } from "../testing/fake_kernel.ts";
+import { openNewPage } from "../testing/page.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
@@ -11,10 +12,7 @@ vi.setConfig({ testTimeout: 30_000 });
 let close: () => void = () => {};
 
 beforeEach(() => {
-  pretendToDecode();
-  vi.stubGlobal("BroadcastChannel", undefined);
-  window.localStorage.clear();
-  window.sessionStorage.clear();
+  openNewPage();
 });
 
 afterEach(() => {

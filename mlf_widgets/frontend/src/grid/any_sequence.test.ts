@@ -4,7 +4,8 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { saysTheSame } from "../shared/fold.ts";
-import { FakeKernel, type Fault, pretendToDecode } from "../testing/fake_kernel.ts";
+import { FakeKernel, type Fault } from "../testing/fake_kernel.ts";
+import { openNewPage } from "../testing/page.ts";
 import { GridController } from "./controller.ts";
 import { positionsOfPage, unanswered } from "./state.ts";
 
@@ -39,9 +40,7 @@ const step = fc.oneof(
 
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.stubGlobal("BroadcastChannel", undefined);
-  pretendToDecode();
-  window.localStorage.clear();
+  openNewPage();
 });
 
 afterEach(() => {

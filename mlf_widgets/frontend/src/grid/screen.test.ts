@@ -2,16 +2,16 @@
 /** What the grid keeps of tiles that have gone: nothing. */
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { FakeKernel, pretendToDecode } from "../testing/fake_kernel.ts";
+import { FakeKernel } from "../testing/fake_kernel.ts";
+import { openNewPage } from "../testing/page.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
 const observed = new Set<Element>();
 
 beforeEach(() => {
-  pretendToDecode();
+  openNewPage();
   observed.clear();
-  vi.stubGlobal("BroadcastChannel", undefined);
   vi.stubGlobal(
     "IntersectionObserver",
     class {
@@ -20,7 +20,6 @@ beforeEach(() => {
       disconnect = () => observed.clear();
     },
   );
-  window.localStorage.clear();
 });
 
 afterEach(() => {

@@ -3,7 +3,8 @@
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Evidence, Task } from "../shared/messages.ts";
-import { FakeKernel, pretendToDecode } from "../testing/fake_kernel.ts";
+import { FakeKernel } from "../testing/fake_kernel.ts";
+import { openNewPage } from "../testing/page.ts";
 import { RefinerController } from "./controller.ts";
 import { isCurrentRevealed, shownRows } from "./state.ts";
 
@@ -43,9 +44,7 @@ class DisputeKernel extends FakeKernel {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.stubGlobal("BroadcastChannel", undefined);
-  pretendToDecode();
-  window.localStorage.clear();
+  openNewPage();
 });
 
 afterEach(() => {

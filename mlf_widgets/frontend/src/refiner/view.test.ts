@@ -2,7 +2,8 @@
 /** The refiner as a page has it: its frame is that of every widget that walks, with words and keys of its own. */
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { FakeKernel, type FakeKernelOptions, pretendToDecode } from "../testing/fake_kernel.ts";
+import { FakeKernel, type FakeKernelOptions } from "../testing/fake_kernel.ts";
+import { openNewPage } from "../testing/page.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
@@ -11,9 +12,7 @@ vi.setConfig({ testTimeout: 30_000 });
 let close: () => void = () => {};
 
 beforeEach(() => {
-  pretendToDecode();
-  vi.stubGlobal("BroadcastChannel", undefined);
-  window.localStorage.clear();
+  openNewPage();
 });
 
 afterEach(() => {

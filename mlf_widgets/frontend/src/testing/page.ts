@@ -1,0 +1,12 @@
+/** A page that was never open before, in its browser's only tab. */
+
+import { vi } from "vitest";
+import { pretendToDecode } from "./fake_kernel.ts";
+
+/** Begin anew: pictures decode, no other tab answers, nothing is kept from before; `vi.unstubAllGlobals` ends it. */
+export function openNewPage(): void {
+  pretendToDecode();
+  vi.stubGlobal("BroadcastChannel", undefined);
+  window.localStorage.clear();
+  window.sessionStorage.clear();
+}
