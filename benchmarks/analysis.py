@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 from peak_memory import peak_mb
 
-from pipeline.annotator_profiles import profile_annotators
 from pipeline.consensus import reach_consensus
+from pipeline.consensus.value_of_refining import draw_audit, rank_by_value, select_disputed
 from pipeline.disagreement import analyze_disagreement
-from pipeline.selection import draw_audit, rank_by_value, select_disputed
-from pipeline.votes import VoteArrays
+from pipeline.disagreement.profiles import profile_annotators
+from pipeline.votes.arrays import VoteArrays
 
 N_CLASSES, N_ANNOTATORS = 1000, 15
 

@@ -17,10 +17,10 @@ import numpy as np
 from lab_server import LabServer, chromium_path, launch_chromium, run_all_cells, running_lab, write_notebook
 from playwright.sync_api import Page, sync_playwright
 
-from pipeline.assignment.apply import assign_project
 from pipeline.datasets.create import init_project
-from pipeline.project import Project
-from pipeline.proposals.run import propose_from_predictions
+from pipeline.project.folder import Project
+from pipeline.stages.assign import assign_project
+from pipeline.stages.propose import propose_from_predictions
 
 LABEL_SPACES = ("imagenet-1k", "imagenet-22k")
 #: Names, synonyms and words of definitions; common and rare, short and long.

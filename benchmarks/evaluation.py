@@ -15,8 +15,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation import FIGURES, evaluate_models
-from pipeline.metrics.label_sets import LabelSets, label_sets_from_lists
+from pipeline.evaluation.label_sets import LabelSets, label_sets_from_lists
+from pipeline.evaluation.models import FIGURES, evaluate_models
 
 #: Images of ImageNetV2 with 0, 1, 2, … refined labels.
 LABEL_COUNTS = (129, 5083, 2385, 1306, 628, 237, 127, 48, 23, 18, 13, 1, 2)

@@ -40,15 +40,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from widget_link import Refused, Unanswered, WidgetLink  # noqa: F401 - the hub tests take it from here
 
-from pipeline.assignment.apply import assign_project, open_project_store
+from pipeline.annotation.events import Round
 from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError
-from pipeline.events import Round
 from pipeline.hub.accounts import Role
 from pipeline.hub.launch import PreparedHub, find_proxy, hub_log, prepare_hub
-from pipeline.project import Project
+from pipeline.project.folder import Project
+from pipeline.project.tables import PROPOSALS
 from pipeline.proposals.writer import write_proposals
-from pipeline.schemas import PROPOSALS
+from pipeline.stages.assign import assign_project, open_project_store
 
 N_CLASSES = 30
 SOURCE_ROOT = Path(__file__).resolve().parents[1]

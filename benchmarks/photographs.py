@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from pipeline.assignment.apply import assign_project
 from pipeline.datasets.create import init_project
-from pipeline.project import Project
-from pipeline.proposals.run import propose_from_predictions
-from pipeline.settings import Settings
+from pipeline.project.folder import Project
+from pipeline.project.settings import Settings
+from pipeline.stages.assign import assign_project
+from pipeline.stages.propose import propose_from_predictions
 
 N_CLASSES = 1000
 N_PROPOSALS = 20

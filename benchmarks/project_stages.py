@@ -25,10 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from peak_memory import peak_mb
 
-from pipeline.labelspace import label_space_from_keys
-from pipeline.project import Project, create_project, open_project
-from pipeline.schemas import IMAGES, IMAGES_ROW_GROUP, PREDICTIONS, PROPOSALS, PROPOSALS_ROW_GROUP
-from pipeline.settings import Settings
+from pipeline.project.folder import Project, create_project, open_project
+from pipeline.project.label_space import label_space_from_keys
+from pipeline.project.settings import Settings
+from pipeline.project.tables import IMAGES, IMAGES_ROW_GROUP, PREDICTIONS, PROPOSALS, PROPOSALS_ROW_GROUP
 
 N_CLASSES, N_PROPOSALS, N_ANNOTATORS, N_MODELS = 1000, 20, 15, 2
 
@@ -63,8 +63,8 @@ def run_stage(name: str, root: Path) -> tuple[float, float, str]:
 
 def read(project: Project) -> str:
     """Read the votes alone."""
-    from pipeline.assignment.apply import open_project_store
-    from pipeline.project_votes import read_project_votes
+    from pipeline.stages.assign import open_project_store
+    from pipeline.stages.votes_of_project import read_project_votes
 
     votes = read_project_votes(project, open_project_store(project)).annotation
     return f"{votes.n_votes:,} votes on {votes.n_items:,} (image, class) pairs"
@@ -72,7 +72,7 @@ def read(project: Project) -> str:
 
 def analyze(project: Project) -> str:
     """Run stage 3."""
-    from pipeline.project_analysis import analyze_project
+    from pipeline.stages.analyze import analyze_project
 
     found = analyze_project(project).disagreement.summary
     return f"{found.n_set_disagreements:,} images disputed, alpha {found.alpha:.3f}"
@@ -80,7 +80,7 @@ def analyze(project: Project) -> str:
 
 def refine(project: Project) -> str:
     """Choose what is to be refined, and give it out."""
-    from pipeline.refinement.selecting import select_and_assign
+    from pipeline.stages.select import select_and_assign
 
     found = select_and_assign(project, ["zoe", "yves"], audit_share=0.01)
     return f"{found.n_new:,} images given out, {found.n_audit:,} of them to audit"
@@ -88,7 +88,7 @@ def refine(project: Project) -> str:
 
 def settle(project: Project) -> str:
     """Settle the labels."""
-    from pipeline.refinement.settling import settle_project
+    from pipeline.stages.settle import settle_project
 
     found = settle_project(project)
     return f"{found.summary['n_labels']:,} labels, {found.summary['multi_label_share']:.1%} multi-label"
@@ -96,7 +96,7 @@ def settle(project: Project) -> str:
 
 def evaluate(project: Project) -> str:
     """Score the models."""
-    from pipeline.project_evaluation import evaluate_project
+    from pipeline.stages.evaluate import evaluate_project
 
     found = evaluate_project(project).evaluation
     return f"{len(found.models)} models on {found.n_images:,} images"
@@ -113,7 +113,7 @@ STAGES: dict[str, Callable[[Project], str]] = {
 
 def make_project(root: Path, n_images: int) -> None:
     """Make a project whose images have no files, with proposals, predictions and a store full of states."""
-    from pipeline.assignment.apply import open_project_store
+    from pipeline.stages.assign import open_project_store
 
     partial = root.with_name(f"{root.name}.partial")
     keys = [f"n{i:08d}" for i in range(N_CLASSES)]

@@ -19,11 +19,11 @@ from lab_server import ROOT, LabServer, launch_chromium, run_all_cells, running_
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from pipeline.assignment.apply import assign_project
 from pipeline.datasets.create import init_project
-from pipeline.local_session import LocalSession
-from pipeline.project import Project
-from pipeline.proposals.run import propose
+from pipeline.project.folder import Project
+from pipeline.sessions.local import LocalSession
+from pipeline.stages.assign import assign_project
+from pipeline.stages.propose import propose
 from pipeline.toybox import read_truth, write_toybox
 from pipeline.toybox.checkpoints import toybox_checkpoint
 

@@ -37,8 +37,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from serving import PostgresServer, ServiceProcess, StubHub, make_project, start_postgres, with_store
 
-from pipeline.events import Round
-from pipeline.project import Project
+from pipeline.annotation.events import Round
+from pipeline.project.folder import Project
 from pipeline.store import Assignment, open_store
 
 N_IMAGES_EACH = 12

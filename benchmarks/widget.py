@@ -29,7 +29,7 @@ from lab_server import ROOT, LabServer, chromium_path, launch_chromium, run_all_
 from photographs import make_photograph_project
 from playwright.sync_api import Page, sync_playwright
 
-from pipeline.project import Project
+from pipeline.project.folder import Project
 
 PHOTOGRAPHS = Path(os.environ.get("MLF_SHARED_DATA", ROOT.parent / "shared" / "data")) / "imagenet_samples"
 PEERS_MS = {"Multilabelfy's web app": 1270.0, "Label Studio 1.23": 2160.0}

@@ -10,8 +10,8 @@ import ipywidgets
 from mlf_widgets.messages import MessageError, whole_number
 from mlf_widgets.regions import RegionMarker
 from mlf_widgets.session_widget import Answer, SessionWidget
+from pipeline.annotation.session import AnnotationSession, Task
 from pipeline.errors import DatasetError, MlfError
-from pipeline.session import AnnotationSession, Task
 
 Submitted = Callable[[dict[str, Any] | None], None]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import ipywidgets
 
+from pipeline.annotation.events import Round
 from pipeline.errors import MlfError, ServiceError
-from pipeline.events import Round
-from pipeline.progress_board import Board, BoardReader, BoardRow, board_from_json
+from pipeline.sessions.board import Board, BoardReader, BoardRow, board_from_json
 
 _STYLE = """<style>
 .mlf-board { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); }
@@ -132,8 +132,8 @@ def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every
     """
     if os.environ.get("MLF_SERVICE_URL"):
         return ProgressBoard(lambda: read_remote_board(round), every_s)
-    from pipeline.assignment.apply import open_project_store, project_gold
-    from pipeline.project import open_project
+    from pipeline.project.folder import open_project
+    from pipeline.stages.assign import open_project_store, project_gold
 
     opened = open_project(project)
     reader = BoardReader(open_project_store(opened), round, project_gold(opened))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from mlf_widgets.messages import MessageError
 from mlf_widgets.session_widget import Answer, SessionWidget
-from pipeline.session import AnnotationSession
+from pipeline.annotation.session import AnnotationSession
 
 
 class Grid(SessionWidget):

@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-from pipeline.errors import MlfError
-from pipeline.events import Event, EventKind, ImageState, Round
-from pipeline.labelspace import LabelSpace
-from pipeline.session import (
+from pipeline.annotation.events import Event, EventKind, ImageState, Round
+from pipeline.annotation.session import (
     Changes,
     Evidence,
     GridPage,
@@ -27,6 +25,8 @@ from pipeline.session import (
     Task,
     Unreadable,
 )
+from pipeline.errors import MlfError
+from pipeline.project.label_space import LabelSpace
 
 RequestKind = Literal[
     "open",

@@ -10,11 +10,11 @@ from mlf_widgets.annotator import Annotator
 from mlf_widgets.browser import Browser
 from mlf_widgets.grid import Grid
 from mlf_widgets.refiner import Refiner
-from pipeline.browse import BrowseFilter, BrowseSession
+from pipeline.annotation.events import Round
+from pipeline.annotation.explorer import BrowseFilter, BrowseSession
+from pipeline.annotation.session import AnnotationSession
 from pipeline.errors import DatasetError, ProjectError, ServiceError
-from pipeline.events import Round
-from pipeline.labelspace import LabelSpace
-from pipeline.session import AnnotationSession
+from pipeline.project.label_space import LabelSpace
 
 SERVICE_URL_VARIABLE = "MLF_SERVICE_URL"
 ROUND_VARIABLE = "MLF_ROUND"
@@ -46,8 +46,8 @@ def open_session(project: str | Path = "", annotator: str = "", round: str = "")
     which = _round(round or os.environ.get(ROUND_VARIABLE, "") or Round.ANNOTATION.value)
     if os.environ.get(SERVICE_URL_VARIABLE):
         return _remote_session(which)
-    from pipeline.local_session import LocalSession
-    from pipeline.project import open_project
+    from pipeline.project.folder import open_project
+    from pipeline.sessions.local import LocalSession
 
     folder = project or os.environ.get(PROJECT_VARIABLE, "") or "."
     return LocalSession(open_project(folder), annotator or default_annotator(), which)
@@ -109,12 +109,12 @@ def open_browser(project: str | Path = "", class_name: str = "", round: str = "a
     which = _round(round)
     browse: BrowseSession
     if os.environ.get(SERVICE_URL_VARIABLE):
-        from pipeline.remote_browse import RemoteBrowse
+        from pipeline.service.explorer_client import RemoteBrowse
 
         browse = RemoteBrowse()
     else:
-        from pipeline.local_browse import LocalBrowse
-        from pipeline.project import open_project
+        from pipeline.project.folder import open_project
+        from pipeline.sessions.local_explorer import LocalBrowse
 
         browse = LocalBrowse(open_project(project or os.environ.get(PROJECT_VARIABLE, "") or "."))
     class_index = find_class(browse.label_space(), class_name) if class_name else None
@@ -166,7 +166,7 @@ def _round(name: str) -> Round:
 
 def _remote_session(round_: Round) -> AnnotationSession:
     try:
-        from pipeline.remote_session import RemoteSession
+        from pipeline.service.client import RemoteSession
     except ImportError as error:
         raise ServiceError(
             f"{SERVICE_URL_VARIABLE} is set, but this installation cannot talk to a service; "

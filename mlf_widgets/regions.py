@@ -16,10 +16,10 @@ from typing import Any
 import ipywidgets
 
 from mlf_widgets.messages import MessageError
+from pipeline.annotation.events import MAX_REGIONS, Event, EventKind
+from pipeline.annotation.session import AnnotationSession, Picture, Task
 from pipeline.errors import DatasetError, MlfError, StoreError
-from pipeline.events import MAX_REGIONS, Event, EventKind
-from pipeline.session import AnnotationSession, Picture, Task
-from pipeline.settings import RegionKind
+from pipeline.project.settings import RegionKind
 
 CANVAS_WIDTH_PX = 720
 CANVAS_HEIGHT_PX = 540

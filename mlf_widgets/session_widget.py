@@ -21,7 +21,7 @@ from mlf_widgets.messages import (
     whole_numbers,
 )
 from mlf_widgets.request_widget import Answer, RequestWidget
-from pipeline.session import AnnotationSession, SaveResult, TaskFilter, Unreadable
+from pipeline.annotation.session import AnnotationSession, SaveResult, TaskFilter, Unreadable
 
 __all__ = ["Answer", "SessionWidget"]
 

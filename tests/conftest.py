@@ -20,7 +20,7 @@ def shared_data() -> Path:
 
 
 #: Folders whose tests take longest, longest first: of two workers each begins with one of them.
-_LONGEST = ("browser", "hub", "service", "demo", "stages345", "stages", "architecture", "toybox", "proposals")
+_LONGEST = ("browser", "hub", "service", "demo", "stages", "runs", "architecture", "toybox", "proposals")
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups after us

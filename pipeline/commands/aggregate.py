@@ -49,8 +49,9 @@ def aggregate(
     Example: mlf aggregate votes.csv --method dawid-skene --out consensus
     """
     from pipeline.consensus import Method, reach_consensus
-    from pipeline.known_answers import read_gold_answers, read_original_labels
-    from pipeline.vote_tables import read_votes, write_consensus
+    from pipeline.formats.consensus_tables import write_consensus
+    from pipeline.formats.known_answers import read_gold_answers, read_original_labels
+    from pipeline.formats.votes_csv import read_votes
 
     arrays = read_votes(votes)
     answers = None if gold is None else read_gold_answers(gold, arrays)

@@ -22,10 +22,10 @@ def analyze(
 
     Example: mlf analyze birds
     """
-    from pipeline.image_table import open_whole_project
+    from pipeline.project.image_table import open_whole_project
+    from pipeline.project.results import read_summary
     from pipeline.reports.headlines import disagreement_headline
-    from pipeline.results import read_summary
-    from pipeline.stages import run_stage
+    from pipeline.runs import run_stage
 
     opened = open_whole_project(project)
     run = run_stage(opened, "disagreement", {"n_resamples": resamples, "seed": seed})

@@ -11,7 +11,7 @@ import typer
 
 
 class RoundName(StrEnum):
-    """Which work is opened (the words of :class:`pipeline.events.Round`, without loading it)."""
+    """Which work is opened (the words of :class:`pipeline.annotation.events.Round`, without loading it)."""
 
     ANNOTATION = "annotation"
     REFINEMENT = "refinement"
@@ -34,10 +34,10 @@ def annotate(
 
     mlf annotate birds --annotator dora --round refinement            (dora settles disputed images)
     """
-    from pipeline.annotators import choose_annotator
-    from pipeline.events import Round
-    from pipeline.image_table import open_whole_project
-    from pipeline.laboratory import annotation_notebook, running_laboratory, wait_for_the_end
+    from pipeline.annotation.events import Round
+    from pipeline.project.image_table import open_whole_project
+    from pipeline.runs.jupyterlab import annotation_notebook, running_laboratory, wait_for_the_end
+    from pipeline.stages.annotators import choose_annotator
 
     opened = open_whole_project(project)
     chosen = Round(round_.value)

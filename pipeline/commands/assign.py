@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.assignment.apply import AssignSummary
-    from pipeline.project import Project
+    from pipeline.project.folder import Project
+    from pipeline.stages.assign import AssignSummary
 
 _IDS_SHOWN = 3
 
@@ -48,9 +48,9 @@ def assign(
 
     mlf assign birds --to dora                                  (dora joins: she takes undecided work from everyone)
     """
-    from pipeline.assignment.apply import assign_project
     from pipeline.errors import ProjectError
-    from pipeline.image_table import open_whole_project
+    from pipeline.project.image_table import open_whole_project
+    from pipeline.stages.assign import assign_project
 
     opened = open_whole_project(project)
     kind = "simulated" if simulated else "human"
@@ -107,7 +107,7 @@ def assign(
 
 
 def _move(project: Project, leaver: str, names: Sequence[str], seed: int, kind: str) -> None:
-    from pipeline.assignment.apply import hand_over_project, share_project
+    from pipeline.stages.assign import hand_over_project, share_project
 
     moves = hand_over_project(project, leaver, names) if leaver else share_project(project, names, seed=seed, kind=kind)
     typer.echo(f"{len(moves.moves):,} undecided tasks moved to {', '.join(names)}")

@@ -19,8 +19,8 @@ def backup(
 
     Example: mlf backup birds /mnt/backups/birds-2026-05-01
     """
-    from pipeline.backup import back_up
-    from pipeline.project import open_project
+    from pipeline.project.folder import open_project
+    from pipeline.store.backup import back_up
 
     summary = back_up(open_project(project), destination)
     typer.echo(f"{summary.n_events:,} events, {summary.n_bytes / 1e6:,.1f} MB in {summary.folder}")
@@ -37,8 +37,8 @@ def restore(
 
     Example: mlf restore /mnt/backups/birds-2026-05-01 birds
     """
-    from pipeline.backup import restore as restore_backup
     from pipeline.errors import ProjectError
+    from pipeline.store.backup import restore as restore_backup
 
     if not backup.expanduser().is_dir():
         raise ProjectError(f"{backup}: no such folder of a backup; name one that `mlf backup` made")

@@ -48,9 +48,9 @@ def demo(
 
 
 def _work_together(folder: Path, box: ToyboxPaths, done: FinishedDemo, port: int | None, *, browser: bool) -> None:
+    from pipeline.demo.live import Colleagues
     from pipeline.demo.run import ANNOTATORS, YOU, project_to_annotate, simulated_annotators
-    from pipeline.laboratory import annotation_notebook, running_laboratory, wait_for_the_end
-    from pipeline.simulation.live import Colleagues
+    from pipeline.runs.jupyterlab import annotation_notebook, running_laboratory, wait_for_the_end
 
     project = project_to_annotate(folder / "running", box, _say)
     notebook = annotation_notebook(project, YOU)
@@ -69,8 +69,8 @@ def _work_together(folder: Path, box: ToyboxPaths, done: FinishedDemo, port: int
 
 
 def _tell(done: FinishedDemo) -> None:
+    from pipeline.project.results import read_summary
     from pipeline.reports.headlines import evaluation_headline
-    from pipeline.results import read_summary
 
     summary = read_summary(done.project, "evaluate")
     typer.echo("\nAgainst the truth that the toybox keeps:")

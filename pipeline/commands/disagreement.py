@@ -25,7 +25,8 @@ def disagreement(
     Example: mlf disagreement votes.csv --out disagreement
     """
     from pipeline.disagreement import analyze_disagreement
-    from pipeline.vote_tables import read_votes, write_disagreement
+    from pipeline.formats.consensus_tables import write_disagreement
+    from pipeline.formats.votes_csv import read_votes
 
     analysis = analyze_disagreement(read_votes(votes), n_resamples=resamples, seed=seed)
     paths = write_disagreement(analysis, out)

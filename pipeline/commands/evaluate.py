@@ -12,8 +12,8 @@ import typer
 from pipeline.errors import DatasetError, ProjectError
 
 if TYPE_CHECKING:
-    from pipeline.evaluation import Evaluation
-    from pipeline.outside_data import OutsideData
+    from pipeline.evaluation.models import Evaluation
+    from pipeline.formats.outside_data import OutsideData
 
 
 def evaluate(
@@ -95,10 +95,10 @@ def evaluate(
 
 def evaluate_project(project_dir: Path, parameters: Mapping[str, object]) -> None:
     """Run stage 5 on a project and print the headline."""
-    from pipeline.image_table import open_whole_project
+    from pipeline.project.image_table import open_whole_project
+    from pipeline.project.results import read_summary
     from pipeline.reports.headlines import evaluation_headline
-    from pipeline.results import read_summary
-    from pipeline.stages import run_stage
+    from pipeline.runs import run_stage
 
     opened = open_whole_project(project_dir)
     run = run_stage(opened, "evaluate", parameters)
@@ -113,9 +113,9 @@ def _absolute(path: Path | None) -> str | None:
 
 def evaluate_outside_data(images: Path, labels: Path, predictions: Path, out: Path, classes: str) -> None:
     """Evaluate published files, write the tables to `out` and print the headline."""
-    from pipeline.evaluation import evaluate_models
-    from pipeline.labelspace import load_label_space
-    from pipeline.outside_data import read_outside_data
+    from pipeline.evaluation.models import evaluate_models
+    from pipeline.formats.outside_data import read_outside_data
+    from pipeline.project.label_space import load_label_space
 
     space = load_label_space(classes)
     data = read_outside_data(images, labels, predictions, space)

@@ -42,9 +42,9 @@ def propose(
     Example: mlf propose birds --model resnet50.a1_in1k --device cuda --batch-size 256
     """
     from pipeline.errors import ProjectError
-    from pipeline.image_table import open_whole_project
-    from pipeline.proposals.run import propose_summary
-    from pipeline.stages import run_stage
+    from pipeline.project.image_table import open_whole_project
+    from pipeline.runs import run_stage
+    from pipeline.stages.propose import propose_summary
 
     if from_predictions and (model or checkpoint):
         raise ProjectError("--from-predictions goes without --model and --checkpoint: those models were run elsewhere")

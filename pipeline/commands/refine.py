@@ -12,7 +12,7 @@ import typer
 from pipeline.errors import ProjectError
 
 if TYPE_CHECKING:
-    from pipeline.refinement.selecting import RefinementSummary
+    from pipeline.stages.select import RefinementSummary
 
 
 class RuleName(StrEnum):
@@ -110,8 +110,8 @@ def _give_out(
     simulated: bool,
     seed: int,
 ) -> None:
-    from pipeline.image_table import open_whole_project
-    from pipeline.refinement.selecting import select_and_assign
+    from pipeline.project.image_table import open_whole_project
+    from pipeline.stages.select import select_and_assign
 
     summary = select_and_assign(
         open_whole_project(project),
@@ -127,10 +127,10 @@ def _give_out(
 
 
 def _settle(project: Path, min_fixed_per_minute: float) -> None:
-    from pipeline.image_table import open_whole_project
+    from pipeline.project.image_table import open_whole_project
+    from pipeline.project.results import read_summary
     from pipeline.reports.headlines import settle_headline
-    from pipeline.results import read_summary
-    from pipeline.stages import run_stage
+    from pipeline.runs import run_stage
 
     opened = open_whole_project(project)
     run = run_stage(opened, "settle", {"min_fixed_per_minute": min_fixed_per_minute})

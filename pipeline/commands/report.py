@@ -16,7 +16,7 @@ def report(project: Annotated[Path, typer.Argument(help="The project's folder.")
 
     Example: mlf report birds
     """
-    from pipeline.project import open_project
+    from pipeline.project.folder import open_project
     from pipeline.reports.index import write_index
 
     opened = open_project(project)

@@ -26,7 +26,7 @@ def serve(
     from jupyterhub.services.auth import HubOAuth
 
     from pipeline.errors import ServiceError
-    from pipeline.image_table import open_whole_project
+    from pipeline.project.image_table import open_whole_project
     from pipeline.service.app import PREFIX, create_app
     from pipeline.service.identity import HubIdentity
     from pipeline.service.logs import log, log_to_stderr

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.agreement import CONFIDENCE, wilson_interval
-from pipeline.votes import VoteArrays
+from pipeline.votes.agreement import CONFIDENCE, wilson_interval
+from pipeline.votes.arrays import VoteArrays
 
 
 @dataclass(frozen=True)

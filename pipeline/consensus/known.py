@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.agreement import wilson_interval
 from pipeline.errors import DatasetError
-from pipeline.votes import UNSURE, VoteArrays
+from pipeline.votes.agreement import wilson_interval
+from pipeline.votes.arrays import UNSURE, VoteArrays
 
 #: In the arrays of this module: nothing is known of this item.
 UNKNOWN = -1

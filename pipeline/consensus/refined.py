@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.consensus.result import Consensus
 from pipeline.errors import DatasetError
-from pipeline.votes import NO, UNSURE, YES, Round, VoteArrays
+from pipeline.votes.arrays import NO, UNSURE, YES, Round, VoteArrays
 
 #: Everyone who was shown the class said the same; settled in the refinement round; settled by the consensus method.
 AGREED, REFINED, CONSENSUS = "agreed", "refined", "consensus"
@@ -63,7 +63,7 @@ def settle_items(
     Parameters
     ----------
     counts
-        ``(n_items, 3)`` of :meth:`pipeline.votes.VoteArrays.item_counts`.
+        ``(n_items, 3)`` of :meth:`pipeline.votes.arrays.VoteArrays.item_counts`.
     consensus
         What the votes come to.
     lean

@@ -14,7 +14,7 @@ from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.majority import majority, weighted_majority
 from pipeline.errors import DatasetError
-from pipeline.votes import NO, UNSURE, YES, VoteArrays
+from pipeline.votes.arrays import NO, UNSURE, YES, VoteArrays
 
 
 class Method(StrEnum):

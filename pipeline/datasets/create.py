@@ -14,14 +14,14 @@ from typing import Literal, cast, get_args
 from tqdm.auto import tqdm
 
 from pipeline.datasets.folder import class_folders, folder_records
-from pipeline.datasets.locations import is_url, join_location, same_image_key
 from pipeline.datasets.manifest import default_images_root, is_manifest, manifest_classes, manifest_records
 from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, read_skipped
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.images import check_header, read_image
-from pipeline.labelspace import LabelSpace, label_space_from_keys, load_label_space
-from pipeline.project import SETTINGS_FILE, Project, create_project, open_project
-from pipeline.settings import ProjectSection, Settings
+from pipeline.images.decoding import check_header, read_image
+from pipeline.images.locations import is_url, join_location, same_image_key
+from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project
+from pipeline.project.label_space import LabelSpace, label_space_from_keys, load_label_space
+from pipeline.project.settings import ProjectSection, Settings
 
 Check = Literal["none", "header", "full"]
 _CHECK_BATCH = 1024

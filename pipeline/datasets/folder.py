@@ -7,10 +7,10 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.datasets.locations import has_image_suffix, is_url, natural_key
 from pipeline.datasets.records import ImageRecord, SkippedRow
 from pipeline.errors import DatasetError
-from pipeline.labelspace import LabelSpace
+from pipeline.images.locations import has_image_suffix, is_url, natural_key
+from pipeline.project.label_space import LabelSpace
 
 
 def walk_files(root: str) -> Iterator[str]:

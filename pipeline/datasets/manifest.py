@@ -6,11 +6,11 @@ import csv
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 
-from pipeline.datasets.locations import has_image_suffix, is_url, natural_key, open_location, relative_location
 from pipeline.datasets.records import ImageRecord, SkippedRow
 from pipeline.errors import DatasetError
-from pipeline.labelspace import LabelSpace
-from pipeline.separators import separator_of
+from pipeline.images.locations import has_image_suffix, is_url, natural_key, open_location, relative_location
+from pipeline.project.csv_dialect import separator_of
+from pipeline.project.label_space import LabelSpace
 
 PATH_COLUMNS = ("path", "file", "filename")
 ID_COLUMNS = ("image_id", "id", "image")
@@ -32,7 +32,8 @@ def manifest_records(
     Columns: a path (`path`, `file`, `filename`), an id (`image_id`, `id`, `image`) and a label (`label`, `wnid`,
     `class`, `original_label`), which holds class keys or class indices. Where there is no path column, values of
     `image` that end like an image file are paths, and the others ids of images without a file. Columns of a `.csv` are
-    separated by commas; by semicolons or tabulators where its first line shows that (:mod:`pipeline.separators`).
+    separated by commas; by semicolons or tabulators where its first line shows that
+    (:mod:`pipeline.project.csv_dialect`).
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.schemas import IMAGES, IMAGES_ROW_GROUP, SKIPPED
+from pipeline.project.tables import IMAGES, IMAGES_ROW_GROUP, SKIPPED
 
 #: Key of the file metadata that tells which source rows became images: a JSON object of `n_rows` and `skipped`.
 SOURCE_ROWS_KEY = b"source_rows"

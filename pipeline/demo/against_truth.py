@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from pipeline.assignment.apply import open_project_store
+from pipeline.annotation.events import ImageState, Round
 from pipeline.demo.scores import LabelScore, LabelSetsByImage, majority_labels, multi_label, score_labels
-from pipeline.events import ImageState, Round
-from pipeline.metrics.shares import Share
-from pipeline.project import Project
+from pipeline.evaluation.shares import Share
+from pipeline.project.folder import Project
+from pipeline.stages.assign import open_project_store
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
-from pipeline.assignment.apply import assign_project, open_project_store
+from pipeline.annotation.events import Round
 from pipeline.datasets.create import init_project
 from pipeline.demo.against_truth import AgainstTruth, hold_against_truth
+from pipeline.demo.annotator import SimulatedAnnotator
+from pipeline.demo.behaviour import Behaviour
+from pipeline.demo.toybox_truth import confusable_classes, toybox_truth
 from pipeline.errors import ProjectError
-from pipeline.events import Round
-from pipeline.local_session import LocalSession, ProjectTables
-from pipeline.project import Project, open_project
+from pipeline.project.folder import Project, open_project
 from pipeline.reports.index import write_index
-from pipeline.simulation import Behaviour, SimulatedAnnotator, confusable_classes, toybox_truth
-from pipeline.stages import run_stage
+from pipeline.runs import run_stage
+from pipeline.sessions.local import LocalSession, ProjectTables
+from pipeline.stages.assign import assign_project, open_project_store
 from pipeline.toybox import ToyboxPaths, toybox_checkpoint, write_toybox
 from pipeline.toybox.checkpoints import SHIPPED
 
@@ -185,13 +187,13 @@ def _simulate(project: Project, box: ToyboxPaths, people: dict[str, Behaviour], 
 
 
 def _give_out(project: Project) -> None:
-    from pipeline.refinement.selecting import select_and_assign
+    from pipeline.stages.select import select_and_assign
 
     select_and_assign(project, list(REFINER), audit_share=_AUDIT_SHARE, kind="simulated")
 
 
 def _rank_with(project: Project, models: Sequence[str]) -> None:
     from pipeline.inference.checkpoint import ModelSource
-    from pipeline.predictions import predict
+    from pipeline.inference.predictions import predict
 
     predict(project, [ModelSource(checkpoint=toybox_checkpoint(model)) for model in models])

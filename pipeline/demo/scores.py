@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pipeline.events import ImageState
-from pipeline.metrics.shares import Share
+from pipeline.annotation.events import ImageState
+from pipeline.evaluation.shares import Share
 
 LabelSetsByImage = Mapping[int, frozenset[int]]
 _VOTE_VALUE = {"yes": 1.0, "unsure": 0.5, "no": 0.0}

@@ -15,10 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pipeline.agreement import AlphaEstimate, alpha_from_counts, wilson_interval
 from pipeline.disagreement.model import compare_model_to_people
 from pipeline.disagreement.pairs import SessionPairs, compare_sessions, confused_classes, find_sessions
-from pipeline.votes import NO, UNSURE, YES, Round, VoteArrays, VoteBlock
+from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts, wilson_interval
+from pipeline.votes.arrays import NO, UNSURE, YES, Round, VoteArrays, VoteBlock
 
 
 @dataclass(frozen=True)

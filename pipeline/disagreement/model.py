@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.agreement import wilson_interval
 from pipeline.errors import DatasetError
-from pipeline.votes import UNSURE, YES, VoteArrays
+from pipeline.votes.agreement import wilson_interval
+from pipeline.votes.arrays import UNSURE, YES, VoteArrays
 
 
 def compare_model_to_people(
@@ -52,7 +52,7 @@ def compare_ranks_to_people(rank: NDArray[np.integer], counts: NDArray[np.int32]
     rank
         ``(n_items,)``: rank of the proposal, from 1; 0 where the class was not proposed for the image.
     counts
-        ``(n_items, 3)`` of :meth:`pipeline.votes.VoteArrays.item_counts`.
+        ``(n_items, 3)`` of :meth:`pipeline.votes.arrays.VoteArrays.item_counts`.
     """
     yes, totals = counts[:, YES], counts.sum(axis=1)
     chosen = {

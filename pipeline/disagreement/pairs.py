@@ -1,6 +1,6 @@
 """Every two annotators of an image, compared on the classes that both were shown.
 
-Works on one block of images at a time (see :meth:`pipeline.votes.VoteArrays.blocks`), without a loop over rows.
+Works on one block of images at a time (see :meth:`pipeline.votes.arrays.VoteArrays.blocks`), without a loop over rows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.votes import YES, VoteBlock
+from pipeline.votes.arrays import YES, VoteBlock
 
 IntArray = NDArray[np.int64]
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow.parquet as pq
 
 from pipeline.datasets.folder import walk_files
-from pipeline.datasets.locations import has_image_suffix, natural_key
-from pipeline.labelspace import LabelSpace
-from pipeline.project import Project
+from pipeline.images.locations import has_image_suffix, natural_key
+from pipeline.project.folder import Project
+from pipeline.project.label_space import LabelSpace
 
 
 def example_candidates(project: Project) -> dict[int, list[str]]:

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from pipeline.datasets.locations import join_location
 from pipeline.errors import DatasetError
 from pipeline.examples.choice import draw_order, example_candidates
-from pipeline.images import read_image
-from pipeline.project import Project
-from pipeline.schemas import EXAMPLES, EXAMPLES_ROW_GROUP
+from pipeline.images.decoding import read_image
+from pipeline.images.locations import join_location
+from pipeline.project.folder import Project
+from pipeline.project.tables import EXAMPLES, EXAMPLES_ROW_GROUP
 
 _MAX_COLUMNS = 5
 _SPRITE_QUALITY = 85

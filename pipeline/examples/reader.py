@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pipeline.datasets.locations import join_location
+from pipeline.annotation.session import Picture, Sprite
 from pipeline.errors import DatasetError
-from pipeline.images import display_jpeg
-from pipeline.schemas import EXAMPLES_ROW_GROUP
-from pipeline.session import Picture, Sprite
+from pipeline.images.decoding import display_jpeg
+from pipeline.images.locations import join_location
+from pipeline.project.tables import EXAMPLES_ROW_GROUP
 
 _GROUPS_KEPT = 16
 _ENLARGED_PX = 1024

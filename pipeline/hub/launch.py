@@ -25,7 +25,7 @@ from pipeline.hub.notebooks import place_notebooks
 from pipeline.hub.people import AccountChanges, change_accounts, uids_beside
 from pipeline.hub.records import forget, session_pids
 from pipeline.hub.sockets import make_sockets_folder, sockets_path
-from pipeline.project import Project
+from pipeline.project.folder import Project
 
 _CONFIG_NAME = "jupyterhub_config.py"
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from pipeline.errors import ProjectError
-from pipeline.notebook_files import notebook_path
+from pipeline.runs.notebook_files import notebook_path
 
 #: What annotators and refiners land on.
 SHOWN = ("2_annotate.ipynb", "4_refine.ipynb")

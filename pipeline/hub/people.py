@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import FIRST_UID, LAST_UID, Account, Role, make_account, read_accounts
-from pipeline.session import Progress
 
 
 @dataclass(frozen=True)

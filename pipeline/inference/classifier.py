@@ -16,7 +16,7 @@ from torch import nn
 
 from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import CheckpointDescription, ModelSource, read_description
-from pipeline.labelspace import LabelSpace
+from pipeline.project.label_space import LabelSpace
 
 ClassOrder = Literal["keys", "assumed"]
 

@@ -14,10 +14,10 @@ import torch
 from timm.data import create_transform
 from torch.utils.data import DataLoader, Dataset
 
-from pipeline.datasets.locations import join_location
 from pipeline.errors import DatasetError
-from pipeline.images import read_image
-from pipeline.schemas import IMAGES_ROW_GROUP
+from pipeline.images.decoding import read_image
+from pipeline.images.locations import join_location
+from pipeline.project.tables import IMAGES_ROW_GROUP
 
 _GROUPS_KEPT = 2
 #: A JPEG is decoded reduced only as far as this many times the side it is resized to, so that the result stays the same

@@ -12,7 +12,7 @@ import torch
 from pipeline.errors import DatasetError
 from pipeline.inference.classifier import Classifier
 from pipeline.inference.loading import ImageBatch, ProjectImages, image_batches
-from pipeline.project import Project
+from pipeline.project.folder import Project
 
 _MAX_WORKERS = 16
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.metrics.label_sets import LabelSets
-from pipeline.metrics.shares import Share
+from pipeline.evaluation.label_sets import LabelSets
+from pipeline.evaluation.shares import Share
 
 #: Stands where the models name no further class.
 NO_CLASS = -1

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import DatasetError
-from pipeline.schemas import PROPOSALS_ROW_GROUP
+from pipeline.project.list_columns import as_numpy, pad_lists
+from pipeline.project.tables import PROPOSALS_ROW_GROUP
 
 _GROUPS_KEPT = 8
 
@@ -108,8 +108,8 @@ class ProposalReader:
         for group in range(self._file.num_row_groups):
             with self._lock:
                 column = self._file.read_row_group(group, columns=["class_index"]).column(0).combine_chunks()
-            offsets = _as_numpy(column.offsets) - column.offsets[0].as_py()
-            hits = np.flatnonzero(_as_numpy(column.flatten()) == class_index)
+            offsets = as_numpy(column.offsets) - column.offsets[0].as_py()
+            hits = np.flatnonzero(as_numpy(column.flatten()) == class_index)
             rows = np.searchsorted(offsets, hits, side="right") - 1
             if n_proposals is not None:
                 rows = rows[hits - offsets[rows] < n_proposals]
@@ -150,29 +150,3 @@ class ProposalReader:
             if len(self._groups) > _GROUPS_KEPT:
                 self._groups.popitem(last=False)
             return table
-
-
-def pad_lists(column: pa.ChunkedArray, filler: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return a column of lists as one array (n_rows, longest list), padded at the end; null items are padded too."""
-    lists = column.combine_chunks()
-    lengths = _as_numpy(lists.value_lengths())
-    padded = np.full((len(lists), int(lengths.max(initial=0))), filler, dtype)
-    is_filled = np.arange(padded.shape[1]) < lengths[:, None]
-    items = lists.flatten()
-    values = _as_numpy(items).astype(dtype)
-    values[_as_numpy(pc.indices_nonzero(items.is_null()))] = filler
-    padded[is_filled] = values
-    return padded
-
-
-def lists_from_padded(values: npt.NDArray[Any], is_filled: npt.NDArray[np.bool_]) -> pa.ListArray:
-    """Return a padded array (n_rows, width) as a column of lists that hold the filled items alone."""
-    offsets = np.concatenate([[0], np.cumsum(is_filled.sum(axis=1))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values[is_filled]))
-
-
-def _as_numpy(array: pa.Array) -> npt.NDArray[Any]:
-    """Return numbers as an array, with anything in place of nulls; pyarrow's own `to_numpy` would load pandas."""
-    without_nulls = pa.Array.from_buffers(array.type, len(array), [None, array.buffers()[1]], offset=array.offset)
-    values: npt.NDArray[Any] = np.from_dlpack(without_nulls)
-    return values

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import MlfError
 from pipeline.inference.parts import put_in_place, refuse_other_settings
-from pipeline.project import Project
+from pipeline.project.folder import Project
+from pipeline.project.tables import PROPOSALS, PROPOSALS_ROW_GROUP
 from pipeline.proposals.reader import ProposalReader
-from pipeline.schemas import PROPOSALS, PROPOSALS_ROW_GROUP
 
 
 def write_proposals(

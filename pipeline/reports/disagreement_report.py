@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pipeline.agreement import agreement_matrix
-from pipeline.plots import votes as plots
-from pipeline.project import Project
-from pipeline.project_analysis import ProjectAnalysis
+from pipeline.consensus.value_of_refining import select_disputed
+from pipeline.project.folder import Project
+from pipeline.reports import vote_plots as plots
 from pipeline.reports.figures import figure
 from pipeline.reports.formats import count, number, percent, person, seconds, text
 from pipeline.reports.frames import frame_table, sentences, simulation_notice
 from pipeline.reports.gallery import class_list, gallery
 from pipeline.reports.headlines import disagreement_headline
 from pipeline.reports.html import Html, table
-from pipeline.selection import select_disputed
-from pipeline.votes import YES, VoteArrays
+from pipeline.stages.analyze import ProjectAnalysis
+from pipeline.votes.agreement import agreement_matrix
+from pipeline.votes.arrays import YES, VoteArrays
 
 _N_IMAGES = 12
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.metrics.shares import Share
-from pipeline.plots import evaluation as plots
-from pipeline.project import Project
-from pipeline.project_evaluation import ProjectEvaluation, label_count_table
+from pipeline.evaluation.shares import Share
+from pipeline.project.folder import Project
+from pipeline.reports import evaluation_plots as plots
 from pipeline.reports.figures import figure
 from pipeline.reports.formats import count, percent, text
 from pipeline.reports.frames import frame_table, sentences
 from pipeline.reports.gallery import class_list, gallery, sample
 from pipeline.reports.headlines import evaluation_headline
 from pipeline.reports.html import Html, table
+from pipeline.stages.evaluate import ProjectEvaluation, label_count_table
 
 _N_IMAGES = 24
 

@@ -8,7 +8,7 @@ from html import escape
 from io import BytesIO
 
 from pipeline.errors import DatasetError
-from pipeline.plots.evaluation import DescribedFigure
+from pipeline.reports.evaluation_plots import DescribedFigure
 from pipeline.reports.html import Html
 
 _SHOWN_DPI, _DRAWN_DPI = 100, 160

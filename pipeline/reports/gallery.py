@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.project import Project
+from pipeline.project.folder import Project
 from pipeline.reports.html import Html
 from pipeline.reports.thumbnails import thumbnail
 

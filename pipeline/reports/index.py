@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline.errors import ProjectError
-from pipeline.project import Project
+from pipeline.project.folder import Project
+from pipeline.project.results import ResultStage, has_summary, read_summary
 from pipeline.reports.headlines import disagreement_headline, evaluation_headline, settle_headline
-from pipeline.results import ResultStage, has_summary, read_summary
 
 _STAGES: tuple[tuple[ResultStage, str, str, Callable[[Mapping[str, Any]], list[str]]], ...] = (
     ("disagreement", "Where annotators differ", "mlf analyze", disagreement_headline),

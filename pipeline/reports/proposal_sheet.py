@@ -7,7 +7,7 @@ from random import Random
 
 import pyarrow.parquet as pq
 
-from pipeline.project import Project
+from pipeline.project.folder import Project
 from pipeline.proposals.reader import ProposalReader, ProposalRow
 from pipeline.reports.html import Html
 from pipeline.reports.thumbnails import thumbnail

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.datasets.records import read_skipped
-from pipeline.metrics.shares import Share
-from pipeline.project import Project
+from pipeline.evaluation.shares import Share
+from pipeline.project.folder import Project
 from pipeline.proposals.reader import ProposalReader
-from pipeline.proposals.summary import ProposeSummary
 from pipeline.reports.html import Html, table
+from pipeline.stages.propose_summary import ProposeSummary
 
 _MAX_NAMED = 50
 

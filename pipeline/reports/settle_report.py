@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.consensus.calibration import expected_calibration_error
-from pipeline.plots import votes as plots
-from pipeline.project import Project
-from pipeline.refinement.exporting import explain_empty
-from pipeline.refinement.settling import Settlement
+from pipeline.consensus.value_of_refining import RefinementCost
+from pipeline.formats.refined_labels_out import explain_empty
+from pipeline.project.folder import Project
+from pipeline.reports import vote_plots as plots
 from pipeline.reports.figures import figure
 from pipeline.reports.formats import count, number, percent, person, seconds, text
 from pipeline.reports.frames import frame_table, paragraph, sentences, simulation_notice
 from pipeline.reports.gallery import class_list, gallery, sample
 from pipeline.reports.headlines import residual_line, settle_headline
 from pipeline.reports.html import Html, table
-from pipeline.selection import RefinementCost
+from pipeline.stages.settle import Settlement
 
 _STAGES = {"original": "original labels", "annotation": "annotation alone", "refinement": "after refinement"}
 _SOURCES = {

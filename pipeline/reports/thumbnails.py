@@ -5,10 +5,10 @@ from __future__ import annotations
 from base64 import b64encode
 from html import escape
 
-from pipeline.datasets.locations import join_location
 from pipeline.errors import DatasetError
-from pipeline.images import display_jpeg
-from pipeline.project import Project
+from pipeline.images.decoding import display_jpeg
+from pipeline.images.locations import join_location
+from pipeline.project.folder import Project
 
 
 def thumbnail(project: Project, path: str | None, alt: str, side_px: int = 160) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fastapi import Request
 
 from pipeline.hub.accounts import Role
-from pipeline.project import Project
+from pipeline.project.folder import Project
 from pipeline.service.identity import Caller, Identity, RefusedToken
 from pipeline.service.limits import Limits, RateLimiter
 from pipeline.service.metrics import Metrics

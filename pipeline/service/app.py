@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from pipeline.errors import DatasetError, MlfError, ServiceError, StoreError
-from pipeline.project import Project
+from pipeline.project.folder import Project
 from pipeline.service.admission import Refusal, Service
 from pipeline.service.board import board_router
 from pipeline.service.browse import browse_router

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from pipeline.assignment.apply import project_gold
-from pipeline.events import Round
+from pipeline.annotation.events import Round
 from pipeline.hub.accounts import Role
-from pipeline.progress_board import BoardReader
 from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.people import ERRORS
+from pipeline.sessions.board import BoardReader
+from pipeline.stages.assign import project_gold
 
 
 def board_router(service: Service) -> APIRouter:

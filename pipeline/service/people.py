@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
+from pipeline.annotation.events import Round
 from pipeline.errors import StoreError
-from pipeline.events import Round
 from pipeline.hub.accounts import Role
 from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from anyio import CancelScope, CapacityLimiter, current_time, to_thread
 
-from pipeline.large_pictures import NoTurnError, turns, without_waiting
+from pipeline.annotation.session import Picture, Unreadable
+from pipeline.images.turns import NoTurnError, turns, without_waiting
 from pipeline.service.admission import Refusal, Service
-from pipeline.session import Picture, Unreadable
 
 MANY_PICTURES = "application/vnd.mlf.pictures"
 PICTURES: dict[int | str, dict[str, object]] = {

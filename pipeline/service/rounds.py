@@ -10,10 +10,19 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from pipeline.annotation.events import Round
+from pipeline.annotation.session import (
+    MAX_IMAGES_AT_ONCE,
+    Changes,
+    GridPage,
+    Picture,
+    SaveResult,
+    SessionInfo,
+    Task,
+    TaskFilter,
+)
 from pipeline.errors import StoreError
-from pipeline.events import Round
 from pipeline.hub.accounts import Role
-from pipeline.local_session import LocalSession
 from pipeline.service.admission import Refusal, Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.logs import log
@@ -48,16 +57,7 @@ from pipeline.service.wire import (
     SaveOut,
     pack_pictures,
 )
-from pipeline.session import (
-    MAX_IMAGES_AT_ONCE,
-    Changes,
-    GridPage,
-    Picture,
-    SaveResult,
-    SessionInfo,
-    Task,
-    TaskFilter,
-)
+from pipeline.sessions.local import LocalSession
 
 _ROLE_OF = {Round.ANNOTATION: Role.ANNOTATORS, Round.REFINEMENT: Role.REFINERS}
 _MAX_POSITIONS = 500

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from pipeline.datasets.locations import is_url
+from pipeline.annotation.events import Round
+from pipeline.annotation.session import Picture
 from pipeline.errors import DatasetError
-from pipeline.events import Round
-from pipeline.local_session import LocalSession, ProjectTables
-from pipeline.project import Project
-from pipeline.session import Picture
+from pipeline.images.locations import is_url
+from pipeline.project.folder import Project
+from pipeline.sessions.local import LocalSession, ProjectTables
 from pipeline.store import SqlStore
 
 

@@ -1,6 +1,6 @@
-"""What goes over the wire: the dataclasses of `pipeline.session` as JSON, and the few shapes beside them.
+"""What goes over the wire: the dataclasses of `pipeline.annotation.session` as JSON, and the few shapes beside them.
 
-The service writes and :class:`pipeline.remote_session.RemoteSession` reads through the same `TypeAdapter` objects, so
+The service writes and :class:`pipeline.service.client.RemoteSession` reads through the same `TypeAdapter` objects, so
 the two cannot drift apart. Nothing here imports a web framework: kernels load this module too.
 """
 
@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from pipeline.browse import BrowseInfo, BrowsePage
-from pipeline.events import Event, EventKind, Round
-from pipeline.labelspace import ClassInfo, LabelSpace
-from pipeline.session import Changes, GridPage, Picture, Progress, SaveResult, SessionInfo, Task, Unreadable
+from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.explorer import BrowseInfo, BrowsePage
+from pipeline.annotation.session import Changes, GridPage, Picture, Progress, SaveResult, SessionInfo, Task, Unreadable
+from pipeline.project.label_space import ClassInfo, LabelSpace
 
 #: The largest 32-bit number: what PostgreSQL's `integer` columns hold.
 MAX_INT32 = 2**31 - 1

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline.annotation.events import Event
+from pipeline.annotation.session import SaveResult
 from pipeline.errors import StoreError
-from pipeline.events import Event
-from pipeline.session import SaveResult
 from pipeline.store import SqlStore
 
 _MAX_EVENTS_AT_ONCE = 2_000

@@ -1,6 +1,1 @@
-"""Stages that are notebooks: run with parameters by papermill, kept in the project with their record and their HTML."""
-
-from pipeline.stages.catalogue import REPORT_STAGES, STAGE_NOTEBOOKS
-from pipeline.stages.run import StageError, StageRun, run_stage
-
-__all__ = ["REPORT_STAGES", "STAGE_NOTEBOOKS", "StageError", "StageRun", "run_stage"]
+"""A stage on a project: propose, assign, analyze, select, settle, evaluate, status."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from pipeline.events import UNDOABLE, Event, EventKind, ImageState, Round, fold
-from pipeline.session import SaveResult
+from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, Round, fold
+from pipeline.annotation.session import SaveResult
 from pipeline.store.records import chunks, event_from_row, event_to_row, state_to_json
 from pipeline.store.tables import events, states, tasks
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.events import Event, EventKind, ImageState, Round
+from pipeline.annotation.events import Event, EventKind, ImageState, Round
 
 _CHUNK = 400  # rows named in one statement; SQLite takes 32,766 variables at most
 

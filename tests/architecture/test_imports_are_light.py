@@ -15,9 +15,9 @@ HEAVY = ("matplotlib", "nbconvert", "pandas", "papermill", "ray", "scipy", "skle
     [
         "pipeline",
         "pipeline.cli",
-        "pipeline.session",
-        "pipeline.local_session",
-        "pipeline.remote_session",
+        "pipeline.annotation.session",
+        "pipeline.sessions.local",
+        "pipeline.service.client",
         "mlf_widgets",
     ],
 )

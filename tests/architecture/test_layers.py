@@ -10,35 +10,37 @@ from typing import Any
 
 import pytest
 
-#: Where each heavy or outside-facing package may be imported; everything else asks these modules.
+#: The house: the rooms of `pipeline/`, floor by floor from the top. A room may import rooms on floors below its own,
+#: and `pipeline.errors`. A new room gets a place here, in the picture of the README, and a sentence in its `__init__`.
+FLOORS = (
+    ("commands",),
+    ("demo",),
+    ("reports", "service"),
+    ("hub", "stages"),
+    ("runs", "sessions"),
+    ("assignment", "examples", "proposals"),
+    ("formats", "inference", "store"),
+    ("annotation", "consensus", "datasets", "disagreement", "toybox"),
+    ("evaluation", "images"),
+    ("project", "votes"),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+#: Where each heavy or outside-facing package may be imported; everything else asks these rooms.
 MAY_IMPORT = {
-    "torch": ("pipeline.inference", "pipeline.toybox.scoring", "pipeline.toybox.training"),
-    "timm": ("pipeline.inference", "pipeline.toybox.scoring", "pipeline.toybox.training", "pipeline.labelspace"),
+    "torch": ("pipeline.inference", "pipeline.toybox"),
+    "timm": ("pipeline.inference", "pipeline.toybox", "pipeline.project"),
     "torchvision": ("pipeline.inference",),
-    "papermill": ("pipeline.stages",),
-    "matplotlib": ("pipeline.plots", "pipeline.reports"),
+    "papermill": ("pipeline.runs",),
+    "matplotlib": ("pipeline.reports",),
     "fastapi": ("pipeline.service",),
-    "jupyterhub": ("pipeline.hub", "pipeline.service.identity", "pipeline.commands.serve"),
-    "httpx": ("pipeline.remote_session", "pipeline.service", "pipeline.hub", "mlf_widgets.board"),
+    "jupyterhub": ("pipeline.hub", "pipeline.service", "pipeline.commands"),
+    "httpx": ("pipeline.service", "pipeline.hub", "mlf_widgets.board"),
     "anywidget": ("mlf_widgets",),
     "ipywidgets": ("mlf_widgets",),
     "typer": ("pipeline.cli", "pipeline.commands"),
 }
-#: Pure logic: arrays, frames and values in, the same out. No file, no database, no network, no model, no widget.
-PURE = (
-    "pipeline.agreement",
-    "pipeline.assignment.changes",
-    "pipeline.assignment.design",
-    "pipeline.assignment.refinement",
-    "pipeline.consensus",
-    "pipeline.disagreement",
-    "pipeline.evaluation",
-    "pipeline.events",
-    "pipeline.metrics",
-    "pipeline.proposals.fusion",
-    "pipeline.selection",
-    "pipeline.votes",
-)
+#: Pure rooms: arrays, frames and values in, the same out. No file, no database, no network, no model, no widget.
+PURE = ("annotation", "consensus", "disagreement", "evaluation", "votes")
 TOUCHES_THE_WORLD = (
     "fsspec",
     "httpx",
@@ -47,13 +49,8 @@ TOUCHES_THE_WORLD = (
     "papermill",
     "pathlib",
     "PIL",
-    "pipeline.commands",
-    "pipeline.inference",
-    "pipeline.project",
-    "pipeline.reports",
-    "pipeline.service",
-    "pipeline.stages",
-    "pipeline.store",
+    "pipeline.project.files",
+    "pipeline.project.folder",
     "pyarrow",
     "shutil",
     "sqlalchemy",
@@ -69,6 +66,12 @@ def is_within(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
+def room_of(name: str) -> str | None:
+    """Return the folder of `pipeline/` that a module lies in; None for what lies loose, and outside."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "pipeline" and len(parts) > 1 and parts[1] in FLOOR_OF else None
+
+
 def test_the_pipeline_imports_no_widget_and_no_test(modules: dict[str, Any]) -> None:
     wrong = {
         module.name: sorted(upwards)
@@ -81,7 +84,7 @@ def test_the_pipeline_imports_no_widget_and_no_test(modules: dict[str, Any]) -> 
 
 def test_widgets_use_the_pipeline_but_no_command_of_it(modules: dict[str, Any]) -> None:
     widgets = [module for module in modules.values() if is_within(module.name, "mlf_widgets")]
-    above = ("pipeline.cli", "pipeline.commands", "pipeline.hub", "pipeline.service", "pipeline.stages", "tests")
+    above = ("pipeline.cli", "pipeline.commands", "pipeline.hub", "pipeline.demo", "pipeline.reports", "tests")
     assert any(is_within(name, "pipeline") for module in widgets for name in module.imports)
     assert {m.name: [i for i in m.imports if is_within(i, *above)] for m in widgets} == {m.name: [] for m in widgets}
 
@@ -102,11 +105,47 @@ def test_a_heavy_package_is_imported_where_it_belongs_alone(package: str, module
     assert {name for name in importers if not is_within(name, *MAY_IMPORT[package])} == set()
 
 
-def test_pure_modules_touch_no_file_database_network_or_model(modules: dict[str, Any]) -> None:
-    pure = [module for module in modules.values() if is_within(module.name, *PURE)]
-    assert len(pure) >= len(PURE)
+def test_pure_rooms_touch_no_file_database_network_or_model(modules: dict[str, Any]) -> None:
+    pure = [module for module in modules.values() if room_of(module.name) in PURE]
+    assert {room_of(module.name) for module in pure} == set(PURE)
     found = {m.name: hits for m in pure if (hits := {i for i in m.imports if is_within(i, *TOUCHES_THE_WORLD)})}
     assert found == {}
+
+
+def arrows_between_rooms(modules: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
+    """Return (room that imports, room imported) and which modules do it; `pipeline.errors` is open to all."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for module in modules.values():
+        for name in module.imports:
+            here, there = room_of(module.name), room_of(name)
+            if here in FLOOR_OF and there in FLOOR_OF and here != there:
+                found.setdefault((here, there), set()).add(module.name)
+    return found
+
+
+def test_every_room_has_its_floor_and_no_arrow_goes_back_up(modules: dict[str, Any]) -> None:
+    rooms = {room_of(name) for name in modules if name.count(".") > 1}
+    assert rooms - {None} == set(FLOOR_OF)
+    back_up = {f"{a} -> {b}": by for (a, b), by in arrows_between_rooms(modules).items() if FLOOR_OF[a] >= FLOOR_OF[b]}
+    assert back_up == {}, "a room imports one that is not below it"
+
+
+def test_the_house_stays_small(modules: dict[str, Any], root: Path) -> None:
+    loose = {path.stem for path in (root / "pipeline").glob("*.py")} - {"__init__"}
+    assert loose <= {"cli", "errors"}
+    assert len(FLOOR_OF) <= 26
+    assert len(arrows_between_rooms(modules)) <= 134
+
+
+def test_every_room_says_in_its_first_sentence_what_lives_there(modules: dict[str, Any]) -> None:
+    silent = [room for room in FLOOR_OF if not (modules[f"pipeline.{room}"].docstring or "").strip()]
+    assert silent == []
+
+
+def test_the_picture_in_the_readme_shows_every_room_on_its_floor(root: Path) -> None:
+    [picture] = re.findall(r"```mermaid\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    shown = [tuple(re.findall(r"[a-z]+", rooms)) for rooms in re.findall(r"floor\d+\[\"([a-z, ]+)\"\]", picture)]
+    assert tuple(shown) == FLOORS
 
 
 def test_no_module_imports_itself_by_a_detour(modules: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ def test_its_command_line_runs_and_finds_its_own_notebooks_weights_and_hub(insta
     assert "mlf propose" in shown.stdout
     script = (
         "from pipeline.hub.launch import _find_deploy_config\n"
-        "from pipeline.notebook_files import notebook_path\n"
+        "from pipeline.runs.notebook_files import notebook_path\n"
         "from pipeline.toybox.checkpoints import toybox_checkpoint\n"
         "print(notebook_path('1_propose.ipynb'), toybox_checkpoint(), _find_deploy_config(), sep='\\n')"
     )

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.labelspace import label_space_from_keys
-from pipeline.project import Project, create_project
-from pipeline.schemas import IMAGES
-from pipeline.settings import Settings
+from pipeline.project.folder import Project, create_project
+from pipeline.project.label_space import label_space_from_keys
+from pipeline.project.settings import Settings
+from pipeline.project.tables import IMAGES
 
 N_IMAGES = 40
 

@@ -9,11 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipeline.assignment.apply import assign_project, assign_refinement_project, open_project_store, read_tasks
+from pipeline.annotation.events import Event, EventKind, Round
 from pipeline.commands.assign import assign
 from pipeline.errors import ProjectError
-from pipeline.events import Event, EventKind, Round
-from pipeline.project import Project
+from pipeline.project.folder import Project
+from pipeline.stages.assign import assign_project, assign_refinement_project, open_project_store, read_tasks
 
 
 def run(*arguments: str) -> str:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.annotation.events import ImageState
 from pipeline.assignment import assign_images
+from pipeline.assignment.gold import GoldScore, mix_gold, read_gold, score_gold
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.events import ImageState
-from pipeline.gold import GoldScore, mix_gold, read_gold, score_gold
-from pipeline.labelspace import label_space_from_keys
+from pipeline.project.label_space import label_space_from_keys
 
 SPACE = label_space_from_keys(["cat", "dog", "owl"])
 IMAGES = {"a.png": 0, "b.png": 1}

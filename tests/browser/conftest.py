@@ -21,11 +21,11 @@ from person import Person, new_name, write_annotation_notebook
 from photographs import make_photograph_project
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
-from pipeline.assignment.apply import assign_project
 from pipeline.datasets.create import init_project
-from pipeline.project import Project, open_project
-from pipeline.proposals.run import propose_from_predictions
-from pipeline.settings import write_settings
+from pipeline.project.folder import Project, open_project
+from pipeline.project.settings import write_settings
+from pipeline.stages.assign import assign_project
+from pipeline.stages.propose import propose_from_predictions
 from pipeline.toybox import write_toybox
 
 N_SCENES = 40

@@ -11,9 +11,9 @@ from typing import Any
 from lab_server import ROOT, LabServer, run_all_cells
 from playwright.sync_api import Locator, Page, expect
 
-from pipeline.events import Event, ImageState
-from pipeline.local_session import LocalSession
-from pipeline.project import Project
+from pipeline.annotation.events import Event, ImageState
+from pipeline.project.folder import Project
+from pipeline.sessions.local import LocalSession
 
 OPEN_TIMEOUT_MS = 60_000
 LABEL_KEYS = [*"1234567890", *"qwertyuiop"]

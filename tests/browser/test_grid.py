@@ -11,9 +11,9 @@ from lab_server import LabServer, write_notebook
 from person import OPEN_TIMEOUT_MS, Person, new_name
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from pipeline.events import Event, EventKind, ImageState, Round
-from pipeline.local_session import LocalSession
-from pipeline.project import Project
+from pipeline.annotation.events import Event, EventKind, ImageState, Round
+from pipeline.project.folder import Project
+from pipeline.sessions.local import LocalSession
 
 
 @dataclass

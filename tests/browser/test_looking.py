@@ -10,7 +10,7 @@ import pytest
 from person import Person
 from playwright.sync_api import Locator, expect
 
-from pipeline.project import open_project
+from pipeline.project.folder import open_project
 
 NASTY_NAME = "<img src=x onerror=window.mlfHacked=1>"
 
@@ -138,7 +138,7 @@ def test_guidelines_are_shown_as_plain_text(ada: Person) -> None:
 @pytest.fixture(scope="module")
 def odd(make_toybox, sit_down_for_long, tmp_path_factory: pytest.TempPathFactory) -> Person:
     """Return Ada at a project with nasty names, an image that cannot be read and one that is away."""
-    from pipeline.labelspace import load_label_space
+    from pipeline.project.label_space import load_label_space
 
     project = make_toybox()
     images = tmp_path_factory.mktemp("odd") / "images"
@@ -155,7 +155,7 @@ def odd(make_toybox, sit_down_for_long, tmp_path_factory: pytest.TempPathFactory
     pq.write_table(table, path)
     assert load_label_space(path)[0].name == NASTY_NAME
     settings = project.settings.with_changes("project", images_root=str(images))
-    from pipeline.settings import write_settings
+    from pipeline.project.settings import write_settings
 
     write_settings(settings, project.root / "mlf.toml")
     project = open_project(project.root)

@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from pipeline.session import TaskFilter
+from pipeline.annotation.session import TaskFilter
 
 pytestmark = pytest.mark.shared_data
 

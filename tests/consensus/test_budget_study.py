@@ -9,17 +9,17 @@ import numpy as np
 import papermill
 import pytest
 
-from pipeline.agreement import agreement_matrix
-from pipeline.annotator_profiles import profile_annotators
 from pipeline.consensus import match_original, reach_consensus
-from pipeline.consensus.replay import replay
+from pipeline.consensus.budget import replay
+from pipeline.consensus.value_of_refining import rank_by_value
 from pipeline.disagreement import analyze_disagreement
+from pipeline.disagreement.profiles import profile_annotators
 from pipeline.errors import DatasetError
-from pipeline.known_answers import read_known_table
-from pipeline.plots import votes as plots
-from pipeline.raters import read_final_labels, read_raters
-from pipeline.selection import rank_by_value
-from pipeline.votes import VoteArrays
+from pipeline.formats.known_answers import read_known_table
+from pipeline.formats.real_votes import read_final_labels, read_raters
+from pipeline.reports import vote_plots as plots
+from pipeline.votes.agreement import agreement_matrix
+from pipeline.votes.arrays import VoteArrays
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "budget_study.ipynb"
 

@@ -17,12 +17,12 @@ from pipeline.consensus import (
     reach_consensus,
     weighted_majority,
 )
+from pipeline.consensus.budget import Policy, replay
 from pipeline.consensus.calibration import expected_calibration_error, reliability, score_labels
 from pipeline.consensus.known import keep_where_unsure
 from pipeline.consensus.refined import refine_labels
-from pipeline.consensus.replay import Policy, replay
 from pipeline.errors import DatasetError
-from pipeline.votes import VoteArrays
+from pipeline.votes.arrays import VoteArrays
 
 WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(

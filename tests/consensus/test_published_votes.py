@@ -8,9 +8,9 @@ import pytest
 from pipeline.consensus import fit_dawid_skene, majority, match_original
 from pipeline.consensus.calibration import score_labels
 from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
-from pipeline.known_answers import read_known_table
-from pipeline.raters import read_final_labels, read_raters, read_scores
-from pipeline.votes import UNSURE, YES
+from pipeline.formats.known_answers import read_known_table
+from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
+from pipeline.votes.arrays import UNSURE, YES
 
 pytestmark = pytest.mark.shared_data
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.datasets.create import init_project, init_summary
-from pipeline.datasets.locations import join_location, natural_key
 from pipeline.datasets.records import read_source_rows
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.project import Project, open_project
-from pipeline.schemas import IMAGES, SKIPPED
+from pipeline.images.locations import join_location, natural_key
+from pipeline.project.folder import Project, open_project
+from pipeline.project.tables import IMAGES, SKIPPED
 
 
 def draw(path: Path, colour: str = "red") -> None:

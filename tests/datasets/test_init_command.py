@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from pipeline.commands.init import init
 from pipeline.errors import DatasetError
-from pipeline.project import open_project
+from pipeline.project.folder import open_project
 
 app = Typer()
 app.command()(init)

@@ -13,11 +13,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from pipeline.annotation.events import Round
 from pipeline.demo.against_truth import hold_against_truth, refined_label_sets
-from pipeline.events import Round
-from pipeline.local_session import LocalSession
-from pipeline.project import open_project
-from pipeline.simulation import toybox_truth
+from pipeline.demo.toybox_truth import toybox_truth
+from pipeline.project.folder import open_project
+from pipeline.sessions.local import LocalSession
 from pipeline.toybox.checkpoints import SHIPPED
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(600)]

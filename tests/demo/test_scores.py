@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.annotation.events import ImageState
 from pipeline.demo.scores import majority_labels, multi_label, score_labels
-from pipeline.events import ImageState
 
 TRUTH = {0: frozenset({1, 2}), 1: frozenset({3}), 2: frozenset({4, 5, 6})}
 

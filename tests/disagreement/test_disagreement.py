@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.agreement import agreement_matrix, krippendorff_alpha, wilson_interval
 from pipeline.disagreement import analyze_disagreement, compare_model_to_people
 from pipeline.errors import DatasetError
-from pipeline.votes import VoteArrays
+from pipeline.votes.agreement import agreement_matrix, krippendorff_alpha, wilson_interval
+from pipeline.votes.arrays import VoteArrays
 
 WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(

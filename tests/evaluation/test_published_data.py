@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from pipeline.commands.evaluate import evaluate
-from pipeline.labelspace import load_label_space
-from pipeline.outside_data import OutsideData, read_outside_data
+from pipeline.formats.outside_data import OutsideData, read_outside_data
+from pipeline.project.label_space import load_label_space
 from pipeline.proposals.fusion import merge_proposals_by_rank, proposal_recall
 
 pytestmark = pytest.mark.shared_data
@@ -145,7 +145,7 @@ def test_timms_own_real_evaluator_gives_the_same_real_and_real_at_5(shared_data:
     import torch
     from timm.data.real_labels import RealLabelsImagenet
 
-    from pipeline.evaluation import evaluate_models
+    from pipeline.evaluation.models import evaluate_models
 
     folder, model = shared_data / IMAGENET_VAL, "pnasnet5large"
     names, _, _, predictions = read_published(folder)

@@ -14,9 +14,9 @@ from pipeline.datasets.create import init_project
 from pipeline.errors import DatasetError
 from pipeline.examples.pack import pack_examples
 from pipeline.examples.reader import ExampleReader
-from pipeline.project import Project
-from pipeline.schemas import EXAMPLES, EXAMPLES_ROW_GROUP
-from pipeline.settings import ProposalSection, Settings
+from pipeline.project.folder import Project
+from pipeline.project.settings import ProposalSection, Settings
+from pipeline.project.tables import EXAMPLES, EXAMPLES_ROW_GROUP
 
 COLOURS = {"cat": (220, 30, 30), "dog": (30, 200, 30), "owl": (30, 30, 210)}
 

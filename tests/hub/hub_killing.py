@@ -27,10 +27,10 @@ import psutil
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 from serving import PostgresServer, with_store
 
-from pipeline.assignment.apply import assign_project, open_project_store
 from pipeline.hub.accounts import Role
 from pipeline.hub.launch import PreparedHub
-from pipeline.project import Project
+from pipeline.project.folder import Project
+from pipeline.stages.assign import assign_project, open_project_store
 
 TARGETS = ("kernel", "service", "hub", "browser", "server", "postgres")
 PEOPLE = ("kim", "lou", "max")

@@ -19,16 +19,16 @@ from types import ModuleType
 
 import pytest
 
+from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Role, make_account, read_accounts, read_removed, write_accounts
 from pipeline.hub.authenticator import AccountsAuthenticator
 from pipeline.hub.launch import alone, prepare_hub
 from pipeline.hub.people import gather_people
 from pipeline.hub.sockets import sockets_path
-from pipeline.labelspace import label_space_from_keys
-from pipeline.project import Project, create_project
-from pipeline.session import Progress
-from pipeline.settings import Settings
+from pipeline.project.folder import Project, create_project
+from pipeline.project.label_space import label_space_from_keys
+from pipeline.project.settings import Settings
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from serving import wait_until
 
-from pipeline.assignment.apply import open_project_store
 from pipeline.hub.accounts import Role
+from pipeline.stages.assign import open_project_store
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
@@ -136,7 +136,7 @@ def test_a_made_up_token_and_a_made_up_name_are_refused_by_the_service(
     assert document.status_code in {200, 401, 403}
     code = (
         "import httpx, os, json; base = os.environ['MLF_SERVICE_URL'];"
-        "from pipeline.remote_session import RemoteSession\n"
+        "from pipeline.service.client import RemoteSession\n"
         "try:\n    RemoteSession(token='0' * 32).open()\n    print('RESULT\"let in\"')\n"
         "except Exception as error:\n    print('RESULT' + json.dumps(type(error).__name__))\n"
     )
@@ -148,8 +148,8 @@ def test_the_token_of_one_session_never_opens_the_work_of_another(
 ) -> None:
     """A kernel may send what it likes: the service goes by the token, and a vote in another's name is refused."""
     code = (
-        "import json, uuid\nfrom pipeline.remote_session import RemoteSession\n"
-        "from pipeline.events import Event, EventKind, Round\n"
+        "import json, uuid\nfrom pipeline.service.client import RemoteSession\n"
+        "from pipeline.annotation.events import Event, EventKind, Round\n"
         "session = RemoteSession()\ninfo = session.open()\ntask = session.tasks([0])[0]\n"
         "event = Event(uuid.uuid4().hex, Round.ANNOTATION, 'ben', task.image_index,"
         " EventKind.UNSURE, {'value': True})\n"

@@ -10,15 +10,15 @@ import pytest
 from serving import make_project
 from typer.testing import CliRunner, Result
 
+from pipeline.annotation.session import Progress
 from pipeline.cli import app
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Account, Role, read_accounts, read_removed, write_accounts
 from pipeline.hub.launch import PreparedHub, prepare_hub
 from pipeline.hub.people import SharedUid, find_shared_uids, unrefined_of_removed
-from pipeline.labelspace import label_space_from_keys
-from pipeline.project import Project, create_project
-from pipeline.session import Progress
-from pipeline.settings import Settings
+from pipeline.project.folder import Project, create_project
+from pipeline.project.label_space import label_space_from_keys
+from pipeline.project.settings import Settings
 
 
 @pytest.fixture

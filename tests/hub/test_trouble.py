@@ -13,10 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving import PostgresServer, with_store
 
-from pipeline.assignment.apply import assign_project, open_project_store
 from pipeline.hub.accounts import Role
-from pipeline.project import open_project
-from pipeline.settings import write_settings
+from pipeline.project.folder import open_project
+from pipeline.project.settings import write_settings
+from pipeline.stages.assign import assign_project, open_project_store
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline import images
 from pipeline.errors import DatasetError
-from pipeline.images import check_header, display_jpeg, read_display, read_image
+from pipeline.images import decoding
+from pipeline.images.decoding import check_header, display_jpeg, read_display, read_image
 
 
 def gradient(width_px: int = 64, height_px: int = 48) -> Image.Image:
@@ -139,11 +139,11 @@ def test_a_huge_jpeg_is_decoded_reduced_and_refused_past_the_stated_limit(
 ) -> None:
     path = tmp_path / "huge.jpg"
     gradient(1600, 1200).save(path, quality=95)
-    monkeypatch.setattr(images, "MAX_PIXELS", 200_000)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 200_000)
     assert read_image(str(path)).size == (400, 300)
     data, width_px, height_px = display_jpeg(str(path), None)
     assert Image.open(io.BytesIO(data)).size == (width_px, height_px) == (400, 300)
-    monkeypatch.setattr(images, "MAX_JPEG_PIXELS", 1_000_000)
+    monkeypatch.setattr(decoding, "MAX_JPEG_PIXELS", 1_000_000)
     with pytest.raises(DatasetError, match=r"huge\.jpg: too large: 1600 × 1200 px"):
         read_image(str(path))
 

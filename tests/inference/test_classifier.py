@@ -18,9 +18,9 @@ from pipeline.datasets.create import init_project
 from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.classifier import load_classifier
+from pipeline.inference.predictions import predict, read_model_predictions
 from pipeline.inference.ranking import choose_device
-from pipeline.labelspace import label_space_from_keys
-from pipeline.predictions import predict, read_model_predictions
+from pipeline.project.label_space import label_space_from_keys
 
 KEYS = ("ant", "bee", "cow", "dog", "eel", "fox")
 

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from pipeline.datasets.create import init_project
-from pipeline.project import Project
-from pipeline.settings import ProposalSection, Settings
+from pipeline.project.folder import Project
+from pipeline.project.settings import ProposalSection, Settings
 
 CLASS_KEYS = tuple(f"class_{index:02d}" for index in range(30))
 

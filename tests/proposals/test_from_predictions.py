@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.datasets.create import init_project
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.predictions import predictions_path, read_model_predictions
-from pipeline.project import Project
+from pipeline.inference.predictions import predictions_path, read_model_predictions
+from pipeline.project.folder import Project
+from pipeline.project.tables import PREDICTIONS, PROPOSALS
 from pipeline.proposals.reader import ProposalReader
-from pipeline.proposals.run import propose_from_predictions, propose_summary
-from pipeline.schemas import PREDICTIONS, PROPOSALS
+from pipeline.stages.propose import propose_from_predictions, propose_summary
 
 
 def make_project(tmp_path: Path, labels: str = "abcab") -> Project:

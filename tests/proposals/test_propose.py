@@ -15,12 +15,12 @@ import pytest
 
 from pipeline.datasets.create import init_project
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.predictions import predictions_path, read_model_predictions
-from pipeline.project import Project, open_project
+from pipeline.inference.predictions import predictions_path, read_model_predictions
+from pipeline.project.folder import Project, open_project
+from pipeline.project.settings import write_settings
+from pipeline.project.tables import PREDICTIONS, PROPOSALS
 from pipeline.proposals.reader import ProposalReader
-from pipeline.proposals.run import propose, propose_summary
-from pipeline.schemas import PREDICTIONS, PROPOSALS
-from pipeline.settings import write_settings
+from pipeline.stages.propose import propose, propose_summary
 
 MakeProject = Callable[..., Project]
 
@@ -136,10 +136,10 @@ def test_a_restart_that_is_refused_leaves_the_proposals_as_they_were(
 
 _RUN = """
 import sys, time
-import pipeline.predictions as predictions
+import pipeline.inference.predictions as predictions
 from pipeline.inference import loading
-from pipeline.project import open_project
-from pipeline.proposals.run import propose
+from pipeline.project.folder import open_project
+from pipeline.stages.propose import propose
 predictions.PART_SECONDS = 0.0
 decode = loading.read_image
 def slowly(*arguments):

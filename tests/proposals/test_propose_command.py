@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from pipeline.commands.propose import propose as command
 from pipeline.errors import ProjectError
-from pipeline.project import Project
-from pipeline.proposals.run import propose
+from pipeline.project.folder import Project
+from pipeline.stages.propose import propose
 
 app = Typer()
 app.command()(command)
@@ -33,9 +33,9 @@ def stage_parameters(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         options = {name: value for name, value in parameters.items() if name != "from_predictions"}
         propose(project, **options)
 
-    module = ModuleType("pipeline.stages")
+    module = ModuleType("pipeline.runs")
     module.run_stage = run_stage  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pipeline.stages", module)
+    monkeypatch.setitem(sys.modules, "pipeline.runs", module)
     return noted
 
 

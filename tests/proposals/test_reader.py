@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DatasetError
+from pipeline.project.tables import PROPOSALS, PROPOSALS_ROW_GROUP
 from pipeline.proposals.reader import ProposalReader
-from pipeline.schemas import PROPOSALS, PROPOSALS_ROW_GROUP
 
 N_IMAGES = 2 * PROPOSALS_ROW_GROUP + 37
 MODELS = ["one", "two"]
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_table_is_refused_by_name(tmp_path: Path, content: byt
 
 def test_what_a_session_reads_with_loads_no_torch_and_no_pandas(path: Path) -> None:
     code = (
-        "import sys, pipeline.images, pipeline.examples.reader, pipeline.proposals.reader as reader\n"
+        "import sys, pipeline.images.decoding, pipeline.examples.reader, pipeline.proposals.reader as reader\n"
         f"r = reader.ProposalReader({str(path)!r}); r.rows([5, 3000]); r.images_proposing(3); r.as_arrays()\n"
         "print([m for m in ('torch', 'timm', 'pandas', 'matplotlib', 'torchvision', 'scipy') if m in sys.modules])"
     )

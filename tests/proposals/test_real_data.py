@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from pipeline.examples.reader import ExampleReader
-from pipeline.project import open_project
+from pipeline.project.folder import open_project
 from pipeline.proposals.reader import ProposalReader
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow, pytest.mark.xdist_group("real_data"), pytest.mark.timeout(900)]

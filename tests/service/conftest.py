@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from serving import PostgresServer, StubHub, make_project, start_postgres
 
-from pipeline.project import Project, open_project
+from pipeline.project.folder import Project, open_project
 
 
 @pytest.fixture(scope="session")

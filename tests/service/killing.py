@@ -18,7 +18,7 @@ from pathlib import Path
 
 from serving import ROOT, PostgresServer, ServiceProcess, StubHub, wait_until
 
-from pipeline.project import Project
+from pipeline.project.folder import Project
 from pipeline.store import open_store
 
 _CLIENT = """
@@ -26,7 +26,7 @@ import os, sys, time
 sys.path[:0] = [{tests!r}, {root!r}]
 from serving import vote
 from pipeline.errors import MlfError
-from pipeline.remote_session import RemoteSession
+from pipeline.service.client import RemoteSession
 url, name, path, last = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 journal = open(path, "a+", buffering=1)
 journal.seek(0)

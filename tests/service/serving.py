@@ -29,14 +29,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind, Round
 from pipeline.examples.pack import pack_examples
-from pipeline.labelspace import label_space_from_keys
-from pipeline.project import Project, create_project, open_project
+from pipeline.project.folder import Project, create_project, open_project
+from pipeline.project.label_space import label_space_from_keys
+from pipeline.project.settings import Settings, write_settings
+from pipeline.project.tables import IMAGES, PROPOSALS
 from pipeline.proposals.writer import write_proposals
-from pipeline.schemas import IMAGES, PROPOSALS
 from pipeline.service.logs import JsonFormatter
-from pipeline.settings import Settings, write_settings
 from pipeline.store import Assignment, open_store
 
 ROOT = Path(__file__).parents[2]

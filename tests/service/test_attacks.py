@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from serving import SCOPE, StubHub, kept_log, make_project, vote
 
-from pipeline.events import Round
-from pipeline.project import Project
+from pipeline.annotation.events import Round
+from pipeline.project.folder import Project
 from pipeline.service.app import create_app
 from pipeline.service.identity import Caller, HubIdentity
 from pipeline.service.limits import Limits

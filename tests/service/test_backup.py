@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from serving import PostgresServer, assign_small, vote, with_store
 
-from pipeline.backup import back_up, restore
+from pipeline.annotation.events import Round
 from pipeline.errors import ProjectError, StoreError
-from pipeline.events import Round
-from pipeline.local_session import LocalSession
-from pipeline.project import Project, open_project
+from pipeline.project.folder import Project, open_project
+from pipeline.sessions.local import LocalSession
 from pipeline.store import open_store
+from pipeline.store.backup import back_up, restore
 
 
 def event_ids(project: Project) -> list[str]:

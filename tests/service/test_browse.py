@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from serving import ServiceProcess, StubHub, assign_small, make_project, vote, with_store
 
-from pipeline.browse import BrowseFilter, BrowseSession, Disagreement, Person, PersonsWord
+from pipeline.annotation.events import EventKind, Round
+from pipeline.annotation.explorer import BrowseFilter, BrowseSession, Disagreement, Person, PersonsWord
+from pipeline.annotation.session import TaskFilter, Unreadable
 from pipeline.errors import DatasetError, ServiceError, StoreError
-from pipeline.events import EventKind, Round
-from pipeline.local_browse import LocalBrowse
-from pipeline.project import Project
-from pipeline.remote_browse import RemoteBrowse
-from pipeline.session import TaskFilter, Unreadable
+from pipeline.project.folder import Project
+from pipeline.service.explorer_client import RemoteBrowse
+from pipeline.sessions.local_explorer import LocalBrowse
 from pipeline.store import open_store
 
 KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytest.mark.postgres)]

@@ -17,15 +17,15 @@ from fastapi.testclient import TestClient
 from PIL import Image, ImageFile
 from serving import vote
 
-from pipeline import large_pictures
-from pipeline.project import Project
-from pipeline.remote_session import CrowdedError, RemoteSession
+from pipeline.annotation.session import Picture
+from pipeline.images import turns as turn_taking
+from pipeline.project.folder import Project
 from pipeline.service import pictures
 from pipeline.service.app import create_app
+from pipeline.service.client import CrowdedError, RemoteSession
 from pipeline.service.identity import Caller
 from pipeline.service.limits import Limits
 from pipeline.service.wire import save_body, unpack_pictures
-from pipeline.session import Picture
 
 ANNOTATION = "/services/mlf/api/rounds/annotation"
 PROTOCOL = Path(__file__).parents[2] / "mlf_widgets" / "frontend" / "src" / "shared" / "protocol.ts"
@@ -66,14 +66,14 @@ class Probe:
 def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Probe]:
     """Return a probe on a small machine with two cores, where three megapixels are large."""
     made = Probe()
-    monkeypatch.setattr(large_pictures, "_n_cores", lambda: 2)
-    monkeypatch.setattr(large_pictures, "_memory_bytes", lambda: 2**30)
+    monkeypatch.setattr(turn_taking, "_n_cores", lambda: 2)
+    monkeypatch.setattr(turn_taking, "_memory_bytes", lambda: 2**30)
     monkeypatch.setattr(pictures, "LONGEST_WAIT_S", 90.0)  # however busy this machine is
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: made.load(image))
-    large_pictures.turns.cache_clear()
+    turn_taking.turns.cache_clear()
     yield made
     made.let_go.set()
-    large_pictures.turns.cache_clear()
+    turn_taking.turns.cache_clear()
 
 
 @pytest.fixture

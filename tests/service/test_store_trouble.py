@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 from serving import PostgresServer, ServiceProcess, StubHub, assign_small, kept_log, vote, with_store
 
 from pipeline.errors import StoreError
-from pipeline.project import Project
-from pipeline.remote_session import RemoteSession
+from pipeline.project.folder import Project
 from pipeline.service.app import create_app
+from pipeline.service.client import RemoteSession
 from pipeline.service.identity import Caller
 from pipeline.service.wire import save_body
 
@@ -141,7 +141,7 @@ def test_a_table_that_is_missed_is_named_without_its_folder(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the folder was named when the service was started: by a link here, or relative to where that was."""
-    from pipeline.project import open_project
+    from pipeline.project.folder import open_project
 
     class Ann:
         async def caller(self, _token: str) -> Caller | None:

@@ -23,12 +23,12 @@ from serving import (
     with_store,
 )
 
+from pipeline.annotation.events import Round
+from pipeline.annotation.session import TaskFilter
 from pipeline.errors import MlfError, ServiceError, StoreError
-from pipeline.events import Round
 from pipeline.hub.launch import _close_project
-from pipeline.project import Project, open_project
-from pipeline.remote_session import RemoteSession
-from pipeline.session import TaskFilter
+from pipeline.project.folder import Project, open_project
+from pipeline.service.client import RemoteSession
 from pipeline.store import open_store
 from pipeline.store.records import event_to_row
 
@@ -155,7 +155,7 @@ def test_another_account_cannot_open_a_closed_database_file(project: Project, re
 
 def test_the_kernels_session_needs_no_web_framework_and_no_database() -> None:
     code = (
-        "import sys, pipeline.remote_session\n"
+        "import sys, pipeline.service.client\n"
         "print([m for m in ('fastapi', 'sqlalchemy', 'torch', 'pandas', 'uvicorn', 'jupyterhub') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())

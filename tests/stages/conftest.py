@@ -1,69 +1,75 @@
-"""A small project, and stages whose notebooks a test writes."""
+"""A toybox project whose annotators are programs, brought to the end of stage 2, and through stages 3 to 5."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import csv
+import sys
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
-import timm
-import torch
-from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from simulation import annotate
+from toy_projects import HOSTILE, N_SCENES, Finished, Toys, copy_of, rankings_by_truth, run_mlf
+
+from pipeline.annotation.events import Round
 from pipeline.datasets.create import init_project
-from pipeline.project import Project
-from pipeline.stages import catalogue
-
-CLASS_KEYS = ("ant", "bee", "cat", "<b>dog</b>", "emu")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """Return a project of ten noise images in five classes."""
-    generator = np.random.default_rng(0)
-    for number in range(10):
-        path = tmp_path / "images" / f"class_{number % 5}" / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        coarse = generator.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((60, 48), Image.Resampling.BICUBIC).save(path)
-    classes = tmp_path / "classes.json"
-    classes.write_text(json.dumps([{"key": f"class_{i}", "name": name} for i, name in enumerate(CLASS_KEYS)]))
-    return init_project(tmp_path / "project", tmp_path / "images", classes)
+from pipeline.stages.assign import assign_project
+from pipeline.stages.propose import propose_from_predictions
+from pipeline.toybox import read_truth, write_toybox
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the weights of a small model of the five classes, with the JSON that describes it."""
-    path = tmp_path_factory.mktemp("models") / "small.pth"
-    torch.manual_seed(1)
-    torch.save(timm.create_model("test_resnet", num_classes=5).state_dict(), path)
-    keys = [f"class_{i}" for i in range(5)]
-    described = {"architecture": "test_resnet", "num_classes": 5, "input_size": [3, 48, 48], "class_keys": keys}
-    path.with_suffix(".json").write_text(json.dumps(described))
-    return path
+def proposed(tmp_path_factory: pytest.TempPathFactory) -> Toys:
+    """Return a project with the proposals of three made-up models; tests copy it."""
+    root = tmp_path_factory.mktemp("toys")
+    box = write_toybox(root / "box", seed=5, n_scenes=N_SCENES, n_reference=1, show_progress=False)
+    rows = list(csv.DictReader(box.classes.open(encoding="utf-8", newline="")))
+    rows[0]["name"] = HOSTILE
+    with box.classes.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    project = init_project(root / "project", box.scenes_csv, box.classes, box.reference)
+    index = {key: i for i, key in enumerate(project.label_space.keys)}
+    truth = {Path(image).name: frozenset(index[key] for key in keys) for image, keys in read_truth(box.truth).items()}
+    ids = Toys(project, {}).image_ids
+    by_id = {image_id: truth[Path(image_id).name] for image_id in ids}
+    npz = root / "models.npz"
+    np.savez(npz, **{f"model_{k}": rankings_by_truth(ids, by_id, len(index), k) for k in range(3)})
+    propose_from_predictions(project, npz)
+    return Toys(project, by_id)
+
+
+@pytest.fixture(scope="session")
+def annotated(proposed: Toys, tmp_path_factory: pytest.TempPathFactory) -> Toys:
+    """Return a copy in which ada, ben (simulated) and cleo have labelled everything, two to an image."""
+    toys = copy_of(proposed, tmp_path_factory.mktemp("annotated") / "project")
+    assign_project(toys.project, ["ada", "ben"], 2, n_images=20, kind="simulated")
+    assign_project(toys.project, ["ada", "ben", "cleo"], 2, kind="human", seed=1)
+    comments = {3: f"look at {HOSTILE}", 7: "blurred"}
+    annotate(toys.project, "ada", toys.truth, comments=comments, seed=1)
+    annotate(toys.project, "ben", toys.truth, unsure=0.03, comments=comments, seed=2)
+    annotate(toys.project, "cleo", toys.truth, miss=0.3, seed=3)
+    return toys
 
 
 @pytest.fixture
-def make_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Return a function that makes a stage of code cells, the first of which holds its parameters."""
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
+def fresh(annotated: Toys, tmp_path: Path) -> Toys:
+    """Return a copy of the annotated project that a test may change."""
+    return copy_of(annotated, tmp_path / "project")
 
-    def make(
-        *cells: str, parameters: str = 'project = ""\nnumber = 1\nword = None', tags: tuple[str, ...] = ("parameters",)
-    ) -> str:
-        notebook = nbformat.v4.new_notebook()
-        notebook.cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": list(tags)})]
-        notebook.cells += [
-            nbformat.v4.new_markdown_cell(cell[3:]) if cell.startswith("md:") else nbformat.v4.new_code_cell(cell)
-            for cell in cells
-        ]
-        nbformat.write(notebook, folder / "trial.ipynb")
-        monkeypatch.setitem(catalogue.STAGE_NOTEBOOKS, "trial", "trial.ipynb")
-        monkeypatch.setattr(catalogue, "notebook_path", lambda name: folder / name)
-        return "trial"
 
-    return make
+@pytest.fixture(scope="session")
+def finished(annotated: Toys, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Return a project after analyze, refine (dora refines, simulated), settle and evaluate."""
+    toys = copy_of(annotated, tmp_path_factory.mktemp("finished") / "project")
+    root = toys.project.root
+    printed = {"analyze": run_mlf("analyze", root, "--resamples", 200)}
+    printed["refine"] = run_mlf("refine", root, "--refiners", "dora", "--simulated", "--audit-share", 0.3)
+    annotate(toys.project, "dora", toys.truth, miss=0.0, false_alarm=0.0, round_=Round.REFINEMENT)
+    printed["settle"] = run_mlf("refine", root)
+    printed["evaluate"] = run_mlf("evaluate", root)
+    return Finished(toys, printed)

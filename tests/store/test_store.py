@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from pipeline.annotation.events import Event, EventKind, ImageState, Round
+from pipeline.annotation.session import Progress, TaskFilter
 from pipeline.errors import StoreError
-from pipeline.events import Event, EventKind, ImageState, Round
-from pipeline.session import Progress, TaskFilter
 from pipeline.store import Assignment, SqlStore, open_store
 from pipeline.store.engine import open_engine
 from pipeline.store.tables import metadata

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import DatasetError
-from pipeline.labelspace import load_label_space
+from pipeline.project.label_space import load_label_space
 from pipeline.toybox import ToyboxPaths, open_toybox, read_truth, write_toybox
 from pipeline.toybox.objects import TOY_CLASSES
 from pipeline.toybox.scenes import RECOGNISABLE_SHARE, draw_scene

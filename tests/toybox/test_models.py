@@ -15,7 +15,7 @@ from pipeline.commands.toybox import toybox
 from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.classifier import load_classifier
-from pipeline.labelspace import load_label_space
+from pipeline.project.label_space import load_label_space
 from pipeline.toybox import ToyboxPaths, toybox_checkpoint
 from pipeline.toybox.checkpoints import SHIPPED
 from pipeline.toybox.objects import TOY_CLASSES

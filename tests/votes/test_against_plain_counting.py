@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.agreement import krippendorff_alpha
-from pipeline.annotator_profiles import profile_annotators
 from pipeline.consensus import fit_dawid_skene, reach_consensus, weighted_majority
 from pipeline.consensus.calibration import f1_interval, reliability
+from pipeline.consensus.value_of_refining import RefinementCost, estimate_residual_error, rank_by_value
 from pipeline.disagreement import analyze_disagreement
-from pipeline.selection import RefinementCost, estimate_residual_error, rank_by_value
-from pipeline.votes import VoteArrays
+from pipeline.disagreement.profiles import profile_annotators
+from pipeline.votes.agreement import krippendorff_alpha
+from pipeline.votes.arrays import VoteArrays
 
 WORDS = ("no", "unsure", "yes")
 VALUE = {"no": 0.0, "unsure": 0.5, "yes": 1.0}

@@ -6,11 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.annotator_profiles import profile_annotators
 from pipeline.consensus import reach_consensus
-from pipeline.disagreement import analyze_disagreement
-from pipeline.errors import DatasetError, ProjectError
-from pipeline.selection import (
+from pipeline.consensus.value_of_refining import (
     RefinementCost,
     draw_audit,
     estimate_residual_error,
@@ -19,7 +16,10 @@ from pipeline.selection import (
     select_within_budget,
     stopping_point,
 )
-from pipeline.votes import VoteArrays
+from pipeline.disagreement import analyze_disagreement
+from pipeline.disagreement.profiles import profile_annotators
+from pipeline.errors import DatasetError, ProjectError
+from pipeline.votes.arrays import VoteArrays
 
 
 def simulate(n_images=400, skill=(0.95, 0.85, 0.7), seed=0):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DatasetError
-from pipeline.votes import Round, Vote, VoteArrays, label_sets
+from pipeline.votes.arrays import Round, Vote, VoteArrays, label_sets
 
 WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(

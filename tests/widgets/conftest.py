@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.assignment.apply import assign_project
 from pipeline.datasets.create import init_project
-from pipeline.project import Project
-from pipeline.proposals.run import propose_from_predictions
-from pipeline.settings import AnnotationSection, Settings
+from pipeline.project.folder import Project
+from pipeline.project.settings import AnnotationSection, Settings
+from pipeline.stages.assign import assign_project
+from pipeline.stages.propose import propose_from_predictions
 
 N_IMAGES = 12
 N_CLASSES = 25

@@ -9,9 +9,9 @@ import papermill
 import pytest
 
 from mlf_widgets.opening import default_annotator, open_session
+from pipeline.annotation.events import Round
 from pipeline.errors import ProjectError
-from pipeline.events import Round
-from pipeline.project import Project
+from pipeline.project.folder import Project
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "2_annotate.ipynb"
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -74,7 +74,7 @@ def test_a_round_that_there_is_not_is_refused_by_name(project: Project) -> None:
 def test_in_a_hub_the_service_is_asked_for_the_owner_of_the_token(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.remote_session import RemoteSession
+    from pipeline.service.client import RemoteSession
 
     monkeypatch.setenv("MLF_SERVICE_URL", "http://127.0.0.1:1/services/mlf")
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "token-of-ada")

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from mlf_widgets import Annotator
-from pipeline.events import Event, EventKind, Round
-from pipeline.local_session import LocalSession
-from pipeline.project import Project, open_project
+from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.project.folder import Project, open_project
+from pipeline.sessions.local import LocalSession
 
 POSITIONS = st.integers(0, 2)
 NUMBERS = st.integers(0, 4)

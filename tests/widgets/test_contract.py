@@ -11,9 +11,9 @@ import pytest
 
 from mlf_widgets import Annotator
 from mlf_widgets.messages import Request, RequestKind, event_message, evidence_message, parse_event
-from pipeline.events import Event, EventKind, Round, fold, undo_stacks
-from pipeline.local_session import LocalSession
-from pipeline.session import Evidence
+from pipeline.annotation.events import Event, EventKind, Round, fold, undo_stacks
+from pipeline.annotation.session import Evidence
+from pipeline.sessions.local import LocalSession
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 SAMPLES = json.loads((CONTRACT / "messages.json").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pipeline.project import Project
+from pipeline.project.folder import Project
 
 WORK = """
 import sys

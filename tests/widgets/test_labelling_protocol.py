@@ -11,10 +11,10 @@ from ipyannotations.base import LabellingWidgetMixin
 
 from mlf_widgets import Annotator
 from mlf_widgets.messages import event_message
+from pipeline.annotation.events import Event, EventKind, Round
 from pipeline.errors import DatasetError
-from pipeline.events import Event, EventKind, Round
-from pipeline.local_session import LocalSession
-from pipeline.project import Project
+from pipeline.project.folder import Project
+from pipeline.sessions.local import LocalSession
 
 
 class Loop:

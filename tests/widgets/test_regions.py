@@ -15,10 +15,10 @@ from PIL import Image
 
 from mlf_widgets import Annotator
 from mlf_widgets.regions import CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX, make_marker, regions_of
-from pipeline.events import MAX_REGIONS, Event, EventKind, Round
-from pipeline.local_session import LocalSession
-from pipeline.project import Project
-from pipeline.session import Picture
+from pipeline.annotation.events import MAX_REGIONS, Event, EventKind, Round
+from pipeline.annotation.session import Picture
+from pipeline.project.folder import Project
+from pipeline.sessions.local import LocalSession
 
 NASTY_CLASS = 3
 

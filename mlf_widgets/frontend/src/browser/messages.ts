@@ -1,4 +1,4 @@
-/** The messages of the data set's browser; `mlf_widgets/browser.py` and `pipeline/browse.py` have the same shape. */
+/** The messages of the data set's browser; `mlf_widgets/browser.py` and `pipeline/annotation/explorer.py` have the same shape. */
 
 import type { Round, SmallPictureHead, TaskFilter, Vote } from "../shared/messages.ts";
 

@@ -1,4 +1,4 @@
-/** What events imply: the same rules as `pipeline/events.py`, so that the browser need not wait for the store. */
+/** What events imply: the same rules as `pipeline/annotation/events.py`, so that the browser need not wait for the store. */
 
 import type { AnnotationEvent, ImageState, Region, UndoEntry, Vote } from "./messages.ts";
 

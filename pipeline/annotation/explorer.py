@@ -1,0 +1,124 @@
+"""What the explorer of the whole data set may ask for: every annotator's words on every image, read-only.
+
+It is for researchers. On one machine it reads the project folder (`pipeline.sessions.local_explorer`); in a hub it goes
+through the Hub's service (`pipeline.service.explorer_client`), which answers researchers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from pipeline.annotation.events import Round
+from pipeline.annotation.session import Picture, TaskFilter, Unreadable
+from pipeline.project.label_space import LabelSpace
+
+#: Most images on one page.
+MAX_BROWSED_AT_ONCE = 200
+
+
+class Disagreement(StrEnum):
+    """Whether the annotators of an image agree."""
+
+    ANY = "any"
+    DISPUTED = "disputed"  # some class is disputed
+    AGREED = "agreed"  # two or more decided it, and no class is disputed
+
+
+@dataclass(frozen=True, slots=True)
+class BrowseFilter:
+    """Which images to show; an image must pass everything that is set.
+
+    Parameters
+    ----------
+    round
+        Whose words: those of the annotation or of the refinement round.
+    class_index
+        Images for which the class is proposed, or that somebody ticked it on, or whose original label it is.
+    annotator
+        Images that are this annotator's tasks in the round; empty for everybody's, and for images that nobody has.
+    which
+        How far the annotator is with the image (anybody, where none is named).
+    disagreement
+        Whether the annotators agree on it.
+    """
+
+    round: Round = Round.ANNOTATION
+    class_index: int | None = None
+    annotator: str = ""
+    which: TaskFilter = TaskFilter.ALL
+    disagreement: Disagreement = Disagreement.ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who has tasks; `kind` is ``human`` or ``simulated``."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrowseInfo:
+    """What a browser needs once."""
+
+    project_name: str
+    n_images: int
+    n_classes: int
+    people: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonsWord:
+    """What one annotator has said of one image.
+
+    `vote` is their vote on the class that is asked about, "" where they have none on it (not shown, or none asked for).
+    """
+
+    annotator: str
+    labels: tuple[int, ...]
+    vote: str = ""
+    none: bool = False
+    unsure: bool = False
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrowsedImage:
+    """One image with what is known of it; `original_label` is None where it came without."""
+
+    image_index: int
+    image_id: str
+    has_image: bool
+    original_label: int | None
+    disputed: tuple[int, ...]
+    words: tuple[PersonsWord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BrowsePage:
+    """Some of the images that pass a filter, and how many there are in all."""
+
+    n_total: int
+    images: tuple[BrowsedImage, ...]
+
+
+class BrowseSession(Protocol):
+    """A read-only view of all images and of what everybody said of them.
+
+    Every method raises `StoreError` or `ServiceError` when the store or the service cannot answer now, or will not.
+    """
+
+    def open(self) -> BrowseInfo:
+        """Return what a browser needs once."""
+
+    def label_space(self) -> LabelSpace:
+        """Return all classes."""
+
+    def page(self, which: BrowseFilter, start: int, count: int) -> BrowsePage:
+        """Return the images that pass the filter, in their order, `count` of them from the `start`-th on."""
+
+    def images(self, image_indices: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        """Return several images, scaled down, in this order."""

@@ -1,0 +1,251 @@
+"""What a widget may ask for: one annotator's view of one round of one project.
+
+The widget knows nothing else. Alone on one machine the answers come from the project folder
+(`pipeline.sessions.local`); in a hub they come through the Hub's service (`pipeline.service.client`), where the kernel
+sees neither folder nor store. Every implementation gives the same answers and raises the same errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from pipeline.annotation.events import Event, ImageState, Round
+from pipeline.project.label_space import LabelSpace
+from pipeline.project.settings import AnnotationSection, RefinementSection
+
+#: Most pictures in one answer.
+MAX_IMAGES_AT_ONCE = 100
+
+
+class TaskFilter(StrEnum):
+    """Which tasks a person wants to walk through."""
+
+    ALL = "all"
+    NOT_DONE = "not_done"
+    DONE = "done"
+    UNSURE = "unsure"
+    COMMENTED = "commented"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one annotator is in one round; all counts are of tasks."""
+
+    n_tasks: int
+    n_done: int
+    n_unsure: int
+    n_commented: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One class offered for an image; `score` is None where the project hides it or nobody scored it."""
+
+    class_index: int
+    rank: int
+    score: float | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the annotation round said about an image, without names: shown in refinement alone.
+
+    Parameters
+    ----------
+    votes
+        Class index to one vote a voice, as ``{370: {"A": "yes", "B": "no"}}``; a voice that was not shown the class has
+        no entry.
+    comments
+        Voice to comment.
+    regions
+        Voice to class index to regions.
+    voices
+        Everyone who decided the image, in the order of their letters.
+    simulated
+        Those of the voices that are programs; wherever a voice is shown, it is said.
+    """
+
+    votes: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    comments: Mapping[str, str] = field(default_factory=dict)
+    regions: Mapping[str, Mapping[int, list[dict[str, object]]]] = field(default_factory=dict)
+    voices: tuple[str, ...] = ()
+    simulated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One image offered to one annotator: the proposals in the order shown, and what they have said so far.
+
+    `position` counts from 0 within the annotator's tasks. `has_image` is False where the project has no file for it. In
+    refinement `disputed` holds the classes to settle; `evidence` is withheld until the refiner's first decision on the
+    image where the project has them decide blind first.
+    """
+
+    position: int
+    image_index: int
+    image_id: str
+    has_image: bool
+    proposals: tuple[Proposal, ...]
+    state: ImageState
+    evidence: Evidence | None = None
+    disputed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What a session needs once, when it opens.
+
+    Parameters
+    ----------
+    start_position
+        Where to resume: the task of the last event, or the first that is not done.
+    order
+        How proposals are ordered for this annotator, as it is logged: ``score`` or ``shuffled:<seed>``.
+    last_seq
+        The last event of this annotator in this round.
+    undo, redo
+        What can be undone and redone, the next one last: pairs of (event_id, position).
+    is_simulated
+        The annotator is a program; widgets and reports say so.
+    """
+
+    project_id: str
+    project_name: str
+    annotator: str
+    round: Round
+    n_classes: int
+    progress: Progress
+    start_position: int
+    order: str
+    last_seq: int
+    undo: tuple[tuple[str, int], ...]
+    redo: tuple[tuple[str, int], ...]
+    annotation: AnnotationSection
+    refinement: RefinementSection
+    is_simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Encoded image bytes, and the size of the image they show, in pixels.
+
+    A task's image may be encoded smaller than it is: the size is then that of the original, upright.
+    """
+
+    data: bytes
+    media_type: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why one picture of several cannot be shown."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sprite:
+    """The examples of a class in one picture: tiles of `tile_px` squared, row by row, `n_columns` a row."""
+
+    data: bytes
+    media_type: str
+    n_examples: int
+    n_columns: int
+    tile_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """The store's word on one event: its `seq` when it is in the log, or why it never will be.
+
+    `is_final` tells a refusal (True: do not send it again) from a store that is away or full (False: send it again).
+    """
+
+    event_id: str
+    seq: int | None
+    error: str = ""
+    is_final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to this annotator's tasks since some `seq`, here or in another tab."""
+
+    last_seq: int
+    states: Mapping[int, ImageState]  # by position
+    progress: Progress
+    undo: tuple[tuple[str, int], ...]
+    redo: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GridPage:
+    """Some of the annotator's tasks, for a grid: positions, and how many there are in all.
+
+    `class_index` is the class that all of them were offered, or None where they are tasks of any class.
+    """
+
+    class_index: int | None
+    positions: tuple[int, ...]
+    n_total: int
+
+
+class AnnotationSession(Protocol):
+    """One annotator's view of one round of one project.
+
+    Every method raises `StoreError` or `ServiceError` when the store or the service cannot answer now, and
+    `DatasetError` when the thing asked for cannot be read.
+    """
+
+    @property
+    def annotator(self) -> str:
+        """Whose session it is."""
+
+    @property
+    def round(self) -> Round:
+        """Which round it works in."""
+
+    def open(self) -> SessionInfo:
+        """Return what the session needs once; costs the same for 1,000 images and for 1,281,167."""
+
+    def label_space(self) -> LabelSpace:
+        """Return all classes, for names, definitions and search."""
+
+    def tasks(self, positions: Sequence[int]) -> list[Task]:
+        """Return the tasks at these positions, in this order; positions past the end are left out."""
+
+    def find(self, which: TaskFilter, start: int, step: int) -> int | None:
+        """Return the nearest position that passes the filter: at or after `start` (`step` 1), or at or before (-1)."""
+
+    def image(self, position: int, max_side_px: int | None) -> Picture:
+        """Return a task's image, scaled down to `max_side_px`; None asks for the full resolution."""
+
+    def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        """Return several tasks' images, scaled down, in this order; one that cannot be read does not keep the others.
+
+        At most `MAX_IMAGES_AT_ONCE` are given.
+        """
+
+    def sprite(self, class_index: int) -> Sprite:
+        """Return the packed examples of a class; `n_examples` is 0 where there are none."""
+
+    def example(self, class_index: int, number: int) -> Picture:
+        """Return one example image, enlarged."""
+
+    def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
+        """Return tasks of this annotator that pass the filter, `count` of them from the `start`-th on.
+
+        With a class, only those for which it is proposed.
+        """
+
+    def save(self, events: Sequence[Event]) -> list[SaveResult]:
+        """Append events to the log, each exactly once; one result an event, in the same order."""
+
+    def changes(self, since_seq: int) -> Changes:
+        """Return what happened after `since_seq`."""

@@ -1,0 +1,150 @@
+"""The budget study: replay recorded votes under a policy that says how many to ask for, and see what quality they buy.
+
+Every question of the record must have the same number of votes. A replay deals them in random order; a policy takes as
+many as it wants, Dawid-Skene settles what was taken, and the labels are scored against a reference. Intervals come from
+resampling images, since the questions of one image are not independent. The reference rests on the same votes where it
+was published with them: what more votes buy is then an upper bound, alike for every policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.consensus.calibration import f1_interval, score_labels
+from pipeline.consensus.dawid_skene import Assignment, fit_dawid_skene
+from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
+from pipeline.errors import DatasetError
+from pipeline.votes.arrays import VoteArrays
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How many votes to ask for on a question.
+
+    All questions get `n_first`. Those that are still open get one more at a time up to `n_most`: open means that the
+    votes so far differ (``margin=None``), or that the posterior lies between ``margin`` and ``1 - margin``.
+    """
+
+    name: str
+    n_first: int
+    n_most: int
+    margin: float | None = None
+
+
+#: The policies of the study: a fixed number for all, the published two and a third on difference, adaptive stopping.
+POLICIES = (
+    Policy("two for all", 2, 2),
+    Policy("two, a third where they differ", 2, 3),
+    Policy("three for all", 3, 3),
+    Policy("four for all", 4, 4),
+    Policy("five for all", 5, 5),
+    Policy("adaptive, until 95% sure", 2, 5, 0.05),
+    Policy("adaptive, until 99% sure", 2, 5, 0.01),
+)
+
+
+def replay(
+    votes: VoteArrays,
+    truth: NDArray[np.bool_],
+    policies: Sequence[Policy] = POLICIES,
+    *,
+    original: NDArray[np.int8] | None = None,
+    assignment: Assignment = "soft",
+    threshold: float = DEFAULT_THRESHOLD[Method.DAWID_SKENE],
+    n_resamples: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Replay the votes under every policy, all on the same random order of the votes.
+
+    Parameters
+    ----------
+    votes
+        The record, with equally many votes on every item.
+    truth
+        bool ``(n_items,)``: the reference.
+    policies
+        What to compare.
+    original, assignment
+        As for :func:`fit_dawid_skene`.
+    threshold
+        Labels are kept above it.
+    n_resamples, seed
+        Of the bootstrap over images; the seed deals the votes too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a policy: ``policy``, ``votes_per_item``, ``n_votes``, ``n_items``, ``f1`` with ``low`` and ``high``,
+        ``precision``, ``recall``.
+
+    Raises
+    ------
+    DatasetError
+        If items have different numbers of votes, or fewer than a policy may ask for.
+    """
+    n_each = _votes_each(votes)
+    most = max((policy.n_most for policy in policies), default=0)
+    if most > n_each:
+        raise DatasetError(f"a policy asks for {most} votes, the record has {n_each} an item; choose a smaller one")
+    generator = np.random.default_rng(seed)
+    turn = np.argsort(np.argsort(generator.random((votes.n_items, n_each)), axis=1), axis=1).ravel()
+    rows = []
+    for policy in policies:
+        taken = _play(votes, turn, policy, original, assignment)
+        posterior = fit_dawid_skene(taken, original=original, assignment=assignment).posterior
+        label = posterior > threshold
+        score = score_labels(label, truth)
+        low, high = f1_interval(votes, label, truth, n_resamples, seed)
+        rows.append(
+            {
+                "policy": policy.name,
+                "votes_per_item": taken.n_votes / votes.n_items,
+                "n_votes": taken.n_votes,
+                "n_items": votes.n_items,
+                "f1": score.f1,
+                "low": low,
+                "high": high,
+                "precision": score.precision,
+                "recall": score.recall,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def first_votes(votes: VoteArrays, turn: NDArray[np.int64], n_wanted: NDArray[np.int64]) -> VoteArrays:
+    """Keep of each item the votes whose turn (from 0) comes before the number wanted; items stay as they are."""
+    kept = turn < n_wanted[votes.item]
+    return replace(votes, item=votes.item[kept], annotator=votes.annotator[kept], vote=votes.vote[kept])
+
+
+def _votes_each(votes: VoteArrays) -> int:
+    each = np.unique(np.bincount(votes.item, minlength=votes.n_items))
+    if len(each) != 1:
+        raise DatasetError(f"items have {each.tolist()} votes; a replay needs the same number on each")
+    return int(each[0])
+
+
+def _play(
+    votes: VoteArrays,
+    turn: NDArray[np.int64],
+    policy: Policy,
+    original: NDArray[np.int8] | None,
+    assignment: Assignment,
+) -> VoteArrays:
+    n_wanted = np.full(votes.n_items, policy.n_first, dtype=np.int64)
+    is_open = np.ones(votes.n_items, dtype=bool)
+    for _ in range(policy.n_first, policy.n_most):
+        taken = first_votes(votes, turn, n_wanted)
+        if policy.margin is None:
+            counts = taken.item_counts()
+            is_open &= counts.max(axis=1) < counts.sum(axis=1)
+        else:
+            posterior = fit_dawid_skene(taken, original=original, assignment=assignment).posterior
+            is_open &= (posterior > policy.margin) & (posterior < 1 - policy.margin)
+        n_wanted[is_open] += 1
+    return first_votes(votes, turn, n_wanted)

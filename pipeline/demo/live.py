@@ -1,0 +1,51 @@
+"""Simulated colleagues at work beside a person: one decision every so often, until their work or the person is done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from random import Random
+
+from pipeline.demo.annotator import SimulatedAnnotator
+from pipeline.errors import MlfError
+
+
+class Colleagues:
+    """Threads that each decide an image now and then; a context manager that ends them.
+
+    Parameters
+    ----------
+    annotators
+        Who works.
+    every_s
+        Mean seconds between two images of one annotator.
+    """
+
+    def __init__(self, annotators: Iterable[SimulatedAnnotator], every_s: float = 5.0) -> None:
+        self._every_s = every_s
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._work, args=(annotator,), name=annotator.name, daemon=True)
+            for annotator in annotators
+        ]
+        #: What ended an annotator's work before its time, by name.
+        self.failures: dict[str, str] = {}
+
+    def __enter__(self) -> Colleagues:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _work(self, annotator: SimulatedAnnotator) -> None:
+        rng = Random(annotator.name)
+        try:
+            while not self._stop.wait(self._every_s * rng.uniform(0.4, 1.6)):
+                if annotator.work(1) == 0:
+                    return
+        except MlfError as error:
+            self.failures[annotator.name] = str(error)

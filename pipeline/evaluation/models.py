@@ -1,0 +1,168 @@
+"""Stage 5: score models under the original and the refined labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.errors import DatasetError
+from pipeline.evaluation.accuracy import ModelAccuracy, hit_ranks, is_worst_first, model_accuracy
+from pipeline.evaluation.fit import LinearFit, linear_fit
+from pipeline.evaluation.label_sets import LabelSets
+from pipeline.evaluation.multilabel import (
+    LabelCountAccuracy,
+    accuracy_by_label_count,
+    label_count_distribution,
+    multi_label_share,
+)
+from pipeline.evaluation.shares import Share
+
+FIGURES = ("top1", "top5", "real", "real_at_5")
+COLUMNS = ("model", *FIGURES, "n_images", "n_labelled")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What stage 5 found.
+
+    Parameters
+    ----------
+    models
+        Each model's figures, in the order given.
+    by_label_count
+        The same, apart by the number of refined labels.
+    multi_label
+        Images with two or more refined labels, over all.
+    label_counts
+        Number of images by number of labels.
+    fit
+        ReaL on Top-1 over the models.
+    n_images, n_original, n_labelled
+        All images; those with an original label (denominator of Top-1 and Top-5); those with a non-empty refined label
+        set (denominator of ReaL and Real@5).
+    worst_first_models
+        Models whose rankings look stored the wrong way round; their figures are those of the ranking as given.
+    """
+
+    models: tuple[ModelAccuracy, ...]
+    by_label_count: tuple[LabelCountAccuracy, ...]
+    multi_label: Share
+    label_counts: dict[int, int]
+    fit: LinearFit
+    n_images: int
+    n_original: int
+    n_labelled: int
+    worst_first_models: tuple[str, ...] = ()
+
+    @property
+    def shallow_models(self) -> tuple[str, ...]:
+        """Return the models whose rankings are too short for Top-5 and Real@5."""
+        return tuple(accuracy.model for accuracy in self.models if accuracy.top5 is None)
+
+    def table(self) -> pd.DataFrame:
+        """Return model, top1, top5, real, real_at_5, n_images and n_labelled: one row a model, NaN for undefined.
+
+        `n_images` is the denominator of Top-1 and Top-5, `n_labelled` that of ReaL and Real@5.
+        """
+        return pd.DataFrame([_record(accuracy) for accuracy in self.models], columns=list(COLUMNS))
+
+    def label_count_table(self) -> pd.DataFrame:
+        """Return the columns of :meth:`table` after n_labels: one row a model and number of labels."""
+        records = [{"n_labels": row.n_labels} | _record(row.accuracy) for row in self.by_label_count]
+        return pd.DataFrame(records, columns=["n_labels", *COLUMNS])
+
+    def interval_table(self) -> pd.DataFrame:
+        """Return model, figure, n_hits, n, value, low and high (95% Wilson): one row a model and defined figure."""
+        records = []
+        for accuracy in self.models:
+            for figure in FIGURES:
+                share: Share | None = getattr(accuracy, figure)
+                if share is None or share.interval is None:
+                    continue
+                low, high = share.interval
+                records.append((accuracy.model, figure, share.n_hits, share.n, share.value, low, high))
+        return pd.DataFrame(records, columns=["model", "figure", "n_hits", "n", "value", "low", "high"])
+
+    def summary(self) -> dict[str, object]:
+        """Return the figures about the data set and the fit as plain JSON; ``None`` is undefined."""
+        return {
+            "multi_label_share": self.multi_label.value,
+            "multi_label_interval_95": self.multi_label.interval,
+            "n_multi_label": self.multi_label.n_hits,
+            "n_images": self.n_images,
+            "n_original": self.n_original,
+            "n_labelled": self.n_labelled,
+            "worst_first_models": list(self.worst_first_models),
+            "label_count_distribution": {str(count): n for count, n in self.label_counts.items()},
+            "fit": {
+                "slope": self.fit.slope,
+                "intercept": self.fit.intercept,
+                "r2": self.fit.r2,
+                "n_models": self.fit.n_models,
+            },
+        }
+
+
+def evaluate_models(
+    predictions: Mapping[str, NDArray[np.integer]],
+    original_label: NDArray[np.integer],
+    labels: LabelSets,
+    n_classes: int | None = None,
+) -> Evaluation:
+    """Score every model's ranking of the same images.
+
+    Parameters
+    ----------
+    predictions
+        Model name to ``(n_images, k)`` class indices, the best first; -1 (nothing ranked) hits no class.
+    original_label
+        ``(n_images,)`` class indices; -1 where the data set has none.
+    labels
+        Refined labels of the images in the same order.
+    n_classes
+        Size of the label space; rankings of fewer than five that cover it define Top-5 all the same.
+
+    Raises
+    ------
+    DatasetError
+        If there is no image, or shapes do not fit; the message names the model.
+    """
+    if len(labels) == 0:
+        raise DatasetError("no images to evaluate on")
+    has_original, has_refined = original_label >= 0, labels.n_labels > 0
+    models: list[ModelAccuracy] = []
+    by_count: list[LabelCountAccuracy] = []
+    worst_first: list[str] = []
+    for model, ranking in predictions.items():
+        try:
+            hits = hit_ranks(ranking, original_label, labels)
+        except DatasetError as error:
+            raise DatasetError(f"model {model!r}: {error}") from error
+        if is_worst_first(hits):
+            worst_first.append(model)
+        models.append(model_accuracy(model, hits, has_original, has_refined, n_classes))
+        by_count.extend(accuracy_by_label_count(model, hits, has_original, labels, n_classes))
+    scored = [(m.top1.value, m.real.value) for m in models if m.top1.value is not None and m.real.value is not None]
+    return Evaluation(
+        models=tuple(models),
+        by_label_count=tuple(by_count),
+        multi_label=multi_label_share(labels),
+        label_counts=label_count_distribution(labels),
+        fit=linear_fit([top1 for top1, _ in scored], [real for _, real in scored]),
+        n_images=len(labels),
+        n_original=int(has_original.sum()),
+        n_labelled=int(has_refined.sum()),
+        worst_first_models=tuple(worst_first),
+    )
+
+
+def _record(accuracy: ModelAccuracy) -> dict[str, object]:
+    shares = {figure: getattr(accuracy, figure) for figure in FIGURES}
+    values = {
+        figure: np.nan if share is None or share.value is None else share.value for figure, share in shares.items()
+    }
+    return {"model": accuracy.model} | values | {"n_images": accuracy.top1.n, "n_labelled": accuracy.real.n}

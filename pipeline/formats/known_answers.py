@@ -1,0 +1,115 @@
+"""Known answers and original labels of outside votes, as files: read, brought to the votes' names, matched, counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.consensus.known import UNKNOWN, count_unmatched, match_gold, match_original
+from pipeline.errors import DatasetError
+from pipeline.project.files import named_row, read_table
+from pipeline.project.label_space import load_label_space
+from pipeline.votes.arrays import VoteArrays
+
+
+@dataclass(frozen=True, eq=False)
+class KnownAnswers:
+    """Answers from a file, matched to items: ``of_item`` int8 ``(n_items,)``, and what was made of them in words."""
+
+    of_item: NDArray[np.int8]
+    told: str
+
+
+def read_gold_answers(path: Path, votes: VoteArrays) -> KnownAnswers:
+    """Read known answers (see :func:`pipeline.consensus.match_gold`) for :func:`pipeline.consensus.reach_consensus`.
+
+    Raises
+    ------
+    DatasetError
+        If the file is no table of answers, or none of them is about a pair that was voted on.
+    """
+    table = read_known_table(path, votes)
+    found = match_gold(votes, table, str(path), partial(named_row, path))
+    n_found, n_left = int((found != UNKNOWN).sum()), count_unmatched(votes, table)
+    if n_found == 0:
+        raise DatasetError(_nothing_matched(path, table, "answers", "on that class of it"))
+    told = f"{n_found:,} pairs have a known answer"
+    return KnownAnswers(found, told + (f"; {n_left:,} rows of {path} name none that was voted on." if n_left else "."))
+
+
+def read_original_labels(path: Path, votes: VoteArrays) -> KnownAnswers:
+    """Read original labels (see :func:`pipeline.consensus.match_original`).
+
+    Raises
+    ------
+    DatasetError
+        If the file is no such table, or names none of the images that were voted on.
+    """
+    table = read_known_table(path, votes)
+    found = match_original(votes, table, str(path), partial(named_row, path))
+    has_label = np.zeros(votes.n_images, dtype=bool)
+    has_label[votes.item_image[found != UNKNOWN]] = True
+    n_images = len(np.unique(votes.item_image))
+    if not has_label.any():
+        raise DatasetError(_nothing_matched(path, table, "labels", "on it"))
+    return KnownAnswers(found, f"{int(has_label.sum()):,} of {n_images:,} images have an original label.")
+
+
+def _nothing_matched(path: Path, table: pd.DataFrame, what: str, where: str) -> str:
+    if len(table) == 0:
+        return f"{path} holds no {what}; give one row for each"
+    first = table.iloc[0]
+    others = f"; the other {len(table) - 1:,} rows are no better" if len(table) > 1 else ""
+    return (
+        f"{path}: {named_row(path, table.index[0])} names image {first['image']!r} (class {first['class']!r}), and "
+        f"nobody voted {where}{others}; use the names that the votes use"
+    )
+
+
+def read_known_table(path: Path, votes: VoteArrays) -> pd.DataFrame:
+    """Read gold answers or original labels, their names brought to the types that the votes use.
+
+    A column ``wnid`` in place of ``class`` is read as ImageNet-1k WordNet ids where the votes name classes by index.
+    Empty cells stay missing.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, or the votes use numbers and a name is no whole number.
+    """
+    table = read_table(path)
+    has_indices = votes.classes.dtype.kind in "iu"
+    if "class" not in table and "wnid" in table:
+        table = table.assign(**{"class": _imagenet_indices(table["wnid"], path) if has_indices else table["wnid"]})
+    for column, vocabulary in (("image", votes.images), ("class", votes.classes)):
+        if column in table:
+            table[column] = _named_alike(table, column, vocabulary, path)
+    return table
+
+
+def _named_alike(table: pd.DataFrame, column: str, vocabulary: NDArray[Any], path: Path) -> pd.Series:
+    """Return a column as text or as numbers, whichever the vocabulary holds; what is missing stays so."""
+    given = table[column].dropna()
+    if vocabulary.dtype.kind not in "iu":
+        return given.astype(str).reindex(table.index)
+    numbers = pd.to_numeric(given, errors="coerce")
+    wrong = given.index[numbers.isna() | (numbers % 1 != 0)]
+    if len(wrong):
+        where = named_row(path, wrong[0])
+        raise DatasetError(f"{path}: {where} names {column} {given[wrong[0]]!r}; the votes name it by a whole number")
+    return numbers.astype("int64").astype(object).reindex(table.index)
+
+
+def _imagenet_indices(wnids: pd.Series, path: Path) -> pd.Series:
+    index = {key: position for position, key in enumerate(load_label_space("imagenet-1k").keys)}
+    unknown = wnids.index[~wnids.isin(list(index)) & wnids.notna()]
+    if len(unknown):
+        where = named_row(path, unknown[0])
+        raise DatasetError(f"{path}: {where}: {wnids[unknown[0]]!r} is no ImageNet-1k class; give a column `class`")
+    return wnids.map(index)

@@ -1,0 +1,102 @@
+"""Images, refined labels and predictions from files, without a project: read and paired, what is unusable named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.datasets.manifest import is_manifest, manifest_records
+from pipeline.datasets.records import SkippedRow
+from pipeline.errors import DatasetError
+from pipeline.evaluation.label_sets import LabelSets
+from pipeline.formats.predictions_npz import read_predictions
+from pipeline.formats.refined_labels_in import read_refined_labels
+from pipeline.images.locations import same_image_key
+from pipeline.project.label_space import LabelSpace
+
+
+@dataclass(frozen=True)
+class OutsideData:
+    """What an evaluation needs, about the usable images and in one order.
+
+    Parameters
+    ----------
+    original_label
+        ``(n_images,)`` class indices.
+    labels
+        Refined labels.
+    predictions
+        Model name to ``(n_images, k)`` class indices, the best first.
+    skipped
+        Images that could not be used, each with the reason.
+    n_unused
+        Entries of the label file that belong to no image.
+    """
+
+    original_label: NDArray[np.int64]
+    labels: LabelSets
+    predictions: dict[str, NDArray[np.integer]]
+    skipped: tuple[SkippedRow, ...]
+    n_unused: int
+
+
+def read_outside_data(images: Path, labels: Path, predictions: Path, space: LabelSpace) -> OutsideData:
+    """Read the three files and pair them.
+
+    Parameters
+    ----------
+    images
+        A manifest (:func:`pipeline.datasets.manifest.manifest_records`): one row an image with its name and single
+        label.
+    labels
+        As :func:`pipeline.formats.refined_labels_in.read_refined_labels` reads them.
+    predictions
+        As :func:`pipeline.formats.predictions_npz.read_predictions` reads them, rows in the order of `images`.
+    space
+        Which classes there are.
+
+    Raises
+    ------
+    DatasetError
+        If a file cannot be read as a whole, or no image is left. An image that alone is at fault is skipped and named.
+    """
+    if not is_manifest(str(images)):
+        raise DatasetError(f"{images}: a .csv, .tsv or .parquet with one row an image is due")
+    if not images.is_file():
+        raise DatasetError(f"{images}: no such file; give a table with one row an image")
+    names, original, rows, skipped, n_rows = _read_images(images, space)
+    paired = read_refined_labels(labels, names, space)
+    kept = rows[paired.rows]
+    rankings = read_predictions(predictions, n_rows, len(space), str(images))
+    if len(kept) < n_rows:
+        rankings = {model: ranking[kept] for model, ranking in rankings.items()}
+    return OutsideData(original[paired.rows], paired.labels, rankings, (*skipped, *paired.skipped), paired.n_unused)
+
+
+def _read_images(
+    path: Path, space: LabelSpace
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], list[SkippedRow], int]:
+    """Return names, labels and row numbers of the usable images, the others, and the number of rows."""
+    records = list(manifest_records(str(path), space, "", has_files=False))
+    n_named = Counter(same_image_key(record.image_id or "", None) for record in records)
+    names, original, rows, skipped = [], [], [], []
+    for row, record in enumerate(records):
+        if isinstance(record, SkippedRow):
+            skipped.append(record)
+        elif (n := n_named[same_image_key(record.image_id, None)]) > 1:
+            reason = f"{path.name} names it {n} times, so its predictions are ambiguous"
+            skipped.append(SkippedRow(record.image_id, None, reason))
+        elif record.label is None:
+            skipped.append(SkippedRow(record.image_id, None, f"{path.name} gives it no label"))
+        else:
+            names.append(record.image_id)
+            original.append(record.label)
+            rows.append(row)
+    if not names:
+        first = f"; the first: {skipped[0].reason}" if skipped else ""
+        raise DatasetError(f"{path}: none of its {len(records)} rows can be used{first}")
+    return names, np.array(original, dtype=np.int64), np.array(rows, dtype=np.int64), skipped, len(records)

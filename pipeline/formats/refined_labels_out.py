@@ -1,0 +1,94 @@
+"""Refined labels as files: the table of the project, a CSV for people, and the published JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.project.files import write_table
+from pipeline.project.folder import Project
+from pipeline.project.label_space import LabelSpace
+
+_ROW_GROUP = 65_536
+_NONE_APPLIES = {
+    "agreed": "none applies: all annotators left every class they were shown",
+    "refined": "none applies: settled in the refinement round",
+    "consensus": "none applies: no class has enough support in the consensus of the votes",
+    "known": "none applies: known beforehand",
+    "unlabelled": "nobody has decided this image yet",
+}
+
+
+def write_refined_labels(project: Project, labels: pa.Table) -> None:
+    """Write `refined_labels.parquet`, `.csv` and `.json`, each in one step.
+
+    The JSON is in the published format, ``{"<image>": ["370", …]}``: class indices as text, an empty list where no
+    class applies. Images that nobody has decided are left out of it. Where a class of the project has a number as its
+    key that is not its index, the JSON names classes by key, so that it can be read back.
+    """
+    path = project.refined_labels_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    pq.write_table(labels, partial, row_group_size=_ROW_GROUP)
+    partial.replace(path)
+    _write_csv(labels, project.label_space, path.with_suffix(".csv"))
+    _write_json(labels, project.label_space, path.with_suffix(".json"))
+
+
+def explain_empty(source: str) -> str:
+    """Return in words why an image of this source has no label."""
+    return _NONE_APPLIES[source]
+
+
+def _write_csv(labels: pa.Table, space: LabelSpace, path: Path) -> None:
+    table = labels.to_pandas()
+    index = table["class_index"]
+    named = index.notna()
+    table = table.rename(columns={"image_id": "image"}).drop(columns="image_index")
+    table["class_index"] = index.astype("Int32")
+    for column, words in (("class_key", space.keys), ("class_name", space.names)):
+        table[column] = None
+        table.loc[named, column] = [words[int(i)] for i in index[named]]
+    table["note"] = None
+    table.loc[~named, "note"] = table.loc[~named, "source"].map(_NONE_APPLIES)
+    first = ["image", "class_index", "class_key", "class_name", "source"]
+    write_table(table[[*first, "n_yes", "n_no", "n_unsure", "posterior", "note"]], path)
+
+
+def _write_json(labels: pa.Table, space: LabelSpace, path: Path) -> None:
+    name = space.keys if _keys_pass_for_indices(space) else [str(index) for index in range(len(space))]
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        separator = "{"
+        for image, classes in _label_lists(labels):
+            entry = json.dumps([name[index] for index in classes], ensure_ascii=False)
+            file.write(f"{separator}\n{json.dumps(image, ensure_ascii=False)}: {entry}")
+            separator = ","
+        file.write("{}\n" if separator == "{" else "\n}\n")
+    partial.replace(path)
+
+
+def _label_lists(labels: pa.Table) -> Iterator[tuple[str, list[int]]]:
+    """Yield each decided image with its classes; the rows of an image lie together."""
+    decided = labels.filter(pc.not_equal(labels.column("source"), "unlabelled"))
+    image, classes = None, list[int]()
+    for batch in decided.select(["image_id", "class_index"]).to_batches(_ROW_GROUP):
+        for image_id, index in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+            if image is not None and image_id != image:
+                yield image, classes
+                classes = []
+            image = image_id
+            if index is not None:
+                classes.append(index)
+    if image is not None:
+        yield image, classes
+
+
+def _keys_pass_for_indices(space: LabelSpace) -> bool:
+    """Return whether some key reads like the index of another class."""
+    return any(str(index) in space and space.index_of(str(index)) != index for index in range(len(space)))

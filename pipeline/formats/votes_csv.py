@@ -1,0 +1,76 @@
+"""Votes as files: a long table in CSV or Parquet, or the published `raters.npz`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import DatasetError
+from pipeline.formats.real_votes import read_raters
+from pipeline.project.files import columns_of, named_row, read_table
+from pipeline.votes.arrays import VOTE_COLUMNS, VoteArrays, check_vote_table
+
+_SHOWN = {"true": True, "1": True, "false": False, "0": False}
+
+
+def read_votes(path: Path) -> VoteArrays:
+    """Read votes from a table (`.csv`, `.parquet`) or from the published `raters.npz`.
+
+    Raises
+    ------
+    DatasetError
+        If the file is missing, of another kind, unreadable, no votes table or without a single vote; the message names
+        file and row.
+    """
+    if path.suffix.lower() == ".npz":
+        votes = read_raters(path)
+    else:
+        given = [read_vote_table(path)]
+        try:
+            votes = VoteArrays.from_table(given.pop())  # no other reference: its memory is free for what follows
+        except DatasetError as error:
+            raise DatasetError(f"{path}: {_repeated_row(read_vote_table(path), path)}{error}") from error
+    if votes.n_votes == 0:
+        raise DatasetError(f"{path} holds no votes; give one row for each vote: {', '.join(VOTE_COLUMNS[:4])}")
+    return votes
+
+
+def read_vote_table(path: Path) -> pd.DataFrame:
+    """Read and check a long votes table: ``image, class, annotator, vote`` and, where present, ``round, shown``.
+
+    Names are read as text, but for a Parquet column that holds numbers; ``NA`` is a name like any other. Columns of
+    text come back as categories in order, so that memory holds a few bytes a vote. The index counts the file's rows.
+    """
+    table = read_table(path, VOTE_COLUMNS)
+    missing = [name for name in VOTE_COLUMNS[:4] if name not in table]
+    if missing:
+        raise DatasetError(f"{path} lacks the columns {missing}; it has {columns_of(path)}")
+    if "shown" in table and table["shown"].dtype != bool:
+        shown = _in_small_letters(table["shown"]).astype(object).map(lambda word: _SHOWN.get(word, word))
+        table["shown"] = shown.astype(bool) if shown.isin([True, False]).all() else shown
+    for name in ("vote", "round"):
+        if name in table:
+            table[name] = _in_small_letters(table[name])
+    check_vote_table(table, str(path), partial(named_row, path))
+    for name in ("image", "class", "annotator"):
+        if isinstance(table[name].dtype, pd.CategoricalDtype):
+            table[name] = table[name].cat.reorder_categories(sorted(table[name].cat.categories))
+    return table
+
+
+def _in_small_letters(column: pd.Series) -> pd.Series:
+    """Return the column's words without spaces around them and in small letters, as categories."""
+    coded = column.astype("category").cat
+    words, place = np.unique([str(word).strip().lower() for word in coded.categories], return_inverse=True)
+    codes = np.append(place, -1).astype(np.int32)[coded.codes]
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(words.tolist(), dtype=object)), index=column.index)
+
+
+def _repeated_row(table: pd.DataFrame, path: Path) -> str:
+    key = [name for name in ("image", "class", "annotator", "round") if name in table]
+    shown = table if "shown" not in table else table[table["shown"].astype(bool)]
+    repeated = shown.index[shown.duplicated(key)]
+    return f"{named_row(path, repeated[0])}: " if len(repeated) else ""

@@ -1,1 +1,0 @@
-"""Figures computed from arrays of class indices: no file is touched here."""

@@ -1,1 +1,0 @@
-"""Figures of the reports, each returned with the caption that says what it shows."""

@@ -1,0 +1,154 @@
+"""One project is one folder: its settings, its tables, its store, its runs and its reports."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.errors import ProjectError
+from pipeline.project.label_space import LabelSpace, load_label_space, write_label_space
+from pipeline.project.settings import Settings, read_settings, write_settings
+
+SETTINGS_FILE = "mlf.toml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """An open project folder; every path of it is asked for here.
+
+    Parameters
+    ----------
+    root
+        The folder that holds `mlf.toml`.
+    settings
+        As read from there.
+    """
+
+    root: Path
+    settings: Settings
+
+    @property
+    def classes_path(self) -> Path:
+        """Return the path of the label space."""
+        return self.root / "classes.parquet"
+
+    @property
+    def images_path(self) -> Path:
+        """Return the path of the image manifest."""
+        return self.root / "images.parquet"
+
+    @property
+    def skipped_path(self) -> Path:
+        """Return the path of the list of images that could not be used."""
+        return self.root / "skipped.parquet"
+
+    @property
+    def proposals_path(self) -> Path:
+        """Return the path of the finished proposals."""
+        return self.root / "proposals.parquet"
+
+    @property
+    def examples_path(self) -> Path:
+        """Return the path of the packed example images."""
+        return self.root / "examples.parquet"
+
+    @property
+    def predictions_dir(self) -> Path:
+        """Return the folder of one Parquet file a model."""
+        return self.root / "predictions"
+
+    @property
+    def results_dir(self) -> Path:
+        """Return the folder of tables that stages 3 to 5 write."""
+        return self.root / "results"
+
+    @property
+    def refined_labels_path(self) -> Path:
+        """Return the path of the refined labels."""
+        return self.results_dir / "refined_labels.parquet"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Return the folder of executed notebooks."""
+        return self.root / "runs"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Return the folder of rendered reports."""
+        return self.root / "reports"
+
+    @property
+    def store_url(self) -> str:
+        """Return the SQLAlchemy URL of the store: the embedded SQLite file unless `mlf.toml` names another."""
+        return self.settings.store.url or f"sqlite:///{(self.root / 'store.sqlite').resolve()}"
+
+    @property
+    def images_root(self) -> str:
+        """Return the folder or URL of the images; a relative folder counts from the project folder."""
+        return self._resolve(self.settings.project.images_root)
+
+    @property
+    def examples_root(self) -> str:
+        """Return the folder or URL of the examples; a relative folder counts from the project folder."""
+        return self._resolve(self.settings.project.examples_root)
+
+    @cached_property
+    def label_space(self) -> LabelSpace:
+        """Return the label space, read once."""
+        return load_label_space(self.require(self.classes_path, "mlf init"))
+
+    def require(self, path: Path, command: str) -> Path:
+        """Return `path` if it exists.
+
+        Raises
+        ------
+        ProjectError
+            If it does not; the message names the command that makes it.
+        """
+        if not path.exists():
+            raise ProjectError(
+                f"{self.root} has no {path.relative_to(self.root)} yet; run `{command} {self.root}` first"
+            )
+        return path
+
+    def _resolve(self, location: str) -> str:
+        if not location or "://" in location or Path(location).is_absolute():
+            return location
+        return str((self.root / location).resolve())
+
+
+def open_project(root: str | Path) -> Project:
+    """Open the project in this folder.
+
+    Raises
+    ------
+    ProjectError
+        If it is not a project, or its settings are wrong.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise ProjectError(f"{root}: no such folder; make a project there with `mlf init {root} --images …`")
+    return Project(root, read_settings(root / SETTINGS_FILE))
+
+
+def create_project(root: str | Path, settings: Settings, label_space: LabelSpace) -> Project:
+    """Make a project folder with its settings and label space; images and all the rest come later.
+
+    Raises
+    ------
+    ProjectError
+        If the folder holds a project already, or anything else.
+    """
+    root = Path(root).expanduser()
+    if (root / SETTINGS_FILE).exists():
+        raise ProjectError(f"{root} is a project already; open it, or choose another folder")
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ProjectError(f"{root} exists and is not empty; choose a new folder for the project")
+    root.mkdir(parents=True, exist_ok=True)
+    section = replace(settings.project, id=settings.project.id or uuid.uuid4().hex)
+    project = Project(root, replace(settings, project=section))
+    write_label_space(label_space, project.classes_path)
+    write_settings(project.settings, root / SETTINGS_FILE)
+    return project

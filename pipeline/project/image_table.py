@@ -1,0 +1,70 @@
+"""The table of a project's images, which everything else counts by: there and whole, or missed with a way back."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from pipeline.errors import ProjectError
+from pipeline.project.folder import Project, open_project
+
+
+def open_whole_project(root: str | Path) -> Project:
+    """Open the project in this folder once its table of images has been read through.
+
+    Raises
+    ------
+    ProjectError
+        If it is not a project, its settings are wrong, or the table is missing or damaged anywhere.
+    """
+    project = open_project(root)
+    path = image_table(project)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for _ in file.iter_batches():
+                pass
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, project.root, error) from error
+    return project
+
+
+def image_table(project: Project) -> Path:
+    """Return the path of a project's table of images, once its footer has been read.
+
+    Raises
+    ------
+    ProjectError
+        If it is missing, cut short, or another table.
+    """
+    path = project.images_path
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from pipeline.project.tables import IMAGES
+
+    try:
+        names = pq.read_schema(path).names
+    except FileNotFoundError as error:
+        raise ProjectError(f"{path} is missing: it lists the project's images. {_way_back(project.root)}") from error
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, project.root, error) from error
+    missing = [name for name in IMAGES.names if name not in names]
+    if missing:
+        reason = f"it has no column {missing[0]!r}"
+        raise ProjectError(f"{path} is not the project's table of images: {reason}. {_way_back(project.root)}")
+    return path
+
+
+def _damaged(path: Path, root: Path, error: Exception) -> ProjectError:
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return ProjectError(f"{path} is damaged and cannot be read ({reason}). {_way_back(root)}")
+
+
+def _way_back(root: Path) -> str:
+    return (
+        f"Copy images.parquet into {shlex.quote(str(root))} from a backup or another copy of the project, or from a "
+        "new one that `mlf init NEWFOLDER --images …` makes of the very same images; votes lie in the store, and stay"
+    )

@@ -1,1 +1,0 @@
-"""Settling disputed images: what refiners see, and the refined labels that come of it."""

@@ -1,0 +1,34 @@
+"""Which notebook a stage is, and which stages make a report."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from pipeline.errors import ProjectError
+from pipeline.runs.notebook_files import notebook_path
+
+#: Stage to file name, in order; `2_annotate.ipynb` and `4_refine.ipynb` are worked in by hand.
+STAGE_NOTEBOOKS = {
+    "propose": "1_propose.ipynb",
+    "disagreement": "3_disagreement.ipynb",
+    "settle": "4_settle.ipynb",
+    "evaluate": "5_evaluate.ipynb",
+}
+#: Stages whose HTML is kept in the project's `reports/`.
+REPORT_STAGES = ("disagreement", "settle", "evaluate")
+
+
+def stage_notebook(stage: str) -> Path:
+    """Return the path of a stage's notebook.
+
+    Raises
+    ------
+    ProjectError
+        If no stage is called so.
+    """
+    if stage not in STAGE_NOTEBOOKS:
+        near = get_close_matches(stage, STAGE_NOTEBOOKS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STAGE_NOTEBOOKS)}"
+        raise ProjectError(f"no stage is called {stage!r}; {hint}")
+    return notebook_path(STAGE_NOTEBOOKS[stage])

@@ -1,0 +1,199 @@
+"""JupyterLab on one machine, opened at the notebook somebody works in; for several people there is the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+from pipeline.annotation.events import Round
+from pipeline.errors import ProjectError, ServiceError
+from pipeline.project.folder import Project
+from pipeline.runs.notebook_files import notebook_path
+
+_FIRST_PORT, _N_PORTS = 8888, 200
+_START_S = 90.0
+_STOP_S = 10.0
+#: Round to its notebook, how its copies are called, and the parameter that names a person.
+_NOTEBOOKS = {
+    Round.ANNOTATION: ("2_annotate.ipynb", "annotate", "annotator"),
+    Round.REFINEMENT: ("4_refine.ipynb", "refine", "refiner"),
+}
+_NOT_IN_NAMES = re.compile(r"[^\w.-]+")
+_PACKAGE_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """A running JupyterLab: its address with the token in it, its process, and where it writes what it has to say."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def annotation_notebook(project: Project, annotator: str, round_: Round = Round.ANNOTATION) -> Path:
+    """Copy a round's notebook into a project's folder, with the annotator's name filled in; return its path.
+
+    The copy is made anew each time: it holds no work.
+
+    Parameters
+    ----------
+    project
+        Whose images.
+    annotator
+        Whose tasks.
+    round_
+        Annotation, or refinement.
+    """
+    source, verb, role = _NOTEBOOKS[round_]
+    notebook = json.loads(notebook_path(source).read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if "parameters" in cell["metadata"].get("tags", ()):
+            cell["source"] = [f'project = ""  # the folder that this notebook lies in\n{role} = {annotator!r}']
+    path = project.root / f"{verb}_{_NOT_IN_NAMES.sub('_', annotator)}.ipynb"
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+@contextmanager
+def running_laboratory(
+    folder: Path, notebook: Path, *, port: int | None = None, open_browser: bool = True, log: Path | None = None
+) -> Iterator[Laboratory]:
+    """Run JupyterLab for as long as the context lasts; it and its kernels end with it.
+
+    Parameters
+    ----------
+    folder
+        What it shows, and where kernels of its notebooks start.
+    notebook
+        Opened at once; lies in the folder.
+    port
+        On 127.0.0.1; the first free one from 8888 on where None.
+    open_browser
+        Ask the system's browser to open it, where there is one.
+    log
+        File for what the server says; `.jupyterlab.log` in the folder where None.
+
+    Raises
+    ------
+    ServiceError
+        If it does not come up; the message ends with the last thing it said.
+    ProjectError
+        If no port is free.
+    """
+    token = secrets.token_hex(24)
+    port = port or _free_port()
+    path = quote(notebook.resolve().relative_to(folder.resolve()).as_posix())
+    log = log or folder / ".jupyterlab.log"
+    command = [
+        sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder.resolve()}",
+        f"--LabApp.default_url=/lab/tree/{path}", "--ServerApp.open_browser=" + str(open_browser),
+    ]  # fmt: skip
+    if os.name == "posix" and os.geteuid() == 0:
+        command.append("--allow-root")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink:
+        log.chmod(0o600)
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command,
+            cwd=folder,
+            env=_environment(token),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        _wait_until_up(process, f"{base}/api/status", token, log)
+        yield Laboratory(f"{base}/lab/tree/{path}?token={token}", process, log)
+    finally:
+        _stop(process)
+
+
+def wait_for_the_end(laboratory: Laboratory) -> None:
+    """Wait until somebody shuts JupyterLab down from its menu, or Ctrl-C or SIGTERM comes.
+
+    Raises
+    ------
+    ServiceError
+        If it ended with an error of its own.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        code = laboratory.process.wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if code:
+        raise ServiceError(f"JupyterLab ended with code {code}; the last it said: {_last_line(laboratory.log)}")
+
+
+def _environment(token: str) -> Mapping[str, str]:
+    path = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
+    # The token in the environment is not in the list of processes; the notebooks run in this very Python.
+    # What a hub or another project may have left there (MLF_PROJECT, MLF_SERVICE_URL, …) must not lead elsewhere.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLF_")}
+    return {**inherited, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONPATH": path}
+
+
+def _free_port() -> int:
+    for port in range(_FIRST_PORT, _FIRST_PORT + _N_PORTS):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ProjectError(f"no port from {_FIRST_PORT} to {_FIRST_PORT + _N_PORTS - 1} is free; name one with --port")
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], url: str, token: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServiceError(f"JupyterLab did not start; the last it said: {_last_line(log)}")
+        request = Request(url, headers={"Authorization": f"token {token}"})  # noqa: S310 - an address of our own
+        try:
+            with urlopen(request, timeout=5):  # noqa: S310
+                return
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise ServiceError(f"JupyterLab did not answer within {_START_S:.0f} s; see {log}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End JupyterLab and its kernels: with time to save, then without."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing"

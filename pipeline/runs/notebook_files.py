@@ -1,0 +1,42 @@
+"""Where the stage notebooks lie: `notebooks/` of a checkout, or the copy that a wheel carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import ProjectError
+
+_PACKAGE = Path(__file__).parents[1]
+#: A checkout's folder first: whoever edits a notebook there wants to see the edit.
+_FOLDERS = (_PACKAGE.parent / "notebooks", _PACKAGE / "notebooks")
+
+
+def notebooks_dir() -> Path:
+    """Return the folder that holds the notebooks.
+
+    Raises
+    ------
+    ProjectError
+        If this installation has none.
+    """
+    for folder in _FOLDERS:
+        if (folder / "1_propose.ipynb").is_file():
+            return folder
+    raise ProjectError(
+        f"this installation has no notebooks (looked in {', '.join(map(str, _FOLDERS))}); install multilabelfy again"
+    )
+
+
+def notebook_path(name: str) -> Path:
+    """Return the path of a notebook, given its file name (`1_propose.ipynb`).
+
+    Raises
+    ------
+    ProjectError
+        If there is none of that name; the message lists those there are.
+    """
+    path = notebooks_dir() / name
+    if not path.is_file():
+        known = ", ".join(sorted(found.name for found in path.parent.glob("*.ipynb")))
+        raise ProjectError(f"no notebook is called {name!r}; there are {known}")
+    return path

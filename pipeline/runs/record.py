@@ -1,0 +1,100 @@
+"""What an executed notebook says about its own run: parameters, versions, and hashes of code and data."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pipeline
+from pipeline.project.folder import SETTINGS_FILE, Project
+from pipeline.runs.parameters import Parameter
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+_PACKAGES = (
+    "ipykernel", "matplotlib", "nbconvert", "numpy", "pandas", "papermill", "pillow", "pyarrow", "scipy", "sqlalchemy",
+    "timm", "torch", "torchvision",
+)  # fmt: skip
+_CODE_ROOT = Path(__file__).parents[2]
+_CODE_PACKAGES = ("pipeline", "mlf_widgets")
+
+
+def run_record(
+    project: Project, stage: str, notebook: NotebookNode, parameters: Mapping[str, Parameter]
+) -> dict[str, object]:
+    """Return what is known before a run starts; it is kept in the executed notebook's metadata under `mlf`.
+
+    Parameters
+    ----------
+    project
+        Whose tables are hashed.
+    stage, notebook, parameters
+        What is about to run.
+    """
+    return {
+        "stage": stage,
+        "parameters": dict(parameters),
+        "code": {"notebook_sha256": notebook_hash(notebook), "packages_sha256": packages_hash()},
+        "data_sha256": {name: _file_hash(path) for name, path in _inputs(project, parameters)},
+        "versions": versions(),
+    }
+
+
+def notebook_hash(notebook: NotebookNode) -> str:
+    """Return the SHA-256 of a notebook's code cells: what is said around them, and outputs, do not count."""
+    digest = hashlib.sha256()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            digest.update(cell.source.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def packages_hash() -> str:
+    """Return the SHA-256 of this project's own Python code, names of files included."""
+    digest = hashlib.sha256()
+    for package in _CODE_PACKAGES:
+        for path in sorted((_CODE_ROOT / package).rglob("*.py")):
+            if "node_modules" not in path.parts:
+                digest.update(path.relative_to(_CODE_ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of this project and of what decides its figures."""
+    found = {"python": platform.python_version(), "multilabelfy": pipeline.__version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _inputs(project: Project, parameters: Mapping[str, Parameter]) -> Iterable[tuple[str, Path]]:
+    """Yield each file the run reads, under the name it is recorded by; the store is a log that grows, and has none."""
+    tables = [project.root / SETTINGS_FILE, *sorted(project.root.glob("*.parquet"))]
+    for folder in (project.predictions_dir, project.results_dir):
+        tables += sorted(folder.glob("*.parquet"))
+    for path in tables:
+        if path.is_file():
+            yield path.relative_to(project.root).as_posix(), path
+    for name, value in parameters.items():
+        if isinstance(value, str) and value and name != "project" and _is_file(value):
+            yield f"parameter {name}", Path(value)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,167 @@
+"""Running a stage: its notebook with parameters, the executed copy and its HTML kept in the project."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import errors
+from pipeline.errors import MlfError
+from pipeline.project.folder import Project
+from pipeline.runs.catalogue import REPORT_STAGES, stage_notebook
+from pipeline.runs.parameters import check_parameters, declared_parameters
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+class StageError(MlfError, RuntimeError):
+    """A stage's notebook stopped for a reason that nobody foresaw."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """A finished run: the executed notebook, its HTML, and the copy in `reports/` where the stage makes a report."""
+
+    stage: str
+    folder: Path
+    notebook: Path
+    html: Path
+    report: Path | None
+
+
+def run_stage(
+    project: Project, stage: str, parameters: Mapping[str, object] | None = None, *, report: bool = False
+) -> StageRun:
+    """Run a stage's notebook on a project and keep what it became in `runs/<time>-<stage>/`.
+
+    The executed notebook is saved as it goes, so a run that fails, or is stopped with Ctrl-C, can be looked into. Its
+    metadata tell the parameters, the versions and the hashes of code and data (`mlf`). Progress bars appear on the
+    terminal.
+
+    Parameters
+    ----------
+    project
+        An open project; its folder becomes the notebook's parameter `project`.
+    stage
+        One of :data:`pipeline.runs.STAGE_NOTEBOOKS`.
+    parameters
+        None, text, numbers or truth values for names that the notebook's `parameters` cell assigns.
+    report
+        Also put the HTML into `reports/<stage>.html`; the stages that make reports do so anyway.
+
+    Raises
+    ------
+    ProjectError
+        If there is no such stage or parameter, or the notebook has no `parameters` cell.
+    MlfError
+        The very kind and message that the notebook raised.
+    StageError
+        If a cell raised anything else, or the kernel died.
+    """
+    import nbformat
+
+    path = stage_notebook(stage)
+    notebook = nbformat.read(path, as_version=4)
+    declared = declared_parameters(notebook, path.name)
+    checked = check_parameters({"project": str(project.root.resolve()), **(parameters or {})}, declared, path.name)
+    folder = _new_folder(project, stage)
+    executed = folder / path.name
+    _execute(project, stage, notebook, executed, checked)
+    html = _write_html(executed, stage, project)
+    kept = None
+    if report or stage in REPORT_STAGES:
+        project.reports_dir.mkdir(exist_ok=True)
+        kept = project.reports_dir / f"{stage}.html"
+        shutil.copyfile(html, kept.with_name(f".{kept.name}.new"))
+        kept.with_name(f".{kept.name}.new").replace(kept)
+    return StageRun(stage, folder, executed, html, kept)
+
+
+def _execute(
+    project: Project, stage: str, notebook: NotebookNode, executed: Path, parameters: Mapping[str, Any]
+) -> None:
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    from pipeline.runs.execution import execute
+    from pipeline.runs.record import run_record
+
+    started = datetime.now(UTC)
+    notebook.metadata["mlf"] = run_record(project, stage, notebook, parameters) | {"started": _iso(started)}
+    outcome = "failed"
+    try:
+        execute(notebook, executed, parameters, project.root.resolve(), sys.stderr)
+        outcome = "done"
+    except PapermillExecutionError as error:
+        if error.ename == "KeyboardInterrupt":
+            outcome = "interrupted"
+            raise KeyboardInterrupt from error
+        raise _as_ours(error, stage, executed) from error
+    except DeadKernelError as error:
+        raise StageError(
+            f"stage {stage}: its kernel died, most often for want of memory; what it did is in {executed}"
+        ) from error
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        raise
+    finally:
+        _close_record(executed, outcome, started)
+        if outcome != "done":
+            _write_html(executed, stage, project)
+
+
+def _as_ours(error: Any, stage: str, executed: Path) -> MlfError:
+    kind = getattr(errors, error.ename, None)
+    if isinstance(kind, type) and issubclass(kind, MlfError):
+        return kind(f"{error.evalue} (the run is kept in {executed})")
+    return StageError(f"stage {stage} stopped at an unforeseen {error.ename}: {error.evalue}; see {executed}")
+
+
+def _close_record(executed: Path, outcome: str, started: datetime) -> None:
+    """Add how the run ended; a run that ended before its first save has nothing to add to."""
+    import nbformat
+
+    if not executed.exists():
+        return
+    finished = datetime.now(UTC)
+    notebook = nbformat.read(executed, as_version=4)
+    notebook.metadata["mlf"] |= {
+        "outcome": outcome,
+        "finished": _iso(finished),
+        "duration_s": round((finished - started).total_seconds(), 3),
+    }
+    nbformat.write(notebook, executed)
+
+
+def _write_html(executed: Path, stage: str, project: Project) -> Path:
+    import nbformat
+
+    from pipeline.runs.html_report import write_html
+
+    path = executed.with_suffix(".html")
+    if executed.exists():
+        notebook = nbformat.read(executed, as_version=4)
+        write_html(notebook, path, f"{project.settings.project.name}: {stage}")
+    return path
+
+
+def _new_folder(project: Project, stage: str) -> Path:
+    stamp = datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
+    for attempt in range(1, 1000):
+        folder = project.runs_dir / f"{stamp}-{stage}{'' if attempt == 1 else f'-{attempt}'}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise StageError(f"{project.runs_dir}: no free name for a run of {stage}")
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")

@@ -1,0 +1,333 @@
+"""A session in a hub: everything comes through the Hub's service, the kernel sees neither folder nor store.
+
+The kernel's own token says who works; the service sets the name. Every request may be sent again: reads change nothing,
+and saving an event twice is saving it once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.annotation.events import Event, Round
+from pipeline.annotation.session import (
+    Changes,
+    GridPage,
+    Picture,
+    Progress,
+    SaveResult,
+    SessionInfo,
+    Sprite,
+    Task,
+    TaskFilter,
+    Unreadable,
+)
+from pipeline.errors import DatasetError, MlfError, ServiceError, StoreError
+from pipeline.project.label_space import LabelSpace
+from pipeline.service import wire
+
+URL_VARIABLE = "MLF_SERVICE_URL"
+TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the variable's name
+#: Seconds to wait before each further try.
+RETRY_DELAYS_S = (0.1, 0.3, 0.9)
+_TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+_RETRIED = frozenset({429, 502, 503, 504})
+
+
+class _NotTakenError(ServiceError):
+    """The service takes no such request, however often it is sent."""
+
+
+class CrowdedError(ServiceError):
+    """Many large pictures are asked for at once: this one may be asked for again, later and not from here.
+
+    A kernel serves one request at a time: while it tried again, what its annotator saves would wait.
+    """
+
+
+_ERRORS: Mapping[str, type[MlfError]] = {
+    "StoreError": StoreError,
+    "DatasetError": DatasetError,
+    "Invalid": _NotTakenError,
+    "TooLarge": _NotTakenError,
+    "Crowded": CrowdedError,
+}
+_SPRITES_KEPT = 256
+_MAX_EVENTS_AT_ONCE = 100
+_MAX_BODY_BYTES = 900_000
+UNREADABLE_ANSWER = (
+    "the service's answer cannot be read; the hub and this session run different versions of multilabelfy"
+)
+_T = TypeVar("_T")
+
+
+class ServiceClient:
+    """Requests to the service, sent again where that can help.
+
+    Parameters
+    ----------
+    url
+        The service's address (``https://…/services/mlf``); from the environment's MLF_SERVICE_URL where left out.
+    token
+        The Hub's token of the person's own session; from JUPYTERHUB_API_TOKEN where left out.
+    client
+        An HTTP client to use; made here where left out.
+    sleep
+        How to wait between tries, in seconds.
+
+    Raises
+    ------
+    ServiceError
+        If no address or token is known.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        client: httpx.Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        url = url or os.environ.get(URL_VARIABLE, "")
+        token = token or os.environ.get(TOKEN_VARIABLE, "")
+        for value, name in ((url, URL_VARIABLE), (token, TOKEN_VARIABLE)):
+            if not value:
+                raise ServiceError(f"{name} is not set; a session in a hub has it, elsewhere open the project's folder")
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"token {token}"}
+        self._client = client or httpx.Client(timeout=_TIMEOUT, trust_env=False)
+        self._sleep = sleep
+
+    def close(self) -> None:
+        """Close the connection; another call opens it anew."""
+        self._client.close()
+
+    def _read(self, shape: TypeAdapter[_T], path: str, params: Mapping[str, Any] | None = None) -> _T:
+        return _parse(shape, self._get(path, params).content)
+
+    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> httpx.Response:
+        return self._send("GET", path, params=dict(params or {}))
+
+    def _send(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any
+    ) -> httpx.Response:
+        problem: MlfError = ServiceError("the annotation service was not asked")
+        for delay_s in (*RETRY_DELAYS_S, None):
+            try:
+                response = self._client.request(
+                    method, self._url + path, headers=self._headers | dict(headers or {}), **request
+                )
+            except httpx.TransportError as error:
+                problem = ServiceError(
+                    f"the annotation service at {self._url} is away ({type(error).__name__}); "
+                    "your work is kept here and sent when it is back"
+                )
+            else:
+                if response.status_code == httpx.codes.OK:
+                    return response
+                problem = _error(response)
+                if response.status_code not in _RETRIED or isinstance(problem, CrowdedError):
+                    break
+            if delay_s is None:
+                break
+            self._sleep(delay_s)
+        raise problem
+
+
+class RemoteSession(ServiceClient):
+    """One annotator's view of one round, through the service.
+
+    Parameters
+    ----------
+    url, token, client, sleep
+        How the service is reached, as for `ServiceClient`.
+    round_
+        Which round.
+
+    Raises
+    ------
+    ServiceError
+        If no address or token is known.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        round_: Round | str = Round.ANNOTATION,
+        *,
+        client: httpx.Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(url, token, client=client, sleep=sleep)
+        self._round = Round(round_)
+        self._name = ""
+        self._space: LabelSpace | None = None
+        self._sprite = lru_cache(maxsize=_SPRITES_KEPT)(self._fetch_sprite)
+
+    @property
+    def annotator(self) -> str:
+        """Whose session it is: the owner of the token, as the service says."""
+        if not self._name:
+            self._name = self._read(wire.ME, "/api/me").name
+        return self._name
+
+    @property
+    def round(self) -> Round:
+        """Which round it works in."""
+        return self._round
+
+    def open(self) -> SessionInfo:
+        """Return what the session needs once."""
+        info = self._in_round(wire.SESSION_INFO, "open")
+        self._name = info.annotator
+        return info
+
+    def label_space(self) -> LabelSpace:
+        """Return all classes, fetched once."""
+        if self._space is None:
+            self._space = self._in_round(wire.CLASSES, "classes").label_space()
+        return self._space
+
+    def tasks(self, positions: Sequence[int]) -> list[Task]:
+        """Return the tasks at these positions, in this order."""
+        wanted = [str(position) for position in positions if position >= 0]
+        return self._in_round(wire.TASKS, "tasks", positions=",".join(wanted)) if wanted else []
+
+    def find(self, which: TaskFilter, start: int, step: int) -> int | None:
+        """Return the nearest position from `start` on that passes the filter."""
+        return self._in_round(wire.FOUND, "find", which=TaskFilter(which).value, start=start, step=step).position
+
+    def image(self, position: int, max_side_px: int | None) -> Picture:
+        """Return a task's image."""
+        params = {} if max_side_px is None else {"max_side_px": max_side_px}
+        return _picture(self._get(f"{self._path}/images/{position}", params))
+
+    def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        """Return several tasks' images, scaled down, in one request."""
+        if not positions:
+            return []
+        params = {"positions": ",".join(map(str, positions)), "max_side_px": max_side_px}
+        try:
+            return wire.unpack_pictures(self._get(f"{self._path}/pictures", params).content)
+        except ValueError as error:
+            raise ServiceError(UNREADABLE_ANSWER) from error
+
+    def sprite(self, class_index: int) -> Sprite:
+        """Return the packed examples of a class; the latest ones are kept here."""
+        return self._sprite(class_index)
+
+    def example(self, class_index: int, number: int) -> Picture:
+        """Return one example image, enlarged."""
+        return _picture(self._get(f"{self._path}/examples/{class_index}/{number}"))
+
+    def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
+        """Return tasks of this annotator that pass the filter, for which the class is proposed."""
+        of_class = {} if class_index is None else {"class_index": class_index}
+        return self._in_round(wire.GRID, "grid", **of_class, start=start, count=count, which=TaskFilter(which).value)
+
+    def save(self, events: Sequence[Event]) -> list[SaveResult]:
+        """Append events to the log, each exactly once; many go in several requests."""
+        try:
+            return self._save(events)
+        except _NotTakenError:
+            # One event that cannot even be sent (half a character, a comment without end) must not keep the others.
+            refused = self._misfits(events)
+            if not refused:
+                raise
+        taken = iter(self._save([event for i, event in enumerate(events) if i not in refused]))
+        return [refused[i] if i in refused else next(taken) for i in range(len(events))]
+
+    def _save(self, events: Sequence[Event]) -> list[SaveResult]:
+        results: list[SaveResult] = []
+        for body in _bodies(events):
+            response = self._send(
+                "POST", f"{self._path}/events", content=body, headers={"Content-Type": "application/json"}
+            )
+            results += _parse(wire.SAVE_OUT, response.content).results
+        if len(results) != len(events):
+            raise ServiceError(f"the service answered {len(results)} of {len(events)} events; save them again")
+        return results
+
+    def _misfits(self, events: Sequence[Event]) -> dict[int, SaveResult]:
+        """Return those of the events that no store takes, by position, with the store's own words."""
+        n_classes = len(self.label_space())
+        refused = {}
+        for i, event in enumerate(events):
+            try:
+                event.check(n_classes)
+            except (StoreError, KeyError, TypeError) as error:
+                refused[i] = SaveResult(event.event_id, None, str(error))
+        return refused
+
+    def changes(self, since_seq: int) -> Changes:
+        """Return what happened after `since_seq`."""
+        return self._in_round(wire.CHANGES, "changes", since_seq=since_seq)
+
+    def progress(self) -> Progress:
+        """Return how far the annotator is."""
+        return self.open().progress
+
+    @property
+    def _path(self) -> str:
+        return f"/api/rounds/{self._round.value}"
+
+    def _in_round(self, shape: TypeAdapter[_T], name: str, **params: Any) -> _T:
+        return self._read(shape, f"{self._path}/{name}", params)
+
+    def _fetch_sprite(self, class_index: int) -> Sprite:
+        response = self._get(f"{self._path}/sprites/{class_index}")
+        facts = {name: _number(response, header) for name, header in wire.SPRITE_HEADERS.items()}
+        return Sprite(response.content, _media_type(response), **facts)
+
+
+def _bodies(events: Sequence[Event]) -> list[bytes]:
+    """Return request bodies that each stay within what the service takes."""
+    bodies: list[bytes] = []
+    waiting = [list(events[i : i + _MAX_EVENTS_AT_ONCE]) for i in range(0, len(events), _MAX_EVENTS_AT_ONCE)]
+    while waiting:
+        part = waiting.pop(0)
+        body = wire.save_body(part)
+        if len(body) > _MAX_BODY_BYTES and len(part) > 1:
+            waiting[:0] = [part[: len(part) // 2], part[len(part) // 2 :]]
+        else:
+            bodies.append(body)
+    return bodies
+
+
+def _parse(shape: TypeAdapter[_T], content: bytes) -> _T:
+    try:
+        return shape.validate_json(content)
+    except ValidationError as error:
+        raise ServiceError(UNREADABLE_ANSWER) from error
+
+
+def _error(response: httpx.Response) -> MlfError:
+    try:
+        body = wire.ERROR.validate_json(response.content)
+    except ValidationError:
+        return ServiceError(f"the annotation service answered {response.status_code}; try again in a moment")
+    return _ERRORS.get(body.code, ServiceError)(body.message)
+
+
+def _picture(response: httpx.Response) -> Picture:
+    width_px, height_px = _number(response, wire.WIDTH_HEADER), _number(response, wire.HEIGHT_HEADER)
+    return Picture(response.content, _media_type(response), width_px, height_px)
+
+
+def _media_type(response: httpx.Response) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0]
+
+
+def _number(response: httpx.Response, header: str) -> int:
+    try:
+        return int(response.headers[header])
+    except (KeyError, ValueError) as error:
+        raise ServiceError(f"the service's answer has no {header}; is {response.url.host} the service?") from error

@@ -1,0 +1,53 @@
+"""A browser of the whole data set in a hub: through the Hub's service, which gives it to researchers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.annotation.explorer import BrowseFilter, BrowseInfo, BrowsePage
+from pipeline.annotation.session import Picture, Unreadable
+from pipeline.errors import ServiceError
+from pipeline.project.label_space import LabelSpace
+from pipeline.service import wire
+from pipeline.service.client import UNREADABLE_ANSWER, ServiceClient
+
+
+class RemoteBrowse(ServiceClient):
+    """All images of the hub's project, and what everybody said of them; parameters and errors as its base has them."""
+
+    _space: LabelSpace | None = None
+
+    def open(self) -> BrowseInfo:
+        """Return what a browser needs once."""
+        return self._read(wire.BROWSE_INFO, "/api/browse/open")
+
+    def label_space(self) -> LabelSpace:
+        """Return all classes, fetched once."""
+        if self._space is None:
+            self._space = self._read(wire.CLASSES, "/api/browse/classes").label_space()
+        return self._space
+
+    def page(self, which: BrowseFilter, start: int, count: int) -> BrowsePage:
+        """Return the images that pass the filter, in their order."""
+        params: dict[str, Any] = {
+            "round": which.round.value,
+            "annotator": which.annotator,
+            "which": which.which.value,
+            "disagreement": which.disagreement.value,
+            "start": start,
+            "count": count,
+        }
+        if which.class_index is not None:
+            params["class_index"] = which.class_index
+        return self._read(wire.BROWSE_PAGE, "/api/browse/page", params)
+
+    def images(self, image_indices: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        """Return several images, scaled down, in one request."""
+        if not image_indices:
+            return []
+        params = {"image_indices": ",".join(map(str, image_indices)), "max_side_px": max_side_px}
+        try:
+            return wire.unpack_pictures(self._get("/api/browse/pictures", params).content)
+        except ValueError as error:
+            raise ServiceError(UNREADABLE_ANSWER) from error

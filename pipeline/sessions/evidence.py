@@ -1,0 +1,82 @@
+"""What the annotation round said about an image, shown to refiners without names.
+
+A voice's letter is fixed for an image but says nothing across images: letters are dealt by a hash of image and
+annotator, so that a refiner cannot follow one colleague through the data set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.annotation.disputes import disputed_classes
+from pipeline.annotation.events import ImageState, Round
+from pipeline.annotation.session import Evidence
+from pipeline.store import SqlStore
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """The classes of one image that are to be settled, and what was said about it."""
+
+    disputed: tuple[int, ...]
+    evidence: Evidence
+
+
+class EvidenceReader:
+    """Reads the annotation round's decided states for a refiner.
+
+    Parameters
+    ----------
+    store
+        The project's store.
+    refiner
+        Who will see the evidence; their own earlier votes are evidence like any other.
+    """
+
+    def __init__(self, store: SqlStore, refiner: str) -> None:
+        self._store = store
+        self._refiner = refiner
+
+    def read(self, image_indices: Sequence[int]) -> dict[int, Dispute]:
+        """Return what there is to settle on each of these images."""
+        found = self._store.states_of_images(Round.ANNOTATION, image_indices)
+        programs = {name for name, kind in self._store.annotator_kinds().items() if kind == "simulated"}
+        return {
+            image_index: Dispute(disputed_classes(states.values()), anonymous_evidence(image_index, states, programs))
+            for image_index, states in found.items()
+        }
+
+
+def anonymous_evidence(image_index: int, states: Mapping[str, ImageState], programs: Collection[str] = ()) -> Evidence:
+    """Return the evidence on one image: annotator to state in, letters out.
+
+    Parameters
+    ----------
+    image_index
+        The image, which fixes who gets which letter.
+    states
+        Annotator to state; the undecided are left out.
+    programs
+        Those of the annotators that are programs.
+    """
+    decided = {name: state for name, state in states.items() if state.is_decided}
+    dealt = sorted(decided, key=lambda name: hashlib.sha256(f"{image_index}\0{name}".encode()).digest())
+    voices = {name: _letter(i) for i, name in enumerate(dealt)}
+    votes: dict[int, dict[str, str]] = {}
+    for name in dealt:
+        for class_index, vote in sorted(decided[name].exposed_votes().items()):
+            votes.setdefault(class_index, {})[voices[name]] = vote
+    return Evidence(
+        votes=votes,
+        comments={voices[name]: decided[name].comment for name in dealt if decided[name].comment.strip()},
+        regions={voices[name]: dict(decided[name].regions) for name in dealt if decided[name].regions},
+        voices=tuple(voices.values()),
+        simulated=tuple(voice for name, voice in voices.items() if name in programs),
+    )
+
+
+def _letter(number: int) -> str:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return letters[number] if number < len(letters) else f"A{number}"

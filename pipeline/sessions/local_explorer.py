@@ -1,0 +1,190 @@
+"""A browser of the whole data set on this machine: it reads the project folder and the store, and changes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.annotation.disputes import disputed_classes
+from pipeline.annotation.events import ImageState, Round
+from pipeline.annotation.explorer import (
+    MAX_BROWSED_AT_ONCE,
+    BrowsedImage,
+    BrowseFilter,
+    BrowseInfo,
+    BrowsePage,
+    Disagreement,
+    Person,
+    PersonsWord,
+)
+from pipeline.annotation.session import MAX_IMAGES_AT_ONCE, Picture, TaskFilter, Unreadable
+from pipeline.errors import DatasetError, StoreError
+from pipeline.project.folder import Project
+from pipeline.project.label_space import LabelSpace
+from pipeline.sessions.local import ProjectTables, small_picture
+from pipeline.store import SqlStore, open_store
+
+
+class LocalBrowse:
+    """All images of a project, and what everybody said of them.
+
+    Parameters
+    ----------
+    project
+        An open project.
+    tables, store
+        Shared ones, inside a service; made from the project where left out.
+    """
+
+    def __init__(self, project: Project, *, tables: ProjectTables | None = None, store: SqlStore | None = None) -> None:
+        self._project = project
+        self._tables = tables or ProjectTables(project)
+        self._store = store or open_store(project.store_url, len(self._tables.label_space))
+        self._summaries: dict[Round, _Summary] = {}
+        self._lock = Lock()
+
+    def open(self) -> BrowseInfo:
+        """Return what a browser needs once."""
+        kinds = self._store.annotator_kinds()
+        names = sorted({name for round_ in Round for name in self._store.annotators_of(round_)})
+        return BrowseInfo(
+            project_name=self._project.settings.project.name,
+            n_images=self._tables.n_images,
+            n_classes=len(self._tables.label_space),
+            people=tuple(Person(name, kinds.get(name, "human")) for name in names),
+        )
+
+    def label_space(self) -> LabelSpace:
+        """Return all classes."""
+        return self._tables.label_space
+
+    def page(self, which: BrowseFilter, start: int, count: int) -> BrowsePage:
+        """Return the images that pass the filter, in their order.
+
+        Raises
+        ------
+        DatasetError
+            If there is no such class.
+        StoreError
+            If more than `MAX_BROWSED_AT_ONCE` images are asked for, or the store cannot be read.
+        """
+        if not 0 <= count <= MAX_BROWSED_AT_ONCE or start < 0:
+            raise StoreError(f"{count} images from {start} on asked for; at most {MAX_BROWSED_AT_ONCE} are given")
+        found = self._passing(which)
+        chosen = found[start : start + count]
+        states = self._store.states_of_images(which.round, chosen)
+        # What is disputed is what the annotators left open, whatever round's words are shown.
+        annotated = states if which.round is Round.ANNOTATION else self._annotated(chosen)
+        images = [self._image(i, states[i], disputed_classes(annotated[i].values()), which) for i in chosen]
+        return BrowsePage(len(found), tuple(images))
+
+    def images(self, image_indices: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        """Return several images, scaled down."""
+        if len(image_indices) > MAX_IMAGES_AT_ONCE:
+            raise StoreError(f"{len(image_indices)} images asked for at once; at most {MAX_IMAGES_AT_ONCE} are given")
+        return [small_picture(self._tables, image_index, max_side_px) for image_index in image_indices]
+
+    def _annotated(self, image_indices: Sequence[int]) -> dict[int, dict[str, ImageState]]:
+        return self._store.states_of_images(Round.ANNOTATION, image_indices)
+
+    def _image(
+        self, image_index: int, states: dict[str, ImageState], disputed: tuple[int, ...], which: BrowseFilter
+    ) -> BrowsedImage:
+        image_id, path = self._tables.image(image_index)
+        original = self._original_labels[image_index]
+        words = [
+            PersonsWord(
+                annotator=name,
+                labels=state.label_set,
+                vote="" if which.class_index is None else state.exposed_votes().get(which.class_index, ""),
+                none=state.none,
+                unsure=state.has_unsure,
+                comment=state.comment,
+            )
+            for name, state in sorted(states.items())
+        ]
+        return BrowsedImage(image_index, image_id, path is not None, original, disputed, tuple(words))
+
+    def _passing(self, which: BrowseFilter) -> Sequence[int]:
+        """Return the images that pass, ascending; a range where all do."""
+        parts: list[Iterable[int]] = []
+        if which.annotator or which.which is not TaskFilter.ALL:
+            parts.append(self._store.images_passing(which.round, which.which, which.annotator))
+        if which.class_index is not None:
+            parts.append(self._of_class(which.round, which.class_index))
+        if which.disagreement is not Disagreement.ANY:
+            summary = self._summary(Round.ANNOTATION)
+            is_disputed = which.disagreement is Disagreement.DISPUTED
+            parts.append(summary.disputed if is_disputed else summary.agreed)
+        if not parts:
+            return range(self._tables.n_images)
+        found = set(parts[0])
+        for part in parts[1:]:
+            found &= set(part)
+        return sorted(found)
+
+    def _of_class(self, round_: Round, class_index: int) -> set[int]:
+        n_classes = len(self._tables.label_space)
+        if not 0 <= class_index < n_classes:
+            raise DatasetError(f"no class {class_index}; the label space has indices 0 to {n_classes - 1}")
+        found = {i for i, label in enumerate(self._original_labels) if label == class_index}
+        found |= self._summary(round_).ticked.get(class_index, set())
+        if self._project.proposals_path.exists():
+            n_proposals = self._project.settings.proposals.n_proposals
+            found |= set(self._tables.proposals.images_proposing(class_index, n_proposals))
+        return found
+
+    @cached_property
+    def _original_labels(self) -> list[int | None]:
+        labels: list[int | None] = (
+            pq.read_table(self._project.images_path, columns=["original_label"]).column(0).to_pylist()
+        )
+        return [None if label is None or label < 0 else label for label in labels]
+
+    def _summary(self, round_: Round) -> _Summary:
+        """Return what all states of a round come to; read anew only when the store has taken something since."""
+        stand = self._store.activity(round_)
+        with self._lock:
+            known = self._summaries.get(round_)
+            if known is None or known.stand != stand:
+                known = _summarise(self._store, round_, stand)
+                self._summaries[round_] = known
+            return known
+
+
+@dataclass(frozen=True, eq=False)
+class _Summary:
+    """All states of a round in short: as the store `stand`s, the images by agreement, and who of them has a class."""
+
+    stand: Any
+    disputed: set[int]
+    agreed: set[int]
+    ticked: dict[int, set[int]]
+
+
+def _summarise(store: SqlStore, round_: Round, stand: Any) -> _Summary:
+    summary = _Summary(stand, set(), set(), {})
+    image_index, states = -1, list[ImageState]()
+
+    def close() -> None:
+        decided = [state for state in states if state.is_decided]
+        if disputed_classes(decided):
+            summary.disputed.add(image_index)
+        elif len(decided) > 1:
+            summary.agreed.add(image_index)
+        for state in decided:
+            for class_index in state.label_set:
+                summary.ticked.setdefault(class_index, set()).add(image_index)
+
+    for row in store.iter_states(round_):  # the images of a round lie together
+        if row.image_index != image_index:
+            close()
+            image_index, states = row.image_index, []
+        states.append(row.state)
+    close()
+    return summary

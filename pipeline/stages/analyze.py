@@ -1,0 +1,206 @@
+"""Stage 3 on a project: where its annotators differ, what they are like, and what refining would be worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.consensus import Consensus, Method, reach_consensus
+from pipeline.consensus.known import UNKNOWN
+from pipeline.consensus.value_of_refining import rank_by_value
+from pipeline.disagreement import DisagreementAnalysis, analyze_disagreement
+from pipeline.disagreement.model import compare_ranks_to_people
+from pipeline.disagreement.profiles import AnnotatorProfiles, profile_annotators
+from pipeline.project.folder import Project
+from pipeline.project.image_table import image_table
+from pipeline.project.label_space import LabelSpace
+from pipeline.project.results import write_results
+from pipeline.stages.assign import open_project_store, project_gold
+from pipeline.stages.proposal_ranks import proposal_ranks
+from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
+from pipeline.votes.arrays import VoteArrays
+
+#: Rows of the yield curve that are kept as a table; the curve itself is computed on all images.
+_CURVE_ROWS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectAnalysis:
+    """Stage 3 of one project.
+
+    Attributes
+    ----------
+    votes
+        What was counted.
+    disagreement
+        The analysis, classes named by index.
+    classes, confused_pairs
+        Its tables, classes named by key and name as well.
+    model_against_people
+        See :func:`pipeline.disagreement.compare_model_to_people`; ``None`` for a project without proposals.
+    profiles
+        Annotators, held against each other; only those with tasks or votes.
+    gold_profiles
+        The same held against known answers, on hidden gold images; empty where there are none.
+    ranking
+        From :func:`pipeline.consensus.value_of_refining.rank_by_value`, on a Dawid-Skene consensus of the annotation
+        round.
+    summary
+        Plain figures, as they lie in `results/disagreement.json`.
+    """
+
+    votes: ProjectVotes
+    disagreement: DisagreementAnalysis
+    classes: pd.DataFrame
+    confused_pairs: pd.DataFrame
+    model_against_people: pd.DataFrame | None
+    profiles: AnnotatorProfiles
+    gold_profiles: pd.DataFrame
+    ranking: pd.DataFrame
+    summary: dict[str, object]
+
+
+def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0) -> ProjectAnalysis:
+    """Analyse a project's annotation round, and write the tables into `results/disagreement`.
+
+    Parameters
+    ----------
+    project
+        An open project.
+    n_resamples, seed
+        Of the bootstrap of Krippendorff's alpha.
+
+    Raises
+    ------
+    ProjectError
+        If nobody has decided an image yet.
+    """
+    store = open_project_store(project)
+    try:
+        votes = read_project_votes(project, store)
+    finally:
+        store.close()
+    if len(votes.sessions) == 0:
+        raise nothing_decided(project, "analyse")
+    found = analyze_disagreement(votes.annotation, n_resamples=n_resamples, seed=seed)
+    gold = project_gold(project)
+    model = None
+    if project.proposals_path.exists():
+        counts = votes.annotation.item_counts()
+        model = compare_ranks_to_people(proposal_ranks(project, votes.annotation), counts)
+    consensus = annotation_consensus(project, votes.annotation)
+    analysis = ProjectAnalysis(
+        votes=votes,
+        disagreement=found,
+        classes=name_classes(found.per_class, project.label_space, ("class",)),
+        confused_pairs=name_classes(found.confused_pairs, project.label_space, ("class_a", "class_b")),
+        model_against_people=model,
+        profiles=_profiles(votes),
+        gold_profiles=_gold_profiles(votes, gold),
+        ranking=rank_by_value(votes.annotation, consensus),
+        summary=_summary(votes, found),
+    )
+    _write(project, analysis)
+    return analysis
+
+
+def annotation_consensus(project: Project, votes: VoteArrays) -> Consensus:
+    """Return what the annotation round's votes come to (Dawid-Skene, the original labels testifying)."""
+    return reach_consensus(votes, Method.DAWID_SKENE, original=original_answers(project, votes))
+
+
+def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | None:
+    """Return what the original labels say of each item: 1 this class, 0 another, -1 none; None where none has one."""
+    labels = original_labels(project)
+    if not (labels >= 0).any():
+        return None
+    of_item = labels[votes.item_image]
+    answers: NDArray[np.int8] = (of_item == votes.item_class).astype(np.int8)
+    answers[of_item < 0] = UNKNOWN
+    return answers
+
+
+def original_labels(project: Project) -> NDArray[np.int32]:
+    """Return each image's original label: int32 ``(n_images,)``, -1 where it has none."""
+    column = pq.read_table(image_table(project), columns=["original_label"]).column(0)
+    labels: NDArray[np.int32] = column.fill_null(-1).to_numpy().astype(np.int32)
+    return labels
+
+
+def name_classes(table: pd.DataFrame, space: LabelSpace, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a copy in which each column of class indices has one of keys and one of names behind it."""
+    named = table.copy()
+    for column in columns:
+        place = list(named.columns).index(column)
+        indices = named[column].astype(int)
+        named.insert(place + 1, f"{column}_key", [space.keys[index] for index in indices])
+        named.insert(place + 2, f"{column}_name", [space.names[index] for index in indices])
+    return named
+
+
+def gold_answers(votes: VoteArrays, gold: dict[int, frozenset[int]]) -> NDArray[np.int8]:
+    """Return what is known of each item beforehand: 1 applies, 0 does not, -1 unknown."""
+    answers = np.full(votes.n_items, UNKNOWN, dtype=np.int8)
+    for image, classes in gold.items():
+        start, stop = np.searchsorted(votes.item_image, np.array([image, image + 1], dtype=votes.item_image.dtype))
+        answers[start:stop] = np.isin(votes.item_class[start:stop], list(classes))
+    return answers
+
+
+def _profiles(votes: ProjectVotes) -> AnnotatorProfiles:
+    found = profile_annotators(votes.annotation, sessions=votes.sessions)
+    profiles = found.profiles[found.profiles["annotator"].isin(votes.voters)].reset_index(drop=True)
+    profiles.insert(1, "is_simulated", profiles["annotator"].isin(votes.simulated))
+    return AnnotatorProfiles(profiles, found.drift)
+
+
+def _gold_profiles(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> pd.DataFrame:
+    answers = gold_answers(votes.probes, gold)
+    if len(answers) == 0 or (answers == UNKNOWN).any():
+        return pd.DataFrame()
+    found = profile_annotators(votes.probes, reference=answers == 1).profiles
+    found = found[found["n_votes"] > 0].reset_index(drop=True)
+    found.insert(1, "is_simulated", found["annotator"].isin(votes.simulated))
+    return found
+
+
+def _summary(votes: ProjectVotes, found: DisagreementAnalysis) -> dict[str, object]:
+    voters = votes.voters
+    return asdict(found.summary) | {
+        "annotators": list(voters),
+        "simulated_annotators": [name for name in voters if name in votes.simulated],
+        "n_gold_images_left_out": votes.n_probe_images,
+        "n_comments": votes.n_comments,
+    }
+
+
+def _write(project: Project, analysis: ProjectAnalysis) -> None:
+    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pandas()
+    images = analysis.disagreement.per_image.rename(columns={"image": "image_index"})
+    images.insert(1, "image_id", ids)
+    tables = {
+        "images.parquet": images[images["n_annotators"] > 0],
+        "classes.csv": analysis.classes,
+        "confused_pairs.csv": analysis.confused_pairs,
+        "annotator_pairs.csv": analysis.disagreement.annotator_pairs,
+        "annotators.csv": analysis.profiles.profiles,
+        "drift.csv": analysis.profiles.drift,
+        "yield_curve.csv": thin_curve(analysis.ranking, _CURVE_ROWS),
+    }
+    if len(analysis.gold_profiles):
+        tables["gold.csv"] = analysis.gold_profiles
+    if analysis.model_against_people is not None:
+        tables["model_against_people.csv"] = analysis.model_against_people
+    write_results(project, "disagreement", analysis.summary, tables)
+
+
+def thin_curve(ranking: pd.DataFrame, n_rows: int) -> pd.DataFrame:
+    """Return at most about `n_rows` of a ranking, evenly spaced, the first and the last among them."""
+    if len(ranking) <= n_rows:
+        return ranking
+    return ranking.iloc[np.unique(np.linspace(0, len(ranking) - 1, n_rows).round().astype(int))]

@@ -1,0 +1,57 @@
+"""Who has tasks in a project, and whom somebody means who did not say."""
+
+from __future__ import annotations
+
+import shlex
+from difflib import get_close_matches
+
+from pipeline.annotation.events import Round
+from pipeline.annotation.session import Progress
+from pipeline.errors import ProjectError
+from pipeline.project.folder import Project
+from pipeline.stages.assign import open_project_store
+
+
+def choose_annotator(project: Project, name: str = "", round_: Round = Round.ANNOTATION) -> tuple[str, Progress]:
+    """Return an annotator with tasks in a round, and how far they are.
+
+    Parameters
+    ----------
+    project
+        An open project.
+    name
+        Who; where empty, the one person with tasks.
+    round_
+        Annotation, or refinement.
+
+    Raises
+    ------
+    ProjectError
+        If nobody has tasks, or nobody of that name, or no name is given and several people have some.
+    """
+    store = open_project_store(project)
+    try:
+        of_rounds = {each: store.annotators_of(each) for each in Round}
+        kinds = store.annotator_kinds()
+    finally:
+        store.close()
+    found = of_rounds[round_]
+    if not found:
+        give = "refine" if round_ is Round.REFINEMENT else "assign"
+        option = "--refiners" if round_ is Round.REFINEMENT else "--annotators"
+        what = "refinement tasks" if round_ is Round.REFINEMENT else "tasks"
+        root = shlex.quote(str(project.root))
+        raise ProjectError(f"{project.root}: nobody has {what} yet; run `mlf {give} {root} {option} NAME,NAME`")
+    people = [person for person in found if kinds.get(person) != "simulated"] or list(found)
+    if not name:
+        if len(people) > 1:
+            raise ProjectError(f"who annotates? Give --annotator with one of {', '.join(people)}")
+        return people[0], found[people[0]]
+    if name not in found:
+        others = [other for other, people_of in of_rounds.items() if name in people_of]
+        if others:
+            raise ProjectError(f"{project.root}: {name!r} has {others[0]} tasks alone; add --round {others[0]}")
+        near = get_close_matches(name, found, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(found)}"
+        raise ProjectError(f"{project.root}: {name!r} has no tasks; {hint}")
+    return name, found[name]

@@ -1,0 +1,267 @@
+"""Assignments carried to a project's store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.annotation.events import Round
+from pipeline.assignment.changes import Moves, hand_over, share_with, top_up
+from pipeline.assignment.design import Plan, assign_images, check_people
+from pipeline.assignment.gold import GOLD_FILE, mix_gold, read_gold
+from pipeline.assignment.refinement import assign_refinement
+from pipeline.assignment.tasks import TaskTable
+from pipeline.errors import ProjectError
+from pipeline.project.folder import Project
+from pipeline.project.image_table import image_table
+from pipeline.store import Assignment, SqlStore, open_store
+
+#: Tasks written in one transaction: bounds the memory of a big assignment.
+_CHUNK = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class AssignSummary:
+    """What an assignment did.
+
+    Attributes
+    ----------
+    n_images
+        Images newly assigned (gold not counted).
+    n_tasks, n_gold
+        New tasks, and how many of them are gold.
+    n_topped_up
+        Tasks that completed images which had too few annotators.
+    n_unassigned
+        Images that nobody has yet.
+    loads
+        Annotator to all their tasks in the round.
+    stuck
+        Ids of the images that still have too few annotators: everyone named has them or refines them.
+    n_answers
+        Images whose answers the project knows.
+    """
+
+    n_images: int
+    n_tasks: int
+    n_gold: int
+    n_topped_up: int
+    n_unassigned: int
+    loads: dict[str, int]
+    stuck: tuple[str, ...] = ()
+    n_answers: int = 0
+
+
+def open_project_store(project: Project) -> SqlStore:
+    """Open the store that the project's settings name."""
+    return open_store(project.store_url, len(project.label_space))
+
+
+def read_tasks(store: SqlStore, round_: Round = Round.ANNOTATION) -> TaskTable:
+    """Read all tasks of a round."""
+    assignments = store.assignments(round_)
+    names = tuple(dict.fromkeys(a.annotator for a in assignments))
+    code = {name: i for i, name in enumerate(names)}
+    decided = {(row.annotator, row.image_index) for row in store.iter_states(round_) if row.state.is_decided}
+    return TaskTable(
+        annotators=names,
+        annotator=np.array([code[a.annotator] for a in assignments], dtype=np.int32),
+        image_index=np.array([a.image_index for a in assignments], dtype=np.int32),
+        is_done=np.array([(a.annotator, a.image_index) in decided for a in assignments], dtype=bool),
+        is_gold=np.array([a.is_gold for a in assignments], dtype=bool),
+    )
+
+
+def assign_project(
+    project: Project,
+    annotators: Sequence[str],
+    per_image: int,
+    *,
+    n_images: int | None = None,
+    batch_size: int = 0,
+    gold: Path | None = None,
+    gold_share: float = 0.02,
+    seed: int = 0,
+    kind: str = "human",
+) -> AssignSummary:
+    """Assign images that nobody has yet, and complete those that have too few annotators.
+
+    Parameters
+    ----------
+    project
+        An open project.
+    annotators
+        Names; new ones become known to the store.
+    per_image
+        Different people an image.
+    n_images
+        How many more images; None for all that are left.
+    batch_size
+        See :func:`pipeline.assignment.assign_images`.
+    gold
+        CSV of known answers, kept in the project as `gold.csv` from then on; None uses what the project has.
+    gold_share
+        Share of everyone's new work that is gold.
+    seed
+        The same seed on the same project gives the same assignment.
+    kind
+        ``human``, or ``simulated`` for programs.
+
+    Raises
+    ------
+    ProjectError, DatasetError
+        If there are too few annotators, or the gold file does not fit the project.
+    """
+    names = check_people(list(annotators), per_image)
+    answers = _gold_answers(project, gold)
+    store = open_project_store(project)
+    try:
+        store.add_annotators(names, kind=kind)
+        tasks = read_tasks(store)
+        completed = top_up(tasks, names, per_image, barred=_refiners(store))
+        n_topped_up = _give(store, completed)
+        n_all = _n_images(project)
+        is_free = np.ones(n_all, dtype=bool)
+        is_free[tasks.image_index] = False
+        is_free[list(answers)] = False
+        free = np.flatnonzero(is_free)
+        if n_images is not None and n_images < len(free):
+            free = np.random.default_rng(seed).permutation(free)[:n_images]
+        # Another seed for every part, or each would begin with the same people.
+        plan = assign_images(free, names, per_image, batch_size=batch_size, seed=seed + len(tasks.image_index))
+        if answers:
+            people = tasks.people_of_images()
+            held = {name: [image for image in answers if name in people.get(image, ())] for name in names}
+            plan = mix_gold(plan, answers, gold_share, held, seed=seed)
+        n_new = write_plan(store, Round.ANNOTATION, plan)
+        loads = {name: progress.n_tasks for name, progress in store.annotators_of(Round.ANNOTATION).items()}
+    finally:
+        store.close()
+    n_unassigned = int(is_free.sum()) - len(free)
+    stuck = _image_ids(project, completed.stuck)
+    n_gold = int(plan.is_gold.sum())
+    return AssignSummary(len(free), n_new, n_gold, n_topped_up, n_unassigned, loads, stuck, len(answers))
+
+
+def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves:
+    """Give someone's undecided work in the annotation round to others."""
+    store = open_project_store(project)
+    try:
+        tasks = read_tasks(store)
+        moves = hand_over(tasks, leaver, list(to), barred=_refiners(store))
+        store.add_annotators(to)
+        return _move(store, moves)
+    finally:
+        store.close()
+
+
+def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, kind: str = "human") -> Moves:
+    """Move undecided work of the annotation round to people who join half-way."""
+    store = open_project_store(project)
+    try:
+        moves = share_with(read_tasks(store), list(newcomers), seed=seed, barred=_refiners(store))
+        store.add_annotators(newcomers, kind=kind)
+        return _move(store, moves)
+    finally:
+        store.close()
+
+
+def assign_refinement_project(
+    project: Project, image_indices: Sequence[int], refiners: Sequence[str], *, seed: int = 0, kind: str = "human"
+) -> Plan:
+    """Assign images to refiners, by the project's rule on own images; those assigned already stay as they are."""
+    store = open_project_store(project)
+    try:
+        people = read_tasks(store).people_of_images()
+        given = {a.image_index for a in store.assignments(Round.REFINEMENT)}
+        plan = assign_refinement(
+            [image for image in image_indices if image not in given],
+            people,
+            list(refiners),
+            allow_own_images=project.settings.refinement.allow_own_images,
+            seed=seed,
+        )
+        store.add_annotators(refiners, kind=kind)
+        write_plan(store, Round.REFINEMENT, plan)
+        return plan
+    finally:
+        store.close()
+
+
+def write_plan(store: SqlStore, round_: Round, plan: Plan) -> int:
+    """Append a plan's tasks to the store; returns how many are new. Writing one twice changes nothing."""
+    n_new = 0
+    for start in range(0, len(plan), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        rows = zip(
+            plan.annotator[part].tolist(), plan.image_index[part].tolist(), plan.is_gold[part].tolist(), strict=True
+        )
+        n_new += store.assign(round_, [Assignment(plan.annotators[code], image, gold) for code, image, gold in rows])
+    return n_new
+
+
+def project_gold(project: Project) -> dict[int, frozenset[int]]:
+    """Return the project's known answers; empty where it has none."""
+    path = project.root / GOLD_FILE
+    return read_gold(path, _image_indices(project), project.label_space) if path.exists() else {}
+
+
+def _refiners(store: SqlStore) -> dict[int, set[str]]:
+    """Return image index to who refines it: they see the annotators' votes, and cannot be asked for one any more."""
+    refiners: dict[int, set[str]] = {}
+    for task in store.assignments(Round.REFINEMENT):
+        refiners.setdefault(task.image_index, set()).add(task.annotator)
+    return refiners
+
+
+def _move(store: SqlStore, moves: Moves) -> Moves:
+    """Take, look what really went (somebody may have decided it meanwhile), then give."""
+    takers = {(image, giver): taker for image, giver, taker in moves.moves}
+    for giver in dict.fromkeys(giver for _, giver in takers):
+        store.unassign(Round.ANNOTATION, giver, [image for image, name in takers if name == giver])
+    kept = {(a.image_index, a.annotator) for a in store.assignments(Round.ANNOTATION)}
+    gone = Moves(tuple((i, giver, takers[i, giver]) for i, giver in takers if (i, giver) not in kept), moves.stuck)
+    _give(store, gone)
+    return gone
+
+
+def _give(store: SqlStore, moves: Moves) -> int:
+    return store.assign(Round.ANNOTATION, [Assignment(taker, image) for image, _, taker in moves.moves])
+
+
+def _gold_answers(project: Project, gold: Path | None) -> dict[int, frozenset[int]]:
+    if gold is None:
+        return project_gold(project)
+    answers = read_gold(gold, _image_indices(project), project.label_space)
+    kept = project.root / GOLD_FILE
+    if gold.resolve() != kept.resolve():
+        if kept.exists() and kept.read_bytes() != gold.read_bytes():
+            raise ProjectError(f"{kept} holds other answers; add the new rows to it, or remove it first")
+        shutil.copyfile(gold, kept)
+    return answers
+
+
+def _n_images(project: Project) -> int:
+    import pyarrow.parquet as pq
+
+    n_rows: int = pq.read_metadata(image_table(project)).num_rows
+    return n_rows
+
+
+def _image_indices(project: Project) -> dict[str, int]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(image_table(project), columns=["image_id", "image_index"])
+    return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
+
+
+def _image_ids(project: Project, image_indices: Sequence[int]) -> tuple[str, ...]:
+    """Return the ids of these images, each once, in the manifest's order."""
+    wanted = set(image_indices)
+    if not wanted:
+        return ()
+    return tuple(image_id for image_id, image_index in _image_indices(project).items() if image_index in wanted)

@@ -1,0 +1,256 @@
+"""Stage 5 on a project: models under the original and the refined labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.errors import DatasetError, ProjectError
+from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
+from pipeline.evaluation.models import Evaluation, evaluate_models
+from pipeline.evaluation.shares import Share
+from pipeline.formats.refined_labels_in import read_refined_labels
+from pipeline.inference.predictions import predict, read_model_predictions
+from pipeline.project.folder import Project
+from pipeline.project.results import has_summary, read_summary, write_results
+from pipeline.proposals.fusion import ProposalRecall, proposal_recall
+from pipeline.proposals.reader import ProposalReader
+from pipeline.stages.analyze import original_labels
+from pipeline.stages.propose_from_predictions import keep_predictions
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectEvaluation:
+    """Stage 5 of one project.
+
+    Attributes
+    ----------
+    evaluation
+        Every model's figures, on the images that have been decided.
+    image_index
+        int64 ``(n_decided,)``: those images, in the order of `labels` and `original`.
+    labels, original
+        Their refined and their original labels (-1 for none).
+    n_undecided
+        Images of the project left out because nobody has decided them, or the label file does not name them.
+    n_original_kept
+        Images whose original label is among the refined ones, over those with an original label.
+    recall
+        How many of the refined labels the proposals contain; ``None`` without proposals.
+    source
+        Where the refined labels come from: the project, or the name of the file.
+    summary
+        Plain figures, as they lie in `results/evaluate.json`.
+    """
+
+    evaluation: Evaluation
+    image_index: NDArray[np.int64]
+    labels: LabelSets
+    original: NDArray[np.int32]
+    n_undecided: int
+    n_original_kept: Share
+    recall: ProposalRecall | None
+    source: str
+    summary: dict[str, object]
+
+
+def add_predictions(
+    project: Project,
+    model: str | None = None,
+    checkpoint: str | None = None,
+    predictions: str | None = None,
+    *,
+    batch_size: int = 64,
+    device: str = "auto",
+    allow_missing_classes: bool = False,
+) -> list[str]:
+    """Add a model's rankings to the project, so that it is evaluated with the others; return the names added.
+
+    Parameters
+    ----------
+    project
+        An open project.
+    model
+        A name that `timm` knows; with a checkpoint, its architecture.
+    checkpoint
+        Weights on this machine.
+    predictions
+        An ``.npz`` of models that were run elsewhere, rows in the order of the manifest.
+    batch_size, device, allow_missing_classes
+        As :func:`pipeline.inference.predictions.predict`.
+
+    Raises
+    ------
+    DatasetError
+        If the model or the file cannot be read.
+    ProjectError
+        If an earlier run of this model used other settings.
+    """
+    added = []
+    if model or checkpoint:
+        from pipeline.inference.checkpoint import ModelSource
+
+        source = ModelSource(model, Path(checkpoint) if checkpoint else None)
+        done = predict(
+            project,
+            [source],
+            batch_size=batch_size,
+            device=device,
+            allow_missing_classes=allow_missing_classes,
+        )
+        added += [summary.model for summary in done]
+    if predictions:
+        added += keep_predictions(project, predictions)
+    return added
+
+
+def evaluate_project(project: Project, labels: str | None = None) -> ProjectEvaluation:
+    """Score every model in the project's `predictions/`; write `results/evaluate.json` and the tables beside it.
+
+    Only images that have been decided count, for every figure alike.
+
+    Parameters
+    ----------
+    project
+        A project with predictions.
+    labels
+        JSON of refined labels from elsewhere (:func:`pipeline.formats.refined_labels_in.read_refined_labels`); the
+        project's own where None.
+
+    Raises
+    ------
+    ProjectError
+        If there are no refined labels or no predictions.
+    DatasetError
+        If a table cannot be read.
+    """
+    paths = sorted(project.predictions_dir.glob("*.parquet"))
+    if not paths:
+        raise ProjectError(
+            f"{project.root} has no predictions to evaluate; add a model with "
+            f"`mlf evaluate {project.root} --model NAME` or `--predictions FILE.npz`"
+        )
+    original = original_labels(project)
+    rows, sets = _project_labels(project) if labels is None else _labels_from(Path(labels), project)
+    rankings = _Rankings(paths, rows, len(original))
+    evaluation = evaluate_models(rankings, original[rows], sets, len(project.label_space))
+    kept = _original_kept(original[rows], sets)
+    found = ProjectEvaluation(
+        evaluation=evaluation,
+        image_index=rows,
+        labels=sets,
+        original=original[rows],
+        n_undecided=len(original) - len(rows),
+        n_original_kept=kept,
+        recall=_recall(project, rows, sets),
+        source="the project" if labels is None else Path(labels).name,
+        summary={},
+    )
+    found.summary.update(_summary(project, found))
+    write_results(
+        project,
+        "evaluate",
+        found.summary,
+        {
+            "evaluation.csv": evaluation.table(),
+            "accuracy_by_label_count.csv": evaluation.label_count_table(),
+            "intervals.csv": evaluation.interval_table(),
+        },
+    )
+    return found
+
+
+def label_count_table(evaluation: Evaluation) -> pd.DataFrame:
+    """Return how many images have each number of labels: ``n_labels``, ``n_images``, ``share``."""
+    counts = evaluation.label_counts
+    table = pd.DataFrame({"n_labels": list(counts), "n_images": list(counts.values())})
+    return table.assign(share=table["n_images"] / evaluation.n_images)
+
+
+class _Rankings(Mapping[str, NDArray[np.integer]]):
+    """Models' rankings of some images, each read when it is asked for: one at a time is in memory."""
+
+    def __init__(self, paths: list[Path], rows: NDArray[np.int64], n_images: int) -> None:
+        self._paths = {path.stem: path for path in paths}
+        self._rows = rows
+        self._n_images = n_images
+
+    def __getitem__(self, model: str) -> NDArray[np.integer]:
+        path = self._paths[model]
+        ranking = read_model_predictions(path).class_index
+        if len(ranking) != self._n_images:
+            raise DatasetError(
+                f"{path}: has {len(ranking):,} rows for the {self._n_images:,} images of the project; "
+                "run the model again"
+            )
+        return ranking[self._rows]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
+    table = pq.read_table(
+        project.require(project.refined_labels_path, "mlf refine"), columns=["image_index", "class_index", "source"]
+    ).to_pandas()
+    decided = table[table["source"] != "unlabelled"]
+    if len(decided) == 0:
+        raise ProjectError(f"{project.refined_labels_path}: no image has been decided; run `mlf refine` again")
+    rows = np.unique(decided["image_index"].to_numpy(dtype=np.int64))
+    labelled = decided[decided["class_index"].notna()]
+    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).take(rows).to_pylist()
+    place = np.searchsorted(rows, labelled["image_index"].to_numpy(dtype=np.int64))
+    return rows, label_sets_from_pairs(place, labelled["class_index"].to_numpy(dtype=np.int32), ids)
+
+
+def _labels_from(path: Path, project: Project) -> tuple[NDArray[np.int64], LabelSets]:
+    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pylist()
+    paired = read_refined_labels(path, ids, project.label_space)
+    return paired.rows, paired.labels
+
+
+def _original_kept(original: NDArray[np.int32], labels: LabelSets) -> Share:
+    is_kept = np.zeros(len(labels), dtype=bool)
+    is_kept[labels.image_index[labels.class_index == original[labels.image_index]]] = True
+    return Share(int(is_kept.sum()), int((original >= 0).sum()))
+
+
+def _recall(project: Project, rows: NDArray[np.int64], labels: LabelSets) -> ProposalRecall | None:
+    if not project.proposals_path.exists():
+        return None
+    proposed = ProposalReader(project.proposals_path).as_arrays().class_index
+    return proposal_recall(proposed[rows, : project.settings.proposals.n_proposals], labels)
+
+
+def _summary(project: Project, found: ProjectEvaluation) -> dict[str, object]:
+    evaluation = found.evaluation
+    simulated = []
+    if found.source == "the project" and has_summary(project, "settle"):
+        simulated = read_summary(project, "settle")["simulated_annotators"]
+    models = [
+        {"model": accuracy.model}
+        | {name: _share(getattr(accuracy, name)) for name in ("top1", "top5", "real", "real_at_5")}
+        for accuracy in evaluation.models
+    ]
+    return evaluation.summary() | {
+        "labels_from": found.source,
+        "n_undecided": found.n_undecided,
+        "original_label_kept": _share(found.n_original_kept),
+        "proposal_recall": None if found.recall is None else _share(found.recall.labels),
+        "images_with_all_labels_proposed": None if found.recall is None else _share(found.recall.complete_images),
+        "simulated_annotators": simulated,
+        "models": models,
+    }
+
+
+def _share(share: Share | None) -> dict[str, object] | None:
+    return None if share is None else asdict(share) | {"value": share.value, "interval_95": share.interval}

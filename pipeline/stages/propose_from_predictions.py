@@ -1,0 +1,133 @@
+"""Proposals from models that were run elsewhere: their rankings, merged by rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tqdm.auto import tqdm
+
+from pipeline.datasets.records import SkippedRow, SourceRows, read_source_rows
+from pipeline.errors import DatasetError
+from pipeline.examples.pack import pack_examples
+from pipeline.formats.predictions_npz import read_predictions
+from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.predictions import predictions_path, read_run_settings, sha256_of, write_predictions
+from pipeline.project.folder import Project
+from pipeline.project.image_table import image_table
+from pipeline.project.list_columns import lists_from_padded
+from pipeline.project.tables import PROPOSALS, PROPOSALS_ROW_GROUP
+from pipeline.proposals.fusion import FusedProposals, merge_proposals_by_rank
+from pipeline.proposals.writer import discard_proposals, has_proposals, write_proposals
+from pipeline.stages.propose_summary import ProposeSummary, record_skipped
+
+
+def propose_from_predictions(project: Project, npz_path: str | Path, *, restart: bool = False) -> ProposeSummary:
+    """Make a project's proposals from rankings in a file, and keep each model's for evaluation.
+
+    Parameters
+    ----------
+    project
+        An initialised project; its images need no files.
+    npz_path
+        One integer array (rows, k) a model, class indices with the best first; rows are those of the manifest the
+        project was made from, in its order, skipped ones included.
+    restart
+        Replace proposals that were made otherwise.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, or an array does not fit the manifest or the label space.
+    ProjectError
+        If the project has proposals that were made otherwise.
+    """
+    path = Path(npz_path)
+    if not path.is_file():
+        raise DatasetError(f"{path}: no such file of predictions")
+    images_path = image_table(project)
+    origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
+    n_proposals = project.settings.proposals.n_proposals
+    settings = {**origin, "n_proposals": n_proposals}
+    # Read first: a file that does not fit leaves what is there as it is.
+    rankings = _rankings(project, path, read_source_rows(images_path))
+    if restart:
+        discard_proposals(project)
+    is_done = has_proposals(project, settings)
+    _keep(project, rankings, origin)
+    fused = merge_proposals_by_rank(rankings, n_proposals)
+    if not is_done:
+        write_proposals(project, _groups(fused), fused.models, settings)
+    record_skipped(project, ())
+    n_images = len(fused.class_index)
+    skipped: tuple[SkippedRow, ...] = ()
+    notes = []
+    if fused.n_images_padded:
+        notes.append(f"the models name fewer than {n_proposals} classes for {fused.n_images_padded:,} images")
+    return ProposeSummary(
+        models=fused.models,
+        n_images=n_images,
+        n_with_proposals=int((fused.class_index[:, :1] >= 0).sum()),
+        n_done_before=n_images if is_done else 0,
+        skipped=skipped,
+        examples=None if project.examples_path.exists() else pack_examples(project),
+        notes=tuple(notes),
+    )
+
+
+def keep_predictions(project: Project, npz_path: str | Path) -> list[str]:
+    """Keep each model's rankings from a file for evaluation, without making proposals; return the models' names.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, or an array does not fit the manifest or the label space.
+    """
+    path = Path(npz_path)
+    if not path.is_file():
+        raise DatasetError(f"{path}: no such file of predictions")
+    images_path = image_table(project)
+    rankings = _rankings(project, path, read_source_rows(images_path))
+    origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
+    _keep(project, rankings, origin)
+    return list(rankings)
+
+
+def _rankings(project: Project, path: Path, rows: SourceRows) -> dict[str, npt.NDArray[np.integer[Any]]]:
+    """Return the rankings of the manifest's rows that became images, under names that are safe as file names."""
+    image_list = f"the list that {project.root} was made from"
+    if rows.skipped:
+        image_list += (
+            f" ({rows.n_rows - len(rows.skipped):,} became images, {len(rows.skipped):,} were skipped, as "
+            f"{project.skipped_path.name} tells: they need their row, too)"
+        )
+    rankings = read_predictions(path, rows.n_rows, len(project.label_space), image_list)
+    skipped = list(rows.skipped)
+    named = {ModelSource(name=model).label: np.delete(ranking, skipped, axis=0) for model, ranking in rankings.items()}
+    if len(named) != len(rankings):
+        raise DatasetError(f"two of the models {', '.join(rankings)} would share a file name; rename one")
+    return named
+
+
+def _keep(project: Project, rankings: Mapping[str, npt.NDArray[np.integer[Any]]], origin: dict[str, Any]) -> None:
+    for model, ranking in tqdm(rankings.items(), desc="predictions", unit=" models"):
+        path = predictions_path(project, model)
+        settings = {**origin, "model": model}
+        if not path.exists() or read_run_settings(path) != settings:
+            write_predictions(project, model, ranking, settings)
+
+
+def _groups(fused: FusedProposals) -> Iterator[pa.Table]:
+    n_images = len(fused.class_index)
+    for first in range(0, n_images, PROPOSALS_ROW_GROUP):
+        rows = slice(first, min(first + PROPOSALS_ROW_GROUP, n_images))
+        is_named = fused.class_index[rows] >= 0
+        columns = [pa.array(np.arange(rows.start, rows.stop, dtype=np.int32))]
+        columns += [
+            lists_from_padded(values[rows], is_named) for values in (fused.class_index, fused.score, fused.source)
+        ]
+        yield pa.table(columns, schema=PROPOSALS)

@@ -1,0 +1,224 @@
+"""Stage 4, first half: which images of a project go to refinement, and to whom.
+
+What was chosen, and why, is kept in `results/refinement/selection.parquet`, so that an audit can be told from a dispute
+when the labels are settled. Choosing again adds images and takes none away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.annotation.events import Round
+from pipeline.assignment import assign_refinement
+from pipeline.consensus.value_of_refining import (
+    RefinementCost,
+    draw_audit,
+    rank_by_value,
+    select_disputed,
+    select_within_budget,
+)
+from pipeline.disagreement import analyze_disagreement
+from pipeline.errors import ProjectError
+from pipeline.project.folder import Project
+from pipeline.project.results import tables_dir, write_results
+from pipeline.stages.analyze import annotation_consensus
+from pipeline.stages.assign import open_project_store, write_plan
+from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
+
+Rule = Literal["published", "budget"]
+#: Why an image is refined: its label sets differ; it is worth the minutes; it was drawn to see what stays wrong.
+DISPUTED, WORTHWHILE, AUDIT = "disputed", "worthwhile", "audit"
+SELECTION_FILE = "selection.parquet"
+
+
+@dataclass(frozen=True)
+class RefinementSummary:
+    """What one call of `mlf refine --refiners` did.
+
+    Attributes
+    ----------
+    rule
+        How images were chosen.
+    n_images
+        Images that at least one annotator decided, gold left out.
+    n_disputed
+        Those whose label sets differ.
+    n_new, n_audit
+        Images newly given to refiners, and how many of them are audited though nobody disputes them.
+    n_earlier
+        Images that refiners had before.
+    expected_minutes
+        What the new images are expected to take; ``None`` under the published rule.
+    loads
+        Refiner to their new images.
+    """
+
+    rule: Rule
+    n_images: int
+    n_disputed: int
+    n_new: int
+    n_audit: int
+    n_earlier: int
+    expected_minutes: float | None
+    loads: dict[str, int]
+
+
+def select_and_assign(
+    project: Project,
+    refiners: Sequence[str],
+    *,
+    rule: Rule = "published",
+    minutes: float | None = None,
+    audit_share: float | None = None,
+    cost: RefinementCost | None = None,
+    seed: int = 0,
+    kind: str = "human",
+) -> RefinementSummary:
+    """Choose images for refinement and give them to refiners; images given before stay where they are.
+
+    Parameters
+    ----------
+    project
+        An open project with votes.
+    refiners
+        Distinct names; new ones become known to the store.
+    rule
+        ``published``: every image whose annotators' label sets differ. ``budget``: the images on which a minute is
+        expected to fix most, until the minutes are used up.
+    minutes
+        The budget, for the images newly chosen.
+    audit_share
+        Share of the images that are not chosen which are refined all the same; the project's own where None.
+    cost
+        What refining takes; for the budget.
+    seed
+        Of the audit and of who gets what.
+    kind
+        ``human``, or ``simulated`` for programs.
+
+    Raises
+    ------
+    ProjectError
+        If there is nothing to choose from, the budget is missing or out of place, or an image has no refiner who did
+        not annotate it.
+    """
+    if (minutes is None) == (rule == "budget"):
+        raise ProjectError(
+            "the rule `budget` needs a number of minutes: --minutes 60"
+            if rule == "budget"
+            else f"{minutes} minutes, but the rule is `{rule}`; add --rule budget, or leave the minutes out"
+        )
+    store = open_project_store(project)
+    try:
+        votes = read_project_votes(project, store)
+        if len(votes.sessions) == 0:
+            raise nothing_decided(project, "refine")
+        earlier = store.assigned_images(Round.REFINEMENT)
+        disputed = _disputed(votes)
+        chosen, expected_minutes = _choose(project, votes, disputed, earlier, minutes, cost)
+        share = project.settings.refinement.audit_share if audit_share is None else audit_share
+        audited = _audit(votes, disputed, chosen, earlier, share, seed, rule)
+        images = np.concatenate([chosen, audited])
+        plan = assign_refinement(
+            images,
+            store.annotators_of_images(Round.ANNOTATION, images.tolist()),
+            list(refiners),
+            allow_own_images=project.settings.refinement.allow_own_images,
+            seed=seed,
+        )
+        reasons = [(image, DISPUTED if rule == "published" else WORTHWHILE) for image in chosen.tolist()]
+        reasons += [(image, AUDIT) for image in audited.tolist()]
+        summary = RefinementSummary(
+            rule=rule,
+            n_images=len(np.unique(votes.sessions["image"])),
+            n_disputed=len(disputed),
+            n_new=len(chosen) + len(audited),
+            n_audit=len(audited),
+            n_earlier=len(earlier),
+            expected_minutes=expected_minutes,
+            loads=plan.loads,
+        )
+        # Recorded first: cut off in between, the images are chosen again, and an audit is still known as one.
+        _record(project, reasons, summary, share, seed)
+        store.add_annotators(refiners, kind=kind)
+        write_plan(store, Round.REFINEMENT, plan)
+    finally:
+        store.close()
+    return summary
+
+
+def read_selection(project: Project) -> pd.DataFrame:
+    """Return what was chosen for refinement so far: ``image_index``, ``reason``; empty before the first time."""
+    path = tables_dir(project, "refinement") / SELECTION_FILE
+    if not path.exists():
+        return pd.DataFrame({"image_index": np.empty(0, dtype=np.int64), "reason": pd.Series(dtype=object)})
+    return pd.read_parquet(path)
+
+
+def _disputed(votes: ProjectVotes) -> NDArray[np.int64]:
+    """Return the images whose label sets differ, the most distant sets first."""
+    per_image = analyze_disagreement(votes.annotation, n_resamples=0).per_image
+    return select_disputed(per_image)["image"].to_numpy(dtype=np.int64)
+
+
+def _choose(
+    project: Project,
+    votes: ProjectVotes,
+    disputed: NDArray[np.int64],
+    earlier: set[int],
+    minutes: float | None,
+    cost: RefinementCost | None,
+) -> tuple[NDArray[np.int64], float | None]:
+    known = np.fromiter(earlier, dtype=np.int64, count=len(earlier))
+    if minutes is None:
+        return disputed[~np.isin(disputed, known)], None
+    ranking = rank_by_value(votes.annotation, annotation_consensus(project, votes.annotation), cost)
+    ranking = ranking[~ranking["image"].isin(known)]
+    ranking = ranking.assign(cumulative_minutes=ranking["minutes"].cumsum())
+    chosen = select_within_budget(ranking, minutes)
+    return chosen["image"].to_numpy(dtype=np.int64), float(chosen["minutes"].sum())
+
+
+def _audit(
+    votes: ProjectVotes,
+    disputed: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    earlier: set[int],
+    share: float,
+    seed: int,
+    rule: Rule,
+) -> NDArray[np.int64]:
+    known = np.fromiter(earlier, dtype=np.int64, count=len(earlier))
+    decided = np.unique(votes.sessions["image"].to_numpy(dtype=np.int64))
+    left = decided[~np.isin(decided, chosen)]
+    if rule == "published":
+        left = left[~np.isin(left, disputed)]
+    drawn = draw_audit(left, share, seed)
+    return drawn[~np.isin(drawn, known)]
+
+
+def _record(
+    project: Project, reasons: list[tuple[int, str]], summary: RefinementSummary, share: float, seed: int
+) -> None:
+    earlier = read_selection(project)
+    new = pd.DataFrame(reasons, columns=["image_index", "reason"]).astype({"image_index": np.int64})
+    selection = pd.concat([earlier, new], ignore_index=True) if len(earlier) else new
+    selection = selection.drop_duplicates("image_index", keep="last")
+    figures = {
+        "rule": summary.rule,
+        "n_images": summary.n_images,
+        "n_disputed": summary.n_disputed,
+        "n_new": summary.n_new,
+        "n_audit": summary.n_audit,
+        "n_earlier": summary.n_earlier,
+        "expected_minutes": summary.expected_minutes,
+        "audit_share": share,
+        "seed": seed,
+    }
+    write_results(project, "refinement", figures, {SELECTION_FILE: selection})

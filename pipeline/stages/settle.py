@@ -1,0 +1,336 @@
+"""Stage 4, second half: a project's refined labels, and where each came from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.annotation.events import Round
+from pipeline.consensus import Consensus, Method, reach_consensus
+from pipeline.consensus.known import UNKNOWN
+from pipeline.consensus.refined import AGREED, CONSENSUS, REFINED, SOURCES, lean_of, settle_items
+from pipeline.consensus.value_of_refining import ResidualError
+from pipeline.formats.refined_labels_out import write_refined_labels
+from pipeline.project.folder import Project
+from pipeline.project.results import write_results
+from pipeline.project.tables import REFINED_LABELS
+from pipeline.stages.analyze import gold_answers, original_answers, original_labels, thin_curve
+from pipeline.stages.assign import open_project_store, project_gold
+from pipeline.stages.quality import (
+    KeyPair,
+    StoppingAdvice,
+    advise,
+    audited_error,
+    blind_reliability,
+    changed_labels,
+    rank_what_is_left,
+)
+from pipeline.stages.votes_of_project import ProjectVotes, item_keys, merge_votes, nothing_decided, read_project_votes
+from pipeline.votes.agreement import wilson_interval
+from pipeline.votes.arrays import NO, UNSURE, YES, VoteArrays
+
+#: Beside those of :mod:`pipeline.consensus.refined`: the answer was known beforehand (gold); nobody has decided.
+KNOWN, UNLABELLED = "known", "unlabelled"
+_SOURCES = (*SOURCES, KNOWN, UNLABELLED)
+_CURVE_ROWS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Settlement:
+    """Stage 4 of one project.
+
+    Attributes
+    ----------
+    labels
+        The refined labels (:data:`pipeline.project.tables.REFINED_LABELS`), in order of image and class.
+    votes
+        What they rest on.
+    consensus
+        Of all votes, the known answers anchoring it.
+    annotators
+        Everyone, as the consensus sees them.
+    keys
+        The labels without and with the refinement round, each as one number (image times number of classes plus
+        class), ascending.
+    before_after
+        One row a stage (``original``, ``annotation``, ``refinement``), over the images that are labelled now:
+        ``n_images``, ``n_labels``, ``labels_per_image``, ``n_without``, ``n_multi``, ``multi_share`` with ``low`` and
+        ``high``, ``n_original_kept`` of ``n_with_original``.
+    by_source
+        ``source``, ``n_labels``, ``n_empty_sets``.
+    changed
+        Indices of the images whose label set refinement changed.
+    residual
+        What stayed wrong among the images that were not refined, from the audit.
+    reliability
+        Posterior against known answers; ``None`` without gold.
+    ranking
+        Images not refined yet, the most worthwhile first (:func:`pipeline.consensus.value_of_refining.rank_by_value`).
+    advice
+        Whether to go on.
+    summary
+        Plain figures, as they lie in `results/settle.json`.
+    """
+
+    labels: pa.Table
+    votes: ProjectVotes
+    consensus: Consensus
+    annotators: pd.DataFrame
+    keys: KeyPair
+    before_after: pd.DataFrame
+    by_source: pd.DataFrame
+    changed: NDArray[np.int64]
+    residual: ResidualError
+    reliability: pd.DataFrame | None
+    ranking: pd.DataFrame
+    advice: StoppingAdvice
+    summary: dict[str, object]
+
+
+def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Settlement:
+    """Settle a project's labels; write `results/refined_labels.parquet`, `.csv` and `.json`, and `results/settle`.
+
+    A label stands as the refinement round says; else as all annotators of the image say; else as the consensus of all
+    votes does (Dawid-Skene). Where the answer was known beforehand (gold), it stands.
+
+    Parameters
+    ----------
+    project
+        An open project with votes.
+    min_fixed_per_minute
+        Least yield at which refining another image is still advised.
+
+    Raises
+    ------
+    ProjectError
+        If nobody has decided an image yet.
+    """
+    store = open_project_store(project)
+    try:
+        votes = read_project_votes(project, store)
+        refinement = store.annotators_of(Round.REFINEMENT).values()
+        n_open = sum(progress.n_tasks - progress.n_done for progress in refinement)
+    finally:
+        store.close()
+    if len(votes.sessions) == 0 and votes.probes.n_votes == 0:
+        raise nothing_decided(project, "settle")
+    gold = project_gold(project)
+    # Of the labels without refinement their keys alone are kept: two settlings at once would not fit in memory.
+    before = _label_keys(_settle(project, merge_votes(votes.annotation, votes.probes), None, gold))
+    final = _settle(project, votes.all_votes(), votes.refinement, gold)
+    decided = _decided_images(votes, gold)
+    labels = _table(project, final, decided, gold)
+    original = original_labels(project)
+    keys = (before, _label_keys(final))
+    changed = changed_labels(keys) // final.votes.n_classes
+    ranking = rank_what_is_left(votes, final.votes, final.consensus, gold)
+    settlement = Settlement(
+        labels=labels,
+        votes=votes,
+        consensus=final.consensus,
+        annotators=final.consensus.annotators(final.votes),
+        keys=keys,
+        before_after=_before_after(keys, final.votes.n_classes, original, decided),
+        by_source=_by_source(labels),
+        changed=np.unique(changed),
+        residual=audited_error(project, votes, changed),
+        reliability=blind_reliability(project, final.votes, gold),
+        ranking=ranking,
+        advice=advise(ranking, min_fixed_per_minute),
+        summary={},
+    )
+    settlement.summary.update(_summary(settlement, len(original), n_open, keys, gold))
+    _write(project, settlement)
+    return settlement
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    """Votes, and what became of each item: its label and its source (a position in `_SOURCES`)."""
+
+    votes: VoteArrays
+    counts: NDArray[np.int32]
+    consensus: Consensus
+    label: NDArray[np.bool_]
+    source: NDArray[np.int8]
+    #: Keys of labels that are known to apply, though nobody voted on them.
+    unvoted: NDArray[np.int64]
+
+
+def _settle(
+    project: Project, votes: VoteArrays, refinement: VoteArrays | None, gold: dict[int, frozenset[int]]
+) -> _Settled:
+    answers = gold_answers(votes, gold)
+    consensus = reach_consensus(
+        votes,
+        Method.DAWID_SKENE,
+        gold=answers if gold else None,
+        original=original_answers(project, votes),
+    )
+    counts = votes.item_counts()
+    lean = np.zeros(votes.n_items, dtype=np.int64) if refinement is None else lean_of(votes, refinement)
+    label, source = settle_items(counts, consensus, lean)
+    is_known = answers != UNKNOWN
+    label[is_known], source[is_known] = answers[is_known] == 1, _SOURCES.index(KNOWN)
+    known = [image * votes.n_classes + class_index for image, classes in gold.items() for class_index in classes]
+    unvoted = np.setdiff1d(np.array(known, dtype=np.int64), item_keys(votes))
+    return _Settled(votes, counts, consensus, label, source, unvoted)
+
+
+def _label_keys(settled: _Settled) -> NDArray[np.int64]:
+    """Return image times number of classes plus class of every label, ascending."""
+    return np.union1d(item_keys(settled.votes)[settled.label], settled.unvoted)
+
+
+def _decided_images(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> NDArray[np.int64]:
+    parts = [votes.sessions["image"], votes.refinement_sessions["image"], np.array(list(gold), dtype=np.int64)]
+    return np.unique(np.concatenate([np.asarray(part, dtype=np.int64) for part in parts]))
+
+
+def _table(
+    project: Project, settled: _Settled, decided: NDArray[np.int64], gold: dict[int, frozenset[int]]
+) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    votes, kept = settled.votes, settled.label
+    n_images, n_classes = votes.n_images, votes.n_classes
+    voted = pd.DataFrame(
+        {
+            "image_index": votes.item_image[kept],
+            "class_index": votes.item_class[kept],
+            "source": settled.source[kept],
+            "n_yes": settled.counts[kept, YES],
+            "n_no": settled.counts[kept, NO],
+            "n_unsure": settled.counts[kept, UNSURE],
+            "posterior": settled.consensus.posterior[kept],
+        }
+    )
+    unvoted = pd.DataFrame({"image_index": settled.unvoted // n_classes, "class_index": settled.unvoted % n_classes})
+    unvoted["source"] = _SOURCES.index(KNOWN)
+    has_label = np.zeros(n_images, dtype=bool)
+    has_label[voted["image_index"]] = has_label[unvoted["image_index"]] = True
+    source = _source_of_empty(settled, decided, gold)
+    empty = pd.DataFrame({"image_index": np.flatnonzero(~has_label)})
+    empty["source"] = source[empty["image_index"]]
+    table = pd.concat([voted, unvoted, empty], ignore_index=True).sort_values(["image_index", "class_index"])
+    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0)
+    columns = {
+        "image_index": pa.array(table["image_index"].to_numpy(dtype=np.int32)),
+        "image_id": ids.take(pa.array(table["image_index"].to_numpy(dtype=np.int64))),
+        "source": pa.array(np.array(_SOURCES, dtype=object)[table["source"].to_numpy(dtype=np.int64)]),
+    }
+    for name in ("class_index", "n_yes", "n_no", "n_unsure", "posterior"):
+        columns[name] = pa.array(table[name], from_pandas=True).cast(REFINED_LABELS.field(name).type)
+    return pa.table([columns[name] for name in REFINED_LABELS.names], schema=REFINED_LABELS)
+
+
+def _source_of_empty(
+    settled: _Settled, decided: NDArray[np.int64], gold: dict[int, frozenset[int]]
+) -> NDArray[np.int8]:
+    """Return, for every image, where its label set comes from, should it be empty."""
+    n_images, image = settled.votes.n_images, settled.votes.item_image
+    source = np.full(n_images, _SOURCES.index(UNLABELLED), dtype=np.int8)
+    source[decided] = _SOURCES.index(AGREED)
+    for name in (CONSENSUS, REFINED):
+        source[image[settled.source == _SOURCES.index(name)]] = _SOURCES.index(name)
+    source[list(gold)] = _SOURCES.index(KNOWN)
+    return source
+
+
+def _before_after(
+    keys: KeyPair, n_classes: int, original: NDArray[np.int32], decided: NDArray[np.int64]
+) -> pd.DataFrame:
+    with_original = decided[original[decided] >= 0]
+    of_original = with_original * n_classes + original[with_original]
+    rows = []
+    for stage, found in (("original", of_original), ("annotation", keys[0]), ("refinement", keys[1])):
+        n_labels = np.bincount(found // n_classes, minlength=len(original))[decided]
+        n_multi = int((n_labels > 1).sum())
+        low, high = wilson_interval(float(n_multi), float(len(decided)))
+        rows.append(
+            {
+                "stage": stage,
+                "n_images": len(decided),
+                "n_labels": int(n_labels.sum()),
+                "labels_per_image": float(n_labels.mean()),
+                "n_without": int((n_labels == 0).sum()),
+                "n_multi": n_multi,
+                "multi_share": n_multi / len(decided),
+                "low": float(low),
+                "high": float(high),
+                "n_original_kept": int(np.isin(of_original, found).sum()),
+                "n_with_original": len(with_original),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _by_source(labels: pa.Table) -> pd.DataFrame:
+    source, is_empty = labels.column("source").to_pandas(), labels.column("class_index").is_null().to_pandas()
+    rows = [
+        {"source": name, "n_labels": int((mine & ~is_empty).sum()), "n_empty_sets": int((mine & is_empty).sum())}
+        for name, mine in ((name, source == name) for name in _SOURCES)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _summary(
+    settlement: Settlement,
+    n_images: int,
+    n_open: int,
+    keys: KeyPair,
+    gold: dict[int, frozenset[int]],
+) -> dict[str, object]:
+    votes = settlement.votes
+    stages = settlement.before_after.set_index("stage").to_dict("index")
+    people = sorted({*votes.voters, *votes.refiners})
+    return {
+        "n_images": n_images,
+        "n_labelled_images": int(stages["refinement"]["n_images"]),
+        "n_without_label": int(stages["refinement"]["n_without"]),
+        "n_labels": int(stages["refinement"]["n_labels"]),
+        "n_multi_label": int(stages["refinement"]["n_multi"]),
+        "multi_label_share": stages["refinement"]["multi_share"],
+        "multi_label_interval_95": [stages["refinement"]["low"], stages["refinement"]["high"]],
+        "n_refined_images": int(votes.refinement_sessions["image"].nunique()),
+        "n_refinement_tasks_open": n_open,
+        "median_refinement_ms": _median(votes.refinement_sessions["active_ms"]),
+        "n_changed_by_refinement": len(settlement.changed),
+        "n_labels_added": len(np.setdiff1d(keys[1], keys[0], assume_unique=True)),
+        "n_labels_removed": len(np.setdiff1d(keys[0], keys[1], assume_unique=True)),
+        "n_gold_images": len(gold),
+        "labels_by_source": dict(
+            zip(settlement.by_source["source"], settlement.by_source["n_labels"].tolist(), strict=True)
+        ),
+        "empty_sets_by_source": dict(
+            zip(settlement.by_source["source"], settlement.by_source["n_empty_sets"].tolist(), strict=True)
+        ),
+        "before_after": stages,
+        "residual_error": asdict(settlement.residual),
+        "advice": asdict(settlement.advice) | {"text": str(settlement.advice)},
+        "is_converged": bool(settlement.consensus.model is None or settlement.consensus.model.is_converged),
+        "annotators": list(votes.voters),
+        "refiners": list(votes.refiners),
+        "simulated_annotators": [name for name in people if name in votes.simulated],
+    }
+
+
+def _median(values: pd.Series) -> float | None:
+    return float(values.median()) if len(values) else None
+
+
+def _write(project: Project, settlement: Settlement) -> None:
+    write_refined_labels(project, settlement.labels)
+    tables = {
+        "before_after.csv": settlement.before_after,
+        "sources.csv": settlement.by_source,
+        "annotators.csv": settlement.annotators,
+        "yield_curve.csv": thin_curve(settlement.ranking, _CURVE_ROWS),
+    }
+    if settlement.reliability is not None:
+        tables["reliability.csv"] = settlement.reliability
+    write_results(project, "settle", settlement.summary, tables)

@@ -1,0 +1,1 @@
+"""Votes as arrays, and how far they agree: pure."""

@@ -1,0 +1,154 @@
+"""How far annotators agree beyond chance: Krippendorff's alpha, and agreement of every two annotators.
+
+Units are exposed (image, class) pairs. A class that was not shown is missing, so units with fewer than two votes carry
+no information. Where alpha is undefined (every vote the same word, or nothing to compare) it is ``None``, never 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.votes.arrays import N_VOTES, VoteArrays
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class AlphaEstimate:
+    """Krippendorff's nominal alpha with a percentile bootstrap interval over images.
+
+    ``value`` is ``None`` where alpha is undefined, ``low`` and ``high`` where no resample defined it either.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n_images: int
+    n_units: int
+    n_votes: int
+
+
+def krippendorff_alpha(votes: VoteArrays, n_resamples: int = 1000, seed: int = 0) -> AlphaEstimate:
+    """Estimate Krippendorff's nominal alpha over no, unsure and yes.
+
+    Images, not votes, are resampled: the votes on one image are not independent of each other.
+
+    Parameters
+    ----------
+    votes
+        The votes; `n_images`, `n_units` and `n_votes` of the result count those that can be paired.
+    n_resamples
+        Bootstrap resamples; 0 leaves the interval out.
+    seed
+        Of the bootstrap.
+
+    References
+    ----------
+    Krippendorff, K. (2011). Computing Krippendorff's Alpha-Reliability.
+    """
+    return alpha_from_counts(votes.item_counts(), votes.item_image, n_resamples, seed)
+
+
+def alpha_from_counts(
+    counts: NDArray[np.int32], item_image: NDArray[np.int32], n_resamples: int = 1000, seed: int = 0
+) -> AlphaEstimate:
+    """Estimate alpha from the votes counted by item.
+
+    Parameters
+    ----------
+    counts
+        ``(n_items, 3)``: votes no, unsure and yes.
+    item_image
+        ``(n_items,)``: image of each item, ascending.
+    n_resamples, seed
+        As in :func:`krippendorff_alpha`.
+    """
+    totals = counts.sum(axis=1)
+    is_pairable = totals >= 2
+    counts, totals, images = counts[is_pairable], totals[is_pairable], item_image[is_pairable]
+    n_units, n_votes = len(totals), int(totals.sum())
+    if n_units == 0:
+        return AlphaEstimate(None, None, None, 0, 0, 0)
+    squares = np.einsum("ij,ij->i", counts, counts, dtype=np.int64)
+    observed = (totals.astype(np.int64) ** 2 - squares) / (totals - 1)
+    starts = np.flatnonzero(np.diff(images, prepend=-1))
+    by_image = np.column_stack(
+        [np.add.reduceat(observed, starts), *(np.add.reduceat(counts[:, k], starts) for k in range(N_VOTES))]
+    )
+    value = _alpha(by_image.sum(axis=0)[None])[0]
+    low, high = _bootstrap(by_image, n_resamples, seed)
+    return AlphaEstimate(_defined(value), low, high, len(starts), n_units, n_votes)
+
+
+def agreement_matrix(pairs: pd.DataFrame, annotators: list[object] | None = None) -> pd.DataFrame:
+    """Spread a long table of annotator pairs into a symmetric matrix of agreement; never compared is missing.
+
+    Parameters
+    ----------
+    pairs
+        Columns ``annotator_a``, ``annotator_b``, ``agreement``.
+    annotators
+        Rows and columns wanted, in order; those of the table, sorted, where left out.
+    """
+    flipped = pairs.rename(columns={"annotator_a": "annotator_b", "annotator_b": "annotator_a"})
+    both = pd.concat([pairs, flipped], ignore_index=True)
+    matrix = both.pivot_table(index="annotator_a", columns="annotator_b", values="agreement", observed=True)
+    names = annotators if annotators is not None else sorted(set(matrix.index), key=str)
+    return matrix.reindex(index=names, columns=names)
+
+
+def wilson_interval(
+    n_hits: NDArray[np.float64] | float, n_trials: NDArray[np.float64] | float, confidence: float = CONFIDENCE
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Wilson's score interval of a proportion; (nan, nan) where there were no trials.
+
+    References
+    ----------
+    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + confidence / 2))
+    trials = np.asarray(n_trials, dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.asarray(n_hits, dtype=float) / trials
+        centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+        half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def _alpha(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return alpha of each row (observed disagreement, n_no, n_unsure, n_yes); nan where undefined."""
+    totals = sums[:, 1:].sum(axis=1)
+    expected = (totals**2 - (sums[:, 1:] ** 2).sum(axis=1)) / (totals - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(expected > 0, 1 - sums[:, 0] / expected, np.nan)
+
+
+def _bootstrap(by_image: NDArray[np.float64], n_resamples: int, seed: int) -> tuple[float | None, float | None]:
+    """Resample images; equal images are drawn together, so the cost follows the number of distinct ones."""
+    if n_resamples == 0:
+        return None, None
+    distinct, n_equal = np.unique(by_image, axis=0, return_counts=True)
+    generator = np.random.default_rng(seed)
+    chances = n_equal / n_equal.sum()
+    resamples = np.concatenate(
+        [
+            generator.multinomial(len(by_image), chances, size=min(100, n_resamples - first)) @ distinct
+            for first in range(0, n_resamples, 100)
+        ]
+    )
+    alphas = _alpha(resamples)
+    alphas = alphas[np.isfinite(alphas)]
+    if len(alphas) == 0:
+        return None, None
+    low, high = np.quantile(alphas, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
