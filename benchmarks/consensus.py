@@ -31,10 +31,11 @@ from peak_memory import peak_mb
 from pipeline.consensus import fit_dawid_skene, majority, match_original, weighted_majority
 from pipeline.consensus.calibration import expected_calibration_error, f1_interval, reliability, score_labels
 from pipeline.consensus.known import UNKNOWN
-from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
+from pipeline.consensus.result import DEFAULT_THRESHOLD
 from pipeline.formats.known_answers import read_known_table
 from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
-from pipeline.votes.arrays import UNSURE, YES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import UNSURE, YES, Method
 
 LIMIT = DEFAULT_THRESHOLD[Method.DAWID_SKENE]
 #: ImageNet-1k's first 398 classes are its animals.

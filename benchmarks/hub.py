@@ -40,7 +40,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from widget_link import Refused, Unanswered, WidgetLink  # noqa: F401 - the hub tests take it from here
 
-from pipeline.annotation.events import Round
 from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Role
@@ -49,6 +48,7 @@ from pipeline.project.folder import Project
 from pipeline.project.tables import PROPOSALS
 from pipeline.proposals.writer import write_proposals
 from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.votes.words import Round
 
 N_CLASSES = 30
 SOURCE_ROOT = Path(__file__).resolve().parents[1]

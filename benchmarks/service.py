@@ -37,9 +37,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from serving import PostgresServer, ServiceProcess, StubHub, make_project, start_postgres, with_store
 
-from pipeline.annotation.events import Round
 from pipeline.project.folder import Project
 from pipeline.store import Assignment, open_store
+from pipeline.votes.words import Round
 
 N_IMAGES_EACH = 12
 

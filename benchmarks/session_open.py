@@ -27,11 +27,11 @@ from photographs import N_CLASSES, N_PROPOSALS, make_photograph_project
 from playwright.sync_api import Page, sync_playwright
 from widget import PHOTOGRAPHS
 
-from pipeline.annotation.events import Round
 from pipeline.project.folder import Project
 from pipeline.project.tables import IMAGES, IMAGES_ROW_GROUP, PROPOSALS, PROPOSALS_ROW_GROUP
 from pipeline.proposals.writer import write_proposals
 from pipeline.store import Assignment, open_store
+from pipeline.votes.words import Round
 
 N_TRAINING_IMAGES = 1_281_167
 GOAL_S = 1.0

@@ -80,7 +80,7 @@ class Annotator(SessionWidget):
         return {
             "image_id": task.image_id,
             "labels": [key_of[index] for index in task.state.label_set],
-            "votes": {key_of[index]: vote for index, vote in task.state.exposed_votes().items()},
+            "votes": {key_of[index]: vote.value for index, vote in task.state.exposed_votes().items()},
             "none": task.state.none,
             "unsure": task.state.unsure,
             "comment": task.state.comment,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import ipywidgets
 
-from pipeline.annotation.events import Round
 from pipeline.errors import MlfError, ServiceError
 from pipeline.sessions.board import Board, BoardReader, BoardRow, board_from_json
+from pipeline.votes.words import Round
 
 _STYLE = """<style>
 .mlf-board { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); }

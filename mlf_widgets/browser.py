@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from mlf_widgets.messages import MessageError, classes_buffer, small_picture_message, whole_number, whole_numbers
 from mlf_widgets.request_widget import Answer, RequestWidget
-from pipeline.annotation.events import Round
 from pipeline.annotation.explorer import BrowseFilter, BrowseSession, Disagreement
 from pipeline.annotation.session import TaskFilter, Unreadable
+from pipeline.votes.words import Round
 
 
 class Browser(RequestWidget):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-from pipeline.annotation.events import Event, EventKind, ImageState, Round
+from pipeline.annotation.events import Event, EventKind, ImageState
 from pipeline.annotation.session import (
     Changes,
     Evidence,
@@ -27,6 +27,7 @@ from pipeline.annotation.session import (
 )
 from pipeline.errors import MlfError
 from pipeline.project.label_space import LabelSpace
+from pipeline.votes.words import Round
 
 RequestKind = Literal[
     "open",

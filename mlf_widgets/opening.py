@@ -10,11 +10,11 @@ from mlf_widgets.annotator import Annotator
 from mlf_widgets.browser import Browser
 from mlf_widgets.grid import Grid
 from mlf_widgets.refiner import Refiner
-from pipeline.annotation.events import Round
 from pipeline.annotation.explorer import BrowseFilter, BrowseSession
 from pipeline.annotation.session import AnnotationSession
 from pipeline.errors import DatasetError, ProjectError, ServiceError
 from pipeline.project.label_space import LabelSpace
+from pipeline.votes.words import Round
 
 SERVICE_URL_VARIABLE = "MLF_SERVICE_URL"
 ROUND_VARIABLE = "MLF_ROUND"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mlf_widgets.session_widget import SessionWidget
-from pipeline.annotation.events import Round
 from pipeline.annotation.session import AnnotationSession
 from pipeline.errors import ProjectError
+from pipeline.votes.words import Round
 
 
 class Refiner(SessionWidget):

@@ -23,19 +23,13 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.errors import StoreError
-
-
-class Round(StrEnum):
-    """The two rounds of work."""
-
-    ANNOTATION = "annotation"
-    REFINEMENT = "refinement"
+from pipeline.votes.words import Round, Vote
 
 
 class EventKind(StrEnum):
     """What an annotator can do to an image."""
 
-    VOTE = "vote"  # payload: class_index, vote ("yes" | "no" | "unsure" | "clear")
+    VOTE = "vote"  # payload: class_index, vote (a `Vote`, or "clear")
     NONE = "none"  # payload: value (bool)
     UNSURE = "unsure"  # payload: value (bool)
     COMMENT = "comment"  # payload: text
@@ -51,7 +45,9 @@ MAX_SHOWN = 30_000
 MAX_REGIONS = 200
 MAX_ACTIVE_MS = 24 * 3600 * 1000
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_VOTES = frozenset({"yes", "no", "unsure", "clear"})
+#: What takes a vote on a class back.
+CLEAR = "clear"
+_VOTES = frozenset({*Vote, CLEAR})
 _MAX_SEED_CHARACTERS = 64
 _MAX_IMAGE_INDEX = 2**31 - 1
 
@@ -122,7 +118,7 @@ class ImageState:
     Parameters
     ----------
     votes
-        Class index to ``yes``, ``no`` or ``unsure``: the votes given one by one.
+        The votes given one by one, by class index.
     none, unsure
         *None of these*; the image as a whole is unsure.
     comment
@@ -137,7 +133,7 @@ class ImageState:
         The last event that this state includes.
     """
 
-    votes: Mapping[int, str] = field(default_factory=dict)
+    votes: Mapping[int, Vote] = field(default_factory=dict)
     none: bool = False
     unsure: bool = False
     comment: str = ""
@@ -154,18 +150,18 @@ class ImageState:
     @property
     def has_unsure(self) -> bool:
         """Return whether the image or one of its labels is flagged unsure."""
-        return self.unsure or "unsure" in self.votes.values()
+        return self.unsure or Vote.UNSURE in self.votes.values()
 
     @property
     def label_set(self) -> tuple[int, ...]:
         """Return the classes voted `yes`, ascending."""
-        return tuple(sorted(c for c, vote in self.votes.items() if vote == "yes"))
+        return tuple(sorted(c for c, vote in self.votes.items() if vote == Vote.YES))
 
-    def exposed_votes(self) -> dict[int, str]:
-        """Return the vote on every exposed class: class index to ``yes``, ``no`` or ``unsure``; empty if undecided."""
+    def exposed_votes(self) -> dict[int, Vote]:
+        """Return the vote on every exposed class, by class index; empty if undecided."""
         if not self.is_decided:
             return {}
-        unticked = "unsure" if self.unsure else "no"
+        unticked = Vote.UNSURE if self.unsure else Vote.NO
         return dict.fromkeys(self.shown, unticked) | dict(self.votes)
 
 
@@ -204,7 +200,7 @@ def _undone_ids(ordered: Iterable[Event]) -> set[str]:
 
 @dataclass
 class _Draft:
-    votes: dict[int, str] = field(default_factory=dict)
+    votes: dict[int, Vote] = field(default_factory=dict)
     regions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     none: bool = False
     unsure: bool = False
@@ -229,9 +225,9 @@ class _Draft:
 
     def _vote(self, class_index: int, vote: str) -> None:
         self.votes.pop(class_index, None)
-        if vote != "clear":
-            self.votes[class_index] = vote
-        self.none = self.none and vote != "yes"
+        if vote != CLEAR:
+            self.votes[class_index] = Vote(vote)
+        self.none = self.none and vote != Vote.YES
 
 
 def undo_stacks(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from pipeline.annotation.events import Round
 from pipeline.annotation.session import Picture, TaskFilter, Unreadable
 from pipeline.project.label_space import LabelSpace
+from pipeline.votes.words import Round
 
 #: Most images on one page.
 MAX_BROWSED_AT_ONCE = 200

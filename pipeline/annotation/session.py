@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from pipeline.annotation.events import Event, ImageState, Round
+from pipeline.annotation.events import Event, ImageState
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.settings import AnnotationSection, RefinementSection
+from pipeline.votes.words import Round, Vote
 
 #: Most pictures in one answer.
 MAX_IMAGES_AT_ONCE = 100
@@ -69,7 +70,7 @@ class Evidence:
         Those of the voices that are programs; wherever a voice is shown, it is said.
     """
 
-    votes: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    votes: Mapping[int, Mapping[str, Vote]] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, Mapping[int, list[dict[str, object]]]] = field(default_factory=dict)
     voices: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from pipeline.assignment.design import Plan
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.project.csv_dialect import separator_of
 from pipeline.project.label_space import LabelSpace
+from pipeline.votes.words import Vote
 
 #: Where a project keeps its answers.
 GOLD_FILE = "gold.csv"
@@ -183,7 +184,7 @@ def score_gold(answers: Mapping[int, frozenset[int]], states: Iterable[tuple[int
         if image not in answers or not state.is_decided:
             continue
         votes = state.exposed_votes()
-        right = sum(vote == ("yes" if c in answers[image] else "no") for c, vote in votes.items())
+        right = sum(vote == (Vote.YES if c in answers[image] else Vote.NO) for c, vote in votes.items())
         n_decided += 1
         n_votes += len(votes)
         n_correct += right

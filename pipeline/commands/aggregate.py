@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class MethodName(StrEnum):
-    """How votes become one answer (the words of :class:`pipeline.consensus.Method`, without loading it)."""
-
-    MAJORITY = "majority"
-    WEIGHTED = "weighted"
-    DAWID_SKENE = "dawid-skene"
+from pipeline.votes.words import Method
 
 
 def aggregate(
@@ -22,7 +15,7 @@ def aggregate(
         Path, typer.Argument(help="Votes: .csv or .parquet with image, class, annotator, vote; or ReaL's raters.npz.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for labels.parquet and annotators.csv.")],
-    method: Annotated[MethodName, typer.Option(help="How votes become one answer.")] = MethodName.DAWID_SKENE,
+    method: Annotated[Method, typer.Option(help="How votes become one answer.")] = Method.DAWID_SKENE,
     gold: Annotated[
         Path | None,
         typer.Option(
@@ -48,7 +41,7 @@ def aggregate(
 
     Example: mlf aggregate votes.csv --method dawid-skene --out consensus
     """
-    from pipeline.consensus import Method, reach_consensus
+    from pipeline.consensus import reach_consensus
     from pipeline.formats.consensus_tables import write_consensus
     from pipeline.formats.known_answers import read_gold_answers, read_original_labels
     from pipeline.formats.votes_csv import read_votes
@@ -58,7 +51,7 @@ def aggregate(
     originals = None if original is None else read_original_labels(original, arrays)
     consensus = reach_consensus(
         arrays,
-        Method(method.value),
+        method,
         gold=None if answers is None else answers.of_item,
         original=None if originals is None else originals.of_item,
         threshold=threshold,
@@ -67,7 +60,7 @@ def aggregate(
     n_kept = int(consensus.label.sum())
     typer.echo(
         f"{arrays.n_votes:,} votes of {len(set(arrays.annotator.tolist())):,} annotators on {arrays.n_items:,} "
-        f"(image, class) pairs: {n_kept:,} labels kept above {consensus.threshold:g} ({method.value})."
+        f"(image, class) pairs: {n_kept:,} labels kept above {consensus.threshold:g} ({method})."
     )
     for known in (answers, originals):
         if known is not None:

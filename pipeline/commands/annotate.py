@@ -34,10 +34,10 @@ def annotate(
 
     mlf annotate birds --annotator dora --round refinement            (dora settles disputed images)
     """
-    from pipeline.annotation.events import Round
     from pipeline.project.image_table import open_whole_project
     from pipeline.runs.jupyterlab import annotation_notebook, running_laboratory, wait_for_the_end
     from pipeline.stages.annotators import choose_annotator
+    from pipeline.votes.words import Round
 
     opened = open_whole_project(project)
     chosen = Round(round_.value)

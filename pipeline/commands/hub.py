@@ -47,12 +47,12 @@ def hub(
 
     Example: sudo mlf hub birds --researchers maria --reviewers tom
     """
-    from pipeline.annotation.events import Round
     from pipeline.hub.accounts import Role, read_removed
     from pipeline.hub.launch import default_state_dir, hub_log, prepare_hub, run_hub
     from pipeline.hub.people import check_removal, gather_people, unrefined_of_removed
     from pipeline.project.image_table import open_whole_project
     from pipeline.stages.assign import open_project_store
+    from pipeline.votes.words import Round
 
     opened = open_whole_project(project)
     state = state or default_state_dir(opened)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.errors import ProjectError
+from pipeline.votes.words import SelectionRule
 
 if TYPE_CHECKING:
     from pipeline.stages.select import RefinementSummary
 
 
-class RuleName(StrEnum):
-    """How images are chosen for refinement."""
-
-    PUBLISHED = "published"
-    BUDGET = "budget"
+_RULES = "; ".join(f"`{rule}`: {rule.chosen}" for rule in SelectionRule)
 
 
 def refine(
@@ -28,9 +24,9 @@ def refine(
         str, typer.Option(help="Who settles disputed images: names, separated by commas. Left out: settle the labels.")
     ] = "",
     rule: Annotated[
-        RuleName,
-        typer.Option(help="`published`: all images whose label sets differ; `budget`: the most worthwhile ones."),
-    ] = RuleName.PUBLISHED,
+        SelectionRule,
+        typer.Option(help=f"Which images: {_RULES}."),
+    ] = SelectionRule.PUBLISHED,
     minutes: Annotated[float | None, typer.Option(min=0, help="With --rule budget: minutes to spend.")] = None,
     audit_share: Annotated[
         float | None,
@@ -70,7 +66,7 @@ def refine(
     if refiners:
         _give_out(project, refiners, rule, minutes, audit_share, simulated=simulated, seed=seed)
         return
-    if minutes is not None or audit_share is not None or rule is not RuleName.PUBLISHED:
+    if minutes is not None or audit_share is not None or rule is not SelectionRule.PUBLISHED:
         raise ProjectError("--rule, --minutes and --audit-share choose images for people; name them with --refiners")
     _settle(project, min_fixed_per_minute)
 
@@ -78,10 +74,9 @@ def refine(
 def given_out(project: Path, summary: RefinementSummary) -> list[str]:
     """Return what was given to refiners, and what to open, line by line."""
     chosen = summary.n_new - summary.n_audit
-    what = "images whose label sets differ" if summary.rule == "published" else "images that are worth the time"
     lines = [
         f"{summary.n_disputed:,} of {summary.n_images:,} decided images are disputed: annotators' label sets differ",
-        f"{chosen:,} {what} newly given to refiners"
+        f"{chosen:,} {summary.rule.chosen} newly given to refiners"
         + (f", and {summary.n_audit:,} drawn at random to see what stays wrong" if summary.n_audit else "")
         + (f"; {summary.n_earlier:,} were given out before" if summary.n_earlier else ""),
     ]
@@ -103,7 +98,7 @@ def given_out(project: Path, summary: RefinementSummary) -> list[str]:
 def _give_out(
     project: Path,
     refiners: str,
-    rule: RuleName,
+    rule: SelectionRule,
     minutes: float | None,
     audit_share: float | None,
     *,
@@ -116,7 +111,7 @@ def _give_out(
     summary = select_and_assign(
         open_whole_project(project),
         [name.strip() for name in refiners.split(",") if name.strip()],
-        rule=rule.value,
+        rule=rule,
         minutes=minutes,
         audit_share=audit_share,
         seed=seed,

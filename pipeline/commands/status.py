@@ -13,11 +13,11 @@ def status(project: Annotated[Path, typer.Argument(help="The project's folder.")
 
     Example: mlf status birds
     """
-    from pipeline.annotation.events import Round
     from pipeline.project.image_table import open_whole_project
     from pipeline.sessions.board import BoardReader
     from pipeline.stages.assign import open_project_store, project_gold
     from pipeline.stages.status import next_step, stages
+    from pipeline.votes.words import Round
 
     opened = open_whole_project(project)
     store = open_project_store(opened)

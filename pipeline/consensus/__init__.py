@@ -3,12 +3,11 @@
 from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
 from pipeline.consensus.known import match_gold, match_original
 from pipeline.consensus.majority import majority, weighted_majority
-from pipeline.consensus.result import Consensus, Method, reach_consensus
+from pipeline.consensus.result import Consensus, reach_consensus
 
 __all__ = [
     "Consensus",
     "DawidSkene",
-    "Method",
     "fit_dawid_skene",
     "majority",
     "match_gold",

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from pipeline.consensus.calibration import f1_interval, score_labels
 from pipeline.consensus.dawid_skene import Assignment, fit_dawid_skene
-from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
+from pipeline.consensus.result import DEFAULT_THRESHOLD
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import Method
 
 
 @dataclass(frozen=True)

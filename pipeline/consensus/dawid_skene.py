@@ -39,7 +39,8 @@ from numpy.typing import NDArray
 from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.majority import majority
 from pipeline.errors import DatasetError
-from pipeline.votes.arrays import N_VOTES, NO, YES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import N_VOTES, NO, YES
 
 Assignment = Literal["hard", "sharp", "soft"]
 OriginalScope = Literal["unsure_classes", "all_classes"]

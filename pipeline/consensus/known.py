@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.votes.agreement import wilson_interval
-from pipeline.votes.arrays import UNSURE, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import UNSURE
 
 #: In the arrays of this module: nothing is known of this item.
 UNKNOWN = -1

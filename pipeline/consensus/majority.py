@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.votes.arrays import UNSURE, YES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import UNSURE, YES
 
 #: What each vote (no, unsure, yes) is worth.
 VOTE_VALUE = np.array([0.0, 0.5, 1.0])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.consensus.result import Consensus
 from pipeline.errors import DatasetError
-from pipeline.votes.arrays import NO, UNSURE, YES, Round, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import NO, UNSURE, YES, Round, Source
 
-#: Everyone who was shown the class said the same; settled in the refinement round; settled by the consensus method.
-AGREED, REFINED, CONSENSUS = "agreed", "refined", "consensus"
-SOURCES = (AGREED, REFINED, CONSENSUS)
+#: The names of sources, by code.
+SOURCE_NAMES: Final = np.array([source.value for source in Source], dtype=object)
 
 
 def refine_labels(table: pd.DataFrame, votes: VoteArrays, consensus: Consensus) -> pd.DataFrame:
@@ -47,7 +49,7 @@ def refine_labels(table: pd.DataFrame, votes: VoteArrays, consensus: Consensus) 
     label, source = settle_items(counts, consensus, _refinement_lean(table, votes))
     return votes.item_frame().assign(
         label=label,
-        source=np.array(SOURCES, dtype=object)[source],
+        source=SOURCE_NAMES[source],
         n_yes=counts[:, YES],
         n_no=counts[:, NO],
         n_unsure=counts[:, UNSURE],
@@ -72,14 +74,14 @@ def settle_items(
     Returns
     -------
     label, source
-        bool and int8 ``(n_items,)``; the source is a position in :data:`SOURCES`.
+        bool and int8 ``(n_items,)``; the source as :attr:`pipeline.votes.words.Source.code`.
     """
     totals = counts.sum(axis=1)
-    label, source = consensus.label.copy(), np.full(len(counts), SOURCES.index(CONSENSUS), dtype=np.int8)
+    label, source = consensus.label.copy(), np.full(len(counts), Source.CONSENSUS.code, dtype=np.int8)
     is_agreed = (totals > 1) & ((counts[:, YES] == totals) | (counts[:, NO] == totals))
-    label[is_agreed], source[is_agreed] = counts[is_agreed, YES] > 0, SOURCES.index(AGREED)
+    label[is_agreed], source[is_agreed] = counts[is_agreed, YES] > 0, Source.AGREED.code
     is_refined = lean != 0
-    label[is_refined], source[is_refined] = lean[is_refined] > 0, SOURCES.index(REFINED)
+    label[is_refined], source[is_refined] = lean[is_refined] > 0, Source.REFINED.code
     return label, source
 
 

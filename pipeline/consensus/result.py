@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -14,16 +13,8 @@ from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.majority import majority, weighted_majority
 from pipeline.errors import DatasetError
-from pipeline.votes.arrays import NO, UNSURE, YES, VoteArrays
-
-
-class Method(StrEnum):
-    """How votes become one answer."""
-
-    MAJORITY = "majority"
-    WEIGHTED = "weighted"
-    DAWID_SKENE = "dawid-skene"
-
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import NO, UNSURE, VOTE_ORDER, YES, Method
 
 #: A label is kept where its posterior lies above this, unless asked otherwise. Majorities: more than half.
 #: Dawid-Skene: above 0.8, the rule of Beyer et al. (2020): a wrong label costs as much as four that are missed.
@@ -80,7 +71,7 @@ class Consensus:
             table["weight"] = self.weights
         if self.model is not None:
             for state, what in enumerate(("absent", "applies")):
-                for code, vote in ((NO, "no"), (UNSURE, "unsure"), (YES, "yes")):
+                for code, vote in enumerate(VOTE_ORDER):
                     table[f"{vote}_if_{what}"] = self.model.confusion[:, state, code]
         return table
 

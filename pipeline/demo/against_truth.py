@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from pipeline.annotation.events import ImageState, Round
+from pipeline.annotation.events import ImageState
 from pipeline.demo.scores import LabelScore, LabelSetsByImage, majority_labels, multi_label, score_labels
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
 from pipeline.stages.assign import open_project_store
+from pipeline.votes.words import Round
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.session import AnnotationSession, Task, TaskFilter
 from pipeline.demo.behaviour import Behaviour, Confusable, judge
 from pipeline.errors import StoreError
+from pipeline.votes.words import Vote
 
 _SPREAD = 0.45
 
@@ -105,7 +106,7 @@ class SimulatedAnnotator:
         # A refiner is asked about what is disputed first, be it proposed or added by an annotator.
         offered = list(dict.fromkeys([*task.disputed, *(proposal.class_index for proposal in task.proposals)]))
         said = judge(self._behaviour, offered, self._truth.get(task.image_index, frozenset()), self._confusable, rng)
-        said |= {class_index: "no" for class_index in task.disputed if class_index not in said}
+        said |= {class_index: Vote.NO for class_index in task.disputed if class_index not in said}
         page_size = self._page_size or max(1, len(offered))
         for start in range(0, len(offered), page_size):
             page = offered[start : start + page_size]
@@ -149,11 +150,11 @@ class _EventMaker:
         self._task = task
         self._rng = rng
 
-    def vote(self, class_index: int, vote: str) -> None:
+    def vote(self, class_index: int, vote: Vote) -> None:
         self.add(EventKind.VOTE, {"class_index": class_index, "vote": vote})
 
     def slip(self, class_index: int) -> None:
-        self.vote(class_index, "yes")
+        self.vote(class_index, Vote.YES)
         self.add(EventKind.UNDO, {"target": self.events[-1].event_id})
 
     def add(self, kind: EventKind, payload: dict[str, object]) -> None:

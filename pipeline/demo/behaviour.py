@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from pipeline.votes.words import Vote
+
 #: Class index to the classes it is easily taken for.
 Confusable = Mapping[int, frozenset[int]]
 _AT_MOST = 0.95
@@ -53,7 +55,7 @@ class Behaviour:
 
 def judge(
     behaviour: Behaviour, offered: Sequence[int], truth: frozenset[int], confusable: Confusable, rng: Random
-) -> dict[int, str]:
+) -> dict[int, Vote]:
     """Return what the annotator says: class index to `yes` or `unsure`; a class left out is not ticked.
 
     Within an image the errors go where classes are easily confused; their expected number is what the rates say.
@@ -77,17 +79,17 @@ def judge(
     false = [c for c in offered if c not in truth]
     misses = _error_rates(behaviour.miss, [bool(confusable.get(c, none) & is_offered) for c in true], behaviour)
     alarms = _error_rates(behaviour.false_alarm, [bool(confusable.get(c, none) & truth) for c in false], behaviour)
-    said: dict[int, str] = {}
+    said: dict[int, Vote] = {}
     errors = dict(zip(true + false, misses + alarms, strict=True))
     for class_index in offered:
         errs = rng.random() < errors[class_index]
         if errs and rng.random() < behaviour.unsure:
-            said[class_index] = "unsure"
+            said[class_index] = Vote.UNSURE
         elif errs != (class_index in truth):
-            said[class_index] = "yes"
+            said[class_index] = Vote.YES
     for class_index in sorted(truth - is_offered):
         if rng.random() < behaviour.adds:
-            said[class_index] = "yes"
+            said[class_index] = Vote.YES
     return said
 
 

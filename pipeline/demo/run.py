@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
-from pipeline.annotation.events import Round
 from pipeline.datasets.create import init_project
 from pipeline.demo.against_truth import AgainstTruth, hold_against_truth
 from pipeline.demo.annotator import SimulatedAnnotator
@@ -25,6 +24,7 @@ from pipeline.sessions.local import LocalSession, ProjectTables
 from pipeline.stages.assign import assign_project, open_project_store
 from pipeline.toybox import ToyboxPaths, toybox_checkpoint, write_toybox
 from pipeline.toybox.checkpoints import SHIPPED
+from pipeline.votes.words import Round
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from pipeline.annotation.events import ImageState
 from pipeline.evaluation.shares import Share
+from pipeline.votes.words import Vote
 
 LabelSetsByImage = Mapping[int, frozenset[int]]
-_VOTE_VALUE = {"yes": 1.0, "unsure": 0.5, "no": 0.0}
+_VOTE_VALUE = {Vote.YES: 1.0, Vote.UNSURE: 0.5, Vote.NO: 0.0}
 
 
 @dataclass(frozen=True, slots=True)

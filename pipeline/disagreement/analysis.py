@@ -18,7 +18,8 @@ from scipy import sparse
 from pipeline.disagreement.model import compare_model_to_people
 from pipeline.disagreement.pairs import SessionPairs, compare_sessions, confused_classes, find_sessions
 from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts, wilson_interval
-from pipeline.votes.arrays import NO, UNSURE, YES, Round, VoteArrays, VoteBlock
+from pipeline.votes.arrays import VoteArrays, VoteBlock
+from pipeline.votes.words import NO, UNSURE, YES, Round
 
 
 @dataclass(frozen=True)

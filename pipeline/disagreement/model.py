@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.votes.agreement import wilson_interval
-from pipeline.votes.arrays import UNSURE, YES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import UNSURE, YES
 
 
 def compare_model_to_people(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.votes.arrays import YES, VoteBlock
+from pipeline.votes.arrays import VoteBlock
+from pipeline.votes.words import YES
 
 IntArray = NDArray[np.int64]
 

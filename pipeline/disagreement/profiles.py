@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.votes.agreement import wilson_interval
-from pipeline.votes.arrays import N_VOTES, NO, UNSURE, YES, VoteArrays, VoteBlock
+from pipeline.votes.arrays import VoteArrays, VoteBlock
+from pipeline.votes.words import N_VOTES, NO, UNSURE, YES
 
 #: Drift is looked for between parts of equal size, in the order in which the images were decided.
 N_PARTS = 4

@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.votes.arrays import N_VOTES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import N_VOTES
 
 
 def read_raters(path: Path) -> VoteArrays:

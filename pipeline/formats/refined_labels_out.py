@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 from pipeline.project.files import write_table
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
+from pipeline.votes.words import Source
 
 _ROW_GROUP = 65_536
 _NONE_APPLIES = {
-    "agreed": "none applies: all annotators left every class they were shown",
-    "refined": "none applies: settled in the refinement round",
-    "consensus": "none applies: no class has enough support in the consensus of the votes",
-    "known": "none applies: known beforehand",
-    "unlabelled": "nobody has decided this image yet",
+    Source.AGREED: "none applies: all annotators left every class they were shown",
+    Source.REFINED: "none applies: settled in the refinement round",
+    Source.CONSENSUS: "none applies: no class has enough support in the consensus of the votes",
+    Source.KNOWN: "none applies: known beforehand",
+    Source.UNLABELLED: "nobody has decided this image yet",
 }
 
 
@@ -42,7 +43,7 @@ def write_refined_labels(project: Project, labels: pa.Table) -> None:
 
 def explain_empty(source: str) -> str:
     """Return in words why an image of this source has no label."""
-    return _NONE_APPLIES[source]
+    return _NONE_APPLIES[Source(source)]
 
 
 def _write_csv(labels: pa.Table, space: LabelSpace, path: Path) -> None:
@@ -75,7 +76,7 @@ def _write_json(labels: pa.Table, space: LabelSpace, path: Path) -> None:
 
 def _label_lists(labels: pa.Table) -> Iterator[tuple[str, list[int]]]:
     """Yield each decided image with its classes; the rows of an image lie together."""
-    decided = labels.filter(pc.not_equal(labels.column("source"), "unlabelled"))
+    decided = labels.filter(pc.not_equal(labels.column("source"), Source.UNLABELLED.value))
     image, classes = None, list[int]()
     for batch in decided.select(["image_id", "class_index"]).to_batches(_ROW_GROUP):
         for image_id, index in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):

@@ -16,7 +16,8 @@ from pipeline.reports.headlines import disagreement_headline
 from pipeline.reports.html import Html, table
 from pipeline.stages.analyze import ProjectAnalysis
 from pipeline.votes.agreement import agreement_matrix
-from pipeline.votes.arrays import YES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import YES
 
 _N_IMAGES = 12
 

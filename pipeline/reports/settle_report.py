@@ -19,14 +19,15 @@ from pipeline.reports.gallery import class_list, gallery, sample
 from pipeline.reports.headlines import residual_line, settle_headline
 from pipeline.reports.html import Html, table
 from pipeline.stages.settle import Settlement
+from pipeline.votes.words import Source
 
 _STAGES = {"original": "original labels", "annotation": "annotation alone", "refinement": "after refinement"}
 _SOURCES = {
-    "agreed": "all annotators who were shown the class said the same",
-    "refined": "settled in the refinement round",
-    "consensus": "the consensus of all votes (Dawid-Skene)",
-    "known": "known beforehand (gold)",
-    "unlabelled": "nobody has decided the image yet",
+    Source.AGREED: "all annotators who were shown the class said the same",
+    Source.REFINED: "settled in the refinement round",
+    Source.CONSENSUS: "the consensus of all votes (Dawid-Skene)",
+    Source.KNOWN: "known beforehand (gold)",
+    Source.UNLABELLED: "nobody has decided the image yet",
 }
 _N_IMAGES = 12
 
@@ -75,7 +76,7 @@ def empty_sets(project: Project, settlement: Settlement) -> Html:
     labels = settlement.labels
     is_empty = labels.column("class_index").is_null().to_numpy(zero_copy_only=False)
     source = labels.column("source").to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero(is_empty & (source != "unlabelled"))
+    rows = np.flatnonzero(is_empty & (source != Source.UNLABELLED))
     images = labels.column("image_index").to_numpy()[rows].astype(np.int64)
     reason = dict(zip(images.tolist(), source[rows].tolist(), strict=True))
     return gallery(

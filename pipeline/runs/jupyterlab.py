@@ -19,10 +19,10 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from pipeline.annotation.events import Round
 from pipeline.errors import ProjectError, ServiceError
 from pipeline.project.folder import Project
 from pipeline.runs.notebook_files import notebook_path
+from pipeline.votes.words import Round
 
 _FIRST_PORT, _N_PORTS = 8888, 200
 _START_S = 90.0

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from pipeline.annotation.events import Round
 from pipeline.hub.accounts import Role
 from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.people import ERRORS
 from pipeline.sessions.board import BoardReader
 from pipeline.stages.assign import project_gold
+from pipeline.votes.words import Round
 
 
 def board_router(service: Service) -> APIRouter:

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from pipeline.annotation.events import Round
 from pipeline.annotation.explorer import MAX_BROWSED_AT_ONCE, BrowseFilter, BrowseInfo, BrowsePage, Disagreement
 from pipeline.annotation.session import MAX_IMAGES_AT_ONCE, TaskFilter
 from pipeline.hub.accounts import Role
@@ -24,6 +23,7 @@ from pipeline.service.pictures import (
 from pipeline.service.rounds import ClassesAnswer
 from pipeline.service.wire import BROWSE_INFO, BROWSE_PAGE, MAX_INT32, ClassTable, pack_pictures
 from pipeline.sessions.local_explorer import LocalBrowse
+from pipeline.votes.words import Round
 
 
 def browse_router(service: Service) -> APIRouter:

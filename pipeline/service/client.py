@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.annotation.events import Event, Round
+from pipeline.annotation.events import Event
 from pipeline.annotation.session import (
     Changes,
     GridPage,
@@ -31,6 +31,7 @@ from pipeline.annotation.session import (
 from pipeline.errors import DatasetError, MlfError, ServiceError, StoreError
 from pipeline.project.label_space import LabelSpace
 from pipeline.service import wire
+from pipeline.votes.words import Round
 
 URL_VARIABLE = "MLF_SERVICE_URL"
 TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the variable's name

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
-from pipeline.annotation.events import Round
 from pipeline.errors import StoreError
 from pipeline.hub.accounts import Role
 from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.wire import BOARD, HEALTH, ME, BoardRow, ErrorBody, Health, Me
+from pipeline.votes.words import Round
 
 #: Every route may answer so.
 ERRORS: dict[int | str, dict[str, object]] = {

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from pipeline.annotation.events import Round
 from pipeline.annotation.session import (
     MAX_IMAGES_AT_ONCE,
     Changes,
@@ -58,6 +57,7 @@ from pipeline.service.wire import (
     pack_pictures,
 )
 from pipeline.sessions.local import LocalSession
+from pipeline.votes.words import Round
 
 _ROLE_OF = {Round.ANNOTATION: Role.ANNOTATORS, Round.REFINEMENT: Role.REFINERS}
 _MAX_POSITIONS = 500

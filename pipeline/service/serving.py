@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from pipeline.annotation.events import Round
 from pipeline.annotation.session import Picture
 from pipeline.errors import DatasetError
 from pipeline.images.locations import is_url
 from pipeline.project.folder import Project
 from pipeline.sessions.local import LocalSession, ProjectTables
 from pipeline.store import SqlStore
+from pipeline.votes.words import Round
 
 
 class ServedTables(ProjectTables):

@@ -13,10 +13,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.explorer import BrowseInfo, BrowsePage
 from pipeline.annotation.session import Changes, GridPage, Picture, Progress, SaveResult, SessionInfo, Task, Unreadable
 from pipeline.project.label_space import ClassInfo, LabelSpace
+from pipeline.votes.words import Round
 
 #: The largest 32-bit number: what PostgreSQL's `integer` columns hold.
 MAX_INT32 = 2**31 - 1

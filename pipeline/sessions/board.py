@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from pipeline.annotation.events import ImageState, Round
+from pipeline.annotation.events import ImageState
 from pipeline.assignment.gold import GoldScore, score_gold
 from pipeline.store import SqlStore
+from pipeline.votes.words import Round
 
 #: Images on which pace and agreement are taken.
 MAX_IMAGES = 5_000

@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.annotation.disputes import disputed_classes
-from pipeline.annotation.events import ImageState, Round
+from pipeline.annotation.events import ImageState
 from pipeline.annotation.session import Evidence
 from pipeline.store import SqlStore
+from pipeline.votes.words import Round, Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def anonymous_evidence(image_index: int, states: Mapping[str, ImageState], progr
     decided = {name: state for name, state in states.items() if state.is_decided}
     dealt = sorted(decided, key=lambda name: hashlib.sha256(f"{image_index}\0{name}".encode()).digest())
     voices = {name: _letter(i) for i, name in enumerate(dealt)}
-    votes: dict[int, dict[str, str]] = {}
+    votes: dict[int, dict[str, Vote]] = {}
     for name in dealt:
         for class_index, vote in sorted(decided[name].exposed_votes().items()):
             votes.setdefault(class_index, {})[voices[name]] = vote

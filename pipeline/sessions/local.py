@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.annotation.events import Event, ImageState, Round
+from pipeline.annotation.events import Event, ImageState
 from pipeline.annotation.session import (
     MAX_IMAGES_AT_ONCE,
     Changes,
@@ -40,6 +40,7 @@ from pipeline.project.tables import IMAGES_ROW_GROUP
 from pipeline.proposals.reader import ProposalReader
 from pipeline.sessions.evidence import EvidenceReader
 from pipeline.store import SqlStore, open_store
+from pipeline.votes.words import Round
 
 _MAX_TASKS_AT_ONCE = 500
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline.annotation.disputes import disputed_classes
-from pipeline.annotation.events import ImageState, Round
+from pipeline.annotation.events import ImageState
 from pipeline.annotation.explorer import (
     MAX_BROWSED_AT_ONCE,
     BrowsedImage,
@@ -28,6 +28,7 @@ from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
 from pipeline.sessions.local import ProjectTables, small_picture
 from pipeline.store import SqlStore, open_store
+from pipeline.votes.words import Round
 
 
 class LocalBrowse:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.consensus import Consensus, Method, reach_consensus
+from pipeline.consensus import Consensus, reach_consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.value_of_refining import rank_by_value
 from pipeline.disagreement import DisagreementAnalysis, analyze_disagreement
@@ -24,6 +24,7 @@ from pipeline.stages.assign import open_project_store, project_gold
 from pipeline.stages.proposal_ranks import proposal_ranks
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import Method
 
 #: Rows of the yield curve that are kept as a table; the curve itself is computed on all images.
 _CURVE_ROWS = 2000

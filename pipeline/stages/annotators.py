@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from difflib import get_close_matches
 
-from pipeline.annotation.events import Round
 from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.stages.assign import open_project_store
+from pipeline.votes.words import Round
 
 
 def choose_annotator(project: Project, name: str = "", round_: Round = Round.ANNOTATION) -> tuple[str, Progress]:

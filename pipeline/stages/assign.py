@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.annotation.events import Round
 from pipeline.assignment.changes import Moves, hand_over, share_with, top_up
 from pipeline.assignment.design import Plan, assign_images, check_people
 from pipeline.assignment.gold import GOLD_FILE, mix_gold, read_gold
@@ -19,6 +18,7 @@ from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.store import Assignment, SqlStore, open_store
+from pipeline.votes.words import Round
 
 #: Tasks written in one transaction: bounds the memory of a big assignment.
 _CHUNK = 200_000

@@ -23,6 +23,7 @@ from pipeline.proposals.fusion import ProposalRecall, proposal_recall
 from pipeline.proposals.reader import ProposalReader
 from pipeline.stages.analyze import original_labels
 from pipeline.stages.propose_from_predictions import keep_predictions
+from pipeline.votes.words import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +203,7 @@ def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
     table = pq.read_table(
         project.require(project.refined_labels_path, "mlf refine"), columns=["image_index", "class_index", "source"]
     ).to_pandas()
-    decided = table[table["source"] != "unlabelled"]
+    decided = table[table["source"] != Source.UNLABELLED]
     if len(decided) == 0:
         raise ProjectError(f"{project.refined_labels_path}: no image has been decided; run `mlf refine` again")
     rows = np.unique(decided["image_index"].to_numpy(dtype=np.int64))

@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.consensus import Consensus, Method, reach_consensus
+from pipeline.consensus import Consensus, reach_consensus
 from pipeline.consensus.calibration import reliability
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.value_of_refining import ResidualError, estimate_residual_error, rank_by_value
 from pipeline.disagreement import analyze_disagreement
 from pipeline.project.folder import Project
 from pipeline.stages.analyze import gold_answers, original_answers
-from pipeline.stages.select import AUDIT, WORTHWHILE, read_selection
+from pipeline.stages.select import read_selection
+from pipeline.stages.selection_rules import RULES
 from pipeline.stages.votes_of_project import ProjectVotes
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import Method, Reason
 
 #: The labels before and after refinement, each label as one number (image times number of classes plus class).
 KeyPair = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -74,13 +76,14 @@ def audited_error(project: Project, votes: ProjectVotes, changed: NDArray[np.int
         The image of every label that refinement added or removed, one entry a label.
     """
     selection = read_selection(project)
-    for_cause = selection.loc[selection["reason"] != AUDIT, "image_index"].to_numpy()
+    for_cause = selection.loc[selection["reason"] != Reason.AUDIT, "image_index"].to_numpy()
     population = np.unique(votes.sessions["image"].to_numpy(dtype=np.int64))
     population = population[~np.isin(population, for_cause)]
-    if not (selection["reason"] == WORTHWHILE).any():
+    left_disputed = [rule.reason for rule in RULES.values() if not rule.takes_all_disputed]
+    if not selection["reason"].isin(left_disputed).any():
         per_image = analyze_disagreement(votes.annotation, n_resamples=0).per_image
         population = population[~per_image["set_disagreement"].to_numpy()[population]]
-    audited = selection.loc[selection["reason"] == AUDIT, "image_index"].to_numpy()
+    audited = selection.loc[selection["reason"] == Reason.AUDIT, "image_index"].to_numpy()
     audited = np.intersect1d(audited, votes.refinement_sessions["image"].to_numpy(dtype=np.int64))
     audited = np.intersect1d(audited, population)
     n_wrong = np.bincount(changed, minlength=votes.annotation.n_images)[audited]

@@ -8,32 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.annotation.events import Round
 from pipeline.assignment import assign_refinement
-from pipeline.consensus.value_of_refining import (
-    RefinementCost,
-    draw_audit,
-    rank_by_value,
-    select_disputed,
-    select_within_budget,
-)
-from pipeline.disagreement import analyze_disagreement
+from pipeline.consensus.value_of_refining import RefinementCost, draw_audit
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.results import tables_dir, write_results
-from pipeline.stages.analyze import annotation_consensus
 from pipeline.stages.assign import open_project_store, write_plan
+from pipeline.stages.selection_rules import RULES, Candidates, disputed_images
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
+from pipeline.votes.words import Reason, Round, SelectionRule
 
-Rule = Literal["published", "budget"]
-#: Why an image is refined: its label sets differ; it is worth the minutes; it was drawn to see what stays wrong.
-DISPUTED, WORTHWHILE, AUDIT = "disputed", "worthwhile", "audit"
 SELECTION_FILE = "selection.parquet"
 
 
@@ -59,7 +48,7 @@ class RefinementSummary:
         Refiner to their new images.
     """
 
-    rule: Rule
+    rule: SelectionRule
     n_images: int
     n_disputed: int
     n_new: int
@@ -73,7 +62,7 @@ def select_and_assign(
     project: Project,
     refiners: Sequence[str],
     *,
-    rule: Rule = "published",
+    rule: SelectionRule = SelectionRule.PUBLISHED,
     minutes: float | None = None,
     audit_share: float | None = None,
     cost: RefinementCost | None = None,
@@ -90,7 +79,7 @@ def select_and_assign(
         Distinct names; new ones become known to the store.
     rule
         ``published``: every image whose annotators' label sets differ. ``budget``: the images on which a minute is
-        expected to fix most, until the minutes are used up.
+        expected to fix most, until the minutes are used up. See :mod:`pipeline.stages.selection_rules`.
     minutes
         The budget, for the images newly chosen.
     audit_share
@@ -108,23 +97,25 @@ def select_and_assign(
         If there is nothing to choose from, the budget is missing or out of place, or an image has no refiner who did
         not annotate it.
     """
-    if (minutes is None) == (rule == "budget"):
-        raise ProjectError(
-            "the rule `budget` needs a number of minutes: --minutes 60"
-            if rule == "budget"
-            else f"{minutes} minutes, but the rule is `{rule}`; add --rule budget, or leave the minutes out"
-        )
+    chooser = RULES[rule]
+    if chooser.has_budget and minutes is None:
+        raise ProjectError(f"the rule `{rule}` needs a number of minutes: --minutes 60")
+    if minutes is not None and not chooser.has_budget:
+        budgeted = " or ".join(f"--rule {name}" for name, other in RULES.items() if other.has_budget)
+        raise ProjectError(f"{minutes} minutes, but the rule is `{rule}`; add {budgeted}, or leave the minutes out")
     store = open_project_store(project)
     try:
         votes = read_project_votes(project, store)
         if len(votes.sessions) == 0:
             raise nothing_decided(project, "refine")
         earlier = store.assigned_images(Round.REFINEMENT)
-        disputed = _disputed(votes)
-        chosen, expected_minutes = _choose(project, votes, disputed, earlier, minutes, cost)
+        known = np.fromiter(earlier, dtype=np.int64, count=len(earlier))
+        disputed = disputed_images(votes)
+        chosen = chooser.choose(Candidates(project, votes, disputed, known, minutes, cost))
         share = project.settings.refinement.audit_share if audit_share is None else audit_share
-        audited = _audit(votes, disputed, chosen, earlier, share, seed, rule)
-        images = np.concatenate([chosen, audited])
+        spared = np.union1d(chosen.images, disputed) if chooser.takes_all_disputed else chosen.images
+        audited = _audit(votes, spared, known, share, seed)
+        images = np.concatenate([chosen.images, audited])
         plan = assign_refinement(
             images,
             store.annotators_of_images(Round.ANNOTATION, images.tolist()),
@@ -132,16 +123,16 @@ def select_and_assign(
             allow_own_images=project.settings.refinement.allow_own_images,
             seed=seed,
         )
-        reasons = [(image, DISPUTED if rule == "published" else WORTHWHILE) for image in chosen.tolist()]
-        reasons += [(image, AUDIT) for image in audited.tolist()]
+        reasons = [(image, chooser.reason) for image in chosen.images.tolist()]
+        reasons += [(image, Reason.AUDIT) for image in audited.tolist()]
         summary = RefinementSummary(
             rule=rule,
             n_images=len(np.unique(votes.sessions["image"])),
             n_disputed=len(disputed),
-            n_new=len(chosen) + len(audited),
+            n_new=len(images),
             n_audit=len(audited),
             n_earlier=len(earlier),
-            expected_minutes=expected_minutes,
+            expected_minutes=chosen.expected_minutes,
             loads=plan.loads,
         )
         # Recorded first: cut off in between, the images are chosen again, and an audit is still known as one.
@@ -161,57 +152,26 @@ def read_selection(project: Project) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def _disputed(votes: ProjectVotes) -> NDArray[np.int64]:
-    """Return the images whose label sets differ, the most distant sets first."""
-    per_image = analyze_disagreement(votes.annotation, n_resamples=0).per_image
-    return select_disputed(per_image)["image"].to_numpy(dtype=np.int64)
-
-
-def _choose(
-    project: Project,
-    votes: ProjectVotes,
-    disputed: NDArray[np.int64],
-    earlier: set[int],
-    minutes: float | None,
-    cost: RefinementCost | None,
-) -> tuple[NDArray[np.int64], float | None]:
-    known = np.fromiter(earlier, dtype=np.int64, count=len(earlier))
-    if minutes is None:
-        return disputed[~np.isin(disputed, known)], None
-    ranking = rank_by_value(votes.annotation, annotation_consensus(project, votes.annotation), cost)
-    ranking = ranking[~ranking["image"].isin(known)]
-    ranking = ranking.assign(cumulative_minutes=ranking["minutes"].cumsum())
-    chosen = select_within_budget(ranking, minutes)
-    return chosen["image"].to_numpy(dtype=np.int64), float(chosen["minutes"].sum())
-
-
 def _audit(
-    votes: ProjectVotes,
-    disputed: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    earlier: set[int],
-    share: float,
-    seed: int,
-    rule: Rule,
+    votes: ProjectVotes, spared: NDArray[np.int64], known: NDArray[np.int64], share: float, seed: int
 ) -> NDArray[np.int64]:
-    known = np.fromiter(earlier, dtype=np.int64, count=len(earlier))
+    """Draw from the decided images that are not spared; those drawn before are given already."""
     decided = np.unique(votes.sessions["image"].to_numpy(dtype=np.int64))
-    left = decided[~np.isin(decided, chosen)]
-    if rule == "published":
-        left = left[~np.isin(left, disputed)]
-    drawn = draw_audit(left, share, seed)
+    drawn = draw_audit(decided[~np.isin(decided, spared)], share, seed)
     return drawn[~np.isin(drawn, known)]
 
 
 def _record(
-    project: Project, reasons: list[tuple[int, str]], summary: RefinementSummary, share: float, seed: int
+    project: Project, reasons: list[tuple[int, Reason]], summary: RefinementSummary, share: float, seed: int
 ) -> None:
     earlier = read_selection(project)
-    new = pd.DataFrame(reasons, columns=["image_index", "reason"]).astype({"image_index": np.int64})
+    new = pd.DataFrame([(image, reason.value) for image, reason in reasons], columns=["image_index", "reason"]).astype(
+        {"image_index": np.int64}
+    )
     selection = pd.concat([earlier, new], ignore_index=True) if len(earlier) else new
     selection = selection.drop_duplicates("image_index", keep="last")
     figures = {
-        "rule": summary.rule,
+        "rule": summary.rule.value,
         "n_images": summary.n_images,
         "n_disputed": summary.n_disputed,
         "n_new": summary.n_new,

@@ -9,10 +9,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.annotation.events import Round
-from pipeline.consensus import Consensus, Method, reach_consensus
+from pipeline.consensus import Consensus, reach_consensus
 from pipeline.consensus.known import UNKNOWN
-from pipeline.consensus.refined import AGREED, CONSENSUS, REFINED, SOURCES, lean_of, settle_items
+from pipeline.consensus.refined import SOURCE_NAMES, lean_of, settle_items
 from pipeline.consensus.value_of_refining import ResidualError
 from pipeline.formats.refined_labels_out import write_refined_labels
 from pipeline.project.folder import Project
@@ -31,11 +30,9 @@ from pipeline.stages.quality import (
 )
 from pipeline.stages.votes_of_project import ProjectVotes, item_keys, merge_votes, nothing_decided, read_project_votes
 from pipeline.votes.agreement import wilson_interval
-from pipeline.votes.arrays import NO, UNSURE, YES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import NO, UNSURE, YES, Method, Round, Source
 
-#: Beside those of :mod:`pipeline.consensus.refined`: the answer was known beforehand (gold); nobody has decided.
-KNOWN, UNLABELLED = "known", "unlabelled"
-_SOURCES = (*SOURCES, KNOWN, UNLABELLED)
 _CURVE_ROWS = 2000
 
 
@@ -150,7 +147,7 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
 
 @dataclass(frozen=True, eq=False)
 class _Settled:
-    """Votes, and what became of each item: its label and its source (a position in `_SOURCES`)."""
+    """Votes, and what became of each item: its label and its source (a `Source.code`)."""
 
     votes: VoteArrays
     counts: NDArray[np.int32]
@@ -175,7 +172,7 @@ def _settle(
     lean = np.zeros(votes.n_items, dtype=np.int64) if refinement is None else lean_of(votes, refinement)
     label, source = settle_items(counts, consensus, lean)
     is_known = answers != UNKNOWN
-    label[is_known], source[is_known] = answers[is_known] == 1, _SOURCES.index(KNOWN)
+    label[is_known], source[is_known] = answers[is_known] == 1, Source.KNOWN.code
     known = [image * votes.n_classes + class_index for image, classes in gold.items() for class_index in classes]
     unvoted = np.setdiff1d(np.array(known, dtype=np.int64), item_keys(votes))
     return _Settled(votes, counts, consensus, label, source, unvoted)
@@ -210,7 +207,7 @@ def _table(
         }
     )
     unvoted = pd.DataFrame({"image_index": settled.unvoted // n_classes, "class_index": settled.unvoted % n_classes})
-    unvoted["source"] = _SOURCES.index(KNOWN)
+    unvoted["source"] = Source.KNOWN.code
     has_label = np.zeros(n_images, dtype=bool)
     has_label[voted["image_index"]] = has_label[unvoted["image_index"]] = True
     source = _source_of_empty(settled, decided, gold)
@@ -221,7 +218,7 @@ def _table(
     columns = {
         "image_index": pa.array(table["image_index"].to_numpy(dtype=np.int32)),
         "image_id": ids.take(pa.array(table["image_index"].to_numpy(dtype=np.int64))),
-        "source": pa.array(np.array(_SOURCES, dtype=object)[table["source"].to_numpy(dtype=np.int64)]),
+        "source": pa.array(SOURCE_NAMES[table["source"].to_numpy(dtype=np.int64)]),
     }
     for name in ("class_index", "n_yes", "n_no", "n_unsure", "posterior"):
         columns[name] = pa.array(table[name], from_pandas=True).cast(REFINED_LABELS.field(name).type)
@@ -233,11 +230,11 @@ def _source_of_empty(
 ) -> NDArray[np.int8]:
     """Return, for every image, where its label set comes from, should it be empty."""
     n_images, image = settled.votes.n_images, settled.votes.item_image
-    source = np.full(n_images, _SOURCES.index(UNLABELLED), dtype=np.int8)
-    source[decided] = _SOURCES.index(AGREED)
-    for name in (CONSENSUS, REFINED):
-        source[image[settled.source == _SOURCES.index(name)]] = _SOURCES.index(name)
-    source[list(gold)] = _SOURCES.index(KNOWN)
+    source = np.full(n_images, Source.UNLABELLED.code, dtype=np.int8)
+    source[decided] = Source.AGREED.code
+    for name in (Source.CONSENSUS, Source.REFINED):
+        source[image[settled.source == name.code]] = name.code
+    source[list(gold)] = Source.KNOWN.code
     return source
 
 
@@ -272,8 +269,8 @@ def _before_after(
 def _by_source(labels: pa.Table) -> pd.DataFrame:
     source, is_empty = labels.column("source").to_pandas(), labels.column("class_index").is_null().to_pandas()
     rows = [
-        {"source": name, "n_labels": int((mine & ~is_empty).sum()), "n_empty_sets": int((mine & is_empty).sum())}
-        for name, mine in ((name, source == name) for name in _SOURCES)
+        {"source": name.value, "n_labels": int((mine & ~is_empty).sum()), "n_empty_sets": int((mine & is_empty).sum())}
+        for name, mine in ((name, source == name) for name in Source)
     ]
     return pd.DataFrame(rows)
 

@@ -21,16 +21,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.annotation.events import ImageState, Round
+from pipeline.annotation.events import ImageState
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.store import SqlStore
-from pipeline.votes.arrays import VOTE_ORDER, YES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import VOTE_ORDER, YES, Round
 
 #: Comments kept for a report; all are counted.
 MAX_COMMENTS = 200
-_CODES = {str(word): code for code, word in enumerate(VOTE_ORDER)}
+_CODES = {word: code for code, word in enumerate(VOTE_ORDER)}
 _VOTES_AT_ONCE = 500_000
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, Round, fold
+from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, fold
 from pipeline.annotation.session import SaveResult
 from pipeline.store.records import chunks, event_from_row, event_to_row, state_to_json
 from pipeline.store.tables import events, states, tasks
+from pipeline.votes.words import Round
 
 _Key = tuple[str, str, int]
 

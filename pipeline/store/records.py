@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.annotation.events import Event, EventKind, ImageState, Round
+from pipeline.annotation.events import Event, EventKind, ImageState
+from pipeline.votes.words import Round, Vote
 
+#: A look-up, many times as fast as `Vote(word)`: whole rounds are read through it.
+_VOTES = {vote.value: vote for vote in Vote}
 _CHUNK = 400  # rows named in one statement; SQLite takes 32,766 variables at most
 
 
@@ -33,7 +36,7 @@ def state_from_json(text: str) -> ImageState:
     """Read a state as the store keeps it."""
     content = json.loads(text)
     return ImageState(
-        votes={int(c): vote for c, vote in content["votes"].items()},
+        votes={int(c): _VOTES[vote] for c, vote in content["votes"].items()},
         none=content["none"],
         unsure=content["unsure"],
         comment=content["comment"],

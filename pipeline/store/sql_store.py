@@ -9,13 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, Round, undo_stacks
+from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, undo_stacks
 from pipeline.annotation.session import Progress, SaveResult, TaskFilter
 from pipeline.errors import StoreError
 from pipeline.store.appending import append_events, derive_states
 from pipeline.store.engine import first_line, open_engine
 from pipeline.store.records import chunks, event_from_row, now, state_from_json
 from pipeline.store.tables import annotators, events, states, tasks
+from pipeline.votes.words import Round
 
 #: How many of the latest actions undo reaches back.
 UNDO_DEPTH = 500

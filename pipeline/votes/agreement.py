@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.votes.arrays import N_VOTES, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import N_VOTES
 
 CONFIDENCE = 0.95
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
@@ -19,32 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import DatasetError
-
-
-class Vote(StrEnum):
-    """One annotator's word on one (image, class)."""
-
-    NO = "no"
-    UNSURE = "unsure"
-    YES = "yes"
-
-    @property
-    def code(self) -> int:
-        """Return the integer that stands for it in :class:`VoteArrays`: no 0, unsure 1, yes 2."""
-        return VOTE_ORDER.index(self)
-
-
-class Round(StrEnum):
-    """The pass of the work in which a vote was given."""
-
-    ANNOTATION = "annotation"
-    REFINEMENT = "refinement"
-
-
-#: The order in which votes are coded and in which confusion matrices have their columns.
-VOTE_ORDER: Final = (Vote.NO, Vote.UNSURE, Vote.YES)
-N_VOTES: Final = len(VOTE_ORDER)
-NO, UNSURE, YES = range(N_VOTES)
+from pipeline.votes.words import N_VOTES, VOTE_ORDER, YES, Round
 
 #: Columns of the votes table, in order; the last two may be left out of a table that is read.
 VOTE_COLUMNS: Final = ("image", "class", "annotator", "vote", "round", "shown")

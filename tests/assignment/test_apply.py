@@ -9,11 +9,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind
 from pipeline.commands.assign import assign
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.stages.assign import assign_project, assign_refinement_project, open_project_store, read_tasks
+from pipeline.votes.words import Round
 
 
 def run(*arguments: str) -> str:

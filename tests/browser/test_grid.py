@@ -11,9 +11,10 @@ from lab_server import LabServer, write_notebook
 from person import OPEN_TIMEOUT_MS, Person, new_name
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from pipeline.annotation.events import Event, EventKind, ImageState, Round
+from pipeline.annotation.events import Event, EventKind, ImageState
 from pipeline.project.folder import Project
 from pipeline.sessions.local import LocalSession
+from pipeline.votes.words import Round
 
 
 @dataclass

@@ -13,12 +13,13 @@ from lab_server import ROOT, LabServer
 from person import Person, new_name
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind
 from pipeline.project.folder import Project, open_project
 from pipeline.project.settings import write_settings
 from pipeline.sessions.local import LocalSession
 from pipeline.stages.select import select_and_assign
 from pipeline.stages.settle import settle_project
+from pipeline.votes.words import Round
 
 #: What each annotator ticks, as ranks among the image's proposals: image index to (ada's, ben's).
 TICKS = {

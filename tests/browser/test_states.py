@@ -6,8 +6,8 @@ from lab_server import run_all_cells, write_notebook
 from person import OPEN_TIMEOUT_MS, Person, write_annotation_notebook
 from playwright.sync_api import expect
 
-from pipeline.annotation.events import Round
 from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.votes.words import Round
 
 
 def test_without_tasks_it_says_so_and_shows_the_first_one_once_it_is_assigned(make_toybox, lab, context) -> None:

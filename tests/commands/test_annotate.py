@@ -13,7 +13,6 @@ import pytest
 from typer.testing import CliRunner
 
 from mlf_widgets import open_refiner
-from pipeline.annotation.events import Round
 from pipeline.cli import app
 from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError, ServiceError
@@ -22,6 +21,7 @@ from pipeline.runs.jupyterlab import annotation_notebook, running_laboratory
 from pipeline.stages.annotators import choose_annotator
 from pipeline.stages.assign import assign_project, assign_refinement_project, open_project_store
 from pipeline.stages.propose import propose_from_predictions
+from pipeline.votes.words import Round
 
 
 @pytest.fixture

@@ -8,21 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.consensus import (
-    Method,
-    fit_dawid_skene,
-    majority,
-    match_gold,
-    match_original,
-    reach_consensus,
-    weighted_majority,
-)
+from pipeline.consensus import fit_dawid_skene, majority, match_gold, match_original, reach_consensus, weighted_majority
 from pipeline.consensus.budget import Policy, replay
 from pipeline.consensus.calibration import expected_calibration_error, reliability, score_labels
 from pipeline.consensus.known import keep_where_unsure
 from pipeline.consensus.refined import refine_labels
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import Method
 
 WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(

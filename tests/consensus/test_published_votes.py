@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.consensus import fit_dawid_skene, majority, match_original
 from pipeline.consensus.calibration import score_labels
-from pipeline.consensus.result import DEFAULT_THRESHOLD, Method
+from pipeline.consensus.result import DEFAULT_THRESHOLD
 from pipeline.formats.known_answers import read_known_table
 from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
-from pipeline.votes.arrays import UNSURE, YES
+from pipeline.votes.words import UNSURE, YES, Method
 
 pytestmark = pytest.mark.shared_data
 

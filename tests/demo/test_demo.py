@@ -13,12 +13,12 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from pipeline.annotation.events import Round
 from pipeline.demo.against_truth import hold_against_truth, refined_label_sets
 from pipeline.demo.toybox_truth import toybox_truth
 from pipeline.project.folder import open_project
 from pipeline.sessions.local import LocalSession
 from pipeline.toybox.checkpoints import SHIPPED
+from pipeline.votes.words import Round
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(600)]
 N_SCENES = 80

@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from pipeline.annotation.events import EventKind, Round
+from pipeline.annotation.events import EventKind
 from pipeline.datasets.create import init_project
 from pipeline.demo.annotator import SimulatedAnnotator
 from pipeline.demo.behaviour import Behaviour, judge
@@ -22,6 +22,7 @@ from pipeline.sessions.local import LocalSession
 from pipeline.stages.assign import assign_project, assign_refinement_project, open_project_store
 from pipeline.stages.propose import propose_from_predictions
 from pipeline.toybox import ToyboxPaths, write_toybox
+from pipeline.votes.words import Round
 
 N_SCENES, N_PROPOSALS = 12, 9
 FAULTLESS = Behaviour(miss=0, false_alarm=0, unsure=0, adds=1, slip=0)

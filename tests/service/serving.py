@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind
 from pipeline.examples.pack import pack_examples
 from pipeline.project.folder import Project, create_project, open_project
 from pipeline.project.label_space import label_space_from_keys
@@ -38,6 +38,7 @@ from pipeline.project.tables import IMAGES, PROPOSALS
 from pipeline.proposals.writer import write_proposals
 from pipeline.service.logs import JsonFormatter
 from pipeline.store import Assignment, open_store
+from pipeline.votes.words import Round
 
 ROOT = Path(__file__).parents[2]
 SCOPE = "access:services!service=mlf"

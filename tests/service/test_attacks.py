@@ -15,12 +15,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from serving import SCOPE, StubHub, kept_log, make_project, vote
 
-from pipeline.annotation.events import Round
 from pipeline.project.folder import Project
 from pipeline.service.app import create_app
 from pipeline.service.identity import Caller, HubIdentity
 from pipeline.service.limits import Limits
 from pipeline.service.wire import save_body
+from pipeline.votes.words import Round
 
 ANNOTATION = "/services/mlf/api/rounds/annotation"
 REFINEMENT = "/services/mlf/api/rounds/refinement"

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from serving import PostgresServer, assign_small, vote, with_store
 
-from pipeline.annotation.events import Round
 from pipeline.errors import ProjectError, StoreError
 from pipeline.project.folder import Project, open_project
 from pipeline.sessions.local import LocalSession
 from pipeline.store import open_store
 from pipeline.store.backup import back_up, restore
+from pipeline.votes.words import Round
 
 
 def event_ids(project: Project) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from serving import ServiceProcess, StubHub, assign_small, make_project, vote, with_store
 
-from pipeline.annotation.events import EventKind, Round
+from pipeline.annotation.events import EventKind
 from pipeline.annotation.explorer import BrowseFilter, BrowseSession, Disagreement, Person, PersonsWord
 from pipeline.annotation.session import TaskFilter, Unreadable
 from pipeline.errors import DatasetError, ServiceError, StoreError
@@ -19,6 +19,7 @@ from pipeline.project.folder import Project
 from pipeline.service.explorer_client import RemoteBrowse
 from pipeline.sessions.local_explorer import LocalBrowse
 from pipeline.store import open_store
+from pipeline.votes.words import Round
 
 KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytest.mark.postgres)]
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 import pytest
 from serving import ServiceProcess, StubHub, assign_small, make_project, vote, with_store
 
-from pipeline.annotation.events import EventKind, ImageState, Round
+from pipeline.annotation.events import EventKind, ImageState
 from pipeline.annotation.session import AnnotationSession, TaskFilter, Unreadable
 from pipeline.errors import DatasetError, StoreError
 from pipeline.project.folder import Project, open_project
 from pipeline.project.settings import write_settings
 from pipeline.service.client import RemoteSession
 from pipeline.sessions.local import LocalSession
+from pipeline.votes.words import Round
 
 pytestmark = pytest.mark.xdist_group("service")  # each place is started once
 

@@ -23,7 +23,6 @@ from serving import (
     with_store,
 )
 
-from pipeline.annotation.events import Round
 from pipeline.annotation.session import TaskFilter
 from pipeline.errors import MlfError, ServiceError, StoreError
 from pipeline.hub.launch import _close_project
@@ -31,6 +30,7 @@ from pipeline.project.folder import Project, open_project
 from pipeline.service.client import RemoteSession
 from pipeline.store import open_store
 from pipeline.store.records import event_to_row
+from pipeline.votes.words import Round
 
 
 def stored_ids(project: Project) -> Counter[str]:

@@ -11,12 +11,13 @@ import typer
 from typer.testing import CliRunner
 
 from mlf_widgets.board import ProgressBoard, board_html
-from pipeline.annotation.events import Event, EventKind, ImageState, Round
+from pipeline.annotation.events import Event, EventKind, ImageState
 from pipeline.commands.status import status
 from pipeline.datasets.create import init_project
 from pipeline.errors import StoreError
 from pipeline.sessions.board import Board, BoardReader, board_from_json, peer_agreement
 from pipeline.store import Assignment, SqlStore, open_store
+from pipeline.votes.words import Round
 
 NASTY = "<img src=x onerror=alert(1)>&\"'"
 _numbers = count()

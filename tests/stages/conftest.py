@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from simulation import annotate
 from toy_projects import HOSTILE, N_SCENES, Finished, Toys, copy_of, rankings_by_truth, run_mlf
 
-from pipeline.annotation.events import Round
 from pipeline.datasets.create import init_project
 from pipeline.stages.assign import assign_project
 from pipeline.stages.propose import propose_from_predictions
 from pipeline.toybox import read_truth, write_toybox
+from pipeline.votes.words import Round
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from random import Random
 
-from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.session import Task
 from pipeline.project.folder import Project
 from pipeline.sessions.local import LocalSession
+from pipeline.votes.words import Round
 
 
 def annotate(

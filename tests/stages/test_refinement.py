@@ -15,7 +15,6 @@ from scipy.stats import hypergeom
 from simulation import annotate, decide
 from toy_projects import Toys, copy_of, run_mlf, states_of
 
-from pipeline.annotation.events import Round
 from pipeline.cli import app
 from pipeline.errors import ProjectError
 from pipeline.formats.refined_labels_in import read_refined_labels
@@ -28,6 +27,7 @@ from pipeline.stages.assign import assign_project, open_project_store
 from pipeline.stages.select import read_selection, select_and_assign
 from pipeline.stages.settle import settle_project
 from pipeline.store import Assignment
+from pipeline.votes.words import Round, SelectionRule
 
 
 def disputed_images(project: Project) -> set[int]:
@@ -102,12 +102,12 @@ def test_giving_it_again_after_more_annotation_adds_what_is_new_and_moves_nothin
 
 
 def test_a_budget_is_kept_and_spent_on_the_most_doubtful_images(fresh: Toys):
-    summary = select_and_assign(fresh.project, ["dora"], rule="budget", minutes=1.5, audit_share=0.2)
+    summary = select_and_assign(fresh.project, ["dora"], rule=SelectionRule.BUDGET, minutes=1.5, audit_share=0.2)
     assert 0 < summary.expected_minutes <= 1.5
     selection = read_selection(fresh.project).groupby("reason")["image_index"].apply(set)
     assert selection["worthwhile"] <= disputed_images(fresh.project)
     assert not selection["worthwhile"] & selection["audit"]
-    more = select_and_assign(fresh.project, ["dora"], rule="budget", minutes=1.5)
+    more = select_and_assign(fresh.project, ["dora"], rule=SelectionRule.BUDGET, minutes=1.5)
     assert more.n_new > 0
     assert not set(refinement_tasks(fresh.project)) - set(read_selection(fresh.project)["image_index"])
 

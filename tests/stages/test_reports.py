@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from toy_projects import HOSTILE, Finished, states_of
 
-from pipeline.annotation.events import Round
+from pipeline.votes.words import Round
 
 STAGES = ("disagreement", "settle", "evaluate")
 

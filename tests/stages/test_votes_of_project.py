@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.annotation.events import Event, EventKind, Round, fold
+from pipeline.annotation.events import Event, EventKind, fold
 from pipeline.disagreement import compare_model_to_people
 from pipeline.disagreement.model import compare_ranks_to_people
 from pipeline.project.folder import Project, create_project
@@ -26,7 +26,8 @@ from pipeline.stages.assign import open_project_store
 from pipeline.stages.proposal_ranks import proposal_ranks
 from pipeline.stages.votes_of_project import ProjectVotes, item_keys, merge_votes, read_project_votes
 from pipeline.store import Assignment, SqlStore
-from pipeline.votes.arrays import VOTE_ORDER, VoteArrays
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import VOTE_ORDER, Round
 
 N_IMAGES, N_CLASSES = 12, 6
 PEOPLE = ("ada", "ben", "cleo")

@@ -11,8 +11,9 @@ from random import Random
 
 import numpy as np
 
-from pipeline.annotation.events import ImageState, Round
+from pipeline.annotation.events import ImageState
 from pipeline.project.folder import Project, open_project
+from pipeline.votes.words import Round
 
 N_SCENES = 48
 HOSTILE = '<script>alert("x")</script> & "quotes"'

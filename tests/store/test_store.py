@@ -18,12 +18,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.annotation.events import Event, EventKind, ImageState, Round
+from pipeline.annotation.events import Event, EventKind, ImageState
 from pipeline.annotation.session import Progress, TaskFilter
 from pipeline.errors import StoreError
 from pipeline.store import Assignment, SqlStore, open_store
 from pipeline.store.engine import open_engine
 from pipeline.store.tables import metadata
+from pipeline.votes.words import Round
 
 N_CLASSES = 4
 N_IMAGES = 3

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DatasetError
-from pipeline.votes.arrays import Round, Vote, VoteArrays, label_sets
+from pipeline.votes.arrays import VoteArrays, label_sets
+from pipeline.votes.words import Round, Vote
 
 WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(

@@ -9,9 +9,9 @@ import papermill
 import pytest
 
 from mlf_widgets.opening import default_annotator, open_session
-from pipeline.annotation.events import Round
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
+from pipeline.votes.words import Round
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "2_annotate.ipynb"
 VIEW = "application/vnd.jupyter.widget-view+json"

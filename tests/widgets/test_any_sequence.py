@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from mlf_widgets import Annotator
-from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind
 from pipeline.project.folder import Project, open_project
 from pipeline.sessions.local import LocalSession
+from pipeline.votes.words import Round
 
 POSITIONS = st.integers(0, 2)
 NUMBERS = st.integers(0, 4)

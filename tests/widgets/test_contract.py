@@ -11,9 +11,10 @@ import pytest
 
 from mlf_widgets import Annotator
 from mlf_widgets.messages import Request, RequestKind, event_message, evidence_message, parse_event
-from pipeline.annotation.events import Event, EventKind, Round, fold, undo_stacks
+from pipeline.annotation.events import Event, EventKind, fold, undo_stacks
 from pipeline.annotation.session import Evidence
 from pipeline.sessions.local import LocalSession
+from pipeline.votes.words import Round
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 SAMPLES = json.loads((CONTRACT / "messages.json").read_text(encoding="utf-8"))

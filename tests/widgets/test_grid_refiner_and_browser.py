@@ -12,13 +12,14 @@ import pytest
 from mlf_widgets import Browser, Grid, Refiner, open_browser, open_grid, open_refiner
 from mlf_widgets.messages import event_message
 from mlf_widgets.opening import find_class
-from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.project.folder import Project, open_project
 from pipeline.project.label_space import ClassInfo, LabelSpace
 from pipeline.project.settings import write_settings
 from pipeline.sessions.local import LocalSession
 from pipeline.stages.assign import assign_refinement_project
+from pipeline.votes.words import Round
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,11 @@ from ipyannotations.base import LabellingWidgetMixin
 
 from mlf_widgets import Annotator
 from mlf_widgets.messages import event_message
-from pipeline.annotation.events import Event, EventKind, Round
+from pipeline.annotation.events import Event, EventKind
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
 from pipeline.sessions.local import LocalSession
+from pipeline.votes.words import Round
 
 
 class Loop:

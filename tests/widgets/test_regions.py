@@ -15,10 +15,11 @@ from PIL import Image
 
 from mlf_widgets import Annotator
 from mlf_widgets.regions import CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX, make_marker, regions_of
-from pipeline.annotation.events import MAX_REGIONS, Event, EventKind, Round
+from pipeline.annotation.events import MAX_REGIONS, Event, EventKind
 from pipeline.annotation.session import Picture
 from pipeline.project.folder import Project
 from pipeline.sessions.local import LocalSession
+from pipeline.votes.words import Round
 
 NASTY_CLASS = 3
 

@@ -1,0 +1,102 @@
+"""The rules by which images go to refinement, one registry.
+
+Another rule takes a name in :class:`pipeline.votes.words.SelectionRule`, with its line of help, and an entry in
+:data:`RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.consensus.value_of_refining import RefinementCost, rank_by_value, select_disputed, select_within_budget
+from pipeline.disagreement import analyze_disagreement
+from pipeline.project.folder import Project
+from pipeline.stages.analyze import annotation_consensus
+from pipeline.stages.votes_of_project import ProjectVotes
+from pipeline.votes.words import Reason, SelectionRule
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What a rule chooses from.
+
+    Attributes
+    ----------
+    project, votes
+        The project, and its votes.
+    disputed
+        Images with image disagreement, the most distant label sets first.
+    earlier
+        Images that refiners have already; a rule leaves them out.
+    minutes
+        The budget, for a rule that has one.
+    cost
+        What refining takes.
+    """
+
+    project: Project
+    votes: ProjectVotes
+    disputed: NDArray[np.int64]
+    earlier: NDArray[np.int64]
+    minutes: float | None = None
+    cost: RefinementCost | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Images newly chosen, the first to be refined first, and the minutes that they are expected to take."""
+
+    images: NDArray[np.int64]
+    expected_minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to choose.
+
+    Attributes
+    ----------
+    choose
+        The choice itself.
+    reason
+        What is recorded beside each image that it chose.
+    has_budget
+        It needs a number of minutes; the others take none.
+    takes_all_disputed
+        No disputed image is left when it has chosen, so that an audit draws from images on which annotators agree.
+    """
+
+    choose: Callable[[Candidates], Chosen]
+    reason: Reason
+    has_budget: bool = False
+    takes_all_disputed: bool = False
+
+
+def disputed_images(votes: ProjectVotes) -> NDArray[np.int64]:
+    """Return the images whose label sets differ, the most distant sets first."""
+    per_image = analyze_disagreement(votes.annotation, n_resamples=0).per_image
+    return select_disputed(per_image)["image"].to_numpy(dtype=np.int64)
+
+
+def _published(given: Candidates) -> Chosen:
+    return Chosen(given.disputed[~np.isin(given.disputed, given.earlier)])
+
+
+def _within_budget(given: Candidates) -> Chosen:
+    votes = given.votes.annotation
+    ranking = rank_by_value(votes, annotation_consensus(given.project, votes), given.cost)
+    ranking = ranking[~ranking["image"].isin(given.earlier)]
+    ranking = ranking.assign(cumulative_minutes=ranking["minutes"].cumsum())
+    chosen = select_within_budget(ranking, given.minutes or 0.0)
+    return Chosen(chosen["image"].to_numpy(dtype=np.int64), float(chosen["minutes"].sum()))
+
+
+RULES: Final[dict[SelectionRule, Rule]] = {
+    SelectionRule.PUBLISHED: Rule(_published, Reason.DISPUTED, takes_all_disputed=True),
+    SelectionRule.BUDGET: Rule(_within_budget, Reason.WORTHWHILE, has_budget=True),
+}
