@@ -108,13 +108,13 @@ STEPS: dict[str, Callable[[VoteArrays], str]] = {
 
 
 def run_on_file(size: tuple[int, int, int]) -> None:
-    """Write the votes as Parquet and time `mlf disagreement` and `mlf aggregate` on them, as processes of the shell."""
+    """Write the votes as Parquet and time `mlf analyze` and `mlf aggregate` on them, as processes of the shell."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "votes.parquet"
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             pool.apply(write_file, (path, size))
         print(f"  votes.parquet: {path.stat().st_size / 1e6:,.0f} MB, image ids as text")
-        for command in ("disagreement", "aggregate"):
+        for command in ("analyze", "aggregate"):
             script = (
                 "import sys; sys.argv[0] = 'mlf'; from pipeline.cli import app; from peak_memory import peak_mb\n"
                 "try: app(standalone_mode=False)\n"

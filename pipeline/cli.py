@@ -26,6 +26,7 @@ COMMANDS = (
     ("annotate", "annotate", _STAGES),
     ("analyze", "analyze", _STAGES),
     ("refine", "refine", _STAGES),
+    ("settle", "settle", _STAGES),
     ("evaluate", "evaluate", _STAGES),
     ("report", "report", _STAGES),
     ("status", "status", _AROUND),
@@ -35,8 +36,10 @@ COMMANDS = (
     ("hub", "hub", _PEOPLE),
     ("serve", "serve", _PEOPLE),
     ("aggregate", "aggregate", _FILES),
-    ("disagreement", "disagreement", _FILES),
+    ("score", "score", _FILES),
 )
+#: Commands that have another name now, and answer with it.
+OLD_COMMANDS = (("analyze", "disagreement"),)
 
 
 class _Root(TyperGroup):
@@ -98,7 +101,9 @@ def root(
 
     mlf analyze birds
 
-    mlf refine birds
+    mlf refine birds --refiners dora
+
+    mlf settle birds
 
     mlf evaluate birds
 
@@ -114,6 +119,8 @@ def _register() -> None:
         if find_spec(f"pipeline.commands.{module}") is not None:
             command = getattr(import_module(f"pipeline.commands.{module}"), function)
             app.command(name=function, rich_help_panel=panel)(command)
+    for module, function in OLD_COMMANDS:
+        app.command(name=function, hidden=True)(getattr(import_module(f"pipeline.commands.{module}"), function))
 
 
 _register()

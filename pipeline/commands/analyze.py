@@ -1,4 +1,4 @@
-"""`mlf analyze`: stage 3, where annotators differ."""
+"""`mlf analyze`: stage 3, where annotators differ; of a project, or of a file of votes."""
 
 from __future__ import annotations
 
@@ -8,32 +8,90 @@ from typing import Annotated
 
 import typer
 
+from pipeline.errors import ProjectError
+
 
 def analyze(
-    project: Annotated[Path, typer.Argument(help="The project's folder.")],
+    what: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PROJECT|VOTES",
+            help="The project's folder; or votes: .csv or .parquet with image, class, annotator, vote; or ReaL's "
+            "raters.npz.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="With VOTES: folder for the tables and summary.json.")] = None,
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of alpha's interval; 0: none.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
-    """Find where a project's annotators differ, and on what.
+    """Find where annotators differ, and on what.
 
-    Runs the stage's notebook: set disagreement (the published rule), agreement of annotators and what they are like,
-    disputed and confused classes, the model against people, what refining would be worth. The tables are kept in
-    `results/disagreement`, the report in `reports/disagreement.html`.
+    Of a project, runs the stage's notebook: set disagreement (the published rule), agreement of annotators and what
+    they are like, disputed and confused classes, the model against people, what refining would be worth. The tables
+    are kept in `results/analyze`, the report in `reports/analyze.html`.
 
-    Example: mlf analyze birds
+    Of a file of votes, writes images.parquet (one row an image), classes.csv, confused_pairs.csv, annotator_pairs.csv
+    and summary.json. A class that was not shown is missing, not a no; a figure that is not defined (one annotator, no
+    variation) is null.
+
+    mlf analyze birds
+
+    mlf analyze votes.csv --out disagreement
     """
+    if what.is_dir() and out is not None:
+        raise ProjectError(f"{what}: a project keeps its tables in results/analyze; leave out --out")
+    if what.is_file() and out is None:
+        raise ProjectError(f"{what}: say with --out in which folder the tables of these votes shall lie")
+    if out is None:
+        _analyze_project(what, resamples, seed)
+    else:
+        _analyze_votes(what, out, resamples, seed)
+
+
+def disagreement(
+    votes: Annotated[Path, typer.Argument(help="Votes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")],
+    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Analyse a file of votes; now `mlf analyze VOTES --out FOLDER`."""
+    new = f"mlf analyze {shlex.quote(str(votes))} --out {shlex.quote(str(out))}"
+    typer.echo(f"mlf disagreement is now `{new}`", err=True)
+    _analyze_votes(votes, out, resamples, seed)
+
+
+def _analyze_project(project: Path, resamples: int, seed: int) -> None:
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.results import read_summary
     from pipeline.reports.headlines import disagreement_headline
     from pipeline.runs import run_stage
 
     opened = open_whole_project(project)
-    run = run_stage(opened, "disagreement", {"n_resamples": resamples, "seed": seed})
-    summary = read_summary(opened, "disagreement")
+    run = run_stage(opened, "analyze", {"n_resamples": resamples, "seed": seed})
+    summary = read_summary(opened, "analyze")
     for line in disagreement_headline(summary):
         typer.echo(line)
     typer.echo(f"Report: {run.report}")
-    if summary["n_set_disagreements"]:
-        typer.echo(f"Next: mlf refine {shlex.quote(str(project))} --refiners NAME,NAME")
-    else:
-        typer.echo(f"Next: mlf refine {shlex.quote(str(project))}")
+    root = shlex.quote(str(project))
+    is_disputed = summary["n_set_disagreements"] > 0
+    typer.echo(f"Next: mlf refine {root} --refiners NAME,NAME" if is_disputed else f"Next: mlf settle {root}")
+
+
+def _analyze_votes(votes: Path, out: Path, resamples: int, seed: int) -> None:
+    from pipeline.disagreement import analyze_disagreement
+    from pipeline.formats.consensus_tables import write_disagreement
+    from pipeline.formats.votes_csv import read_votes
+
+    analysis = analyze_disagreement(read_votes(votes), n_resamples=resamples, seed=seed)
+    paths = write_disagreement(analysis, out)
+    figures = analysis.summary
+    share = "undefined" if figures.set_disagreement_share is None else f"{figures.set_disagreement_share:.1%}"
+    alpha = "undefined" if figures.alpha is None else f"{figures.alpha:.3f}"
+    if figures.alpha_low is not None and figures.alpha_high is not None:
+        alpha += f" (95% interval {figures.alpha_low:.3f} to {figures.alpha_high:.3f})"
+    typer.echo(
+        f"Label sets differ on {figures.n_set_disagreements:,} of {figures.n_images_compared:,} images "
+        f"that two or more annotators decided ({share}), on {figures.n_set_disagreements_shared:,} of them "
+        f"over classes shown to both. Krippendorff's alpha: {alpha}."
+    )
+    typer.echo(f"Wrote {', '.join(path.name for path in paths)} to {out}.")

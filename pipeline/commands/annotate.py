@@ -32,7 +32,7 @@ def annotate(
 
     Example: mlf annotate birds --annotator ada
 
-    mlf annotate birds --annotator dora --round refinement            (dora settles disputed images)
+    mlf annotate birds --annotator dora --round refinement            (dora decides disputed images)
     """
     from pipeline.project.image_table import open_whole_project
     from pipeline.runs.jupyterlab import annotation_notebook, running_laboratory, wait_for_the_end

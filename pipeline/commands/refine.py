@@ -1,4 +1,4 @@
-"""`mlf refine`: stage 4, disputed images to refiners, and the refined labels that come of it."""
+"""`mlf refine`: stage 4, disputed images to people who did not annotate them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RULES = "; ".join(f"`{rule}`: {rule.chosen}" for rule in SelectionRule)
 def refine(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
     refiners: Annotated[
-        str, typer.Option(help="Who settles disputed images: names, separated by commas. Left out: settle the labels.")
+        str, typer.Option(help="Who decides disputed images: names, separated by commas.", show_default=False)
     ] = "",
     rule: Annotated[
         SelectionRule,
@@ -39,28 +39,25 @@ def refine(
     ] = None,
     simulated: Annotated[bool, typer.Option(help="The refiners are programs; everything they do says so.")] = False,
     seed: Annotated[int, typer.Option(help="Of the audit and of who gets what.")] = 0,
-    settle: Annotated[bool, typer.Option("--settle", help="Settle the labels now, whatever is still open.")] = False,
+    settle: Annotated[bool, typer.Option("--settle", hidden=True, help="Now the command `mlf settle`.")] = False,
     min_fixed_per_minute: Annotated[
-        float, typer.Option(min=0, help="When settling: least yield at which the report advises to go on.")
+        float, typer.Option(min=0, hidden=True, help="Now an option of `mlf settle`.")
     ] = 0.5,
 ) -> None:
-    """Give disputed images to people who did not annotate them; or, without --refiners, settle the labels.
+    """Give disputed images to people who did not annotate them.
 
-    With --refiners, images whose annotators' label sets differ are given to the refiners, each to one of them. Giving
-    the command again, after more annotation, adds what is newly disputed; what was given before stays where it is.
-
-    Without, every image's refined labels are settled from all votes so far, each with its source: agreed by all
-    annotators, refined, or the consensus of the votes. They are kept in `results/refined_labels.parquet`, `.csv` and
-    `.json` (the published format), the report in `reports/settle.html`.
+    Images whose annotators' label sets differ are given to the refiners, each to one of them. Giving the command again,
+    after more annotation, adds what is newly disputed; what was given before stays where it is. When the refiners are
+    done, `mlf settle` makes the refined labels.
 
     mlf refine birds --refiners cleo,dora                             (every disputed image)
 
     mlf refine birds --refiners cleo --rule budget --minutes 60 --audit-share 0.05
-
-    mlf refine birds                                                  (settle)
     """
     if refiners and settle:
-        raise ProjectError("--refiners gives out images, --settle settles them; give one, then the other")
+        raise ProjectError(
+            "`mlf refine --refiners` gives out images, `mlf settle` settles them; give one, then the other"
+        )
     if refiners and not refiners.replace(",", " ").strip():
         raise ProjectError(f"--refiners {refiners!r} names nobody; name people, as in --refiners cleo,dora")
     if refiners:
@@ -68,7 +65,7 @@ def refine(
         return
     if minutes is not None or audit_share is not None or rule is not SelectionRule.PUBLISHED:
         raise ProjectError("--rule, --minutes and --audit-share choose images for people; name them with --refiners")
-    _settle(project, min_fixed_per_minute)
+    _settle_labels(project, min_fixed_per_minute)
 
 
 def given_out(project: Path, summary: RefinementSummary) -> list[str]:
@@ -86,11 +83,11 @@ def given_out(project: Path, summary: RefinementSummary) -> list[str]:
     root = shlex.quote(str(project))
     person = shlex.quote(next(iter(summary.loads))) if len(summary.loads) == 1 else "NAME"
     if summary.n_new == 0 and summary.n_earlier == 0:
-        lines.append(f"Nothing is to be refined. Next: mlf refine {root}")
+        lines.append(f"Nothing is to be refined. Next: mlf settle {root}")
     else:
         lines.append(
             f"Next: refiners decide in 4_refine.ipynb; open it with: mlf annotate {root} --annotator {person} "
-            f"--round refinement (several at once: mlf hub {root}); then settle: mlf refine {root}"
+            f"--round refinement (several at once: mlf hub {root}); then settle: mlf settle {root}"
         )
     return lines
 
@@ -121,16 +118,9 @@ def _give_out(
         typer.echo(line)
 
 
-def _settle(project: Path, min_fixed_per_minute: float) -> None:
-    from pipeline.project.image_table import open_whole_project
-    from pipeline.project.results import read_summary
-    from pipeline.reports.headlines import settle_headline
-    from pipeline.runs import run_stage
+def _settle_labels(project: Path, min_fixed_per_minute: float) -> None:
+    """Do what `mlf refine` did without --refiners, before that was `mlf settle`."""
+    from pipeline.commands.settle import settle
 
-    opened = open_whole_project(project)
-    run = run_stage(opened, "settle", {"min_fixed_per_minute": min_fixed_per_minute})
-    for line in settle_headline(read_summary(opened, "settle")):
-        typer.echo(line)
-    typer.echo(f"Refined labels: {opened.refined_labels_path} (and .csv, .json)")
-    typer.echo(f"Report: {run.report}")
-    typer.echo(f"Next: mlf evaluate {shlex.quote(str(project))}")
+    typer.echo(f"mlf refine without --refiners is now `mlf settle {shlex.quote(str(project))}`", err=True)
+    settle(project, min_fixed_per_minute)

@@ -89,7 +89,7 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
 
 def refined_label_sets(project: Project) -> dict[int, frozenset[int]]:
     """Return image index to refined labels, empty sets included."""
-    table = pq.read_table(project.require(project.refined_labels_path, "mlf refine"))
+    table = pq.read_table(project.require(project.refined_labels_path, "mlf settle"))
     found: dict[int, set[int]] = defaultdict(set)
     columns = (table.column(name).to_pylist() for name in ("image_index", "class_index"))
     for image_index, class_index in zip(*columns, strict=True):

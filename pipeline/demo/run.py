@@ -83,11 +83,11 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
     assign_project(project, names, project.settings.annotation.annotators_per_image, kind="simulated")
     _simulate(project, box, ANNOTATORS, Round.ANNOTATION)
     say(f"$ mlf analyze {folder}")
-    run_stage(project, "disagreement", {"n_resamples": _N_RESAMPLES})
+    run_stage(project, "analyze", {"n_resamples": _N_RESAMPLES})
     say(f"$ mlf refine {folder} --refiners {','.join(REFINER)} --audit-share {_AUDIT_SHARE} --simulated")
     _give_out(project)
     _simulate(project, box, REFINER, Round.REFINEMENT)
-    say(f"$ mlf refine {folder}")
+    say(f"$ mlf settle {folder}")
     run_stage(project, "settle")
     for model in models[1:]:
         say(f"$ mlf evaluate {folder} --checkpoint {model}.pth")

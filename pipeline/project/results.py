@@ -13,14 +13,16 @@ from pipeline.errors import DatasetError
 from pipeline.project.files import write_table
 from pipeline.project.folder import Project
 
-ResultStage = Literal["disagreement", "refinement", "settle", "evaluate"]
+ResultStage = Literal["analyze", "refinement", "settle", "evaluate"]
 
 _COMMANDS: Mapping[str, str] = {
-    "disagreement": "mlf analyze",
+    "analyze": "mlf analyze",
     "refinement": "mlf refine --refiners NAME,NAME",
-    "settle": "mlf refine",
+    "settle": "mlf settle",
     "evaluate": "mlf evaluate",
 }
+#: What a stage was called when it wrote into an older project.
+_EARLIER_NAMES: Mapping[str, str] = {"analyze": "disagreement"}
 
 
 def tables_dir(project: Project, stage: ResultStage) -> Path:
@@ -29,8 +31,40 @@ def tables_dir(project: Project, stage: ResultStage) -> Path:
 
 
 def summary_path(project: Project, stage: ResultStage) -> Path:
-    """Return the path of a stage's summary: plain JSON, undefined figures null."""
-    return project.results_dir / f"{stage}.json"
+    """Return the path of a stage's summary: plain JSON, undefined figures null.
+
+    In an older project it has the name that the stage had then.
+    """
+    return _newest(project.results_dir, stage, ".json")
+
+
+def report_path(project: Project, stage: ResultStage) -> Path:
+    """Return the path of a stage's report; in an older project, under the name that the stage had then."""
+    return _newest(project.reports_dir, stage, ".html")
+
+
+def take_earlier_names(folder: Path, stage: str, *endings: str) -> None:
+    """Rename what an older version left of a stage in a folder: two results of one stage could contradict each other.
+
+    Parameters
+    ----------
+    folder
+        The project's `results/` or `reports/`.
+    stage
+        About to write there.
+    endings
+        Of the names: `.json`; empty for the folder of tables.
+    """
+    for ending in endings:
+        path = _newest(folder, stage, ending)
+        if path.exists():
+            path.rename(folder / f"{stage}{ending}")
+
+
+def _newest(folder: Path, stage: str, ending: str) -> Path:
+    path = folder / f"{stage}{ending}"
+    earlier = folder / f"{_EARLIER_NAMES.get(stage, stage)}{ending}"
+    return earlier if earlier.exists() and not path.exists() else path
 
 
 def write_results(
@@ -49,6 +83,7 @@ def write_results(
     tables
         File name (`.csv` or `.parquet`) to table.
     """
+    take_earlier_names(project.results_dir, stage, "", ".json")
     folder = tables_dir(project, stage)
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():

@@ -11,12 +11,12 @@ from typing import Any, cast
 
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
-from pipeline.project.results import ResultStage, has_summary, read_summary
+from pipeline.project.results import ResultStage, has_summary, read_summary, report_path
 from pipeline.reports.headlines import disagreement_headline, evaluation_headline, settle_headline
 
 _STAGES: tuple[tuple[ResultStage, str, str, Callable[[Mapping[str, Any]], list[str]]], ...] = (
-    ("disagreement", "Where annotators differ", "mlf analyze", disagreement_headline),
-    ("settle", "Refined labels", "mlf refine", settle_headline),
+    ("analyze", "Where annotators differ", "mlf analyze", disagreement_headline),
+    ("settle", "Refined labels", "mlf settle", settle_headline),
     ("evaluate", "Models under the refined labels", "mlf evaluate", evaluation_headline),
 )
 _STYLE = """
@@ -61,7 +61,7 @@ def write_index(project: Project) -> ReportIndex:
     sections = []
     simulated: dict[str, None] = {}
     for stage, title, command, headline in _STAGES:
-        path = project.reports_dir / f"{stage}.html"
+        path = report_path(project, stage)
         if not path.is_file() or not has_summary(project, stage):
             sections.append((Section(title, None, ()), command))
             continue

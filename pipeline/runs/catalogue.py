@@ -11,12 +11,12 @@ from pipeline.runs.notebook_files import notebook_path
 #: Stage to file name, in order; `2_annotate.ipynb` and `4_refine.ipynb` are worked in by hand.
 STAGE_NOTEBOOKS = {
     "propose": "1_propose.ipynb",
-    "disagreement": "3_disagreement.ipynb",
+    "analyze": "3_analyze.ipynb",
     "settle": "4_settle.ipynb",
     "evaluate": "5_evaluate.ipynb",
 }
 #: Stages whose HTML is kept in the project's `reports/`.
-REPORT_STAGES = ("disagreement", "settle", "evaluate")
+REPORT_STAGES = ("analyze", "settle", "evaluate")
 
 
 def stage_notebook(stage: str) -> Path:

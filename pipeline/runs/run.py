@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import errors
 from pipeline.errors import MlfError
 from pipeline.project.folder import Project
+from pipeline.project.results import take_earlier_names
 from pipeline.runs.catalogue import REPORT_STAGES, stage_notebook
 from pipeline.runs.parameters import check_parameters, declared_parameters
 
@@ -77,6 +78,7 @@ def run_stage(
     kept = None
     if report or stage in REPORT_STAGES:
         project.reports_dir.mkdir(exist_ok=True)
+        take_earlier_names(project.reports_dir, stage, ".html")
         kept = project.reports_dir / f"{stage}.html"
         shutil.copyfile(html, kept.with_name(f".{kept.name}.new"))
         kept.with_name(f".{kept.name}.new").replace(kept)

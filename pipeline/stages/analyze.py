@@ -52,7 +52,7 @@ class ProjectAnalysis:
         From :func:`pipeline.consensus.value_of_refining.rank_by_value`, on a Dawid-Skene consensus of the annotation
         round.
     summary
-        Plain figures, as they lie in `results/disagreement.json`.
+        Plain figures, as they lie in `results/analyze.json`.
     """
 
     votes: ProjectVotes
@@ -67,7 +67,7 @@ class ProjectAnalysis:
 
 
 def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0) -> ProjectAnalysis:
-    """Analyse a project's annotation round, and write the tables into `results/disagreement`.
+    """Analyse a project's annotation round, and write the tables into `results/analyze`.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def _write(project: Project, analysis: ProjectAnalysis) -> None:
         tables["gold.csv"] = analysis.gold_profiles
     if analysis.model_against_people is not None:
         tables["model_against_people.csv"] = analysis.model_against_people
-    write_results(project, "disagreement", analysis.summary, tables)
+    write_results(project, "analyze", analysis.summary, tables)
 
 
 def thin_curve(ranking: pd.DataFrame, n_rows: int) -> pd.DataFrame:

@@ -201,11 +201,11 @@ class _Rankings(Mapping[str, NDArray[np.integer]]):
 
 def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
     table = pq.read_table(
-        project.require(project.refined_labels_path, "mlf refine"), columns=["image_index", "class_index", "source"]
+        project.require(project.refined_labels_path, "mlf settle"), columns=["image_index", "class_index", "source"]
     ).to_pandas()
     decided = table[table["source"] != Source.UNLABELLED]
     if len(decided) == 0:
-        raise ProjectError(f"{project.refined_labels_path}: no image has been decided; run `mlf refine` again")
+        raise ProjectError(f"{project.refined_labels_path}: no image has been decided; run `mlf settle` again")
     rows = np.unique(decided["image_index"].to_numpy(dtype=np.int64))
     labelled = decided[decided["class_index"].notna()]
     ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).take(rows).to_pylist()

@@ -53,7 +53,7 @@ def next_step(project: Project, found: Sequence[Stage]) -> str:
         "assignment": f"mlf assign {root} --annotators NAME,NAME",
         "annotation": f"mlf annotate {root} --annotator NAME, or let everyone work at once: mlf hub {root}",
         "refinement": f"mlf analyze {root}, then refine what is disputed",
-        "refined labels": f"mlf refine {root}",
+        "refined labels": f"mlf settle {root}",
         "reports": f"mlf report {root}",
     }
     return next((steps[stage.name] for stage in found if not stage.is_done), "all stages are done")

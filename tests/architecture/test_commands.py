@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from pipeline.cli import COMMANDS, app
 
 GROUP = typer.main.get_command(app)
-NAMES = sorted(getattr(GROUP, "commands", {}))
+NAMES = sorted(name for name, command in getattr(GROUP, "commands", {}).items() if not command.hidden)
 
 
 def test_every_command_that_is_promised_is_there() -> None:
-    stages = {"init", "propose", "assign", "annotate", "analyze", "refine", "evaluate", "report"}
+    stages = {"init", "propose", "assign", "annotate", "analyze", "refine", "settle", "evaluate", "report"}
     assert set(NAMES) >= stages | {"demo", "status", "hub", "serve", "backup", "restore"}
     assert set(NAMES) == {function for _, function, _ in COMMANDS}
 

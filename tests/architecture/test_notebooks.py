@@ -27,7 +27,7 @@ def test_there_is_a_notebook_for_every_stage() -> None:
     assert {path.name for path in NOTEBOOKS} >= {
         "1_propose.ipynb",
         "2_annotate.ipynb",
-        "3_disagreement.ipynb",
+        "3_analyze.ipynb",
         "4_refine.ipynb",
         "4_settle.ipynb",
         "5_evaluate.ipynb",

@@ -28,7 +28,7 @@ def test_every_module_of_commands_is_registered_and_every_command_there_is() -> 
 def test_the_help_names_the_stages_in_their_order() -> None:
     shown = CliRunner().invoke(app, ["--help"], terminal_width=200).output
     panel = shown[shown.index("The stages, in order") :]
-    stages = ("init", "propose", "assign", "annotate", "analyze", "refine", "evaluate", "report")
+    stages = ("init", "propose", "assign", "annotate", "analyze", "refine", "settle", "evaluate", "report")
     places = [panel.index(f"│ {stage} ") for stage in stages]
     assert places == sorted(places)
 

@@ -45,8 +45,8 @@ def test_the_headless_demo_prints_its_report_and_its_figures_next_to_the_truth(h
     project = open_project(demo_dir / "finished")
     report = Path(re.search(r"^Report: (.*)$", headless, re.MULTILINE)[1])
     page = report.read_text()
-    assert re.findall(r'href="(\w+\.html)"', page) == ["disagreement.html", "settle.html", "evaluate.html"]
-    assert all((report.parent / name).is_file() for name in ("disagreement.html", "settle.html", "evaluate.html"))
+    assert re.findall(r'href="(\w+\.html)"', page) == ["analyze.html", "settle.html", "evaluate.html"]
+    assert all((report.parent / name).is_file() for name in ("analyze.html", "settle.html", "evaluate.html"))
     assert "Simulated" in page
     truth = json.loads((demo_dir / "toybox" / "truth.json").read_text())
     n_multi = sum(len(keys) > 1 for keys in truth.values())

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.commands.evaluate import evaluate
+from pipeline.commands.score import score
 from pipeline.formats.outside_data import OutsideData, read_outside_data
 from pipeline.project.label_space import load_label_space
 from pipeline.proposals.fusion import merge_proposals_by_rank, proposal_recall
@@ -74,7 +74,7 @@ def run(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pyt
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typer.echo", lambda line="": lines.append(str(line)))
-        evaluate(
+        score(
             images=folder / "images.csv",
             labels=folder / LABEL_FILES[request.param],
             predictions=folder / "top5_predictions.npz",

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pipeline.commands.evaluate import evaluate
+from pipeline.commands.score import score
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.formats.outside_data import read_outside_data
 from pipeline.formats.predictions_npz import read_predictions
@@ -155,7 +156,7 @@ def test_predictions_stay_with_their_images_where_rows_are_skipped(tmp_path: Pat
 def test_the_command_names_and_counts_what_it_skips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     classes = write(tmp_path / "classes.json", list(SPACE.keys))
     out = tmp_path / "deep" / "out"
-    evaluate(**small_files(tmp_path), out=out, classes=str(classes))
+    score(**small_files(tmp_path), out=out, classes=str(classes))
     printed = capsys.readouterr().out
     assert "Multi-label: 50.00% of 2 images" in printed
     assert "Skipped 4 images" in printed

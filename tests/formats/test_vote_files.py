@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.commands.aggregate import aggregate
-from pipeline.commands.disagreement import disagreement
+from pipeline.commands.analyze import analyze
 from pipeline.errors import DatasetError
 from pipeline.formats.known_answers import read_gold_answers
 from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
@@ -212,14 +212,14 @@ def test_classes_by_number_are_matched_as_numbers_and_others_refused(tmp_path):
             read_gold_answers(gold, read_votes(votes))
 
 
-def test_disagreement_writes_its_tables_and_null_for_what_is_undefined(votes_csv, tmp_path):
-    result = run(disagreement, votes_csv, "--out", tmp_path / "out")
+def test_analyze_writes_its_tables_and_null_for_what_is_undefined(votes_csv, tmp_path):
+    result = run(analyze, votes_csv, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert "differ on 1 of 2 images" in result.output
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["n_set_disagreements"] == 1
     votes_csv.write_text("image,class,annotator,vote\ni0,c0,ann,yes\n")
-    result = run(disagreement, votes_csv, "--out", tmp_path / "alone")
+    result = run(analyze, votes_csv, "--out", tmp_path / "alone")
     assert "undefined" in result.output
     assert json.loads((tmp_path / "alone" / "summary.json").read_text())["alpha"] is None
 

@@ -22,8 +22,8 @@ COMMANDS = {
     "assign": ("--annotators", "ada,ben"),
     "annotate": ("--annotator", "ada"),
     "analyze": (),
-    "refine": (),
-    "refine with people": ("--refiners", "cleo"),
+    "settle": (),
+    "refine": ("--refiners", "cleo"),
     "evaluate": (),
     "hub": (),
 }
@@ -61,7 +61,7 @@ def test_the_message_names_the_table_and_the_way_back(
     project: Project, command: str, damage: str, message: str
 ) -> None:
     spoil(project.images_path, damage)
-    done = CliRunner().invoke(app, [command.split(maxsplit=1)[0], str(project.root), *COMMANDS[command]])
+    done = CliRunner().invoke(app, [command, str(project.root), *COMMANDS[command]])
     assert done.exit_code == 2, done.output
     assert done.output.startswith(f"Error: {project.images_path} {message}")
     assert f"Copy images.parquet into '{project.root}' from a backup or another copy of the project" in done.output

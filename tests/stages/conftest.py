@@ -70,6 +70,6 @@ def finished(annotated: Toys, tmp_path_factory: pytest.TempPathFactory) -> Finis
     printed = {"analyze": run_mlf("analyze", root, "--resamples", 200)}
     printed["refine"] = run_mlf("refine", root, "--refiners", "dora", "--simulated", "--audit-share", 0.3)
     annotate(toys.project, "dora", toys.truth, miss=0.0, false_alarm=0.0, round_=Round.REFINEMENT)
-    printed["settle"] = run_mlf("refine", root)
+    printed["settle"] = run_mlf("settle", root)
     printed["evaluate"] = run_mlf("evaluate", root)
     return Finished(toys, printed)

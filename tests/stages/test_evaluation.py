@@ -108,7 +108,7 @@ def test_labels_from_elsewhere_take_the_place_of_the_projects_own(proposed: Toys
 
 
 def test_what_is_missing_is_named_with_the_command_that_makes_it(proposed: Toys, settled: Toys, tmp_path: Path):
-    with pytest.raises(ProjectError, match="mlf refine"):
+    with pytest.raises(ProjectError, match="mlf settle"):
         evaluate_project(copy_of(proposed, tmp_path / "one").project)
     for path in settled.project.predictions_dir.glob("*.parquet"):
         path.unlink()

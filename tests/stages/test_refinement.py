@@ -363,7 +363,7 @@ def test_the_published_json_is_read_back_and_evaluated_as_outside_data(finished,
     }
     np.savez(tmp_path / "models.npz", **rankings)
     printed = run_mlf(
-        "evaluate", "--images", images, "--labels", path, "--predictions", tmp_path / "models.npz",
+        "score", "--images", images, "--labels", path, "--predictions", tmp_path / "models.npz",
         "--classes", project.classes_path, "--out", tmp_path / "out",
     )  # fmt: skip
     outside = json.loads((tmp_path / "out" / "summary.json").read_text())

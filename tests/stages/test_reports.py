@@ -6,15 +6,16 @@ import json
 import re
 from html.parser import HTMLParser
 from itertools import combinations
+from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
-from toy_projects import HOSTILE, Finished, states_of
+from toy_projects import HOSTILE, Finished, copy_of, figures, run_mlf, states_of
 
 from pipeline.votes.words import Round
 
-STAGES = ("disagreement", "settle", "evaluate")
+STAGES = ("analyze", "settle", "evaluate")
 
 
 class Page(HTMLParser):
@@ -62,15 +63,14 @@ def test_a_hostile_class_name_is_shown_as_the_text_it_is(finished: Finished, sta
 
 
 def test_a_hostile_comment_is_shown_as_the_text_it_is(finished: Finished):
-    assert f"look at {HOSTILE}" in Page(finished.report("disagreement")).text
-    assert "blurred" in Page(finished.report("disagreement")).text
+    assert f"look at {HOSTILE}" in Page(finished.report("analyze")).text
+    assert "blurred" in Page(finished.report("analyze")).text
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_programs_are_called_simulated_in_every_report_and_at_the_terminal(finished: Finished, stage):
-    command = {"disagreement": "analyze"}.get(stage, stage)
     assert re.search(r"simulated", Page(finished.report(stage)).text, re.IGNORECASE)
-    told = next(line for line in finished.printed[command].splitlines() if "imulated" in line)
+    told = next(line for line in finished.printed[stage].splitlines() if "imulated" in line)
     assert "ada, ben" in told
     assert "cleo" not in told
 
@@ -86,7 +86,7 @@ def test_the_executed_notebook_is_kept_and_holds_no_widget(finished: Finished, s
 def test_notebooks_in_the_repository_hold_no_outputs():
     from pipeline.runs.notebook_files import notebook_path
 
-    for name in ("3_disagreement.ipynb", "4_settle.ipynb", "5_evaluate.ipynb"):
+    for name in ("3_analyze.ipynb", "4_settle.ipynb", "5_evaluate.ipynb"):
         cells = json.loads(notebook_path(name).read_text())["cells"]
         assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
         assert sum("parameters" in cell["metadata"].get("tags", ()) for cell in cells) == 1
@@ -97,13 +97,13 @@ def test_analyze_counts_what_the_states_say(finished: Finished):
     sets = {image: [set(s.label_set) for s in people.values()] for image, people in found.items()}
     differing = {i for i, some in sets.items() if any(a != b for a, b in combinations(some, 2))}
     compared = [some for some in sets.values() if len(some) > 1]
-    summary = finished.summary("disagreement")
+    summary = finished.summary("analyze")
     assert summary["n_set_disagreements"] == len(differing) > 0
     assert summary["n_images_compared"] == len(compared)
     assert summary["set_disagreement_share"] == len(differing) / len(compared)
     assert summary["set_disagreement_low"] < summary["set_disagreement_share"] < summary["set_disagreement_high"]
     assert f"Label sets differ on {len(differing)} of {len(compared)} images" in finished.printed["analyze"]
-    images = pd.read_parquet(finished.project.results_dir / "disagreement" / "images.parquet")
+    images = pd.read_parquet(finished.project.results_dir / "analyze" / "images.parquet")
     assert set(images.loc[images["set_disagreement"], "image_index"]) == differing
     assert images["image_id"].tolist() == [finished.toys.image_ids[i] for i in images["image_index"]]
 
@@ -120,13 +120,13 @@ def test_analyze_agrees_with_krippendorff_on_the_exposed_pairs(finished: Finishe
             for class_index, vote in state.exposed_votes().items():
                 rows.setdefault((image, class_index), [np.nan] * 3)[names.index(name)] = words.index(vote)
     expected = krippendorff.alpha(np.array(list(rows.values())).T, level_of_measurement="nominal")
-    summary = finished.summary("disagreement")
+    summary = finished.summary("analyze")
     assert summary["alpha"] == pytest.approx(expected)
     assert summary["alpha_low"] < expected < summary["alpha_high"]
 
 
 def test_the_tables_of_stage_3_name_classes_and_annotators(finished: Finished):
-    folder = finished.project.results_dir / "disagreement"
+    folder = finished.project.results_dir / "analyze"
     space = finished.project.label_space
     classes = pd.read_csv(folder / "classes.csv")
     assert [space.keys[i] for i in classes["class"]] == classes["class_key"].tolist()
@@ -184,3 +184,22 @@ def test_evaluate_prints_each_models_figures_with_denominators(finished: Finishe
         assert f"ReaL {real['value']:.2%} of {real['n']}" in printed
     assert f"Multi-label: {summary['multi_label_share']:.2%} of 48 images" in printed
     assert "ReaL = " in printed
+
+
+def test_a_project_of_an_older_version_is_read_by_the_names_that_stages_had_then(finished: Finished, tmp_path: Path):
+    project = copy_of(finished.toys, tmp_path / "project").project
+    for folder, name in (
+        (project.results_dir, "{}"),
+        (project.results_dir, "{}.json"),
+        (project.reports_dir, "{}.html"),
+    ):
+        (folder / name.format("analyze")).rename(folder / name.format("disagreement"))
+    (project.results_dir / "disagreement" / "of my own.txt").write_text("kept")
+    told = run_mlf("report", project.root)
+    assert "Where annotators differ: disagreement.html" in told
+    assert finished.printed["analyze"].splitlines()[0] in told
+    run_mlf("analyze", project.root, "--resamples", 20)
+    assert not [*project.results_dir.glob("disagreement*"), *project.reports_dir.glob("disagreement*")]
+    assert (project.results_dir / "analyze" / "of my own.txt").read_text() == "kept"
+    assert "Where annotators differ: analyze.html" in run_mlf("report", project.root)
+    assert figures(project.results_dir / "analyze.json")["n_set_disagreements"] > 0

@@ -1,0 +1,111 @@
+"""`mlf score`: score models whose predictions lie in files, without a project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import DatasetError
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.models import Evaluation
+    from pipeline.formats.outside_data import OutsideData
+
+
+def score(
+    images: Annotated[Path, typer.Option(help="CSV or Parquet of the images and their single label (image,wnid).")],
+    labels: Annotated[
+        Path, typer.Option(help='Refined labels, JSON: {"image.jpeg": ["370"]} or one list an image by file name.')
+    ],
+    predictions: Annotated[
+        Path, typer.Option(help=".npz with one int array (images, k) a model, rows as in --images.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for evaluation.csv and summary.json.")],
+    classes: Annotated[
+        str, typer.Option(help="The label space, a name such as imagenet-1k or a CSV, JSON or Parquet file.")
+    ] = "imagenet-1k",
+) -> None:
+    """Score models under the original labels (Top-1, Top-5) and the refined ones (ReaL, Real@5), from files.
+
+    Reads published files as they are. Top-1 and Top-5 are over all images, ReaL and Real@5 over those with at least one
+    refined label, the multi-label share over all images. An image whose row or labels cannot be used is skipped and
+    named in skipped.csv. A project is scored with `mlf evaluate PROJECT`.
+
+    Example: mlf score --images images.csv --labels refined_labels.json --predictions top5.npz --out evaluation
+    """
+    from pipeline.evaluation.models import evaluate_models
+    from pipeline.formats.outside_data import read_outside_data
+    from pipeline.project.label_space import load_label_space
+
+    space = load_label_space(classes)
+    data = read_outside_data(images, labels, predictions, space)
+    evaluation = evaluate_models(data.predictions, data.original_label, data.labels, len(space))
+    write_evaluation(evaluation, data, out)
+    for line in headline(evaluation, data):
+        typer.echo(line)
+    typer.echo(
+        f"Written to {out}: evaluation.csv, summary.json, accuracy_by_label_count.csv, intervals.csv, skipped.csv"
+    )
+
+
+def write_evaluation(evaluation: Evaluation, data: OutsideData, out: Path) -> None:
+    """Write the tables and the summary into a folder, which is made where it is missing.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be written to.
+    """
+    import pandas as pd
+
+    skipped = pd.DataFrame([(row.image_id, row.reason) for row in data.skipped], columns=["image", "reason"])
+    summary = evaluation.summary() | {"n_skipped": len(data.skipped), "n_labels_unused": data.n_unused}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        evaluation.table().to_csv(out / "evaluation.csv", index=False)
+        evaluation.label_count_table().to_csv(out / "accuracy_by_label_count.csv", index=False)
+        evaluation.interval_table().to_csv(out / "intervals.csv", index=False)
+        skipped.to_csv(out / "skipped.csv", index=False)
+        (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DatasetError(f"{out}: cannot be written to ({error}); give another folder with --out") from error
+
+
+def headline(evaluation: Evaluation, data: OutsideData) -> list[str]:
+    """Return what a person wants to know first, line by line."""
+    counts = evaluation.label_counts
+    low, high = evaluation.multi_label.interval or (0.0, 0.0)
+    lines = [
+        f"Multi-label: {evaluation.multi_label} images (95% interval {low:.2%} to {high:.2%})",
+        f"Without any refined label, so left out of ReaL: {counts.get(0, 0):,} of {evaluation.n_images:,} images",
+    ]
+    table = evaluation.table().sort_values("top1", ascending=False, kind="stable")
+    text = table.to_string(index=False, na_rep="undefined", float_format=lambda share: f"{share:.2%}")
+    lines += ["", *text.splitlines(), "", _fit_line(evaluation)]
+    if evaluation.shallow_models:
+        lines.append(
+            f"Top-5 and Real@5 are undefined for {len(evaluation.shallow_models)} models whose predictions name fewer "
+            f"than five classes an image: {', '.join(evaluation.shallow_models)}"
+        )
+    if evaluation.worst_first_models:
+        lines.append(
+            f"Look at {', '.join(evaluation.worst_first_models)}: the last rank hits the original label more often "
+            "than the first, as if the ranking were stored worst first. It is scored, and counts in the fit, as given"
+        )
+    if data.skipped:
+        named = "; ".join(f"{row.image_id or 'unnamed'}: {row.reason}" for row in data.skipped[:3])
+        lines.append(f"Skipped {len(data.skipped):,} images, all named in skipped.csv: {named}")
+    if data.n_unused:
+        lines.append(f"{data.n_unused:,} entries of the label file belong to no image evaluated")
+    return lines
+
+
+def _fit_line(evaluation: Evaluation) -> str:
+    fit = evaluation.fit
+    if fit.slope is None or fit.intercept is None:
+        return f"ReaL on Top-1: no line, since it takes two models or more that differ in Top-1 ({fit.n_models} scored)"
+    r2 = "undefined" if fit.r2 is None else f"{fit.r2:.4f}"
+    return f"ReaL = {fit.slope:.4f} × Top-1 {fit.intercept:+.4f} (R² {r2}, {fit.n_models} models)"
