@@ -17,7 +17,7 @@ from pipeline.datasets.folder import class_folders, folder_records
 from pipeline.datasets.manifest import default_images_root, is_manifest, manifest_classes, manifest_records
 from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, read_skipped
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.images.decoding import check_header, read_image
+from pipeline.images import check_header, read_image
 from pipeline.images.locations import is_url, join_location, same_image_key
 from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project
 from pipeline.project.label_space import LabelSpace, label_space_from_keys, load_label_space

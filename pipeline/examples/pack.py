@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from pipeline.errors import DatasetError
 from pipeline.examples.choice import draw_order, example_candidates
-from pipeline.images.decoding import read_image
+from pipeline.images import read_image
 from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
 from pipeline.project.tables import EXAMPLES, EXAMPLES_ROW_GROUP

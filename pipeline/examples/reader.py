@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipeline.annotation.session import Picture, Sprite
 from pipeline.errors import DatasetError
-from pipeline.images.decoding import display_jpeg
+from pipeline.images import display_jpeg
 from pipeline.images.locations import join_location
 from pipeline.project.tables import EXAMPLES_ROW_GROUP
 

@@ -121,6 +121,8 @@ def predict(
         classifier = load_classifier(source, project.label_space, allow_missing_classes=allow_missing_classes)
         images_path = image_table(project)
         settings = {**classifier.fingerprint(), "top_k": top_k, "images_sha256": sha256_of(images_path)}
+        if project.settings.proposals.exif != "upright":
+            settings["exif"] = project.settings.proposals.exif
 
         def rankings(start: int, stop: int, classifier: Any = classifier) -> Iterator[Ranking]:
             return rank_images(

@@ -80,7 +80,8 @@ def rank_images(
     n_workers
         Processes that decode; 0 decodes in this one.
     """
-    images = ProjectImages(project.images_path, project.images_root, classifier.data_config)
+    as_timm = project.settings.proposals.exif == "as timm"
+    images = ProjectImages(project.images_path, project.images_root, classifier.data_config, as_timm=as_timm)
     module = classifier.module.to(device).to(memory_format=torch.channels_last)
     outputs, class_indices = classifier.outputs.to(device), classifier.class_indices.to(device)
     on_gpu = device.type == "cuda"

@@ -13,6 +13,7 @@ from pipeline.errors import ProjectError
 FORMAT_VERSION = 1
 ProposalOrder = Literal["score", "shuffled"]
 RegionKind = Literal["off", "box", "point"]
+Exif = Literal["upright", "as timm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class ProposalSection:
     examples_per_class: int = 10
     thumbnail_px: int = 128
     seed: int = 0
+    #: How models see images: as people do, or `as timm` decodes them, neither turned by EXIF nor converted to sRGB.
+    exif: Exif = "upright"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def read_settings(path: Path) -> Settings:
         If the file is missing or malformed, names an unknown section or setting, or a value has the wrong type.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ProjectError(f"{path.parent} is no project: it has no {path.name}; make one with `mlf init`") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -6,7 +6,7 @@ from base64 import b64encode
 from html import escape
 
 from pipeline.errors import DatasetError
-from pipeline.images.decoding import display_jpeg
+from pipeline.images import display_jpeg
 from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
 

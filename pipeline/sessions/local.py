@@ -31,7 +31,7 @@ from pipeline.annotation.session import (
 )
 from pipeline.errors import DatasetError, StoreError
 from pipeline.examples.reader import ExampleReader
-from pipeline.images.decoding import read_display
+from pipeline.images import read_display
 from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table

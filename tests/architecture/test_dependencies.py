@@ -54,7 +54,7 @@ def test_the_conda_environment_has_the_same_dependencies(root: Path, project: di
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("pipeline", ("hub", "ray")),
+        ("pipeline", ("heic", "hub", "ray")),
         ("mlf_widgets", ()),
         ("tests", ("dev", "hub", "postgres")),
         ("benchmarks", ("dev", "hub")),

@@ -15,9 +15,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from pipeline.errors import DatasetError
-from pipeline.images import decoding
+from pipeline.images import display, read_display
 from pipeline.images import turns as turn_taking
-from pipeline.images.decoding import read_display
 from pipeline.images.turns import NoTurnError, Turns, without_waiting
 
 GIB = 2**30
@@ -124,7 +123,7 @@ def test_a_photograph_at_display_size_waits_for_nobody_on_a_small_machine(
     path = tmp_path / "photograph.jpg"
     Image.new("RGB", (4_000, 3_000), "teal").save(path, **options)
     pod = Turns(2, 2 * GIB)
-    monkeypatch.setattr(decoding, "turns", lambda: pod)
+    monkeypatch.setattr(display, "turns", lambda: pod)
     with pod.take(GIB):
         shown = without_waiting(lambda: read_display(str(path), 1_024))
         assert max(shown.width_px, shown.height_px) == 1_024
@@ -135,7 +134,7 @@ def test_a_photograph_at_display_size_waits_for_nobody_on_a_small_machine(
 def test_a_picture_that_would_take_most_of_the_memory_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "turns", lambda: Turns(2, 100 * MIB))
+    monkeypatch.setattr(display, "turns", lambda: Turns(2, 100 * MIB))
     Image.new("RGB", (4_000, 3_000), "teal").save(tmp_path / "plain.jpg")
     Image.new("RGB", (4_000, 3_000), "teal").save(tmp_path / "scans.jpg", progressive=True, subsampling=0)
     assert read_display(str(tmp_path / "plain.jpg"), 1_024).width_px == 1_024
@@ -145,7 +144,7 @@ def test_a_picture_that_would_take_most_of_the_memory_is_refused_by_name(
 
 MEASURE = """
 import sys
-from pipeline.images.decoding import read_display
+from pipeline.images import read_display
 def highest():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) << 10
 read_display(sys.argv[1], 40)
@@ -177,6 +176,8 @@ class Counted(Turns):
         ("clear.png", "RGBA", {"compress_level": 1}, 2_900),
         ("deep.png", "I;16", {"compress_level": 1}, 2_900),
         ("one.webp", "RGB", {"quality": 50, "method": 0}, 2_900),
+        ("one.avif", "RGB", {"quality": 50, "speed": 10}, 2_900),
+        ("one.heic", "RGB", {"quality": 50}, 2_900),
     ],
 )
 def test_a_picture_counts_for_what_its_decoding_takes(
@@ -190,10 +191,12 @@ def test_a_picture_counts_for_what_its_decoding_takes(
     side = np.arange(3_000, dtype=np.uint16) % 199
     grey = np.add.outer(side[:2_000], side)
     picture = Image.fromarray(grey) if mode == "I;16" else Image.fromarray(grey.astype(np.uint8)).convert(mode)
+    if name.endswith("heic"):
+        pytest.importorskip("pillow_heif").register_heif_opener()
     picture.save(tmp_path / name, **options)
     picture.resize((80, 60), Image.Resampling.NEAREST).save(tmp_path / f"small-{name}", **options)
     counted = Counted(1, 64 * GIB)
-    monkeypatch.setattr(decoding, "turns", lambda: counted)
+    monkeypatch.setattr(display, "turns", lambda: counted)
     read_display(str(tmp_path / name), max_side_px)
     paths = [str(tmp_path / f"small-{name}"), str(tmp_path / name)]
     measured = subprocess.run(
@@ -209,7 +212,7 @@ def test_threads_that_ask_for_large_pictures_at_once_decode_them_in_turns(
     path = tmp_path / "large.png"
     Image.new("RGB", (2_000, 1_400), "teal").save(path)
     two = Turns(2, GIB // 2)
-    monkeypatch.setattr(decoding, "turns", lambda: two)
+    monkeypatch.setattr(display, "turns", lambda: two)
     under_way, most, lock = [0], [0], threading.Lock()
     load = ImageFile.ImageFile.load
 

@@ -1,0 +1,122 @@
+"""Files whose pixels are whole though something beside them is not: a mark at the end, a text, a checksum."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import JpegImagePlugin
+
+_JPEG_END = b"\xff\xd9"
+_JPEG_SCAN = b"\xff\xda"
+#: Put where the rest of a JPEG may have been cut off; where it was, they decode to different pixels.
+_CONTINUATIONS = (b"\0" * 4096, b"\xaa" * 4096)
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+#: What Pillow's reader takes of one text, and of all texts of a file.
+_MOST_TEXT_BYTES, _MOST_TEXTS_BYTES = 2**20, 2**26
+_MOST_PROFILE_BYTES = 2**25
+
+
+@dataclass(frozen=True, slots=True)
+class PngOfPixels:
+    """A PNG without what no pixel needs: its bytes, and its colour profile apart, since Pillow refuses long ones."""
+
+    data: bytes
+    icc_profile: bytes | None
+
+
+def has_jpeg_end(data: bytes) -> bool:
+    """Tell whether the last scan of a JPEG is closed, whatever lies behind it."""
+    return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
+
+
+def jpeg_with_end(data: bytes, size: tuple[int, int]) -> bytes | None:
+    """Return a JPEG that lacks nothing but its end mark with one; None where pixels are missing.
+
+    They are missing if it matters what comes next: the file is decoded with two different continuations.
+
+    Parameters
+    ----------
+    data
+        The file's bytes.
+    size
+        Width and height in pixels to decode at, as `PIL.Image.Image.draft` takes them.
+    """
+    if has_jpeg_end(data):
+        return None
+    data = data.removesuffix(_JPEG_END[:1])
+    one, other = (_pixels(data + continuation + _JPEG_END, size) for continuation in _CONTINUATIONS)
+    return data + _JPEG_END if one is not None and one == other else None
+
+
+def png_of_pixels(data: bytes) -> PngOfPixels | None:
+    """Return a PNG with its pixels and what tells how to show them alone; None where the data are no PNG.
+
+    That is transparency, orientation and the colour profile. Texts are kept as far as Pillow takes them; chunks beside
+    the pixels whose checksum is wrong are left out, as libpng does.
+    """
+    if not data.startswith(_PNG_START):
+        return None
+    kept, profile, n_text_bytes = [_PNG_START], None, 0
+    for kind, content, chunk in _png_chunks(data):
+        is_critical = kind[:1].isupper()
+        is_sound = zlib.crc32(kind + content).to_bytes(4, "big") == chunk[-4:]
+        if is_sound and kind == b"iCCP":
+            profile = _inflated(content.partition(b"\0")[2][1:], _MOST_PROFILE_BYTES)
+        elif is_sound and kind in _PNG_TEXTS:
+            n_text_bytes += len(content)
+            if n_text_bytes <= _MOST_TEXTS_BYTES and _is_short(kind, content):
+                kept.append(chunk)
+        elif is_critical or (is_sound and (kind == b"eXIf" or (kind == b"tRNS" and _fits(content, data)))):
+            kept.append(chunk)
+    return PngOfPixels(b"".join(kept), profile)
+
+
+def _pixels(data: bytes, size: tuple[int, int]) -> bytes | None:
+    try:
+        image = JpegImagePlugin.JpegImageFile(BytesIO(data))
+        image.draft(None, size)
+        return image.tobytes()
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield the kind, the content and the whole of each chunk; the last as it is where the file is cut there."""
+    at = len(_PNG_START)
+    while at + 8 <= len(data):
+        n_bytes = int.from_bytes(data[at : at + 4], "big")
+        end = at + 12 + n_bytes
+        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + n_bytes], data[at:end]
+        at = end
+
+
+def _fits(transparency: bytes, data: bytes) -> bool:
+    """Tell whether what is transparent has the length that the kind of a PNG's colours asks for."""
+    colour_type = data[25:26]
+    return len(transparency) == {b"\0": 2, b"\2": 6}.get(colour_type, len(transparency) or 1)
+
+
+def _is_short(kind: bytes, content: bytes) -> bool:
+    """Tell whether Pillow takes a text, which it does not where it grows long or cannot be unpacked."""
+    rest = content.partition(b"\0")[2]
+    if kind == b"zTXt":
+        return rest[:1] == b"\0" and _inflated(rest[1:], _MOST_TEXT_BYTES) is not None
+    if kind == b"iTXt" and rest[:1] == b"\1":
+        packed = rest[2:].split(b"\0", 2)[-1]  # behind the language, and the keyword in it
+        return rest[1:2] == b"\0" and _inflated(packed, _MOST_TEXT_BYTES) is not None
+    return True
+
+
+def _inflated(data: bytes, most_bytes: int) -> bytes | None:
+    """Return what was packed; None where it is damaged or larger."""
+    inflater = zlib.decompressobj()
+    try:
+        inflated = inflater.decompress(data, most_bytes)
+    except zlib.error:
+        return None
+    return None if inflater.unconsumed_tail else inflated
