@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -116,9 +115,8 @@ def root(
 
 def _register() -> None:
     for module, function, panel in COMMANDS:
-        if find_spec(f"pipeline.commands.{module}") is not None:
-            command = getattr(import_module(f"pipeline.commands.{module}"), function)
-            app.command(name=function, rich_help_panel=panel)(command)
+        command = getattr(import_module(f"pipeline.commands.{module}"), function)
+        app.command(name=function, rich_help_panel=panel)(command)
     for module, function in OLD_COMMANDS:
         app.command(name=function, hidden=True)(getattr(import_module(f"pipeline.commands.{module}"), function))
 

@@ -3,12 +3,51 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from pipeline.project.folder import Project
+    from pipeline.votes.arrays import VoteArrays
+
 _TESTS = Path(__file__).parent
 SHARED_DATA = Path(os.environ.get("MLF_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def votes_as_rows() -> Callable[[VoteArrays], list[tuple[str, str, str, str]]]:
+    """Return a function that spells votes out in their order: (image, class, annotator, vote)."""
+    from pipeline.votes.words import VOTE_ORDER
+
+    def rows(votes: VoteArrays) -> list[tuple[str, str, str, str]]:
+        return [
+            (str(votes.images[image]), str(votes.classes[class_]), str(votes.annotators[annotator]), VOTE_ORDER[vote])
+            for image, class_, annotator, vote in zip(
+                votes.item_image[votes.item], votes.item_class[votes.item], votes.annotator, votes.vote, strict=True
+            )
+        ]
+
+    return rows
+
+
+@pytest.fixture(scope="session")
+def give_to_refiners() -> Callable[..., None]:
+    """Return a function that gives images to people for refinement, whatever `mlf refine` would have chosen."""
+    from pipeline.stages.assign import open_project_store
+    from pipeline.store import Assignment
+    from pipeline.votes.words import Round
+
+    def give(project: Project, images: Iterable[int], *people: str, kind: str = "human") -> None:
+        store = open_project_store(project)
+        store.add_annotators(people, kind=kind)
+        given = [Assignment(people[turn % len(people)], image) for turn, image in enumerate(images)]
+        store.assign(Round.REFINEMENT, given)
+        store.close()
+
+    return give
 
 
 @pytest.fixture(scope="session")

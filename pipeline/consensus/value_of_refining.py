@@ -138,11 +138,6 @@ def select_within_budget(ranking: pd.DataFrame, minutes: float) -> pd.DataFrame:
     return ranking[(ranking["cumulative_minutes"] <= minutes) & (ranking["expected_fixed"] > 0)].copy()
 
 
-def stopping_point(ranking: pd.DataFrame, min_fixed_per_minute: float) -> int:
-    """Return how many images of a ranking are worth refining at the least yield that is still worth a minute."""
-    return int((ranking["fixed_per_minute"] >= min_fixed_per_minute).sum())
-
-
 def draw_audit(candidates: NDArray[np.integer], share: float, seed: int = 0) -> NDArray[np.int64]:
     """Draw a random slice of the images that were not selected, each with the same chance.
 

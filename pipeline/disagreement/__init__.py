@@ -1,6 +1,5 @@
 """Where annotators differ: by image, by class, by pair of classes, by pair of annotators, and from the model."""
 
 from pipeline.disagreement.analysis import DisagreementAnalysis, DisagreementSummary, analyze_disagreement
-from pipeline.disagreement.model import compare_model_to_people
 
-__all__ = ["DisagreementAnalysis", "DisagreementSummary", "analyze_disagreement", "compare_model_to_people"]
+__all__ = ["DisagreementAnalysis", "DisagreementSummary", "analyze_disagreement"]

@@ -15,7 +15,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pipeline.disagreement.model import compare_model_to_people
 from pipeline.disagreement.pairs import SessionPairs, compare_sessions, confused_classes, find_sessions
 from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts, wilson_interval
 from pipeline.votes.arrays import VoteArrays, VoteBlock
@@ -72,8 +71,6 @@ class DisagreementAnalysis:
         ``n_set_disagreements``, ``mean_jaccard_distance``, on classes shown to both.
     alpha
         Krippendorff's alpha.
-    model_against_people
-        See :func:`pipeline.disagreement.model.compare_model_to_people`; ``None`` without proposals.
     summary
         The figures.
     """
@@ -84,12 +81,10 @@ class DisagreementAnalysis:
     annotator_pairs: pd.DataFrame
     alpha: AlphaEstimate
     summary: DisagreementSummary
-    model_against_people: pd.DataFrame | None = None
 
 
 def analyze_disagreement(
     votes: pd.DataFrame | VoteArrays,
-    proposals: pd.DataFrame | None = None,
     *,
     n_resamples: int = 1000,
     seed: int = 0,
@@ -100,8 +95,6 @@ def analyze_disagreement(
     ----------
     votes
         A votes table, of which the annotation round is counted, or votes already coded.
-    proposals
-        Columns ``image``, ``class``, ``rank`` (from 1), to hold the model against people.
     n_resamples, seed
         Of alpha's bootstrap.
 
@@ -117,7 +110,6 @@ def analyze_disagreement(
         tally.add(block, counts[block.first_item : block.first_item + block.n_items])
     per_image = tally.per_image(arrays)
     alpha = alpha_from_counts(counts, arrays.item_image, n_resamples, seed)
-    model = None if proposals is None else compare_model_to_people(arrays, proposals, counts=counts)
     return DisagreementAnalysis(
         per_image=per_image,
         per_class=_per_class(arrays, counts),
@@ -125,7 +117,6 @@ def analyze_disagreement(
         annotator_pairs=tally.annotator_pairs(arrays),
         alpha=alpha,
         summary=_summarize(arrays, per_image, alpha),
-        model_against_people=model,
     )
 
 

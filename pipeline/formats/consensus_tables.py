@@ -70,8 +70,6 @@ def write_disagreement(analysis: DisagreementAnalysis, folder: Path) -> list[Pat
         "confused_pairs.csv": analysis.confused_pairs,
         "annotator_pairs.csv": analysis.annotator_pairs,
     }
-    if analysis.model_against_people is not None:
-        tables["model_against_people.csv"] = analysis.model_against_people
     summary = folder / "summary.json"
     with _writing_into(folder):
         for name, table in tables.items():

@@ -38,11 +38,6 @@ class ClassInfo:
     synonyms: tuple[str, ...] = ()
     definition: str = ""
 
-    @property
-    def search_text(self) -> str:
-        """Return name, synonyms and definition as one lower-case string."""
-        return " ".join((self.name, *self.synonyms, self.definition)).lower()
-
 
 @dataclass(frozen=True)
 class LabelSpace:

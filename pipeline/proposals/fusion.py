@@ -62,11 +62,6 @@ class FusedProposals:
     models: tuple[str, ...]
 
     @property
-    def n_padded(self) -> int:
-        """Return how many places are left empty, over all images."""
-        return int(np.count_nonzero(self.class_index == NO_CLASS))
-
-    @property
     def n_images_padded(self) -> int:
         """Return how many images have fewer proposals than were asked for."""
         return int(np.count_nonzero((self.class_index == NO_CLASS).any(axis=1)))

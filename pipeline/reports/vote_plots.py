@@ -141,7 +141,7 @@ def model_against_people(table: pd.DataFrame) -> DescribedFigure:
     Parameters
     ----------
     table
-        From :func:`pipeline.disagreement.compare_model_to_people`.
+        From :func:`pipeline.disagreement.model.compare_ranks_to_people`.
     """
     from matplotlib.ticker import MaxNLocator
 

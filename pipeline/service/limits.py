@@ -19,7 +19,6 @@ class Limits:
 
     max_body_bytes: int = 1_000_000
     max_events: int = 500
-    max_classes: int = 100
     requests_per_second: float = 100.0
     burst: int = 500
 

@@ -1,4 +1,4 @@
-"""Routes beside the rounds: who am I, the board's data, health, metrics."""
+"""Routes beside the rounds: who am I, health, metrics."""
 
 from typing import Annotated
 
@@ -9,8 +9,7 @@ from pipeline.errors import StoreError
 from pipeline.hub.accounts import Role
 from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller
-from pipeline.service.wire import BOARD, HEALTH, ME, BoardRow, ErrorBody, Health, Me
-from pipeline.votes.words import Round
+from pipeline.service.wire import HEALTH, ME, ErrorBody, Health, Me
 
 #: Every route may answer so.
 ERRORS: dict[int | str, dict[str, object]] = {
@@ -27,19 +26,6 @@ def people_router(service: Service) -> APIRouter:
     async def me(caller: Known) -> Response:
         """Return who the service takes you for."""
         return _json(ME.dump_json(Me(caller.name, tuple(sorted(caller.groups)))))
-
-    @router.get("/api/board", response_model=list[BoardRow])
-    def board(caller: Known) -> Response:
-        """Return everyone's progress in both rounds; for researchers."""
-        require(caller, Role.RESEARCHERS)
-        kinds = service.store.annotator_kinds()
-        rows = []
-        for round_ in Round:
-            activity = service.store.activity(round_)
-            for name, progress in service.store.annotators_of(round_).items():
-                n_events, last = activity.get(name, (0, ""))
-                rows.append(BoardRow(name, round_, kinds.get(name, "human"), progress, n_events, last))
-        return _json(BOARD.dump_json(rows))
 
     @router.get("/metrics", response_class=Response)
     async def metrics(caller: Known) -> Response:

@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter
 
 from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.explorer import BrowseInfo, BrowsePage
-from pipeline.annotation.session import Changes, GridPage, Picture, Progress, SaveResult, SessionInfo, Task, Unreadable
+from pipeline.annotation.session import Changes, GridPage, Picture, SaveResult, SessionInfo, Task, Unreadable
 from pipeline.project.label_space import ClassInfo, LabelSpace
 from pipeline.votes.words import Round
 
@@ -111,18 +111,6 @@ class SaveOut:
 
 
 @dataclass(frozen=True, slots=True)
-class BoardRow:
-    """One annotator in one round, for researchers: progress, and when the store last heard of them (UTC)."""
-
-    annotator: str
-    round: Round
-    kind: str
-    progress: Progress
-    n_events: int
-    last_event_time: str
-
-
-@dataclass(frozen=True, slots=True)
 class Health:
     """Whether the service can do its work; `last_write` is ``none`` until somebody has saved."""
 
@@ -205,7 +193,6 @@ TASKS = TypeAdapter(list[Task])
 CHANGES = TypeAdapter(Changes)
 GRID = TypeAdapter(GridPage)
 CLASSES = TypeAdapter(ClassTable)
-BOARD = TypeAdapter(list[BoardRow])
 HEALTH = TypeAdapter(Health)
 BROWSE_INFO = TypeAdapter(BrowseInfo)
 BROWSE_PAGE = TypeAdapter(BrowsePage)

@@ -26,19 +26,16 @@ class Dispute:
 
 
 class EvidenceReader:
-    """Reads the annotation round's decided states for a refiner.
+    """Reads the annotation round's decided states for a refiner, whose own earlier votes are evidence like any other.
 
     Parameters
     ----------
     store
         The project's store.
-    refiner
-        Who will see the evidence; their own earlier votes are evidence like any other.
     """
 
-    def __init__(self, store: SqlStore, refiner: str) -> None:
+    def __init__(self, store: SqlStore) -> None:
         self._store = store
-        self._refiner = refiner
 
     def read(self, image_indices: Sequence[int]) -> dict[int, Dispute]:
         """Return what there is to settle on each of these images."""

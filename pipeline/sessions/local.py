@@ -122,7 +122,7 @@ class LocalSession:
         self._round = Round(round_)
         self._tables = tables or ProjectTables(project)
         self._store = store or open_store(project.store_url, len(self._tables.label_space))
-        self._evidence = EvidenceReader(self._store, annotator) if self._round is Round.REFINEMENT else None
+        self._evidence = EvidenceReader(self._store) if self._round is Round.REFINEMENT else None
 
     @property
     def annotator(self) -> str:

@@ -43,7 +43,7 @@ class ProjectAnalysis:
     classes, confused_pairs
         Its tables, classes named by key and name as well.
     model_against_people
-        See :func:`pipeline.disagreement.compare_model_to_people`; ``None`` for a project without proposals.
+        See :func:`pipeline.disagreement.model.compare_ranks_to_people`; ``None`` for a project without proposals.
     profiles
         Annotators, held against each other; only those with tasks or votes.
     gold_profiles

@@ -12,7 +12,6 @@ import numpy as np
 from pipeline.assignment.changes import Moves, hand_over, share_with, top_up
 from pipeline.assignment.design import Plan, assign_images, check_people
 from pipeline.assignment.gold import GOLD_FILE, mix_gold, read_gold
-from pipeline.assignment.refinement import assign_refinement
 from pipeline.assignment.tasks import TaskTable
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
@@ -166,28 +165,6 @@ def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, 
         moves = share_with(read_tasks(store), list(newcomers), seed=seed, barred=_refiners(store))
         store.add_annotators(newcomers, kind=kind)
         return _move(store, moves)
-    finally:
-        store.close()
-
-
-def assign_refinement_project(
-    project: Project, image_indices: Sequence[int], refiners: Sequence[str], *, seed: int = 0, kind: str = "human"
-) -> Plan:
-    """Assign images to refiners, by the project's rule on own images; those assigned already stay as they are."""
-    store = open_project_store(project)
-    try:
-        people = read_tasks(store).people_of_images()
-        given = {a.image_index for a in store.assignments(Round.REFINEMENT)}
-        plan = assign_refinement(
-            [image for image in image_indices if image not in given],
-            people,
-            list(refiners),
-            allow_own_images=project.settings.refinement.allow_own_images,
-            seed=seed,
-        )
-        store.add_annotators(refiners, kind=kind)
-        write_plan(store, Round.REFINEMENT, plan)
-        return plan
     finally:
         store.close()
 

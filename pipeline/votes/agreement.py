@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES
 
 CONFIDENCE = 0.95
@@ -33,15 +32,20 @@ class AlphaEstimate:
     n_votes: int
 
 
-def krippendorff_alpha(votes: VoteArrays, n_resamples: int = 1000, seed: int = 0) -> AlphaEstimate:
+def alpha_from_counts(
+    counts: NDArray[np.int32], item_image: NDArray[np.int32], n_resamples: int = 1000, seed: int = 0
+) -> AlphaEstimate:
     """Estimate Krippendorff's nominal alpha over no, unsure and yes.
 
     Images, not votes, are resampled: the votes on one image are not independent of each other.
 
     Parameters
     ----------
-    votes
-        The votes; `n_images`, `n_units` and `n_votes` of the result count those that can be paired.
+    counts
+        ``(n_items, 3)`` of :meth:`pipeline.votes.arrays.VoteArrays.item_counts`. The result's `n_images`, `n_units` and
+        `n_votes` count what can be paired: items with two or more votes.
+    item_image
+        ``(n_items,)``: image of each item, ascending.
     n_resamples
         Bootstrap resamples; 0 leaves the interval out.
     seed
@@ -50,23 +54,6 @@ def krippendorff_alpha(votes: VoteArrays, n_resamples: int = 1000, seed: int = 0
     References
     ----------
     Krippendorff, K. (2011). Computing Krippendorff's Alpha-Reliability.
-    """
-    return alpha_from_counts(votes.item_counts(), votes.item_image, n_resamples, seed)
-
-
-def alpha_from_counts(
-    counts: NDArray[np.int32], item_image: NDArray[np.int32], n_resamples: int = 1000, seed: int = 0
-) -> AlphaEstimate:
-    """Estimate alpha from the votes counted by item.
-
-    Parameters
-    ----------
-    counts
-        ``(n_items, 3)``: votes no, unsure and yes.
-    item_image
-        ``(n_items,)``: image of each item, ascending.
-    n_resamples, seed
-        As in :func:`krippendorff_alpha`.
     """
     totals = counts.sum(axis=1)
     is_pairable = totals >= 2

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.votes.words import N_VOTES, VOTE_ORDER, YES, Round
+from pipeline.votes.words import N_VOTES, VOTE_ORDER, Round
 
 #: Columns of the votes table, in order; the last two may be left out of a table that is read.
 VOTE_COLUMNS: Final = ("image", "class", "annotator", "vote", "round", "shown")
@@ -184,17 +184,6 @@ class VoteArrays:
             annotators=coded["annotator"][1],
         )
 
-    def to_table(self) -> pd.DataFrame:
-        """Return the votes as a long table with categorical columns ``image, class, annotator, vote``."""
-        return pd.DataFrame(
-            {
-                "image": pd.Categorical.from_codes(self.item_image[self.item], pd.Index(self.images)),
-                "class": pd.Categorical.from_codes(self.item_class[self.item], pd.Index(self.classes)),
-                "annotator": pd.Categorical.from_codes(self.annotator, pd.Index(self.annotators)),
-                "vote": pd.Categorical.from_codes(self.vote, pd.Index([str(word) for word in VOTE_ORDER])),
-            }
-        )
-
     def item_counts(self) -> NDArray[np.int32]:
         """Return how many annotators voted no, unsure and yes on each item: int32 ``(n_items, 3)``."""
         counts = np.zeros((self.n_items, N_VOTES), dtype=np.int32)
@@ -299,30 +288,6 @@ def check_vote_table(
     if "shown" in votes:
         is_vote |= ~votes["shown"].astype(bool)
     refuse(~is_vote, "a vote that is not yes, no or unsure (a class not shown: shown=False)", "vote")
-
-
-def label_sets(votes: VoteArrays) -> pd.DataFrame:
-    """Return each annotator's label set: one row an (image, annotator) who voted, empty sets included.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``image``, ``annotator``, ``labels`` (a tuple of classes in vocabulary order).
-    """
-    key = votes.item_image[votes.item].astype(np.int64) * max(votes.n_annotators, 1) + votes.annotator
-    sessions, session = np.unique(key, return_inverse=True)
-    is_yes = votes.vote == YES
-    order = np.argsort(session[is_yes], kind="stable")
-    ticked = votes.classes[votes.item_class[votes.item[is_yes]][order]]
-    ends = np.cumsum(np.bincount(session[is_yes], minlength=len(sessions)))
-    labels = [tuple(part.tolist()) for part in np.split(ticked, ends[:-1])] if len(sessions) else []
-    return pd.DataFrame(
-        {
-            "image": votes.images[sessions // max(votes.n_annotators, 1)],
-            "annotator": votes.annotators[sessions % max(votes.n_annotators, 1)],
-            "labels": pd.Series(labels, dtype=object),
-        }
-    )
 
 
 def _refuse_rows(

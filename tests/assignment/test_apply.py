@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pipeline.annotation.events import Event, EventKind
 from pipeline.commands.assign import assign
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
-from pipeline.stages.assign import assign_project, assign_refinement_project, open_project_store, read_tasks
+from pipeline.stages.assign import assign_project, open_project_store, read_tasks
 from pipeline.votes.words import Round
 
 
@@ -108,19 +109,12 @@ def test_gold_is_left_out_of_the_ordinary_work_and_marked_in_the_store_alone(pro
     assert set(tasks.image_index[~tasks.is_gold].tolist()) == set(range(6, 40))
 
 
-def test_refinement_goes_to_people_who_did_not_annotate_the_image(project: Project) -> None:
-    run(str(project.root), "--annotators", "ada,ben,cleo")
-    plan = assign_refinement_project(project, [3, 5, 8], ["ada", "ben", "cleo"])
-    own = {image: {n for n, images in lists(project).items() if image in images} for image in (3, 5, 8)}
-    for image, code in zip(plan.image_index.tolist(), plan.annotator.tolist(), strict=True):
-        assert plan.annotators[code] not in own[image]
-
-
-def test_who_refines_an_image_is_not_asked_for_a_vote_on_it_afterwards(project: Project) -> None:
+def test_who_refines_an_image_is_not_asked_for_a_vote_on_it_afterwards(
+    project: Project, give_to_refiners: Callable[..., None]
+) -> None:
     folder = str(project.root)
     run(folder, "--annotators", "ada,ben")
-    plan = assign_refinement_project(project, list(range(10)), ["cleo"])
-    assert len(plan) == 10
+    give_to_refiners(project, range(10), "cleo")
     run(folder, "--annotators", "ada,ben,cleo", "--per-image", "3")  # a third opinion
     assert not set(lists(project)["cleo"]) & set(range(10))
     assert len(lists(project)["cleo"]) == 30
@@ -130,11 +124,13 @@ def test_who_refines_an_image_is_not_asked_for_a_vote_on_it_afterwards(project: 
     assert not set(lists(project)["cleo"]) & set(range(10))
 
 
-def test_images_that_nobody_named_may_complete_are_told_with_what_to_do(project: Project) -> None:
+def test_images_that_nobody_named_may_complete_are_told_with_what_to_do(
+    project: Project, give_to_refiners: Callable[..., None]
+) -> None:
     folder = str(project.root)
     complete = run(folder, "--annotators", "ada,ben")
     assert "fewer than" not in complete
-    assign_refinement_project(project, [3, 5, 8, 9], ["cleo"])
+    give_to_refiners(project, [3, 5, 8, 9], "cleo")
     summary = assign_project(project, ["ada", "ben", "cleo"], 3)
     assert (summary.n_topped_up, summary.stuck) == (36, ("3.png", "5.png", "8.png", "9.png"))
     output = run(folder, "--annotators", "ada,ben,cleo", "--per-image", "3")
@@ -145,11 +141,11 @@ def test_images_that_nobody_named_may_complete_are_told_with_what_to_do(project:
     assert sorted(lists(project)["dora"]) == [3, 5, 8, 9]
 
 
-def test_an_image_that_lacks_two_people_is_told_once(project: Project) -> None:
+def test_an_image_that_lacks_two_people_is_told_once(project: Project, give_to_refiners: Callable[..., None]) -> None:
     assign_project(project, ["ada", "ben"], 1, n_images=5)
     summary = assign_project(project, ["ada", "ben", "cleo"], 3, n_images=1)
     assert summary.stuck == ()
-    assign_refinement_project(project, lists(project)["ada"][:1], ["dora", "eli"])
+    give_to_refiners(project, lists(project)["ada"][:1], "dora")
     later = assign_project(project, ["ada", "ben", "cleo", "dora", "eli"], 5, n_images=1)
     assert len(later.stuck) == 1
 

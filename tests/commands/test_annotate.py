@@ -19,7 +19,7 @@ from pipeline.errors import ProjectError, ServiceError
 from pipeline.project.folder import Project, open_project
 from pipeline.runs.jupyterlab import annotation_notebook, running_laboratory
 from pipeline.stages.annotators import choose_annotator
-from pipeline.stages.assign import assign_project, assign_refinement_project, open_project_store
+from pipeline.stages.assign import assign_project, open_project_store
 from pipeline.stages.propose import propose_from_predictions
 from pipeline.votes.words import Round
 
@@ -83,13 +83,13 @@ def test_the_notebook_lies_in_the_project_and_opens_the_session_of_its_annotator
 
 
 def test_a_refiner_is_told_of_their_round_and_gets_the_notebook_that_opens_it(
-    project: Project, assign: Callable[..., None]
+    project: Project, assign: Callable[..., None], give_to_refiners: Callable[..., None]
 ) -> None:
     assign("ada")
     root = str(project.root)
     early = CliRunner().invoke(app, ["annotate", root, "--round", "refinement"])
     assert "nobody has refinement tasks yet; run `mlf refine" in early.output
-    assign_refinement_project(project, [2], ["dora"])
+    give_to_refiners(project, [2], "dora")
     wrong = CliRunner().invoke(app, ["annotate", root, "--annotator", "dora"])
     assert wrong.exit_code == 2
     assert "'dora' has refinement tasks alone; add --round refinement" in wrong.output

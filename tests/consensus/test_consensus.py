@@ -12,10 +12,10 @@ from pipeline.consensus import fit_dawid_skene, majority, match_gold, match_orig
 from pipeline.consensus.budget import Policy, replay
 from pipeline.consensus.calibration import expected_calibration_error, reliability, score_labels
 from pipeline.consensus.known import keep_where_unsure
-from pipeline.consensus.refined import refine_labels
+from pipeline.consensus.refined import lean_of, settle_items
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
-from pipeline.votes.words import Method
+from pipeline.votes.words import NO, Method, Source
 
 WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(
@@ -156,9 +156,10 @@ def test_the_original_label_is_evidence_and_no_more():
 
 def test_someone_with_few_votes_is_believed_to_be_like_the_others():
     votes, _ = simulate(3000, [GOOD, GOOD, GOOD])
-    table = votes.to_table()
-    few = table[(table["annotator"] != 2) | (table["image"].astype(int) < 1)]
-    fitted = fit_dawid_skene(VoteArrays.from_table(few))
+    image, class_ = votes.item_image[votes.item], votes.item_class[votes.item]
+    kept = (votes.annotator != 2) | (image < 1)
+    few = VoteArrays.from_codes(image[kept], class_[kept], votes.annotator[kept], votes.vote[kept])
+    fitted = fit_dawid_skene(few)
     assert fitted.confusion[2] == pytest.approx(fitted.pooled_confusion, abs=0.05)
 
 
@@ -236,9 +237,13 @@ def test_every_refined_label_says_where_it_came_from():
     later = table_of({(0, 1, 2): "no"}).assign(round="refinement")
     table = pd.concat([first, later], ignore_index=True)
     votes = VoteArrays.from_table(table)
-    refined = refine_labels(table, votes, reach_consensus(votes)).set_index("class")
-    assert refined["source"].to_dict() == {"c0": "agreed", "c1": "refined", "c2": "consensus"}
-    assert refined["label"].to_dict() == {"c0": True, "c1": False, "c2": False}
+    refinement = VoteArrays.from_codes(
+        [0], [1], [2], [NO], images=votes.images, classes=votes.classes, annotators=votes.annotators
+    )
+    label, source = settle_items(votes.item_counts(), reach_consensus(votes), lean_of(votes, refinement))
+    assert votes.item_frame()["class"].tolist() == ["c0", "c1", "c2"]
+    assert [tuple(Source)[code] for code in source] == ["agreed", "refined", "consensus"]
+    assert label.tolist() == [True, False, False]
 
 
 def test_label_scores_are_those_of_scikit_learn():

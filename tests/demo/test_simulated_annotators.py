@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -19,7 +20,7 @@ from pipeline.demo.toybox_truth import confusable_classes, toybox_truth
 from pipeline.errors import DatasetError, StoreError
 from pipeline.project.folder import Project
 from pipeline.sessions.local import LocalSession
-from pipeline.stages.assign import assign_project, assign_refinement_project, open_project_store
+from pipeline.stages.assign import assign_project, open_project_store
 from pipeline.stages.propose import propose_from_predictions
 from pipeline.toybox import ToyboxPaths, write_toybox
 from pipeline.votes.words import Round
@@ -133,10 +134,12 @@ def test_the_same_seed_makes_the_same_events_so_working_again_changes_nothing(
     assert [result.seq for result in session.save(again)] == seqs
 
 
-def test_a_refiner_says_a_word_on_every_disputed_label(project: Project, box: ToyboxPaths) -> None:
+def test_a_refiner_says_a_word_on_every_disputed_label(
+    project: Project, box: ToyboxPaths, give_to_refiners: Callable[..., None]
+) -> None:
     _annotator(project, box, "robin", FAULTLESS).work()
     _annotator(project, box, "sasha", Behaviour(miss=0.6, false_alarm=0.2, unsure=0)).work()
-    assign_refinement_project(project, range(N_SCENES), ["kim"], kind="simulated")
+    give_to_refiners(project, range(N_SCENES), "kim", kind="simulated")
     disputed = {
         t.image_index: t.disputed for t in LocalSession(project, "kim", Round.REFINEMENT).tasks(range(N_SCENES))
     }

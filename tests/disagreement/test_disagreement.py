@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.disagreement import analyze_disagreement, compare_model_to_people
-from pipeline.errors import DatasetError
-from pipeline.votes.agreement import agreement_matrix, krippendorff_alpha, wilson_interval
+from pipeline.disagreement import analyze_disagreement
+from pipeline.disagreement.model import compare_ranks_to_people
+from pipeline.votes.agreement import agreement_matrix, alpha_from_counts, wilson_interval
 from pipeline.votes.arrays import VoteArrays
 
 WORDS = ("no", "unsure", "yes")
@@ -107,7 +107,7 @@ def test_confused_classes_and_annotator_pairs_agree_with_brute_force(votes):
 @given(cells)
 def test_alpha_is_that_of_the_krippendorff_package_and_undefined_where_it_has_none(votes):
     arrays = VoteArrays.from_table(table_of(votes))
-    ours = krippendorff_alpha(arrays, n_resamples=0)
+    ours = alpha_from_counts(arrays.item_counts(), arrays.item_image, n_resamples=0)
     units = sorted({(i, c) for i, c, _ in votes})
     grid = np.full((4, len(units)), np.nan)
     for (i, c, a), vote in votes.items():
@@ -136,7 +136,8 @@ def test_alphas_interval_holds_it_and_narrows_with_more_images():
         image, class_, rater = np.unravel_index(np.arange(n_images * 8), (n_images, 4, 2))
         truth = generator.random((n_images, 4)) < 0.4
         vote = np.where(generator.random(n_images * 8) < 0.85, truth[image, class_], ~truth[image, class_]) * 2
-        alpha = krippendorff_alpha(VoteArrays.from_codes(image, class_, rater, vote))
+        votes = VoteArrays.from_codes(image, class_, rater, vote)
+        alpha = alpha_from_counts(votes.item_counts(), votes.item_image)
         assert alpha.low < alpha.value < alpha.high
         widths.append(alpha.high - alpha.low)
     assert widths[1] < widths[0] / 3
@@ -187,12 +188,11 @@ def test_the_agreement_matrix_is_symmetric_and_leaves_uncompared_pairs_missing()
 
 def test_the_model_is_held_against_people_by_rank_and_added_labels_stand_apart():
     votes = {(0, 0, 0): "yes", (0, 0, 1): "yes", (0, 1, 0): "no", (0, 1, 1): "no", (0, 5, 1): "yes"}
-    proposals = pd.DataFrame({"image": ["i0", "i0"], "class": ["c0", "c1"], "rank": [1, 2]})
-    table = compare_model_to_people(VoteArrays.from_table(table_of(votes)), proposals)
+    arrays = VoteArrays.from_table(table_of(votes))
+    assert arrays.item_frame()["class"].tolist() == ["c0", "c1", "c5"]
+    table = compare_ranks_to_people(np.array([1, 2, 0]), arrays.item_counts())
     assert table["n_all_yes"].tolist() == [1, 0, 1]
     assert table["rank"].isna().tolist() == [False, False, True]
-    with pytest.raises(DatasetError, match="proposed more than once"):
-        compare_model_to_people(VoteArrays.from_table(table_of(votes)), pd.concat([proposals] * 2))
 
 
 def test_wilsons_interval_is_that_of_scipy():

@@ -54,4 +54,4 @@ def test_the_document_names_every_route(app: FastAPI) -> None:
     paths = set(app.openapi()["paths"])
     names = ("open", "classes", "tasks", "find", "changes", "events")
     assert {f"/services/mlf/api/rounds/{{round}}/{name}" for name in names} <= paths
-    assert {"/services/mlf/health", "/services/mlf/metrics", "/services/mlf/api/board"} <= paths
+    assert {"/services/mlf/health", "/services/mlf/metrics", "/services/mlf/api/rounds/{round_}/board"} <= paths

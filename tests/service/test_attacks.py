@@ -235,7 +235,7 @@ def test_somebody_who_asks_without_end_is_slowed_down_alone(place: Place) -> Non
 
 
 def test_board_and_metrics_are_for_researchers_and_reports_for_reviewers(place: Place) -> None:
-    for path in ("/services/mlf/api/board", "/services/mlf/metrics"):
+    for path in ("/services/mlf/api/rounds/annotation/board", "/services/mlf/metrics"):
         for name in ("ann", "cleo", "rev", "nob"):
             refused(place, place.ask(path, name), 403, "Forbidden")
         assert place.ask(path, "rea").status_code == 200

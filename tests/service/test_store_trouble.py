@@ -28,7 +28,6 @@ READS = [
     ("ann", "/api/rounds/annotation/images/0"),
     ("ann", "/api/rounds/annotation/pictures?positions=0,1&max_side_px=64"),
     ("ann", "/api/rounds/annotation/changes?since_seq=0"),
-    ("rea", "/api/board"),
     ("rea", "/api/rounds/annotation/board"),
     ("rea", "/api/browse/open"),
 ]

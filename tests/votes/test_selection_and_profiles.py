@@ -14,7 +14,6 @@ from pipeline.consensus.value_of_refining import (
     rank_by_value,
     select_disputed,
     select_within_budget,
-    stopping_point,
 )
 from pipeline.disagreement import analyze_disagreement
 from pipeline.disagreement.profiles import profile_annotators
@@ -58,7 +57,6 @@ def test_a_budget_is_kept_and_ends_where_refining_would_do_harm():
     assert 0 < chosen["minutes"].sum() <= 10
     everything = select_within_budget(ranking, 1e9)
     assert (everything["expected_fixed"] > 0).all()
-    assert stopping_point(ranking, float("inf")) == 0
     with pytest.raises(ProjectError, match="budget is -1"):
         select_within_budget(ranking, -1)
 

@@ -18,7 +18,6 @@ from pipeline.project.folder import Project, open_project
 from pipeline.project.label_space import ClassInfo, LabelSpace
 from pipeline.project.settings import write_settings
 from pipeline.sessions.local import LocalSession
-from pipeline.stages.assign import assign_refinement_project
 from pipeline.votes.words import Round
 
 
@@ -102,7 +101,7 @@ def test_a_class_is_found_by_key_or_by_a_name_that_only_it_has() -> None:
 
 
 @pytest.fixture
-def disputed(make_project: Callable[..., Project]) -> Callable[[bool], Project]:
+def disputed(make_project: Callable[..., Project], give_to_refiners: Callable[..., None]) -> Callable[[bool], Project]:
     """Return a function that makes a project where ada and ben differ on image 2, given to grace."""
 
     def make(blind_first: bool) -> Project:
@@ -112,7 +111,7 @@ def disputed(make_project: Callable[..., Project]) -> Callable[[bool], Project]:
         for name, ticked in (("ada", (4, 6)), ("ben", (4,))):
             session = LocalSession(project, name)
             assert all(r.seq for r in session.save([vote(name, Round.ANNOTATION, 2, c) for c in ticked]))
-        assign_refinement_project(project, [2], ["grace"])
+        give_to_refiners(project, [2], "grace")
         return project
 
     return make

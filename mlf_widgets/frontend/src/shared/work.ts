@@ -44,7 +44,6 @@ export interface WorkState {
 export type WorkHappening =
   | { type: "opened"; info: SessionInfo }
   | { type: "tasks_loaded"; tasks: Task[] }
-  | { type: "event_made"; event: AnnotationEvent }
   | { type: "events_made"; events: AnnotationEvent[] }
   | { type: "events_restored"; events: AnnotationEvent[] }
   | { type: "acknowledged"; event_id: string; seq: number }
@@ -78,8 +77,6 @@ export function reduceWork<S extends WorkState>(state: S, happening: WorkHappeni
       return opened(state, happening.info);
     case "tasks_loaded":
       return tasksLoaded(state, happening.tasks);
-    case "event_made":
-      return withEvents(state, [happening.event]);
     case "events_made":
     case "events_restored":
       return withEvents(state, happening.events);
