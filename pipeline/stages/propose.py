@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline.examples.pack import pack_examples
 from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.offline import best_at_hand
 from pipeline.inference.predictions import TOP_K, predict, read_run_settings
 from pipeline.project.folder import Project
 from pipeline.project.tables import PROPOSALS, PROPOSALS_ROW_GROUP
@@ -46,7 +47,8 @@ def propose(
     project
         An initialised project.
     model
-        A name that `timm` knows (`resnet50.a1_in1k`, `hf_hub:…`); with a checkpoint, its architecture.
+        A name that `timm` knows (`resnet50.a1_in1k`, `hf_hub:…`); with a checkpoint, its architecture. Without both,
+        the best model at hand for the label space.
     checkpoint
         Weights on this machine, with an optional JSON beside them that describes them.
     batch_size
@@ -65,11 +67,15 @@ def propose(
     Raises
     ------
     DatasetError
-        If the model cannot be loaded, or not one image be decoded.
+        If the model cannot be loaded, or not one image be decoded; without a model, if none at hand knows the classes.
     ProjectError
         If an earlier run used other settings.
     """
+    notes = []
     source = ModelSource(model, Path(checkpoint) if checkpoint else None)
+    if not (model or checkpoint):
+        source, said = best_at_hand(project.label_space)
+        notes.append(f"no model was named: taken was {said}")
     n_proposals = project.settings.proposals.n_proposals
     known = {"source": "model", "model": source.label, "n_proposals": n_proposals, "include_original": include_original}
     with proposals_begun_anew(project) if restart else nullcontext():
@@ -89,7 +95,6 @@ def propose(
         groups = _topmost(project, done.path, n_proposals, include_original=include_original)
         write_proposals(project, groups, [source.label], settings)
     record_skipped(project, done.skipped)
-    notes = []
     if done.class_order == "assumed":
         notes.append(f"nothing names the outputs of {source.label}: taken to lie in the project's order of classes")
     if done.n_missing_classes:

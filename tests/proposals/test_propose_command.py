@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from pipeline.commands.propose import propose as command
-from pipeline.errors import ProjectError
+from pipeline.errors import DatasetError, ProjectError
 from pipeline.project.folder import Project
 from pipeline.stages.propose import propose
 
@@ -53,10 +54,18 @@ def test_propose_runs_the_stage_with_plain_parameters_and_says_what_it_came_to(
     assert stage_parameters[0]["checkpoint"] == str(checkpoint)
 
 
-@pytest.mark.parametrize("options", [[], ["--model", "resnet18", "--from-predictions", "p.npz"]])
-def test_models_that_are_not_named_or_named_twice_are_refused(
-    tmp_path: Path, options: list[str], stage_parameters: list[dict[str, Any]]
+def test_models_that_ran_here_and_elsewhere_are_not_taken_at_once(
+    tmp_path: Path, stage_parameters: list[dict[str, Any]]
 ) -> None:
-    done = CliRunner().invoke(app, [str(tmp_path), *options])
+    done = CliRunner().invoke(app, [str(tmp_path), "--model", "resnet18", "--from-predictions", "p.npz"])
     assert isinstance(done.exception, ProjectError)
+    assert stage_parameters == []
+
+
+def test_without_a_model_classes_that_no_model_at_hand_knows_get_a_list_of_what_else_there_is(
+    make_project: Callable[..., Project], stage_parameters: list[dict[str, Any]]
+) -> None:
+    done = CliRunner().invoke(app, [str(make_project(n_images=2).root)])
+    assert isinstance(done.exception, DatasetError)
+    assert re.search(r"class_00.*--model NAME.*--checkpoint FILE.*--from-predictions", str(done.exception))
     assert stage_parameters == []

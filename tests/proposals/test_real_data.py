@@ -15,6 +15,8 @@ import torch
 from PIL import Image
 
 from pipeline.examples.reader import ExampleReader
+from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.classifier import load_classifier
 from pipeline.project.folder import open_project
 from pipeline.proposals.reader import ProposalReader
 
@@ -32,17 +34,6 @@ def mlf(*arguments: object) -> str:
 def test_real_photographs_get_the_proposals_that_the_model_itself_ranks_first(
     shared_data: Path, tmp_path: Path
 ) -> None:
-    torch.manual_seed(0)
-    model = timm.create_model("test_resnet", num_classes=1000).eval()
-    checkpoint = tmp_path / "random.pth"
-    torch.save(model.state_dict(), checkpoint)
-    described = {
-        "architecture": "test_resnet",
-        "input_size": [3, 160, 160],
-        "crop_pct": 1.0,
-        "interpolation": "bicubic",
-    }
-    checkpoint.with_suffix(".json").write_text(json.dumps(described))
     samples = sorted((shared_data / "imagenet_samples").glob("n*.jpg"))[:: 1000 // N_PHOTOGRAPHS][:N_PHOTOGRAPHS]
     manifest = tmp_path / "photographs.csv"
     manifest.write_text("image,wnid\n" + "".join(f"{path.name},{path.stem}\n" for path in samples))
@@ -50,20 +41,25 @@ def test_real_photographs_get_the_proposals_that_the_model_itself_ranks_first(
     folder = shared_data / "imagenet_samples"
     made = mlf("init", root, "--images", manifest, "--classes", "imagenet-1k", "--images-root", folder)
     assert f"{N_PHOTOGRAPHS} images, 1,000 classes" in made
-    told = mlf("propose", root, "--checkpoint", checkpoint, "--device", "cpu", "--n-workers", "0")
+    told = mlf("propose", root, "--device", "cpu", "--n-workers", "0")
+    assert "No model is named; this takes tf_efficientnet_lite2" in told
     assert f"proposals for {N_PHOTOGRAPHS} of {N_PHOTOGRAPHS} images" in told
     project = open_project(root)
     rows = ProposalReader(project.proposals_path).rows(range(N_PHOTOGRAPHS))
-    transform = timm.data.create_transform(
-        input_size=(3, 160, 160), crop_pct=1.0, interpolation="bicubic",
-        mean=model.pretrained_cfg["mean"], std=model.pretrained_cfg["std"],
-    )  # fmt: skip
-    n_same = 0
+    model = load_classifier(ModelSource("tf_efficientnet_lite2"), project.label_space).module
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
+    n_same = n_first = n_five = 0
     for image, path in enumerate(samples):
         with Image.open(path) as picture, torch.inference_mode():
             expected = model(transform(picture.convert("RGB"))[None]).topk(20).indices[0].tolist()
         n_same += len(set(expected) & set(rows[image].class_index))
+        own = project.label_space.index_of(path.stem)
+        n_first += rows[image].class_index[0] == own
+        n_five += own in rows[image].class_index[:5]
     assert n_same / (20 * N_PHOTOGRAPHS) > 0.97  # photographs are decoded reduced, which may swap the last few
+    # On all 1,000 it is 89.1% and 98.1%; three standard errors below that, of as many as there are here.
+    assert n_first / N_PHOTOGRAPHS > 0.75
+    assert n_five / N_PHOTOGRAPHS > 0.92
     examples = ExampleReader(project.examples_path, project.examples_root)
     assert sum(examples.sprite(c).n_examples for c in range(1000)) == N_PHOTOGRAPHS
 
