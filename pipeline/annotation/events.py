@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -41,7 +41,9 @@ class EventKind(StrEnum):
 
 UNDOABLE = frozenset({EventKind.VOTE, EventKind.NONE, EventKind.UNSURE, EventKind.COMMENT, EventKind.REGION})
 MAX_COMMENT_CHARACTERS = 10_000
-MAX_SHOWN = 30_000
+#: One annotator's events on one image: far more than work needs, and few enough to fold all of them in milliseconds.
+MAX_EVENTS_AN_IMAGE = 2_000
+MAX_BYTES_AN_IMAGE = 4_000_000
 MAX_REGIONS = 200
 MAX_ACTIVE_MS = 24 * 3600 * 1000
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -100,8 +102,9 @@ class Event:
             raise StoreError(f"{where}: the index must lie between 0 and {_MAX_IMAGE_INDEX}")
         if not 0 <= self.active_ms <= MAX_ACTIVE_MS:
             raise StoreError(f"{where}: active_ms = {self.active_ms}; it must lie between 0 and {MAX_ACTIVE_MS}")
-        if len(self.shown) > MAX_SHOWN:
-            raise StoreError(f"{where}: {len(self.shown)} classes shown; at most {MAX_SHOWN} are taken")
+        # A class may be named twice (one that is on screen and was just voted on); the store keeps it once.
+        if len(self.shown) > 2 * n_classes:
+            raise StoreError(f"{where}: {len(self.shown)} classes shown; the label space has {n_classes}")
         if len(self.order) > _MAX_SEED_CHARACTERS or len(self.client_time) > _MAX_SEED_CHARACTERS:
             raise StoreError(f"{where}: order and client_time take at most {_MAX_SEED_CHARACTERS} characters")
         if not (_is_encodable(self.order) and _is_encodable(self.client_time)):
@@ -179,15 +182,43 @@ def fold(events: Iterable[Event]) -> ImageState:
     for event in ordered:
         if event.event_id not in undone:
             draft.apply(event)
-    return ImageState(
-        votes=draft.votes,
-        none=draft.none,
-        unsure=draft.unsure,
-        comment=draft.comment,
-        regions={c: marked for c, marked in draft.regions.items() if marked},
+    return replace(
+        draft.as_state(),
         shown=tuple(sorted({c for event in ordered for c in event.shown})),
         active_ms=sum(event.active_ms for event in ordered),
         last_seq=ordered[-1].seq if ordered else 0,
+    )
+
+
+def fold_onto(state: ImageState, new: Iterable[Event]) -> ImageState:
+    """Return the state after further events, from the state before them: the same as :func:`fold` over all of them.
+
+    The work does not grow with what happened before, so that one image with a long history slows nobody.
+
+    Parameters
+    ----------
+    state
+        What the earlier events of one (round, annotator, image) imply.
+    new
+        Later events of the same, each with its `seq`; no undo and no redo among them, since these reach back into the
+        history that a state does not hold.
+
+    Raises
+    ------
+    ValueError
+        If there is an undo or a redo.
+    """
+    ordered = sorted(new, key=lambda event: event.seq)
+    draft = _Draft(dict(state.votes), dict(state.regions), state.none, state.unsure, state.comment)
+    for event in ordered:
+        if event.kind in {EventKind.UNDO, EventKind.REDO}:
+            raise ValueError(f"event {event.event_id!r} is an {event.kind.value}; fold the whole history")
+        draft.apply(event)
+    return replace(
+        draft.as_state(),
+        shown=tuple(sorted({*state.shown, *(c for event in ordered for c in event.shown)})),
+        active_ms=state.active_ms + sum(event.active_ms for event in ordered),
+        last_seq=max((event.seq for event in ordered), default=state.last_seq),
     )
 
 
@@ -222,6 +253,11 @@ class _Draft:
                 self.regions[event.payload["class_index"]] = list(event.payload["regions"])
             case _:
                 pass
+
+    def as_state(self) -> ImageState:
+        """Return what was decided, without exposure and time."""
+        regions = {c: marked for c, marked in self.regions.items() if marked}
+        return ImageState(self.votes, self.none, self.unsure, self.comment, regions)
 
     def _vote(self, class_index: int, vote: str) -> None:
         self.votes.pop(class_index, None)

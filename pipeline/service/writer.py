@@ -7,6 +7,7 @@ acknowledged after the commit that holds it, never before.
 from __future__ import annotations
 
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -107,7 +108,7 @@ class GroupWriter:
             start += len(save.events)
 
     def _answer_failure(self, group: Sequence[_Save], error: Exception) -> None:
-        if len(group) == 1 or isinstance(error.__cause__, sa.exc.OperationalError):
+        if len(group) == 1 or isinstance(error.__cause__, sa.exc.OperationalError | sqlite3.Error):
             for save in group:
                 save.result.set_exception(error)
             return

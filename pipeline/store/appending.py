@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, fold
+from pipeline.annotation.events import (
+    MAX_BYTES_AN_IMAGE,
+    MAX_EVENTS_AN_IMAGE,
+    UNDOABLE,
+    Event,
+)
 from pipeline.annotation.session import SaveResult
-from pipeline.store.records import chunks, event_from_row, event_to_row, state_to_json
-from pipeline.store.tables import events, states, tasks
+from pipeline.store.chain import Head, linked
+from pipeline.store.deriving import UNDOING, Kept, Key, carry_on, kept_states, key_of, matching
+from pipeline.store.records import chunks, event_from_row, event_to_row
+from pipeline.store.standing import Mark
+from pipeline.store.tables import chains, events, tasks
 from pipeline.votes.words import Round
 
-_Key = tuple[str, str, int]
 
+def append_events(
+    connection: sa.Connection, candidates: Sequence[tuple[int, Event]]
+) -> tuple[dict[int, SaveResult], Mark | None]:
+    """Insert what is new and fit.
 
-def append_events(connection: sa.Connection, candidates: Sequence[tuple[int, Event]]) -> dict[int, SaveResult]:
-    """Insert what is new and fit; return a result for each candidate, by its position in the call."""
+    Returns a result for each candidate, by its position in the call, and the last event of the log where there are new
+    ones.
+
+    What this costs does not grow with what an image has been through: the state that is kept is carried on by the new
+    events alone. An undo or a redo does read the image's history, which has its bounds for that reason.
+    """
     known = _known_events(connection, candidates)
     owned = _owned_images(connection, candidates)
+    kept = kept_states(connection, owned)
     results: dict[int, SaveResult] = {}
     accepted: list[tuple[int, Event]] = []
     for position, event in candidates:
@@ -29,26 +46,54 @@ def append_events(connection: sa.Connection, candidates: Sequence[tuple[int, Eve
                 results[position] = SaveResult(event.event_id, twin.seq)
             else:
                 accepted.append((position, event))  # the same event twice in one call: both get its seq below
-        elif refusal:
+        elif refusal or (refusal := _too_much(event, kept[key_of(event)])):
             results[position] = SaveResult(event.event_id, None, refusal)
         else:
             known[event.event_id] = event
             accepted.append((position, event))
     fresh = list({event.event_id: event for _, event in accepted}.values())
+    last: Mark | None = None
     if fresh:
-        rows = connection.execute(
-            events.insert().returning(events.c.event_id, events.c.seq, sort_by_parameter_order=True),
-            [event_to_row(event) for event in fresh],
-        )
-        seqs: dict[str, int] = {row.event_id: row.seq for row in rows}
+        seqs, last = _insert(connection, fresh)
         results |= {position: SaveResult(event.event_id, seqs[event.event_id]) for position, event in accepted}
-        derive_states(connection, sorted({(event.round.value, event.annotator, event.image_index) for event in fresh}))
-    return results
+        carry_on(connection, [replace(event, seq=seqs[event.event_id]) for event in fresh], kept)
+    return results, last
+
+
+def _insert(connection: sa.Connection, fresh: Sequence[Event]) -> tuple[dict[str, int], Mark]:
+    """Add events to the log and to the chains of their annotators; return event id to `seq`, and the last of them."""
+    heads = _heads(connection, {(event.round.value, event.annotator) for event in fresh})
+    started = set(heads)
+    rows = list(linked([event_to_row(event) for event in fresh], heads))
+    inserted = connection.execute(
+        events.insert().returning(events.c.event_id, events.c.seq, sort_by_parameter_order=True), rows
+    )
+    moved = [
+        {"b_round": r, "b_annotator": a, "n_events": h.n_events, "digest": h.digest} for (r, a), h in heads.items()
+    ]
+    known = [value for value in moved if (value["b_round"], value["b_annotator"]) in started]
+    new = [value for value in moved if (value["b_round"], value["b_annotator"]) not in started]
+    if known:
+        connection.execute(_UPDATE_CHAIN, known)
+    if new:
+        connection.execute(_INSERT_CHAIN, new)
+    seqs = {row.event_id: row.seq for row in inserted}
+    last = max(rows, key=lambda row: seqs[row["event_id"]])
+    return seqs, Mark(seqs[last["event_id"]], last["digest"])
+
+
+def _heads(connection: sa.Connection, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], Head]:
+    heads: dict[tuple[str, str], Head] = {}
+    for round_ in sorted({key[0] for key in wanted}):
+        for chunk in chunks(sorted(annotator for r, annotator in wanted if r == round_)):
+            query = sa.select(chains).where(chains.c.round == round_, chains.c.annotator.in_(chunk))
+            heads |= {(row.round, row.annotator): Head(row.n_events, row.digest) for row in connection.execute(query)}
+    return heads
 
 
 def _known_events(connection: sa.Connection, candidates: Sequence[tuple[int, Event]]) -> dict[str, Event]:
     ids = {event.event_id for _, event in candidates}
-    ids |= {event.payload["target"] for _, event in candidates if event.kind in {EventKind.UNDO, EventKind.REDO}}
+    ids |= {event.payload["target"] for _, event in candidates if event.kind in UNDOING}
     known: dict[str, Event] = {}
     for chunk in chunks(sorted(ids)):
         rows = connection.execute(sa.select(events).where(events.c.event_id.in_(chunk)))
@@ -56,100 +101,62 @@ def _known_events(connection: sa.Connection, candidates: Sequence[tuple[int, Eve
     return known
 
 
-def _owned_images(connection: sa.Connection, candidates: Sequence[tuple[int, Event]]) -> set[_Key]:
-    wanted = sorted({(event.round.value, event.annotator, event.image_index) for _, event in candidates})
-    owned: set[_Key] = set()
+def _owned_images(connection: sa.Connection, candidates: Sequence[tuple[int, Event]]) -> set[Key]:
+    wanted = sorted({key_of(event) for _, event in candidates})
+    owned: set[Key] = set()
     for condition in matching(connection, tasks, wanted):
         query = sa.select(tasks.c.round, tasks.c.annotator, tasks.c.image_index).where(condition)
         owned |= {(row.round, row.annotator, row.image_index) for row in connection.execute(query)}
     return owned
 
 
-def _refusal(event: Event, known: Mapping[str, Event], owned: set[_Key]) -> str:
+def _refusal(event: Event, known: Mapping[str, Event], owned: set[Key]) -> str:
     if event.event_id in known:
         return f"event id {event.event_id!r} belongs to another event; every event needs an id of its own"
-    if (event.round.value, event.annotator, event.image_index) not in owned:
+    if key_of(event) not in owned:
         return f"image {event.image_index} is not assigned to {event.annotator!r} in the {event.round.value} round"
-    if event.kind in {EventKind.UNDO, EventKind.REDO}:
+    if event.kind in UNDOING:
         target = known.get(event.payload["target"])
         if target is None or _key(target) != _key(event) or target.kind not in UNDOABLE:
             return f"event {event.payload['target']!r} is no action of {event.annotator!r} on image {event.image_index}"
     return ""
 
 
-def derive_states(connection: sa.Connection, keys: Sequence[_Key]) -> None:
-    """Fold the events of these (round, annotator, image) anew into `states` and the flags of `tasks`."""
-    folded: dict[_Key, ImageState] = {}
-    for condition in matching(connection, events, keys):
-        grouped: dict[_Key, list[Event]] = {}
-        for row in connection.execute(sa.select(events).where(condition)):
-            grouped.setdefault((row.round, row.annotator, row.image_index), []).append(event_from_row(row))
-        folded |= {key: fold(found) for key, found in grouped.items()}
-    values = [
-        {"b_round": r, "b_annotator": a, "b_image": i, "state": state_to_json(state), "last_seq": state.last_seq}
-        for (r, a, i), state in folded.items()
-    ]
-    if not values:
-        return
-    connection.execute(_DELETE_STATE, values)
-    connection.execute(_INSERT_STATE, values)
-    flags = [
-        value
-        | {"is_decided": state.is_decided, "has_unsure": state.has_unsure, "has_comment": bool(state.comment.strip())}
-        for value, state in zip(values, folded.values(), strict=True)
-    ]
-    connection.execute(_UPDATE_TASK, flags)
+def _too_much(event: Event, kept: Kept) -> str:
+    """Count an event to its image; return why it is one too many, or nothing."""
+    n_bytes = _n_bytes(event)
+    if kept.n_events >= MAX_EVENTS_AN_IMAGE:
+        return f"image {event.image_index} has {kept.n_events:,} events of {event.annotator!r}; no more are taken"
+    if kept.n_bytes + n_bytes > MAX_BYTES_AN_IMAGE:
+        return (
+            f"image {event.image_index}: comments and regions of {event.annotator!r} come to {kept.n_bytes:,} bytes; "
+            f"at most {MAX_BYTES_AN_IMAGE:,} are taken for one image"
+        )
+    kept.n_events += 1
+    kept.n_bytes += n_bytes
+    return ""
 
 
-def matching(connection: sa.Connection, table: sa.Table, keys: Sequence[_Key]) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield conditions that together match the rows of these keys, each answered from an index.
-
-    SQLite gets one an annotator: for ``OR`` and for ``(a, b, c) IN (VALUES …)`` it may read the whole round, and a
-    statement costs it microseconds. For PostgreSQL each is a round trip, so it gets one for many annotators.
-    """
-    images: dict[tuple[str, str], list[int]] = {}
-    for round_, annotator, image_index in keys:
-        images.setdefault((round_, annotator), []).append(image_index)
-    own = [
-        sa.and_(table.c.round == round_, table.c.annotator == annotator, table.c.image_index.in_(chunk))
-        for (round_, annotator), indices in images.items()
-        for chunk in chunks(indices)
-    ]
-    if connection.dialect.name == "sqlite":
-        yield from own
-    else:
-        yield from (sa.or_(*some) for some in chunks(own))
-
-
-def _bound(table: sa.Table) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        table.c.round == sa.bindparam("b_round"),
-        table.c.annotator == sa.bindparam("b_annotator"),
-        table.c.image_index == sa.bindparam("b_image"),
-    )
-
-
-_DELETE_STATE = states.delete().where(_bound(states))
-_INSERT_STATE = states.insert().values(
+_INSERT_CHAIN = chains.insert().values(
     round=sa.bindparam("b_round"),
     annotator=sa.bindparam("b_annotator"),
-    image_index=sa.bindparam("b_image"),
-    state=sa.bindparam("state"),
-    last_seq=sa.bindparam("last_seq"),
+    n_events=sa.bindparam("n_events"),
+    digest=sa.bindparam("digest"),
 )
-_UPDATE_TASK = (
-    tasks.update()
-    .where(_bound(tasks))
-    .values(
-        is_decided=sa.bindparam("is_decided"),
-        has_unsure=sa.bindparam("has_unsure"),
-        has_comment=sa.bindparam("has_comment"),
-    )
+_UPDATE_CHAIN = (
+    chains.update()
+    .where(chains.c.round == sa.bindparam("b_round"), chains.c.annotator == sa.bindparam("b_annotator"))
+    .values(n_events=sa.bindparam("n_events"), digest=sa.bindparam("digest"))
 )
 
 
 def _key(event: Event) -> tuple[Round, str, int]:
     return event.round, event.annotator, event.image_index
+
+
+def _n_bytes(event: Event) -> int:
+    row = event_to_row(event)
+    return len(row["payload"]) + len(row["shown"])
 
 
 def _is_same(one: Event, other: Event) -> bool:

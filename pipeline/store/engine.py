@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import StoreError
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 _BUSY_TIMEOUT_MS = 30_000
 _CONNECT_TIMEOUT_S = 5
 #: A service reads from 16 threads and writes from one more.

@@ -56,11 +56,11 @@ def event_to_row(event: Event) -> dict[str, Any]:
         "image_index": event.image_index,
         "kind": event.kind.value,
         "payload": json.dumps(dict(event.payload), separators=(",", ":")),
-        "shown": json.dumps(list(event.shown), separators=(",", ":")),
+        "shown": json.dumps(sorted(set(event.shown)), separators=(",", ":")),
         "active_ms": event.active_ms,
         "proposal_order": event.order,
         "client_time": event.client_time,
-        "server_time": now(),
+        "server_time": event.server_time or now(),  # one that comes from another store keeps its own
     }
 
 
@@ -79,6 +79,19 @@ def event_from_row(row: Any) -> Event:
         client_time=row.client_time,
         seq=row.seq,
         server_time=row.server_time,
+    )
+
+
+def action_from_row(row: Any) -> Event:
+    """Return what an event decided, from a row of `events` that was read without exposure, time and order."""
+    return Event(
+        event_id=row.event_id,
+        round=Round(row.round),
+        annotator=row.annotator,
+        image_index=row.image_index,
+        kind=EventKind(row.kind),
+        payload=json.loads(row.payload),
+        seq=row.seq,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,14 @@ import sqlalchemy as sa
 from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, undo_stacks
 from pipeline.annotation.session import Progress, SaveResult, TaskFilter
 from pipeline.errors import StoreError
-from pipeline.store.appending import append_events, derive_states
+from pipeline.store.appending import append_events
+from pipeline.store.chain import Head
+from pipeline.store.deriving import derive_states
 from pipeline.store.engine import first_line, open_engine
 from pipeline.store.records import chunks, event_from_row, now, state_from_json
+from pipeline.store.standing import Mark, StandingFile, check_mark
 from pipeline.store.tables import annotators, events, states, tasks
+from pipeline.store.verification import Verification, lost_heads, verify_log
 from pipeline.votes.words import Round
 
 #: How many of the latest actions undo reaches back.
@@ -70,9 +75,18 @@ class SqlStore:
         self._engine = engine
         self._reader = engine.execution_options(mlf_reader=True)
         self._n_classes = n_classes
+        self._file = StandingFile(engine)
+        self._last = Mark()
+        self._doubt: StoreError | None = None
+
+    @property
+    def last(self) -> Mark:
+        """Return the last event that was appended here; none where nothing was."""
+        return self._last
 
     def close(self) -> None:
         """Close all connections."""
+        self._file.release()
         self._engine.dispose()
 
     # ---------------------------------------------------------------- people and tasks
@@ -386,7 +400,10 @@ class SqlStore:
                 candidates.append((position, event))
         if candidates:
             with self._write() as connection:
-                results |= append_events(connection, candidates)
+                check_mark(connection, self._last)
+                appended, last = append_events(connection, candidates)
+            results |= appended
+            self._last = last or self._last
         return [results[position] for position in range(len(new))]
 
     def rebuild(self, progress: Any = None) -> int:
@@ -410,6 +427,54 @@ class SqlStore:
                 if progress is not None:
                     progress(done)
             return len(keys)
+
+    def check_standing(self, mark: Mark | None = None) -> None:
+        """Check that the store is whole and the one that was opened; from a failure on, nothing is written.
+
+        Parameters
+        ----------
+        mark
+            An event that must be in its log.
+
+        Raises
+        ------
+        StoreError
+            If the file was replaced or is damaged, or the log lacks an event that was acknowledged.
+        """
+        try:
+            self._file.hold()
+            self._file.check()
+            self._file.check_pages()
+            with self._read() as connection:
+                check_mark(connection, mark or self._last)
+        except sqlite3.Error as error:
+            raise StoreError(f"the store cannot be read: {first_line(error)}") from error
+        except StoreError as error:
+            self._doubt = error
+            raise
+
+    def verify(self, progress: Callable[[int], None] = lambda _n: None) -> Verification:
+        """Verify the chain through each annotator's events, and the states that follow from them.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of events read since the last call.
+        """
+        with self._read() as connection:
+            return verify_log(connection, progress)
+
+    def lost_heads(self, kept: dict[tuple[str, str], Head]) -> list[str]:
+        """Return, in words, each chain that no longer holds a head that was kept elsewhere."""
+        with self._read() as connection:
+            return lost_heads(connection, kept)
+
+    def end_of_log(self) -> Mark:
+        """Return the last event of the log, whoever wrote it."""
+        query = sa.select(events.c.seq, events.c.digest).order_by(events.c.seq.desc()).limit(1)
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return Mark() if row is None else Mark(row.seq, row.digest)
 
     # ---------------------------------------------------------------- the whole log, for analysis
 
@@ -439,14 +504,18 @@ class SqlStore:
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
+        if self._doubt is not None:
+            raise StoreError(str(self._doubt))
         try:
+            self._file.hold()
             with self._engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
                     # One writer at a time, as in SQLite: so `seq` order is commit order and no reader skips an event,
                     # and no task is taken away or written anew while a vote on it arrives.
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(727002)"))
                 yield connection
-        except sa.exc.SQLAlchemyError as error:
+            self._file.check()  # after the commit, before anyone hears of it: what went elsewhere is not acknowledged
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(f"the store did not take it: {first_line(error)}; nothing was written") from error
 
     @contextmanager

@@ -55,9 +55,21 @@ events = sa.Table(
     sa.Column("proposal_order", sa.Text, nullable=False),
     sa.Column("client_time", sa.Text, nullable=False),
     sa.Column("server_time", sa.Text, nullable=False),
+    sa.Column("chain_position", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("digest", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_events_image", "round", "annotator", "image_index", "seq"),
     sa.Index("ix_events_seq", "round", "annotator", "seq"),
     sqlite_autoincrement=True,
+)
+
+#: Where the chain of each annotator's events in a round ends (see `chain.py`): their number, and the last one's digest.
+chains = sa.Table(
+    "chains",
+    metadata,
+    sa.Column("round", sa.Text, primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("n_events", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
 )
 
 #: What the events of one annotator on one image amount to; can be rebuilt from the log at any time.
@@ -69,4 +81,6 @@ states = sa.Table(
     sa.Column("image_index", sa.Integer, primary_key=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("last_seq", _Sequence, nullable=False),
+    sa.Column("n_events", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("n_bytes", sa.Integer, nullable=False, server_default="0"),
 )

@@ -45,11 +45,11 @@ def trouble_in_plain_words(error: BaseException) -> str | None:
         A `StoreError`, or any other that may have been raised from one of the database's.
     """
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, sa.exc.SQLAlchemyError):
+    while cause is not None and not isinstance(cause, sa.exc.SQLAlchemyError | sqlite3.Error):
         cause = cause.__cause__
     if cause is None:
         return None
-    told = getattr(cause, "orig", None)
+    told = getattr(cause, "orig", cause)
     sqlite_code = getattr(told, "sqlite_errorcode", None)
     if sqlite_code is not None:
         return _SQLITE.get(sqlite_code & 0xFF, _OTHER)

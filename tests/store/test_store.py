@@ -323,7 +323,7 @@ def test_a_place_that_cannot_be_opened_is_named_without_its_password(tmp_path: P
 
 @pytest.mark.parametrize("n_people", [1, 2, 400])
 def test_a_save_of_many_people_asks_through_whole_indices(tmp_path: Path, n_people: int) -> None:
-    from pipeline.store.appending import matching
+    from pipeline.store.deriving import matching
     from pipeline.store.tables import events, tasks
 
     engine = open_engine(f"sqlite:///{tmp_path / 'store.sqlite'}")

@@ -1,0 +1,112 @@
+"""The chain through each annotator's events: whoever changes, removes or inserts one later breaks it.
+
+Each event carries a digest of its own content and of the digest before it, and its place in its chain. There is a chain
+for each (round, annotator), so that verifying one person's work reads that person's events alone. Someone who can write
+the database can also make all later digests anew; what they cannot change is a head that was kept elsewhere (a backup,
+a printed report), which is what `mlf store verify --heads` compares with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: What the digest covers: everything that an event says, as it lies in its row.
+_COVERED = (
+    "event_id",
+    "round",
+    "annotator",
+    "image_index",
+    "kind",
+    "payload",
+    "shown",
+    "active_ms",
+    "proposal_order",
+    "client_time",
+    "server_time",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a chain ends: how many events it has, and the digest of the last; a new chain has none."""
+
+    n_events: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A place where a chain does not hold.
+
+    Parameters
+    ----------
+    round, annotator
+        Whose chain.
+    position
+        The place in the chain, counted from 1.
+    event_id
+        The event found there; empty where events are missing at the end.
+    what
+        What was found, in words.
+    """
+
+    round: str
+    annotator: str
+    position: int
+    event_id: str
+    what: str
+
+
+def digest_of(row: Mapping[str, Any], previous: str) -> str:
+    """Return the SHA-256 digest (hexadecimal) of an event's row after the digest before it."""
+    content = json.dumps([previous, *(row[name] for name in _COVERED)], separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def linked(rows: Iterable[dict[str, Any]], heads: dict[tuple[str, str], Head]) -> Iterator[dict[str, Any]]:
+    """Yield rows of new events with their place in their chain and their digest; `heads` moves on with them."""
+    for row in rows:
+        key = (row["round"], row["annotator"])
+        head = heads.get(key, Head())
+        digest = digest_of(row, head.digest)
+        heads[key] = Head(head.n_events + 1, digest)
+        yield row | {"chain_position": head.n_events + 1, "digest": digest}
+
+
+def breaks_of(round_: str, annotator: str, rows: Iterable[Mapping[str, Any]], head: Head) -> Iterator[Break]:
+    """Yield every place where a chain does not hold.
+
+    Parameters
+    ----------
+    round_, annotator
+        Whose chain it is.
+    rows
+        Its events as the log has them, in order of their `seq`.
+    head
+        Where it ends, as it was kept.
+    """
+    position, previous = 0, ""
+    for row in rows:
+        expected = position + 1
+        found, event_id = int(row["chain_position"]), str(row["event_id"])
+        if found > expected:
+            n_missing = found - expected
+            what = f"{n_missing} event{'s were' if n_missing > 1 else ' was'} removed before event {event_id!r}"
+            yield Break(round_, annotator, expected, event_id, what)
+        elif found < expected:
+            yield Break(round_, annotator, expected, event_id, f"event {event_id!r} was inserted or moved")
+        elif digest_of(row, previous) != row["digest"]:
+            yield Break(round_, annotator, expected, event_id, f"event {event_id!r} was changed")
+        position, previous = max(found, position), str(row["digest"])
+    if position < head.n_events:
+        n_missing = head.n_events - position
+        what = f"the last {n_missing} event{'s were' if n_missing > 1 else ' was'} removed"
+        yield Break(round_, annotator, position + 1, "", what)
+    elif position > head.n_events:
+        yield Break(round_, annotator, head.n_events + 1, "", f"{position - head.n_events} events were added by hand")
+    elif previous != head.digest:
+        yield Break(round_, annotator, position, "", "the last event is not the one that was kept as the last")
