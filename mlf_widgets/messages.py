@@ -136,7 +136,7 @@ def task_message(task: Task) -> dict[str, Any]:
         "proposals": [asdict(proposal) for proposal in task.proposals],
         "state": image_state_message(task.state),
         "evidence": evidence_message(task.evidence),
-        "disputed": list(task.disputed),
+        "open_labels": list(task.open_labels),
     }
 
 

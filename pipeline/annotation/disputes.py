@@ -1,4 +1,4 @@
-"""Which labels of an image are disputed: the questions that a refiner is asked."""
+"""What the annotators of one image leave open: the rules of :mod:`pipeline.votes.disputes` on their states."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pipeline.annotation.events import ImageState
+from pipeline.votes.disputes import is_open
+from pipeline.votes.words import Vote
 
 
-def disputed_classes(states: Iterable[ImageState]) -> tuple[int, ...]:
-    """Return the classes on which those who decided an image do not agree, ascending.
+def has_image_disagreement(states: Iterable[ImageState]) -> bool:
+    """Return whether two annotators' label sets differ; the undecided are left out."""
+    return len({state.label_set for state in states if state.is_decided}) > 1
 
-    A class is disputed where somebody ticked it and somebody who was shown it did not; where one alone ticked it,
-    though others decided the image (they were not shown it: it has no second voice); or where somebody was unsure of
-    it. That an image as a whole was flagged unsure disputes what others ticked, not the classes that nobody did.
+
+def open_labels(states: Iterable[ImageState]) -> tuple[int, ...]:
+    """Return the classes that the votes do not settle, ascending: the questions that a refiner is asked.
 
     Parameters
     ----------
@@ -21,14 +24,10 @@ def disputed_classes(states: Iterable[ImageState]) -> tuple[int, ...]:
         The annotators' states of one image; the undecided are left out.
     """
     decided = [state for state in states if state.is_decided]
-    n_ticks: Counter[int] = Counter()
-    n_shown: Counter[int] = Counter()
-    doubted: set[int] = set()
+    n_yes, n_votes, n_doubts = Counter[int](), Counter[int](), Counter[int]()
     for state in decided:
-        n_shown.update(state.exposed_votes().keys())
-        n_ticks.update(state.label_set)
-        doubted.update(class_index for class_index, vote in state.votes.items() if vote == "unsure")
-    split = {
-        class_index for class_index, n in n_ticks.items() if n < n_shown[class_index] or (n == 1 and len(decided) > 1)
-    }
-    return tuple(sorted(doubted | split))
+        n_votes.update(state.exposed_votes().keys())
+        n_yes.update(state.label_set)
+        n_doubts.update(class_index for class_index, vote in state.votes.items() if vote == Vote.UNSURE)
+    touched = sorted(n_yes.keys() | n_doubts.keys())
+    return tuple(c for c in touched if is_open(n_yes[c], n_votes[c], n_doubts[c], len(decided)))

@@ -23,8 +23,9 @@ class Disagreement(StrEnum):
     """Whether the annotators of an image agree."""
 
     ANY = "any"
-    DISPUTED = "disputed"  # some class is disputed
-    AGREED = "agreed"  # two or more decided it, and no class is disputed
+    DISPUTED = "disputed"  # image disagreement: label sets differ
+    AGREED = "agreed"  # two or more decided it, and their label sets are equal
+    OPEN = "open"  # some label of it is open, be it disputed or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,18 @@ class PersonsWord:
 
 @dataclass(frozen=True, slots=True)
 class BrowsedImage:
-    """One image with what is known of it; `original_label` is None where it came without."""
+    """One image with what is known of it.
+
+    `original_label` is None where it came without. `is_disputed` and `open_labels` are what the annotation round left:
+    image disagreement, and the classes that its votes do not settle.
+    """
 
     image_index: int
     image_id: str
     has_image: bool
     original_label: int | None
-    disputed: tuple[int, ...]
+    is_disputed: bool
+    open_labels: tuple[int, ...]
     words: tuple[PersonsWord, ...]
 
 

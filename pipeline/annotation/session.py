@@ -82,8 +82,8 @@ class Task:
     """One image offered to one annotator: the proposals in the order shown, and what they have said so far.
 
     `position` counts from 0 within the annotator's tasks. `has_image` is False where the project has no file for it. In
-    refinement `disputed` holds the classes to settle; `evidence` is withheld until the refiner's first decision on the
-    image where the project has them decide blind first.
+    refinement `open_labels` holds the classes that annotators' votes do not settle; `evidence` is withheld until the
+    refiner's first decision on the image where the project has them decide blind first.
     """
 
     position: int
@@ -93,7 +93,7 @@ class Task:
     proposals: tuple[Proposal, ...]
     state: ImageState
     evidence: Evidence | None = None
-    disputed: tuple[int, ...] = ()
+    open_labels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

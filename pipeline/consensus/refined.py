@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.consensus.result import Consensus
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.disputes import is_settled
 from pipeline.votes.words import NO, YES, Source
 
 #: The names of sources, by code.
@@ -39,8 +40,8 @@ def settle_items(
     """
     totals = counts.sum(axis=1)
     label, source = consensus.label.copy(), np.full(len(counts), Source.CONSENSUS.code, dtype=np.int8)
-    is_agreed = (totals > 1) & ((counts[:, YES] == totals) | (counts[:, NO] == totals))
-    label[is_agreed], source[is_agreed] = counts[is_agreed, YES] > 0, Source.AGREED.code
+    by_votes = is_settled(counts[:, YES], counts[:, NO], totals)
+    label[by_votes], source[by_votes] = counts[by_votes, YES] > 0, Source.AGREED.code
     is_refined = lean != 0
     label[is_refined], source[is_refined] = lean[is_refined] > 0, Source.REFINED.code
     return label, source

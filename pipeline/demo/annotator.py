@@ -103,10 +103,10 @@ class SimulatedAnnotator:
         """Return what they do with one image: ticks page by page, then the rest of what was offered as seen."""
         rng = Random(f"{self._seed}/{self.name}/{self._session.round.value}/{task.image_index}")
         maker = _EventMaker(self, task, rng)
-        # A refiner is asked about what is disputed first, be it proposed or added by an annotator.
-        offered = list(dict.fromkeys([*task.disputed, *(proposal.class_index for proposal in task.proposals)]))
+        # A refiner is asked about what is open first, be it proposed or added by an annotator.
+        offered = list(dict.fromkeys([*task.open_labels, *(proposal.class_index for proposal in task.proposals)]))
         said = judge(self._behaviour, offered, self._truth.get(task.image_index, frozenset()), self._confusable, rng)
-        said |= {class_index: Vote.NO for class_index in task.disputed if class_index not in said}
+        said |= {class_index: Vote.NO for class_index in task.open_labels if class_index not in said}
         page_size = self._page_size or max(1, len(offered))
         for start in range(0, len(offered), page_size):
             page = offered[start : start + page_size]

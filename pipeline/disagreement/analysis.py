@@ -18,6 +18,7 @@ from scipy import sparse
 from pipeline.disagreement.pairs import SessionPairs, compare_sessions, confused_classes, find_sessions
 from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts, wilson_interval
 from pipeline.votes.arrays import VoteArrays, VoteBlock
+from pipeline.votes.disputes import sets_differ_on
 from pipeline.votes.words import NO, UNSURE, YES, Round
 
 
@@ -168,8 +169,7 @@ class _Tally:
         self, block: VoteBlock, counts: NDArray[np.int32], n_annotators: NDArray[np.int64], here: slice
     ) -> None:
         totals, top = counts.sum(axis=1), counts.max(axis=1)
-        # All label sets are equal exactly where each class ticked by anyone was ticked by all who saw the image.
-        ticked_by_some = (counts[:, YES] > 0) & (counts[:, YES] < n_annotators[block.item_image])
+        is_apart = sets_differ_on(counts[:, YES], n_annotators[block.item_image])
         tallies = {
             "n_exposed": np.ones(len(totals), dtype=bool),
             "n_unanimous": (totals > 1) & (top == totals),
@@ -182,7 +182,7 @@ class _Tally:
         self.columns["n_annotators"][here] = n_annotators
         self.columns["n_votes"][here] = np.bincount(block.item_image[block.item], minlength=block.n_images)
         differs = np.zeros(block.n_images, dtype=bool)
-        differs[block.item_image[ticked_by_some]] = True
+        differs[block.item_image[is_apart]] = True
         self.columns["set_disagreement"][here] = differs
 
     def _count_annotators(self, pairs: SessionPairs) -> None:

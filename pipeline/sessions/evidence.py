@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.annotation.disputes import disputed_classes
+from pipeline.annotation.disputes import open_labels
 from pipeline.annotation.events import ImageState
 from pipeline.annotation.session import Evidence
 from pipeline.store import SqlStore
@@ -18,10 +18,10 @@ from pipeline.votes.words import Round, Vote
 
 
 @dataclass(frozen=True, slots=True)
-class Dispute:
-    """The classes of one image that are to be settled, and what was said about it."""
+class Questions:
+    """The open labels of one image, and what was said about it."""
 
-    disputed: tuple[int, ...]
+    open_labels: tuple[int, ...]
     evidence: Evidence
 
 
@@ -37,12 +37,12 @@ class EvidenceReader:
     def __init__(self, store: SqlStore) -> None:
         self._store = store
 
-    def read(self, image_indices: Sequence[int]) -> dict[int, Dispute]:
+    def read(self, image_indices: Sequence[int]) -> dict[int, Questions]:
         """Return what there is to settle on each of these images."""
         found = self._store.states_of_images(Round.ANNOTATION, image_indices)
         programs = {name for name, kind in self._store.annotator_kinds().items() if kind == "simulated"}
         return {
-            image_index: Dispute(disputed_classes(states.values()), anonymous_evidence(image_index, states, programs))
+            image_index: Questions(open_labels(states.values()), anonymous_evidence(image_index, states, programs))
             for image_index, states in found.items()
         }
 

@@ -169,12 +169,12 @@ class LocalSession:
         indices = [row.image_index for row in rows]
         states = self._store.states(self._round, self._annotator, indices)
         proposed = self._tables.proposals.rows(indices)
-        disputes = self._evidence.read(indices) if self._evidence else {}
+        asked = self._evidence.read(indices) if self._evidence else {}
         found = []
         for row in rows:
             image_id, path = self._tables.image(row.image_index)
             proposals = self._in_order(row.image_index, self._offered(proposed[row.image_index]))
-            dispute, state = disputes.get(row.image_index), states[row.image_index]
+            questions, state = asked.get(row.image_index), states[row.image_index]
             found.append(
                 Task(
                     position=row.position,
@@ -183,8 +183,8 @@ class LocalSession:
                     has_image=path is not None,
                     proposals=proposals,
                     state=state,
-                    evidence=dispute.evidence if dispute and self._is_revealed(state) else None,
-                    disputed=dispute.disputed if dispute else (),
+                    evidence=questions.evidence if questions and self._is_revealed(state) else None,
+                    open_labels=questions.open_labels if questions else (),
                 )
             )
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.annotation.disputes import disputed_classes
+from pipeline.annotation.disputes import has_image_disagreement, open_labels
 from pipeline.annotation.events import ImageState
 from pipeline.annotation.explorer import (
     MAX_BROWSED_AT_ONCE,
@@ -79,9 +79,9 @@ class LocalBrowse:
         found = self._passing(which)
         chosen = found[start : start + count]
         states = self._store.states_of_images(which.round, chosen)
-        # What is disputed is what the annotators left open, whatever round's words are shown.
+        # Disputed and open is what the annotators left so, whatever round's words are shown.
         annotated = states if which.round is Round.ANNOTATION else self._annotated(chosen)
-        images = [self._image(i, states[i], disputed_classes(annotated[i].values()), which) for i in chosen]
+        images = [self._image(i, states[i], annotated[i].values(), which) for i in chosen]
         return BrowsePage(len(found), tuple(images))
 
     def images(self, image_indices: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
@@ -94,7 +94,7 @@ class LocalBrowse:
         return self._store.states_of_images(Round.ANNOTATION, image_indices)
 
     def _image(
-        self, image_index: int, states: dict[str, ImageState], disputed: tuple[int, ...], which: BrowseFilter
+        self, image_index: int, states: dict[str, ImageState], annotated: Collection[ImageState], which: BrowseFilter
     ) -> BrowsedImage:
         image_id, path = self._tables.image(image_index)
         original = self._original_labels[image_index]
@@ -109,7 +109,15 @@ class LocalBrowse:
             )
             for name, state in sorted(states.items())
         ]
-        return BrowsedImage(image_index, image_id, path is not None, original, disputed, tuple(words))
+        return BrowsedImage(
+            image_index=image_index,
+            image_id=image_id,
+            has_image=path is not None,
+            original_label=original,
+            is_disputed=has_image_disagreement(annotated),
+            open_labels=open_labels(annotated),
+            words=tuple(words),
+        )
 
     def _passing(self, which: BrowseFilter) -> Sequence[int]:
         """Return the images that pass, ascending; a range where all do."""
@@ -119,9 +127,7 @@ class LocalBrowse:
         if which.class_index is not None:
             parts.append(self._of_class(which.round, which.class_index))
         if which.disagreement is not Disagreement.ANY:
-            summary = self._summary(Round.ANNOTATION)
-            is_disputed = which.disagreement is Disagreement.DISPUTED
-            parts.append(summary.disputed if is_disputed else summary.agreed)
+            parts.append(self._summary(Round.ANNOTATION).by_disagreement[which.disagreement])
         if not parts:
             return range(self._tables.n_images)
         found = set(parts[0])
@@ -160,24 +166,25 @@ class LocalBrowse:
 
 @dataclass(frozen=True, eq=False)
 class _Summary:
-    """All states of a round in short: as the store `stand`s, the images by agreement, and who of them has a class."""
+    """All states of a round in short: as the store `stand`s, images by agreement, and which of them have a class."""
 
     stand: Any
-    disputed: set[int]
-    agreed: set[int]
+    by_disagreement: dict[Disagreement, set[int]]
     ticked: dict[int, set[int]]
 
 
 def _summarise(store: SqlStore, round_: Round, stand: Any) -> _Summary:
-    summary = _Summary(stand, set(), set(), {})
+    summary = _Summary(stand, {which: set() for which in Disagreement}, {})
     image_index, states = -1, list[ImageState]()
 
     def close() -> None:
         decided = [state for state in states if state.is_decided]
-        if disputed_classes(decided):
-            summary.disputed.add(image_index)
+        if has_image_disagreement(decided):
+            summary.by_disagreement[Disagreement.DISPUTED].add(image_index)
         elif len(decided) > 1:
-            summary.agreed.add(image_index)
+            summary.by_disagreement[Disagreement.AGREED].add(image_index)
+        if open_labels(decided):
+            summary.by_disagreement[Disagreement.OPEN].add(image_index)
         for state in decided:
             for class_index in state.label_set:
                 summary.ticked.setdefault(class_index, set()).add(image_index)

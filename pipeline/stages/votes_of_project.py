@@ -27,6 +27,7 @@ from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.store import SqlStore
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.disputes import is_agreed
 from pipeline.votes.words import VOTE_ORDER, YES, Round
 
 #: Comments kept for a report; all are counted.
@@ -270,8 +271,7 @@ class _RoundReader:
 def _agreed(votes: VoteArrays, sessions: pd.DataFrame) -> NDArray[np.int64]:
     """Return the keys of the items that stand agreed before a refiner, ascending.
 
-    The rule is that of the refinement widget: everyone who was shown the class ticked it, two or more of them, or the
-    only one who decided the image.
+    The rule is :func:`pipeline.votes.disputes.is_agreed`, which the refinement widget has too.
     """
     n_annotators = np.bincount(sessions["image"].to_numpy(dtype=np.int64), minlength=votes.n_images)
     found = [np.empty(0, dtype=np.int64)]
@@ -279,8 +279,8 @@ def _agreed(votes: VoteArrays, sessions: pd.DataFrame) -> NDArray[np.int64]:
         n_yes = np.bincount(block.item[block.vote == YES], minlength=block.n_items)
         image = block.item_image.astype(np.int64) + block.first_image
         n_votes = np.bincount(block.item, minlength=block.n_items)
-        is_ticked = (n_yes == n_votes) & (n_votes >= np.minimum(2, n_annotators[image]))
-        found.append(image[is_ticked] * max(votes.n_classes, 1) + block.item_class[is_ticked])
+        stands = is_agreed(n_yes, n_votes, n_annotators[image])
+        found.append(image[stands] * max(votes.n_classes, 1) + block.item_class[stands])
     return np.concatenate(found)
 
 

@@ -272,7 +272,7 @@ def test_nothing_of_the_evidence_reaches_the_browser_before_a_blind_decision(mak
     grace = sit_down_to_refine(make_disputed(blind_first=True), listen)
     grace.goes_to_image(0)
     classes = proposed_classes(grace.project, 0)
-    assert any('"disputed": [' in frame for frame in frames)
+    assert any('"open_labels": [' in frame for frame in frames)
     assert not any('"voices": [' in frame or "half</b> hidden" in frame for frame in frames)
     expect(grace.root).to_have_attribute("data-revealed", "false")
     grace.presses("k")

@@ -80,14 +80,15 @@ def test_it_opens_with_everybody_who_has_tasks(browse: BrowseSession) -> None:
         ({"which": TaskFilter.DONE}, [1, 2, 3, 5]),
         ({"which": TaskFilter.UNSURE}, [5]),
         ({"which": TaskFilter.COMMENTED}, [4]),
-        ({"disagreement": Disagreement.DISPUTED}, [2, 5]),
+        ({"disagreement": Disagreement.DISPUTED}, [2]),
         ({"disagreement": Disagreement.AGREED}, [1]),
+        ({"disagreement": Disagreement.OPEN}, [2, 5]),  # ben alone decided 5, and doubts
         ({"annotator": "cleo"}, []),
         ({"annotator": "cleo", "round": Round.REFINEMENT}, [0, 1, 2, 3]),
         ({"annotator": "cleo", "round": Round.REFINEMENT, "which": TaskFilter.DONE}, [2]),
         ({"class_index": 5}, [2, 3, 4, 5, 8, 9, 10, 11]),  # proposed for 2 to 5 and 8 to 11, ticked on 3
         ({"class_index": 0, "which": TaskFilter.UNSURE}, [5]),
-        ({"class_index": 1, "disagreement": Disagreement.DISPUTED}, [5]),
+        ({"class_index": 1, "disagreement": Disagreement.OPEN}, [5]),
         ({"class_index": 0, "annotator": "ann", "which": TaskFilter.DONE}, [3]),
     ],
 )
@@ -101,11 +102,11 @@ def test_an_image_comes_with_everybodys_words_on_the_class_asked_about(browse: B
     page = browse.page(BrowseFilter(class_index=3, disagreement=Disagreement.DISPUTED), 0, 10)
     (image,) = (image for image in page.images if image.image_index == 2)
     assert (image.image_id, image.has_image, image.original_label) == ("2.png", True, 2)
-    assert image.disputed == (2, 3)
+    assert (image.is_disputed, image.open_labels) == (True, (2, 3))
     assert image.words == (PersonsWord("ann", (2,), "no"), PersonsWord("ben", (3,), "yes"))
     (refined,) = browse.page(BrowseFilter(round=Round.REFINEMENT, which=TaskFilter.DONE), 0, 10).images
     assert refined.words == (PersonsWord("cleo", (2,)),)
-    assert refined.disputed == (2, 3)
+    assert (refined.is_disputed, refined.open_labels) == (True, (2, 3))
 
 
 def test_pages_are_parts_of_one_list(browse: BrowseSession) -> None:
@@ -135,7 +136,8 @@ def test_what_comes_in_while_one_browses_is_seen(tmp_path) -> None:
     browse = LocalBrowse(project)
     assert shown(browse, disagreement=Disagreement.DISPUTED) == []
     say(project)
-    assert shown(browse, disagreement=Disagreement.DISPUTED) == [2, 5]
+    assert shown(browse, disagreement=Disagreement.DISPUTED) == [2]
+    assert shown(browse, disagreement=Disagreement.OPEN) == [2, 5]
 
 
 def test_only_researchers_browse_through_the_service(tmp_path) -> None:

@@ -15,6 +15,8 @@ from scipy.stats import hypergeom
 from simulation import annotate, decide
 from toy_projects import Toys, copy_of, run_mlf, states_of
 
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.explorer import BrowseFilter, Disagreement
 from pipeline.cli import app
 from pipeline.errors import ProjectError
 from pipeline.formats.refined_labels_in import read_refined_labels
@@ -23,11 +25,14 @@ from pipeline.project.folder import Project, open_project
 from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import write_settings
 from pipeline.project.tables import REFINED_LABELS
+from pipeline.sessions.local import LocalSession
+from pipeline.sessions.local_explorer import LocalBrowse
+from pipeline.stages.analyze import analyze_project
 from pipeline.stages.assign import assign_project, open_project_store
 from pipeline.stages.select import read_selection, select_and_assign
 from pipeline.stages.settle import settle_project
 from pipeline.store import Assignment
-from pipeline.votes.words import Round, SelectionRule
+from pipeline.votes.words import Round, SelectionRule, Vote
 
 
 def disputed_images(project: Project) -> set[int]:
@@ -57,6 +62,36 @@ def test_the_published_rule_gives_out_exactly_the_disputed_images(fresh: Toys):
     assert abs(summary.loads["dora"] - summary.loads["emil"]) <= 1
     assert summary.n_new == summary.n_disputed == len(tasks)
     assert set(read_selection(fresh.project)["reason"]) == {"disputed"}
+
+
+def test_where_label_sets_are_equal_and_one_is_unsure_of_a_class_nobody_calls_the_image_disputed(fresh: Toys):
+    """The explorer, the analysis and the selection agree; the class is open, and a refiner of the image is asked."""
+    project = fresh.project
+    states = states_of(project, Round.ANNOTATION)
+    equal = [i for i, people in states.items() if len({p.label_set for p in people.values()}) == 1]
+    image, annotator = next((i, name) for i in equal for name, state in states[i].items() if not state.has_unsure)
+    doubted = next(c for c in states[image][annotator].shown if all(c not in p.votes for p in states[image].values()))
+    session = LocalSession(project, annotator)
+    payload = {"class_index": doubted, "vote": Vote.UNSURE}
+    event = Event("a-doubt-of-one", Round.ANNOTATION, annotator, image, EventKind.VOTE, payload)
+    assert session.save([event])[0].seq
+    per_image = analyze_project(project, n_resamples=0).disagreement.per_image
+    analysed = set(per_image.loc[per_image["set_disagreement"], "image"])
+    explorer = LocalBrowse(project)
+    page = {which: explorer.page(BrowseFilter(disagreement=which), 0, 48).images for which in Disagreement}
+    shown = {which: {found.image_index for found in images} for which, images in page.items()}
+    select_and_assign(project, ["dora"])
+    assert analysed == shown[Disagreement.DISPUTED] == set(refinement_tasks(project)) == disputed_images(project)
+    assert image in shown[Disagreement.AGREED] & shown[Disagreement.OPEN]
+    [found] = (found for found in page[Disagreement.ANY] if found.image_index == image)
+    assert not found.is_disputed
+    assert doubted in found.open_labels
+    store = open_project_store(project)
+    store.add_annotators(["emil"])
+    store.assign(Round.REFINEMENT, [Assignment("emil", image)])
+    store.close()
+    [task] = LocalSession(project, "emil", Round.REFINEMENT).tasks([0])
+    assert task.open_labels == found.open_labels
 
 
 def test_nobody_refines_their_own_images(fresh: Toys):

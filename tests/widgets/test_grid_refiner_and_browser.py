@@ -124,7 +124,7 @@ def test_the_refiner_works_in_refinement_alone(project: Project) -> None:
 
 def test_a_refiner_is_told_who_said_what_without_names(disputed: Callable[[bool], Project]) -> None:
     (task,) = ask(open_refiner(disputed(False).root, "grace"), "tasks", positions=[0])[0]["result"]
-    assert task["disputed"] == [6]
+    assert task["open_labels"] == [6]
     evidence = task["evidence"]
     assert sorted(evidence["votes"]["6"].values()) == ["no", "yes"]
     assert set(evidence["votes"]["4"].values()) == {"yes"}
@@ -137,7 +137,7 @@ def test_a_blind_refiners_kernel_sends_no_evidence_before_a_decision(disputed: C
     widget = open_refiner(disputed(True).root, "grace")
     assert ask(widget, "open")[0]["result"]["refinement"]["blind_first"] is True
     (task,) = ask(widget, "tasks", positions=[0])[0]["result"]
-    assert (task["evidence"], task["disputed"]) == (None, [6])
+    assert (task["evidence"], task["open_labels"]) == (None, [6])
     ask(widget, "save", events=[event_message(vote("grace", Round.REFINEMENT, 2, 6, "no"))])
     (task,) = ask(widget, "tasks", positions=[0])[0]["result"]
     assert sorted(task["evidence"]["votes"]["6"].values()) == ["no", "yes"]
@@ -156,7 +156,7 @@ def test_a_browser_shows_everybodys_words_and_takes_no_votes(disputed: Callable[
     chosen = which | {"disagreement": "disputed"}
     page, _ = ask(widget, "browse", filter=chosen, start=0, count=10)
     (image,) = page["result"]["images"]
-    assert (image["image_index"], image["disputed"]) == (2, [6])
+    assert (image["image_index"], image["is_disputed"], image["open_labels"]) == (2, True, [6])
     assert {word["annotator"]: word["vote"] for word in image["words"]} == {"ada": "yes", "ben": "no"}
     heads, buffers = ask(widget, "images", positions=[2], max_side_px=32)
     assert heads["result"][0]["reason"] == ""

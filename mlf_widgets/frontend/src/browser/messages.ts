@@ -2,7 +2,7 @@
 
 import type { Round, SmallPictureHead, TaskFilter, Vote } from "../shared/messages.ts";
 
-export type Disagreement = "any" | "disputed" | "agreed";
+export type Disagreement = "any" | "disputed" | "agreed" | "open";
 
 export interface BrowseFilter {
   round: Round;
@@ -34,7 +34,8 @@ export interface BrowsedImage {
   image_id: string;
   has_image: boolean;
   original_label: number | null;
-  disputed: number[];
+  is_disputed: boolean;
+  open_labels: number[];
   words: PersonsWord[];
 }
 

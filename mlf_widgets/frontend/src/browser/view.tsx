@@ -25,6 +25,7 @@ const DISAGREEMENTS: Record<Disagreement, string> = {
   any: "agreed or not",
   disputed: "disputed",
   agreed: "agreed",
+  open: "with an open label",
 };
 
 export interface BrowserViewProps {
@@ -215,11 +216,11 @@ function Tiles({ screen }: BrowserViewProps) {
 
 function Words({ controller, image }: Part & { image: BrowsedImage }) {
   const { class_index } = controller.filter.value;
-  const { original_label, disputed, words } = image;
+  const { original_label, is_disputed, words } = image;
   return (
     <div class="mlf-browse-words">
       <p class="mlf-browse-id" title={image.image_id}>
-        {disputed.length > 0 && <span class="mlf-badge">disputed</span>}{" "}
+        {is_disputed && <span class="mlf-badge">disputed</span>}{" "}
         {original_label === null ? image.image_id : nameOf(controller, original_label)}
       </p>
       <ul>
@@ -303,7 +304,7 @@ function Dialogs({ controller }: Part) {
 
 function Look({ controller, image, onClose }: Part & { image: BrowsedImage; onClose(): void }) {
   controller.pictures_version.value;
-  const { image_index, original_label, disputed, words } = image;
+  const { image_index, original_label, open_labels, words } = image;
   const bitmap = controller.large.get(image_index) ?? controller.thumbnails.get(image_index);
   return (
     <Dialog kind="look" title={image.image_id} onClose={onClose}>
@@ -319,8 +320,8 @@ function Look({ controller, image, onClose }: Part & { image: BrowsedImage; onCl
           <Fact term="Original label">
             {original_label === null ? "none" : nameOf(controller, original_label)}
           </Fact>
-          <Fact term="Disputed">
-            {disputed.map((class_index) => nameOf(controller, class_index)).join(", ") || "nothing"}
+          <Fact term="Open labels">
+            {open_labels.map((class_index) => nameOf(controller, class_index)).join(", ") || "none"}
           </Fact>
           {words.map((word) => (
             <Fact key={word.annotator} term={personName(controller, word.annotator)}>

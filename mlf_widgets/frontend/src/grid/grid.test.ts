@@ -25,7 +25,7 @@ function task(position: number, state: Partial<ImageState> = {}): Task {
     proposals: [],
     state: { ...EMPTY_STATE, ...state },
     evidence: null,
-    disputed: [],
+    open_labels: [],
   };
 }
 

@@ -9,9 +9,9 @@ import { RefinerController } from "./controller.ts";
 import { isCurrentRevealed, shownRows } from "./state.ts";
 
 const AGREED = 2;
-const DISPUTED = [0, 1, 30];
+const OPEN = [0, 1, 30];
 
-/** Every image has 0, 1 and the added 30 disputed; 2 is agreed on. Blind refiners get the evidence once they decided. */
+/** Every image has 0, 1 and the added 30 open; 2 is agreed on. Blind refiners get the evidence once they decided. */
 class DisputeKernel extends FakeKernel {
   constructor(readonly isBlind: boolean) {
     const refinement = { blind_first: isBlind, allow_own_images: false, audit_share: 0 };
@@ -38,7 +38,7 @@ class DisputeKernel extends FakeKernel {
       voices: ["A", "B", "C"],
       simulated: [],
     };
-    return { ...task, disputed: DISPUTED, evidence: this.isBlind && !isDecided ? null : evidence };
+    return { ...task, open_labels: OPEN, evidence: this.isBlind && !isDecided ? null : evidence };
   }
 }
 
@@ -52,7 +52,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-async function open(kernel: FakeKernel, seen: readonly number[] = DISPUTED): Promise<RefinerController> {
+async function open(kernel: FakeKernel, seen: readonly number[] = OPEN): Promise<RefinerController> {
   const controller = new RefinerController(kernel.channel());
   controller.visibleClasses = () => [...seen];
   void controller.start();
@@ -80,7 +80,7 @@ test("confirming makes an explicit no of what is not ticked, leaves what was agr
   await controller.confirm();
   await settled();
   expect(kernel.state(0).votes).toEqual({ 1: "yes", 0: "no", 30: "no" });
-  expect(kernel.state(0).shown).toEqual(DISPUTED);
+  expect(kernel.state(0).shown).toEqual(OPEN);
   expect(kernel.state(0).shown).not.toContain(AGREED);
   expect(controller.state.value.position).toBe(1);
   await controller.undo("undo"); // the confirmation is one action
@@ -159,12 +159,12 @@ test("a blind refiner who confirms stays to see what was said, and goes on with 
   controller.close();
 });
 
-/** An audit: nothing is disputed, and both annotators added a class that was not proposed. */
+/** An audit: nothing is open, and both annotators added a class that was not proposed. */
 class AuditKernel extends DisputeKernel {
   override task(position: number): Task {
     const task = super.task(position);
     const evidence = task.evidence && { ...task.evidence, votes: { 40: { A: "yes", B: "yes" } } as const };
-    return { ...task, disputed: [], evidence };
+    return { ...task, open_labels: [], evidence };
   }
 }
 

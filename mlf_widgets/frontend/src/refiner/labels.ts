@@ -16,7 +16,11 @@ export interface Row {
   stands: Vote | null;
 }
 
-/** Classes that stand undisputed: everyone who was shown one ticked it, and one voice alone only where there is no other. */
+/**
+ * Classes that stand agreed: all who were shown one ticked it, two or more of them, or the only annotator.
+ *
+ * The kernel has the same rule (`pipeline/votes/disputes.py`); `tests/contract/disputes.json` holds both to it.
+ */
 export function agreedClasses(evidence: Evidence | null): number[] {
   if (evidence === null) return [];
   const n_needed = Math.min(2, evidence.voices.length);
@@ -38,18 +42,18 @@ export function majority(evidence: Evidence | null, class_index: number): "yes" 
 /**
  * Classes that the refiner is asked about, in the order of the proposals, what others added last.
  *
- * These are the disputed ones. On an image without a dispute, as an audit has it, it is every class that was offered.
+ * These are the open labels. On an image without any, as an audit has it, it is every class that was offered.
  *
  * @param revealed Whether the refiner may see what the annotators said: then also what they agreed to add.
  */
 export function questions(entry: ImageEntry, revealed = true): number[] {
-  const { disputed, proposals, evidence } = entry.task;
+  const { open_labels, proposals, evidence } = entry.task;
   const proposed = proposals.map(({ class_index }) => class_index);
-  if (disputed.length === 0) {
+  if (open_labels.length === 0) {
     return [...new Set([...proposed, ...(revealed ? agreedClasses(evidence) : [])])];
   }
-  const asked = new Set(disputed);
-  return [...new Set([...proposed.filter((class_index) => asked.has(class_index)), ...disputed])];
+  const asked = new Set(open_labels);
+  return [...new Set([...proposed.filter((class_index) => asked.has(class_index)), ...open_labels])];
 }
 
 /** Questions without a vote of the refiner's own. */

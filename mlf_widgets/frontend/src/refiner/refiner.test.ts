@@ -1,6 +1,7 @@
 /** The refiner's logic: what is asked, what stands, what may be shown, and keys. */
 
 import { describe, expect, test } from "vitest";
+import contract from "../../../../tests/contract/disputes.json";
 import { EMPTY_STATE } from "../shared/fold.ts";
 import type { Evidence, ImageState, Vote } from "../shared/messages.ts";
 import type { ImageEntry } from "../shared/work.ts";
@@ -19,7 +20,7 @@ function evidence(votes: Record<number, Record<string, Vote>>, voices = ["A", "B
   return { votes, voices, comments: {}, regions: {}, simulated: [] };
 }
 
-function entry(disputed: number[], said: Evidence | null, state: Partial<ImageState> = {}): ImageEntry {
+function entry(open_labels: number[], said: Evidence | null, state: Partial<ImageState> = {}): ImageEntry {
   const proposals = [5, 3, 8, 1].map((class_index, rank) => ({ class_index, rank, score: null, model: "" }));
   const now = { ...EMPTY_STATE, ...state };
   const task = {
@@ -30,10 +31,21 @@ function entry(disputed: number[], said: Evidence | null, state: Partial<ImageSt
     proposals,
     state: now,
     evidence: said,
-    disputed,
+    open_labels,
   };
   return { task, base: now, events: [], state: now };
 }
+
+describe("what annotators left, by the contract with the kernel", () => {
+  test.each(contract)("$name", (sample) => {
+    const voices = ["A", "B", "C"].slice(0, sample.annotators);
+    const votes = Object.entries(sample.said).map(([key, words]) => [
+      key,
+      Object.fromEntries(words.map((word, i) => [voices[i], word])),
+    ]);
+    expect(agreedClasses(evidence(Object.fromEntries(votes), voices))).toEqual(sample.agreed);
+  });
+});
 
 describe("what is asked", () => {
   test("is what is disputed, in the order of the proposals, what somebody added last", () => {

@@ -67,7 +67,8 @@ function Summary({ screen }: Part) {
   const asked = rows.filter(({ isQuestion }) => isQuestion);
   const n_settled = entry.state.none ? asked.length : asked.filter(({ own }) => own !== undefined).length;
   const n_folded = rows.filter(({ isQuestion, own }) => !isQuestion && own === undefined).length;
-  const what = entry.task.disputed.length === 0 ? "Nothing disputed: check every label" : "Disputed labels";
+  const what =
+    entry.task.open_labels.length === 0 ? "Nothing disputed: check every label" : "Disputed labels";
   return (
     <div class="mlf-pager">
       <span class="mlf-pager-words" data-mlf-part="settled">

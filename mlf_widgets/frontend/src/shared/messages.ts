@@ -72,7 +72,7 @@ export interface Task {
   state: ImageState;
   evidence: Evidence | null;
   /** In refinement: the classes to settle. */
-  disputed: number[];
+  open_labels: number[];
 }
 
 export interface Progress {

@@ -195,7 +195,7 @@ export class FakeKernel {
       })),
       state: this.state(position),
       evidence: null,
-      disputed: [],
+      open_labels: [],
     };
   }
 
