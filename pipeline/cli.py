@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from pipeline import __version__
 from pipeline.errors import MlfError
+from pipeline.project.notices import notices_to
 
 _STAGES = "The stages, in order"
 _PEOPLE = "For several people at once"
@@ -52,7 +53,8 @@ class _Root(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with notices_to(lambda message: typer.echo(f"Note: {message}")):
+                return super().invoke(ctx)
         except MlfError as error:
             if ctx.params.get("debug"):
                 raise

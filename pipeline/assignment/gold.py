@@ -6,7 +6,6 @@ many people meet it follows from the share of gold alone.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from numpy.typing import NDArray
 from pipeline.annotation.events import ImageState
 from pipeline.assignment.design import Plan
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.project.csv_dialect import separator_of
+from pipeline.project.csv_dialect import csv_rows
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.names import settled
 from pipeline.votes.words import Vote
 
 #: Where a project keeps its answers.
@@ -77,35 +77,33 @@ def read_gold(path: Path, image_indices: Mapping[str, int], label_space: LabelSp
     DatasetError
         If the file lacks a column or names an image or a class that the project does not have; the row is named.
     """
+    answers: dict[int, set[int]] = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=separator_of(file))
-            missing = {"image", "class"} - set(reader.fieldnames or ())
+        with csv_rows(path.open("rb"), path) as table:
+            at = {name: table.position(name) for name in ("image", "class", "label")}
+            missing = [name for name in ("class", "image") if at[name] is None]
             if missing:
-                found = ", ".join(reader.fieldnames or ()) or "none"
+                found = ", ".join(table.shown_header)
                 raise DatasetError(
-                    f"{path}: no column {min(missing)!r}; gold needs the columns image and class, found {found}"
+                    f"{path}: no column {missing[0]!r}; gold needs the columns image and class, found {found}"
                 )
-            answers: dict[int, set[int]] = {}
-            for number, row in enumerate(reader, start=2):
-                where = f"{path}, line {number}"
-                if any(cell.strip() for cell in row.pop(None, ())):
-                    raise DatasetError(
-                        f"{where}: more values than columns; quote a value that holds a comma or semicolon"
-                    )
-                image = (row["image"] or "").strip()
+            for line, cells in table.rows:
+                where = f"{path}, line {line}"
+                if surplus := table.surplus(cells):
+                    raise DatasetError(f"{where}: {surplus}")
+                row = {name: settled(cells[i]) for name, i in at.items() if i is not None and i < len(cells)}
+                image, key, label = (row.get(name, "") for name in at)
                 if image not in image_indices:
                     raise DatasetError(f"{where}: the project has no image {image!r}; use ids of images.parquet")
                 applying = answers.setdefault(image_indices[image], set())
-                key = (row["class"] or "").strip()
-                label = (row.get("label") or "1").strip().lower()
+                label = label.lower() or "1"
                 if label not in _LABEL_VALUES:
                     raise DatasetError(f"{where}: label {label!r}; use 1 where the class applies, 0 where it does not")
                 if key and _LABEL_VALUES[label]:
                     applying.add(_class_index(key, label_space, where))
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file; gold is a CSV with the columns image and class") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
         raise DatasetError(f"{path}: cannot be read as CSV: {error}") from error
     if not answers:
         raise DatasetError(f"{path}: no answers; give one row for each class that applies to a gold image")

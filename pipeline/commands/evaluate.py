@@ -28,6 +28,20 @@ def evaluate(
             help="Models run elsewhere: .npz with one int array (images, k) a model, rows as in the manifest."
         ),
     ] = None,
+    class_numbers: Annotated[
+        str,
+        typer.Option(
+            help="What class numbers in --labels mean, where they could mean two things: `keys`, `from-0` (indices "
+            "counted from 0) or `from-1`."
+        ),
+    ] = "auto",
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="In a project made from a folder: order of classes and images in --predictions, `natural` (timm) or "
+            "`torchvision` (Keras and Hugging Face, too)."
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Also run this timm model; with --checkpoint, its architecture.")
     ] = None,
@@ -49,10 +63,12 @@ def evaluate(
 
     Example: mlf evaluate birds --model resnet18.a1_in1k
     """
+    from pipeline.project.class_references import as_class_numbers
+
     if project is None:
         if model or checkpoint:
             raise ProjectError("--model and --checkpoint run on a project's images; give its folder as PROJECT")
-        _score_files(images, labels, predictions, out, classes)
+        _score_files(images, labels, predictions, out, classes, class_numbers)
         return
     misplaced = [name for name, value in (("--images", images), ("--out", out)) if value is not None]
     if misplaced:
@@ -63,7 +79,9 @@ def evaluate(
             "model": model,
             "checkpoint": _absolute(checkpoint),
             "predictions": _absolute(predictions),
+            "order": order,
             "labels": _absolute(labels),
+            "class_numbers": as_class_numbers(class_numbers),
             "batch_size": batch_size,
             "device": device,
             "allow_missing_classes": allow_missing_classes,
@@ -85,7 +103,12 @@ def _evaluate_project(project_dir: Path, parameters: Mapping[str, object]) -> No
 
 
 def _score_files(
-    images: Path | None, labels: Path | None, predictions: Path | None, out: Path | None, classes: str
+    images: Path | None,
+    labels: Path | None,
+    predictions: Path | None,
+    out: Path | None,
+    classes: str,
+    class_numbers: str,
 ) -> None:
     """Do what `mlf evaluate` did without a project, before that was `mlf score`."""
     from pipeline.commands.score import score
@@ -95,7 +118,7 @@ def _score_files(
         missing = [name for name, value in given.items() if value is None]
         raise ProjectError(f"give a PROJECT folder, or score files: `mlf score` with {', '.join(missing)} as well")
     typer.echo("mlf evaluate without a project is now `mlf score`, with the same options", err=True)
-    score(images, labels, predictions, out, classes)
+    score(images, labels, predictions, out, classes, class_numbers)
 
 
 def _absolute(path: Path | None) -> str | None:

@@ -30,6 +30,20 @@ def init(
     files: Annotated[
         bool, typer.Option("--files/--no-files", help="Whether the manifest's images have files here.")
     ] = True,
+    class_numbers: Annotated[
+        str,
+        typer.Option(
+            help="What labels that are numbers mean, where they could mean two things: `keys` of classes, `from-0` "
+            "(indices counted from 0) or `from-1`."
+        ),
+    ] = "auto",
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="Order of a folder's classes and images: `natural` (1, 2, 10: timm) or `torchvision` (1, 10, 2: Keras "
+            "and Hugging Face, too)."
+        ),
+    ] = None,
     check: Annotated[str, typer.Option(help="Look at each file: `none`, `header`, or decode it in `full`.")] = "header",
 ) -> None:
     """Make a project from a single-label data set.
@@ -42,9 +56,20 @@ def init(
     Example: mlf init birds --images photos/ && mlf propose birds --model resnet50.a1_in1k
     """
     from pipeline.datasets.create import as_check, init_project, init_summary
+    from pipeline.datasets.folder_order import as_folder_order
+    from pipeline.project.class_references import as_class_numbers
 
     made = init_project(
-        project, images, classes, examples, name, images_root=images_root, has_files=files, check=as_check(check)
+        project,
+        images,
+        classes,
+        examples,
+        name,
+        images_root=images_root,
+        has_files=files,
+        check=as_check(check),
+        numbers=as_class_numbers(class_numbers),
+        order=None if order is None else as_folder_order(order),
     )
     summary = init_summary(made)
     typer.echo(f"{project}: {summary.n_images:,} images, {summary.n_classes:,} classes")

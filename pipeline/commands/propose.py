@@ -26,6 +26,13 @@ def propose(
         Path | None,
         typer.Option(help="NPZ of models run elsewhere: an int array (images, k) a model, rows in manifest order."),
     ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="Order of a folder's classes and images in --from-predictions: `natural` (1, 2, 10: timm) or "
+            "`torchvision` (1, 10, 2: Keras and Hugging Face, too)."
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images the model sees at once.")] = 64,
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     n_workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images; 0 for none.")] = None,
@@ -52,6 +59,8 @@ def propose(
 
     if from_predictions and (model or checkpoint):
         raise ProjectError("--from-predictions goes without --model and --checkpoint: those models were run elsewhere")
+    if order and not from_predictions:
+        raise ProjectError("--order says in which order the rows of --from-predictions are; leave it out")
     opened = open_whole_project(project)
     if not (from_predictions or model or checkpoint):
         source, said = best_at_hand(opened.label_space)
@@ -64,6 +73,7 @@ def propose(
             "model": model,
             "checkpoint": str(checkpoint.resolve()) if checkpoint else None,
             "from_predictions": str(from_predictions.resolve()) if from_predictions else None,
+            **({"order": order} if order else {}),
             "batch_size": batch_size,
             "device": device,
             "n_workers": n_workers,

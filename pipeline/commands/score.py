@@ -27,6 +27,13 @@ def score(
     classes: Annotated[
         str, typer.Option(help="The label space, a name such as imagenet-1k or a CSV, JSON or Parquet file.")
     ] = "imagenet-1k",
+    class_numbers: Annotated[
+        str,
+        typer.Option(
+            help="What class numbers in --labels and --images mean, where they could mean two things: `keys`, `from-0` "
+            "(indices counted from 0) or `from-1`."
+        ),
+    ] = "auto",
 ) -> None:
     """Score models under the original labels (Top-1, Top-5) and the refined ones (ReaL, Real@5), from files.
 
@@ -38,10 +45,11 @@ def score(
     """
     from pipeline.evaluation.models import evaluate_models
     from pipeline.formats.outside_data import read_outside_data
+    from pipeline.project.class_references import as_class_numbers
     from pipeline.project.label_space import load_label_space
 
     space = load_label_space(classes)
-    data = read_outside_data(images, labels, predictions, space)
+    data = read_outside_data(images, labels, predictions, space, as_class_numbers(class_numbers))
     evaluation = evaluate_models(data.predictions, data.original_label, data.labels, len(space))
     write_evaluation(evaluation, data, out)
     for line in headline(evaluation, data):

@@ -14,11 +14,19 @@ from typing import Literal, cast, get_args
 from tqdm.auto import tqdm
 
 from pipeline.datasets.folder import class_folders, folder_records
-from pipeline.datasets.manifest import default_images_root, is_manifest, manifest_classes, manifest_records
-from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, read_skipped
+from pipeline.datasets.folder_order import FolderOrder, classes_in_order
+from pipeline.datasets.manifest import (
+    default_images_root,
+    is_manifest,
+    manifest_classes,
+    manifest_records,
+    read_labels,
+)
+from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, SourceOrder, read_skipped
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.images import check_header, read_image
 from pipeline.images.locations import is_url, join_location, same_image_key
+from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project
 from pipeline.project.label_space import LabelSpace, label_space_from_keys, load_label_space
 from pipeline.project.settings import ProjectSection, Settings
@@ -49,6 +57,8 @@ def init_project(
     images_root: str | Path | None = None,
     has_files: bool = True,
     check: Check = "header",
+    numbers: ClassNumbers = "auto",
+    order: FolderOrder | None = None,
     settings: Settings | None = None,
 ) -> Project:
     """Make a project folder with its label space and its table of images.
@@ -74,6 +84,10 @@ def init_project(
         False where a manifest's images have no files here.
     check
         How each file is looked at: not at all, its header (default), or decoded in full.
+    numbers
+        How labels that are numbers are read (:mod:`pipeline.project.class_references`).
+    order
+        Of the classes and images of a folder; natural, and told where that matters, if left out.
     settings
         Everything else that `mlf.toml` holds.
 
@@ -89,19 +103,23 @@ def init_project(
     source = _absolute(images)
     from_manifest = is_manifest(source)
     base = _absolute(images_root) if images_root else default_images_root(source) if from_manifest else source
-    space = _label_space(source, classes, from_manifest=from_manifest)
+    space = _label_space(source, classes, order, from_manifest=from_manifest)
     section = ProjectSection(
         name=name or root.resolve().name, images_root=base, examples_root=_absolute(examples) if examples else base
     )
     if examples and not is_url(section.examples_root) and not Path(section.examples_root).is_dir():
         raise DatasetError(f"{examples}: no such folder of examples")
-    records = (
-        manifest_records(source, space, base, has_files=has_files) if from_manifest else folder_records(source, space)
-    )
+    origin = SourceOrder()
+    if from_manifest:
+        labels = read_labels(source, space, numbers)
+        records = manifest_records(source, space, base, has_files=has_files, labels=labels)
+    else:
+        records = folder_records(source, space, numbers, order or "natural")
+        origin = SourceOrder(order or "natural", is_given=order is not None, names_classes=classes is None)
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as staging:
         project = create_project(Path(staging) / "project", replace(settings or Settings(), project=section), space)
-        _write_images(project, _checked(_unique(records), base, check), source)
+        _write_images(project, _checked(_unique(records), base, check), source, origin)
         if root.exists():
             root.rmdir()
         project.root.rename(root)
@@ -137,8 +155,10 @@ def init_summary(project: Project) -> InitSummary:
     )
 
 
-def _write_images(project: Project, records: Iterable[ImageRecord | SkippedRow], source: str) -> None:
-    with ImageTableWriter(project.images_path, project.skipped_path) as writer:
+def _write_images(
+    project: Project, records: Iterable[ImageRecord | SkippedRow], source: str, origin: SourceOrder
+) -> None:
+    with ImageTableWriter(project.images_path, project.skipped_path, origin) as writer:
         for record in tqdm(records, desc="images", unit=" images", mininterval=0.5):
             writer.add(record)
     if writer.n_images:
@@ -162,7 +182,12 @@ def _unique(records: Iterable[ImageRecord | SkippedRow]) -> Iterator[ImageRecord
             continue
         key = same_image_key(record.image_id, record.path)
         if record.image_id in ids:
-            yield SkippedRow(record.image_id, record.path, "duplicate id: an earlier row has it; that one is kept")
+            yield SkippedRow(
+                record.image_id,
+                record.path,
+                "duplicate id: an earlier row has it (white space around it and Unicode's normal form aside); "
+                "that one is kept",
+            )
         elif key in id_of_file:
             reason = f"the same file as {id_of_file[key]!r} of an earlier row; that one is kept"
             yield SkippedRow(record.image_id, record.path, reason)
@@ -196,12 +221,16 @@ def _checked(
             yield from pool.map(checked, batch) if has_files else batch
 
 
-def _label_space(source: str, classes: str | Path | None, *, from_manifest: bool) -> LabelSpace:
+def _label_space(
+    source: str, classes: str | Path | None, order: FolderOrder | None, *, from_manifest: bool
+) -> LabelSpace:
     if classes is not None:
         return load_label_space(classes)
     keys = manifest_classes(source) if from_manifest else class_folders(source)
     if not keys:
         raise DatasetError(f"{source}: has no class-named sub-folders; name the classes with `--classes`")
+    if not from_manifest:
+        keys = classes_in_order(keys, order, source)
     return label_space_from_keys(keys, name=f"the classes of {source}")
 
 

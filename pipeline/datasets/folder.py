@@ -7,10 +7,14 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.datasets.folder_order import FolderOrder, sorted_in
 from pipeline.datasets.records import ImageRecord, SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.images.locations import has_image_suffix, is_url, natural_key
+from pipeline.project.class_references import ClassNumbers, read_class_references
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.names import settled, settled_all
+from pipeline.project.notices import tell
 
 
 def walk_files(root: str) -> Iterator[str]:
@@ -32,15 +36,18 @@ def walk_files(root: str) -> Iterator[str]:
 
 
 def class_folders(root: str) -> list[str]:
-    """Return the names of the sub-folders that hold images, in natural order."""
+    """Return what the sub-folders that hold images are called, in natural order; names that look alike are one."""
     found = {path.split("/", 1)[0] for path in walk_files(root) if "/" in path and has_image_suffix(path)}
-    return sorted(found, key=natural_key)
+    return sorted(set(settled_all(found, "class", root).values()), key=natural_key)
 
 
-def folder_records(root: str, space: LabelSpace) -> Iterator[ImageRecord | SkippedRow]:
+def folder_records(
+    root: str, space: LabelSpace, numbers: ClassNumbers = "auto", order: FolderOrder = "natural"
+) -> Iterator[ImageRecord | SkippedRow]:
     """Yield the images of a folder, with their original labels.
 
-    In a tree the first sub-folder names the class. Files directly in the folder are labelled by their own name
+    In a tree the first sub-folder names the class, by its key or by a number
+    (:mod:`pipeline.project.class_references`). Files directly in the folder are labelled by their own name
     (`<class key>.jpg`) if any of them is named so, and have no label otherwise.
 
     Parameters
@@ -49,30 +56,43 @@ def folder_records(root: str, space: LabelSpace) -> Iterator[ImageRecord | Skipp
         Local folder or fsspec URL.
     space
         The label space.
+    numbers
+        How folders that are called by numbers are read.
+    order
+        In which they come.
     """
+    folders = {path.split("/", 1)[0]: "" for path in walk_files(root) if "/" in path and has_image_suffix(path)}
+    folders = {name: settled(name) for name in folders}
+    reading = read_class_references(set(folders.values()), space, f"{root}, class folders", numbers)
+    if reading.told and not all(name in space for name in folders.values()):
+        tell(reading.told)
     flat_is_labelled: bool | None = None
-    for path in walk_files(root):
+    paths = walk_files(root)
+    for path in paths if order == "natural" else sorted_in(order, paths):
+        image_id = settled(path)
         if not has_image_suffix(path):
-            yield SkippedRow(path, path, "not an image: its name does not end like one")
+            yield SkippedRow(image_id, path, "not an image: its name does not end like one")
             continue
         if "/" in path:
-            key = path.split("/", 1)[0]
+            key = folders[path.split("/", 1)[0]]
+            index = reading.index_of.get(key)
         else:
             if flat_is_labelled is None:
                 flat_is_labelled = _has_class_named_files(root, space)
             if not flat_is_labelled:
-                yield ImageRecord(path, path, None)
+                yield ImageRecord(image_id, path, None)
                 continue
-            key = posixpath.splitext(path)[0]
-        if key not in space:
-            yield SkippedRow(path, path, f"unknown class {key!r}: it is not in {space.name}")
+            key = settled(posixpath.splitext(path)[0])
+            index = space.index_of(key) if key in space else None
+        if index is None:
+            yield SkippedRow(image_id, path, f"unknown class {key!r}: it is not in {space.name}")
             continue
-        yield ImageRecord(path, path, space.index_of(key))
+        yield ImageRecord(image_id, path, index)
 
 
 def _has_class_named_files(root: str, space: LabelSpace) -> bool:
     flat = (path for path in walk_files(root) if "/" not in path)
-    return any(posixpath.splitext(path)[0] in space for path in flat if has_image_suffix(path))
+    return any(settled(posixpath.splitext(path)[0]) in space for path in flat if has_image_suffix(path))
 
 
 def _walk_local(root: str, folder: str) -> Iterator[str]:

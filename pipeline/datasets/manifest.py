@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from io import TextIOWrapper
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from pipeline.datasets.records import ImageRecord, SkippedRow
 from pipeline.errors import DatasetError
-from pipeline.images.locations import has_image_suffix, is_url, natural_key, open_location, relative_location
-from pipeline.project.csv_dialect import separator_of
+from pipeline.images.locations import (
+    has_image_suffix,
+    is_url,
+    natural_key,
+    open_location,
+    relative_location,
+    spelling_on_disk,
+)
+from pipeline.project.class_references import Agreement, ClassNumbers, Reading, read_class_references
+from pipeline.project.columns import class_names_of, refuse_twice, text_column
+from pipeline.project.csv_dialect import csv_rows, twice
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.names import column_name, settled, settled_all
+from pipeline.project.notices import tell
 
-PATH_COLUMNS = ("path", "file", "filename")
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path")
 ID_COLUMNS = ("image_id", "id", "image")
 LABEL_COLUMNS = ("label", "wnid", "class", "original_label")
+_ROLES = (PATH_COLUMNS, ID_COLUMNS, LABEL_COLUMNS)
 _SUFFIXES = (".csv", ".tsv", ".parquet")
 _BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One row: its id settled, path and label as it spells them; `where` it stands, and what its `flaw` is, if any."""
+
+    where: str
+    image_id: str
+    path: str
+    label: str
+    flaw: str = ""
 
 
 def is_manifest(location: str) -> bool:
@@ -24,159 +49,207 @@ def is_manifest(location: str) -> bool:
     return location.lower().endswith(_SUFFIXES)
 
 
-def manifest_records(
-    location: str, space: LabelSpace, images_root: str, *, has_files: bool = True
-) -> Iterator[ImageRecord | SkippedRow]:
-    """Yield the images of a manifest in its order.
+def manifest_rows(location: str) -> Iterator[ManifestRow]:
+    """Yield the rows of a manifest, its columns found and its names settled.
 
-    Columns: a path (`path`, `file`, `filename`), an id (`image_id`, `id`, `image`) and a label (`label`, `wnid`,
-    `class`, `original_label`), which holds class keys or class indices. Where there is no path column, values of
-    `image` that end like an image file are paths, and the others ids of images without a file. Columns of a `.csv` are
-    separated by commas; by semicolons or tabulators where its first line shows that
-    (:mod:`pipeline.project.csv_dialect`).
+    Columns, whatever their capitals: a path (`path`, `file`, `filename`, …), an id (`image_id`, `id`, `image`) and a
+    label (`label`, `wnid`, `class`, `original_label`). Where there is no path column, values of `image` that end like
+    an image file are paths. Columns of a `.csv` are separated by commas; by semicolons or tabulators where its first
+    line shows that. Of a Parquet column of Hugging Face's class numbers, the names that come with it are the labels.
 
     Parameters
     ----------
     location
         Local path or URL of a `.csv`, `.tsv` or `.parquet` file.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, has no column that names the image, has one twice, or one that holds no text.
+    """
+    with _open(location) as (columns, rows):
+        path_at, id_at, label_at = (_column(columns, names, location) for names in _ROLES)
+        if path_at is None and id_at is None:
+            wanted, found = ", ".join((*ID_COLUMNS, *PATH_COLUMNS)), ", ".join(filter(None, columns)) or "none"
+            raise DatasetError(f"{location}: no column names the image; one of {wanted} is due, found {found}")
+        is_path_column = path_at is not None
+        if path_at is None and "image" in columns:
+            path_at = columns.index("image")
+        for where, flaw, cells in rows:
+            path, image_id, label = (_cell(cells, at) for at in (path_at, id_at, label_at))
+            settled_path = settled(path)
+            yield ManifestRow(
+                where=where,
+                image_id=settled(image_id) or settled_path,
+                path=path if settled_path and (is_path_column or has_image_suffix(settled_path)) else "",
+                label=label,
+                flaw=flaw,
+            )
+
+
+def read_labels(
+    location: str, space: LabelSpace, numbers: ClassNumbers = "auto", agreement: Agreement | None = None
+) -> Reading:
+    """Decide what all labels of a manifest mean; they stand in the result as the manifest spells them.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, or its class numbers fit two readings.
+    """
+    forms = settled_all({row.label for row in manifest_rows(location) if not row.flaw}, "class", location)
+    reading = read_class_references(set(forms.values()) - {""}, space, f"{location}, labels", numbers, agreement)
+    if reading.told:
+        tell(reading.told)
+    known = {raw: reading.index_of[form] for raw, form in forms.items() if form in reading.index_of}
+    return Reading(known, reading.told)
+
+
+def manifest_records(
+    location: str, space: LabelSpace, images_root: str, *, has_files: bool = True, labels: Reading | None = None
+) -> Iterator[ImageRecord | SkippedRow]:
+    """Yield the images of a manifest in its order.
+
+    Parameters
+    ----------
+    location
+        As for :func:`manifest_rows`.
     space
         The label space.
     images_root
         What the paths are relative to; absolute paths must lie below it.
     has_files
         False takes every image for one without a file (predictions were made elsewhere).
+    labels
+        What its labels mean, where that is decided already (:func:`read_labels`).
 
     Raises
     ------
     DatasetError
-        If the file cannot be read or has no column that names the image.
+        If the file cannot be read, or its class numbers fit two readings.
     """
-    rows = _rows(location)
-    header = next(rows, None)
-    if header is None:
-        raise DatasetError(f"{location}: empty; the first row must name the columns")
-    path_at, id_at, label_at = (_column(header, names) for names in (PATH_COLUMNS, ID_COLUMNS, LABEL_COLUMNS))
-    if path_at is None and id_at is None:
-        wanted = ", ".join((*ID_COLUMNS, *PATH_COLUMNS))
-        raise DatasetError(f"{location}: no column names the image; one of {wanted} is due, found {', '.join(header)}")
-    id_may_be_path = id_at is not None and header[id_at].lower() == "image"
-    for number, row in enumerate(rows, start=2):
-        path, image_id, label = (_cell(row, position) for position in (path_at, id_at, label_at))
-        if _has_surplus(row, header):
-            yield SkippedRow(image_id or path or None, path or None, f"row {number}: {_surplus(row, header)}")
+    index_of = (labels or read_labels(location, space)).index_of
+    for row in manifest_rows(location):
+        if row.flaw:
+            yield SkippedRow(row.image_id or None, row.path or None, f"{row.where}: {row.flaw}")
             continue
-        if path_at is None and id_may_be_path and has_image_suffix(image_id):
-            path = image_id
-        yield _record(image_id or path, path if has_files else "", label, space, images_root, f"row {number}")
+        yield _record(row, row.path if has_files else "", index_of, space, images_root)
 
 
 def manifest_classes(location: str) -> list[str]:
     """Return the distinct labels of a manifest in natural order: the label space where none is given.
+
+    Where the labels are Hugging Face's class numbers, these are all its class names, in its order.
 
     Raises
     ------
     DatasetError
         If it cannot be read or has no labels.
     """
-    rows = _rows(location)
-    header = next(rows, [])
-    label_at = _column(header, LABEL_COLUMNS)
-    if label_at is None:
-        raise DatasetError(f"{location}: no label column ({', '.join(LABEL_COLUMNS)}); say which classes there are")
-    surplus, found = "", set[str]()
-    for number, row in enumerate(rows, start=2):
-        if not _has_surplus(row, header):
-            found.add(_cell(row, label_at))
-        elif not surplus:
-            surplus = f"; row {number}: {_surplus(row, header)}"
-    found.discard("")
-    if not found:
+    with _open(location) as (columns, rows):
+        label_at = _column(columns, LABEL_COLUMNS, location)
+        if label_at is None:
+            raise DatasetError(f"{location}: no label column ({', '.join(LABEL_COLUMNS)}); say which classes there are")
+        named = rows.class_names.get(label_at) if isinstance(rows, _ParquetRows) else None
+        flaw, found = "", set[str]()
+        for where, wrong, cells in rows:
+            if not wrong:
+                found.add(_cell(cells, label_at))
+            elif not flaw:
+                flaw = f"; {where}: {wrong}"
+    if named:
+        return [settled(name) for name in named]
+    keys = set(settled_all(found, "class", location).values()) - {""}
+    if not keys:
         raise DatasetError(
-            f"{location}: names no class in its column {header[label_at]!r}; say which classes there are{surplus}"
+            f"{location}: names no class in its column {columns[label_at]!r}; say which classes there are{flaw}"
         )
-    return sorted(found, key=natural_key)
-
-
-def _record(
-    image_id: str, path: str, label: str, space: LabelSpace, images_root: str, where: str
-) -> ImageRecord | SkippedRow:
-    if not image_id:
-        return SkippedRow(None, None, f"{where}: names no image")
-    if path:
-        try:
-            path = relative_location(path, images_root)
-        except DatasetError as error:
-            return SkippedRow(image_id, path, f"{where}: {error}")
-    if not label:
-        return ImageRecord(image_id, path or None, None)
-    index = _class_index(label, space)
-    if index is None:
-        return SkippedRow(image_id, path or None, f"{where}: unknown class {label!r}: it is not in {space.name}")
-    return ImageRecord(image_id, path or None, index)
-
-
-def _class_index(label: str, space: LabelSpace) -> int | None:
-    if label in space:
-        return space.index_of(label)
-    if label.isascii() and label.isdecimal() and int(label) < len(space):
-        return int(label)
-    return None
-
-
-def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
-    lowered = [name.strip().lower() for name in header]
-    return next((lowered.index(name) for name in names if name in lowered), None)
-
-
-def _cell(row: Sequence[str], position: int | None) -> str:
-    return "" if position is None or position >= len(row) else row[position].strip()
-
-
-def _has_surplus(row: Sequence[str], header: Sequence[str]) -> bool:
-    """Tell whether a row says more than the columns hold, so that its values may stand in the wrong ones."""
-    return any(cell.strip() for cell in row[len(header) :])
-
-
-def _surplus(row: Sequence[str], header: Sequence[str]) -> str:
-    return f"{len(row)} values for {len(header)} columns; quote values that hold a comma or semicolon"
-
-
-def _rows(location: str) -> Iterator[Sequence[str]]:
-    """Yield the header, then the rows, as text."""
-    return _parquet_rows(location) if location.lower().endswith(".parquet") else _csv_rows(location)
-
-
-def _csv_rows(location: str) -> Iterator[Sequence[str]]:
-    with open_location(location) as binary, TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
-        try:
-            delimiter = "\t" if location.lower().endswith(".tsv") else separator_of(text)
-            yield from (row for row in csv.reader(text, delimiter=delimiter, strict=True) if row)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DatasetError(f"{location}: cannot be read as CSV in UTF-8: {error}") from error
-
-
-def _parquet_rows(location: str) -> Iterator[Sequence[str]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    wanted = {*PATH_COLUMNS, *ID_COLUMNS, *LABEL_COLUMNS}
-    with open_location(location) as file:
-        try:
-            table = pq.ParquetFile(file)
-            names = [name for name in table.schema_arrow.names if name.lower() in wanted]
-            yield names or table.schema_arrow.names
-            for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=names):
-                columns = [column.to_pylist() for column in batch.columns]
-                for row in zip(*columns, strict=True):
-                    yield ["" if value is None else str(value) for value in row]
-        except pa.ArrowException as error:
-            raise DatasetError(f"{location}: cannot be read as Parquet: {error}") from error
+    return sorted(keys, key=natural_key)
 
 
 def default_images_root(location: str) -> str:
     """Return the folder that a manifest lies in."""
     if is_url(location):
         return location.rsplit("/", 1)[0]
-    from pathlib import Path
-
     return str(Path(location).resolve().parent)
+
+
+def _record(
+    row: ManifestRow, path: str, index_of: Mapping[str, int], space: LabelSpace, images_root: str
+) -> ImageRecord | SkippedRow:
+    if not row.image_id:
+        return SkippedRow(None, None, f"{row.where}: names no image")
+    if path:
+        try:
+            path = relative_location(spelling_on_disk(path, images_root), images_root)
+        except DatasetError as error:
+            return SkippedRow(row.image_id, path, f"{row.where}: {error}")
+    label = settled(row.label)
+    if label and row.label not in index_of:
+        reason = f"{row.where}: unknown class {label!r}: it is not in {space.name}"
+        return SkippedRow(row.image_id, path or None, reason)
+    return ImageRecord(row.image_id, path or None, index_of[row.label] if label else None)
+
+
+def _column(columns: Sequence[str], names: Sequence[str], location: str) -> int | None:
+    """Return where the first of these columns stands, and tell which others are not used."""
+    present = [name for name in names if name in columns]
+    if not present:
+        return None
+    if columns.count(present[0]) > 1:
+        raise DatasetError(twice(location, present[0]))
+    unused = [name for name in present[1:] if name != "image"]
+    if unused:
+        tell(f"{location}: column {present[0]!r} is used, and {', '.join(map(repr, unused))} is not")
+    return list(columns).index(present[0])
+
+
+def _cell(row: Sequence[str], position: int | None) -> str:
+    return "" if position is None or position >= len(row) else row[position]
+
+
+class _ParquetRows:
+    """Rows of an open Parquet table as text, with the class names that Hugging Face keeps for a column, by position."""
+
+    def __init__(self, table: Any, names: Sequence[str], location: str) -> None:
+        self._table, self._names, self._location = table, names, location
+        named = {at: class_names_of(table.schema_arrow, name) for at, name in enumerate(names)}
+        self.class_names = {at: of_column for at, of_column in named.items() if of_column}
+
+    def __iter__(self) -> Iterator[tuple[str, str, list[str]]]:
+        number = 0
+        for batch in self._table.iter_batches(batch_size=_BATCH_ROWS, columns=list(self._names)):
+            columns = [self._texts(batch.column(name), at, name) for at, name in enumerate(self._names)]
+            for cells in zip(*columns, strict=True):
+                yield f"row {number}", "", list(cells)
+                number += 1
+
+    def _texts(self, column: Any, at: int, name: str) -> list[str]:
+        texts = [text or "" for text in text_column(column, name, self._location).to_pylist()]
+        names = self.class_names.get(at)
+        if names is None:
+            return texts
+        return [names[int(text)] if text.isdecimal() and int(text) < len(names) else "" for text in texts]
+
+
+@contextmanager
+def _open(location: str) -> Iterator[tuple[Sequence[str], Iterable[tuple[str, str, list[str]]]]]:
+    """Open a manifest: its columns' names, and of every row where it stands, what is wrong with it, and its cells."""
+    if not location.lower().endswith(".parquet"):
+        separator = "\t" if location.lower().endswith(".tsv") else None
+        with csv_rows(open_location(location), location, separator=separator) as table:
+            yield table.header, ((f"line {line}", table.surplus(cells), cells) for line, cells in table.rows)
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = [name for names in _ROLES for name in names]
+    with open_location(location) as file:
+        try:
+            parquet = pq.ParquetFile(file)
+            refuse_twice(parquet.schema_arrow, wanted, location)
+            found = [name for name in parquet.schema_arrow.names if column_name(name) in wanted]
+            columns = [column_name(name) for name in found or parquet.schema_arrow.names]
+            yield columns, _ParquetRows(parquet, found, location)
+        except pa.ArrowException as error:
+            raise DatasetError(f"{location}: cannot be read as Parquet: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +11,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.images.locations import has_image_suffix
 from pipeline.project.tables import IMAGES, IMAGES_ROW_GROUP, SKIPPED
 
 #: Key of the file metadata that tells which source rows became images: a JSON object of `n_rows` and `skipped`.
@@ -36,11 +37,31 @@ class SkippedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceOrder:
+    """In which order a folder was read (empty: a manifest has its own).
+
+    Parameters
+    ----------
+    order
+        As :mod:`pipeline.datasets.folder_order` calls it.
+    is_given
+        A person said so.
+    names_classes
+        The sub-folders are all that names the classes.
+    """
+
+    order: str = ""
+    is_given: bool = False
+    names_classes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SourceRows:
     """Which rows of the source became images: tables made elsewhere lie in the order of *its* rows."""
 
     n_rows: int
     skipped: tuple[int, ...]
+    origin: SourceOrder = SourceOrder()
 
 
 class ImageTableWriter:
@@ -50,14 +71,18 @@ class ImageTableWriter:
     ----------
     images_path, skipped_path
         The two Parquet files; they are whole only after the context is left without an error.
+    origin
+        In which order the source was read.
     """
 
-    def __init__(self, images_path: Path, skipped_path: Path) -> None:
+    def __init__(self, images_path: Path, skipped_path: Path, origin: SourceOrder = SourceOrder()) -> None:
+        self._origin = origin
         self.n_images = 0
         self.n_unlabelled = 0
         self.n_without_file = 0
         self.skipped: list[SkippedRow] = []
         self._skipped_positions: list[int] = []
+        self._n_rows = 0
         self._buffer: list[ImageRecord] = []
         self._writer = pq.ParquetWriter(images_path, IMAGES, compression="zstd")
         self._skipped_path = skipped_path
@@ -72,7 +97,7 @@ class ImageTableWriter:
             self._writer.close()
             return
         self._flush()
-        rows = {"n_rows": self.n_images + len(self.skipped), "skipped": self._skipped_positions}
+        rows = {"n_rows": self._n_rows, "skipped": self._skipped_positions, **asdict(self._origin)}
         self._writer.add_key_value_metadata({SOURCE_ROWS_KEY.decode(): json.dumps(rows)})
         self._writer.close()
         write_skipped(self.skipped, self._skipped_path)
@@ -80,15 +105,22 @@ class ImageTableWriter:
     def add(self, row: ImageRecord | SkippedRow) -> None:
         """Take the next row of the source."""
         if isinstance(row, SkippedRow):
-            self._skipped_positions.append(self.n_images + len(self.skipped))
             self.skipped.append(row)
+            if self._is_source_row(row):
+                self._skipped_positions.append(self._n_rows)
+                self._n_rows += 1
             return
+        self._n_rows += 1
         self.n_images += 1
         self.n_unlabelled += row.label is None
         self.n_without_file += row.path is None
         self._buffer.append(row)
         if len(self._buffer) == IMAGES_ROW_GROUP:
             self._flush()
+
+    def _is_source_row(self, row: SkippedRow) -> bool:
+        """Tell whether others count this row, too: of a folder they list the images alone."""
+        return not self._origin.order or has_image_suffix(row.path or "")
 
     def _flush(self) -> None:
         if not self._buffer:
@@ -111,7 +143,8 @@ def read_source_rows(images_path: Path) -> SourceRows:
     if found is None:
         return SourceRows(metadata.num_rows, ())
     content = json.loads(found)
-    return SourceRows(int(content["n_rows"]), tuple(content["skipped"]))
+    origin = SourceOrder(**{name: content[name] for name in ("order", "is_given", "names_classes") if name in content})
+    return SourceRows(int(content["n_rows"]), tuple(content["skipped"]), origin)
 
 
 def write_skipped(rows: list[SkippedRow], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from pipeline.errors import DatasetError
 from pipeline.project.files import named_row, read_table
 from pipeline.project.label_space import load_label_space
 from pipeline.votes.arrays import VoteArrays
+
+_WHOLE = re.compile(r"-?\d{1,18}(\.0+)?", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +98,14 @@ def read_known_table(path: Path, votes: VoteArrays) -> pd.DataFrame:
 
 def _named_alike(table: pd.DataFrame, column: str, vocabulary: NDArray[Any], path: Path) -> pd.Series:
     """Return a column as text or as numbers, whichever the vocabulary holds; what is missing stays so."""
-    given = table[column].dropna()
+    given = table[column].astype(object)
     if vocabulary.dtype.kind not in "iu":
-        return given.astype(str).reindex(table.index)
-    numbers = pd.to_numeric(given, errors="coerce")
-    wrong = given.index[numbers.isna() | (numbers % 1 != 0)]
-    if len(wrong):
-        where = named_row(path, wrong[0])
-        raise DatasetError(f"{path}: {where} names {column} {given[wrong[0]]!r}; the votes name it by a whole number")
-    return numbers.astype("int64").astype(object).reindex(table.index)
+        return given
+    for row, name in given.items():
+        if isinstance(name, str) and not _WHOLE.fullmatch(name):
+            where = named_row(path, row)
+            raise DatasetError(f"{path}: {where} names {column} {name!r}; the votes name it by a whole number")
+    return given.map(lambda name: int(name.partition(".")[0]) if isinstance(name, str) else name)
 
 
 def _imagenet_indices(wnids: pd.Series, path: Path) -> pd.Series:
@@ -112,4 +114,4 @@ def _imagenet_indices(wnids: pd.Series, path: Path) -> pd.Series:
     if len(unknown):
         where = named_row(path, unknown[0])
         raise DatasetError(f"{path}: {where}: {wnids[unknown[0]]!r} is no ImageNet-1k class; give a column `class`")
-    return wnids.map(index)
+    return wnids.astype(object).map(index)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.manifest import is_manifest, manifest_records
+from pipeline.datasets.manifest import is_manifest, manifest_records, manifest_rows, read_labels
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.evaluation.label_sets import LabelSets
-from pipeline.formats.predictions_npz import read_predictions
+from pipeline.formats.predictions_npz import read_predictions, refuse_shifted
 from pipeline.formats.refined_labels_in import read_refined_labels
 from pipeline.images.locations import same_image_key
+from pipeline.project.class_references import ClassNumbers, Reading
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.names import settled
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,9 @@ class OutsideData:
     n_unused: int
 
 
-def read_outside_data(images: Path, labels: Path, predictions: Path, space: LabelSpace) -> OutsideData:
+def read_outside_data(
+    images: Path, labels: Path, predictions: Path, space: LabelSpace, numbers: ClassNumbers = "auto"
+) -> OutsideData:
     """Read the three files and pair them.
 
     Parameters
@@ -58,30 +65,44 @@ def read_outside_data(images: Path, labels: Path, predictions: Path, space: Labe
         As :func:`pipeline.formats.predictions_npz.read_predictions` reads them, rows in the order of `images`.
     space
         Which classes there are.
+    numbers
+        How class numbers are read in `images` and `labels`, where they fit two readings.
 
     Raises
     ------
     DatasetError
-        If a file cannot be read as a whole, or no image is left. An image that alone is at fault is skipped and named.
+        If a file cannot be read as a whole, class numbers fit two readings and the predictions do not tell which, or no
+        image is left. An image that alone is at fault is skipped and named.
     """
     if not is_manifest(str(images)):
         raise DatasetError(f"{images}: a .csv, .tsv or .parquet with one row an image is due")
     if not images.is_file():
         raise DatasetError(f"{images}: no such file; give a table with one row an image")
-    names, original, rows, skipped, n_rows = _read_images(images, space)
-    paired = read_refined_labels(labels, names, space)
+    given = list(manifest_rows(str(images)))
+    rankings = read_predictions(predictions, len(given), len(space), str(images))
+    first_choices = [ranking[:, 0].tolist() for ranking in rankings.values()]
+    spelled = [settled(row.label) for row in given]
+    reading = read_labels(str(images), space, numbers, partial(_most_hits, spelled, first_choices))
+    names, original, rows, skipped = _usable_images(images, space, reading)
+    refuse_shifted(rankings, rows, original, space, str(predictions))
+    paired = read_refined_labels(labels, names, space, numbers, original.tolist())
     kept = rows[paired.rows]
-    rankings = read_predictions(predictions, n_rows, len(space), str(images))
-    if len(kept) < n_rows:
+    if len(kept) < len(given):
         rankings = {model: ranking[kept] for model, ranking in rankings.items()}
     return OutsideData(original[paired.rows], paired.labels, rankings, (*skipped, *paired.skipped), paired.n_unused)
 
 
-def _read_images(
-    path: Path, space: LabelSpace
-) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], list[SkippedRow], int]:
-    """Return names, labels and row numbers of the usable images, the others, and the number of rows."""
-    records = list(manifest_records(str(path), space, "", has_files=False))
+def _most_hits(labels: Sequence[str], first_choices: Sequence[Sequence[int]], index_of: Mapping[str, int]) -> int:
+    """Return on how many images the best model is right, if the original labels are read so."""
+    read = [index_of.get(label, -1) for label in labels]
+    return max((sum(map(eq, choices, read)) for choices in first_choices), default=0)
+
+
+def _usable_images(
+    path: Path, space: LabelSpace, reading: Reading
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], list[SkippedRow]]:
+    """Return names, labels and row numbers of the usable images, and the others."""
+    records = list(manifest_records(str(path), space, "", has_files=False, labels=reading))
     n_named = Counter(same_image_key(record.image_id or "", None) for record in records)
     names, original, rows, skipped = [], [], [], []
     for row, record in enumerate(records):
@@ -99,4 +120,4 @@ def _read_images(
     if not names:
         first = f"; the first: {skipped[0].reason}" if skipped else ""
         raise DatasetError(f"{path}: none of its {len(records)} rows can be used{first}")
-    return names, np.array(original, dtype=np.int64), np.array(rows, dtype=np.int64), skipped, len(records)
+    return names, np.array(original, dtype=np.int64), np.array(rows, dtype=np.int64), skipped

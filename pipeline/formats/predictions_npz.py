@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
+from pipeline.images.locations import natural_key
+from pipeline.project.class_references import is_clearly_more
+from pipeline.project.label_space import LabelSpace
 
 
 def read_predictions(
@@ -83,13 +86,71 @@ def check_ranking(
         row, column = np.argwhere(is_outside)[0]
         raise DatasetError(
             f"{where}, row {row} has class index {ranking[row, column]} at rank {column + 1}; "
-            f"the label space has the indices 0 to {n_classes - 1}"
+            f"the label space has the indices 0 to {n_classes - 1}{_counted_from_1(ranking, n_classes)}"
         )
     ordered = np.sort(ranking, axis=1)
     is_repeated = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
     if is_repeated.any():
         row = int(is_repeated.argmax())
         raise DatasetError(f"{where}, row {row} names a class twice ({ranking[row].tolist()}); a ranking names it once")
+
+
+def refuse_shifted(
+    rankings: Mapping[str, NDArray[np.integer]],
+    rows: NDArray[np.int64],
+    original: NDArray[np.integer],
+    space: LabelSpace,
+    where: str,
+) -> None:
+    """Refuse rankings that the original labels show to number the classes in another way than the label space does.
+
+    Tried are classes counted from 1, and classes numbered in the order of their keys by character (torchvision's
+    `ImageFolder`, Keras, Hugging Face) or in natural order (timm).
+
+    Parameters
+    ----------
+    rankings
+        Model name to ``(n_rows, k)`` class indices.
+    rows
+        ``(n_images,)``: the rows of the images with an original label.
+    original
+        ``(n_images,)``: these labels.
+    space
+        The label space.
+    where
+        The file.
+
+    Raises
+    ------
+    DatasetError
+        If another numbering fits the best model clearly better, and at least a fifth of the images.
+    """
+    keys = list(space.keys)
+    place = {key: index for index, key in enumerate(keys)}
+    numberings = {
+        "counted from 1": np.arange(-1, len(keys) - 1),
+        "in the order of their keys by character (torchvision, Keras)": np.array([place[k] for k in sorted(keys)]),
+        "in the natural order of their keys (timm)": np.array([place[k] for k in sorted(keys, key=natural_key)]),
+    }
+    firsts = [ranking[rows, 0].astype(np.int64) for ranking in rankings.values()]
+
+    def n_right(meaning: NDArray[np.integer]) -> int:
+        return max((int((meaning[first] == original).sum()) for first in firsts), default=0)
+
+    as_given = n_right(np.arange(len(keys)))
+    for numbering, meaning in numberings.items():
+        n_hits = n_right(meaning)
+        if is_clearly_more(n_hits, as_given) and n_hits >= len(original) / 5:
+            raise DatasetError(
+                f"{where}: its classes seem to be {numbering}: so the best model is right on {n_hits:,} of "
+                f"{len(original):,} images, and on {as_given:,} as the file stands; make it again with class indices "
+                "in the order of the label space, counted from 0"
+            )
+
+
+def _counted_from_1(ranking: NDArray[Any], n_classes: int) -> str:
+    is_so = ranking.min() >= 1 and ranking.max() == n_classes
+    return "; these seem to count from 1: subtract 1 from each" if is_so else ""
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Refined labels as others publish them, paired with images by name.
 
 Two formats of JSON are read: an object from image name to a list of classes (Multilabelfy), and a list of lists in the
-order of the sorted image names (ReaL). Classes are indices (``370`` or ``"370"``) or keys (``"n01667114"``) of the
-label space.
+order of the sorted image names (ReaL). Classes are keys (``"n01667114"``) or numbers (``370`` or ``"370"``, which mean
+the same); what the numbers mean is decided once for the whole file (:mod:`pipeline.project.class_references`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import json
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_lists
 from pipeline.images.locations import has_image_suffix
+from pipeline.project.class_references import ClassNumbers, is_clearly_more, read_class_references
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.names import settled, settled_all
+from pipeline.project.notices import tell
 
 _IMAGENET_VAL = re.compile(r"ILSVRC2012_val_(\d{8})(\.\w+)?")
 
@@ -54,7 +58,13 @@ class _Pairs(list[tuple[str, Any]]):
     """A JSON object with its repeated keys."""
 
 
-def read_refined_labels(path: Path, image_ids: Sequence[str], space: LabelSpace) -> PairedLabels:
+def read_refined_labels(
+    path: Path,
+    image_ids: Sequence[str],
+    space: LabelSpace,
+    numbers: ClassNumbers = "auto",
+    original: Sequence[int] | None = None,
+) -> PairedLabels:
     """Read the refined labels of these images.
 
     Images are paired by name. In an object, the ending (``.jpeg``) may be missing on one side or differ, as long as
@@ -70,16 +80,21 @@ def read_refined_labels(path: Path, image_ids: Sequence[str], space: LabelSpace)
         Unique image names, in any order.
     space
         Which classes there are.
+    numbers
+        How class numbers are read.
+    original
+        ``(len(image_ids),)``: each image's original label, or -1. Labels are held against it where their numbers, or
+        the order of a list, could be read in two ways: most images keep their original label.
 
     Raises
     ------
     DatasetError
-        If the file is missing or not in one of the formats, a list's length does not fit, names are ambiguous, or no
-        image at all is left. An image that alone is at fault (absent, listed twice, a class out of range or repeated)
-        is skipped and named.
+        If the file is missing or not in one of the formats, a list's length does not fit, names are ambiguous, class
+        numbers fit two readings, a list fits another order clearly better, or no image at all is left. An image that
+        alone is at fault (absent, listed twice, a class out of range or repeated) is skipped and named.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Pairs)
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Pairs)
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file; give the JSON of the refined labels") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -92,11 +107,22 @@ def read_refined_labels(path: Path, image_ids: Sequence[str], space: LabelSpace)
         raise DatasetError(
             f"{path}: holds a {type(content).__name__}; an object from image to classes or a list of lists is due"
         )
-    return _paired(entries, len(content), image_ids, space, path)
+    referred = [[reference for reference in map(_reference, _classes(found)) if reference] for found in entries]
+    agreement = None if original is None else partial(_n_keeping, referred, original)
+    distinct = {reference for of_image in referred for reference in of_image}
+    reading = read_class_references(distinct, space, path, numbers, agreement)
+    if reading.told:
+        tell(reading.told)
+    if isinstance(content, list) and original is not None:
+        _check_order(
+            content, entries, image_ids, partial(_n_keeping, original=original, index_of=reading.index_of), path
+        )
+    return _paired(entries, len(content), image_ids, reading.index_of, space, path)
 
 
 def _entries_by_name(pairs: _Pairs, image_ids: Sequence[str], path: Path) -> list[list[Any]]:
     """Return, for each image, every entry of the file that names it (exactly one, if all is well)."""
+    pairs = _settled_names(pairs, path)
     listed = [name for name, _ in pairs]
     is_exact = set(image_ids) <= set(listed)
     name_of = str if is_exact else _without_image_suffix
@@ -120,18 +146,53 @@ def _entries_by_order(lists: Sequence[Any], image_ids: Sequence[str], path: Path
             "names, so give every image, or use an object from image name to classes"
         )
     order = sorted(range(len(image_ids)), key=image_ids.__getitem__)
+    if order != sorted(order):
+        tell(
+            f"{path}: a list says nothing of its images: its entries are taken in the order of the sorted image names, "
+            f"{image_ids[order[0]]!r} first, not of the image list, which begins with {image_ids[0]!r}"
+        )
     entries: list[list[Any]] = [[] for _ in image_ids]
     for classes, row in zip(lists, order, strict=True):
         entries[row].append(classes)
     return entries
 
 
+def _settled_names(pairs: _Pairs, path: Path) -> _Pairs:
+    forms = settled_all((name for name, _ in pairs), "image", path)
+    return _Pairs((forms[name], classes) for name, classes in pairs)
+
+
+def _classes(found: Sequence[Any]) -> Sequence[Any]:
+    """Return the classes of an image that has one entry, a list."""
+    return found[0] if len(found) == 1 and type(found[0]) is list else ()
+
+
+def _reference(value: object) -> str | None:
+    """Return a class reference as text: ``370`` says what ``"370"`` says; None for what is none."""
+    if isinstance(value, str):
+        return settled(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+        return None
+    return str(int(value))
+
+
+def _n_keeping(referred: Sequence[Sequence[str]], original: Sequence[int], index_of: Mapping[str, int]) -> int:
+    """Return how many images have their original label among the refined ones, if classes are read so."""
+    return sum(
+        any(index_of.get(reference, -1) == label for reference in of_image)
+        for of_image, label in zip(referred, original, strict=True)
+        if label >= 0
+    )
+
+
 def _paired(
-    entries: Sequence[Sequence[Any]], n_listed: int, image_ids: Sequence[str], space: LabelSpace, path: Path
+    entries: Sequence[Sequence[Any]],
+    n_listed: int,
+    image_ids: Sequence[str],
+    index_of: Mapping[str, int],
+    space: LabelSpace,
+    path: Path,
 ) -> PairedLabels:
-    index_of: dict[object, int] = {str(index): index for index in range(len(space))}
-    index_of |= {index: index for index in range(len(space))}
-    index_of |= {key: index for index, key in enumerate(space.keys)}
     rows, lists, skipped = [], [], []
     for row, (image, found) in enumerate(zip(image_ids, entries, strict=True)):
         read = _class_indices(found, index_of, space, path)
@@ -148,9 +209,7 @@ def _paired(
     return PairedLabels(labels, np.array(rows, dtype=np.int64), tuple(skipped), n_listed - n_used)
 
 
-def _class_indices(
-    found: Sequence[Any], index_of: Mapping[object, int], space: LabelSpace, path: Path
-) -> list[int] | str:
+def _class_indices(found: Sequence[Any], index_of: Mapping[str, int], space: LabelSpace, path: Path) -> list[int] | str:
     """Return the class indices of one image, or the reason why there are none."""
     if len(found) != 1:
         return f"{path.name} names it {len(found)} times" if found else f"{path.name} does not name it"
@@ -158,7 +217,7 @@ def _class_indices(
         return f"{path.name} gives it {found[0]!r} where a list of classes is due"
     indices: list[int] = []
     for value in found[0]:
-        index = index_of.get(value) if type(value) in (str, int) else None
+        index = index_of.get(_reference(value) or "")
         if index is None:
             return f"{path.name} gives it the class {value!r}: not among the {len(space)} classes of {space.name}"
         indices.append(index)
@@ -166,6 +225,29 @@ def _class_indices(
         repeated = Counter(indices).most_common(1)[0][0]
         return f"{path.name} gives it the class {space[repeated].key!r} (index {repeated}) more than once"
     return indices
+
+
+def _check_order(
+    lists: Sequence[Any],
+    entries: Sequence[Sequence[Any]],
+    image_ids: Sequence[str],
+    n_keeping: Callable[[Sequence[Sequence[str]]], int],
+    path: Path,
+) -> None:
+    """Refuse a list whose entries fit the images in the order of the image list, not of their sorted names."""
+    if len(lists) != len(image_ids):
+        return
+
+    def n_fitting(of_images: Iterable[Sequence[Any]]) -> int:
+        return n_keeping([[text for text in map(_reference, _classes(found)) if text] for found in of_images])
+
+    as_sorted, as_listed = n_fitting(entries), n_fitting([classes] for classes in lists)
+    if is_clearly_more(as_listed, as_sorted):
+        raise DatasetError(
+            f"{path}: a list is taken in the order of the sorted image names, but its entries fit the order of the "
+            f"image list: {as_listed:,} images keep their original label so, {as_sorted:,} as sorted; give an object "
+            "from image name to classes"
+        )
 
 
 def _without_image_suffix(name: str) -> str:

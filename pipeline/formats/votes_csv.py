@@ -41,23 +41,20 @@ def read_votes(path: Path) -> VoteArrays:
 def read_vote_table(path: Path) -> pd.DataFrame:
     """Read and check a long votes table: ``image, class, annotator, vote`` and, where present, ``round, shown``.
 
-    Names are read as text, but for a Parquet column that holds numbers; ``NA`` is a name like any other. Columns of
-    text come back as categories in order, so that memory holds a few bytes a vote. The index counts the file's rows.
+    Names are text, whatever they look like: ``007``, ``1e3`` and ``NA`` are names like any other. Columns come back as
+    categories in order, so that memory holds a few bytes a vote. The index counts the file's rows.
     """
     table = read_table(path, VOTE_COLUMNS)
     missing = [name for name in VOTE_COLUMNS[:4] if name not in table]
     if missing:
         raise DatasetError(f"{path} lacks the columns {missing}; it has {columns_of(path)}")
-    if "shown" in table and table["shown"].dtype != bool:
+    if "shown" in table:
         shown = _in_small_letters(table["shown"]).astype(object).map(lambda word: _SHOWN.get(word, word))
         table["shown"] = shown.astype(bool) if shown.isin([True, False]).all() else shown
     for name in ("vote", "round"):
         if name in table:
             table[name] = _in_small_letters(table[name])
     check_vote_table(table, str(path), partial(named_row, path))
-    for name in ("image", "class", "annotator"):
-        if isinstance(table[name].dtype, pd.CategoricalDtype):
-            table[name] = table[name].cat.reorder_categories(sorted(table[name].cat.categories))
     return table
 
 

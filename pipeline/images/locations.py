@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
+import unicodedata
 from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 from pipeline.errors import DatasetError
+from pipeline.project.names import settled
 
 #: File name endings that are taken for images, in lower case.
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"})
@@ -112,3 +115,18 @@ def open_location(location: str) -> IO[bytes]:
         raise DatasetError(f"{location}: no such file") from error
     except (OSError, ImportError, ValueError) as error:
         raise DatasetError(f"{location}: cannot be read: {error}") from error
+
+
+def spelling_on_disk(path: str, root: str) -> str:
+    """Return how the file system spells a path of a manifest, where that differs in what people do not see.
+
+    A zip unpacked from macOS has names in Unicode's normal form D; Windows writes backslashes between folders. A local
+    path that is there as written stays so, and so does one that is there in no spelling.
+    """
+    if is_url(path) or is_url(root) or (path.isascii() and "\\" not in path and path == path.strip()):
+        return path
+    spellings = [path, path.strip(), settled(path)]
+    spellings += [spelling.replace("\\", "/") for spelling in spellings]
+    spellings += [unicodedata.normalize(form, spelling) for form in ("NFC", "NFD") for spelling in spellings]
+    there = (spelling for spelling in spellings if os.path.lexists(Path(root) / spelling))
+    return next(there, settled(path).replace("\\", "/"))

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.project.csv_dialect import separator_of
+from pipeline.project.columns import refuse_twice, text_column
+from pipeline.project.csv_dialect import csv_rows, line_of_row
+from pipeline.project.names import column_name, settled, settled_all
+
+#: Columns that name things, so that spellings which become one are told; and those that may hold truth values.
+_NAMES = ("image", "class", "annotator")
+_TRUTHS = ("shown", "label")
+_ROWS_AT_ONCE = 100_000
 
 
 def named_row(path: Path, row: Any) -> str:
     """Return where a row of a table read from `path` stands, from its index label.
 
-    Lines of a CSV are counted as an editor counts them, from 1, the header among them; rows of a Parquet file from 0.
+    Lines of a CSV are counted as an editor counts them, from 1; rows of a Parquet file from 0.
     """
-    return f"line {row + 2}" if path.suffix.lower() == ".csv" else f"row {row}"
+    return f"line {line_of_row(path, int(row))}" if path.suffix.lower() == ".csv" else f"row {row}"
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a `.csv` (all columns as text, empty cells missing) or a `.parquet`.
+    """Read a `.csv` or a `.parquet` as text, each column as categories in order; empty cells are missing.
 
-    Columns of a `.csv` may be separated by semicolons or tabulators, too (:mod:`pipeline.project.csv_dialect`).
+    Names are settled (:mod:`pipeline.project.names`); nothing is taken for a number. Columns of a `.csv` may be
+    separated by semicolons or tabulators, too.
 
     Parameters
     ----------
     path
         The file.
     columns
-        Those wanted, as far as the file has them; text among them is read as categories. All, as they are, where left
-        out.
+        Those wanted, as far as the file has them, by their names in one form; all where left out.
 
     Raises
     ------
     DatasetError
-        If the file is missing, of another kind or unreadable, or a wanted column holds lists or records.
+        If the file is missing, of another kind or unreadable, or a wanted column is there twice or holds no text.
     """
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; give a .csv or .parquet file")
@@ -44,70 +55,80 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
     if kind not in (".csv", ".parquet"):
         raise DatasetError(f"{path} is neither .csv nor .parquet; save the table as one of them")
     try:
-        return _read_parquet(path, columns) if kind == ".parquet" else _read_csv(path, columns)
-    except DatasetError:
-        raise
-    except pd.errors.ParserWarning as error:
-        raise DatasetError(f"{path} cannot be read as csv: its rows have more cells than its header") from error
+        read = _read_csv(path, columns) if kind == ".csv" else _read_parquet(path, columns)
     except (ValueError, OSError, NotImplementedError) as error:
+        if isinstance(error, DatasetError):
+            raise
         raise DatasetError(f"{path} cannot be read as {kind[1:]}: {' '.join(str(error).split())}") from error
+    return pd.DataFrame({name: _settled_column(name, codes, words, path) for name, (codes, words) in read.items()})
 
 
 def columns_of(path: Path) -> list[str]:
-    """Return the names of the columns of a `.csv` or `.parquet`, without reading its rows."""
+    """Return the names of a table's columns as the file spells them."""
     if path.suffix.lower() == ".csv":
-        return [str(name) for name in pd.read_csv(path, nrows=0, sep=_separator(path), encoding="utf-8-sig").columns]
+        with path.open("rb") as binary, csv_rows(binary, path) as table:
+            return list(table.shown_header)
     import pyarrow.parquet as pq
 
     return list(pq.read_schema(path).names)
 
 
-def _separator(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return separator_of(file)
+def _settled_column(name: str, codes: NDArray[np.int32], words: Sequence[str], path: Path) -> pd.Categorical:
+    """Return a column from codes (-1: missing) and the words they stand for, equal names made one."""
+    forms = settled_all(words, name, path) if name in _NAMES else {word: settled(word) for word in words}
+    names = sorted(set(forms.values()) - {""})
+    place = {form: position for position, form in enumerate(names)} | {"": -1}
+    recoded = np.array([*(place[forms[word]] for word in words), -1], dtype=np.int32)
+    return pd.Categorical.from_codes(recoded[codes], pd.Index(names, dtype=object))
 
 
-def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    import warnings
+def _read_csv(path: Path, columns: Sequence[str] | None) -> dict[str, tuple[NDArray[np.int32], list[str]]]:
+    with path.open("rb") as binary, csv_rows(binary, path) as table:
+        names = [name for name in (columns or dict.fromkeys(table.header)) if name in table.header and name]
+        at = {name: position for name in names if (position := table.position(name)) is not None}
+        n_columns = len(table.header)
+        words: dict[str, defaultdict[str, int]] = {}
+        for name in names:
+            words[name] = defaultdict()
+            words[name].default_factory = words[name].__len__
+        parts: dict[str, list[NDArray[np.int32]]] = {name: [] for name in names}
+        while batch := list(islice(table.rows, _ROWS_AT_ONCE)):
+            for line, cells in batch:
+                if len(cells) != n_columns:
+                    if surplus := table.surplus(cells):
+                        raise DatasetError(f"{path} cannot be read as csv: on line {line} {surplus}")
+                    cells.extend([""] * (n_columns - len(cells)))
+            for name, position in at.items():
+                code_of = words[name].__getitem__
+                codes = (code_of(cells[position]) for _, cells in batch)
+                parts[name].append(np.fromiter(codes, np.int32, len(batch)))
+    none = [np.zeros(0, np.int32)]
+    return {name: (np.concatenate(parts[name] or none), list(words[name])) for name in names}
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # else cells beyond the header's are cut off in silence
-        table = pd.read_csv(
-            path,
-            sep=_separator(path),
-            dtype=str if columns is None else "category",
-            keep_default_na=False,
-            na_values=[""],
-            skip_blank_lines=False,  # so that the index tells each row's line; they are dropped below
-            index_col=False,
-            encoding="utf-8-sig",
-        )
-    if len(table.columns) > 1:
-        table = table.dropna(how="all")
-    return table if columns is None else table[[name for name in columns if name in table]]
 
-
-def _read_parquet(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    if columns is None:
-        return pd.read_parquet(path)
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> dict[str, tuple[NDArray[np.int32], list[str]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pq.read_schema(path)
-    wanted = [name for name in columns if name in schema.names]
-    nested = [name for name in wanted if pa.types.is_nested(schema.field(name).type)]
-    if nested:
-        raise DatasetError(f"{path}: column {nested[0]!r} holds {schema.field(nested[0]).type}; give text or numbers")
-    text = [name for name in wanted if _is_text(schema.field(name).type)]
-    arrow = pq.read_table(path, columns=wanted, read_dictionary=text).unify_dictionaries()
-    table: pd.DataFrame = arrow.to_pandas(split_blocks=True, self_destruct=True, ignore_metadata=True)
-    return table
-
-
-def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    refuse_twice(schema, columns or [column_name(name) for name in schema.names], path)
+    found = {column_name(name): name for name in schema.names}
+    wanted = {name: found[name] for name in (columns or found) if name in found}
+    text = [actual for actual in wanted.values() if pa.types.is_string(schema.field(actual).type)]
+    table = pq.read_table(path, columns=list(wanted.values()), read_dictionary=text)
+    read: dict[str, tuple[NDArray[np.int32], list[str]]] = {}
+    for name, actual in wanted.items():
+        column = table.column(actual)
+        text_column(column.slice(0, 0), actual, path, is_truth=name in _TRUTHS)  # refuses its type by name
+        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        coded = coded.unify_dictionaries()
+        if not coded.num_chunks:
+            read[name] = (np.zeros(0, np.int32), [])
+            continue
+        words = text_column(coded.chunk(0).dictionary, actual, path, is_truth=name in _TRUTHS).to_pylist()
+        codes = np.concatenate([chunk.indices.fill_null(-1).to_numpy() for chunk in coded.chunks]).astype(np.int32)
+        read[name] = (codes, [word or "" for word in words])
+    return read
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -6,16 +6,13 @@ position, its *key* the stable identifier that files use (a WordNet id, or whate
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import DatasetError
-from pipeline.project.csv_dialect import separator_of
+from pipeline.project.class_files import class_rows_in_order, read_class_rows
 
 #: Label spaces known by name, and the name of `timm`'s metadata subset.
 NAMED_LABEL_SPACES = {
@@ -24,8 +21,6 @@ NAMED_LABEL_SPACES = {
     "imagenet-21k": "imagenet-21k",
     "imagenet-22k": "imagenet-22k",
 }
-COLUMNS = ("index", "key", "name", "synonyms", "definition")
-_SYNONYM_SEPARATOR = ";"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +116,13 @@ class LabelSpace:
 
 
 def load_label_space(source: str | Path) -> LabelSpace:
-    """Read a label space by name (``imagenet-1k``, …) or from a CSV, JSON or Parquet file.
-
-    Files have the columns ``key`` and, as far as known, ``index``, ``name``, ``synonyms`` (separated by ``;`` in CSV, a
-    list in JSON and Parquet) and ``definition``. JSON is a list of such objects, a list of keys, or an object from key
-    to name.
+    """Read a label space by name (``imagenet-1k``, …) or from a file (:mod:`pipeline.project.class_files`).
 
     Raises
     ------
     DatasetError
-        If the name is unknown, or the file is missing, malformed or contradicts itself; row numbers count from 1.
+        If the name is unknown, or the file is missing, malformed or contradicts itself; the message names the line or
+        row.
     """
     if isinstance(source, str) and source in NAMED_LABEL_SPACES:
         return _load_from_timm(source)
@@ -139,12 +131,11 @@ def load_label_space(source: str | Path) -> LabelSpace:
         raise DatasetError(
             f"{source}: neither a file nor a known label space; known are {', '.join(NAMED_LABEL_SPACES)}"
         )
-    reader = {".csv": _read_csv, ".tsv": _read_csv, ".json": _read_json, ".parquet": _read_parquet}.get(
-        path.suffix.lower()
-    )
-    if reader is None:
-        raise DatasetError(f"{path}: a label space is read from .csv, .tsv, .json or .parquet, not {path.suffix!r}")
-    return _from_records(reader(path), path)
+    classes = [
+        ClassInfo(index, row.key, row.name or row.key.replace("_", " "), row.synonyms, row.definition)
+        for index, row in class_rows_in_order(read_class_rows(path))
+    ]
+    return LabelSpace(tuple(classes), name=path.stem)
 
 
 def label_space_from_keys(keys: Iterable[str], name: str = "label space") -> LabelSpace:
@@ -179,81 +170,3 @@ def _load_from_timm(name: str) -> LabelSpace:
         definition = info.label_name_to_description(wnid, detailed=True).partition(": ")[2]
         classes.append(ClassInfo(index, wnid, lemmas[0], tuple(lemmas[1:]), definition))
     return LabelSpace(tuple(classes), name=name)
-
-
-def _read_csv(path: Path) -> list[dict[str, Any]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            delimiter = "\t" if path.suffix.lower() == ".tsv" else separator_of(file)
-            records: list[dict[Any, Any]] = list(csv.DictReader(file, delimiter=delimiter))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
-    for row, record in enumerate(records, start=1):
-        if any(cell.strip() for cell in record.pop(None, [])):
-            raise DatasetError(
-                f"{path}, row {row}: more values than columns; quote a value that holds a comma or semicolon"
-            )
-    return records
-
-
-def _read_json(path: Path) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read as JSON: {error}") from error
-    if isinstance(content, dict):
-        return [{"key": key, "name": name} for key, name in content.items()]
-    if isinstance(content, list):
-        return [{"key": item} if isinstance(item, str) else item for item in content]
-    raise DatasetError(
-        f"{path}: holds a {type(content).__name__}; a list of classes or an object from key to name is due"
-    )
-
-
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # Not `read_table`: it loads pyarrow's data sets and with them pandas, which no session needs.
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-    except pa.ArrowException as error:
-        raise DatasetError(f"{path}: cannot be read as Parquet: {error}") from error
-    return list(table.to_pylist())
-
-
-def _from_records(records: Sequence[Mapping[str, Any]], path: Path) -> LabelSpace:
-    classes = []
-    for row, record in enumerate(records, start=1):
-        if not isinstance(record, dict) or not str(record.get("key") or "").strip():
-            raise DatasetError(
-                f"{path}, row {row}: no 'key'; a label space needs the column 'key' with a value in every row"
-            )
-        key = str(record["key"]).strip()
-        classes.append(
-            ClassInfo(
-                _index(record.get("index"), row - 1, path, row),
-                key,
-                str(record.get("name") or key.replace("_", " ")).strip(),
-                _synonyms(record.get("synonyms")),
-                str(record.get("definition") or "").strip(),
-            )
-        )
-    return LabelSpace(tuple(sorted(classes, key=lambda info: info.index)), name=path.stem)
-
-
-def _index(value: object, default: int, path: Path, row: int) -> int:
-    if value is None or value == "":
-        return default
-    try:
-        return int(str(value))
-    except ValueError as error:
-        raise DatasetError(f"{path}, row {row}: index {value!r} is not a whole number") from error
-
-
-def _synonyms(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    parts = value.split(_SYNONYM_SEPARATOR) if isinstance(value, str) else [str(part) for part in value]  # type: ignore[attr-defined]
-    return tuple(part.strip() for part in parts if part.strip())

@@ -17,6 +17,7 @@ from pipeline.evaluation.models import Evaluation, evaluate_models
 from pipeline.evaluation.shares import Share
 from pipeline.formats.refined_labels_in import read_refined_labels
 from pipeline.inference.predictions import predict, read_model_predictions
+from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import Project
 from pipeline.project.results import has_summary, read_summary, write_results
 from pipeline.proposals.fusion import ProposalRecall, proposal_recall
@@ -67,6 +68,7 @@ def add_predictions(
     checkpoint: str | None = None,
     predictions: str | None = None,
     *,
+    order: str | None = None,
     batch_size: int = 64,
     device: str = "auto",
     allow_missing_classes: bool = False,
@@ -83,6 +85,8 @@ def add_predictions(
         Weights on this machine.
     predictions
         An ``.npz`` of models that were run elsewhere, rows in the order of the manifest.
+    order
+        As :func:`pipeline.stages.propose_from_predictions.propose_from_predictions`.
     batch_size, device, allow_missing_classes
         As :func:`pipeline.inference.predictions.predict`.
 
@@ -107,11 +111,13 @@ def add_predictions(
         )
         added += [summary.model for summary in done]
     if predictions:
-        added += keep_predictions(project, predictions)
+        added += keep_predictions(project, predictions, order)
     return added
 
 
-def evaluate_project(project: Project, labels: str | None = None) -> ProjectEvaluation:
+def evaluate_project(
+    project: Project, labels: str | None = None, *, class_numbers: ClassNumbers = "auto"
+) -> ProjectEvaluation:
     """Score every model in the project's `predictions/`; write `results/evaluate.json` and the tables beside it.
 
     Only images that have been decided count, for every figure alike.
@@ -123,6 +129,8 @@ def evaluate_project(project: Project, labels: str | None = None) -> ProjectEval
     labels
         JSON of refined labels from elsewhere (:func:`pipeline.formats.refined_labels_in.read_refined_labels`); the
         project's own where None.
+    class_numbers
+        How class numbers are read in `labels` (:mod:`pipeline.project.class_references`).
 
     Raises
     ------
@@ -138,7 +146,9 @@ def evaluate_project(project: Project, labels: str | None = None) -> ProjectEval
             f"`mlf evaluate {project.root} --model NAME` or `--predictions FILE.npz`"
         )
     original = original_labels(project)
-    rows, sets = _project_labels(project) if labels is None else _labels_from(Path(labels), project)
+    rows, sets = (
+        _project_labels(project) if labels is None else _labels_from(Path(labels), project, class_numbers, original)
+    )
     rankings = _Rankings(paths, rows, len(original))
     evaluation = evaluate_models(rankings, original[rows], sets, len(project.label_space))
     kept = _original_kept(original[rows], sets)
@@ -213,9 +223,11 @@ def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
     return rows, label_sets_from_pairs(place, labelled["class_index"].to_numpy(dtype=np.int32), ids)
 
 
-def _labels_from(path: Path, project: Project) -> tuple[NDArray[np.int64], LabelSets]:
+def _labels_from(
+    path: Path, project: Project, numbers: ClassNumbers, original: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], LabelSets]:
     ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pylist()
-    paired = read_refined_labels(path, ids, project.label_space)
+    paired = read_refined_labels(path, ids, project.label_space, numbers, original.tolist())
     return paired.rows, paired.labels
 
 

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from tqdm.auto import tqdm
 
+from pipeline.datasets.folder_order import as_folder_order
 from pipeline.datasets.records import SkippedRow, SourceRows, read_source_rows
 from pipeline.errors import DatasetError
 from pipeline.examples.pack import pack_examples
-from pipeline.formats.predictions_npz import read_predictions
+from pipeline.formats.predictions_npz import read_predictions, refuse_shifted
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.predictions import predictions_path, read_run_settings, sha256_of, write_predictions
 from pipeline.project.folder import Project
@@ -23,10 +24,14 @@ from pipeline.project.list_columns import lists_from_padded
 from pipeline.project.tables import PROPOSALS, PROPOSALS_ROW_GROUP
 from pipeline.proposals.fusion import FusedProposals, merge_proposals_by_rank
 from pipeline.proposals.writer import discard_proposals, has_proposals, write_proposals
+from pipeline.stages.analyze import original_labels
+from pipeline.stages.prediction_order import reordering
 from pipeline.stages.propose_summary import ProposeSummary, record_skipped
 
 
-def propose_from_predictions(project: Project, npz_path: str | Path, *, restart: bool = False) -> ProposeSummary:
+def propose_from_predictions(
+    project: Project, npz_path: str | Path, *, order: str | None = None, restart: bool = False
+) -> ProposeSummary:
     """Make a project's proposals from rankings in a file, and keep each model's for evaluation.
 
     Parameters
@@ -36,13 +41,17 @@ def propose_from_predictions(project: Project, npz_path: str | Path, *, restart:
     npz_path
         One integer array (rows, k) a model, class indices with the best first; rows are those of the manifest the
         project was made from, in its order, skipped ones included.
+    order
+        Of the file's classes and rows where the project was made from a folder: ``natural`` or ``torchvision``
+        (:mod:`pipeline.datasets.folder_order`).
     restart
         Replace proposals that were made otherwise.
 
     Raises
     ------
     DatasetError
-        If the file cannot be read, or an array does not fit the manifest or the label space.
+        If the file cannot be read, an array does not fit the manifest or the label space, or the folder that the
+        project was made from has two customary orders and none is given.
     ProjectError
         If the project has proposals that were made otherwise.
     """
@@ -50,11 +59,11 @@ def propose_from_predictions(project: Project, npz_path: str | Path, *, restart:
     if not path.is_file():
         raise DatasetError(f"{path}: no such file of predictions")
     images_path = image_table(project)
-    origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
+    origin = _origin(path, images_path, order)
     n_proposals = project.settings.proposals.n_proposals
     settings = {**origin, "n_proposals": n_proposals}
     # Read first: a file that does not fit leaves what is there as it is.
-    rankings = _rankings(project, path, read_source_rows(images_path))
+    rankings = _rankings(project, path, read_source_rows(images_path), order)
     if restart:
         discard_proposals(project)
     is_done = has_proposals(project, settings)
@@ -79,7 +88,7 @@ def propose_from_predictions(project: Project, npz_path: str | Path, *, restart:
     )
 
 
-def keep_predictions(project: Project, npz_path: str | Path) -> list[str]:
+def keep_predictions(project: Project, npz_path: str | Path, order: str | None = None) -> list[str]:
     """Keep each model's rankings from a file for evaluation, without making proposals; return the models' names.
 
     Raises
@@ -91,14 +100,23 @@ def keep_predictions(project: Project, npz_path: str | Path) -> list[str]:
     if not path.is_file():
         raise DatasetError(f"{path}: no such file of predictions")
     images_path = image_table(project)
-    rankings = _rankings(project, path, read_source_rows(images_path))
-    origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
+    rankings = _rankings(project, path, read_source_rows(images_path), order)
+    origin = _origin(path, images_path, order)
     _keep(project, rankings, origin)
     return list(rankings)
 
 
-def _rankings(project: Project, path: Path, rows: SourceRows) -> dict[str, npt.NDArray[np.integer[Any]]]:
+def _origin(path: Path, images_path: Path, order: str | None) -> dict[str, Any]:
+    origin = {"source": "predictions", "file_sha256": sha256_of(path), "images_sha256": sha256_of(images_path)}
+    return origin | ({"order": order} if order else {})
+
+
+def _rankings(
+    project: Project, path: Path, rows: SourceRows, order: str | None
+) -> dict[str, npt.NDArray[np.integer[Any]]]:
     """Return the rankings of the manifest's rows that became images, under names that are safe as file names."""
+    given = None if order is None else as_folder_order(order)
+    reordered = reordering(project, rows, given, path)
     image_list = f"the list that {project.root} was made from"
     if rows.skipped:
         image_list += (
@@ -106,6 +124,11 @@ def _rankings(project: Project, path: Path, rows: SourceRows) -> dict[str, npt.N
             f"{project.skipped_path.name} tells: they need their row, too)"
         )
     rankings = read_predictions(path, rows.n_rows, len(project.label_space), image_list)
+    rankings = {model: reordered(ranking) for model, ranking in rankings.items()}
+    original = original_labels(project)
+    is_image = np.delete(np.arange(rows.n_rows), list(rows.skipped))
+    has_label = original >= 0
+    refuse_shifted(rankings, is_image[has_label], original[has_label], project.label_space, str(path))
     skipped = list(rows.skipped)
     named = {ModelSource(name=model).label: np.delete(ranking, skipped, axis=0) for model, ranking in rankings.items()}
     if len(named) != len(rankings):

@@ -110,7 +110,13 @@ def test_a_manifest_keeps_its_order_and_names_every_row_it_cannot_use(tmp_path: 
     project = init_project(tmp_path / "project", manifest, tmp_path / "classes.csv")
     assert [row[2:] for row in image_rows(project)] == [("z.png", 1), ("a.png", 0), ("other/b.png", 0)]
     reasons = [row["reason"] for row in pq.read_table(project.skipped_path).to_pylist()]
-    expected = ["no such file", "duplicate id", "row 6: unknown class 'horse'", "row 7: names no image", "leads out of"]
+    expected = [
+        "no such file",
+        "duplicate id",
+        "line 6: unknown class 'horse'",
+        "line 7: names no image",
+        "leads out of",
+    ]
     assert len(reasons) == len(expected)
     assert all(word in reason for word, reason in zip(expected, reasons, strict=True))
     source = read_source_rows(project.images_path)
@@ -174,13 +180,13 @@ def test_a_row_with_more_values_than_columns_is_skipped_rather_than_read_wrongly
     project = init_project(tmp_path / "project", manifest)
     assert project.label_space.keys == ("mug, large",)
     assert [row[1] for row in image_rows(project)] == ["2.png"]
-    assert "row 2: 3 values for 2 columns" in skipped_rows(project)["1.png"]
+    assert "3 values for 2 columns" in skipped_rows(project)["1.png"]
 
 
 def test_classes_with_more_values_than_columns_are_refused_by_row(tmp_path: Path) -> None:
     classes = tmp_path / "classes.csv"
     classes.write_text("key,definition\nmug,a vessel, with a handle\n")
-    with pytest.raises(DatasetError, match=r"classes\.csv, row 1: more values than columns"):
+    with pytest.raises(DatasetError, match=r"classes\.csv, line 2: more values than columns"):
         init_project(tmp_path / "project", tmp_path, classes)
 
 

@@ -1,0 +1,67 @@
+"""The two orders that a folder of class folders comes in: models and prediction files number classes and images by it.
+
+`natural` reads numbers as numbers (1, 2, 10), as timm does; `torchvision` goes by characters (1, 10, 2), as
+torchvision's `ImageFolder`, Keras and Hugging Face do, and takes each class's images folder by folder.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Sequence
+from typing import Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DatasetError
+from pipeline.images.locations import natural_key
+from pipeline.project.notices import tell
+
+FolderOrder = Literal["natural", "torchvision"]
+_SHOWN = 12
+
+
+def as_folder_order(value: str) -> FolderOrder:
+    """Return an order, from what a person typed.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such order.
+    """
+    known = get_args(FolderOrder)
+    if value not in known:
+        raise DatasetError(f"--order {value!r}: a folder is read in one of the orders {', '.join(known)}")
+    return cast(FolderOrder, value)
+
+
+def torchvision_key(path: str) -> tuple[str, str, str]:
+    """Return the sort key of a path below a folder by which torchvision's `ImageFolder` lists images."""
+    return path.split("/", 1)[0], posixpath.dirname(path), posixpath.basename(path)
+
+
+def sorted_in(order: FolderOrder, paths: Iterable[str]) -> list[str]:
+    """Return paths below a folder in this order."""
+    return sorted(paths, key=natural_key if order == "natural" else torchvision_key)
+
+
+def classes_in_order(keys: Sequence[str], order: FolderOrder | None, source: str) -> list[str]:
+    """Return class folders in the order asked for; told where none is asked for and the two differ."""
+    natural, by_character = sorted(keys, key=natural_key), sorted(keys)
+    if order is None and natural != by_character:
+        tell(
+            f"{source}: its class folders are numbered in natural order ({_some(natural)}), as timm does; torchvision, "
+            f"Keras and Hugging Face number them by character ({_some(by_character)}). Where a model or a file of "
+            "predictions counts so, give --order torchvision"
+        )
+    return by_character if order == "torchvision" else natural
+
+
+def positions_in(order: FolderOrder, paths: Sequence[str]) -> NDArray[np.int64]:
+    """Return where each path stands in this order: ``(len(paths),)``."""
+    place = {path: position for position, path in enumerate(sorted_in(order, paths))}
+    return np.array([place[path] for path in paths], dtype=np.int64)
+
+
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")

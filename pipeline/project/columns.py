@@ -1,0 +1,126 @@
+"""Columns of a Parquet table as text: decided once, by the column's type, and refused by name where they hold none.
+
+What people save from pandas, R or Hugging Face `datasets` says *class 7* as an integer, as `7.0` (pandas, where a value
+is missing), as bytes or as a category; all of them are the text `7`. Pictures, lists, times and truth values are no
+names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import DatasetError
+from pipeline.project.csv_dialect import twice
+from pipeline.project.names import column_name
+
+#: Whole numbers up to here are exact in a column of floating-point numbers.
+_EXACT = 2.0**53
+
+
+def text_column(column: pa.ChunkedArray | pa.Array, name: str, where: object, *, is_truth: bool = False) -> pa.Array:
+    """Return a column as strings; what is missing (null or NaN) stays so.
+
+    Parameters
+    ----------
+    column
+        Of any type.
+    name, where
+        What messages call it and its file.
+    is_truth
+        Truth values are allowed: they become ``true`` and ``false``.
+
+    Raises
+    ------
+    DatasetError
+        If its type is none of text, bytes in UTF-8, whole numbers and categories of these.
+    """
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        column, kind = column.cast(kind.storage_type), kind.storage_type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    types = pa.types
+    if types.is_floating(kind) or types.is_decimal(kind):
+        column = _whole(column.cast(pa.float64()) if types.is_floating(kind) else column, name, where)
+    elif types.is_struct(kind) and {"bytes", "path"} <= {kind.field(i).name for i in range(kind.num_fields)}:
+        column = _picture_paths(column, name, where)
+    elif not (types.is_integer(kind) or types.is_null(kind) or _is_text(kind) or (is_truth and types.is_boolean(kind))):
+        raise DatasetError(f"{where}: column {name!r} holds {_in_words(kind)}; give text or whole numbers")
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowInvalid as error:
+        raise DatasetError(f"{where}: column {name!r} holds bytes that are no text in UTF-8; give text") from error
+
+
+def refuse_twice(schema: pa.Schema, names: Sequence[str], where: object) -> None:
+    """Refuse a table in which one of these columns is there more than once, capitals and spaces aside."""
+    counts = Counter(column_name(name) for name in schema.names)
+    for name in names:
+        if counts[name] > 1:
+            raise DatasetError(twice(where, name))
+
+
+def class_names_of(schema: pa.Schema, name: str) -> tuple[str, ...] | None:
+    """Return the names that Hugging Face `datasets` keeps for a column of class numbers (`ClassLabel`), if it does."""
+    try:
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        names = features[name]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return tuple(map(str, names)) if isinstance(names, list) else None
+
+
+def _whole(column: Any, name: str, where: object) -> Any:
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        is_fine = pc.and_(pc.equal(pc.floor(column), column), pc.less_equal(pc.abs(column), _EXACT))
+    else:
+        is_fine = pc.equal(pc.floor(column), column)
+    wrong = pc.index(pc.fill_null(is_fine, True), False).as_py()
+    if wrong >= 0:
+        raise DatasetError(
+            f"{where}: column {name!r} holds numbers that are not whole or too large to be exact "
+            f"({column[wrong].as_py()}); give text or whole numbers"
+        )
+    return column.cast(pa.int64())
+
+
+def _picture_paths(column: Any, name: str, where: object) -> Any:
+    """Return the paths of Hugging Face's image column, where it holds paths alone."""
+    import pyarrow.compute as pc
+
+    if pc.struct_field(column, "bytes").null_count < len(column) - column.null_count:
+        raise DatasetError(
+            f"{where}: column {name!r} holds the pictures themselves (Hugging Face's image column), and images are "
+            "read from files: write each picture's `bytes` to a file and give a table of their paths"
+        )
+    return pc.struct_field(column, "path").cast(pa.string())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_binary_view(kind)
+    )
+
+
+def _in_words(kind: pa.DataType) -> str:
+    if pa.types.is_boolean(kind):
+        return "truth values"
+    if pa.types.is_nested(kind):
+        return "lists" if pa.types.is_list(kind) or pa.types.is_large_list(kind) else f"records ({kind})"
+    return str(kind)

@@ -1,0 +1,70 @@
+"""Names as text: what an image, a class, an annotator or a column is called, in the one form that every door shares.
+
+Files spell one name in several ways that look alike: macOS writes `é` as two characters (normal form NFD) where Linux
+and Windows write one (NFC), and cells keep spaces around what was typed. Nothing else is touched: `007`, `1e3`, `True`
+and a number of 21 digits are names like any other.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from pipeline.project.notices import tell
+
+#: What no screen shows and `str.strip` leaves: byte order mark, zero-width space, word joiner.
+_UNSEEN = "\ufeff\u200b\u2060"
+_SHOWN = 3
+
+
+def settled(name: str) -> str:
+    """Return a name without white space around it and in Unicode's normal form C; what is settled stays as it is."""
+    if name.isascii():
+        return name.strip()
+    before = ""
+    while before != name:
+        before, name = name, name.strip().strip(_UNSEEN)
+    return unicodedata.normalize("NFC", name)
+
+
+def column_name(header: str) -> str:
+    """Return what a column is called, whatever its capitals, and whether spaces or hyphens part its words."""
+    return "_".join(settled(header).casefold().replace("-", " ").split())
+
+
+def settled_all(names: Iterable[str], what: str, where: object) -> dict[str, str]:
+    """Return each name's settled form, and tell which names become equal by it.
+
+    Parameters
+    ----------
+    names
+        As a file spells them.
+    what
+        What they name, in the singular: ``annotator``.
+    where
+        The file.
+    """
+    forms = {name: settled(name) for name in names}
+    tell_merged(forms, what, where)
+    return forms
+
+
+def tell_merged(forms: Mapping[str, str], what: str, where: object) -> None:
+    """Tell which spellings are one name: they differ in white space around them or in Unicode's normal form."""
+    spellings: dict[str, list[str]] = {}
+    for name, form in forms.items():
+        spellings.setdefault(form, []).append(name)
+    merged = [names for names in spellings.values() if len(names) > 1]
+    if not merged:
+        return
+    shown = "; ".join(" and ".join(map(ascii_where_alike, names)) for names in merged[:_SHOWN])
+    more = f", and {len(merged) - _SHOWN:,} more" if len(merged) > _SHOWN else ""
+    tell(
+        f"{where}: {shown}{more}: each of these is one {what}, since the spellings differ only in white space around "
+        "them or in Unicode's normal form"
+    )
+
+
+def ascii_where_alike(name: str) -> str:
+    """Return a name in quotes, with characters that a screen joins to others written out."""
+    return repr(name) if name == unicodedata.normalize("NFC", name) else ascii(name)
