@@ -38,6 +38,8 @@ COMMANDS = (
     ("aggregate", "aggregate", _FILES),
     ("score", "score", _FILES),
 )
+#: Groups of commands, as (module of `pipeline.commands`, its Typer app, panel in the help).
+GROUPS = (("store", "store", _AROUND),)
 #: Commands that have another name now, and answer with it.
 OLD_COMMANDS = (("analyze", "disagreement"),)
 
@@ -119,6 +121,8 @@ def _register() -> None:
     for module, function, panel in COMMANDS:
         command = getattr(import_module(f"pipeline.commands.{module}"), function)
         app.command(name=function, rich_help_panel=panel)(command)
+    for module, group, panel in GROUPS:
+        app.add_typer(getattr(import_module(f"pipeline.commands.{module}"), group), name=group, rich_help_panel=panel)
     for module, function in OLD_COMMANDS:
         app.command(name=function, hidden=True)(getattr(import_module(f"pipeline.commands.{module}"), function))
 

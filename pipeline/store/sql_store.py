@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -406,13 +405,13 @@ class SqlStore:
             self._last = last or self._last
         return [results[position] for position in range(len(new))]
 
-    def rebuild(self, progress: Any = None) -> int:
-        """Derive all states and task flags from the log anew; returns how many states there are.
+    def rebuild(self, progress: Callable[[int, int], object] | None = None) -> int:
+        """Derive all states and task flags from the log again, in one transaction; return how many states there are.
 
         Parameters
         ----------
         progress
-            Called with the number of states done so far, if given.
+            Called with the number of states derived so far, and of all.
         """
         with self._write() as connection:
             connection.execute(states.delete())
@@ -425,7 +424,7 @@ class SqlStore:
                 derive_states(connection, [(key[0], key[1], key[2]) for key in chunk])
                 done += len(chunk)
                 if progress is not None:
-                    progress(done)
+                    progress(done, len(keys))
             return len(keys)
 
     def check_standing(self, mark: Mark | None = None) -> None:

@@ -7,27 +7,43 @@ import re
 import sys
 from pathlib import Path
 from types import FunctionType
+from typing import Any
 
 import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from pipeline.cli import COMMANDS, app
+from pipeline.cli import COMMANDS, GROUPS, app
 
-GROUP = typer.main.get_command(app)
-NAMES = sorted(name for name, command in getattr(GROUP, "commands", {}).items() if not command.hidden)
+
+def _leaves(command: Any, name: str = "") -> dict[str, Any]:
+    """Return every command that does something by its words: ``init``, ``store rebuild``."""
+    if not hasattr(command, "commands"):
+        return {name: command}
+    return {
+        path: leaf
+        for word, child in command.commands.items()
+        if not child.hidden
+        for path, leaf in _leaves(child, f"{name} {word}".strip()).items()
+    }
+
+
+LEAVES = _leaves(typer.main.get_command(app))
+NAMES = sorted(LEAVES)
 
 
 def test_every_command_that_is_promised_is_there() -> None:
     stages = {"init", "propose", "assign", "annotate", "analyze", "refine", "settle", "evaluate", "report"}
     assert set(NAMES) >= stages | {"demo", "status", "hub", "serve", "backup", "restore"}
-    assert set(NAMES) == {function for _, function, _ in COMMANDS}
+    groups = {name for _, name, _ in GROUPS}
+    assert {name.split()[0] for name in NAMES} == {function for _, function, _ in COMMANDS} | groups
+    assert all((" " in name) == (name.split()[0] in groups) for name in NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_says_what_it_does_with_an_example_that_parses(name: str) -> None:
-    command = GROUP.commands[name]  # type: ignore[attr-defined]
-    shown = CliRunner().invoke(app, [name, "--help"])
+    command = LEAVES[name]
+    shown = CliRunner().invoke(app, [*name.split(), "--help"])
     assert shown.exit_code == 0
     examples = re.findall(rf"mlf {name}\b[^\n&]*", command.help or "")
     assert examples, f"the help of `mlf {name}` shows no example"
@@ -39,7 +55,7 @@ def test_help_says_what_it_does_with_an_example_that_parses(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_and_argument_has_words(name: str) -> None:
-    command = GROUP.commands[name]  # type: ignore[attr-defined]
+    command = LEAVES[name]
     silent = [p.name for p in command.params if p.name != "help" and not getattr(p, "help", None)]
     assert silent == []
 
@@ -53,19 +69,20 @@ def test_the_readme_uses_no_command_option_or_target_that_does_not_exist(root: P
     readme = (root / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     targets = set(re.findall(r"^([a-z][a-z-]*):", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"(?:^ *|`)make ([a-z-]+)", readme, re.MULTILINE)) <= targets
-    for name, line in re.findall(r"\bmlf ([a-z]+)([^\n`#|&]*)", readme):
+    groups = {name for _, name, _ in GROUPS}
+    for name, line in re.findall(rf"\bmlf ((?:(?:{'|'.join(groups)}) )?[a-z]+)([^\n`#|&]*)", readme):
         assert name in NAMES, f"the README tells of `mlf {name}`, which does not exist"
-        command = GROUP.commands[name]  # type: ignore[attr-defined]
+        command = LEAVES[name]
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", line)) <= known | {"--help"}, f"mlf {name}{line}"
 
 
 def test_commands_are_thin_and_import_nothing_heavy_at_the_top() -> None:
-    for module, name, _ in COMMANDS:
+    for module, name, _ in (*COMMANDS, *GROUPS):
         source = inspect.getsource(__import__(f"pipeline.commands.{module}", fromlist=[name]))
         at_the_top = re.findall(r"^(?:from|import) (\S+)", source, re.MULTILINE)
         light = {"typer", "pipeline.errors", "pipeline.votes.words"}
         heavy = {found for found in at_the_top if found.split(".")[0] not in sys.stdlib_module_names} - light
         assert heavy == set(), f"pipeline.commands.{module}"
         function = getattr(__import__(f"pipeline.commands.{module}", fromlist=[name]), name)
-        assert isinstance(function, FunctionType)
+        assert isinstance(function, typer.Typer if (module, name) in {group[:2] for group in GROUPS} else FunctionType)
