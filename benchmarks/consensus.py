@@ -26,11 +26,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from other_em import fit_counting, hardened, sharpened
 from peak_memory import peak_mb
 
-from pipeline.consensus import fit_dawid_skene, majority, match_original, weighted_majority
+from pipeline.consensus import fit_dawid_skene, majority, match_original, reach_consensus, weighted_majority
 from pipeline.consensus.calibration import expected_calibration_error, f1_interval, reliability, score_labels
-from pipeline.consensus.known import UNKNOWN
+from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.result import DEFAULT_THRESHOLD
 from pipeline.formats.known_answers import read_known_table
 from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
@@ -118,17 +119,17 @@ def list_variants(votes: VoteArrays, original: NDArray[np.int8]) -> list[Variant
         yes_and_half = crowd_kit_score(votes, **options)
         if yes_and_half is not None:
             variants.append(Variant(f"crowd-kit, 3 states, {name}: yes + unsure/2", yes_and_half, 0.5))
-    everywhere = {"original": original, "original_in": "all_classes"}
-    animals = {"original": np.where(is_animal, original, UNKNOWN).astype(np.int8), "original_in": "all_classes"}
+    witness = keep_where_unsure(votes, original)
+    animals = np.where(is_animal, original, UNKNOWN).astype(np.int8)
     return [
         *variants,
         Variant("2 states, no pooling", fit(prior_votes=0.0), LIMIT),
         Variant("+ pooled confusions (ours without original labels)", fit(), LIMIT),
-        Variant("+ original label in every class", fit(**everywhere), LIMIT),
-        Variant("+ original label where people are unsure (ours)", fit(original=original), LIMIT),
-        Variant("ours, sharpened EM", fit(original=original, assignment="sharp"), LIMIT),
-        Variant("ours, hard EM", fit(original=original, assignment="hard"), LIMIT),
-        Variant("not blind: original label on animals alone", fit(**animals), LIMIT),
+        Variant("+ original label in every class", fit(original=original), LIMIT),
+        Variant("+ original label where people are unsure (ours)", fit(original=witness), LIMIT),
+        Variant("ours, sharpened EM", fit_counting(votes, witness, sharpened), LIMIT),
+        Variant("ours, hard EM", fit_counting(votes, witness, hardened), LIMIT),
+        Variant("not blind: original label on animals alone", fit(original=animals), LIMIT),
     ]
 
 
@@ -185,8 +186,8 @@ def cost_of_ours(path: Path) -> Cost:
     with np.load(path) as columns:
         votes = VoteArrays(**{field: columns[field] for field in FIELDS})
         original = columns["original"]
-    n_steps = fit_dawid_skene(votes, original=original).n_iterations
-    return measure(lambda: fit_dawid_skene(votes, original=original), n_steps)
+    model = reach_consensus(votes, original=original).model
+    return measure(lambda: reach_consensus(votes, original=original), 0 if model is None else model.n_iterations)
 
 
 def cost_of_crowd_kit(path: Path, n_steps: int, options: dict[str, Any]) -> Cost | None:

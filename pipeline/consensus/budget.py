@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.consensus.calibration import f1_interval, score_labels
-from pipeline.consensus.dawid_skene import Assignment, fit_dawid_skene
+from pipeline.consensus.dawid_skene import fit_dawid_skene
+from pipeline.consensus.known import keep_where_unsure
 from pipeline.consensus.result import DEFAULT_THRESHOLD
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
@@ -55,7 +56,6 @@ def replay(
     policies: Sequence[Policy] = POLICIES,
     *,
     original: NDArray[np.int8] | None = None,
-    assignment: Assignment = "soft",
     threshold: float = DEFAULT_THRESHOLD[Method.DAWID_SKENE],
     n_resamples: int = 200,
     seed: int = 0,
@@ -70,8 +70,8 @@ def replay(
         bool ``(n_items,)``: the reference.
     policies
         What to compare.
-    original, assignment
-        As for :func:`fit_dawid_skene`.
+    original
+        Original labels ``(n_items,)``, as for :func:`pipeline.consensus.reach_consensus`; ``None`` does without.
     threshold
         Labels are kept above it.
     n_resamples, seed
@@ -96,9 +96,8 @@ def replay(
     turn = np.argsort(np.argsort(generator.random((votes.n_items, n_each)), axis=1), axis=1).ravel()
     rows = []
     for policy in policies:
-        taken = _play(votes, turn, policy, original, assignment)
-        posterior = fit_dawid_skene(taken, original=original, assignment=assignment).posterior
-        label = posterior > threshold
+        taken = _play(votes, turn, policy, original)
+        label = _settle(taken, original) > threshold
         score = score_labels(label, truth)
         low, high = f1_interval(votes, label, truth, n_resamples, seed)
         rows.append(
@@ -130,13 +129,12 @@ def _votes_each(votes: VoteArrays) -> int:
     return int(each[0])
 
 
-def _play(
-    votes: VoteArrays,
-    turn: NDArray[np.int64],
-    policy: Policy,
-    original: NDArray[np.int8] | None,
-    assignment: Assignment,
-) -> VoteArrays:
+def _settle(votes: VoteArrays, original: NDArray[np.int8] | None) -> NDArray[np.float64]:
+    witness = None if original is None else keep_where_unsure(votes, original)
+    return fit_dawid_skene(votes, original=witness).posterior
+
+
+def _play(votes: VoteArrays, turn: NDArray[np.int64], policy: Policy, original: NDArray[np.int8] | None) -> VoteArrays:
     n_wanted = np.full(votes.n_items, policy.n_first, dtype=np.int64)
     is_open = np.ones(votes.n_items, dtype=bool)
     for _ in range(policy.n_first, policy.n_most):
@@ -145,7 +143,7 @@ def _play(
             counts = taken.item_counts()
             is_open &= counts.max(axis=1) < counts.sum(axis=1)
         else:
-            posterior = fit_dawid_skene(taken, original=original, assignment=assignment).posterior
+            posterior = _settle(taken, original)
             is_open &= (posterior > policy.margin) & (posterior < 1 - policy.margin)
         n_wanted[is_open] += 1
     return first_votes(votes, turn, n_wanted)

@@ -6,44 +6,38 @@ What it adds to the published model, and why:
   It becomes evidence whose worth is estimated for each annotator, instead of a third state that soaks up hard images.
 - *Partial pooling.* An annotator's confusion matrix is drawn towards that of all annotators by `prior_votes` imaginary
   votes in each state, so that someone with six votes is not believed to be perfect or perverse.
-- *The original label testifies, where people are unsure.* Where the data set's single label is known it takes part as
-  one more annotator, who says yes to that class and no to all others, and whose own confusion is estimated like
-  anyone's; but for classes that annotators know well (:func:`pipeline.consensus.known.keep_where_unsure`).
+- *The original label testifies.* Where the data set's single label is known, it takes part as one more annotator, who
+  says yes to that class and no to all others, and whose own confusion is estimated like anyone's. Callers silence it in
+  the classes that annotators know well (:func:`pipeline.consensus.known.keep_where_unsure`).
 
-It is fitted by plain (soft) EM. Two other ways to count are kept to compare: hard (classification) EM, and sharpened
-EM, which squares the odds of each item before counting it. Both keep the two states further apart. With five votes an
-item that brings a little; with two or three it is surer of itself than the votes allow, drops labels that apply, and
-would stop asking too early (see `notebooks/budget_study.ipynb`).
+It is fitted by plain (soft) EM: every item counts towards both states, by its posterior. Hard (classification) EM and
+sharpened EM, which squares the odds of each item before counting it, keep the two states further apart. With five votes
+an item that gains a little; with two or three, the model is surer of itself than the votes allow, drops labels that
+apply, and would stop asking too early. `benchmarks/consensus.py` compares the three.
 
 That the original label should not testify everywhere was learnt from the published ReaL scores of half of the images:
 they are those of a two-state model in which it testifies on animals alone. Plain EM was chosen after the budget study
-on all of them. Figures on those votes are therefore not blind; `benchmarks/consensus.py` tells the two halves apart.
+on all of them. Figures on those votes are therefore not blind; `benchmarks/consensus.py` reports the two halves
+separately.
 
 References
 ----------
 Dawid, A. P. & Skene, A. M. (1979). Maximum likelihood estimation of observer error-rates using the EM algorithm.
 Applied Statistics 28(1). https://doi.org/10.2307/2346806
-Celeux, G. & Govaert, G. (1992). A classification EM algorithm for clustering and two stochastic versions.
-https://doi.org/10.1016/0167-9473(92)90042-E
-Ueda, N. & Nakano, R. (1998). Deterministic annealing EM algorithm. https://doi.org/10.1016/S0893-6080(97)00133-0
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.consensus.known import UNKNOWN, keep_where_unsure
+from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.majority import majority
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES, NO, YES
-
-Assignment = Literal["hard", "sharp", "soft"]
-OriginalScope = Literal["unsure_classes", "all_classes"]
 
 #: One imaginary vote in each state, mostly right: states keep their meaning even where all votes are the same word.
 _WEAK_PRIOR = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
@@ -69,7 +63,7 @@ class DawidSkene:
     n_iterations
         Steps taken.
     is_converged
-        Whether the last one changed nothing (``hard``) or less than the tolerance.
+        Whether the last one changed no posterior by more than the tolerance.
     """
 
     posterior: NDArray[np.float64]
@@ -86,8 +80,6 @@ def fit_dawid_skene(
     gold: NDArray[np.int8] | None = None,
     original: NDArray[np.int8] | None = None,
     *,
-    assignment: Assignment = "soft",
-    original_in: OriginalScope = "unsure_classes",
     prior_votes: float = 100.0,
     max_iterations: int = 100,
     tolerance: float = 1e-3,
@@ -101,18 +93,13 @@ def fit_dawid_skene(
     gold
         ``(n_items,)`` from :func:`pipeline.consensus.match_gold`: known answers that stay fixed and anchor the rest.
     original
-        ``(n_items,)`` from :func:`pipeline.consensus.match_original`.
-    assignment
-        How items count towards the two states while the model is fitted. ``soft``: by their posterior, as in classical
-        EM; ``sharp``: by their posterior with its odds squared; ``hard``: wholly towards the likelier state.
-        The posterior that is returned is the model's own in all three.
-    original_in
-        Where the original label testifies: in the classes that annotators do not know well, or in all.
+        ``(n_items,)`` from :func:`pipeline.consensus.match_original`: the original label testifies wherever it is not
+        -1, so pass it through :func:`pipeline.consensus.known.keep_where_unsure` first.
     prior_votes
         Weight of the pooled confusion in each annotator's own, in votes. 0 leaves every annotator to themselves.
     max_iterations, tolerance
-        Where to stop; the tolerance is the largest change of an item's count, ``hard`` stops at none. With two votes an
-        item the likelihood has a flat ridge, along which smaller steps go on for long and change next to no label.
+        When to stop; the tolerance is the largest change of a posterior. With two votes an item the likelihood has a
+        flat ridge, along which smaller steps go on for a long time and change hardly any label.
 
     Raises
     ------
@@ -121,22 +108,18 @@ def fit_dawid_skene(
     """
     for name, known in (("gold", gold), ("original", original)):
         _check_known(known, name, votes.n_items)
-    if original is not None and original_in == "unsure_classes":
-        original = keep_where_unsure(votes, original)
     posterior = _anchored(majority(votes), gold)
     all_alike = np.ones(votes.n_items)
     totals = _vote_totals(votes, all_alike)
-    state = _state(posterior, assignment)
     n_iterations, is_converged = 0, votes.n_items == 0
-    parameters = _first_estimate(votes, state, gold, original, prior_votes)
+    parameters = _first_estimate(votes, posterior, gold, original, prior_votes)
     while not is_converged and n_iterations < max_iterations:
         n_iterations += 1
         updated = _anchored(_expect(votes, original, parameters), gold)
-        next_state = _state(updated, assignment)
-        is_converged = bool(np.abs(next_state - state).max() <= (0.0 if assignment == "hard" else tolerance))
-        posterior, state = updated, next_state
+        is_converged = bool(np.abs(updated - posterior).max() <= tolerance)
+        posterior = updated
         if not is_converged:
-            parameters = _estimate(votes, state, all_alike, totals, original, prior_votes)
+            parameters = _estimate(votes, posterior, all_alike, totals, original, prior_votes)
     return DawidSkene(
         posterior=posterior,
         prevalence=parameters.prevalence,
@@ -165,16 +148,6 @@ def _check_known(known: NDArray[np.int8] | None, name: str, n_items: int) -> Non
 
 def _anchored(posterior: NDArray[np.float64], gold: NDArray[np.int8] | None) -> NDArray[np.float64]:
     return posterior if gold is None else np.where(gold == UNKNOWN, posterior, gold.astype(float))
-
-
-def _state(posterior: NDArray[np.float64], assignment: Assignment) -> NDArray[np.float64]:
-    if assignment == "soft":
-        return posterior
-    if assignment == "hard":
-        return (posterior > 0.5).astype(float)
-    applies, absent = posterior**2, (1 - posterior) ** 2
-    sharpened: NDArray[np.float64] = applies / (applies + absent)
-    return sharpened
 
 
 def _vote_totals(votes: VoteArrays, item_weight: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
-from pipeline.consensus.known import UNKNOWN
+from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.majority import majority, weighted_majority
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
@@ -111,7 +111,7 @@ def reach_consensus(
         raise DatasetError(f"{method} has no use for original labels; leave them out or use {Method.DAWID_SKENE}")
     weights, model = None, None
     if method is Method.DAWID_SKENE:
-        model = fit_dawid_skene(votes, gold, original)
+        model = fit_dawid_skene(votes, gold, None if original is None else keep_where_unsure(votes, original))
         posterior = model.posterior
     elif method is Method.WEIGHTED:
         posterior, weights = weighted_majority(votes)

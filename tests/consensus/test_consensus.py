@@ -96,13 +96,13 @@ def plain_dawid_skene(votes: VoteArrays, n_steps: int, prior_votes: float):
 @given(cells.filter(bool), st.sampled_from([0.0, 3.0]))
 def test_soft_em_takes_the_steps_of_the_published_formulas(votes, prior_votes):
     arrays = VoteArrays.from_table(table_of(votes))
-    fitted = fit_dawid_skene(arrays, assignment="soft", prior_votes=prior_votes, max_iterations=4, tolerance=-1)
+    fitted = fit_dawid_skene(arrays, prior_votes=prior_votes, max_iterations=4, tolerance=-1)
     assert fitted.posterior == pytest.approx(plain_dawid_skene(arrays, 4, prior_votes), abs=1e-9)
 
 
 def test_it_recovers_the_confusions_that_drew_the_votes():
     votes, truth = simulate(20_000, [GOOD, GOOD, POOR, POOR, PERVERSE])
-    fitted = fit_dawid_skene(votes, assignment="soft", prior_votes=1)
+    fitted = fit_dawid_skene(votes, prior_votes=1)
     assert fitted.is_converged
     assert fitted.confusion == pytest.approx(np.array([GOOD, GOOD, POOR, POOR, PERVERSE]), abs=0.03)
     assert fitted.prevalence == pytest.approx(truth.mean(), abs=0.02)
@@ -110,7 +110,7 @@ def test_it_recovers_the_confusions_that_drew_the_votes():
 
 def test_posteriors_are_calibrated_where_the_model_holds():
     votes, truth = simulate(20_000, [GOOD, GOOD, POOR, POOR])
-    fitted = fit_dawid_skene(votes, assignment="soft", prior_votes=1)
+    fitted = fit_dawid_skene(votes, prior_votes=1)
     table = reliability(fitted.posterior, truth)
     assert expected_calibration_error(table) < 0.02
     assert table["n_items"].sum() == len(truth)
@@ -146,11 +146,10 @@ def test_the_original_label_is_evidence_and_no_more():
     votes, truth = simulate(5000, [POOR, POOR], prevalence=0.2)
     generator = np.random.default_rng(7)
     original = np.where(generator.random(len(truth)) < 0.9, truth, ~truth).astype(np.int8)
-    everywhere = {"assignment": "soft", "original_in": "all_classes"}
-    plain, informed = (fit_dawid_skene(votes, original=given, **everywhere) for given in (None, original))
+    plain, informed = (fit_dawid_skene(votes, original=given) for given in (None, original))
     assert score_labels(informed.posterior > 0.5, truth).f1 > score_labels(plain.posterior > 0.5, truth).f1
     assert informed.original_confusion[1, 1] == pytest.approx(0.9, abs=0.08)
-    unknown = fit_dawid_skene(votes, original=np.full(len(truth), -1, dtype=np.int8), assignment="soft")
+    unknown = fit_dawid_skene(votes, original=np.full(len(truth), -1, dtype=np.int8))
     assert unknown.posterior == pytest.approx(plain.posterior)
 
 
@@ -208,12 +207,10 @@ def test_the_original_label_is_silent_where_annotators_are_sure_of_the_class():
     kept = keep_where_unsure(arrays, original)
     assert (kept == np.where(arrays.item_class == 1, 1, -1)).all()
     assert original.all()
-    default, everywhere = (
-        fit_dawid_skene(arrays, original=original, **options) for options in ({}, {"original_in": "all_classes"})
-    )
-    explicit = fit_dawid_skene(arrays, original=kept, original_in="all_classes")
-    assert default.posterior.tolist() == explicit.posterior.tolist()
-    assert default.posterior.tolist() != everywhere.posterior.tolist()
+    settled = reach_consensus(arrays, original=original)
+    silenced, everywhere = (fit_dawid_skene(arrays, original=witness) for witness in (kept, original))
+    assert settled.posterior.tolist() == silenced.posterior.tolist()
+    assert settled.posterior.tolist() != everywhere.posterior.tolist()
 
 
 @pytest.mark.parametrize("n_images", [1, 30])
@@ -280,5 +277,5 @@ def test_crowd_kit_reaches_the_same_posteriors_on_yes_and_no():
     votes, _ = simulate(1500, yes_no)
     table = pd.DataFrame({"task": votes.item, "worker": votes.annotator, "label": votes.vote})
     theirs = dawid_skene.DawidSkene(n_iter=300, tol=1e-9).fit_predict_proba(table).sort_index()
-    ours = fit_dawid_skene(votes, assignment="soft", prior_votes=0, max_iterations=300, tolerance=1e-7).posterior
+    ours = fit_dawid_skene(votes, prior_votes=0, max_iterations=300, tolerance=1e-7).posterior
     assert ours == pytest.approx(theirs[2].to_numpy(), abs=0.02)
