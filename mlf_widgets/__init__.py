@@ -1,19 +1,33 @@
 """The widgets that people see and touch in a notebook, and how to open one."""
 
+import warnings
+from typing import TYPE_CHECKING, Any
+
 from mlf_widgets.annotator import Annotator
-from mlf_widgets.browser import Browser
+from mlf_widgets.explorer import Explorer
 from mlf_widgets.grid import Grid
-from mlf_widgets.opening import open_annotator, open_browser, open_grid, open_refiner, open_session
+from mlf_widgets.opening import open_annotator, open_explorer, open_grid, open_refiner, open_session
 from mlf_widgets.refiner import Refiner
 
 __all__ = [
     "Annotator",
-    "Browser",
+    "Explorer",
     "Grid",
     "Refiner",
     "open_annotator",
-    "open_browser",
+    "open_explorer",
     "open_grid",
     "open_refiner",
     "open_session",
 ]
+
+#: Notebooks that were copied into people's folders still use these.
+_OLD_NAMES = {"Browser": "Explorer", "open_browser": "open_explorer"}
+
+if not TYPE_CHECKING:  # a module that answers to any name would hide a wrong one from the type checker
+
+    def __getattr__(name: str) -> Any:
+        if name not in _OLD_NAMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        warnings.warn(f"mlf_widgets.{name} is now mlf_widgets.{_OLD_NAMES[name]}", FutureWarning, stacklevel=2)
+        return globals()[_OLD_NAMES[name]]

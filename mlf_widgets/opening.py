@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from mlf_widgets.annotator import Annotator
-from mlf_widgets.browser import Browser
+from mlf_widgets.explorer import Explorer
 from mlf_widgets.grid import Grid
 from mlf_widgets.refiner import Refiner
-from pipeline.annotation.explorer import BrowseFilter, BrowseSession
+from pipeline.annotation.explorer import ExplorerFilter, ExplorerSource
 from pipeline.annotation.session import AnnotationSession
 from pipeline.errors import DatasetError, ProjectError, ServiceError
 from pipeline.project.label_space import LabelSpace
@@ -87,8 +87,8 @@ def open_refiner(project: str | Path = "", annotator: str = "") -> Refiner:
     return Refiner(open_session(project, annotator, Round.REFINEMENT.value))
 
 
-def open_browser(project: str | Path = "", class_name: str = "", round: str = "annotation") -> Browser:  # noqa: A002
-    """Return the browser of all images and everybody's words on them; in a hub it is for researchers alone.
+def open_explorer(project: str | Path = "", class_name: str = "", round: str = "annotation") -> Explorer:  # noqa: A002
+    """Return the explorer of all images and everybody's words on them; in a hub it is for researchers alone.
 
     Parameters
     ----------
@@ -107,18 +107,18 @@ def open_browser(project: str | Path = "", class_name: str = "", round: str = "a
         If no class has this key or name.
     """
     which = _round(round)
-    browse: BrowseSession
+    source: ExplorerSource
     if os.environ.get(SERVICE_URL_VARIABLE):
-        from pipeline.service.explorer_client import RemoteBrowse
+        from pipeline.service.explorer_client import RemoteExplorer
 
-        browse = RemoteBrowse()
+        source = RemoteExplorer()
     else:
         from pipeline.project.folder import open_project
-        from pipeline.sessions.local_explorer import LocalBrowse
+        from pipeline.sessions.local_explorer import LocalExplorer
 
-        browse = LocalBrowse(open_project(project or os.environ.get(PROJECT_VARIABLE, "") or "."))
-    class_index = find_class(browse.label_space(), class_name) if class_name else None
-    return Browser(browse, BrowseFilter(round=which, class_index=class_index))
+        source = LocalExplorer(open_project(project or os.environ.get(PROJECT_VARIABLE, "") or "."))
+    class_index = find_class(source.label_space(), class_name) if class_name else None
+    return Explorer(source, ExplorerFilter(round=which, class_index=class_index))
 
 
 def find_class(space: LabelSpace, name: str) -> int | None:

@@ -16,7 +16,7 @@ from pipeline.project.label_space import LabelSpace
 from pipeline.votes.words import Round
 
 #: Most images on one page.
-MAX_BROWSED_AT_ONCE = 200
+MAX_EXPLORED_AT_ONCE = 200
 
 
 class Disagreement(StrEnum):
@@ -29,7 +29,7 @@ class Disagreement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BrowseFilter:
+class ExplorerFilter:
     """Which images to show; an image must pass everything that is set.
 
     Parameters
@@ -62,8 +62,8 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class BrowseInfo:
-    """What a browser needs once."""
+class ExplorerInfo:
+    """What the explorer needs once."""
 
     project_name: str
     n_images: int
@@ -87,7 +87,7 @@ class PersonsWord:
 
 
 @dataclass(frozen=True, slots=True)
-class BrowsedImage:
+class ExplorerImage:
     """One image with what is known of it.
 
     `original_label` is None where it came without. `is_disputed` and `open_labels` are what the annotation round left:
@@ -104,26 +104,26 @@ class BrowsedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class BrowsePage:
+class ExplorerPage:
     """Some of the images that pass a filter, and how many there are in all."""
 
     n_total: int
-    images: tuple[BrowsedImage, ...]
+    images: tuple[ExplorerImage, ...]
 
 
-class BrowseSession(Protocol):
+class ExplorerSource(Protocol):
     """A read-only view of all images and of what everybody said of them.
 
     Every method raises `StoreError` or `ServiceError` when the store or the service cannot answer now, or will not.
     """
 
-    def open(self) -> BrowseInfo:
-        """Return what a browser needs once."""
+    def open(self) -> ExplorerInfo:
+        """Return what the explorer needs once."""
 
     def label_space(self) -> LabelSpace:
         """Return all classes."""
 
-    def page(self, which: BrowseFilter, start: int, count: int) -> BrowsePage:
+    def page(self, which: ExplorerFilter, start: int, count: int) -> ExplorerPage:
         """Return the images that pass the filter, in their order, `count` of them from the `start`-th on."""
 
     def images(self, image_indices: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:

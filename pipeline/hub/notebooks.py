@@ -11,7 +11,7 @@ from pipeline.runs.notebook_files import notebook_path
 #: What annotators and refiners land on.
 SHOWN = ("2_annotate.ipynb", "4_refine.ipynb")
 #: What researchers find in their folder.
-FOR_RESEARCHERS = ("progress.ipynb", "browse.ipynb")
+FOR_RESEARCHERS = ("progress.ipynb", "explorer.ipynb")
 
 
 def place_notebooks(folder: Path) -> tuple[str, ...]:

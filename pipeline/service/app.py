@@ -16,7 +16,7 @@ from pipeline.errors import DatasetError, MlfError, ServiceError, StoreError
 from pipeline.project.folder import Project
 from pipeline.service.admission import Refusal, Service
 from pipeline.service.board import board_router
-from pipeline.service.browse import browse_router
+from pipeline.service.explorer import explorer_router
 from pipeline.service.guard import Guard
 from pipeline.service.identity import Identity
 from pipeline.service.limits import Limits
@@ -73,7 +73,7 @@ def create_app(
     for router in (
         people_router(service),
         board_router(service),
-        browse_router(service),
+        explorer_router(service),
         rounds_router(service),
         reports_router(service, oauth, prefix),
     ):

@@ -1,11 +1,11 @@
-"""A browser of the whole data set in a hub: through the Hub's service, which gives it to researchers alone."""
+"""The explorer of the whole data set in a hub: through the Hub's service, which gives it to researchers alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.annotation.explorer import BrowseFilter, BrowseInfo, BrowsePage
+from pipeline.annotation.explorer import ExplorerFilter, ExplorerInfo, ExplorerPage
 from pipeline.annotation.session import Picture, Unreadable
 from pipeline.errors import ServiceError
 from pipeline.project.label_space import LabelSpace
@@ -13,22 +13,22 @@ from pipeline.service import wire
 from pipeline.service.client import UNREADABLE_ANSWER, ServiceClient
 
 
-class RemoteBrowse(ServiceClient):
+class RemoteExplorer(ServiceClient):
     """All images of the hub's project, and what everybody said of them; parameters and errors as its base has them."""
 
     _space: LabelSpace | None = None
 
-    def open(self) -> BrowseInfo:
-        """Return what a browser needs once."""
-        return self._read(wire.BROWSE_INFO, "/api/browse/open")
+    def open(self) -> ExplorerInfo:
+        """Return what the explorer needs once."""
+        return self._read(wire.EXPLORER_INFO, "/api/explorer/open")
 
     def label_space(self) -> LabelSpace:
         """Return all classes, fetched once."""
         if self._space is None:
-            self._space = self._read(wire.CLASSES, "/api/browse/classes").label_space()
+            self._space = self._read(wire.CLASSES, "/api/explorer/classes").label_space()
         return self._space
 
-    def page(self, which: BrowseFilter, start: int, count: int) -> BrowsePage:
+    def page(self, which: ExplorerFilter, start: int, count: int) -> ExplorerPage:
         """Return the images that pass the filter, in their order."""
         params: dict[str, Any] = {
             "round": which.round.value,
@@ -40,7 +40,7 @@ class RemoteBrowse(ServiceClient):
         }
         if which.class_index is not None:
             params["class_index"] = which.class_index
-        return self._read(wire.BROWSE_PAGE, "/api/browse/page", params)
+        return self._read(wire.EXPLORER_PAGE, "/api/explorer/page", params)
 
     def images(self, image_indices: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
         """Return several images, scaled down, in one request."""
@@ -48,6 +48,6 @@ class RemoteBrowse(ServiceClient):
             return []
         params = {"image_indices": ",".join(map(str, image_indices)), "max_side_px": max_side_px}
         try:
-            return wire.unpack_pictures(self._get("/api/browse/pictures", params).content)
+            return wire.unpack_pictures(self._get("/api/explorer/pictures", params).content)
         except ValueError as error:
             raise ServiceError(UNREADABLE_ANSWER) from error

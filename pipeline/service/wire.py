@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from pipeline.annotation.events import Event, EventKind
-from pipeline.annotation.explorer import BrowseInfo, BrowsePage
+from pipeline.annotation.explorer import ExplorerInfo, ExplorerPage
 from pipeline.annotation.session import Changes, GridPage, Picture, SaveResult, SessionInfo, Task, Unreadable
 from pipeline.project.label_space import ClassInfo, LabelSpace
 from pipeline.votes.words import Round
@@ -194,8 +194,8 @@ CHANGES = TypeAdapter(Changes)
 GRID = TypeAdapter(GridPage)
 CLASSES = TypeAdapter(ClassTable)
 HEALTH = TypeAdapter(Health)
-BROWSE_INFO = TypeAdapter(BrowseInfo)
-BROWSE_PAGE = TypeAdapter(BrowsePage)
+EXPLORER_INFO = TypeAdapter(ExplorerInfo)
+EXPLORER_PAGE = TypeAdapter(ExplorerPage)
 
 
 def event_message(event: Event) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A browser of the whole data set on this machine: it reads the project folder and the store, and changes neither."""
+"""The explorer on this machine: it reads the project folder and the store, and changes neither."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from pipeline.annotation.disputes import has_image_disagreement, open_labels
 from pipeline.annotation.events import ImageState
 from pipeline.annotation.explorer import (
-    MAX_BROWSED_AT_ONCE,
-    BrowsedImage,
-    BrowseFilter,
-    BrowseInfo,
-    BrowsePage,
+    MAX_EXPLORED_AT_ONCE,
     Disagreement,
+    ExplorerFilter,
+    ExplorerImage,
+    ExplorerInfo,
+    ExplorerPage,
     Person,
     PersonsWord,
 )
@@ -31,7 +31,7 @@ from pipeline.store import SqlStore, open_store
 from pipeline.votes.words import Round
 
 
-class LocalBrowse:
+class LocalExplorer:
     """All images of a project, and what everybody said of them.
 
     Parameters
@@ -49,11 +49,11 @@ class LocalBrowse:
         self._summaries: dict[Round, _Summary] = {}
         self._lock = Lock()
 
-    def open(self) -> BrowseInfo:
-        """Return what a browser needs once."""
+    def open(self) -> ExplorerInfo:
+        """Return what the explorer needs once."""
         kinds = self._store.annotator_kinds()
         names = sorted({name for round_ in Round for name in self._store.annotators_of(round_)})
-        return BrowseInfo(
+        return ExplorerInfo(
             project_name=self._project.settings.project.name,
             n_images=self._tables.n_images,
             n_classes=len(self._tables.label_space),
@@ -64,7 +64,7 @@ class LocalBrowse:
         """Return all classes."""
         return self._tables.label_space
 
-    def page(self, which: BrowseFilter, start: int, count: int) -> BrowsePage:
+    def page(self, which: ExplorerFilter, start: int, count: int) -> ExplorerPage:
         """Return the images that pass the filter, in their order.
 
         Raises
@@ -72,17 +72,17 @@ class LocalBrowse:
         DatasetError
             If there is no such class.
         StoreError
-            If more than `MAX_BROWSED_AT_ONCE` images are asked for, or the store cannot be read.
+            If more than `MAX_EXPLORED_AT_ONCE` images are asked for, or the store cannot be read.
         """
-        if not 0 <= count <= MAX_BROWSED_AT_ONCE or start < 0:
-            raise StoreError(f"{count} images from {start} on asked for; at most {MAX_BROWSED_AT_ONCE} are given")
+        if not 0 <= count <= MAX_EXPLORED_AT_ONCE or start < 0:
+            raise StoreError(f"{count} images from {start} on asked for; at most {MAX_EXPLORED_AT_ONCE} are given")
         found = self._passing(which)
         chosen = found[start : start + count]
         states = self._store.states_of_images(which.round, chosen)
         # Disputed and open is what the annotators left so, whatever round's words are shown.
         annotated = states if which.round is Round.ANNOTATION else self._annotated(chosen)
         images = [self._image(i, states[i], annotated[i].values(), which) for i in chosen]
-        return BrowsePage(len(found), tuple(images))
+        return ExplorerPage(len(found), tuple(images))
 
     def images(self, image_indices: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
         """Return several images, scaled down."""
@@ -94,8 +94,8 @@ class LocalBrowse:
         return self._store.states_of_images(Round.ANNOTATION, image_indices)
 
     def _image(
-        self, image_index: int, states: dict[str, ImageState], annotated: Collection[ImageState], which: BrowseFilter
-    ) -> BrowsedImage:
+        self, image_index: int, states: dict[str, ImageState], annotated: Collection[ImageState], which: ExplorerFilter
+    ) -> ExplorerImage:
         image_id, path = self._tables.image(image_index)
         original = self._original_labels[image_index]
         words = [
@@ -109,7 +109,7 @@ class LocalBrowse:
             )
             for name, state in sorted(states.items())
         ]
-        return BrowsedImage(
+        return ExplorerImage(
             image_index=image_index,
             image_id=image_id,
             has_image=path is not None,
@@ -119,7 +119,7 @@ class LocalBrowse:
             words=tuple(words),
         )
 
-    def _passing(self, which: BrowseFilter) -> Sequence[int]:
+    def _passing(self, which: ExplorerFilter) -> Sequence[int]:
         """Return the images that pass, ascending; a range where all do."""
         parts: list[Iterable[int]] = []
         if which.annotator or which.which is not TaskFilter.ALL:

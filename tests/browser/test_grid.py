@@ -185,7 +185,7 @@ def test_another_class_is_found_by_typing_and_images_by_what_was_said(make_toybo
     expect(ada.tile(positions[1])).to_be_visible()
 
 
-def test_the_browser_shows_everybodys_words_by_class_and_agreement_and_has_nothing_to_tick(
+def test_the_explorer_shows_everybodys_words_by_class_and_agreement_and_has_nothing_to_tick(
     make_toybox, lab: LabServer, context: BrowserContext
 ) -> None:
     project = make_toybox("ada", "ben")
@@ -195,13 +195,13 @@ def test_the_browser_shows_everybodys_words_by_class_and_agreement_and_has_nothi
     for session in (ada, ben):
         word = "yes" if session is ada else "no"
         payload = {"class_index": class_index, "vote": word}
-        event_id = f"browsed-by-{session.annotator}"
+        event_id = f"explored-by-{session.annotator}"
         event = Event(
             event_id, Round.ANNOTATION, session.annotator, image_index, EventKind.VOTE, payload, (class_index,), 10
         )
         assert session.save([event])[0].seq
-    name = f"{new_name(lab.folder, 'browse')}.ipynb"
-    write_notebook(lab, name, f"from mlf_widgets import open_browser\n\nopen_browser({str(project.root)!r})")
+    name = f"{new_name(lab.folder, 'explorer')}.ipynb"
+    write_notebook(lab, name, f"from mlf_widgets import open_explorer\n\nopen_explorer({str(project.root)!r})")
     rea = GridPerson(context.new_page(), lab, name, project, "ada")
     try:
         rea.open()
@@ -209,11 +209,11 @@ def test_the_browser_shows_everybodys_words_by_class_and_agreement_and_has_nothi
         rea.root.get_by_label("Agreement").select_option("disputed")
         expect(rea.root.get_by_role("status").first).to_have_text("1 image")
         expect(rea.root).to_have_attribute("data-image-id", task.image_id)
-        rea.root.locator(".mlf-browse-bar strong").click()
+        rea.root.locator(".mlf-explorer-bar strong").click()
         rea.presses("s")
         rea.page.keyboard.type(project.label_space[class_index].name)
         rea.presses("Enter")
-        words = rea.root.locator(f'[data-image-index="{image_index}"] .mlf-browse-words li')
+        words = rea.root.locator(f'[data-image-index="{image_index}"] .mlf-explorer-words li')
         expect(words).to_have_text(["ada yes", "ben no"])
         assert rea.root.locator("input[type=checkbox]").count() == 0
         rea.presses("Enter")

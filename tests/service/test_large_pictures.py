@@ -96,7 +96,7 @@ def test_large_pictures_are_decoded_two_at_a_time_and_nothing_else_waits_for_the
         async with app.router.lifespan_context(app), _client(app) as client:
             paths = [f"{ANNOTATION}/images/{i % 3}" for i in range(N_LARGE - 4)]
             paths += [f"{ANNOTATION}/pictures?positions=3,0,4&max_side_px=64"] * 2
-            paths += ["/services/mlf/api/browse/pictures?image_indices=3,0,4&max_side_px=64"] * 2
+            paths += ["/services/mlf/api/explorer/pictures?image_indices=3,0,4&max_side_px=64"] * 2
             large = [asyncio.create_task(client.get(path)) for path in paths]
             assert await asyncio.to_thread(probe.some_under_way.wait, 30)
             # All of them are held: whatever is answered now has waited for none.

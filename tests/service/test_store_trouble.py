@@ -29,7 +29,7 @@ READS = [
     ("ann", "/api/rounds/annotation/pictures?positions=0,1&max_side_px=64"),
     ("ann", "/api/rounds/annotation/changes?since_seq=0"),
     ("rea", "/api/rounds/annotation/board"),
-    ("rea", "/api/browse/open"),
+    ("rea", "/api/explorer/open"),
 ]
 
 

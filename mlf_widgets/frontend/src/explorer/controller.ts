@@ -1,4 +1,4 @@
-/** What the browser of the data set does: it asks for pages of images that pass a filter; it changes nothing. */
+/** What the explorer of the data set does: it asks for pages of images that pass a filter; it changes nothing. */
 
 import { computed, type Signal, signal } from "@preact/signals";
 import type { ClassColumns } from "../shared/messages.ts";
@@ -6,7 +6,7 @@ import { asBlob } from "../shared/pictures.ts";
 import { type Channel, Client, isCrowded, RefusedError } from "../shared/protocol.ts";
 import { ClassSearch } from "../shared/search.ts";
 import { Thumbnails } from "../shared/thumbnails.ts";
-import type { BrowsedImage, BrowseFilter, BrowseInfo, BrowseRequests } from "./messages.ts";
+import type { ExplorerFilter, ExplorerImage, ExplorerInfo, ExplorerRequests } from "./messages.ts";
 
 export const PAGE_SIZE = 48;
 const SMALL_PX = 224;
@@ -15,13 +15,13 @@ const RETRY_MS = 2_000;
 
 export type Dialog = { kind: "help" } | { kind: "search" } | { kind: "look"; image_index: number };
 
-export class BrowserController {
-  readonly info: Signal<BrowseInfo | null> = signal(null);
+export class ExplorerController {
+  readonly info: Signal<ExplorerInfo | null> = signal(null);
   readonly classes: Signal<ClassColumns | null> = signal(null);
-  readonly filter: Signal<BrowseFilter>;
+  readonly filter: Signal<ExplorerFilter>;
   readonly page = signal(0);
   readonly n_total = signal(0);
-  readonly images: Signal<readonly BrowsedImage[] | null> = signal(null);
+  readonly images: Signal<readonly ExplorerImage[] | null> = signal(null);
   /** Which image of the page one is at. */
   readonly cursor = signal(0);
   readonly dialog: Signal<Dialog | null> = signal(null);
@@ -32,13 +32,13 @@ export class BrowserController {
   readonly thumbnails: Thumbnails;
   readonly large: Thumbnails;
 
-  private readonly client: Client<BrowseRequests>;
+  private readonly client: Client<ExplorerRequests>;
   private index: ClassSearch | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asked = 0;
 
   constructor(channel: Channel) {
-    this.client = new Client<BrowseRequests>(channel);
+    this.client = new Client<ExplorerRequests>(channel);
     const none = {
       round: "annotation",
       class_index: null,
@@ -59,7 +59,7 @@ export class BrowserController {
   async start(): Promise<void> {
     try {
       const [opened, classes] = await Promise.all([
-        this.client.request("browse_open", {}),
+        this.client.request("explorer_open", {}),
         this.client.request("classes", {}),
       ]);
       this.classes.value = JSON.parse(
@@ -87,7 +87,7 @@ export class BrowserController {
     return this.index;
   }
 
-  async choose(changes: Partial<BrowseFilter>): Promise<void> {
+  async choose(changes: Partial<ExplorerFilter>): Promise<void> {
     this.filter.value = { ...this.filter.value, ...changes };
     this.dialog.value = null;
     this.images.value = null;
@@ -100,7 +100,7 @@ export class BrowserController {
     const number = ++this.asked;
     try {
       const params = { filter: this.filter.value, start: page * PAGE_SIZE, count: PAGE_SIZE };
-      const { result } = await this.client.request("browse", params);
+      const { result } = await this.client.request("explorer_page", params);
       if (number !== this.asked) return; // another page was asked for meanwhile
       this.error.value = "";
       this.page.value = page;

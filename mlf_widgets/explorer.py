@@ -1,4 +1,4 @@
-"""The browser of the data set: all images and what everybody said of them, read-only, for researchers."""
+"""The explorer of the data set: all images and what everybody said of them, read-only, for researchers."""
 
 from __future__ import annotations
 
@@ -8,60 +8,60 @@ from typing import Any, ClassVar
 
 from mlf_widgets.messages import MessageError, classes_buffer, small_picture_message, whole_number, whole_numbers
 from mlf_widgets.request_widget import Answer, RequestWidget
-from pipeline.annotation.explorer import BrowseFilter, BrowseSession, Disagreement
+from pipeline.annotation.explorer import Disagreement, ExplorerFilter, ExplorerSource
 from pipeline.annotation.session import TaskFilter, Unreadable
 from pipeline.votes.words import Round
 
 
-class Browser(RequestWidget):
+class Explorer(RequestWidget):
     """All images of a project as a grid, filtered by class, status, disagreement and annotator, in a notebook.
 
     Parameters
     ----------
-    browse
+    source
         Where images and words come from.
     which
         What to show first.
 
     Examples
     --------
-    >>> widget = open_browser("my-project")  # doctest: +SKIP
+    >>> widget = open_explorer("my-project")  # doctest: +SKIP
     """
 
-    bundle: ClassVar[str] = "browser"
+    bundle: ClassVar[str] = "explorer"
 
-    def __init__(self, browse: BrowseSession, which: BrowseFilter | None = None) -> None:
+    def __init__(self, source: ExplorerSource, which: ExplorerFilter | None = None) -> None:
         super().__init__()
-        self.browse = browse
-        self._which = which or BrowseFilter()
+        self.source = source
+        self._which = which or ExplorerFilter()
         self._classes: bytes | None = None
         self._handlers = {
-            "browse_open": self._open,
+            "explorer_open": self._open,
             "classes": self._all_classes,
-            "browse": self._page,
+            "explorer_page": self._page,
             "images": self._images,
         }
 
     def _open(self, _params: Mapping[str, Any]) -> Answer:
-        return {**asdict(self.browse.open()), "filter": asdict(self._which)}, []
+        return {**asdict(self.source.open()), "filter": asdict(self._which)}, []
 
     def _all_classes(self, _params: Mapping[str, Any]) -> Answer:
         if self._classes is None:
-            self._classes = classes_buffer(self.browse.label_space())
+            self._classes = classes_buffer(self.source.label_space())
         return {}, [self._classes]
 
     def _page(self, params: Mapping[str, Any]) -> Answer:
-        page = self.browse.page(parse_filter(params), whole_number(params, "start"), whole_number(params, "count"))
+        page = self.source.page(parse_filter(params), whole_number(params, "start"), whole_number(params, "count"))
         return asdict(page), []
 
     def _images(self, params: Mapping[str, Any]) -> Answer:
         indices = whole_numbers(params, "positions")
-        pictures = self.browse.images(indices, whole_number(params, "max_side_px"))
+        pictures = self.source.images(indices, whole_number(params, "max_side_px"))
         heads = [small_picture_message(*pair) for pair in zip(indices, pictures, strict=True)]
         return heads, [b"" if isinstance(picture, Unreadable) else picture.data for picture in pictures]
 
 
-def parse_filter(params: Mapping[str, Any]) -> BrowseFilter:
+def parse_filter(params: Mapping[str, Any]) -> ExplorerFilter:
     """Read a filter as the browser sends it.
 
     Raises
@@ -75,7 +75,7 @@ def parse_filter(params: Mapping[str, Any]) -> BrowseFilter:
             f"filter = {content!r}; an object of round, class_index, annotator, which, disagreement is due"
         )
     try:
-        return BrowseFilter(
+        return ExplorerFilter(
             round=Round(str(content.get("round"))),
             class_index=None if content.get("class_index") is None else whole_number(content, "class_index"),
             annotator=content["annotator"],

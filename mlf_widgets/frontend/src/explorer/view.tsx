@@ -1,4 +1,4 @@
-/** The browser of the data set: filters, tiles with everybody's words, one image large. It only draws. */
+/** The explorer of the data set: filters, tiles with everybody's words, one image large. It only draws. */
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
@@ -9,9 +9,9 @@ import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { FailedNote, HelpButton, Opening } from "../shared/views/frame.tsx";
 import { KeyRows } from "../shared/views/key_table.tsx";
-import { type BrowserController, PAGE_SIZE } from "./controller.ts";
-import type { BrowsedImage, Disagreement, PersonsWord } from "./messages.ts";
-import type { BrowserScreen } from "./screen.ts";
+import { type ExplorerController, PAGE_SIZE } from "./controller.ts";
+import type { Disagreement, ExplorerImage, PersonsWord } from "./messages.ts";
+import type { ExplorerScreen } from "./screen.ts";
 
 const ROUNDS: Record<Round, string> = { annotation: "annotation", refinement: "refinement" };
 const STATUSES: Record<TaskFilter, string> = {
@@ -28,11 +28,11 @@ const DISAGREEMENTS: Record<Disagreement, string> = {
   open: "with an open label",
 };
 
-export interface BrowserViewProps {
-  screen: BrowserScreen;
+export interface ExplorerViewProps {
+  screen: ExplorerScreen;
 }
 
-export function BrowserView({ screen }: BrowserViewProps) {
+export function ExplorerView({ screen }: ExplorerViewProps) {
   const { controller } = screen;
   const info = controller.info.value;
   const images = controller.images.value;
@@ -61,10 +61,10 @@ export function BrowserView({ screen }: BrowserViewProps) {
 }
 
 interface Part {
-  controller: BrowserController;
+  controller: ExplorerController;
 }
 
-function nameOf(controller: BrowserController, class_index: number): string {
+function nameOf(controller: ExplorerController, class_index: number): string {
   return controller.classes.value?.names[class_index] ?? String(class_index);
 }
 
@@ -73,7 +73,7 @@ function Filters({ controller }: Part) {
   const filter = controller.filter.value;
   const { class_index } = filter;
   return (
-    <header class="mlf-grid-bar mlf-browse-bar">
+    <header class="mlf-grid-bar mlf-explorer-bar">
       <strong>{info?.project_name}</strong>
       <Choice
         label="Round"
@@ -165,7 +165,7 @@ function Choice({ label, value, options, onChoose }: ChoiceProps) {
   );
 }
 
-function Tiles({ screen }: BrowserViewProps) {
+function Tiles({ screen }: ExplorerViewProps) {
   const { controller } = screen;
   const images = controller.images.value;
   controller.pictures_version.value;
@@ -182,7 +182,7 @@ function Tiles({ screen }: BrowserViewProps) {
     );
   }
   return (
-    <ul ref={list} class="mlf-tiles mlf-browse-tiles" aria-label="Images" aria-busy={images === null}>
+    <ul ref={list} class="mlf-tiles mlf-explorer-tiles" aria-label="Images" aria-busy={images === null}>
       {(images ?? []).map((image, number) => (
         <li
           key={image.image_index}
@@ -191,7 +191,7 @@ function Tiles({ screen }: BrowserViewProps) {
         >
           <button
             type="button"
-            class="mlf-browse-image"
+            class="mlf-explorer-image"
             aria-label={`${image.image_id}: look closer`}
             tabIndex={number === controller.cursor.value ? 0 : -1}
             onClick={() => {
@@ -214,12 +214,12 @@ function Tiles({ screen }: BrowserViewProps) {
   );
 }
 
-function Words({ controller, image }: Part & { image: BrowsedImage }) {
+function Words({ controller, image }: Part & { image: ExplorerImage }) {
   const { class_index } = controller.filter.value;
   const { original_label, is_disputed, words } = image;
   return (
-    <div class="mlf-browse-words">
-      <p class="mlf-browse-id" title={image.image_id}>
+    <div class="mlf-explorer-words">
+      <p class="mlf-explorer-id" title={image.image_id}>
         {is_disputed && <span class="mlf-badge">disputed</span>}{" "}
         {original_label === null ? image.image_id : nameOf(controller, original_label)}
       </p>
@@ -237,12 +237,12 @@ function Words({ controller, image }: Part & { image: BrowsedImage }) {
 }
 
 /** A name, and that it is a program's where it is. */
-function personName(controller: BrowserController, name: string): string {
+function personName(controller: ExplorerController, name: string): string {
   const kind = controller.info.value?.people.find((person) => person.name === name)?.kind;
   return kind === "simulated" ? `${name} (simulated)` : name;
 }
 
-function labelsOf(controller: BrowserController, word: PersonsWord): string {
+function labelsOf(controller: ExplorerController, word: PersonsWord): string {
   const names = word.labels.map((class_index) => nameOf(controller, class_index));
   if (word.none) names.push("none of these");
   if (word.unsure) names.push("unsure");
@@ -302,13 +302,13 @@ function Dialogs({ controller }: Part) {
   return <Look controller={controller} image={image} onClose={close} />;
 }
 
-function Look({ controller, image, onClose }: Part & { image: BrowsedImage; onClose(): void }) {
+function Look({ controller, image, onClose }: Part & { image: ExplorerImage; onClose(): void }) {
   controller.pictures_version.value;
   const { image_index, original_label, open_labels, words } = image;
   const bitmap = controller.large.get(image_index) ?? controller.thumbnails.get(image_index);
   return (
     <Dialog kind="look" title={image.image_id} onClose={onClose}>
-      <div class="mlf-browse-look">
+      <div class="mlf-explorer-look">
         <TilePicture
           bitmap={bitmap}
           failure={controller.large.failure(image_index)}
@@ -316,7 +316,7 @@ function Look({ controller, image, onClose }: Part & { image: BrowsedImage; onCl
           isKnown
           onDrawn={() => {}}
         />
-        <dl class="mlf-browse-facts">
+        <dl class="mlf-explorer-facts">
           <Fact term="Original label">
             {original_label === null ? "none" : nameOf(controller, original_label)}
           </Fact>

@@ -1,13 +1,13 @@
-/** What of the browser of the data set is on the screen: which tiles are drawn; and its keys. */
+/** What of the explorer of the data set is on the screen: which tiles are drawn; and its keys. */
 
 import { gridKey } from "../grid/keys.ts";
 import { keepTabInside } from "../shared/accessibility.ts";
 import { isTyping } from "../shared/keys.ts";
 import { giveKeyboardBack } from "../shared/views/keyboard.ts";
 import { PaintWatch } from "../shared/views/painting.ts";
-import type { BrowserController } from "./controller.ts";
+import type { ExplorerController } from "./controller.ts";
 
-export class BrowserScreen {
+export class ExplorerScreen {
   /** Nothing is decided here. */
   readonly has_unsaved = false;
 
@@ -15,10 +15,10 @@ export class BrowserScreen {
   private readonly watch: PaintWatch;
 
   constructor(
-    readonly controller: BrowserController,
+    readonly controller: ExplorerController,
     readonly root: HTMLElement,
   ) {
-    root.dataset.mode = "browse";
+    root.dataset.mode = "explore";
     this.watch = new PaintWatch(root, () => this.wish());
   }
 
@@ -50,7 +50,7 @@ export class BrowserScreen {
 }
 
 /** Do what a key press means; returns whether it meant anything here. */
-export function press(event: KeyboardEvent, { controller, root }: BrowserScreen): boolean {
+export function press(event: KeyboardEvent, { controller, root }: ExplorerScreen): boolean {
   const dialog = controller.dialog.peek();
   if (dialog !== null) {
     const element = root.querySelector<HTMLElement>("dialog[open]");
@@ -82,7 +82,7 @@ export function press(event: KeyboardEvent, { controller, root }: BrowserScreen)
       return true;
     case "tick":
     case "look":
-      if (event.target instanceof Element && event.target.matches("button:not(.mlf-browse-image)"))
+      if (event.target instanceof Element && event.target.matches("button:not(.mlf-explorer-image)"))
         return false;
       if (image !== undefined) controller.look(image.image_index);
       return true;

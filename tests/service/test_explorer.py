@@ -1,4 +1,4 @@
-"""Browsing all images and everybody's words: from the folder, and through the service for researchers alone."""
+"""The explorer: all images and everybody's words: from the folder, and through the service for researchers alone."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from PIL import Image
 from serving import ServiceProcess, StubHub, assign_small, make_project, vote, with_store
 
 from pipeline.annotation.events import EventKind
-from pipeline.annotation.explorer import BrowseFilter, BrowseSession, Disagreement, Person, PersonsWord
+from pipeline.annotation.explorer import Disagreement, ExplorerFilter, ExplorerSource, Person, PersonsWord
 from pipeline.annotation.session import TaskFilter, Unreadable
 from pipeline.errors import DatasetError, ServiceError, StoreError
 from pipeline.project.folder import Project
-from pipeline.service.explorer_client import RemoteBrowse
-from pipeline.sessions.local_explorer import LocalBrowse
+from pipeline.service.explorer_client import RemoteExplorer
+from pipeline.sessions.local_explorer import LocalExplorer
 from pipeline.store import open_store
 from pipeline.votes.words import Round
 
@@ -27,17 +27,17 @@ KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytes
 def say(project: Project) -> None:
     """Ann and ben agree on image 1, differ on 2; ann alone has decided 3, ben comments on 4 and doubts 5."""
     store = open_store(project.store_url, 6)
-    comment = replace(vote("browse-b-4", 4, annotator="ben"), kind=EventKind.COMMENT, payload={"text": "<i>hm</i>"})
+    comment = replace(vote("explored-b-4", 4, annotator="ben"), kind=EventKind.COMMENT, payload={"text": "<i>hm</i>"})
     results = store.append(
         [
-            vote("browse-a-1", 1, 1, shown=(0, 1)),
-            vote("browse-b-1", 1, 1, annotator="ben", shown=(0, 1)),
-            vote("browse-a-2", 2, 2, shown=(2, 3)),
-            vote("browse-b-2", 2, 3, annotator="ben", shown=(2, 3)),
-            vote("browse-a-3", 3, 5),
+            vote("explored-a-1", 1, 1, shown=(0, 1)),
+            vote("explored-b-1", 1, 1, annotator="ben", shown=(0, 1)),
+            vote("explored-a-2", 2, 2, shown=(2, 3)),
+            vote("explored-b-2", 2, 3, annotator="ben", shown=(2, 3)),
+            vote("explored-a-3", 3, 5),
             comment,
-            vote("browse-b-5", 5, 0, "unsure", annotator="ben"),
-            vote("browse-c-2", 2, 2, annotator="cleo", round=Round.REFINEMENT),
+            vote("explored-b-5", 5, 0, "unsure", annotator="ben"),
+            vote("explored-c-2", 2, 2, annotator="cleo", round=Round.REFINEMENT),
         ]
     )
     assert all(result.seq for result in results)
@@ -45,29 +45,29 @@ def say(project: Project) -> None:
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def browse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowseSession]:
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExplorerSource]:
     project = make_project(tmp_path_factory.mktemp("place"))
     if request.param == "service-postgres":
         project = with_store(project, request.getfixturevalue("postgres").new_database())
         assign_small(project)
     say(project)
     if request.param == "local":
-        yield LocalBrowse(project)
+        yield LocalExplorer(project)
         return
     with StubHub() as hub, ServiceProcess(project, hub) as service:
-        yield RemoteBrowse(service.url, "token-rea")
+        yield RemoteExplorer(service.url, "token-rea")
 
 
-def shown(browse: BrowseSession, **which: object) -> list[int]:
+def shown(source: ExplorerSource, **which: object) -> list[int]:
     """Indices of the images that pass."""
-    return [image.image_index for image in browse.page(BrowseFilter(**which), 0, 100).images]  # type: ignore[arg-type]
+    return [image.image_index for image in source.page(ExplorerFilter(**which), 0, 100).images]  # type: ignore[arg-type]
 
 
-def test_it_opens_with_everybody_who_has_tasks(browse: BrowseSession) -> None:
-    info = browse.open()
+def test_it_opens_with_everybody_who_has_tasks(source: ExplorerSource) -> None:
+    info = source.open()
     assert (info.project_name, info.n_images, info.n_classes) == ("small", 12, 6)
     assert info.people == (Person("ann", "human"), Person("ben", "human"), Person("cleo", "human"))
-    assert browse.label_space().names[2] == "class 2"
+    assert source.label_space().names[2] == "class 2"
 
 
 @pytest.mark.parametrize(
@@ -93,30 +93,30 @@ def test_it_opens_with_everybody_who_has_tasks(browse: BrowseSession) -> None:
     ],
 )
 def test_images_pass_everything_that_is_set(
-    browse: BrowseSession, which: dict[str, object], expected: list[int]
+    source: ExplorerSource, which: dict[str, object], expected: list[int]
 ) -> None:
-    assert shown(browse, **which) == expected
+    assert shown(source, **which) == expected
 
 
-def test_an_image_comes_with_everybodys_words_on_the_class_asked_about(browse: BrowseSession) -> None:
-    page = browse.page(BrowseFilter(class_index=3, disagreement=Disagreement.DISPUTED), 0, 10)
+def test_an_image_comes_with_everybodys_words_on_the_class_asked_about(source: ExplorerSource) -> None:
+    page = source.page(ExplorerFilter(class_index=3, disagreement=Disagreement.DISPUTED), 0, 10)
     (image,) = (image for image in page.images if image.image_index == 2)
     assert (image.image_id, image.has_image, image.original_label) == ("2.png", True, 2)
     assert (image.is_disputed, image.open_labels) == (True, (2, 3))
     assert image.words == (PersonsWord("ann", (2,), "no"), PersonsWord("ben", (3,), "yes"))
-    (refined,) = browse.page(BrowseFilter(round=Round.REFINEMENT, which=TaskFilter.DONE), 0, 10).images
+    (refined,) = source.page(ExplorerFilter(round=Round.REFINEMENT, which=TaskFilter.DONE), 0, 10).images
     assert refined.words == (PersonsWord("cleo", (2,)),)
     assert (refined.is_disputed, refined.open_labels) == (True, (2, 3))
 
 
-def test_pages_are_parts_of_one_list(browse: BrowseSession) -> None:
-    pages = [browse.page(BrowseFilter(), start, 5) for start in (0, 5, 10)]
+def test_pages_are_parts_of_one_list(source: ExplorerSource) -> None:
+    pages = [source.page(ExplorerFilter(), start, 5) for start in (0, 5, 10)]
     assert {page.n_total for page in pages} == {12}
     assert [image.image_index for page in pages for image in page.images] == list(range(12))
 
 
-def test_pictures_are_small_and_one_that_is_not_there_keeps_none_of_the_others(browse: BrowseSession) -> None:
-    first, missing, last = browse.images([11, 99, 0], 32)
+def test_pictures_are_small_and_one_that_is_not_there_keeps_none_of_the_others(source: ExplorerSource) -> None:
+    first, missing, last = source.images([11, 99, 0], 32)
     assert not isinstance(first, Unreadable)
     assert not isinstance(last, Unreadable)
     assert (first.width_px, first.height_px) == (80, 60)  # of the original
@@ -124,33 +124,33 @@ def test_pictures_are_small_and_one_that_is_not_there_keeps_none_of_the_others(b
     assert isinstance(missing, Unreadable)
 
 
-def test_what_is_not_there_is_named(browse: BrowseSession) -> None:
+def test_what_is_not_there_is_named(source: ExplorerSource) -> None:
     with pytest.raises(DatasetError, match="no class 6"):
-        browse.page(BrowseFilter(class_index=6), 0, 1)
+        source.page(ExplorerFilter(class_index=6), 0, 1)
     with pytest.raises((StoreError, ServiceError)):
-        browse.page(BrowseFilter(), 0, 201)
+        source.page(ExplorerFilter(), 0, 201)
 
 
-def test_what_comes_in_while_one_browses_is_seen(tmp_path) -> None:
+def test_what_comes_in_while_one_looks_is_seen(tmp_path) -> None:
     project = make_project(tmp_path)
-    browse = LocalBrowse(project)
-    assert shown(browse, disagreement=Disagreement.DISPUTED) == []
+    source = LocalExplorer(project)
+    assert shown(source, disagreement=Disagreement.DISPUTED) == []
     say(project)
-    assert shown(browse, disagreement=Disagreement.DISPUTED) == [2]
-    assert shown(browse, disagreement=Disagreement.OPEN) == [2, 5]
+    assert shown(source, disagreement=Disagreement.DISPUTED) == [2]
+    assert shown(source, disagreement=Disagreement.OPEN) == [2, 5]
 
 
-def test_only_researchers_browse_through_the_service(tmp_path) -> None:
+def test_only_researchers_explore_through_the_service(tmp_path) -> None:
     project = make_project(tmp_path)
     with StubHub() as hub, ServiceProcess(project, hub) as service:
         for name in ("ann", "ben", "cleo", "rev", "nob"):
-            browse = RemoteBrowse(service.url, f"token-{name}")
+            source = RemoteExplorer(service.url, f"token-{name}")
             for ask in (
-                browse.open,
-                browse.label_space,
-                lambda browse=browse: browse.page(BrowseFilter(), 0, 1),
-                lambda browse=browse: browse.images([0], 32),
+                source.open,
+                source.label_space,
+                lambda source=source: source.page(ExplorerFilter(), 0, 1),
+                lambda source=source: source.images([0], 32),
             ):
                 with pytest.raises(ServiceError, match="only researchers"):
                     ask()
-        assert httpx.get(f"{service.url}/api/browse/page").status_code == 401
+        assert httpx.get(f"{service.url}/api/explorer/page").status_code == 401

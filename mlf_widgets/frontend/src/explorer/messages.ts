@@ -1,10 +1,10 @@
-/** The messages of the data set's browser; `mlf_widgets/browser.py` and `pipeline/annotation/explorer.py` have the same shape. */
+/** The messages of the data set's explorer; `mlf_widgets/explorer.py` and `pipeline/annotation/explorer.py` have the same shape. */
 
 import type { Round, SmallPictureHead, TaskFilter, Vote } from "../shared/messages.ts";
 
 export type Disagreement = "any" | "disputed" | "agreed" | "open";
 
-export interface BrowseFilter {
+export interface ExplorerFilter {
   round: Round;
   class_index: number | null;
   annotator: string;
@@ -12,12 +12,12 @@ export interface BrowseFilter {
   disagreement: Disagreement;
 }
 
-export interface BrowseInfo {
+export interface ExplorerInfo {
   project_name: string;
   n_images: number;
   n_classes: number;
   people: { name: string; kind: string }[];
-  filter: BrowseFilter;
+  filter: ExplorerFilter;
 }
 
 export interface PersonsWord {
@@ -29,7 +29,7 @@ export interface PersonsWord {
   comment: string;
 }
 
-export interface BrowsedImage {
+export interface ExplorerImage {
   image_index: number;
   image_id: string;
   has_image: boolean;
@@ -39,14 +39,14 @@ export interface BrowsedImage {
   words: PersonsWord[];
 }
 
-export interface BrowsePage {
+export interface ExplorerPage {
   n_total: number;
-  images: BrowsedImage[];
+  images: ExplorerImage[];
 }
 
-export type BrowseRequests = {
-  browse_open: { params: Record<string, never>; result: BrowseInfo };
+export type ExplorerRequests = {
+  explorer_open: { params: Record<string, never>; result: ExplorerInfo };
   classes: { params: Record<string, never>; result: Record<string, never> };
-  browse: { params: { filter: BrowseFilter; start: number; count: number }; result: BrowsePage };
+  explorer_page: { params: { filter: ExplorerFilter; start: number; count: number }; result: ExplorerPage };
   images: { params: { positions: number[]; max_side_px: number }; result: SmallPictureHead[] };
 };

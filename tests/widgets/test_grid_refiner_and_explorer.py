@@ -1,4 +1,4 @@
-"""The kernel halves of grid, refiner and browser, asked as their browser halves ask."""
+"""The kernel halves of grid, refiner and explorer, asked as their browser halves ask."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from mlf_widgets import Browser, Grid, Refiner, open_browser, open_grid, open_refiner
+import mlf_widgets
+from mlf_widgets import Explorer, Grid, Refiner, open_explorer, open_grid, open_refiner
 from mlf_widgets.messages import event_message
 from mlf_widgets.opening import find_class
 from pipeline.annotation.events import Event, EventKind
@@ -37,7 +38,7 @@ def closed_widgets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         widget.close()
 
 
-def ask(widget: Grid | Refiner | Browser, kind: str, **params: Any) -> tuple[Mapping[str, Any], list[bytes]]:
+def ask(widget: Grid | Refiner | Explorer, kind: str, **params: Any) -> tuple[Mapping[str, Any], list[bytes]]:
     """Return the reply to a request, as it would travel."""
     reply, buffers = widget.answer({"id": "1", "kind": kind, "params": params})
     return json.loads(json.dumps(reply)), buffers
@@ -146,15 +147,15 @@ def test_a_blind_refiners_kernel_sends_no_evidence_before_a_decision(disputed: C
     assert ask(widget, "tasks", positions=[0])[0]["result"][0]["evidence"] is None
 
 
-def test_a_browser_shows_everybodys_words_and_takes_no_votes(disputed: Callable[[bool], Project]) -> None:
+def test_the_explorer_shows_everybodys_words_and_takes_no_votes(disputed: Callable[[bool], Project]) -> None:
     project = disputed(False)
-    widget = open_browser(project.root, "thing 6")
-    opened, _ = ask(widget, "browse_open")
+    widget = open_explorer(project.root, "thing 6")
+    opened, _ = ask(widget, "explorer_open")
     which = opened["result"]["filter"]
     assert which["class_index"] == 6
     assert [person["name"] for person in opened["result"]["people"]] == ["ada", "ben", "grace"]
     chosen = which | {"disagreement": "disputed"}
-    page, _ = ask(widget, "browse", filter=chosen, start=0, count=10)
+    page, _ = ask(widget, "explorer_page", filter=chosen, start=0, count=10)
     (image,) = page["result"]["images"]
     assert (image["image_index"], image["is_disputed"], image["open_labels"]) == (2, True, [6])
     assert {word["annotator"]: word["vote"] for word in image["words"]} == {"ada": "yes", "ben": "no"}
@@ -167,8 +168,15 @@ def test_a_browser_shows_everybodys_words_and_takes_no_votes(disputed: Callable[
 
 @pytest.mark.parametrize("change", [{"round": "third"}, {"which": ""}, {"class_index": "6"}, {"annotator": None}])
 def test_a_filter_that_is_none_is_refused_in_words(project: Project, change: dict[str, object]) -> None:
-    widget = open_browser(project.root)
-    which = ask(widget, "browse_open")[0]["result"]["filter"] | change
-    reply, _ = ask(widget, "browse", filter=which, start=0, count=10)
+    widget = open_explorer(project.root)
+    which = ask(widget, "explorer_open")[0]["result"]["filter"] | change
+    reply, _ = ask(widget, "explorer_page", filter=which, start=0, count=10)
     assert (reply["ok"], reply["code"]) == (False, "MessageError")
     assert reply["message"]
+
+
+@pytest.mark.parametrize(("old", "new"), [("Browser", "Explorer"), ("open_browser", "open_explorer")])
+def test_a_notebook_that_names_the_explorer_as_it_was_called_gets_it_and_is_told(old: str, new: str) -> None:
+    with pytest.warns(FutureWarning, match=f"mlf_widgets.{old} is now mlf_widgets.{new}"):
+        assert getattr(mlf_widgets, old) is getattr(mlf_widgets, new)
+    assert not hasattr(mlf_widgets, "open_nothing")

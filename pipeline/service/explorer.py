@@ -1,11 +1,11 @@
-"""The routes of `BrowseSession`: all images and everybody's words on them, for researchers alone."""
+"""The routes of `ExplorerSource`: all images and everybody's words on them, for researchers alone."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from pipeline.annotation.explorer import MAX_BROWSED_AT_ONCE, BrowseFilter, BrowseInfo, BrowsePage, Disagreement
+from pipeline.annotation.explorer import MAX_EXPLORED_AT_ONCE, Disagreement, ExplorerFilter, ExplorerInfo, ExplorerPage
 from pipeline.annotation.session import MAX_IMAGES_AT_ONCE, TaskFilter
 from pipeline.hub.accounts import Role
 from pipeline.service.admission import Service, require
@@ -21,32 +21,32 @@ from pipeline.service.pictures import (
     several,
 )
 from pipeline.service.rounds import ClassesAnswer
-from pipeline.service.wire import BROWSE_INFO, BROWSE_PAGE, MAX_INT32, ClassTable, pack_pictures
-from pipeline.sessions.local_explorer import LocalBrowse
+from pipeline.service.wire import EXPLORER_INFO, EXPLORER_PAGE, MAX_INT32, ClassTable, pack_pictures
+from pipeline.sessions.local_explorer import LocalExplorer
 from pipeline.votes.words import Round
 
 
-def browse_router(service: Service) -> APIRouter:
+def explorer_router(service: Service) -> APIRouter:
     """Return the routes."""
-    browse = LocalBrowse(service.project, tables=service.tables, store=service.store)
+    source = LocalExplorer(service.project, tables=service.tables, store=service.store)
     classes = ClassesAnswer(service)
 
     async def researcher(caller: Annotated[Caller, Depends(service.caller)]) -> None:
         require(caller, Role.RESEARCHERS)
 
-    router = APIRouter(prefix="/api/browse", responses=ERRORS, dependencies=[Depends(researcher)])
+    router = APIRouter(prefix="/api/explorer", responses=ERRORS, dependencies=[Depends(researcher)])
 
-    @router.get("/open", response_model=BrowseInfo)
+    @router.get("/open", response_model=ExplorerInfo)
     def open_() -> Response:
-        """Return what a browser needs once."""
-        return _json(BROWSE_INFO.dump_json(browse.open()))
+        """Return what the explorer needs once."""
+        return _json(EXPLORER_INFO.dump_json(source.open()))
 
     @router.get("/classes", response_model=ClassTable)
     def label_space(request: Request) -> Response:
         """Return all classes; send `If-None-Match` to fetch them once."""
         return classes.answer(request)
 
-    @router.get("/page", response_model=BrowsePage)
+    @router.get("/page", response_model=ExplorerPage)
     def page(
         round: Round = Round.ANNOTATION,  # noqa: A002 - the parameter's name
         class_index: Annotated[int | None, Query(ge=0, le=MAX_INT32)] = None,
@@ -54,11 +54,11 @@ def browse_router(service: Service) -> APIRouter:
         which: TaskFilter = TaskFilter.ALL,
         disagreement: Disagreement = Disagreement.ANY,
         start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
-        count: Annotated[int, Query(ge=0, le=MAX_BROWSED_AT_ONCE)] = 48,
+        count: Annotated[int, Query(ge=0, le=MAX_EXPLORED_AT_ONCE)] = 48,
     ) -> Response:
         """Return the images that pass a filter, with everybody's words on them."""
-        chosen = BrowseFilter(round, class_index, annotator, which, disagreement)
-        return _json(BROWSE_PAGE.dump_json(browse.page(chosen, start, count)))
+        chosen = ExplorerFilter(round, class_index, annotator, which, disagreement)
+        return _json(EXPLORER_PAGE.dump_json(source.page(chosen, start, count)))
 
     @router.get("/pictures", responses=PICTURES, response_class=Response)
     async def pictures(
@@ -67,7 +67,7 @@ def browse_router(service: Service) -> APIRouter:
     ) -> Response:
         """Return several images, small, in one body; an image is named by its index, no path is taken from a caller."""
         wanted = several(image_indices, MAX_IMAGES_AT_ONCE, "images")
-        found = await in_turn(lambda: browse.images(wanted, max_side_px))
+        found = await in_turn(lambda: source.images(wanted, max_side_px))
         return Response(pack_pictures([placeless(service, one) for one in found]), media_type=MANY_PICTURES)
 
     return router

@@ -1,10 +1,10 @@
 // @vitest-environment happy-dom
-/** The browser of the data set, where many ask for large pictures at once. */
+/** The explorer of the data set, where many ask for large pictures at once. */
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Channel } from "../shared/protocol.ts";
 import { pretendToDecode } from "../testing/fake_kernel.ts";
-import { BrowserController } from "./controller.ts";
+import { ExplorerController } from "./controller.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -34,7 +34,7 @@ test("pictures that too many wait for are asked for again after a moment, until 
     },
     off: () => {},
   };
-  const controller = new BrowserController(channel);
+  const controller = new ExplorerController(channel);
   controller.look(7);
   await vi.advanceTimersByTimeAsync(1_000);
   expect(n_asked).toBe(1);
