@@ -16,7 +16,7 @@ from simulation import annotate, decide
 from toy_projects import Toys, copy_of, run_mlf, states_of
 
 from pipeline.annotation.events import Event, EventKind
-from pipeline.annotation.explorer import BrowseFilter, Disagreement
+from pipeline.annotation.explorer import ExplorerFilter, Disagreement
 from pipeline.cli import app
 from pipeline.errors import ProjectError
 from pipeline.formats.refined_labels_in import read_refined_labels
@@ -78,7 +78,7 @@ def test_where_label_sets_are_equal_and_one_is_unsure_of_a_class_nobody_calls_th
     per_image = analyze_project(project, n_resamples=0).disagreement.per_image
     analysed = set(per_image.loc[per_image["set_disagreement"], "image"])
     explorer = LocalBrowse(project)
-    page = {which: explorer.page(BrowseFilter(disagreement=which), 0, 48).images for which in Disagreement}
+    page = {which: explorer.page(ExplorerFilter(disagreement=which), 0, 48).images for which in Disagreement}
     shown = {which: {found.image_index for found in images} for which, images in page.items()}
     select_and_assign(project, ["dora"])
     assert analysed == shown[Disagreement.DISPUTED] == set(refinement_tasks(project)) == disputed_images(project)
