@@ -16,7 +16,7 @@ from simulation import annotate, decide
 from toy_projects import Toys, copy_of, run_mlf, states_of
 
 from pipeline.annotation.events import Event, EventKind
-from pipeline.annotation.explorer import ExplorerFilter, Disagreement
+from pipeline.annotation.explorer import Disagreement, ExplorerFilter
 from pipeline.cli import app
 from pipeline.errors import ProjectError
 from pipeline.formats.refined_labels_in import read_refined_labels
@@ -26,7 +26,7 @@ from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import write_settings
 from pipeline.project.tables import REFINED_LABELS
 from pipeline.sessions.local import LocalSession
-from pipeline.sessions.local_explorer import LocalBrowse
+from pipeline.sessions.local_explorer import LocalExplorer
 from pipeline.stages.analyze import analyze_project
 from pipeline.stages.assign import assign_project, open_project_store
 from pipeline.stages.select import read_selection, select_and_assign
@@ -77,7 +77,7 @@ def test_where_label_sets_are_equal_and_one_is_unsure_of_a_class_nobody_calls_th
     assert session.save([event])[0].seq
     per_image = analyze_project(project, n_resamples=0).disagreement.per_image
     analysed = set(per_image.loc[per_image["set_disagreement"], "image"])
-    explorer = LocalBrowse(project)
+    explorer = LocalExplorer(project)
     page = {which: explorer.page(ExplorerFilter(disagreement=which), 0, 48).images for which in Disagreement}
     shown = {which: {found.image_index for found in images} for which, images in page.items()}
     select_and_assign(project, ["dora"])
