@@ -28,6 +28,7 @@ def serve(
     from pipeline.errors import ServiceError
     from pipeline.project.image_table import open_whole_project
     from pipeline.service.app import PREFIX, create_app
+    from pipeline.service.connections import PatientProtocol, raise_descriptor_limit
     from pipeline.service.identity import HubIdentity
     from pipeline.service.logs import log, log_to_stderr
 
@@ -41,6 +42,7 @@ def serve(
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX") or PREFIX
     name = os.environ.get("JUPYTERHUB_SERVICE_NAME") or "mlf"
     log_to_stderr()
+    PatientProtocol.max_connections = raise_descriptor_limit()
     oauth = HubOAuth(cache_max_age=1)
     app = create_app(open_whole_project(project), HubIdentity(oauth, name), prefix=prefix, oauth=oauth)
     log("serving", project=str(project), address=f"{address.hostname}:{address.port}", prefix=prefix)
@@ -48,6 +50,7 @@ def serve(
         app,
         host=address.hostname or "127.0.0.1",
         port=address.port or 8010,
+        http=PatientProtocol,
         access_log=False,
         log_config=None,
         server_header=False,

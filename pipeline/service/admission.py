@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 from fastapi import Request
 
 from pipeline.hub.accounts import Role
 from pipeline.project.folder import Project
 from pipeline.service.identity import Caller, Identity, RefusedToken
-from pipeline.service.limits import Limits, RateLimiter
+from pipeline.service.limits import Allowances, Limits
 from pipeline.service.metrics import Metrics
 from pipeline.service.serving import ServedTables
+from pipeline.service.watch import StoreWatch
 from pipeline.service.wire import ErrorBody
 from pipeline.service.writer import GroupWriter
 from pipeline.store import SqlStore, open_store
 from pipeline.store.trouble import trouble_in_plain_words
+
+#: A session's kernel serves one request at a time: while one waits here, what its annotator saves waits there.
+LONGEST_WAIT_S = 1.5
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a defect
@@ -45,8 +53,46 @@ class Service:
         self._places = (self.project.images_root, self.project.examples_root, str(self.project.root))
         self.tables = ServedTables(self.project)
         self.store: SqlStore = open_store(self.project.store_url, len(self.tables.label_space))
-        self.writer = GroupWriter(self.store, self.metrics.saves_per_commit.observe)
-        self.rates = RateLimiter(self.limits)
+        self.watch = StoreWatch(self.store, self.project.root)
+        self.writer = GroupWriter(self.store, self._committed)
+        self.allowances = Allowances(self.limits)
+        self._at_work: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def _committed(self, n_saves: int) -> None:
+        self.metrics.saves_per_commit.observe(n_saves)
+        self.watch.committed()
+
+    @asynccontextmanager
+    async def turn_of(self, name: str) -> AsyncIterator[None]:
+        """Hold one of the few requests of a person that are worked on at once; the others wait for it.
+
+        Raises
+        ------
+        Refusal
+            If none is free in time.
+        """
+        places = self._at_work.get(name)
+        if places is None:
+            places = self._at_work[name] = asyncio.Semaphore(self.limits.at_once)
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_S):
+                await places.acquire()
+        except TimeoutError:
+            raise Refusal(503, "Crowded", "you ask for much at once; ask again in a moment", retry_after_s=1) from None
+        try:
+            yield
+        finally:
+            places.release()
+
+    def charge(self, caller: Caller, n_requests: float) -> None:
+        """Count a request for many things as so many requests.
+
+        Raises
+        ------
+        Refusal
+            If that is too much for now.
+        """
+        refuse_until(self.allowances.requests.take(caller.name, max(0.0, n_requests - 1)))
 
     async def caller(self, request: Request) -> Caller:
         """Return who sent a request with a token in its Authorization header.
@@ -70,9 +116,7 @@ class Service:
         if caller is None:
             raise Refusal(401, "Unauthorized", "the Hub does not know this token; start your session anew", "bad token")
         request.scope["mlf_user"] = caller.name
-        wait_s = self.rates.take(caller.name)
-        if wait_s:
-            raise Refusal(429, "RateLimited", "too many requests; wait a moment", retry_after_s=max(1, round(wait_s)))
+        refuse_until(self.allowances.requests.take(caller.name))
         return caller
 
     def told_to_callers(self, error: Exception, is_read: bool) -> str:
@@ -92,7 +136,14 @@ class Service:
     def close(self) -> None:
         """Finish what was queued and close the store."""
         self.writer.close()
+        self.watch.close()
         self.store.close()
+
+
+def refuse_until(wait_s: float) -> None:
+    """Raise `Refusal` if somebody has to wait before they may ask again."""
+    if wait_s:
+        raise Refusal(429, "RateLimited", "too many requests; wait a moment", retry_after_s=max(1, round(wait_s)))
 
 
 def require(caller: Caller, *roles: Role) -> None:

@@ -1,4 +1,4 @@
-"""How much one person may ask for: a token bucket each."""
+"""How much one person may ask for: token buckets, of requests, of events and of bytes."""
 
 from __future__ import annotations
 
@@ -8,44 +8,84 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _MAX_BUCKETS = 50_000
+_DAY_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what a caller may send.
+    """Bounds on what a caller may send and ask for.
 
-    A key held down repeats some 30 times a second, and each image painted asks for a picture and a save.
+    A key held down repeats some 30 times a second, and each image painted asks for a picture and a save. A day's work
+    is some ten thousand events of a few hundred bytes.
     """
 
     max_body_bytes: int = 1_000_000
-    max_events: int = 500
+    max_events: int = 100
+    max_classes: int = 100
     requests_per_second: float = 100.0
     burst: int = 500
+    events_per_second: float = 200.0
+    events_burst: int = 5_000
+    bytes_per_second: float = 200_000.0
+    bytes_burst: int = 5_000_000
+    bytes_per_day: int = 200_000_000
+    #: Requests of one person that are worked on at the same time; more wait.
+    at_once: int = 3
+    #: What counts as one request: so many tasks, or so many small pictures, of one request.
+    tasks_a_request: int = 50
+    pictures_a_request: int = 10
 
 
 class RateLimiter:
-    """One token bucket a person: `burst` requests at once, `requests_per_second` in the long run.
+    """One token bucket a person: `burst` at once, `per_second` in the long run.
 
     Parameters
     ----------
-    limits
+    burst, per_second
         The bounds.
     clock
         Seconds, monotonic.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limits = limits
+    def __init__(self, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst = burst
+        self._per_second = per_second
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: str) -> float:
-        """Take one request from a person's bucket; return 0, or the seconds after which the next is allowed."""
+    def take(self, name: str, amount: float = 1.0) -> float:
+        """Take some from a person's bucket; return 0, or the seconds after which that much is there.
+
+        Raises
+        ------
+        ValueError
+            If it is more than the bucket ever holds.
+        """
+        if amount > self._burst:
+            raise ValueError(f"{amount} asked for; the bucket holds {self._burst}")
         now = self._clock()
-        level, last = self._buckets.pop(name, (float(self._limits.burst), now))
-        level = min(float(self._limits.burst), level + (now - last) * self._limits.requests_per_second)
-        wait_s = 0.0 if level >= 1 else (1 - level) / self._limits.requests_per_second
-        self._buckets[name] = (level if wait_s else level - 1, now)
+        level, last = self._buckets.pop(name, (self._burst, now))
+        level = min(self._burst, level + (now - last) * self._per_second)
+        wait_s = 0.0 if level >= amount else (amount - level) / self._per_second
+        self._buckets[name] = (level if wait_s else level - amount, now)
         if len(self._buckets) > _MAX_BUCKETS:
             self._buckets.popitem(last=False)
         return wait_s
+
+
+class Allowances:
+    """What each person may still send and ask for."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.requests = RateLimiter(limits.burst, limits.requests_per_second, clock)
+        self._events = RateLimiter(limits.events_burst, limits.events_per_second, clock)
+        self._bytes = RateLimiter(limits.bytes_burst, limits.bytes_per_second, clock)
+        self._bytes_of_the_day = RateLimiter(limits.bytes_per_day, limits.bytes_per_day / _DAY_S, clock)
+
+    def take_bytes(self, name: str, n_bytes: int) -> float:
+        """Count a body that arrived; return 0, or the seconds after which it may be sent again."""
+        return self._bytes.take(name, n_bytes) or self._bytes_of_the_day.take(name, n_bytes)
+
+    def take_events(self, name: str, n_events: int) -> float:
+        """Count the events of a save; return 0, or the seconds after which it may be sent again."""
+        return self._events.take(name, n_events)

@@ -9,7 +9,7 @@ from anyio import CancelScope, CapacityLimiter, current_time, to_thread
 
 from pipeline.annotation.session import Picture, Unreadable
 from pipeline.images.turns import NoTurnError, turns, without_waiting
-from pipeline.service.admission import Refusal, Service
+from pipeline.service.admission import LONGEST_WAIT_S, Refusal, Service
 
 MANY_PICTURES = "application/vnd.mlf.pictures"
 PICTURES: dict[int | str, dict[str, object]] = {
@@ -19,8 +19,6 @@ PICTURES: dict[int | str, dict[str, object]] = {
 SEVERAL = r"^\d{1,10}(,\d{1,10})*$"
 MAX_SMALL_SIDE_PX = 512
 
-#: A session's kernel serves one request at a time: while a picture waits here, what its annotator saves waits there.
-LONGEST_WAIT_S = 1.5
 _T = TypeVar("_T")
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -22,7 +22,7 @@ from pipeline.annotation.session import (
 )
 from pipeline.errors import StoreError
 from pipeline.hub.accounts import Role
-from pipeline.service.admission import Refusal, Service, require
+from pipeline.service.admission import Refusal, Service, refuse_until, require
 from pipeline.service.identity import Caller
 from pipeline.service.logs import log
 from pipeline.service.people import ERRORS, _json
@@ -61,12 +61,13 @@ from pipeline.votes.words import Round
 
 _ROLE_OF = {Round.ANNOTATION: Role.ANNOTATORS, Round.REFINEMENT: Role.REFINERS}
 _MAX_POSITIONS = 500
+_BODY_TIMEOUT_S = 30.0
 _MAX_SIDE_PX = 20_000
 _PICTURE: dict[int | str, dict[str, object]] = {
     200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The picture; its size is in the headers."}
 }
 
-_Own = Callable[..., Awaitable[LocalSession]]
+_Own = Callable[..., AsyncIterator[LocalSession]]
 Position = Annotated[int, Path(ge=0, le=MAX_INT32)]
 ClassIndex = Annotated[int, Path(ge=0, le=MAX_INT32)]
 
@@ -76,9 +77,10 @@ def rounds_router(service: Service) -> APIRouter:
     router = APIRouter(prefix="/api/rounds/{round}", responses=ERRORS)
     Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806 - a type
 
-    async def own(round: Round, caller: Known) -> LocalSession:  # noqa: A002 - the path's name
+    async def own(round: Round, caller: Known) -> AsyncIterator[LocalSession]:  # noqa: A002 - the path's name
         require(caller, _ROLE_OF[round])
-        return ServedSession(service.tables, service.store, caller.name, round)
+        async with service.turn_of(caller.name):
+            yield ServedSession(service.tables, service.store, caller.name, round)
 
     _add_work(router, service, own)
     _add_pictures(router, service, own)
@@ -88,6 +90,7 @@ def rounds_router(service: Service) -> APIRouter:
 
 def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
     Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
+    Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806
     classes = ClassesAnswer(service)
 
     @router.get("/open", response_model=SessionInfo)
@@ -101,9 +104,10 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
         return classes.answer(request)
 
     @router.get("/tasks", response_model=list[Task])
-    def tasks(session: Own, positions: Annotated[str, Query(pattern=SEVERAL)]) -> Response:
+    def tasks(session: Own, caller: Known, positions: Annotated[str, Query(pattern=SEVERAL)]) -> Response:
         """Return the tasks at these positions, separated by commas; those past the end are left out."""
         wanted = several(positions, _MAX_POSITIONS, "tasks")
+        service.charge(caller, len(wanted) / service.limits.tasks_a_request)
         return _json(TASKS.dump_json(session.tasks([p for p in wanted if p <= MAX_INT32])))
 
     @router.get("/find", response_model=Found)
@@ -135,6 +139,7 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
 
 def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
     Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
+    Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806
 
     @router.get("/images/{position}", responses=_PICTURE, response_class=Response)
     async def image(
@@ -146,11 +151,13 @@ def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
     @router.get("/pictures", responses=PICTURES, response_class=Response)
     async def pictures(
         session: Own,
+        caller: Known,
         positions: Annotated[str, Query(pattern=SEVERAL)],
         max_side_px: Annotated[int, Query(ge=1, le=MAX_SMALL_SIDE_PX)],
     ) -> Response:
         """Return several tasks' images, small, in one body."""
         wanted = [min(position, MAX_INT32) for position in several(positions, MAX_IMAGES_AT_ONCE, "images")]
+        service.charge(caller, len(wanted) / service.limits.pictures_a_request)
         found = await in_turn(lambda: session.images(wanted, max_side_px))
         return Response(pack_pictures([placeless(service, one) for one in found]), media_type=MANY_PICTURES)
 
@@ -183,24 +190,32 @@ def _add_saving(router: APIRouter, service: Service) -> None:
     async def save(round: Round, caller: Known, request: Request) -> Response:  # noqa: A002
         """Save events; the answer follows when they are on the disk."""
         require(caller, _ROLE_OF[round])
-        sent = await _read_save(request, service.limits.max_events)
+        sent = await _read_save(request, service, caller)
         results = await _save(service, caller, round, sent)
         return _json(SAVE_OUT.dump_json(SaveOut(results)))
 
 
-async def _read_save(request: Request, max_events: int) -> SaveIn:
+async def _read_save(request: Request, service: Service, caller: Caller) -> SaveIn:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         # A form of another site can send text/plain and url-encoded bodies unasked; JSON it cannot.
         raise Refusal(415, "Invalid", "send JSON, as Content-Type: application/json")
     try:
+        async with asyncio.timeout(_BODY_TIMEOUT_S):
+            body = await request.body()
+    except TimeoutError:
+        raise Refusal(408, "TooSlow", "the events did not arrive in time; send them again") from None
+    refuse_until(service.allowances.take_bytes(caller.name, len(body)))
+    try:
         # Strictly from the bytes: Python's own parser takes lone surrogates, which no database can keep.
-        sent = SAVE_IN.validate_json(await request.body())
+        sent = SAVE_IN.validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
         raise Refusal(422, "Invalid", f"{where}: {first['msg']}"[:500]) from error
-    if len(sent.events) > max_events:
-        raise Refusal(413, "TooLarge", f"{len(sent.events)} events at once; at most {max_events} are taken")
+    if len(sent.events) > service.limits.max_events:
+        most = service.limits.max_events
+        raise Refusal(413, "TooLarge", f"{len(sent.events)} events at once; at most {most} are taken")
+    refuse_until(service.allowances.take_events(caller.name, len(sent.events)))
     return sent
 
 
@@ -214,7 +229,7 @@ async def _save(service: Service, caller: Caller, round_: Round, sent: SaveIn) -
             own.append(i)
     if own:
         try:
-            queued = service.writer.append([sent.events[i].as_event(caller.name, round_) for i in own])
+            queued = service.writer.append([sent.events[i].as_event(caller.name, round_) for i in own], caller.name)
             saved = await asyncio.wrap_future(queued)
         except StoreError:
             service.last_write = "failed"

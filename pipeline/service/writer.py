@@ -2,13 +2,15 @@
 
 One thread appends. While it waits for a commit, the next saves gather; they are the next transaction. A save is
 acknowledged after the commit that holds it, never before.
+
+People take turns: a transaction takes so many events of each, so that whoever sends without end waits for themselves.
 """
 
 from __future__ import annotations
 
-import queue
 import sqlite3
 import threading
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,7 +23,9 @@ from pipeline.errors import StoreError
 from pipeline.store import SqlStore
 
 _MAX_EVENTS_AT_ONCE = 2_000
+_MAX_EVENTS_A_TURN = 100
 _MAX_WAITING = 5_000
+_MAX_WAITING_EACH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,23 @@ class GroupWriter:
     def __init__(self, store: SqlStore, on_commit: Callable[[int], None] = lambda _n: None) -> None:
         self._store = store
         self._on_commit = on_commit
-        self._waiting: queue.Queue[_Save | None] = queue.Queue(_MAX_WAITING)
+        #: Who has saves waiting, whoever has waited longest first.
+        self._waiting: OrderedDict[str, deque[_Save]] = OrderedDict()
+        self._n_waiting = 0
+        self._is_open = True
+        self._news = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def append(self, events: Sequence[Event]) -> Future[list[SaveResult]]:
-        """Queue events for the next transaction.
+    def append(self, events: Sequence[Event], who: str = "") -> Future[list[SaveResult]]:
+        """Queue events for one of the next transactions.
+
+        Parameters
+        ----------
+        events
+            All of one save.
+        who
+            Whose they are; each has a turn in every transaction.
 
         Returns
         -------
@@ -59,41 +74,58 @@ class GroupWriter:
         Raises
         ------
         StoreError
-            If thousands of saves are waiting already.
+            If hundreds of this person's saves are waiting already, or thousands of everybody's.
         """
         save = _Save(events, Future())
         # It is under way from here on: a caller who has gone cannot cancel it, and so end the thread that answers.
         save.result.set_running_or_notify_cancel()
-        try:
-            self._waiting.put_nowait(save)
-        except queue.Full:
-            raise StoreError(f"{_MAX_WAITING} saves are waiting for the store; send it again in a moment") from None
+        with self._news:
+            own = self._waiting.get(who, ())
+            if len(own) >= _MAX_WAITING_EACH or self._n_waiting >= _MAX_WAITING:
+                raise StoreError(
+                    f"{max(len(own), self._n_waiting)} saves are waiting for the store; send it again in a moment"
+                )
+            self._waiting.setdefault(who, deque()).append(save)
+            self._n_waiting += 1
+            self._news.notify()
         return save.result
 
     def close(self) -> None:
         """Finish what is queued, and stop."""
-        self._waiting.put(None)
+        with self._news:
+            self._is_open = False
+            self._news.notify()
         self._thread.join(timeout=30)
 
     def _run(self) -> None:
-        is_open = True
-        while is_open:
-            first = self._waiting.get()
-            if first is None:
-                return
-            group = [first]
-            n_events = len(first.events)
-            while n_events < _MAX_EVENTS_AT_ONCE:
-                try:
-                    save = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if save is None:
-                    is_open = False
-                    break
-                group.append(save)
-                n_events += len(save.events)
+        while group := self._next_group():
             self._commit(group)
+
+    def _next_group(self) -> list[_Save]:
+        """Wait for saves, and return those of the next transaction; none at the end."""
+        with self._news:
+            self._news.wait_for(lambda: self._waiting or not self._is_open)
+            group: list[_Save] = []
+            n_events = 0
+            for who in list(self._waiting):
+                if n_events >= _MAX_EVENTS_AT_ONCE:
+                    break
+                turn = self._turn(self._waiting.pop(who), who)
+                group += turn
+                n_events += sum(len(save.events) for save in turn)
+            self._n_waiting -= len(group)
+            return group
+
+    def _turn(self, own: deque[_Save], who: str) -> list[_Save]:
+        """Return a person's saves of one turn; what is left goes to the end of the line."""
+        turn = [own.popleft()]
+        n_events = len(turn[0].events)
+        while own and n_events + len(own[0].events) <= _MAX_EVENTS_A_TURN:
+            turn.append(own.popleft())
+            n_events += len(turn[-1].events)
+        if own:
+            self._waiting[who] = own
+        return turn
 
     def _commit(self, group: Sequence[_Save]) -> None:
         try:
