@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.images.locations import has_image_suffix
 from pipeline.project.tables import IMAGES, IMAGES_ROW_GROUP, SKIPPED
+from pipeline.project.writing import whole_file
 
 #: Key of the file metadata that tells which source rows became images: a JSON object of `n_rows` and `skipped`.
 SOURCE_ROWS_KEY = b"source_rows"
@@ -154,9 +155,8 @@ def write_skipped(rows: list[SkippedRow], path: Path) -> None:
         "path": [row.path for row in rows],
         "reason": [row.reason for row in rows],
     }
-    temporary = path.with_name(path.name + ".new")
-    pq.write_table(pa.table(columns, schema=SKIPPED), temporary)
-    temporary.replace(path)
+    with whole_file(path) as unfinished:
+        pq.write_table(pa.table(columns, schema=SKIPPED), unfinished)
 
 
 def read_skipped(path: Path) -> list[SkippedRow]:

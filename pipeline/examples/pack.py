@@ -21,6 +21,7 @@ from pipeline.images import read_image
 from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
 from pipeline.project.tables import EXAMPLES, EXAMPLES_ROW_GROUP
+from pipeline.project.writing import whole_file
 
 _MAX_COLUMNS = 5
 _SPRITE_QUALITY = 85
@@ -66,12 +67,16 @@ def pack_examples(project: Project) -> ExampleSummary:
     def pack(class_index: int) -> _PackedClass:
         return _pack_class(class_index, drawn[class_index], project)
 
-    temporary = project.examples_path.with_name(project.examples_path.name + ".new")
     n_with_examples = n_examples = 0
     unreadable: list[str] = []
     indices = iter(range(len(space)))
     progress = tqdm(total=len(space), desc="examples", unit=" classes")
-    with ThreadPoolExecutor(_THREADS) as pool, progress, pq.ParquetWriter(temporary, EXAMPLES) as writer:
+    with (
+        whole_file(project.examples_path) as unfinished,
+        ThreadPoolExecutor(_THREADS) as pool,
+        progress,
+        pq.ParquetWriter(unfinished, EXAMPLES) as writer,
+    ):
         while batch := list(islice(indices, _CLASSES_AT_ONCE)):
             packed = list(pool.map(pack, batch))
             writer.write_table(_table(packed, settings.thumbnail_px), row_group_size=EXAMPLES_ROW_GROUP)
@@ -81,7 +86,6 @@ def pack_examples(project: Project) -> ExampleSummary:
             progress.update(len(batch))
         summary = ExampleSummary(len(space), n_with_examples, n_examples, tuple(unreadable))
         writer.add_key_value_metadata({"unreadable": json.dumps(unreadable)})
-    temporary.replace(project.examples_path)
     return summary
 
 

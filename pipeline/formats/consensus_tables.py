@@ -11,7 +11,8 @@ from pathlib import Path
 from pipeline.consensus.result import Consensus
 from pipeline.disagreement import DisagreementAnalysis
 from pipeline.errors import DatasetError
-from pipeline.project.files import unfinished_path, write_table
+from pipeline.project.files import write_table
+from pipeline.project.writing import whole_file, write_text
 from pipeline.votes.arrays import VoteArrays
 
 _ROWS_AT_ONCE = 1_000_000
@@ -42,8 +43,7 @@ def _write_labels(consensus: Consensus, votes: VoteArrays, path: Path) -> None:
     schema = pa.schema(
         [("image", images.type), ("class", classes.type), ("posterior", pa.float64()), ("label", pa.bool_())]
     )
-    unfinished = unfinished_path(path)
-    with pq.ParquetWriter(unfinished, schema) as writer:
+    with whole_file(path) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
         for first in range(0, votes.n_items, _ROWS_AT_ONCE):
             here = slice(first, first + _ROWS_AT_ONCE)
             columns = [
@@ -53,7 +53,6 @@ def _write_labels(consensus: Consensus, votes: VoteArrays, path: Path) -> None:
                 pa.array(consensus.label[here]),
             ]
             writer.write_table(pa.table(columns, schema=schema))
-    unfinished.replace(path)
 
 
 def write_disagreement(analysis: DisagreementAnalysis, folder: Path) -> list[Path]:
@@ -74,9 +73,7 @@ def write_disagreement(analysis: DisagreementAnalysis, folder: Path) -> list[Pat
     with _writing_into(folder):
         for name, table in tables.items():
             write_table(table, folder / name)
-        unfinished = unfinished_path(summary)
-        unfinished.write_text(json.dumps(asdict(analysis.summary), indent=2, allow_nan=False) + "\n")
-        unfinished.replace(summary)
+        write_text(summary, json.dumps(asdict(analysis.summary), indent=2, allow_nan=False) + "\n")
     return [*(folder / name for name in tables), summary]
 
 

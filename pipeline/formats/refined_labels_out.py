@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pipeline.project.files import write_table
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.writing import whole_file
 from pipeline.votes.words import Source
 
 _ROW_GROUP = 65_536
@@ -34,9 +35,8 @@ def write_refined_labels(project: Project, labels: pa.Table) -> None:
     """
     path = project.refined_labels_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(labels, partial, row_group_size=_ROW_GROUP)
-    partial.replace(path)
+    with whole_file(path) as unfinished:
+        pq.write_table(labels, unfinished, row_group_size=_ROW_GROUP)
     _write_csv(labels, project.label_space, path.with_suffix(".csv"))
     _write_json(labels, project.label_space, path.with_suffix(".json"))
 
@@ -63,15 +63,13 @@ def _write_csv(labels: pa.Table, space: LabelSpace, path: Path) -> None:
 
 def _write_json(labels: pa.Table, space: LabelSpace, path: Path) -> None:
     name = space.keys if _keys_pass_for_indices(space) else [str(index) for index in range(len(space))]
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         separator = "{"
         for image, classes in _label_lists(labels):
             entry = json.dumps([name[index] for index in classes], ensure_ascii=False)
             file.write(f"{separator}\n{json.dumps(image, ensure_ascii=False)}: {entry}")
             separator = ","
         file.write("{}\n" if separator == "{" else "\n}\n")
-    partial.replace(path)
 
 
 def _label_lists(labels: pa.Table) -> Iterator[tuple[str, list[int]]]:

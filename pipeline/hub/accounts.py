@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -21,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.errors import ProjectError
+from pipeline.project.writing import write_text
 
 #: The first numeric account of a session; systemd takes the same range for its dynamic users.
 FIRST_UID = 61_184
@@ -106,14 +106,8 @@ def write_accounts(accounts: Mapping[str, Account], path: Path, removed: Iterabl
         row = asdict(account)
         row["hash"] = row.pop("password_hash")
         rows.append(row)
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"accounts": rows, "removed": sorted(set(removed) - set(accounts))}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    content = {"accounts": rows, "removed": sorted(set(removed) - set(accounts))}
+    write_text(path, json.dumps(content, indent=1), mode=0o600)
 
 
 def home_folder(homes: Path, name: str) -> Path:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import ProjectError
+from pipeline.project.writing import whole_file, write_text
 
 _MANIFEST = "run.json"
 _LOCK = "lock"
@@ -84,8 +85,7 @@ class PartialTable:
 
     def finish(self, path: Path, schema: pa.Schema, row_group_size: int, metadata: dict[str, str]) -> None:
         """Join the parts into the table `path` and remove them."""
-        temporary = path.with_name(path.name + ".new")
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        with whole_file(path) as unfinished, pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
             waiting = schema.empty_table()
             for part in self.tables():
                 waiting = pa.concat_tables([waiting, part.replace_schema_metadata(None)])
@@ -96,7 +96,6 @@ class PartialTable:
             if waiting.num_rows:
                 writer.write_table(waiting, row_group_size=row_group_size)
             writer.add_key_value_metadata(metadata)
-        put_in_place(temporary, path)
         self.discard()
 
     def discard(self) -> None:
@@ -116,9 +115,7 @@ class PartialTable:
             return
         for path in self._folder.glob("*.parquet*"):
             path.unlink()
-        temporary = manifest.with_name(manifest.name + ".new")
-        temporary.write_text(json.dumps(self._settings, indent=1))
-        put_in_place(temporary, manifest)
+        write_text(manifest, json.dumps(self._settings, indent=1))
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -139,21 +136,8 @@ def _n_whole_rows(path: Path) -> int | None:
 
 def write_whole(table: pa.Table, path: Path, row_group_size: int | None = None) -> None:
     """Write a Parquet file so that it is there whole or not at all, even when the power fails."""
-    temporary = path.with_name(path.name + ".new")
-    pq.write_table(table, temporary, compression="zstd", row_group_size=row_group_size)
-    put_in_place(temporary, path)
-
-
-def put_in_place(temporary: Path, path: Path) -> None:
-    """Give a finished file its final name, once its content is on disk."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with whole_file(path) as unfinished:
+        pq.write_table(table, unfinished, compression="zstd", row_group_size=row_group_size)
 
 
 def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], where: str) -> None:

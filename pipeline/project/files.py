@@ -16,6 +16,7 @@ from pipeline.errors import DatasetError
 from pipeline.project.columns import refuse_twice, text_column
 from pipeline.project.csv_dialect import csv_rows, line_of_row
 from pipeline.project.names import column_name, settled, settled_all
+from pipeline.project.writing import whole_file
 
 #: Columns that name things, so that spellings which become one are told; and those that may hold truth values.
 _NAMES = ("image", "class", "annotator")
@@ -133,14 +134,8 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> dict[str, tuple[
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as its suffix says, `.csv` or `.parquet`, in one step."""
-    unfinished = unfinished_path(path)
-    if path.suffix == ".csv":
-        table.to_csv(unfinished, index=False)
-    else:
-        table.to_parquet(unfinished, index=False)
-    unfinished.replace(path)
-
-
-def unfinished_path(path: Path) -> Path:
-    """Return where a file is written until it is whole and takes its place."""
-    return path.with_name(f".{path.name}.partial")
+    with whole_file(path) as unfinished:
+        if path.suffix == ".csv":
+            table.to_csv(unfinished, index=False)
+        else:
+            table.to_parquet(unfinished, index=False)

@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.errors import DatasetError
 from pipeline.project.files import write_table
 from pipeline.project.folder import Project
+from pipeline.project.writing import write_text
 
 ResultStage = Literal["analyze", "refinement", "settle", "evaluate"]
 
@@ -88,10 +89,8 @@ def write_results(
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         write_table(table, folder / name)
-    path = summary_path(project, stage)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(dict(summary), indent=2, allow_nan=False, ensure_ascii=False) + "\n", "utf-8")
-    partial.replace(path)
+    text = json.dumps(dict(summary), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(summary_path(project, stage), text + "\n")
 
 
 def has_summary(project: Project, stage: ResultStage) -> bool:

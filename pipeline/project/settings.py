@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pipeline.errors import ProjectError
+from pipeline.project.writing import write_text
 
 FORMAT_VERSION = 1
 ProposalOrder = Literal["score", "shuffled"]
@@ -125,9 +126,7 @@ def write_settings(settings: Settings, path: Path) -> None:
     """Write `mlf.toml` in one step, so that a crash leaves the old file or the new one."""
     import tomli_w
 
-    temporary = path.with_suffix(".toml.new")
-    temporary.write_text(tomli_w.dumps(asdict(settings)), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, tomli_w.dumps(asdict(settings)))
 
 
 def _section(kind: type[Any], values: object, path: Path, name: str) -> Any:

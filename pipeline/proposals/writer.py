@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import MlfError
-from pipeline.inference.parts import put_in_place, refuse_other_settings
+from pipeline.inference.parts import refuse_other_settings
 from pipeline.project.folder import Project
 from pipeline.project.tables import PROPOSALS, PROPOSALS_ROW_GROUP
+from pipeline.project.writing import whole_file
 from pipeline.proposals.reader import ProposalReader
 
 
@@ -33,12 +34,13 @@ def write_proposals(
     settings
         How they were made, as plain JSON.
     """
-    temporary = project.proposals_path.with_name(project.proposals_path.name + ".new")
-    with pq.ParquetWriter(temporary, PROPOSALS, compression="zstd") as writer:
+    with (
+        whole_file(project.proposals_path) as unfinished,
+        pq.ParquetWriter(unfinished, PROPOSALS, compression="zstd") as writer,
+    ):
         for group in groups:
             writer.write_table(group.replace_schema_metadata(None), row_group_size=PROPOSALS_ROW_GROUP)
         writer.add_key_value_metadata({"models": json.dumps(list(models)), "settings": json.dumps(settings)})
-    put_in_place(temporary, project.proposals_path)
 
 
 def has_proposals(project: Project, settings: dict[str, Any]) -> bool:

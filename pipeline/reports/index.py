@@ -12,6 +12,7 @@ from typing import Any, cast
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.results import ResultStage, has_summary, read_summary, report_path
+from pipeline.project.writing import write_text
 from pipeline.reports.headlines import disagreement_headline, evaluation_headline, settle_headline
 
 _STAGES: tuple[tuple[ResultStage, str, str, Callable[[Mapping[str, Any]], list[str]]], ...] = (
@@ -71,9 +72,7 @@ def write_index(project: Project) -> ReportIndex:
     if not any(section.path for section, _ in sections):
         raise ProjectError(f"{project.root} has no reports yet; run `mlf analyze {project.root}` first")
     path = project.reports_dir / "index.html"
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(_page(project, sections, list(simulated)), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, _page(project, sections, list(simulated)))
     return ReportIndex(path, tuple(section for section, _ in sections))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.project.writing import write_text
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
@@ -57,9 +59,7 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
         )
     )
     body, _ = exporter.from_notebook_node(_for_reading(notebook), resources={"metadata": {"name": title}})
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(_finish(body), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, _finish(body))
 
 
 def _for_reading(notebook: NotebookNode) -> NotebookNode:

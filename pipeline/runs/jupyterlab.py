@@ -21,6 +21,7 @@ from urllib.request import Request, urlopen
 
 from pipeline.errors import ProjectError, ServiceError
 from pipeline.project.folder import Project
+from pipeline.project.writing import write_text
 from pipeline.runs.notebook_files import notebook_path
 from pipeline.votes.words import Round
 
@@ -65,9 +66,7 @@ def annotation_notebook(project: Project, annotator: str, round_: Round = Round.
         if "parameters" in cell["metadata"].get("tags", ()):
             cell["source"] = [f'project = ""  # the folder that this notebook lies in\n{role} = {annotator!r}']
     path = project.root / f"{verb}_{_NOT_IN_NAMES.sub('_', annotator)}.ipynb"
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     return path
 
 

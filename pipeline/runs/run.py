@@ -14,6 +14,7 @@ from pipeline import errors
 from pipeline.errors import MlfError
 from pipeline.project.folder import Project
 from pipeline.project.results import take_earlier_names
+from pipeline.project.writing import whole_file
 from pipeline.runs.catalogue import REPORT_STAGES, stage_notebook
 from pipeline.runs.parameters import check_parameters, declared_parameters
 
@@ -80,8 +81,8 @@ def run_stage(
         project.reports_dir.mkdir(exist_ok=True)
         take_earlier_names(project.reports_dir, stage, ".html")
         kept = project.reports_dir / f"{stage}.html"
-        shutil.copyfile(html, kept.with_name(f".{kept.name}.new"))
-        kept.with_name(f".{kept.name}.new").replace(kept)
+        with whole_file(kept) as unfinished:
+            shutil.copyfile(html, unfinished)
     return StageRun(stage, folder, executed, html, kept)
 
 

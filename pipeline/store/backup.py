@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from pipeline.errors import ProjectError, StoreError
 from pipeline.project.folder import SETTINGS_FILE, Project, open_project
 from pipeline.project.settings import write_settings
+from pipeline.project.writing import is_unfinished
 from pipeline.store.engine import first_line, open_engine
 from pipeline.store.tables import annotators, events, states, tasks
 
@@ -121,7 +122,7 @@ def _copy_project(project: Project, destination: str | Path, copy_store: Callabl
 
 def _copy_files(root: Path, target: Path) -> None:
     def skipped(_folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if name.startswith(_STORE_FILE) or name.endswith(".new")}
+        return {name for name in names if name.startswith(_STORE_FILE) or is_unfinished(name)}
 
     shutil.copytree(root, target, ignore=skipped, symlinks=True, dirs_exist_ok=True)
     _let_owner_write(target)

@@ -18,6 +18,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from pipeline.errors import StoreError
+from pipeline.project.writing import write_text
 from pipeline.store.tables import events
 
 MARK_FILE = "store.mark"
@@ -150,7 +151,4 @@ def write_mark(folder: Path, mark: Mark) -> None:
     OSError
         If it cannot be written.
     """
-    path = folder / MARK_FILE
-    unfinished = path.with_name(f".{MARK_FILE}.partial")
-    unfinished.write_text(json.dumps(asdict(mark)) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_text(folder / MARK_FILE, json.dumps(asdict(mark)) + "\n")

@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from pipeline.errors import DatasetError
+from pipeline.project.writing import write_text
 from pipeline.toybox.objects import TOY_CLASSES
 from pipeline.toybox.scenes import DrawnObject, draw_reference, draw_scene
 
@@ -131,9 +132,7 @@ def write_toybox(
         _write_classes(paths.classes)
         _write_reference(paths, settings, progress)
         _write_scenes(paths, settings, progress)
-    temporary = destination / f"{_CERTIFICATE}.part"
-    temporary.write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(destination / _CERTIFICATE)
+    write_text(destination / _CERTIFICATE, json.dumps(asdict(settings), indent=1) + "\n")
     (destination / _WRITING).unlink()
     return paths
 

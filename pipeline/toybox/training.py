@@ -22,6 +22,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from pipeline.errors import DatasetError
+from pipeline.project.writing import whole_file
 from pipeline.toybox.dataset import open_toybox
 from pipeline.toybox.objects import TOY_CLASSES
 
@@ -244,9 +245,8 @@ def _save(model: nn.Module, checkpoint: Path, description: dict[str, Any]) -> No
         for name, value in model.state_dict().items()
     }
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    temporary = checkpoint.with_name(f"{checkpoint.name}.part")
-    torch.save(state, temporary)
-    temporary.replace(checkpoint)
+    with whole_file(checkpoint) as unfinished:
+        torch.save(state, unfinished)
     text = json.dumps(description, indent=1) + "\n"
     checkpoint.with_suffix(".json").write_text(text, encoding="utf-8")
 
