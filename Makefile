@@ -14,7 +14,7 @@ BUNDLES := mlf_widgets/static/.built
 INSTALLED := .venv/.installed
 PROXY := $(HUB)/node_modules/.package-lock.json
 
-.PHONY: help setup demo test lint bench bench-hub bench-widget hub soak screenshot system-packages
+.PHONY: help setup demo test test-lowest lint bench bench-hub bench-widget hub soak screenshot system-packages
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,6 +27,11 @@ demo: setup  ## The whole method on images that the program draws itself; ends i
 test: setup $(PROXY) system-packages  ## All tests: the browser half's, then Python's
 	cd $(FRONTEND) && npm run --silent test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+test-lowest: setup $(PROXY)  ## Python's tests on the lowest versions that pyproject.toml allows (in .venv-lowest)
+	$(BIN)/uv venv --quiet --clear --python 3.11 .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct --constraints .ci/lowest.txt -e ".[dev]"
+	.venv-lowest/bin/python -m pytest -m "not browser and not hub and not slow" --ignore tests/architecture/test_lint.py
 
 lint: setup  ## Format, rules and types, of Python and TypeScript
 	$(BIN)/ruff check

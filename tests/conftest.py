@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +60,17 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no published data at {SHARED_DATA}; set MLF_SHARED_DATA to the folder that holds it")
     return SHARED_DATA
+
+
+def pytest_report_header() -> str:
+    """Say which versions of the dependencies are tested: the newest under `make test`, others under `test-lowest`."""
+    project = tomllib.loads((_TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["hub"]]
+    found = []
+    for name in (re.split(r"[^\w.-]", requirement)[0] for requirement in asked):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return "versions: " + ", ".join(found)
 
 
 #: Folders whose tests take longest, longest first: of two workers each begins with one of them.

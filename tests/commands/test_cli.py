@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 import pipeline.commands
 from pipeline import __version__
-from pipeline.cli import COMMANDS, app
+from pipeline.cli import COMMANDS, GROUPS, app
 
 
 def test_every_module_of_commands_is_registered_and_every_command_there_is() -> None:
     modules = {module.name for module in pkgutil.iter_modules(pipeline.commands.__path__)}
-    assert {module for module, _, _ in COMMANDS} == modules
+    assert {module for module, _, _ in (*COMMANDS, *GROUPS)} == modules
     shown = CliRunner().invoke(app, ["--help"], terminal_width=200).output
     for module, function, _ in COMMANDS:
         assert hasattr(importlib.import_module(f"pipeline.commands.{module}"), function)
