@@ -1,17 +1,25 @@
 """From many votes to one answer for each (image, class): majority, weighted majority, Dawid-Skene."""
 
+from pipeline.consensus.cut import Aim, AimKind, Cut, choose_cut
 from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
+from pipeline.consensus.evidence import Evidence, model_evidence
 from pipeline.consensus.known import match_gold, match_original
 from pipeline.consensus.majority import majority, weighted_majority
 from pipeline.consensus.result import Consensus, reach_consensus
 
 __all__ = [
+    "Aim",
+    "AimKind",
     "Consensus",
+    "Cut",
     "DawidSkene",
+    "Evidence",
+    "choose_cut",
     "fit_dawid_skene",
     "majority",
     "match_gold",
     "match_original",
+    "model_evidence",
     "reach_consensus",
     "weighted_majority",
 ]

@@ -9,16 +9,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.consensus.cut import BEYER2020_CUT, Aim, AimKind, Cut, choose_cut
 from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
+from pipeline.consensus.evidence import Evidence, original_evidence
 from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.majority import majority, weighted_majority
+from pipeline.consensus.prior import LearntPrior, learn_prior
+from pipeline.consensus.tempering import Tempering, learn_tempering, vote_log_odds
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import NO, UNSURE, VOTE_ORDER, YES, Method
 
-#: A label is kept where its posterior lies above this, unless asked otherwise. Majorities: more than half.
-#: Dawid-Skene: above 0.8, the rule of Beyer et al. (2020): a wrong label costs as much as four that are missed.
-DEFAULT_THRESHOLD: Final = {Method.MAJORITY: 0.5, Method.WEIGHTED: 0.5, Method.DAWID_SKENE: 0.8}
+#: The fixed cuts: more than half for majorities; for Dawid-Skene that of the published method (aim `beyer2020`).
+DEFAULT_THRESHOLD: Final = {Method.MAJORITY: 0.5, Method.WEIGHTED: 0.5, Method.DAWID_SKENE: BEYER2020_CUT}
+
+
+#: Coarse on purpose. With two votes an item the likelihood has a long flat ridge: steps along it go on for a hundred
+#: iterations, take annotators for surer than they are and the label for rarer, and foretell hidden votes no better.
+_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,24 +35,42 @@ class Consensus:
 
     Attributes
     ----------
-    method, threshold
+    method
         How it was reached.
+    cut
+        Above which posterior labels are kept, for which aim, and what is expected of that.
     posterior
         float64 ``(n_items,)``: probability (Dawid-Skene) or share of votes (majorities) in favour of the label.
     label
-        bool ``(n_items,)``: posterior above the threshold, or the known answer where there is one.
+        bool ``(n_items,)``: posterior above the cut, or the known answer where there is one.
     weights
         ``(n_annotators,)`` of the weighted majority, else ``None``.
     model
         The fitted Dawid-Skene model, else ``None``.
+    prior, tempering
+        What was learnt about each label before its votes, and how much votes and prior are worth; ``None`` for
+        majorities and under the aim `beyer2020`.
+    evidence_models
+        The models whose rankings took part: scored under these labels, they are to be marked.
+    uses_original
+        Whether the original labels took part.
     """
 
     method: Method
-    threshold: float
+    cut: Cut
     posterior: NDArray[np.float64]
     label: NDArray[np.bool_]
     weights: NDArray[np.float64] | None = None
     model: DawidSkene | None = None
+    prior: LearntPrior | None = None
+    tempering: Tempering | None = None
+    evidence_models: tuple[str, ...] = ()
+    uses_original: bool = False
+
+    @property
+    def threshold(self) -> float:
+        """Return the posterior above which labels are kept."""
+        return self.cut.value
 
     def labels(self, votes: VoteArrays) -> pd.DataFrame:
         """Return one row an item: ``image``, ``class``, ``posterior``, ``label``."""
@@ -82,9 +108,16 @@ def reach_consensus(
     *,
     gold: NDArray[np.int8] | None = None,
     original: NDArray[np.int8] | None = None,
+    evidence: Evidence | None = None,
+    aim: Aim | None = None,
     threshold: float | None = None,
 ) -> Consensus:
     """Settle every item.
+
+    Dawid-Skene's posterior of the votes alone teaches a prior of each item (:mod:`pipeline.consensus.prior`); prior and
+    votes are weighed by how well they foretell votes that are hidden (:mod:`pipeline.consensus.tempering`); the result
+    is cut as the aim says (:mod:`pipeline.consensus.cut`). Under the aim `beyer2020` the model of the published labels
+    is used instead: no prior but the prevalence, the original label one more annotator, cut at 0.8.
 
     Parameters
     ----------
@@ -96,30 +129,78 @@ def reach_consensus(
         Known answers ``(n_items,)``; they stand whatever the votes say, and anchor Dawid-Skene.
     original
         Original labels ``(n_items,)``, evidence for Dawid-Skene alone.
+    evidence
+        What models say of each item (:func:`pipeline.consensus.evidence.model_evidence`), for Dawid-Skene alone.
+    aim
+        What labels are to be good at: F1 where left out; majorities keep more than half of the votes.
     threshold
-        In [0, 1]; :data:`DEFAULT_THRESHOLD` where left out.
+        In [0, 1], in place of an aim: labels above this posterior are kept.
 
     Raises
     ------
     DatasetError
-        If the threshold lies outside [0, 1] or original labels are given to a method that has no use for them.
+        If the threshold lies outside [0, 1], it is given beside an aim, or evidence or an aim is given to a method that
+        has no use for it.
     """
-    limit = DEFAULT_THRESHOLD[method] if threshold is None else threshold
-    if not 0 <= limit <= 1:
-        raise DatasetError(f"the threshold is {limit}; give a posterior between 0 and 1")
-    if original is not None and method is not Method.DAWID_SKENE:
-        raise DatasetError(f"{method} has no use for original labels; leave them out or use {Method.DAWID_SKENE}")
-    weights, model = None, None
-    if method is Method.DAWID_SKENE:
+    chosen = _aim_of(method, aim, threshold)
+    if method is not Method.DAWID_SKENE and (original is not None or evidence is not None):
+        what = "original labels" if original is not None else "models' predictions"
+        raise DatasetError(f"{method} has no use for {what}; leave them out or use {Method.DAWID_SKENE}")
+    if chosen.kind is AimKind.BEYER2020 and evidence is not None:
+        raise DatasetError("the aim beyer2020 is of votes and original labels alone; leave the models out")
+    weights, model, prior, tempering = None, None, None, None
+    if method is Method.DAWID_SKENE and chosen.kind is AimKind.BEYER2020:
         model = fit_dawid_skene(votes, gold, None if original is None else keep_where_unsure(votes, original))
         posterior = model.posterior
+    elif method is Method.DAWID_SKENE:
+        model = fit_dawid_skene(votes, gold, tolerance=_TOLERANCE)
+        known = original_evidence(original).joined(evidence) if original is not None else evidence
+        prior = learn_prior(votes, model.posterior, known)
+        said = vote_log_odds(votes, model)
+        tempering = learn_tempering(votes, model, prior.log_odds, said)
+        posterior = _probability(tempering.log_odds(prior.log_odds, said))
     elif method is Method.WEIGHTED:
         posterior, weights = weighted_majority(votes)
     else:
         posterior = majority(votes)
     if gold is not None:
         posterior = np.where(gold == UNKNOWN, posterior, gold.astype(float))
-    label = posterior > limit
+    cut = choose_cut(posterior, chosen)
+    label = posterior > cut.value
     if gold is not None:
         label = np.where(gold == UNKNOWN, label, gold == 1)
-    return Consensus(method, limit, posterior, label, weights, model)
+    return Consensus(
+        method=method,
+        cut=cut,
+        posterior=posterior,
+        label=label,
+        weights=weights,
+        model=model,
+        prior=prior,
+        tempering=tempering,
+        evidence_models=evidence.models if evidence is not None else (),
+        uses_original=original is not None,
+    )
+
+
+def _aim_of(method: Method, aim: Aim | None, threshold: float | None) -> Aim:
+    if threshold is not None:
+        if aim is not None:
+            raise DatasetError(f"the aim {aim} and the threshold {threshold:g} both say where to cut; give one")
+        if not 0 <= threshold <= 1:
+            raise DatasetError(f"the threshold is {threshold}; give a posterior between 0 and 1")
+        return Aim(AimKind.POSTERIOR, threshold)
+    if method is Method.DAWID_SKENE:
+        return aim or Aim()
+    if aim is not None and aim.kind is not AimKind.POSTERIOR:
+        raise DatasetError(
+            f"{method} gives shares of votes, no probabilities: the aim {aim} needs {Method.DAWID_SKENE}"
+        )
+    return aim or Aim(AimKind.POSTERIOR, DEFAULT_THRESHOLD[method])
+
+
+def _probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.special import expit
+
+    probability: NDArray[np.float64] = expit(log_odds)
+    return probability

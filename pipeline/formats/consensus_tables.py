@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
+
 from pipeline.consensus.result import Consensus
 from pipeline.disagreement import DisagreementAnalysis
 from pipeline.errors import DatasetError
@@ -18,21 +20,50 @@ from pipeline.votes.arrays import VoteArrays
 _ROWS_AT_ONCE = 1_000_000
 
 
-def write_consensus(consensus: Consensus, votes: VoteArrays, folder: Path) -> tuple[Path, Path]:
-    """Write `labels.parquet` (image, class, posterior, label) and `annotators.csv`; return their paths.
+def write_consensus(
+    consensus: Consensus, votes: VoteArrays, folder: Path, suggestions: pd.DataFrame | None = None
+) -> list[Path]:
+    """Write what the votes come to, and what it rests on; return the paths.
 
-    Each file replaces an older one in one step, so that none is ever seen half written. Memory stays flat.
+    `labels.parquet` (image, class, posterior, label), `annotators.csv`, `provenance.json`, and, where there are
+    suggestions, `suggestions.csv` (image, class, probability). Each file replaces an older one in one step, so that
+    none is ever seen half written. Memory stays flat.
 
     Raises
     ------
     DatasetError
         If the folder cannot be made or written to.
     """
-    labels, annotators = folder / "labels.parquet", folder / "annotators.csv"
+    labels, annotators, provenance = (folder / name for name in ("labels.parquet", "annotators.csv", "provenance.json"))
+    paths = [labels, annotators, provenance]
     with _writing_into(folder):
         _write_labels(consensus, votes, labels)
         write_table(consensus.annotators(votes), annotators)
-    return labels, annotators
+        _write_json(consensus_provenance(consensus), provenance)
+        if suggestions is not None:
+            paths.append(folder / "suggestions.csv")
+            write_table(suggestions, paths[-1])
+    return paths
+
+
+def consensus_provenance(consensus: Consensus) -> dict[str, object]:
+    """Return how labels came about as plain JSON: method, aim, cut, what is expected of it, and the evidence."""
+    cut = consensus.cut
+    return {
+        "method": str(consensus.method),
+        "aim": str(cut.aim),
+        "cut": cut.value,
+        "expected": {"f1": cut.expected_f1, "precision": cut.expected_precision, "recall": cut.expected_recall},
+        "expected_assumes": "that annotators do not all err alike; known answers or an audit tell",
+        "evidence_models": list(consensus.evidence_models),
+        "uses_original_label": consensus.uses_original,
+        "prior_weights": None if consensus.prior is None else consensus.prior.weights,
+        "tempering": None if consensus.tempering is None else asdict(consensus.tempering),
+    }
+
+
+def _write_json(content: dict[str, object], path: Path) -> None:
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def _write_labels(consensus: Consensus, votes: VoteArrays, path: Path) -> None:
@@ -73,7 +104,7 @@ def write_disagreement(analysis: DisagreementAnalysis, folder: Path) -> list[Pat
     with _writing_into(folder):
         for name, table in tables.items():
             write_table(table, folder / name)
-        write_text(summary, json.dumps(asdict(analysis.summary), indent=2, allow_nan=False) + "\n")
+        _write_json(asdict(analysis.summary), summary)
     return [*(folder / name for name in tables), summary]
 
 

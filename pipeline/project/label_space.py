@@ -6,6 +6,7 @@ position, its *key* the stable identifier that files use (a WordNet id, or whate
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -161,12 +162,35 @@ def write_label_space(space: LabelSpace, path: Path) -> None:
 
 
 def _load_from_timm(name: str) -> LabelSpace:
-    from timm.data import ImageNetInfo
+    keys, lemmas, definitions = _files_of_timm() if name == "imagenet-1k" else (None, {}, {})
+    if keys is None:
+        from timm.data import ImageNetInfo
 
-    info = ImageNetInfo(NAMED_LABEL_SPACES[name])
+        info = ImageNetInfo(NAMED_LABEL_SPACES[name])
+        keys = info.label_names()
+        lemmas = {key: info.label_name_to_description(key, detailed=False) for key in keys}
+        definitions = {key: info.label_name_to_description(key, detailed=True).partition(": ")[2] for key in keys}
     classes = []
-    for index, wnid in enumerate(info.label_names()):
-        lemmas = [lemma.strip() for lemma in info.label_name_to_description(wnid, detailed=False).split(",")]
-        definition = info.label_name_to_description(wnid, detailed=True).partition(": ")[2]
-        classes.append(ClassInfo(index, wnid, lemmas[0], tuple(lemmas[1:]), definition))
+    for index, key in enumerate(keys):
+        first, *others = (lemma.strip() for lemma in lemmas[key].split(","))
+        classes.append(ClassInfo(index, key, first, tuple(others), definitions[key]))
     return LabelSpace(tuple(classes), name=name)
+
+
+def _files_of_timm() -> tuple[list[str] | None, dict[str, str], dict[str, str]]:
+    """Return keys, lemmas and definitions of ImageNet-1k from the text files that timm carries; None without them.
+
+    Asking timm itself would load torch first, which takes longer than settling a million votes.
+    """
+    from importlib.util import find_spec
+
+    spec = find_spec("timm")
+    if spec is None or spec.origin is None:
+        return None, {}, {}
+    folder = Path(spec.origin).parent / "data" / "_info"
+    names = ("imagenet_synsets.txt", "imagenet_synset_to_lemma.txt", "imagenet_synset_to_definition.txt")
+    if not all((folder / name).is_file() for name in names):
+        return None, {}, {}
+    keys, lemmas, definitions = ((folder / name).read_text(encoding="utf-8") for name in names)
+    by_key = [dict(csv.reader(text.splitlines(), delimiter="\t")) for text in (lemmas, definitions)]
+    return keys.splitlines(), by_key[0], by_key[1]

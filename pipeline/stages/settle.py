@@ -13,6 +13,7 @@ from pipeline.consensus import Consensus, reach_consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.refined import SOURCE_NAMES, lean_of, settle_items
 from pipeline.consensus.value_of_refining import ResidualError
+from pipeline.formats.consensus_tables import consensus_provenance
 from pipeline.formats.refined_labels_out import write_refined_labels
 from pipeline.project.folder import Project
 from pipeline.project.results import write_results
@@ -300,6 +301,7 @@ def _summary(
         "n_labels_added": len(np.setdiff1d(keys[1], keys[0], assume_unique=True)),
         "n_labels_removed": len(np.setdiff1d(keys[0], keys[1], assume_unique=True)),
         "n_gold_images": len(gold),
+        "consensus": consensus_provenance(settlement.consensus),
         "labels_by_source": dict(
             zip(settlement.by_source["source"], settlement.by_source["n_labels"].tolist(), strict=True)
         ),

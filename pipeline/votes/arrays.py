@@ -8,8 +8,9 @@ so that the votes of an image, and within it those of a class, lie side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final
 
@@ -182,6 +183,35 @@ class VoteArrays:
             images=coded["image"][1],
             classes=coded["class"][1],
             annotators=coded["annotator"][1],
+        )
+
+    def without_annotators(self, names: Collection[str]) -> VoteArrays:
+        """Return the votes of everybody else; the vocabularies stay, and an item without votes is no item.
+
+        Raises
+        ------
+        DatasetError
+            If somebody named is not in the vocabulary of annotators.
+        """
+        known = [str(name) for name in self.annotators.tolist()]
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            near = get_close_matches(unknown[0], known, n=3) or known[:5]
+            raise DatasetError(
+                f"{unknown[0]!r} is to be left out and has no votes; there are votes of {', '.join(near)}"
+            )
+        if not names:
+            return self
+        kept = ~np.isin(known, list(names))[self.annotator]
+        item = self.item[kept]
+        return VoteArrays.from_codes(
+            self.item_image[item],
+            self.item_class[item],
+            self.annotator[kept],
+            self.vote[kept],
+            images=self.images,
+            classes=self.classes,
+            annotators=self.annotators,
         )
 
     def item_counts(self) -> NDArray[np.int32]:

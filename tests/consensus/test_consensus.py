@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.consensus import fit_dawid_skene, majority, match_gold, match_original, reach_consensus, weighted_majority
+from pipeline.consensus import (
+    Aim,
+    AimKind,
+    fit_dawid_skene,
+    majority,
+    match_gold,
+    match_original,
+    reach_consensus,
+    weighted_majority,
+)
 from pipeline.consensus.budget import Policy, replay
 from pipeline.consensus.calibration import expected_calibration_error, reliability, score_labels
 from pipeline.consensus.known import keep_where_unsure
@@ -207,7 +216,7 @@ def test_the_original_label_is_silent_where_annotators_are_sure_of_the_class():
     kept = keep_where_unsure(arrays, original)
     assert (kept == np.where(arrays.item_class == 1, 1, -1)).all()
     assert original.all()
-    settled = reach_consensus(arrays, original=original)
+    settled = reach_consensus(arrays, original=original, aim=Aim(AimKind.BEYER2020))
     silenced, everywhere = (fit_dawid_skene(arrays, original=witness) for witness in (kept, original))
     assert settled.posterior.tolist() == silenced.posterior.tolist()
     assert settled.posterior.tolist() != everywhere.posterior.tolist()

@@ -23,6 +23,7 @@ from pipeline.formats.refined_labels_in import read_refined_labels
 from pipeline.formats.refined_labels_out import write_refined_labels
 from pipeline.project.folder import Project, open_project
 from pipeline.project.label_space import label_space_from_keys
+from pipeline.project.results import read_summary
 from pipeline.project.settings import write_settings
 from pipeline.project.tables import REFINED_LABELS
 from pipeline.sessions.local import LocalSession
@@ -192,7 +193,7 @@ def votes_by_class(project: Project, image: int) -> tuple[dict[int, list[str]], 
     return votes, settled
 
 
-def by_the_rule(votes: list[str], settled: list[str], posterior: float | None) -> tuple[bool, str]:
+def by_the_rule(votes: list[str], settled: list[str], posterior: float | None, cut: float) -> tuple[bool, str]:
     """Return whether a label stands, and where from; the posterior is that of a label that was kept."""
     lean = settled.count("yes") - settled.count("no")
     if lean:
@@ -200,18 +201,19 @@ def by_the_rule(votes: list[str], settled: list[str], posterior: float | None) -
     everyone = votes + settled
     if len(everyone) > 1 and set(everyone) in ({"yes"}, {"no"}):
         return everyone[0] == "yes", "agreed"
-    return posterior is not None and posterior > 0.8, "consensus"
+    return posterior is not None and posterior > cut, "consensus"
 
 
 def check_labels(project: Project, labels: pd.DataFrame) -> None:
     """Check every label and every missing one by the rule, image by image, from the states."""
     found = {(r.image_index, int(r.class_index)): r for r in labels.itertuples() if not pd.isna(r.class_index)}
+    cut = read_summary(project, "settle")["consensus"]["cut"]
     for image in states_of(project, Round.ANNOTATION):
         votes, settled = votes_by_class(project, image)
         for class_index in votes.keys() | settled.keys():
             row = found.pop((image, class_index), None)
             of_class = votes.get(class_index, []), settled.get(class_index, [])
-            stands, source = by_the_rule(*of_class, None if row is None else row.posterior)
+            stands, source = by_the_rule(*of_class, None if row is None else row.posterior, cut)
             assert (row is not None) == stands, (image, class_index)
             if row is not None:
                 everyone = [*of_class[0], *of_class[1]]

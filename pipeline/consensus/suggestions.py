@@ -1,0 +1,55 @@
+"""Labels that nobody was asked about and models believe in: for refiners to look at, never labels by themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.consensus.evidence import Evidence
+from pipeline.consensus.prior import predict_prior
+from pipeline.consensus.result import Consensus
+from pipeline.errors import DatasetError
+from pipeline.votes.arrays import VoteArrays
+
+
+def suggest_labels(
+    consensus: Consensus,
+    votes: VoteArrays,
+    image: NDArray[np.integer],
+    class_code: NDArray[np.integer],
+    evidence: Evidence,
+) -> pd.DataFrame:
+    """Return the pairs that would be labels by their prior alone, the likeliest first.
+
+    Parameters
+    ----------
+    consensus
+        Of the votes, with models as evidence.
+    votes
+        What was asked.
+    image, class_code
+        ``(n_pairs,)``: pairs that nobody was asked about, as codes in the vocabularies of the votes.
+    evidence
+        Of the pairs, with the columns that the consensus used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``image``, ``class`` (as codes) and ``probability``: an extrapolation from the classes that people were asked
+        about to those that they were not.
+
+    Raises
+    ------
+    DatasetError
+        If no prior was learnt.
+    """
+    if consensus.prior is None or consensus.tempering is None:
+        raise DatasetError("suggestions rest on a learnt prior; settle with models as evidence")
+    from scipy.special import expit
+
+    prior = predict_prior(consensus.prior, votes, consensus.posterior, image, class_code, evidence)
+    probability = expit(consensus.tempering.log_odds(prior, np.zeros(len(prior))))
+    table = pd.DataFrame({"image": image, "class": class_code, "probability": probability})
+    likely = table[table["probability"] > consensus.cut.value]
+    return likely.sort_values("probability", ascending=False, kind="stable").reset_index(drop=True)

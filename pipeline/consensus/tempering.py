@@ -1,0 +1,93 @@
+"""How much votes are worth beside the prior, and beside each other: learnt by predicting each vote from the others.
+
+Annotators who look at the same picture err together, so that a second vote brings less news than Dawid-Skene believes.
+How much less shows in the votes themselves: with one vote of an item hidden, the others and the prior say how likely it
+is. The weights of prior and votes under which the hidden votes are likeliest are those of the posterior. What everyone
+gets wrong alike stays invisible to this; only known answers, refinement votes and an audit see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.consensus.dawid_skene import DawidSkene
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import N_VOTES
+
+_N_SAMPLED = 200_000
+#: Spread of what is believed of shift, weight of the prior and weight of the votes before seeing a vote: 0, 1 and 1.
+_SPREAD = np.array([0.5, 0.25, 0.25])
+#: Votes are never worth more than independent ones would be.
+_BOUNDS = [(-3.0, 3.0), (0.05, 3.0), (0.05, 1.0)]
+
+
+@dataclass(frozen=True)
+class Tempering:
+    """``log odds = shift + prior_weight * prior + vote_weight * votes``; 0, 1 and 1 leave them as they are."""
+
+    shift: float = 0.0
+    prior_weight: float = 1.0
+    vote_weight: float = 1.0
+
+    def log_odds(self, prior: NDArray[np.float64], vote_log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log odds of the posterior."""
+        return self.shift + self.prior_weight * prior + self.vote_weight * vote_log_odds
+
+
+def vote_log_odds(votes: VoteArrays, model: DawidSkene) -> NDArray[np.float64]:
+    """Return what each item's votes say for the label against its absence: ``(n_items,)`` log likelihood ratios."""
+    worth = _worth(model)
+    total = np.zeros(votes.n_items)
+    for block in votes.blocks():
+        here = slice(block.first_item, block.first_item + block.n_items)
+        total[here] = np.bincount(
+            block.item, weights=worth[block.annotator * N_VOTES + block.vote], minlength=block.n_items
+        )
+    return total
+
+
+def learn_tempering(
+    votes: VoteArrays, model: DawidSkene, prior: NDArray[np.float64], said: NDArray[np.float64]
+) -> Tempering:
+    """Learn the weights under which hidden votes are likeliest.
+
+    Parameters
+    ----------
+    votes, model
+        The votes, and the confusion matrices fitted to them.
+    prior
+        ``(n_items,)``: log odds.
+    said
+        ``(n_items,)`` of :func:`vote_log_odds`.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    n = votes.n_votes
+    chosen = np.arange(n) if n <= _N_SAMPLED else np.random.default_rng(0).choice(n, _N_SAMPLED, replace=False)
+    item = votes.item[chosen]
+    cell = votes.annotator[chosen].astype(np.int64) * N_VOTES + votes.vote[chosen]
+    others = said[item] - _worth(model)[cell]
+    if_absent, if_applies = (model.confusion[:, state].ravel()[cell] for state in (0, 1))
+    terms = np.stack([np.ones(len(item)), prior[item], others])
+    gain = if_applies - if_absent
+
+    def surprise(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        chance = expit(weights @ terms)
+        likelihood = if_absent + chance * gain
+        off = (weights - [0, 1, 1]) / _SPREAD
+        slope = terms @ (gain / likelihood * chance * (1 - chance))
+        return float(-np.log(likelihood).sum() + 0.5 * off @ off), off / _SPREAD - slope
+
+    found = minimize(surprise, [0.0, 1.0, 1.0], jac=True, method="L-BFGS-B", bounds=_BOUNDS)
+    shift, prior_weight, vote_weight = (float(weight) for weight in found.x)
+    return Tempering(shift, prior_weight, vote_weight)
+
+
+def _worth(model: DawidSkene) -> NDArray[np.float64]:
+    """Return what each annotator's each vote says for the label: flat ``(n_annotators * 3,)``."""
+    worth: NDArray[np.float64] = (np.log(model.confusion[:, 1]) - np.log(model.confusion[:, 0])).ravel()
+    return worth
