@@ -47,10 +47,11 @@ def open_session(project: str | Path = "", annotator: str = "", round: str = "")
     if os.environ.get(SERVICE_URL_VARIABLE):
         return _remote_session(which)
     from pipeline.project.folder import open_project
+    from pipeline.project.names import settled
     from pipeline.sessions.local import LocalSession
 
     folder = project or os.environ.get(PROJECT_VARIABLE, "") or "."
-    return LocalSession(open_project(folder), annotator or default_annotator(), which)
+    return LocalSession(open_project(folder), settled(annotator) or default_annotator(), which)
 
 
 def open_annotator(project: str | Path = "", annotator: str = "", round: str = "") -> Annotator:  # noqa: A002

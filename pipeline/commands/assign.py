@@ -50,6 +50,7 @@ def assign(
     """
     from pipeline.errors import ProjectError
     from pipeline.project.image_table import open_whole_project
+    from pipeline.project.names import names_in
     from pipeline.stages.assign import assign_project
 
     opened = open_whole_project(project)
@@ -61,11 +62,11 @@ def assign(
     if leaver and not to:
         raise ProjectError(f"who takes over from {leaver!r}? Name them with --to")
     if to:
-        _move(opened, leaver, _names(to), seed, kind)
+        _move(opened, leaver, names_in(to), seed, kind)
         return
     if not annotators:
         raise ProjectError("who annotates? Name people with --annotators ada,ben,cleo")
-    people = _names(annotators)
+    people = names_in(annotators)
     per_image = per_image or opened.settings.annotation.annotators_per_image
     summary = assign_project(
         opened,
@@ -113,10 +114,6 @@ def _move(project: Project, leaver: str, names: Sequence[str], seed: int, kind: 
     typer.echo(f"{len(moves.moves):,} undecided tasks moved to {', '.join(names)}")
     if moves.stuck:
         typer.echo(f"{len(moves.stuck):,} tasks stay with {leaver}: those named have or refine these images already")
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _no_gold(summary: AssignSummary, gold_share: float, *, is_asked_for: bool) -> str:

@@ -51,6 +51,7 @@ def hub(
     from pipeline.hub.launch import default_state_dir, hub_log, prepare_hub, run_hub
     from pipeline.hub.people import check_removal, gather_people, unrefined_of_removed
     from pipeline.project.image_table import open_whole_project
+    from pipeline.project.names import names_in
     from pipeline.stages.assign import open_project_store
     from pipeline.votes.words import Round
 
@@ -63,12 +64,12 @@ def hub(
     }
     store.close()
     named = {
-        Role.ANNOTATORS: _names(annotators),
-        Role.REFINERS: _names(refiners),
-        Role.RESEARCHERS: _names(researchers),
-        Role.REVIEWERS: _names(reviewers),
+        Role.ANNOTATORS: names_in(annotators),
+        Role.REFINERS: names_in(refiners),
+        Role.RESEARCHERS: names_in(researchers),
+        Role.REVIEWERS: names_in(reviewers),
     }
-    leaving = _names(remove)
+    leaving = names_in(remove)
     check_removal(leaving, named, tasks, project)
     gone = read_removed(state / "private" / "accounts.json")
     now_leaving = [name for name in leaving if name not in gone]
@@ -79,7 +80,7 @@ def hub(
         port=port,
         session_python=session_python or "",
         share_account=share_account,
-        renew=_names(new_password),
+        renew=names_in(new_password),
         remove=now_leaving,
     )
     refiners_tasks = tasks[Role.REFINERS]
@@ -146,7 +147,3 @@ def _tell_of_shared_uids(prepared: PreparedHub) -> None:
             f"{shared.state}, from before: each can open what the other has in their home folder. To part them, remove "
             "one of the two with --remove, delete their home folder, and name them again"
         )
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

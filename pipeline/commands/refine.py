@@ -103,11 +103,12 @@ def _give_out(
     seed: int,
 ) -> None:
     from pipeline.project.image_table import open_whole_project
+    from pipeline.project.names import names_in
     from pipeline.stages.select import select_and_assign
 
     summary = select_and_assign(
         open_whole_project(project),
-        [name.strip() for name in refiners.split(",") if name.strip()],
+        names_in(refiners),
         rule=rule,
         minutes=minutes,
         audit_share=audit_share,

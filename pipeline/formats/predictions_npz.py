@@ -104,7 +104,7 @@ def refuse_shifted(
 ) -> None:
     """Refuse rankings that the original labels show to number the classes in another way than the label space does.
 
-    Tried are classes counted from 1, and classes numbered in the order of their keys by character (torchvision's
+    Tried are classes that lie one apart, and classes numbered in the order of their keys by character (torchvision's
     `ImageFolder`, Keras, Hugging Face) or in natural order (timm).
 
     Parameters
@@ -123,12 +123,13 @@ def refuse_shifted(
     Raises
     ------
     DatasetError
-        If another numbering fits the best model clearly better, and at least a fifth of the images.
+        If another numbering fits the best model clearly better, and at least half of the images.
     """
     keys = list(space.keys)
     place = {key: index for index, key in enumerate(keys)}
     numberings = {
-        "counted from 1": np.arange(-1, len(keys) - 1),
+        "one higher than the original labels, as if they counted from 1": np.arange(-1, len(keys) - 1),
+        "one lower than the original labels, as if those counted from 1": np.arange(1, len(keys) + 1),
         "in the order of their keys by character (torchvision, Keras)": np.array([place[k] for k in sorted(keys)]),
         "in the natural order of their keys (timm)": np.array([place[k] for k in sorted(keys, key=natural_key)]),
     }
@@ -140,11 +141,11 @@ def refuse_shifted(
     as_given = n_right(np.arange(len(keys)))
     for numbering, meaning in numberings.items():
         n_hits = n_right(meaning)
-        if is_clearly_more(n_hits, as_given) and n_hits >= len(original) / 5:
+        if is_clearly_more(n_hits, as_given) and 2 * n_hits >= len(original):
             raise DatasetError(
                 f"{where}: its classes seem to be {numbering}: so the best model is right on {n_hits:,} of "
-                f"{len(original):,} images, and on {as_given:,} as the file stands; make it again with class indices "
-                "in the order of the label space, counted from 0"
+                f"{len(original):,} images, and on {as_given:,} as the file stands; bring both to the indices of the "
+                "label space, counted from 0"
             )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.errors import DatasetError
+from pipeline.project.class_references import read_class_references
 from pipeline.project.files import write_table
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
@@ -30,8 +32,8 @@ def write_refined_labels(project: Project, labels: pa.Table) -> None:
     """Write `refined_labels.parquet`, `.csv` and `.json`, each in one step.
 
     The JSON is in the published format, ``{"<image>": ["370", …]}``: class indices as text, an empty list where no
-    class applies. Images that nobody has decided are left out of it. Where a class of the project has a number as its
-    key that is not its index, the JSON names classes by key, so that it can be read back.
+    class applies. Images that nobody has decided are left out of it. Where these numbers could be read in another way
+    (:mod:`pipeline.project.class_references`), the JSON names classes by key, so that it reads back as it is.
     """
     path = project.refined_labels_path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +64,8 @@ def _write_csv(labels: pa.Table, space: LabelSpace, path: Path) -> None:
 
 
 def _write_json(labels: pa.Table, space: LabelSpace, path: Path) -> None:
-    name = space.keys if _keys_pass_for_indices(space) else [str(index) for index in range(len(space))]
+    indices = pc.unique(labels.column("class_index")).drop_null().to_pylist()
+    name = [str(index) for index in range(len(space))] if _reads_back(indices, space) else space.keys
     with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         separator = "{"
         for image, classes in _label_lists(labels):
@@ -88,6 +91,10 @@ def _label_lists(labels: pa.Table) -> Iterator[tuple[str, list[int]]]:
         yield image, classes
 
 
-def _keys_pass_for_indices(space: LabelSpace) -> bool:
-    """Return whether some key reads like the index of another class."""
-    return any(str(index) in space and space.index_of(str(index)) != index for index in range(len(space)))
+def _reads_back(indices: Sequence[int], space: LabelSpace) -> bool:
+    """Return whether these indices, written as text, are read as these indices and nothing else."""
+    try:
+        reading = read_class_references({str(index) for index in indices}, space, "refined labels")
+    except DatasetError:
+        return False
+    return all(reading.index_of.get(str(index)) == index for index in indices)

@@ -12,6 +12,7 @@ from jupyterhub.auth import Authenticator
 from traitlets import Unicode
 
 from pipeline.hub.accounts import Account, make_account, read_accounts
+from pipeline.project.names import settled
 
 _MAX_FAILURES = 10
 _WINDOW_S = 300
@@ -33,8 +34,8 @@ class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
         self._nobody, _ = make_account("nobody", (), ())
 
     def normalize_username(self, username: str) -> str:
-        """Return the name as it was typed: annotators are known by it in the store, capitals included."""
-        return username.strip()
+        """Return the name as the store knows annotators: as it was typed, capitals included, and settled."""
+        return settled(username)
 
     async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:  # noqa: ARG002 - the Hub's signature
         """Return the name if the password is right."""

@@ -73,6 +73,13 @@ def read_class_rows(path: Path) -> list[ClassRow]:
     if with_index and len(with_index) < len(rows):
         lacking = next(row for row in rows if row.index is None)
         raise DatasetError(f"{lacking.where}: no index, where other classes have one; give one to all or to none")
+    for expected, (index, row) in enumerate(class_rows_in_order(rows)):
+        if index != expected:
+            advice = "subtract 1 from each, or leave them out" if _counts_from_1(rows) else "leave no gap"
+            raise DatasetError(
+                f"{row.where}: class {row.key!r} has index {index} where {expected} is due; indices count 0, 1, 2, …: "
+                f"{advice}"
+            )
     if rows and not with_index:
         tell(f"{path}: gives no index, so classes are numbered 0, 1, 2, … in its order ({_some(rows)})")
     return rows
@@ -92,6 +99,10 @@ def _refuse_doubles(rows: Sequence[ClassRow], path: Path) -> None:
             )
         if row.index is not None and (other := seen_indices.setdefault(row.index, row)) is not row:
             raise DatasetError(f"{row.where}: class {row.key!r} has index {row.index}, which {other.key!r} has, too")
+
+
+def _counts_from_1(rows: Sequence[ClassRow]) -> bool:
+    return sorted(row.index or 0 for row in rows) == list(range(1, len(rows) + 1))
 
 
 def _some(rows: Sequence[ClassRow]) -> str:
@@ -267,7 +278,8 @@ def _from_text(path: Path) -> list[ClassRow]:
 def _class_row(record: Mapping[str, Any], where: str) -> ClassRow:
     key = _text(record.get("key"), where, "key")
     if not key:
-        raise DatasetError(f"{where}: no 'key'; a label space needs the column 'key' with a value in every row")
+        found = ", ".join(map(repr, record)) or "nothing"
+        raise DatasetError(f"{where}: no 'key' among {found}; every class needs one")
     return ClassRow(
         where,
         key,

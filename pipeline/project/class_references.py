@@ -99,7 +99,8 @@ def read_class_references(
         If the numbers fit two readings, or other data speak clearly against how they would be read. A single reference
         that is no class is left out of ``index_of``.
     """
-    figures = {value: number for value in values if (number := _number(value)) is not None}
+    numbered = sorted((number, value) for value in values if (number := _number(value)) is not None)
+    figures = {value: number for number, value in numbered}
     words = _of_words({value for value in values if value not in figures}, space)
     if not figures:
         return Reading(words)

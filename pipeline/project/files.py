@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -135,7 +137,15 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> dict[str, tuple[
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as its suffix says, `.csv` or `.parquet`, in one step."""
     with whole_file(path) as unfinished:
-        if path.suffix == ".csv":
-            table.to_csv(unfinished, index=False)
-        else:
+        if path.suffix != ".csv":
             table.to_parquet(unfinished, index=False)
+            return
+        table.to_csv(unfinished, index=False)
+        # A carriage return ends a line for every reader of CSV, but Python 3.11 quotes no cell that holds one alone.
+        if _holds_return(unfinished):
+            table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
+
+
+def _holds_return(path: Path) -> bool:
+    with path.open("rb") as file:
+        return any(b"\r" in part for part in iter(partial(file.read, 1 << 20), b""))

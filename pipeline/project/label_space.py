@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.errors import DatasetError
 from pipeline.project.class_files import class_rows_in_order, read_class_rows
+from pipeline.project.names import settled
 
 #: Label spaces known by name, and the name of `timm`'s metadata subset.
 NAMED_LABEL_SPACES = {
@@ -133,7 +134,7 @@ def load_label_space(source: str | Path) -> LabelSpace:
             f"{source}: neither a file nor a known label space; known are {', '.join(NAMED_LABEL_SPACES)}"
         )
     classes = [
-        ClassInfo(index, row.key, row.name or row.key.replace("_", " "), row.synonyms, row.definition)
+        ClassInfo(index, row.key, row.name or _name_from(row.key), row.synonyms, row.definition)
         for index, row in class_rows_in_order(read_class_rows(path))
     ]
     return LabelSpace(tuple(classes), name=path.stem)
@@ -141,7 +142,12 @@ def load_label_space(source: str | Path) -> LabelSpace:
 
 def label_space_from_keys(keys: Iterable[str], name: str = "label space") -> LabelSpace:
     """Build a label space in which each class is known by its key alone, as for a class-named folder tree."""
-    return LabelSpace(tuple(ClassInfo(i, key, key.replace("_", " ")) for i, key in enumerate(keys)), name=name)
+    return LabelSpace(tuple(ClassInfo(i, key, _name_from(key)) for i, key in enumerate(keys)), name=name)
+
+
+def _name_from(key: str) -> str:
+    """Return what people call a class that has a key alone."""
+    return settled(key.replace("_", " ")) or key
 
 
 def write_label_space(space: LabelSpace, path: Path) -> None:

@@ -27,6 +27,11 @@ def settled(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def names_in(text: str) -> list[str]:
+    """Return the names in a list that a person typed, with commas between them."""
+    return [name for part in text.split(",") if (name := settled(part))]
+
+
 def column_name(header: str) -> str:
     """Return what a column is called, whatever its capitals, and whether spaces or hyphens part its words."""
     return "_".join(settled(header).casefold().replace("-", " ").split())

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
+from pipeline.project.names import settled
 from pipeline.stages.assign import open_project_store
 from pipeline.votes.words import Round
 
@@ -47,6 +48,8 @@ def choose_annotator(project: Project, name: str = "", round_: Round = Round.ANN
         if len(people) > 1:
             raise ProjectError(f"who annotates? Give --annotator with one of {', '.join(people)}")
         return people[0], found[people[0]]
+    spelled = {settled(known): known for people_of in of_rounds.values() for known in people_of}
+    name = name if name in found else spelled.get(settled(name), name)
     if name not in found:
         others = [other for other, people_of in of_rounds.items() if name in people_of]
         if others:

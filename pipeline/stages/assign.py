@@ -16,6 +16,7 @@ from pipeline.assignment.tasks import TaskTable
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
+from pipeline.project.names import settled
 from pipeline.store import Assignment, SqlStore, open_store
 from pipeline.votes.words import Round
 
@@ -115,7 +116,7 @@ def assign_project(
     ProjectError, DatasetError
         If there are too few annotators, or the gold file does not fit the project.
     """
-    names = check_people(list(annotators), per_image)
+    names = check_people([settled(name) for name in annotators], per_image)
     answers = _gold_answers(project, gold)
     store = open_project_store(project)
     try:
@@ -148,9 +149,11 @@ def assign_project(
 
 def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves:
     """Give someone's undecided work in the annotation round to others."""
+    to = [settled(name) for name in to]
     store = open_project_store(project)
     try:
         tasks = read_tasks(store)
+        leaver = leaver if leaver in tasks.annotators else settled(leaver)
         moves = hand_over(tasks, leaver, list(to), barred=_refiners(store))
         store.add_annotators(to)
         return _move(store, moves)
@@ -160,6 +163,7 @@ def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves
 
 def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, kind: str = "human") -> Moves:
     """Move undecided work of the annotation round to people who join half-way."""
+    newcomers = [settled(name) for name in newcomers]
     store = open_project_store(project)
     try:
         moves = share_with(read_tasks(store), list(newcomers), seed=seed, barred=_refiners(store))

@@ -17,6 +17,7 @@ from pipeline.assignment import assign_refinement
 from pipeline.consensus.value_of_refining import RefinementCost, draw_audit
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
+from pipeline.project.names import settled
 from pipeline.project.results import tables_dir, write_results
 from pipeline.stages.assign import open_project_store, write_plan
 from pipeline.stages.selection_rules import RULES, Candidates, disputed_images
@@ -103,6 +104,7 @@ def select_and_assign(
     if minutes is not None and not chooser.has_budget:
         budgeted = " or ".join(f"--rule {name}" for name, other in RULES.items() if other.has_budget)
         raise ProjectError(f"{minutes} minutes, but the rule is `{rule}`; add {budgeted}, or leave the minutes out")
+    refiners = [settled(name) for name in refiners]
     store = open_project_store(project)
     try:
         votes = read_project_votes(project, store)
