@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from pipeline import __version__
-from pipeline.errors import MlfError
+from pipeline.errors import MlfError, in_plain_words
 from pipeline.project.notices import notices_to
 
 _STAGES = "The stages, in order"
@@ -42,15 +47,18 @@ COMMANDS = (
 GROUPS = (("store", "store", _AROUND),)
 #: Commands that have another name now, and answer with it.
 OLD_COMMANDS = (("analyze", "disagreement"),)
+_ARGS = "mlf.args"
 
 
 class _Root(TyperGroup):
     """Tells an error that was foreseen in one line; any other is a defect and keeps its traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take `--debug` wherever it stands: people add it to the end of the line that failed."""
+        """Take `--debug` wherever it stands, since people add it to the end; and `~` where the shell leaves it."""
         if "--debug" in args:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
+        args = [_with_home(arg) for arg in args]
+        ctx.meta[_ARGS] = args
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -58,13 +66,37 @@ class _Root(TyperGroup):
             with notices_to(lambda message: typer.echo(f"Note: {message}")):
                 return super().invoke(ctx)
         except MlfError as error:
-            if ctx.params.get("debug"):
-                raise
-            typer.echo(f"Error: {error}", err=True)
-            raise typer.Exit(2) from error
+            self._end(ctx, error, str(error))
+        except (OSError, UnicodeError) as error:
+            if getattr(error, "errno", None) == errno.EPIPE:
+                raise  # whoever read the output has gone; click ends quietly
+            self._end(ctx, error, in_plain_words(error, _place(ctx.meta[_ARGS])))
+        except typer.BadParameter as error:
+            if "is not readable" not in error.message:
+                raise  # typer shows how the command is used
+            self._end(ctx, error, in_plain_words(f"[Errno {errno.EACCES}] {error.message}"))
         except KeyboardInterrupt:
             typer.echo("Stopped. Give the same command again to go on.", err=True)
             raise typer.Exit(130) from None
+
+    def _end(self, ctx: Any, error: Exception, told: str) -> None:
+        if ctx.params.get("debug"):
+            raise error
+        typer.echo(f"Error: {told}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _with_home(arg: str) -> str:
+    """Return an argument with the home folder in place of `~`: of `--out=~/folder` no shell but zsh makes one."""
+    option, equals, value = arg.partition("=") if arg.startswith("--") else ("", "", arg)
+    is_in_home = value == "~" or value.startswith("~/")
+    return f"{option}{equals}{Path(value).expanduser()}" if is_in_home else arg
+
+
+def _place(args: list[str]) -> str | None:
+    """Return the file or folder that a command was about, for errors that name none."""
+    values = [arg.partition("=")[2] if arg.startswith("--") else arg for arg in args[1:]]
+    return next((value for value in values if value and os.path.exists(value)), None)  # noqa: PTH110 - Path raises for long names
 
 
 app = typer.Typer(
@@ -132,6 +164,9 @@ _register()
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal or a log of another encoding must not stop a command
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -122,4 +122,4 @@ def _score_files(
 
 
 def _absolute(path: Path | None) -> str | None:
-    return None if path is None else str(path.resolve())
+    return None if path is None else str(path.absolute())

@@ -71,8 +71,8 @@ def propose(
         "propose",
         {
             "model": model,
-            "checkpoint": str(checkpoint.resolve()) if checkpoint else None,
-            "from_predictions": str(from_predictions.resolve()) if from_predictions else None,
+            "checkpoint": str(checkpoint.absolute()) if checkpoint else None,
+            "from_predictions": str(from_predictions.absolute()) if from_predictions else None,
             **({"order": order} if order else {}),
             "batch_size": batch_size,
             "device": device,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, in_plain_words
 
 if TYPE_CHECKING:
     from pipeline.evaluation.models import Evaluation
@@ -43,15 +43,20 @@ def score(
 
     Example: mlf score --images images.csv --labels refined_labels.json --predictions top5.npz --out evaluation
     """
+    from pipeline.evaluation.chance import chance_level_told, is_chance_level
     from pipeline.evaluation.models import evaluate_models
     from pipeline.formats.outside_data import read_outside_data
     from pipeline.project.class_references import as_class_numbers
     from pipeline.project.label_space import load_label_space
+    from pipeline.project.notices import tell
 
     space = load_label_space(classes)
     data = read_outside_data(images, labels, predictions, space, as_class_numbers(class_numbers))
     evaluation = evaluate_models(data.predictions, data.original_label, data.labels, len(space))
     write_evaluation(evaluation, data, out)
+    for accuracy in evaluation.models:
+        if is_chance_level(accuracy.top1, len(space)):
+            tell(chance_level_told(accuracy.model, accuracy.top1, len(space)))
     for line in headline(evaluation, data):
         typer.echo(line)
     typer.echo(
@@ -79,7 +84,7 @@ def write_evaluation(evaluation: Evaluation, data: OutsideData, out: Path) -> No
         skipped.to_csv(out / "skipped.csv", index=False)
         (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise DatasetError(f"{out}: cannot be written to ({error}); give another folder with --out") from error
+        raise DatasetError(f"{out}: results cannot be written there: {in_plain_words(error, out)}") from error
 
 
 def headline(evaluation: Evaluation, data: OutsideData) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.consensus.result import Consensus
 from pipeline.disagreement import DisagreementAnalysis
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, in_plain_words
 from pipeline.project.files import write_table
 from pipeline.project.writing import whole_file, write_text
 from pipeline.votes.arrays import VoteArrays
@@ -114,6 +114,4 @@ def _writing_into(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise DatasetError(
-            f"{folder}: results cannot be written there ({error.strerror or error}); give another folder"
-        ) from error
+        raise DatasetError(f"{folder}: results cannot be written there: {in_plain_words(error, folder)}") from error

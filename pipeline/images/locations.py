@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, in_plain_words
 from pipeline.project.names import settled
 
 #: File name endings that are taken for images, in lower case.
@@ -113,7 +113,9 @@ def open_location(location: str) -> IO[bytes]:
             return BytesIO(file.read())
     except FileNotFoundError as error:
         raise DatasetError(f"{location}: no such file") from error
-    except (OSError, ImportError, ValueError) as error:
+    except OSError as error:
+        raise DatasetError(f"{location}: cannot be read: {in_plain_words(error)}") from error
+    except (ImportError, ValueError) as error:
         raise DatasetError(f"{location}: cannot be read: {error}") from error
 
 

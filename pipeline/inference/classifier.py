@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,11 +15,18 @@ from timm.models import load_state_dict
 from torch import nn
 
 from pipeline.errors import DatasetError
-from pipeline.inference.checkpoint import CheckpointDescription, ModelSource, read_description
+from pipeline.inference.checkpoint import (
+    CHANNELS,
+    CheckpointDescription,
+    ModelSource,
+    description_path,
+    read_description,
+)
 from pipeline.inference.offline import OFFLINE_MODELS, load_offline, offline_weights
 from pipeline.project.label_space import LabelSpace
 
 ClassOrder = Literal["keys", "assumed"]
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Classifier:
     class_order
         ``keys`` where outputs were paired with classes by key; ``assumed`` where nothing names the outputs and they
         are taken to lie in the label space's order.
+    notes
+        What was taken for granted about a checkpoint, and how to say otherwise.
     """
 
     name: str
@@ -50,6 +59,7 @@ class Classifier:
     class_indices: torch.Tensor
     n_missing: int
     class_order: ClassOrder
+    notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what decides this model's ranking of an image, to tell runs apart."""
@@ -85,9 +95,13 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
         If `timm` does not know the model, its weights cannot be loaded, or its classes are not the label space's.
     """
     described = read_description(source.checkpoint) if source.checkpoint else CheckpointDescription()
+    if described.input_size and described.input_size[0] not in CHANNELS:
+        raise DatasetError(
+            f"{source.checkpoint}: takes images of {described.input_size[0]} channels; photographs have 3, or 1 in grey"
+        )
     module = _load_checkpoint(source, described, space) if source.checkpoint else _load_pretrained(source)
     module.eval().requires_grad_(requires_grad=False)
-    data_config = {**resolve_model_data_config(module), **described.preprocessing}
+    data_config = _of_channels({**resolve_model_data_config(module), **described.preprocessing})
     n_outputs = int(getattr(module, "num_classes", 0))
     keys = described.class_keys or _known_keys(module, n_outputs)
     if keys and source.checkpoint and not described.class_keys and not any(key in space for key in keys):
@@ -106,7 +120,52 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
         class_indices=torch.tensor(class_indices),
         n_missing=len(space) - len(outputs),
         class_order=order,
+        notes=tuple(_notes(source, described, data_config, space, order)),
     )
+
+
+def _of_channels(data_config: dict[str, Any]) -> dict[str, Any]:
+    """Return a data configuration whose mean and std have a value for each channel: in grey, the mean of the three."""
+    n_channels = data_config["input_size"][0]
+    fitted = {}
+    for name in ("mean", "std"):
+        values = tuple(data_config[name])
+        fitted[name] = values if len(values) == n_channels else (sum(values) / len(values),) * n_channels
+    return {**data_config, **fitted}
+
+
+def _notes(
+    source: ModelSource,
+    described: CheckpointDescription,
+    data_config: dict[str, Any],
+    space: LabelSpace,
+    order: ClassOrder,
+) -> Iterator[str]:
+    """Yield what was taken for granted, and how to say otherwise."""
+    if source.checkpoint is None:
+        return
+    path = description_path(source.checkpoint)
+    where = path or source.checkpoint.with_suffix(".json")
+    if order == "assumed":
+        yield (
+            f"nothing names the outputs of {source.label}: they are taken to lie in the project's order of classes "
+            f'({_some(space.keys)}); where it was trained in another order, list its classes as "class_keys" in {where}'
+        )
+    missing = [name for name in ("input_size", "mean", "std") if getattr(described, name) is None]
+    if missing:
+        size, shown = data_config["input_size"], {name: _plain(data_config[name]) for name in ("mean", "std")}
+        yield (
+            f"nothing describes the {', '.join(missing)} of {source.label}: images are prepared as timm does for its "
+            f"architecture ({' × '.join(map(str, size))}, mean {shown['mean']}, std {shown['std']}, "
+            f"crop {data_config['crop_pct']}, {data_config['interpolation']}); where it was trained otherwise, "
+            f"say so in {where}"
+        )
+    if described.unknown:
+        yield f"{where}: passed over, since they are not known: {', '.join(described.unknown)}"
+
+
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")
 
 
 def _load_pretrained(source: ModelSource) -> nn.Module:
@@ -133,20 +192,49 @@ def _load_checkpoint(source: ModelSource, described: CheckpointDescription, spac
         )
     n_classes = described.num_classes or len(described.class_keys or ()) or len(space)
     overlay = described.preprocessing
+    channels = {"in_chans": described.input_size[0]} if described.input_size else {}
     try:
         module: nn.Module = timm.create_model(
-            architecture, pretrained=False, num_classes=n_classes, pretrained_cfg_overlay=overlay or None
+            architecture, pretrained=False, num_classes=n_classes, pretrained_cfg_overlay=overlay or None, **channels
         )
     except Exception as error:  # constructors raise whatever they like
         raise DatasetError(f"model {architecture!r}: cannot be made: {_first_line(error)}") from error
     try:
-        state = load_state_dict(str(source.checkpoint), weights_only=True)
+        state = _without_prefix(load_state_dict(str(source.checkpoint), weights_only=True), module)
         module.load_state_dict(state)
-    except (RuntimeError, OSError, ValueError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # so do readers of damaged files: SafetensorError has no root but Exception
         raise DatasetError(
-            f"{source.checkpoint}: not weights of a {architecture} with {n_classes} classes: {_first_line(error)}"
+            f"{source.checkpoint}: not weights of a {architecture} with {n_classes} classes: {_why_not(error)}"
         ) from error
     return module
+
+
+def _without_prefix(state: dict[str, Any], module: nn.Module) -> dict[str, Any]:
+    """Return weights without what a training framework wrote before all of their names (`model.` in Lightning)."""
+    own = next(iter(module.state_dict()))
+    prefix = next((name.removesuffix(own) for name in state if name.endswith(f".{own}")), "")
+    is_common = prefix and all(name.startswith(prefix) for name in state)
+    return {name.removeprefix(prefix): value for name, value in state.items()} if is_common else state
+
+
+def _why_not(error: Exception) -> str:
+    """Return in plain words why weights do not fit."""
+    text = " ".join(str(error).split())
+    if "central directory" in text or "EOF" in text or "incomplete metadata" in text or "too large" in text:
+        return f"the file is cut short or damaged ({_first_line(error)}); copy or download it again"
+    if "weights_only" in text or "Unsupported globals" in text:
+        return (
+            "it holds Python objects beside the weights, which may run code and are not opened; "
+            "save them with `torch.save(model.state_dict(), path)`"
+        )
+    shapes = re.search(r"size mismatch for (\S+): .*?torch.Size\((.*?)\).*?torch.Size\((.*?)\)", text)
+    if shapes:
+        name, found, wanted = shapes.groups()
+        return (
+            f"{name} has the shape {found}, and {wanted} is needed; say the right architecture, num_classes and "
+            "input_size (its first value is the number of channels) in the JSON beside it"
+        )
+    return _first_line(error)
 
 
 def _known_keys(module: nn.Module, n_outputs: int) -> Sequence[str] | None:

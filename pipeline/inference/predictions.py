@@ -22,6 +22,7 @@ from pipeline.inference.parts import PartialTable, refuse_other_settings, write_
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.project.list_columns import lists_from_padded, pad_lists
+from pipeline.project.notices import tell
 from pipeline.project.tables import PREDICTIONS, PROPOSALS_ROW_GROUP
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def predict(
     summaries = []
     for source in models:
         classifier = load_classifier(source, project.label_space, allow_missing_classes=allow_missing_classes)
+        for note in classifier.notes:
+            tell(note)
         images_path = image_table(project)
         settings = {**classifier.fingerprint(), "top_k": top_k, "images_sha256": sha256_of(images_path)}
         if project.settings.proposals.exif != "upright":

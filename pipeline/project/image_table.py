@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from pipeline.errors import ProjectError
+from pipeline.errors import ProjectError, in_plain_words
 from pipeline.project.folder import Project, open_project
 
 
@@ -59,6 +59,8 @@ def image_table(project: Project) -> Path:
 
 
 def _damaged(path: Path, root: Path, error: Exception) -> ProjectError:
+    if isinstance(error, OSError) and error.errno:
+        return ProjectError(in_plain_words(error, path))
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return ProjectError(f"{path} is damaged and cannot be read ({reason}). {_way_back(root)}")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import errors
-from pipeline.errors import MlfError
+from pipeline.errors import MlfError, ProjectError, in_plain_words
 from pipeline.project.folder import Project
 from pipeline.project.results import take_earlier_names
 from pipeline.project.writing import whole_file
@@ -106,6 +108,8 @@ def _execute(
             outcome = "interrupted"
             raise KeyboardInterrupt from error
         raise _as_ours(error, stage, executed) from error
+    except OSError as error:
+        raise ProjectError(in_plain_words(error, executed.parent)) from error
     except DeadKernelError as error:
         raise StageError(
             f"stage {stage}: its kernel died, most often for want of memory; what it did is in {executed}"
@@ -114,15 +118,29 @@ def _execute(
         outcome = "interrupted"
         raise
     finally:
-        _close_record(executed, outcome, started)
         if outcome != "done":
-            _write_html(executed, stage, project)
+            _keep_what_there_is(executed, outcome, started, stage, project)
+    _close_record(executed, outcome, started)
+
+
+def _keep_what_there_is(executed: Path, outcome: str, started: datetime, stage: str, project: Project) -> None:
+    """Close the record of a run that failed; what a full disk left half-written is taken away."""
+    try:
+        _close_record(executed, outcome, started)
+        _write_html(executed, stage, project)
+    except (OSError, ValueError):
+        executed.unlink(missing_ok=True)
+        with suppress(OSError):
+            executed.parent.rmdir()
 
 
 def _as_ours(error: Any, stage: str, executed: Path) -> MlfError:
     kind = getattr(errors, error.ename, None)
     if isinstance(kind, type) and issubclass(kind, MlfError):
         return kind(f"{error.evalue} (the run is kept in {executed})")
+    builtin = getattr(builtins, error.ename, None)
+    if isinstance(builtin, type) and issubclass(builtin, OSError | UnicodeError):
+        return ProjectError(f"{in_plain_words(error.evalue, executed.parent)} (the run is kept in {executed})")
     return StageError(f"stage {stage} stopped at an unforeseen {error.ename}: {error.evalue}; see {executed}")
 
 
@@ -139,7 +157,8 @@ def _close_record(executed: Path, outcome: str, started: datetime) -> None:
         "finished": _iso(finished),
         "duration_s": round((finished - started).total_seconds(), 3),
     }
-    nbformat.write(notebook, executed)
+    with whole_file(executed) as unfinished:
+        nbformat.write(notebook, unfinished)
 
 
 def _write_html(executed: Path, stage: str, project: Project) -> Path:

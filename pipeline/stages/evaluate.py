@@ -23,6 +23,7 @@ from pipeline.project.results import has_summary, read_summary, write_results
 from pipeline.proposals.fusion import ProposalRecall, proposal_recall
 from pipeline.proposals.reader import ProposalReader
 from pipeline.stages.analyze import original_labels
+from pipeline.stages.chance_level import tell_of_chance_level
 from pipeline.stages.propose_from_predictions import keep_predictions
 from pipeline.votes.words import Source
 
@@ -174,6 +175,7 @@ def evaluate_project(
             "intervals.csv": evaluation.interval_table(),
         },
     )
+    tell_of_chance_level(project, [path.stem for path in paths])
     return found
 
 

@@ -22,6 +22,7 @@ from pipeline.proposals.writer import (
     refuse_other_proposals,
     write_proposals,
 )
+from pipeline.stages.chance_level import tell_of_chance_level
 from pipeline.stages.propose_from_predictions import propose_from_predictions
 from pipeline.stages.propose_summary import ProposeSummary, propose_summary, record_skipped
 
@@ -95,6 +96,7 @@ def propose(
         groups = _topmost(project, done.path, n_proposals, include_original=include_original)
         write_proposals(project, groups, [source.label], settings)
     record_skipped(project, done.skipped)
+    tell_of_chance_level(project, [source.label])
     if done.class_order == "assumed":
         notes.append(f"nothing names the outputs of {source.label}: taken to lie in the project's order of classes")
     if done.n_missing_classes:

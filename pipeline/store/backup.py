@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pipeline.errors import ProjectError, StoreError
+from pipeline.errors import ProjectError, StoreError, in_plain_words
 from pipeline.project.folder import SETTINGS_FILE, Project, open_project
 from pipeline.project.settings import write_settings
 from pipeline.project.writing import is_unfinished
@@ -114,7 +114,9 @@ def _copy_project(project: Project, destination: str | Path, copy_store: Callabl
         write_settings(settings, building / SETTINGS_FILE)
         building.rename(target)
     except OSError as error:
-        raise StoreError(f"the copy to {target} failed: {error}; nothing is left of it") from error
+        raise StoreError(
+            f"the copy to {target} failed, and nothing is left of it: {in_plain_words(error, target)}"
+        ) from error
     finally:
         _remove(building)
     return BackupSummary(target, n_events, sum(path.stat().st_size for path in target.rglob("*") if path.is_file()))

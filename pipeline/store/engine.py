@@ -49,7 +49,8 @@ def open_engine(url: str) -> sa.Engine:
         migrate(engine)
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         shown = sa.make_url(url).render_as_string(hide_password=True) if "://" in url else url
-        raise StoreError(f"cannot open the store at {shown}: {first_line(error)}") from error
+        hint = "; its file and folder must be open to you for writing, on a disk with room" if "sqlite" in url else ""
+        raise StoreError(f"cannot open the store at {shown}: {first_line(error)}{hint}") from error
     return engine
 
 

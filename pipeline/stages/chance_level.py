@@ -1,0 +1,43 @@
+"""Telling of models whose rankings are no better than guessing, before people spend time on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.evaluation.chance import chance_level_told, is_chance_level
+from pipeline.evaluation.shares import Share
+from pipeline.inference.predictions import predictions_path
+from pipeline.project.folder import Project
+from pipeline.project.list_columns import pad_lists
+from pipeline.project.notices import tell
+
+
+def tell_of_chance_level(project: Project, models: Sequence[str]) -> None:
+    """Compare the first class of each ranking with the original labels, where there are any.
+
+    Parameters
+    ----------
+    project
+        An open project.
+    models
+        Names of models that have rankings in it.
+    """
+    labels = pq.read_table(project.images_path, columns=["original_label"]).column(0)
+    original = labels.fill_null(-1).to_numpy()
+    for model in models:
+        n_right = n_images = first_row = 0
+        for batch in pq.ParquetFile(predictions_path(project, model)).iter_batches(columns=["class_index"]):
+            first = pad_lists(pa.chunked_array([batch.column(0)]), -1, np.dtype(np.int32))
+            here = original[first_row : first_row + len(first)]
+            first_row += len(first)
+            if first.shape[1]:
+                counts = (here >= 0) & (first[:, 0] >= 0)
+                n_images += int(counts.sum())
+                n_right += int((first[counts, 0] == here[counts]).sum())
+        top1 = Share(n_right, n_images)
+        if is_chance_level(top1, len(project.label_space)):
+            tell(chance_level_told(model, top1, len(project.label_space)))
