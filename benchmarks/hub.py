@@ -47,7 +47,8 @@ from pipeline.hub.launch import PreparedHub, find_proxy, hub_log, prepare_hub
 from pipeline.project.folder import Project
 from pipeline.project.tables import PROPOSALS
 from pipeline.proposals.writer import write_proposals
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
+from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
 N_CLASSES = 30
@@ -301,12 +302,11 @@ def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionRe
 
 def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]:
     """Return what is wrong: votes acknowledged and not in the store once, and votes that nobody was told of."""
-    store = open_project_store(project)
-    found = {}
-    for event in store.iter_events(Round.ANNOTATION):
-        if event.kind == "vote" and event.payload["vote"] == "yes":
-            found.setdefault((event.annotator, event.image_index, event.payload["class_index"]), []).append(event)
-    store.close()
+    with open_project_store(project) as store:
+        found = {}
+        for event in store.iter_events(Round.ANNOTATION):
+            if event.kind == "vote" and event.payload["vote"] == "yes":
+                found.setdefault((event.annotator, event.image_index, event.payload["class_index"]), []).append(event)
     index_of = image_indices(project)
     told = {
         (r.name, index_of.get(str(image), image), label): event_id

@@ -63,10 +63,11 @@ def run_stage(name: str, root: Path) -> tuple[float, float, str]:
 
 def read(project: Project) -> str:
     """Read the votes alone."""
-    from pipeline.stages.assign import open_project_store
     from pipeline.stages.votes_of_project import read_project_votes
+    from pipeline.store import open_project_store
 
-    votes = read_project_votes(project, open_project_store(project)).annotation
+    with open_project_store(project) as store:
+        votes = read_project_votes(project, store).annotation
     return f"{votes.n_votes:,} votes on {votes.n_items:,} (image, class) pairs"
 
 
@@ -113,7 +114,7 @@ STAGES: dict[str, Callable[[Project], str]] = {
 
 def make_project(root: Path, n_images: int) -> None:
     """Make a project whose images have no files, with proposals, predictions and a store full of states."""
-    from pipeline.stages.assign import open_project_store
+    from pipeline.store import open_project_store
 
     partial = root.with_name(f"{root.name}.partial")
     keys = [f"n{i:08d}" for i in range(N_CLASSES)]
@@ -124,10 +125,9 @@ def make_project(root: Path, n_images: int) -> None:
     steps = np.sort(generator.permutation(np.arange(1, 50))[: N_PROPOSALS - 1]) * 20
     proposed = (original[:, None] + np.append(0, steps)) % N_CLASSES
     _write_tables(project, original, proposed.astype(np.int32))
-    store = open_project_store(project)
-    names = [f"annotator{i:02d}" for i in range(N_ANNOTATORS)]
-    store.add_annotators(names, kind="simulated")
-    store.close()
+    with open_project_store(project) as store:
+        names = [f"annotator{i:02d}" for i in range(N_ANNOTATORS)]
+        store.add_annotators(names, kind="simulated")
     _fill_store(partial / "store.sqlite", names, proposed, generator)
     partial.rename(root)
 

@@ -52,10 +52,9 @@ def project_with(annotators: int, folder: Path, postgres: bool) -> Iterator[tupl
     if server:
         project = with_store(project, server.new_database())
     names = [f"sim{i:04d}" for i in range(annotators)]
-    store = open_store(project.store_url, len(project.label_space))
-    store.add_annotators(names, kind="simulated")
-    store.assign(Round.ANNOTATION, [Assignment(name, i) for name in names for i in range(N_IMAGES_EACH)])
-    store.close()
+    with open_store(project.store_url, len(project.label_space)) as store:
+        store.add_annotators(names, kind="simulated")
+        store.assign(Round.ANNOTATION, [Assignment(name, i) for name in names for i in range(N_IMAGES_EACH)])
     try:
         yield project, server
     finally:
@@ -160,9 +159,8 @@ def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> 
             processors = Processors(service, server)
             asyncio.run(load.run())
             shares = processors.shares()
-        store = open_store(project.store_url, len(project.label_space))
-        kept = Counter(event.event_id for event in store.iter_events())
-        store.close()
+        with open_store(project.store_url, len(project.label_space)) as store:
+            kept = Counter(event.event_id for event in store.iter_events())
     p50, p95, p99 = np.percentile(load.latencies_ms, [50, 95, 99]) if load.latencies_ms else [float("nan")] * 3
     return {
         "store": "PostgreSQL" if postgres else "SQLite",

@@ -85,11 +85,10 @@ def make_large_project(folder: Path, n_images: int) -> Project:
             }
             writer.write_table(pa.table(columns, schema=IMAGES), row_group_size=IMAGES_ROW_GROUP)
     write_proposals(project, _proposals(n_images), ["random"], {"source": "benchmark"})
-    store = open_store(project.store_url, N_CLASSES)
-    store.add_annotators(["ada"])
-    for first in range(0, n_images, _CHUNK):
-        store.assign(Round.ANNOTATION, [Assignment("ada", i) for i in range(first, min(first + _CHUNK, n_images))])
-    store.close()
+    with open_store(project.store_url, N_CLASSES) as store:
+        store.add_annotators(["ada"])
+        for first in range(0, n_images, _CHUNK):
+            store.assign(Round.ANNOTATION, [Assignment("ada", i) for i in range(first, min(first + _CHUNK, n_images))])
     return project
 
 

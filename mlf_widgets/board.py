@@ -133,7 +133,8 @@ def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every
     if os.environ.get("MLF_SERVICE_URL"):
         return ProgressBoard(lambda: read_remote_board(round), every_s)
     from pipeline.project.folder import open_project
-    from pipeline.stages.assign import open_project_store, project_gold
+    from pipeline.stages.assign import project_gold
+    from pipeline.store import open_project_store
 
     opened = open_project(project)
     reader = BoardReader(open_project_store(opened), round, project_gold(opened))

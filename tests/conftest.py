@@ -40,16 +40,14 @@ def votes_as_rows() -> Callable[[VoteArrays], list[tuple[str, str, str, str]]]:
 @pytest.fixture(scope="session")
 def give_to_refiners() -> Callable[..., None]:
     """Return a function that gives images to people for refinement, whatever `mlf refine` would have chosen."""
-    from pipeline.stages.assign import open_project_store
-    from pipeline.store import Assignment
+    from pipeline.store import Assignment, open_project_store
     from pipeline.votes.words import Round
 
     def give(project: Project, images: Iterable[int], *people: str, kind: str = "human") -> None:
-        store = open_project_store(project)
-        store.add_annotators(people, kind=kind)
-        given = [Assignment(people[turn % len(people)], image) for turn, image in enumerate(images)]
-        store.assign(Round.REFINEMENT, given)
-        store.close()
+        with open_project_store(project) as store:
+            store.add_annotators(people, kind=kind)
+            given = [Assignment(people[turn % len(people)], image) for turn, image in enumerate(images)]
+            store.assign(Round.REFINEMENT, given)
 
     return give
 

@@ -52,17 +52,16 @@ def hub(
     from pipeline.hub.people import check_removal, gather_people, unrefined_of_removed
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.names import names_in
-    from pipeline.stages.assign import open_project_store
+    from pipeline.store import open_project_store
     from pipeline.votes.words import Round
 
     opened = open_whole_project(project)
     state = state or default_state_dir(opened)
-    store = open_project_store(opened)
-    tasks = {
-        Role.ANNOTATORS: store.annotators_of(Round.ANNOTATION),
-        Role.REFINERS: store.annotators_of(Round.REFINEMENT),
-    }
-    store.close()
+    with open_project_store(opened) as store:
+        tasks = {
+            Role.ANNOTATORS: store.annotators_of(Round.ANNOTATION),
+            Role.REFINERS: store.annotators_of(Round.REFINEMENT),
+        }
     named = {
         Role.ANNOTATORS: names_in(annotators),
         Role.REFINERS: names_in(refiners),

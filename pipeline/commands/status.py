@@ -15,15 +15,15 @@ def status(project: Annotated[Path, typer.Argument(help="The project's folder.")
     """
     from pipeline.project.image_table import open_whole_project
     from pipeline.sessions.board import BoardReader
-    from pipeline.stages.assign import open_project_store, project_gold
+    from pipeline.stages.assign import project_gold
     from pipeline.stages.status import next_step, stages
+    from pipeline.store import open_project_store
     from pipeline.votes.words import Round
 
     opened = open_whole_project(project)
-    store = open_project_store(opened)
-    answers = project_gold(opened)
-    boards = [BoardReader(store, round_, answers).read() for round_ in Round]
-    store.close()
+    with open_project_store(opened) as store:
+        answers = project_gold(opened)
+        boards = [BoardReader(store, round_, answers).read() for round_ in Round]
     found = stages(opened, boards[0], boards[1])
     typer.echo(f"{opened.settings.project.name} ({project})")
     for stage in found:

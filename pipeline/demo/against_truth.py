@@ -11,7 +11,7 @@ from pipeline.annotation.events import ImageState
 from pipeline.demo.scores import LabelScore, LabelSetsByImage, majority_labels, multi_label, score_labels
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
-from pipeline.stages.assign import open_project_store
+from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
 
@@ -63,11 +63,10 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
         Image index to the true classes.
     """
     states: dict[int, dict[str, ImageState]] = defaultdict(dict)
-    store = open_project_store(project)
-    for row in store.iter_states(Round.ANNOTATION):
-        if row.state.is_decided:
-            states[row.image_index][row.annotator] = row.state
-    store.close()
+    with open_project_store(project) as store:
+        for row in store.iter_states(Round.ANNOTATION):
+            if row.state.is_decided:
+                states[row.image_index][row.annotator] = row.state
     names = sorted({name for of_image in states.values() for name in of_image})
     refined = {image: labels for image, labels in refined_label_sets(project).items() if image in states}
     labels = pq.read_table(project.images_path, columns=["original_label"]).column(0).to_pylist()

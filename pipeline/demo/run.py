@@ -21,7 +21,8 @@ from pipeline.project.folder import Project, open_project
 from pipeline.reports.index import write_index
 from pipeline.runs import run_stage
 from pipeline.sessions.local import LocalSession, ProjectTables
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
+from pipeline.store import open_project_store
 from pipeline.toybox import ToyboxPaths, toybox_checkpoint, write_toybox
 from pipeline.toybox.checkpoints import SHIPPED
 from pipeline.votes.words import Round
@@ -131,9 +132,8 @@ def project_to_annotate(folder: Path, box: ToyboxPaths, say: Say, n_scenes: int 
         csv.writer(file).writerows(rows)
     project = _proposed(folder, box, manifest, SHIPPED[0], "Toybox", say)
     say(f"$ mlf assign {folder} --annotators {','.join([YOU, *ANNOTATORS])}")
-    store = open_project_store(project)
-    store.add_annotators(ANNOTATORS, kind="simulated")
-    store.close()
+    with open_project_store(project) as store:
+        store.add_annotators(ANNOTATORS, kind="simulated")
     assign_project(project, [YOU, *ANNOTATORS], project.settings.annotation.annotators_per_image)
     return project
 

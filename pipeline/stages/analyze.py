@@ -20,9 +20,10 @@ from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.results import write_results
-from pipeline.stages.assign import open_project_store, project_gold
+from pipeline.stages.assign import project_gold
 from pipeline.stages.proposal_ranks import proposal_ranks
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
+from pipeline.store import open_project_store
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import Method
 
@@ -81,11 +82,8 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
     ProjectError
         If nobody has decided an image yet.
     """
-    store = open_project_store(project)
-    try:
+    with open_project_store(project) as store:
         votes = read_project_votes(project, store)
-    finally:
-        store.close()
     if len(votes.sessions) == 0:
         raise nothing_decided(project, "analyse")
     found = analyze_disagreement(votes.annotation, n_resamples=n_resamples, seed=seed)

@@ -9,7 +9,7 @@ from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.names import settled
-from pipeline.stages.assign import open_project_store
+from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
 
@@ -30,12 +30,9 @@ def choose_annotator(project: Project, name: str = "", round_: Round = Round.ANN
     ProjectError
         If nobody has tasks, or nobody of that name, or no name is given and several people have some.
     """
-    store = open_project_store(project)
-    try:
+    with open_project_store(project) as store:
         of_rounds = {each: store.annotators_of(each) for each in Round}
         kinds = store.annotator_kinds()
-    finally:
-        store.close()
     found = of_rounds[round_]
     if not found:
         give = "refine" if round_ is Round.REFINEMENT else "assign"

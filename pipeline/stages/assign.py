@@ -17,7 +17,7 @@ from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.project.names import settled
-from pipeline.store import Assignment, SqlStore, open_store
+from pipeline.store import Assignment, SqlStore, open_project_store
 from pipeline.votes.words import Round
 
 #: Tasks written in one transaction: bounds the memory of a big assignment.
@@ -54,11 +54,6 @@ class AssignSummary:
     loads: dict[str, int]
     stuck: tuple[str, ...] = ()
     n_answers: int = 0
-
-
-def open_project_store(project: Project) -> SqlStore:
-    """Open the store that the project's settings name."""
-    return open_store(project.store_url, len(project.label_space))
 
 
 def read_tasks(store: SqlStore, round_: Round = Round.ANNOTATION) -> TaskTable:
@@ -118,8 +113,7 @@ def assign_project(
     """
     names = check_people([settled(name) for name in annotators], per_image)
     answers = _gold_answers(project, gold)
-    store = open_project_store(project)
-    try:
+    with open_project_store(project) as store:
         store.add_annotators(names, kind=kind)
         tasks = read_tasks(store)
         completed = top_up(tasks, names, per_image, barred=_refiners(store))
@@ -139,8 +133,6 @@ def assign_project(
             plan = mix_gold(plan, answers, gold_share, held, seed=seed)
         n_new = write_plan(store, Round.ANNOTATION, plan)
         loads = {name: progress.n_tasks for name, progress in store.annotators_of(Round.ANNOTATION).items()}
-    finally:
-        store.close()
     n_unassigned = int(is_free.sum()) - len(free)
     stuck = _image_ids(project, completed.stuck)
     n_gold = int(plan.is_gold.sum())
@@ -150,27 +142,21 @@ def assign_project(
 def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves:
     """Give someone's undecided work in the annotation round to others."""
     to = [settled(name) for name in to]
-    store = open_project_store(project)
-    try:
+    with open_project_store(project) as store:
         tasks = read_tasks(store)
         leaver = leaver if leaver in tasks.annotators else settled(leaver)
         moves = hand_over(tasks, leaver, list(to), barred=_refiners(store))
         store.add_annotators(to)
         return _move(store, moves)
-    finally:
-        store.close()
 
 
 def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, kind: str = "human") -> Moves:
     """Move undecided work of the annotation round to people who join half-way."""
     newcomers = [settled(name) for name in newcomers]
-    store = open_project_store(project)
-    try:
+    with open_project_store(project) as store:
         moves = share_with(read_tasks(store), list(newcomers), seed=seed, barred=_refiners(store))
         store.add_annotators(newcomers, kind=kind)
         return _move(store, moves)
-    finally:
-        store.close()
 
 
 def write_plan(store: SqlStore, round_: Round, plan: Plan) -> int:

@@ -19,9 +19,10 @@ from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.names import settled
 from pipeline.project.results import tables_dir, write_results
-from pipeline.stages.assign import open_project_store, write_plan
+from pipeline.stages.assign import write_plan
 from pipeline.stages.selection_rules import RULES, Candidates, disputed_images
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
+from pipeline.store import open_project_store
 from pipeline.votes.words import Reason, Round, SelectionRule
 
 SELECTION_FILE = "selection.parquet"
@@ -105,8 +106,7 @@ def select_and_assign(
         budgeted = " or ".join(f"--rule {name}" for name, other in RULES.items() if other.has_budget)
         raise ProjectError(f"{minutes} minutes, but the rule is `{rule}`; add {budgeted}, or leave the minutes out")
     refiners = [settled(name) for name in refiners]
-    store = open_project_store(project)
-    try:
+    with open_project_store(project) as store:
         votes = read_project_votes(project, store)
         if len(votes.sessions) == 0:
             raise nothing_decided(project, "refine")
@@ -141,8 +141,6 @@ def select_and_assign(
         _record(project, reasons, summary, share, seed)
         store.add_annotators(refiners, kind=kind)
         write_plan(store, Round.REFINEMENT, plan)
-    finally:
-        store.close()
     return summary
 
 

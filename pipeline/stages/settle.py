@@ -19,7 +19,7 @@ from pipeline.project.folder import Project
 from pipeline.project.results import write_results
 from pipeline.project.tables import REFINED_LABELS
 from pipeline.stages.analyze import gold_answers, original_answers, original_labels, thin_curve
-from pipeline.stages.assign import open_project_store, project_gold
+from pipeline.stages.assign import project_gold
 from pipeline.stages.quality import (
     KeyPair,
     StoppingAdvice,
@@ -30,6 +30,7 @@ from pipeline.stages.quality import (
     rank_what_is_left,
 )
 from pipeline.stages.votes_of_project import ProjectVotes, item_keys, merge_votes, nothing_decided, read_project_votes
+from pipeline.store import open_project_store
 from pipeline.votes.agreement import wilson_interval
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import NO, UNSURE, YES, Method, Round, Source
@@ -107,13 +108,10 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
     ProjectError
         If nobody has decided an image yet.
     """
-    store = open_project_store(project)
-    try:
+    with open_project_store(project) as store:
         votes = read_project_votes(project, store)
         refinement = store.annotators_of(Round.REFINEMENT).values()
         n_open = sum(progress.n_tasks - progress.n_done for progress in refinement)
-    finally:
-        store.close()
     if len(votes.sessions) == 0 and votes.probes.n_votes == 0:
         raise nothing_decided(project, "settle")
     gold = project_gold(project)

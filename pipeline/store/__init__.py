@@ -1,5 +1,5 @@
 """The store of human work: an append-only log of annotation events in SQLite or PostgreSQL."""
 
-from pipeline.store.sql_store import Assignment, SqlStore, TaskRow, VoteRow, open_store
+from pipeline.store.sql_store import Assignment, SqlStore, TaskRow, VoteRow, open_project_store, open_store
 
-__all__ = ["Assignment", "SqlStore", "TaskRow", "VoteRow", "open_store"]
+__all__ = ["Assignment", "SqlStore", "TaskRow", "VoteRow", "open_project_store", "open_store"]

@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import sqlalchemy as sa
 
 from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, undo_stacks
 from pipeline.annotation.session import Progress, SaveResult, TaskFilter
 from pipeline.errors import StoreError
+from pipeline.project.folder import Project
 from pipeline.store.appending import append_events
 from pipeline.store.chain import Head
 from pipeline.store.deriving import derive_states
@@ -59,8 +61,13 @@ def open_store(url: str, n_classes: int) -> SqlStore:
     return SqlStore(open_engine(url), n_classes)
 
 
+def open_project_store(project: Project) -> SqlStore:
+    """Open the store that a project's settings name: ``with open_project_store(project) as store: …``."""
+    return open_store(project.store_url, len(project.label_space))
+
+
 class SqlStore:
-    """Events in, states out. Safe to share between threads and processes.
+    """Events in, states out. Safe to share between threads and processes; closed at the end of a `with` block.
 
     Parameters
     ----------
@@ -77,6 +84,14 @@ class SqlStore:
         self._file = StandingFile(engine)
         self._last = Mark()
         self._doubt: StoreError | None = None
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
 
     @property
     def last(self) -> Mark:

@@ -14,7 +14,8 @@ from pipeline.annotation.events import Event, EventKind
 from pipeline.commands.assign import assign
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
-from pipeline.stages.assign import assign_project, open_project_store, read_tasks
+from pipeline.stages.assign import assign_project, read_tasks
+from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
 
@@ -25,21 +26,20 @@ def run(*arguments: str) -> str:
 
 
 def lists(project: Project) -> dict[str, list[int]]:
-    store = open_project_store(project)
-    found: dict[str, list[int]] = {}
-    for task in store.assignments(Round.ANNOTATION):
-        found.setdefault(task.annotator, []).append(task.image_index)
-    store.close()
+    with open_project_store(project) as store:
+        found: dict[str, list[int]] = {}
+        for task in store.assignments(Round.ANNOTATION):
+            found.setdefault(task.annotator, []).append(task.image_index)
     return found
 
 
 def decide(project: Project, annotator: str, images: list[int]) -> None:
-    store = open_project_store(project)
-    made = [
-        Event(f"event-{annotator}-{i}", Round.ANNOTATION, annotator, i, EventKind.NONE, {"value": True}) for i in images
-    ]
-    assert all(result.seq for result in store.append(made))
-    store.close()
+    with open_project_store(project) as store:
+        made = [
+            Event(f"event-{annotator}-{i}", Round.ANNOTATION, annotator, i, EventKind.NONE, {"value": True})
+            for i in images
+        ]
+        assert all(result.seq for result in store.append(made))
 
 
 def test_parts_are_assigned_one_after_the_other_until_all_images_have_two_people(project: Project) -> None:
@@ -102,9 +102,8 @@ def test_someone_who_joins_takes_undecided_work_from_everyone(project: Project) 
 def test_gold_is_left_out_of_the_ordinary_work_and_marked_in_the_store_alone(project: Project, gold_csv: Path) -> None:
     output = run(str(project.root), "--annotators", "ada,ben", "--gold", str(gold_csv), "--gold-share", "0.1")
     assert "34 images assigned as 76 tasks, 8 of them hidden gold" in output
-    store = open_project_store(project)
-    tasks = read_tasks(store)
-    store.close()
+    with open_project_store(project) as store:
+        tasks = read_tasks(store)
     assert set(tasks.image_index[tasks.is_gold].tolist()) <= set(range(6))
     assert set(tasks.image_index[~tasks.is_gold].tolist()) == set(range(6, 40))
 
@@ -169,6 +168,5 @@ def test_a_call_that_makes_no_sense_says_what_to_do_instead(
 
 def test_simulated_annotators_are_known_as_such(project: Project) -> None:
     run(str(project.root), "--annotators", "sim-1,sim-2", "--simulated")
-    store = open_project_store(project)
-    assert store.annotator_kinds() == {"sim-1": "simulated", "sim-2": "simulated"}
-    store.close()
+    with open_project_store(project) as store:
+        assert store.annotator_kinds() == {"sim-1": "simulated", "sim-2": "simulated"}

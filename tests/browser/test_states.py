@@ -6,7 +6,8 @@ from lab_server import run_all_cells, write_notebook
 from person import OPEN_TIMEOUT_MS, Person, write_annotation_notebook
 from playwright.sync_api import expect
 
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
+from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
 
@@ -34,9 +35,8 @@ def test_a_refused_decision_is_taken_back_and_said_in_words(make_toybox, sit_dow
     label = ada.proposed(1)[0]
     # A tab that is not looked at hears nothing of the store: this one decides before it does.
     ada.page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true})")
-    store = open_project_store(project)
-    store.unassign(Round.ANNOTATION, "ada", [ada.task(1).image_index])
-    store.close()
+    with open_project_store(project) as store:
+        store.unassign(Round.ANNOTATION, "ada", [ada.task(1).image_index])
     ada.clicks_in_the_widget()
     ada.presses("1")
     expect(ada.root).to_have_attribute("data-saved", "failed")

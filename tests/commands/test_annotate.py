@@ -19,8 +19,9 @@ from pipeline.errors import ProjectError, ServiceError
 from pipeline.project.folder import Project, open_project
 from pipeline.runs.jupyterlab import annotation_notebook, running_laboratory
 from pipeline.stages.annotators import choose_annotator
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
 from pipeline.stages.propose import propose_from_predictions
+from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
 
@@ -40,9 +41,8 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def assign(project: Project) -> Callable[..., None]:
     def give(*people: str, simulated: tuple[str, ...] = ()) -> None:
-        store = open_project_store(project)
-        store.add_annotators(simulated, kind="simulated")
-        store.close()
+        with open_project_store(project) as store:
+            store.add_annotators(simulated, kind="simulated")
         assign_project(project, [*people, *simulated], 1)
 
     return give

@@ -20,8 +20,9 @@ from pipeline.demo.toybox_truth import confusable_classes, toybox_truth
 from pipeline.errors import DatasetError, StoreError
 from pipeline.project.folder import Project
 from pipeline.sessions.local import LocalSession
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
 from pipeline.stages.propose import propose_from_predictions
+from pipeline.store import open_project_store
 from pipeline.toybox import ToyboxPaths, write_toybox
 from pipeline.votes.words import Round
 
@@ -152,9 +153,8 @@ def test_a_refiner_says_a_word_on_every_disputed_label(
 
 
 def test_a_program_does_not_vote_under_the_name_of_a_person(project: Project, box: ToyboxPaths) -> None:
-    store = open_project_store(project)
-    store.add_annotators(["ada"], kind="human")
-    store.close()
+    with open_project_store(project) as store:
+        store.add_annotators(["ada"], kind="human")
     with pytest.raises(StoreError, match="'ada' is not registered as simulated"):
         _annotator(project, box, "ada", FAULTLESS)
 

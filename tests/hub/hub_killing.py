@@ -30,7 +30,8 @@ from serving import PostgresServer, with_store
 from pipeline.hub.accounts import Role
 from pipeline.hub.launch import PreparedHub
 from pipeline.project.folder import Project
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
+from pipeline.store import open_project_store
 
 TARGETS = ("kernel", "service", "hub", "browser", "server", "postgres")
 PEOPLE = ("kim", "lou", "max")
@@ -284,9 +285,8 @@ class HubKillRun:
             time.sleep(0.02)
 
     def _compare(self) -> tuple[int, int]:
-        store = open_project_store(self._project)
-        events = [event for event in store.iter_events() if event.kind == "vote"]
-        store.close()
+        with open_project_store(self._project) as store:
+            events = [event for event in store.iter_events() if event.kind == "vote"]
         ids = Counter(event.event_id for event in events)
         pairs = Counter(
             (e.image_index, e.payload["class_index"]) for e in events if e.annotator == self._browser.person

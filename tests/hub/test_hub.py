@@ -12,7 +12,7 @@ import pytest
 from serving import wait_until
 
 from pipeline.hub.accounts import Role
-from pipeline.stages.assign import open_project_store
+from pipeline.store import open_project_store
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
@@ -163,9 +163,8 @@ def test_the_token_of_one_session_never_opens_the_work_of_another(
 
 
 def _has_unsure(project, annotator: str) -> bool:
-    store = open_project_store(project)
-    found = [e for e in store.iter_events(annotator=annotator) if e.kind == "unsure"]
-    store.close()
+    with open_project_store(project) as store:
+        found = [e for e in store.iter_events(annotator=annotator) if e.kind == "unsure"]
     return bool(found)
 
 

@@ -16,7 +16,8 @@ from serving import PostgresServer, with_store
 from pipeline.hub.accounts import Role
 from pipeline.project.folder import open_project
 from pipeline.project.settings import write_settings
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
+from pipeline.store import open_project_store
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
@@ -107,10 +108,8 @@ def expect_saved(page: Page, word: str) -> None:
 
 
 def kept_votes(place: SimpleNamespace) -> list[str]:
-    store = open_project_store(place.project)
-    votes = [event.payload["vote"] for event in store.iter_events() if event.kind == "vote"]
-    store.close()
-    return votes
+    with open_project_store(place.project) as store:
+        return [event.payload["vote"] for event in store.iter_events() if event.kind == "vote"]
 
 
 def test_names_and_comments_are_shown_as_they_are_and_never_run(eva: Page, place: SimpleNamespace) -> None:

@@ -147,9 +147,8 @@ class KillRun:
         return {line.removeprefix(word) for line in lines if line.startswith(word)}
 
     def _compare(self, kills: Counter[str]) -> KillFigures:
-        store = open_store(self._project.store_url, len(self._project.label_space))
-        kept = Counter(event.event_id for event in store.iter_events())
-        store.close()
+        with open_store(self._project.store_url, len(self._project.label_space)) as store:
+            kept = Counter(event.event_id for event in store.iter_events())
         told = set().union(*(self._noted(name, "done:") for name in self._clients))
         sent = set().union(*(self._noted(name, "sent:") for name in self._clients))
         return KillFigures(

@@ -79,11 +79,10 @@ def make_project(folder: Path, store_url: str = "", class_names: list[str] | Non
 
 def assign_small(project: Project) -> None:
     """Give everyone their tasks."""
-    store = open_store(project.store_url, N_CLASSES)
-    store.add_annotators(["ann", "ben", "cleo"])
-    store.assign(Round.ANNOTATION, [Assignment(name, i) for name in ("ann", "ben") for i in range(10)])
-    store.assign(Round.REFINEMENT, [Assignment(name, i) for name in ("cleo", "ben") for i in range(4)])
-    store.close()
+    with open_store(project.store_url, N_CLASSES) as store:
+        store.add_annotators(["ann", "ben", "cleo"])
+        store.assign(Round.ANNOTATION, [Assignment(name, i) for name in ("ann", "ben") for i in range(10)])
+        store.assign(Round.REFINEMENT, [Assignment(name, i) for name in ("cleo", "ben") for i in range(4)])
 
 
 def vote(event_id: str, image_index: int, class_index: int = 0, word: str = "yes", **changes: Any) -> Event:

@@ -22,11 +22,8 @@ from pipeline.votes.words import Round
 
 
 def event_ids(project: Project) -> list[str]:
-    store = open_store(project.store_url, len(project.label_space))
-    try:
+    with open_store(project.store_url, len(project.label_space)) as store:
         return [event.event_id for event in store.iter_events()]
-    finally:
-        store.close()
 
 
 def save(project: Project, *event_ids: str) -> None:
@@ -240,10 +237,9 @@ def test_restoring_writes_nothing_to_the_backup_even_one_that_was_worked_in_and_
     project: Project, tmp_path: Path
 ) -> None:
     opened = open_project(back_up(project, tmp_path / "copy").folder)
-    store = open_store(opened.store_url, len(opened.label_space))
-    assert store.append([vote("cut-off-01", 0)])[0].seq
-    cut_off = shutil.copytree(opened.root, tmp_path / "cut off")  # as a power cut leaves it
-    store.close()
+    with open_store(opened.store_url, len(opened.label_space)) as store:
+        assert store.append([vote("cut-off-01", 0)])[0].seq
+        cut_off = shutil.copytree(opened.root, tmp_path / "cut off")  # as a power cut leaves it
     assert (cut_off / "store.sqlite-wal").stat().st_size > 0
     before = contents(cut_off)
     assert restore(cut_off, tmp_path / "back").n_events == 1

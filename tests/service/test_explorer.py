@@ -26,22 +26,21 @@ KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytes
 
 def say(project: Project) -> None:
     """Ann and ben agree on image 1, differ on 2; ann alone has decided 3, ben comments on 4 and doubts 5."""
-    store = open_store(project.store_url, 6)
-    comment = replace(vote("explored-b-4", 4, annotator="ben"), kind=EventKind.COMMENT, payload={"text": "<i>hm</i>"})
-    results = store.append(
-        [
-            vote("explored-a-1", 1, 1, shown=(0, 1)),
-            vote("explored-b-1", 1, 1, annotator="ben", shown=(0, 1)),
-            vote("explored-a-2", 2, 2, shown=(2, 3)),
-            vote("explored-b-2", 2, 3, annotator="ben", shown=(2, 3)),
-            vote("explored-a-3", 3, 5),
-            comment,
-            vote("explored-b-5", 5, 0, "unsure", annotator="ben"),
-            vote("explored-c-2", 2, 2, annotator="cleo", round=Round.REFINEMENT),
-        ]
-    )
-    assert all(result.seq for result in results)
-    store.close()
+    with open_store(project.store_url, 6) as store:
+        comment = replace(vote("explored-b-4", 4, annotator="ben"), kind=EventKind.COMMENT, payload={"text": "<i>hm</i>"})
+        results = store.append(
+            [
+                vote("explored-a-1", 1, 1, shown=(0, 1)),
+                vote("explored-b-1", 1, 1, annotator="ben", shown=(0, 1)),
+                vote("explored-a-2", 2, 2, shown=(2, 3)),
+                vote("explored-b-2", 2, 3, annotator="ben", shown=(2, 3)),
+                vote("explored-a-3", 3, 5),
+                comment,
+                vote("explored-b-5", 5, 0, "unsure", annotator="ben"),
+                vote("explored-c-2", 2, 2, annotator="cleo", round=Round.REFINEMENT),
+            ]
+        )
+        assert all(result.seq for result in results)
 
 
 @pytest.fixture(scope="module", params=KINDS)

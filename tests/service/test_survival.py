@@ -34,11 +34,8 @@ from pipeline.votes.words import Round
 
 
 def stored_ids(project: Project) -> Counter[str]:
-    store = open_store(project.store_url, len(project.label_space))
-    try:
+    with open_store(project.store_url, len(project.label_space)) as store:
         return Counter(event.event_id for event in store.iter_events())
-    finally:
-        store.close()
 
 
 def test_kills_of_service_and_client_lose_nothing_on_sqlite(project: Project, hub: StubHub) -> None:
@@ -179,34 +176,32 @@ def test_a_save_that_fails_does_not_fail_those_beside_it(project: Project, monke
         return event_to_row(event)
 
     monkeypatch.setattr(appending, "event_to_row", poisoned)
-    store = open_store(open_project(project.root).store_url, 6)
-    sizes: list[int] = []
-    writer = GroupWriter(store, sizes.append)
-    first = writer.append([vote("holder-01", 0)])
-    assert held.wait(10)
-    good, bad, other = (writer.append([vote(name, 1)]) for name in ("good-vote", "poison-01", "other-vote"))
-    go_on.set()
-    assert first.result(10)[0].seq
-    assert good.result(10)[0].seq
-    assert other.result(10)[0].seq
-    with pytest.raises(ValueError, match="cannot take"):
-        bad.result(10)
-    writer.close()
-    store.close()
+    with open_store(open_project(project.root).store_url, 6) as store:
+        sizes: list[int] = []
+        writer = GroupWriter(store, sizes.append)
+        first = writer.append([vote("holder-01", 0)])
+        assert held.wait(10)
+        good, bad, other = (writer.append([vote(name, 1)]) for name in ("good-vote", "poison-01", "other-vote"))
+        go_on.set()
+        assert first.result(10)[0].seq
+        assert good.result(10)[0].seq
+        assert other.result(10)[0].seq
+        with pytest.raises(ValueError, match="cannot take"):
+            bad.result(10)
+        writer.close()
     assert not issubclass(ValueError, MlfError)
 
 
 def test_a_save_whose_caller_has_gone_is_no_end_of_the_writer(project: Project) -> None:
     from pipeline.service.writer import GroupWriter
 
-    store = open_store(project.store_url, 6)
-    writer = GroupWriter(store, lambda _n: sleep(0.05))
-    gone = [writer.append([vote(f"gone-{i:04}", 0)]) for i in range(5)]
-    for save in gone:
-        save.cancel()
-    assert writer.append([vote("stays-01", 1)]).result(10)[0].seq
-    writer.close()
-    store.close()
+    with open_store(project.store_url, 6) as store:
+        writer = GroupWriter(store, lambda _n: sleep(0.05))
+        gone = [writer.append([vote(f"gone-{i:04}", 0)]) for i in range(5)]
+        for save in gone:
+            save.cancel()
+        assert writer.append([vote("stays-01", 1)]).result(10)[0].seq
+        writer.close()
     assert stored_ids(project)["stays-01"] == 1
 
 

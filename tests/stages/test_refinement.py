@@ -29,10 +29,10 @@ from pipeline.project.tables import REFINED_LABELS
 from pipeline.sessions.local import LocalSession
 from pipeline.sessions.local_explorer import LocalExplorer
 from pipeline.stages.analyze import analyze_project
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
 from pipeline.stages.select import read_selection, select_and_assign
 from pipeline.stages.settle import settle_project
-from pipeline.store import Assignment
+from pipeline.store import Assignment, open_project_store
 from pipeline.votes.words import Round, SelectionRule, Vote
 
 
@@ -42,11 +42,10 @@ def disputed_images(project: Project) -> set[int]:
 
 
 def refinement_tasks(project: Project) -> dict[int, list[str]]:
-    store = open_project_store(project)
-    found: dict[int, list[str]] = {}
-    for task in store.assignments(Round.REFINEMENT):
-        found.setdefault(task.image_index, []).append(task.annotator)
-    store.close()
+    with open_project_store(project) as store:
+        found: dict[int, list[str]] = {}
+        for task in store.assignments(Round.REFINEMENT):
+            found.setdefault(task.image_index, []).append(task.annotator)
     return found
 
 
@@ -87,10 +86,9 @@ def test_where_label_sets_are_equal_and_one_is_unsure_of_a_class_nobody_calls_th
     [found] = (found for found in page[Disagreement.ANY] if found.image_index == image)
     assert not found.is_disputed
     assert doubted in found.open_labels
-    store = open_project_store(project)
-    store.add_annotators(["emil"])
-    store.assign(Round.REFINEMENT, [Assignment("emil", image)])
-    store.close()
+    with open_project_store(project) as store:
+        store.add_annotators(["emil"])
+        store.assign(Round.REFINEMENT, [Assignment("emil", image)])
     [task] = LocalSession(project, "emil", Round.REFINEMENT).tasks([0])
     assert task.open_labels == found.open_labels
 
@@ -279,10 +277,8 @@ def test_an_image_to_which_nothing_applies_has_an_empty_set_with_its_reason(prop
 
 
 def _assigned(project: Project) -> set[int]:
-    store = open_project_store(project)
-    images = store.assigned_images(Round.ANNOTATION)
-    store.close()
-    return images
+    with open_project_store(project) as store:
+        return store.assigned_images(Round.ANNOTATION)
 
 
 def test_the_audit_estimates_what_stayed_wrong_among_images_nobody_disputes(fresh: Toys):
@@ -321,10 +317,9 @@ def test_an_audited_image_that_comes_into_dispute_later_says_nothing_about_undis
     annotate(fresh.project, "dora", fresh.truth, miss=0, false_alarm=0, round_=Round.REFINEMENT)
     first = settle_project(fresh.project).residual
     audited = read_selection(fresh.project).query("reason == 'audit'")["image_index"].tolist()
-    store = open_project_store(fresh.project)
-    store.add_annotators(["fay"])
-    store.assign(Round.ANNOTATION, [Assignment("fay", audited[0])])
-    store.close()
+    with open_project_store(fresh.project) as store:
+        store.add_annotators(["fay"])
+        store.assign(Round.ANNOTATION, [Assignment("fay", audited[0])])
     decide(fresh.project, "fay", lambda task: dict.fromkeys((p.class_index for p in task.proposals), "yes"))
     second = settle_project(fresh.project).residual
     assert second.n_audited == first.n_audited - 1

@@ -21,10 +21,9 @@ from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import ProposalSection, Settings
 from pipeline.project.tables import IMAGES, PROPOSALS
 from pipeline.stages import votes_of_project
-from pipeline.stages.assign import open_project_store
 from pipeline.stages.proposal_ranks import proposal_ranks
 from pipeline.stages.votes_of_project import ProjectVotes, item_keys, merge_votes, read_project_votes
-from pipeline.store import Assignment, SqlStore
+from pipeline.store import Assignment, SqlStore, open_project_store
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import VOTE_ORDER, Round
 

@@ -92,12 +92,11 @@ class Finished:
 
 def states_of(project: Project, round_: Round) -> dict[int, dict[str, ImageState]]:
     """Return image index to annotator to decided state, straight from the store."""
-    from pipeline.stages.assign import open_project_store
+    from pipeline.store import open_project_store
 
-    store = open_project_store(project)
-    found: dict[int, dict[str, ImageState]] = {}
-    for row in store.iter_states(round_):
-        if row.state.is_decided:
-            found.setdefault(row.image_index, {})[row.annotator] = row.state
-    store.close()
+    with open_project_store(project) as store:
+        found: dict[int, dict[str, ImageState]] = {}
+        for row in store.iter_states(round_):
+            if row.state.is_decided:
+                found.setdefault(row.image_index, {})[row.annotator] = row.state
     return found

@@ -34,13 +34,12 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[SqlStore]:
-    opened = open_store(f"sqlite:///{path}", N_CLASSES)
-    opened.add_annotators(PEOPLE)
-    opened.assign(Round.ANNOTATION, [Assignment(name, image) for name in PEOPLE for image in range(3)])
-    for number in range(6):
-        opened.append([vote(number, name, number % 3) for name in PEOPLE])
-    yield opened
-    opened.close()
+    with open_store(f"sqlite:///{path}", N_CLASSES) as opened:
+        opened.add_annotators(PEOPLE)
+        opened.assign(Round.ANNOTATION, [Assignment(name, image) for name in PEOPLE for image in range(3)])
+        for number in range(6):
+            opened.append([vote(number, name, number % 3) for name in PEOPLE])
+        yield opened
 
 
 def change(path: Path, statement: str) -> None:
@@ -139,12 +138,11 @@ def test_a_store_of_the_first_schema_gets_its_chain(tmp_path: Path, store: SqlSt
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
     engine.dispose()
-    again = open_store(f"sqlite:///{path}", N_CLASSES)
-    assert SCHEMA_REVISION != "0001"
-    assert again.verify() == before
-    again.append([vote(7)])
-    assert again.verify().is_sound
-    again.close()
+    with open_store(f"sqlite:///{path}", N_CLASSES) as again:
+        assert SCHEMA_REVISION != "0001"
+        assert again.verify() == before
+        again.append([vote(7)])
+        assert again.verify().is_sound
 
 
 ACTIONS: st.SearchStrategy[tuple[EventKind, dict[str, object]]] = st.one_of(
