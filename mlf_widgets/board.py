@@ -11,8 +11,8 @@ from pathlib import Path
 
 import ipywidgets
 
-from pipeline.errors import MlfError, ServiceError
-from pipeline.sessions.board import Board, BoardReader, BoardRow, board_from_json
+from pipeline.errors import MlfError
+from pipeline.sessions.board import Board, BoardReader, BoardRow
 from pipeline.votes.words import Round
 
 _STYLE = """<style>
@@ -129,9 +129,14 @@ def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every
     ------
     ProjectError
         If the folder is no project.
+    ServiceError
+        If this session in a hub has no token.
     """
     if os.environ.get("MLF_SERVICE_URL"):
-        return ProgressBoard(lambda: read_remote_board(round), every_s)
+        from pipeline.service.board_client import RemoteBoard
+
+        client = RemoteBoard()
+        return ProgressBoard(lambda: client.read(round), every_s)
     from pipeline.project.folder import open_project
     from pipeline.stages.assign import project_gold
     from pipeline.store import open_project_store
@@ -139,28 +144,6 @@ def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every
     opened = open_project(project)
     reader = BoardReader(open_project_store(opened), round, project_gold(opened))
     return ProgressBoard(reader.read, every_s)
-
-
-def read_remote_board(round: Round | str = Round.ANNOTATION) -> Board:  # noqa: A002
-    """Return the board as the hub's service tells it to a researcher.
-
-    Raises
-    ------
-    ServiceError
-        If the service is away, or the session is not a researcher's.
-    """
-    import httpx
-
-    url = f"{os.environ['MLF_SERVICE_URL'].rstrip('/')}/api/rounds/{Round(round).value}/board"
-    token = os.environ.get("JUPYTERHUB_API_TOKEN", "")
-    try:
-        answer = httpx.get(url, headers={"Authorization": f"token {token}"}, timeout=30, trust_env=False)
-        content = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise ServiceError(f"the annotation service does not answer ({type(error).__name__})") from error
-    if answer.status_code != httpx.codes.OK:
-        raise ServiceError(str(content.get("message", f"the annotation service answered {answer.status_code}")))
-    return board_from_json(content)
 
 
 def _row(row: BoardRow) -> str:

@@ -1,15 +1,17 @@
 """The progress board for researchers: the kernel of a researcher sees no store either."""
 
 import threading
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from fastapi.responses import Response
 
 from pipeline.hub.accounts import Role
 from pipeline.service.admission import Service, require
+from pipeline.service.board_client import BOARD
 from pipeline.service.identity import Caller
 from pipeline.service.people import ERRORS
-from pipeline.sessions.board import BoardReader
+from pipeline.sessions.board import Board, BoardReader
 from pipeline.stages.assign import project_gold
 from pipeline.votes.words import Round
 
@@ -20,13 +22,14 @@ def board_router(service: Service) -> APIRouter:
     readers: dict[Round, BoardReader] = {}
     lock = threading.Lock()
 
-    @router.get("/api/rounds/{round_}/board")
-    def full_board(round_: Round, caller: Annotated[Caller, Depends(service.caller)]) -> dict[str, Any]:
+    @router.get("/api/rounds/{round_}/board", response_model=Board)
+    def full_board(round_: Round, caller: Annotated[Caller, Depends(service.caller)]) -> Response:
         """Return everyone's progress, pace, agreement and gold accuracy in one round; for researchers."""
         require(caller, Role.RESEARCHERS)
         with lock:  # a reader remembers what it has read
             if round_ not in readers:
                 readers[round_] = BoardReader(service.store, round_, project_gold(service.project))
-            return readers[round_].read().to_json()
+            board = readers[round_].read()
+        return Response(BOARD.dump_json(board), media_type="application/json")
 
     return router

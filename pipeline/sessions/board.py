@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any
 
 from pipeline.annotation.events import ImageState
 from pipeline.assignment.gold import GoldScore, score_gold
@@ -89,24 +88,6 @@ class Board:
     def n_tasks(self) -> int:
         """Return the tasks of everyone."""
         return sum(row.n_done + row.n_left for row in self.rows)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the board as plain values, shares included, as the service answers it."""
-        rows = [
-            asdict(row) | {"agreement": row.agreement, "hours_left": row.hours_left, "gold_accuracy": row.gold.accuracy}
-            for row in self.rows
-        ]
-        return {"round": self.round.value, "time": self.time, "rows": rows}
-
-
-def board_from_json(content: Mapping[str, Any]) -> Board:
-    """Read what :meth:`Board.to_json` wrote."""
-    derived = ("agreement", "hours_left", "gold_accuracy")
-    rows = [
-        BoardRow(**{k: v for k, v in row.items() if k not in derived} | {"gold": GoldScore(**row["gold"])})
-        for row in content["rows"]
-    ]
-    return Board(Round(content["round"]), content["time"], tuple(rows))
 
 
 class BoardReader:

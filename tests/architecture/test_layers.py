@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "matplotlib": ("pipeline.reports",),
     "fastapi": ("pipeline.service",),
     "jupyterhub": ("pipeline.hub", "pipeline.service", "pipeline.commands"),
-    "httpx": ("pipeline.service", "pipeline.hub", "mlf_widgets.board"),
+    "httpx": ("pipeline.service", "pipeline.hub"),
     "anywidget": ("mlf_widgets",),
     "ipywidgets": ("mlf_widgets",),
     "typer": ("pipeline.cli", "pipeline.commands"),

@@ -172,8 +172,8 @@ def test_the_board_is_for_researchers_and_shows_everyone(
     hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
 ) -> None:
     code = (
-        "import json\nfrom mlf_widgets.board import read_remote_board\n"
-        "try:\n    answer = [row.annotator for row in read_remote_board().rows]\n"
+        "import json\nfrom pipeline.service.board_client import RemoteBoard\n"
+        "try:\n    answer = [row.annotator for row in RemoteBoard().read().rows]\n"
         "except Exception as error:\n    answer = f'{type(error).__name__}: {error}'\n"
         "print('RESULT' + json.dumps(answer))\n"
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -14,8 +15,9 @@ from mlf_widgets.board import ProgressBoard, board_html
 from pipeline.annotation.events import Event, EventKind, ImageState
 from pipeline.commands.status import status
 from pipeline.datasets.create import init_project
-from pipeline.errors import StoreError
-from pipeline.sessions.board import Board, BoardReader, board_from_json, peer_agreement
+from pipeline.errors import ServiceError, StoreError
+from pipeline.service.board_client import BOARD, RemoteBoard
+from pipeline.sessions.board import Board, BoardReader, peer_agreement
 from pipeline.store import Assignment, SqlStore, open_store
 from pipeline.votes.words import Round
 
@@ -95,11 +97,35 @@ def test_silence_of_a_day_with_work_left_is_idle_and_finished_work_is_not(store:
 
 
 def test_a_board_survives_its_way_through_json(store: SqlStore) -> None:
-    import json
-
     vote(store, "ada", 0, 1, (1,), 500)
     board = BoardReader(store).read()
-    assert board_from_json(json.loads(json.dumps(board.to_json()))) == board
+    assert BOARD.validate_json(BOARD.dump_json(board)) == board
+
+
+def test_a_service_that_is_away_for_a_moment_is_asked_again_and_one_that_refuses_is_not(store: SqlStore) -> None:
+    board = BoardReader(store).read()
+    refusal = {"code": "Forbidden", "message": "only researchers may see this"}
+    answers = [
+        httpx.Response(503),
+        httpx.ConnectError("away"),
+        httpx.Response(200, content=BOARD.dump_json(board)),
+        httpx.Response(403, json=refusal),
+    ]
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        found = answers[len(asked) - 1]
+        if isinstance(found, httpx.Response):
+            return found
+        raise found
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    remote = RemoteBoard("http://hub/services/mlf", "token", client=client, sleep=lambda _: None)
+    assert remote.read("annotation") == board
+    with pytest.raises(ServiceError, match="only researchers"):
+        remote.read(Round.REFINEMENT)
+    assert asked == [f"/services/mlf/api/rounds/{name}/board" for name in (*["annotation"] * 3, "refinement")]
 
 
 def test_names_are_shown_as_text_and_never_as_markup(store: SqlStore) -> None:
