@@ -29,17 +29,13 @@ def rebuild(project: Annotated[Path, typer.Argument(help="The project's folder."
     from tqdm.auto import tqdm
 
     from pipeline.project.folder import open_project
-    from pipeline.stages.assign import open_project_store
+    from pipeline.store import open_project_store
 
-    opened = open_project_store(open_project(project))
-    try:
-        with tqdm(unit=" states") as bar:
+    with open_project_store(open_project(project)) as opened, tqdm(unit=" states") as bar:
 
-            def show(n_done: int, n_states: int) -> None:
-                bar.total = n_states
-                bar.update(n_done - bar.n)
+        def show(n_done: int, n_states: int) -> None:
+            bar.total = n_states
+            bar.update(n_done - bar.n)
 
-            n_states = opened.rebuild(show)
-    finally:
-        opened.close()
+        n_states = opened.rebuild(show)
     typer.echo(f"{n_states:,} states derived from the log")

@@ -13,8 +13,7 @@ from pipeline.cli import app
 from pipeline.project.folder import Project, create_project
 from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import Settings
-from pipeline.stages.assign import open_project_store
-from pipeline.store import Assignment
+from pipeline.store import Assignment, open_project_store
 from pipeline.votes.words import Round
 
 
@@ -22,24 +21,21 @@ from pipeline.votes.words import Round
 def project(tmp_path: Path) -> Project:
     """Return a project in which ada has ticked a class on two of her three images."""
     made = create_project(tmp_path / "project", Settings(), label_space_from_keys(["cup", "bat"]))
-    store = open_project_store(made)
-    store.add_annotators(["ada"])
-    store.assign(Round.ANNOTATION, [Assignment("ada", image) for image in range(3)])
-    payload = {"class_index": 1, "vote": "yes"}
-    made_votes = [
-        Event(f"event-{image:04}", Round.ANNOTATION, "ada", image, EventKind.VOTE, payload, shown=(1,))
-        for image in range(2)
-    ]
-    assert all(result.seq for result in store.append(made_votes))
-    store.close()
+    with open_project_store(made) as store:
+        store.add_annotators(["ada"])
+        store.assign(Round.ANNOTATION, [Assignment("ada", image) for image in range(3)])
+        payload = {"class_index": 1, "vote": "yes"}
+        made_votes = [
+            Event(f"event-{image:04}", Round.ANNOTATION, "ada", image, EventKind.VOTE, payload, shown=(1,))
+            for image in range(2)
+        ]
+        assert all(result.seq for result in store.append(made_votes))
     return made
 
 
 def derived(project: Project) -> tuple[list[object], int]:
-    store = open_project_store(project)
-    found = list(store.iter_states(Round.ANNOTATION)), store.annotators_of(Round.ANNOTATION)["ada"].n_done
-    store.close()
-    return found
+    with open_project_store(project) as store:
+        return list(store.iter_states(Round.ANNOTATION)), store.annotators_of(Round.ANNOTATION)["ada"].n_done
 
 
 def test_states_that_were_spoilt_by_hand_are_derived_from_the_log_again(project: Project) -> None:

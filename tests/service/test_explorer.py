@@ -27,7 +27,8 @@ KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytes
 def say(project: Project) -> None:
     """Ann and ben agree on image 1, differ on 2; ann alone has decided 3, ben comments on 4 and doubts 5."""
     with open_store(project.store_url, 6) as store:
-        comment = replace(vote("explored-b-4", 4, annotator="ben"), kind=EventKind.COMMENT, payload={"text": "<i>hm</i>"})
+        said = {"text": "<i>hm</i>"}
+        comment = replace(vote("explored-b-4", 4, annotator="ben"), kind=EventKind.COMMENT, payload=said)
         results = store.append(
             [
                 vote("explored-a-1", 1, 1, shown=(0, 1)),

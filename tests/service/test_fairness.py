@@ -244,6 +244,5 @@ def test_the_service_does_not_start_on_a_store_that_lacks_what_was_acknowledged(
         create_app(open_project(project.root), ByName())
     shutil.copy(tmp_path / "newer.sqlite", path)
     save("again-001")
-    store = open_store(project.store_url, len(project.label_space))
-    assert [event.event_id for event in store.iter_events()] == ["before-01", "after-001", "again-001"]
-    store.close()
+    with open_store(project.store_url, len(project.label_space)) as store:
+        assert [event.event_id for event in store.iter_events()] == ["before-01", "after-001", "again-001"]
