@@ -33,7 +33,6 @@ import httpx
 import numpy as np
 import psutil
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -45,6 +44,7 @@ from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Role
 from pipeline.hub.launch import PreparedHub, find_proxy, hub_log, prepare_hub
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.project.tables import PROPOSALS
 from pipeline.proposals.writer import write_proposals
 from pipeline.stages.assign import assign_project
@@ -322,7 +322,7 @@ def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]
 
 def image_indices(project: Project) -> dict[str, int]:
     """Return the index of each image id."""
-    table = pq.read_table(project.images_path, columns=["image_id", "image_index"])
+    table = image_columns(project, ["image_id", "image_index"])
     return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
 
 

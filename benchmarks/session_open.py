@@ -28,6 +28,7 @@ from playwright.sync_api import Page, sync_playwright
 from widget import PHOTOGRAPHS
 
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.project.tables import IMAGES, IMAGES_ROW_GROUP, PROPOSALS, PROPOSALS_ROW_GROUP
 from pipeline.proposals.writer import write_proposals
 from pipeline.store import Assignment, open_store
@@ -73,7 +74,7 @@ print(json.dumps({"steps": steps, "memory_mib": memory}))
 def make_large_project(folder: Path, n_images: int) -> Project:
     """Make a project of photographs, then blow its tables up to `n_images`; Ada has all of them."""
     project = make_photograph_project(folder, PHOTOGRAPHS, 1000, ["ben"], n_examples=10)
-    paths = pq.read_table(project.images_path, columns=["path"]).column(0).to_pylist()
+    paths = image_columns(project, ["path"]).column(0).to_pylist()
     with pq.ParquetWriter(project.images_path, IMAGES) as writer:
         for first in range(0, n_images, IMAGES_ROW_GROUP):
             rows = range(first, min(first + IMAGES_ROW_GROUP, n_images))

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.votes.agreement import CONFIDENCE, wilson_interval
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.intervals import CONFIDENCE, wilson_interval
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.votes.agreement import wilson_interval
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import UNSURE
 
 #: In the arrays of this module: nothing is known of this item.
@@ -51,7 +51,7 @@ def match_gold(
     _require_columns(gold, ("image", "class"), source)
     _require_names(gold, ("image", "class") if "label" in gold else ("image",), source, name_row)
     if "label" not in gold:
-        applies = np.isin(_item_keys(votes), _keys(votes, gold))
+        applies = np.isin(votes.item_keys(), _keys(votes, gold))
         return np.where(_is_named(votes.images, gold["image"])[votes.item_image], applies, UNKNOWN).astype(np.int8)
     answers = gold["label"].astype(str).str.strip().str.lower().map(_ANSWERS)
     if answers.isna().any():
@@ -67,7 +67,7 @@ def match_gold(
         )
     keys = _keys(votes, gold)
     by_pair = pd.Series(answers.to_numpy(dtype=np.int8), index=keys)[keys >= 0]
-    found: NDArray[np.int8] = by_pair.reindex(_item_keys(votes), fill_value=UNKNOWN).to_numpy(dtype=np.int8)
+    found: NDArray[np.int8] = by_pair.reindex(votes.item_keys(), fill_value=UNKNOWN).to_numpy(dtype=np.int8)
     return found
 
 
@@ -106,13 +106,13 @@ def match_original(
         image = original.loc[repeated[0], "image"]
         raise DatasetError(f"{source}: {name_row(repeated[0])} gives image {image!r} more than one; keep one an image")
     has_original = _is_named(votes.images, original["image"])[votes.item_image]
-    is_original = np.isin(_item_keys(votes), _keys(votes, original))
+    is_original = np.isin(votes.item_keys(), _keys(votes, original))
     return np.where(has_original, is_original, UNKNOWN).astype(np.int8)
 
 
 def count_unmatched(votes: VoteArrays, answers: pd.DataFrame) -> int:
     """Return how many rows with an ``image`` and a ``class`` name a pair that nobody voted on."""
-    return len(answers) - int(np.isin(_keys(votes, answers), _item_keys(votes)).sum())
+    return len(answers) - int(np.isin(_keys(votes, answers), votes.item_keys()).sum())
 
 
 def keep_where_unsure(
@@ -152,10 +152,6 @@ def _is_named(vocabulary: NDArray[Any], names: pd.Series) -> NDArray[np.bool_]:
     is_named = np.zeros(len(vocabulary), dtype=bool)
     is_named[found[found >= 0]] = True
     return is_named
-
-
-def _item_keys(votes: VoteArrays) -> NDArray[np.int64]:
-    return votes.item_image.astype(np.int64) * votes.n_classes + votes.item_class
 
 
 def _keys(votes: VoteArrays, table: pd.DataFrame) -> NDArray[np.int64]:

@@ -57,9 +57,7 @@ def lean_of(votes: VoteArrays, refinement: VoteArrays) -> NDArray[np.int64]:
     """
     counts = refinement.item_counts()
     lean = np.zeros(votes.n_items, dtype=np.int64)
-    keys, theirs = (
-        part.item_image.astype(np.int64) * max(part.n_classes, 1) + part.item_class for part in (votes, refinement)
-    )
+    keys, theirs = votes.item_keys(), refinement.item_keys()
     place = np.minimum(np.searchsorted(keys, theirs), max(votes.n_items - 1, 0))
     is_found = keys[place] == theirs if votes.n_items else np.zeros(len(theirs), dtype=bool)
     lean[place[is_found]] = (counts[:, YES] - counts[:, NO])[is_found]

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from pipeline.consensus.result import Consensus
 from pipeline.errors import ProjectError
-from pipeline.votes.agreement import CONFIDENCE
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.intervals import CONFIDENCE
 
 
 @dataclass(frozen=True)

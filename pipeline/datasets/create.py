@@ -28,6 +28,7 @@ from pipeline.images import check_header, read_image
 from pipeline.images.locations import is_url, join_location, same_image_key
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project
+from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace, label_space_from_keys, load_label_space
 from pipeline.project.settings import ProjectSection, Settings
 
@@ -143,9 +144,8 @@ def as_check(value: str) -> Check:
 def init_summary(project: Project) -> InitSummary:
     """Return what became of a project's source, from its tables."""
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    table = pq.read_table(project.images_path, columns=["path", "original_label"])
+    table = image_columns(project, ["path", "original_label"])
     return InitSummary(
         n_images=table.num_rows,
         n_classes=len(project.label_space),

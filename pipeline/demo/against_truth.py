@@ -11,6 +11,7 @@ from pipeline.annotation.events import ImageState
 from pipeline.demo.scores import LabelScore, LabelSetsByImage, majority_labels, multi_label, score_labels
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
@@ -69,7 +70,7 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
                 states[row.image_index][row.annotator] = row.state
     names = sorted({name for of_image in states.values() for name in of_image})
     refined = {image: labels for image, labels in refined_label_sets(project).items() if image in states}
-    labels = pq.read_table(project.images_path, columns=["original_label"]).column(0).to_pylist()
+    labels = image_columns(project, ["original_label"]).column(0).to_pylist()
     original = {image: frozenset([labels[image]] if labels[image] is not None else []) for image in states}
     alone = {
         name: {image: frozenset(of_image[name].label_set) for image, of_image in states.items() if name in of_image}

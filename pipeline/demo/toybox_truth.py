@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
 from pipeline.toybox import read_truth
 from pipeline.toybox.scenes import CONFUSABLE_PAIRS
@@ -30,7 +29,7 @@ def toybox_truth(project: Project, truth_path: Path) -> dict[int, frozenset[int]
     """
     truth = read_truth(truth_path)
     index = {key: position for position, key in enumerate(project.label_space.keys)}
-    paths = pq.read_table(project.images_path, columns=["path"]).column("path").to_pylist()
+    paths = image_columns(project, ["path"]).column("path").to_pylist()
     try:
         return {i: frozenset(index[key] for key in truth[path]) for i, path in enumerate(paths)}
     except KeyError as error:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from pipeline.disagreement.pairs import SessionPairs, compare_sessions, confused_classes, find_sessions
-from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts, wilson_interval
+from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts
 from pipeline.votes.arrays import VoteArrays, VoteBlock
 from pipeline.votes.disputes import sets_differ_on
+from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import NO, UNSURE, YES, Round
 
 

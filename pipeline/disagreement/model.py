@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.votes.agreement import wilson_interval
+from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import UNSURE, YES
 
 

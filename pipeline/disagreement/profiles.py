@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.votes.agreement import wilson_interval
 from pipeline.votes.arrays import VoteArrays, VoteBlock
+from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import N_VOTES, NO, UNSURE, YES
 
 #: Drift is looked for between parts of equal size, in the order in which the images were decided.

@@ -7,11 +7,10 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-import pyarrow.parquet as pq
-
 from pipeline.datasets.folder import walk_files
 from pipeline.images.locations import has_image_suffix, natural_key
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
 
 
@@ -43,7 +42,7 @@ def _by_class(paths: Iterable[str], space: LabelSpace) -> dict[int, list[str]]:
 
 def _own_images(project: Project) -> dict[int, list[str]]:
     found: Mapping[int, list[str]] = defaultdict(list)
-    table = pq.read_table(project.images_path, columns=["path", "original_label"])
+    table = image_columns(project, ["path", "original_label"])
     for path, label in zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True):
         if path is not None and label is not None:
             found[label].append(path)

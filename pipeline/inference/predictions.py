@@ -20,7 +20,7 @@ from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.parts import PartialTable, refuse_other_settings, write_whole
 from pipeline.project.folder import Project
-from pipeline.project.image_table import image_table
+from pipeline.project.image_table import image_columns, image_table
 from pipeline.project.list_columns import lists_from_padded, pad_lists
 from pipeline.project.notices import tell
 from pipeline.project.tables import PREDICTIONS, PROPOSALS_ROW_GROUP
@@ -241,7 +241,7 @@ def _run(
 ) -> int:
     """Bring one model's table to its end; return how many images were done before."""
     path = predictions_path(project, model)
-    paths = pq.read_table(project.images_path, columns=["path"]).column("path")
+    paths = image_columns(project, ["path"]).column("path")
     n_images = len(paths)
     if paths.null_count == n_images:
         raise DatasetError(f"{project.root}: no image has a file here; make proposals with --from-predictions FILE.npz")
@@ -296,6 +296,6 @@ def _failures_of(part: pa.Table) -> list[tuple[int, str]]:
 def _name_failures(project: Project, failures: Sequence[tuple[int, str]]) -> list[tuple[str, str | None, str]]:
     if not failures:
         return []
-    table = pq.read_table(project.images_path, columns=["image_id", "path"])
+    table = image_columns(project, ["image_id", "path"])
     rows = table.take([index for index, _ in failures]).to_pylist()
     return [(row["image_id"], row["path"], reason) for row, (_, reason) in zip(rows, failures, strict=True)]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ProjectError, in_plain_words
 from pipeline.project.folder import Project, open_project
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 def open_whole_project(root: str | Path) -> Project:
@@ -56,6 +63,37 @@ def image_table(project: Project) -> Path:
         reason = f"it has no column {missing[0]!r}"
         raise ProjectError(f"{path} is not the project's table of images: {reason}. {_way_back(project.root)}")
     return path
+
+
+def image_columns(project: Project, columns: Sequence[str]) -> pa.Table:
+    """Return columns of a project's table of images (:data:`pipeline.project.tables.IMAGES`), one row an image.
+
+    Raises
+    ------
+    ProjectError
+        As :func:`image_table`; or if one of the columns is damaged.
+    """
+    path = image_table(project)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path, columns=list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, project.root, error) from error
+
+
+def original_labels(project: Project) -> NDArray[np.int32]:
+    """Return each image's original label: int32 ``(n_images,)``, -1 where it has none.
+
+    Raises
+    ------
+    ProjectError
+        As :func:`image_columns`.
+    """
+    column = image_columns(project, ["original_label"]).column(0)
+    labels: NDArray[np.int32] = column.fill_null(-1).to_numpy().astype("int32")
+    return labels
 
 
 def _damaged(path: Path, root: Path, error: Exception) -> ProjectError:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.consensus.value_of_refining import select_disputed
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.reports import vote_plots as plots
 from pipeline.reports.figures import figure
 from pipeline.reports.formats import count, number, percent, person, seconds, text
@@ -230,13 +231,11 @@ def most_disputed(project: Project, analysis: ProjectAnalysis) -> Html:
 
 def comments(analysis: ProjectAnalysis, project: Project) -> Html:
     """Return what annotators wrote."""
-    import pyarrow.parquet as pq
-
     votes = analysis.votes
     if not votes.comments:
         return Html("<p>Nobody left a comment.</p>")
     indices = [comment.image_index for comment in votes.comments]
-    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).take(indices).to_pylist()
+    ids = image_columns(project, ["image_id"]).column(0).take(indices).to_pylist()
     rows = [
         (text(image_id), text(person(comment.annotator, votes.simulated)), comment.round.value, text(comment.text))
         for image_id, comment in zip(ids, votes.comments, strict=True)

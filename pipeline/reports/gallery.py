@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.reports.html import Html
 from pipeline.reports.thumbnails import thumbnail
 
@@ -34,7 +34,7 @@ def gallery(project: Project, images: Sequence[int], words: Callable[[int], str]
     if len(images) == 0:
         return Html(f"<p>{escape(caption)} There are none.</p>")
     wanted = np.asarray(images, dtype=np.int64)
-    rows = pq.read_table(project.images_path, columns=["image_id", "path"]).take(wanted).to_pylist()
+    rows = image_columns(project, ["image_id", "path"]).take(wanted).to_pylist()
     cards = [
         _card(thumbnail(project, row["path"], f"image {row['image_id']}", _SIDE_PX), row["image_id"], words(int(index)))
         for index, row in zip(wanted, rows, strict=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from html import escape
 from random import Random
 
-import pyarrow.parquet as pq
-
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.proposals.reader import ProposalReader, ProposalRow
 from pipeline.reports.html import Html
 from pipeline.reports.thumbnails import thumbnail
@@ -29,7 +28,7 @@ def proposal_sheet(project: Project, n_images: int = 6, n_classes: int = 10, see
     """
     reader = ProposalReader(project.require(project.proposals_path, "mlf propose"))
     chosen = sorted(Random(seed).sample(range(reader.n_images), min(n_images, reader.n_images)))
-    images = pq.read_table(project.images_path, columns=["image_id", "path", "original_label"]).take(chosen).to_pylist()
+    images = image_columns(project, ["image_id", "path", "original_label"]).take(chosen).to_pylist()
     figures = [
         _figure(project, image, row, n_classes) for image, row in zip(images, reader.rows(chosen).values(), strict=True)
     ]

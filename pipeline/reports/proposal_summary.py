@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.datasets.records import read_skipped
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.proposals.reader import ProposalReader
 from pipeline.reports.html import Html, table
 from pipeline.stages.propose_summary import ProposeSummary
@@ -48,7 +48,7 @@ def summary_table(project: Project, summary: ProposeSummary) -> Html:
 def original_ranks(project: Project) -> Html:
     """Return at which rank the original labels are proposed: cumulative counts over images that have both."""
     proposals = ProposalReader(project.require(project.proposals_path, "mlf propose")).as_arrays().class_index
-    column = pq.read_table(project.images_path, columns=["original_label"]).column("original_label")
+    column = image_columns(project, ["original_label"]).column("original_label")
     original = np.array(column.fill_null(-1).to_pylist(), dtype=np.int64)
     is_counted = (original >= 0) & (proposals >= 0).any(axis=1)
     is_hit = proposals[is_counted] == original[is_counted, None]

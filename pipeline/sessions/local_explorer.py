@@ -8,8 +8,6 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline.annotation.disputes import has_image_disagreement, open_labels
 from pipeline.annotation.events import ImageState
 from pipeline.annotation.explorer import (
@@ -25,6 +23,7 @@ from pipeline.annotation.explorer import (
 from pipeline.annotation.session import MAX_IMAGES_AT_ONCE, Picture, TaskFilter, Unreadable
 from pipeline.errors import DatasetError, StoreError
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
 from pipeline.sessions.local import ProjectTables, small_picture
 from pipeline.store import SqlStore, open_store
@@ -148,9 +147,7 @@ class LocalExplorer:
 
     @cached_property
     def _original_labels(self) -> list[int | None]:
-        labels: list[int | None] = (
-            pq.read_table(self._project.images_path, columns=["original_label"]).column(0).to_pylist()
-        )
+        labels: list[int | None] = image_columns(self._project, ["original_label"]).column(0).to_pylist()
         return [None if label is None or label < 0 else label for label in labels]
 
     def _summary(self, round_: Round) -> _Summary:

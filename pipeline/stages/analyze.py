@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.consensus import Consensus, reach_consensus
@@ -17,7 +16,7 @@ from pipeline.disagreement import DisagreementAnalysis, analyze_disagreement
 from pipeline.disagreement.model import compare_ranks_to_people
 from pipeline.disagreement.profiles import AnnotatorProfiles, profile_annotators
 from pipeline.project.folder import Project
-from pipeline.project.image_table import image_table
+from pipeline.project.image_table import image_columns, original_labels
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.results import write_results
 from pipeline.stages.assign import project_gold
@@ -124,13 +123,6 @@ def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | 
     return answers
 
 
-def original_labels(project: Project) -> NDArray[np.int32]:
-    """Return each image's original label: int32 ``(n_images,)``, -1 where it has none."""
-    column = pq.read_table(image_table(project), columns=["original_label"]).column(0)
-    labels: NDArray[np.int32] = column.fill_null(-1).to_numpy().astype(np.int32)
-    return labels
-
-
 def name_classes(table: pd.DataFrame, space: LabelSpace, columns: Sequence[str]) -> pd.DataFrame:
     """Return a copy in which each column of class indices has one of keys and one of names behind it."""
     named = table.copy()
@@ -179,7 +171,7 @@ def _summary(votes: ProjectVotes, found: DisagreementAnalysis) -> dict[str, obje
 
 
 def _write(project: Project, analysis: ProjectAnalysis) -> None:
-    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pandas()
+    ids = image_columns(project, ["image_id"]).column(0).to_pandas()
     images = analysis.disagreement.per_image.rename(columns={"image": "image_index"})
     images.insert(1, "image_id", ids)
     tables = {

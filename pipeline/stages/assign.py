@@ -15,7 +15,7 @@ from pipeline.assignment.gold import GOLD_FILE, mix_gold, read_gold
 from pipeline.assignment.tasks import TaskTable
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
-from pipeline.project.image_table import image_table
+from pipeline.project.image_table import image_columns, image_table
 from pipeline.project.names import settled
 from pipeline.store import Assignment, SqlStore, open_project_store
 from pipeline.votes.words import Round
@@ -220,9 +220,8 @@ def _n_images(project: Project) -> int:
 
 
 def _image_indices(project: Project) -> dict[str, int]:
-    import pyarrow.parquet as pq
 
-    table = pq.read_table(image_table(project), columns=["image_id", "image_index"])
+    table = image_columns(project, ["image_id", "image_index"])
     return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
 
 

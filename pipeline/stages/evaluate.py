@@ -19,10 +19,10 @@ from pipeline.formats.refined_labels_in import read_refined_labels
 from pipeline.inference.predictions import predict, read_model_predictions
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns, original_labels
 from pipeline.project.results import has_summary, read_summary, write_results
 from pipeline.proposals.fusion import ProposalRecall, proposal_recall
 from pipeline.proposals.reader import ProposalReader
-from pipeline.stages.analyze import original_labels
 from pipeline.stages.chance_level import tell_of_chance_level
 from pipeline.stages.propose_from_predictions import keep_predictions
 from pipeline.votes.words import Source
@@ -220,7 +220,7 @@ def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
         raise ProjectError(f"{project.refined_labels_path}: no image has been decided; run `mlf settle` again")
     rows = np.unique(decided["image_index"].to_numpy(dtype=np.int64))
     labelled = decided[decided["class_index"].notna()]
-    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).take(rows).to_pylist()
+    ids = image_columns(project, ["image_id"]).column(0).take(rows).to_pylist()
     place = np.searchsorted(rows, labelled["image_index"].to_numpy(dtype=np.int64))
     return rows, label_sets_from_pairs(place, labelled["class_index"].to_numpy(dtype=np.int32), ids)
 
@@ -228,7 +228,7 @@ def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
 def _labels_from(
     path: Path, project: Project, numbers: ClassNumbers, original: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], LabelSets]:
-    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pylist()
+    ids = image_columns(project, ["image_id"]).column(0).to_pylist()
     paired = read_refined_labels(path, ids, project.label_space, numbers, original.tolist())
     return paired.rows, paired.labels
 

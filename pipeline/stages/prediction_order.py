@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from pipeline.datasets.folder_order import FolderOrder, classes_in_order, positions_in, sorted_in
 from pipeline.datasets.records import SourceRows, read_skipped
 from pipeline.errors import DatasetError
 from pipeline.images.locations import has_image_suffix
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
 
 Rankings = npt.NDArray[np.integer[Any]]
 
@@ -77,7 +77,7 @@ def _as_it_is(ranking: Rankings) -> Rankings:
 
 def _paths(project: Project, rows: SourceRows) -> list[str]:
     """Return the paths of all rows of the source, those that were skipped in their places."""
-    images = pq.read_table(project.images_path, columns=["path"]).column(0).to_pylist()
+    images = image_columns(project, ["path"]).column(0).to_pylist()
     counted = [row.path for row in read_skipped(project.skipped_path) if row.path and has_image_suffix(row.path)]
     skipped = dict(zip(rows.skipped, counted, strict=False))
     rest = iter(images)

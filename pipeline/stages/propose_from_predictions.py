@@ -19,12 +19,11 @@ from pipeline.formats.predictions_npz import read_predictions, refuse_shifted
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.predictions import predictions_path, read_run_settings, sha256_of, write_predictions
 from pipeline.project.folder import Project
-from pipeline.project.image_table import image_table
+from pipeline.project.image_table import image_table, original_labels
 from pipeline.project.list_columns import lists_from_padded
 from pipeline.project.tables import PROPOSALS, PROPOSALS_ROW_GROUP
 from pipeline.proposals.fusion import FusedProposals, merge_proposals_by_rank
 from pipeline.proposals.writer import discard_proposals, has_proposals, write_proposals
-from pipeline.stages.analyze import original_labels
 from pipeline.stages.prediction_order import reordering
 from pipeline.stages.propose_summary import ProposeSummary, record_skipped
 

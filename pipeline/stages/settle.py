@@ -16,9 +16,10 @@ from pipeline.consensus.value_of_refining import ResidualError
 from pipeline.formats.consensus_tables import consensus_provenance
 from pipeline.formats.refined_labels_out import write_refined_labels
 from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns, original_labels
 from pipeline.project.results import write_results
 from pipeline.project.tables import REFINED_LABELS
-from pipeline.stages.analyze import gold_answers, original_answers, original_labels, thin_curve
+from pipeline.stages.analyze import gold_answers, original_answers, thin_curve
 from pipeline.stages.assign import project_gold
 from pipeline.stages.quality import (
     KeyPair,
@@ -29,10 +30,10 @@ from pipeline.stages.quality import (
     changed_labels,
     rank_what_is_left,
 )
-from pipeline.stages.votes_of_project import ProjectVotes, item_keys, merge_votes, nothing_decided, read_project_votes
+from pipeline.stages.votes_of_project import ProjectVotes, merge_votes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store
-from pipeline.votes.agreement import wilson_interval
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import NO, UNSURE, YES, Method, Round, Source
 
 _CURVE_ROWS = 2000
@@ -173,13 +174,13 @@ def _settle(
     is_known = answers != UNKNOWN
     label[is_known], source[is_known] = answers[is_known] == 1, Source.KNOWN.code
     known = [image * votes.n_classes + class_index for image, classes in gold.items() for class_index in classes]
-    unvoted = np.setdiff1d(np.array(known, dtype=np.int64), item_keys(votes))
+    unvoted = np.setdiff1d(np.array(known, dtype=np.int64), votes.item_keys())
     return _Settled(votes, counts, consensus, label, source, unvoted)
 
 
 def _label_keys(settled: _Settled) -> NDArray[np.int64]:
     """Return image times number of classes plus class of every label, ascending."""
-    return np.union1d(item_keys(settled.votes)[settled.label], settled.unvoted)
+    return np.union1d(settled.votes.item_keys()[settled.label], settled.unvoted)
 
 
 def _decided_images(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> NDArray[np.int64]:
@@ -190,7 +191,6 @@ def _decided_images(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> NDA
 def _table(
     project: Project, settled: _Settled, decided: NDArray[np.int64], gold: dict[int, frozenset[int]]
 ) -> pa.Table:
-    import pyarrow.parquet as pq
 
     votes, kept = settled.votes, settled.label
     n_images, n_classes = votes.n_images, votes.n_classes
@@ -213,7 +213,7 @@ def _table(
     empty = pd.DataFrame({"image_index": np.flatnonzero(~has_label)})
     empty["source"] = source[empty["image_index"]]
     table = pd.concat([voted, unvoted, empty], ignore_index=True).sort_values(["image_index", "class_index"])
-    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0)
+    ids = image_columns(project, ["image_id"]).column(0)
     columns = {
         "image_index": pa.array(table["image_index"].to_numpy(dtype=np.int32)),
         "image_id": ids.take(pa.array(table["image_index"].to_numpy(dtype=np.int64))),

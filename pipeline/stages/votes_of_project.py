@@ -170,12 +170,6 @@ def merge_votes(earlier: VoteArrays, later: VoteArrays) -> VoteArrays:
     return _joined((_merged(*couple, earlier) for couple in _image_ranges(earlier, later)), earlier)
 
 
-def item_keys(votes: VoteArrays) -> NDArray[np.int64]:
-    """Return one number an item, ascending, that names its image and class: ``(n_items,)``."""
-    keys: NDArray[np.int64] = votes.item_image.astype(np.int64) * max(votes.n_classes, 1) + votes.item_class
-    return keys
-
-
 @dataclass(frozen=True)
 class _Vocabularies:
     n_images: int
@@ -335,7 +329,7 @@ def _of_images(votes: VoteArrays, first: int, stop: int) -> VoteArrays:
 
 
 def _merged(earlier: VoteArrays, later: VoteArrays, names: VoteArrays) -> VoteArrays:
-    keys = [item_keys(votes)[votes.item] * max(votes.n_annotators, 1) + votes.annotator for votes in (earlier, later)]
+    keys = [votes.item_keys()[votes.item] * max(votes.n_annotators, 1) + votes.annotator for votes in (earlier, later)]
     stands = ~np.isin(keys[0], keys[1])
     return VoteArrays.from_codes(
         np.concatenate([earlier.item_image[earlier.item][stands], later.item_image[later.item]]),

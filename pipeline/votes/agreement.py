@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.votes.intervals import CONFIDENCE
 from pipeline.votes.words import N_VOTES
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -87,26 +86,6 @@ def agreement_matrix(pairs: pd.DataFrame, annotators: list[object] | None = None
     matrix = both.pivot_table(index="annotator_a", columns="annotator_b", values="agreement", observed=True)
     names = annotators if annotators is not None else sorted(set(matrix.index), key=str)
     return matrix.reindex(index=names, columns=names)
-
-
-def wilson_interval(
-    n_hits: NDArray[np.float64] | float, n_trials: NDArray[np.float64] | float, confidence: float = CONFIDENCE
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Wilson's score interval of a proportion; (nan, nan) where there were no trials.
-
-    References
-    ----------
-    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
-    """
-    from scipy.special import ndtri
-
-    z = float(ndtri(0.5 + confidence / 2))
-    trials = np.asarray(n_trials, dtype=float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.asarray(n_hits, dtype=float) / trials
-        centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-        half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 def _alpha(sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -214,6 +214,11 @@ class VoteArrays:
             annotators=self.annotators,
         )
 
+    def item_keys(self) -> NDArray[np.int64]:
+        """Return one number an item, ascending, that names its image and class: int64 ``(n_items,)``."""
+        keys: NDArray[np.int64] = self.item_image.astype(np.int64) * max(self.n_classes, 1) + self.item_class
+        return keys
+
     def item_counts(self) -> NDArray[np.int32]:
         """Return how many annotators voted no, unsure and yes on each item: int32 ``(n_items, 3)``."""
         counts = np.zeros((self.n_items, N_VOTES), dtype=np.int32)

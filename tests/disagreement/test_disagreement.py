@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from pipeline.disagreement import analyze_disagreement
 from pipeline.disagreement.model import compare_ranks_to_people
-from pipeline.votes.agreement import agreement_matrix, alpha_from_counts, wilson_interval
+from pipeline.votes.agreement import agreement_matrix, alpha_from_counts
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.intervals import wilson_interval
 
 WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(

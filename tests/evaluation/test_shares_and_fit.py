@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, linregress
 
 from pipeline.evaluation.fit import linear_fit
-from pipeline.evaluation.shares import Share, wilson_interval
+from pipeline.evaluation.shares import Share
+from pipeline.votes.intervals import wilson_interval
 
 
 @given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

@@ -22,7 +22,7 @@ from pipeline.project.settings import ProposalSection, Settings
 from pipeline.project.tables import IMAGES, PROPOSALS
 from pipeline.stages import votes_of_project
 from pipeline.stages.proposal_ranks import proposal_ranks
-from pipeline.stages.votes_of_project import ProjectVotes, item_keys, merge_votes, read_project_votes
+from pipeline.stages.votes_of_project import ProjectVotes, merge_votes, read_project_votes
 from pipeline.store import Assignment, SqlStore, open_project_store
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import VOTE_ORDER, Round
@@ -121,7 +121,7 @@ def test_the_votes_are_those_of_a_plain_fold_of_the_log(project, store, monkeypa
     save(store, random_events(seed, Round.ANNOTATION))
     votes = read(project, store)
     assert as_dict(votes.annotation) == plain_votes(store, Round.ANNOTATION)
-    keys = item_keys(votes.annotation)
+    keys = votes.annotation.item_keys()
     assert (np.diff(keys) > 0).all()
     assert votes.annotation.images.tolist() == list(range(N_IMAGES))
     assert votes.annotation.n_classes == N_CLASSES
@@ -241,7 +241,7 @@ def test_merged_votes_are_those_of_both_and_the_later_stand(earlier, later):
         for i, a, v in zip(merged.item, merged.annotator, merged.vote, strict=True)
     }
     assert found == earlier | later
-    assert (np.diff(item_keys(merged)) > 0).all()
+    assert (np.diff(merged.item_keys()) > 0).all()
 
 
 @settings(deadline=None, max_examples=50)
