@@ -23,9 +23,10 @@ from pipeline.formats.votes_csv import read_votes
 from pipeline.project.files import read_table
 from pipeline.project.label_space import load_label_space
 from pipeline.project.names import settled
-from pipeline.stages.assign import assign_project, open_project_store
+from pipeline.stages.assign import assign_project
 from pipeline.stages.propose import propose_from_predictions
 from pipeline.stages.settle import settle_project
+from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
 LOOK_LIKE_NUMBERS = [
@@ -81,9 +82,8 @@ def round_trip(folder: Path, ids: list[str], keys: list[str], people: list[str])
     place = {image_id: row for row, image_id in enumerate(ids)}
     for person in people:
         decide(project, person, lambda task: dict.fromkeys(truth[place[task.image_id]], "yes"))
-    store = open_project_store(project)
-    assert set(store.annotators_of(Round.ANNOTATION)) == set(people)
-    store.close()
+    with open_project_store(project) as store:
+        assert set(store.annotators_of(Round.ANNOTATION)) == set(people)
     settle_project(project)
 
     exported = project.refined_labels_path
