@@ -22,6 +22,7 @@ def settle(
 
     Example: mlf settle birds
     """
+    from pipeline.formats.refined_labels_out import EXPORTS
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.results import read_summary
     from pipeline.reports.headlines import settle_headline
@@ -31,6 +32,6 @@ def settle(
     run = run_stage(opened, "settle", {"min_fixed_per_minute": min_fixed_per_minute})
     for line in settle_headline(read_summary(opened, "settle")):
         typer.echo(line)
-    typer.echo(f"Refined labels: {opened.refined_labels_path} (and .csv, .json)")
+    typer.echo(f"Refined labels: {opened.refined_labels_path} (and {', '.join(EXPORTS)})")
     typer.echo(f"Report: {run.report}")
     typer.echo(f"Next: mlf evaluate {shlex.quote(str(project))}")

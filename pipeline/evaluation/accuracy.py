@@ -5,6 +5,7 @@ A ranking is ``(n_images, k)`` class indices, the best first; -1 stands where a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,34 +13,47 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.evaluation.label_sets import LabelSets
+from pipeline.evaluation.metrics import METRICS, HitRanks
 from pipeline.evaluation.shares import Share
 
 _SUSPECT_DEVIATIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class HitRanks:
-    """Where one model's ranking first hits, ``(n_images,)`` each: 0 is the top rank, `depth` stands for nowhere."""
-
-    depth: int
-    original: NDArray[np.int64]
-    refined: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
 class ModelAccuracy:
     """One model under the original and the refined labels, each figure with its numerator and denominator.
 
-    `top1` and `top5` are over the images with an original label, `real` and `real_at_5` over those with a non-empty
-    refined label set. `top5` and `real_at_5` are ``None``, undefined, where the ranking is shorter than five: whether a
-    class would have been fourth or fifth cannot be known.
+    `shares` holds each of :data:`pipeline.evaluation.metrics.METRICS` by name; ``None`` is undefined, where the ranking
+    is shorter than the metric asks: whether a class would have been fourth or fifth cannot be known.
     """
 
     model: str
-    top1: Share
-    top5: Share | None
-    real: Share
-    real_at_5: Share | None
+    shares: Mapping[str, Share | None]
+
+    @property
+    def top1(self) -> Share:
+        """Return over the images with an original label: it is the first choice."""
+        return self._defined("top1")
+
+    @property
+    def top5(self) -> Share | None:
+        """Return over the images with an original label: it is among the first five."""
+        return self.shares["top5"]
+
+    @property
+    def real(self) -> Share:
+        """Return over the images with a non-empty refined label set: the first choice is in it."""
+        return self._defined("real")
+
+    @property
+    def real_at_5(self) -> Share | None:
+        """Return over the images with a non-empty refined label set: one of the first five is in it."""
+        return self.shares["real_at_5"]
+
+    def _defined(self, name: str) -> Share:
+        share = self.shares[name]
+        assert share is not None, "every ranking has a first choice"
+        return share
 
 
 def hit_ranks(ranking: NDArray[np.integer], original_label: NDArray[np.integer], refined: LabelSets) -> HitRanks:
@@ -84,7 +98,7 @@ def model_accuracy(
     has_refined: NDArray[np.bool_],
     n_classes: int | None = None,
 ) -> ModelAccuracy:
-    """Count Top-1, Top-5, ReaL and Real@5 from hit ranks.
+    """Count every metric (:data:`pipeline.evaluation.metrics.METRICS`) from hit ranks.
 
     Parameters
     ----------
@@ -97,24 +111,9 @@ def model_accuracy(
         images is scored by leaving the others out of both.
     n_classes
         Size of the label space; a ranking of fewer than five that is all of it still defines Top-5.
-
-    References
-    ----------
-    Beyer, L. et al. (2020). Are we done with ImageNet? arXiv:2006.07159, section 4 (ReaL accuracy).
     """
-    n_original, n_refined = int(has_original.sum()), int(has_refined.sum())
-    is_deep_enough = is_top5_defined(hits.depth, n_classes)
-
-    def within(ranks: NDArray[np.int64], k: int, counted: NDArray[np.bool_], n: int) -> Share:
-        return Share(int(np.count_nonzero((ranks < min(k, hits.depth)) & counted)), n)
-
-    return ModelAccuracy(
-        model,
-        top1=within(hits.original, 1, has_original, n_original),
-        top5=within(hits.original, 5, has_original, n_original) if is_deep_enough else None,
-        real=within(hits.refined, 1, has_refined, n_refined),
-        real_at_5=within(hits.refined, 5, has_refined, n_refined) if is_deep_enough else None,
-    )
+    shares = {metric.name: metric.share(hits, has_original, has_refined, n_classes) for metric in METRICS}
+    return ModelAccuracy(model, shares)
 
 
 def is_worst_first(hits: HitRanks) -> bool:
@@ -128,8 +127,3 @@ def is_worst_first(hits: HitRanks) -> bool:
     n_first = int(np.count_nonzero(hits.original == 0))
     n_last = int(np.count_nonzero(hits.original == hits.depth - 1))
     return n_last > n_first and (n_last - n_first) ** 2 > _SUSPECT_DEVIATIONS**2 * (n_last + n_first)
-
-
-def is_top5_defined(depth: int, n_classes: int | None = None) -> bool:
-    """Tell whether a ranking of this depth settles Top-5: five ranks, or every class there is."""
-    return depth >= 5 or (n_classes is not None and depth >= n_classes)

@@ -13,6 +13,7 @@ from pipeline.errors import DatasetError
 from pipeline.evaluation.accuracy import ModelAccuracy, hit_ranks, is_worst_first, model_accuracy
 from pipeline.evaluation.fit import LinearFit, linear_fit
 from pipeline.evaluation.label_sets import LabelSets
+from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.multilabel import (
     LabelCountAccuracy,
     accuracy_by_label_count,
@@ -21,7 +22,7 @@ from pipeline.evaluation.multilabel import (
 )
 from pipeline.evaluation.shares import Share
 
-FIGURES = ("top1", "top5", "real", "real_at_5")
+FIGURES = tuple(metric.name for metric in METRICS)
 COLUMNS = ("model", *FIGURES, "n_images", "n_labelled")
 
 
@@ -64,7 +65,7 @@ class Evaluation:
         return tuple(accuracy.model for accuracy in self.models if accuracy.top5 is None)
 
     def table(self) -> pd.DataFrame:
-        """Return model, top1, top5, real, real_at_5, n_images and n_labelled: one row a model, NaN for undefined.
+        """Return model, each metric (top1, top5, real, …), n_images and n_labelled: one row a model, NaN for undefined.
 
         `n_images` is the denominator of Top-1 and Top-5, `n_labelled` that of ReaL and Real@5.
         """
@@ -80,7 +81,7 @@ class Evaluation:
         records = []
         for accuracy in self.models:
             for figure in FIGURES:
-                share: Share | None = getattr(accuracy, figure)
+                share = accuracy.shares[figure]
                 if share is None or share.interval is None:
                     continue
                 low, high = share.interval
@@ -161,8 +162,8 @@ def evaluate_models(
 
 
 def _record(accuracy: ModelAccuracy) -> dict[str, object]:
-    shares = {figure: getattr(accuracy, figure) for figure in FIGURES}
-    values = {
-        figure: np.nan if share is None or share.value is None else share.value for figure, share in shares.items()
+    values: dict[str, object] = {
+        figure: np.nan if share is None or share.value is None else share.value
+        for figure, share in accuracy.shares.items()
     }
     return {"model": accuracy.model} | values | {"n_images": accuracy.top1.n, "n_labelled": accuracy.real.n}

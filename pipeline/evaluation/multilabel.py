@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.accuracy import HitRanks, ModelAccuracy, model_accuracy
+from pipeline.evaluation.accuracy import ModelAccuracy, model_accuracy
 from pipeline.evaluation.label_sets import LabelSets
+from pipeline.evaluation.metrics import HitRanks
 from pipeline.evaluation.shares import Share
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,7 +29,7 @@ _NONE_APPLIES = {
 
 
 def write_refined_labels(project: Project, labels: pa.Table) -> None:
-    """Write `refined_labels.parquet`, `.csv` and `.json`, each in one step.
+    """Write `refined_labels.parquet`, and beside it one file for each of `EXPORTS`, each in one step.
 
     The JSON is in the published format, ``{"<image>": ["370", …]}``: class indices as text, an empty list where no
     class applies. Images that nobody has decided are left out of it. Where these numbers could be read in another way
@@ -39,8 +39,8 @@ def write_refined_labels(project: Project, labels: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as unfinished:
         pq.write_table(labels, unfinished, row_group_size=_ROW_GROUP)
-    _write_csv(labels, project.label_space, path.with_suffix(".csv"))
-    _write_json(labels, project.label_space, path.with_suffix(".json"))
+    for ending, write in EXPORTS.items():
+        write(labels, project.label_space, path.with_suffix(ending))
 
 
 def explain_empty(source: str) -> str:
@@ -98,3 +98,8 @@ def _reads_back(indices: Sequence[int], space: LabelSpace) -> bool:
     except DatasetError:
         return False
     return all(reading.index_of.get(str(index)) == index for index in indices)
+
+
+#: Ending of the file to what writes it, given the table of the project, its classes and where to. To add a format,
+#: write a module for it, and its line here.
+EXPORTS: Mapping[str, Callable[[pa.Table, LabelSpace, Path], None]] = {".csv": _write_csv, ".json": _write_json}

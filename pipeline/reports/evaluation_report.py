@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.evaluation.metrics import METRICS, Metric
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
 from pipeline.reports import evaluation_plots as plots
@@ -57,7 +58,7 @@ def models(found: ProjectEvaluation) -> Html:
     rows = [
         (
             text(accuracy.model),
-            *(_percent(share) for share in (accuracy.top1, accuracy.top5, accuracy.real, accuracy.real_at_5)),
+            *(_percent(accuracy.shares[metric.name]) for metric in METRICS),
         )
         for accuracy in accuracies
     ]
@@ -72,15 +73,20 @@ def models(found: ProjectEvaluation) -> Html:
             "The rankings of these models look as if they were stored worst first; they are scored as given: "
             + ", ".join(found.evaluation.worst_first_models)
         )
-    original, labelled = f"(of {found.evaluation.n_original:,})", f"(of {found.evaluation.n_labelled:,})"
+    n_of = {"original": found.evaluation.n_original, "refined": found.evaluation.n_labelled}
+    original = ", ".join(_explained(metric) for metric in METRICS if metric.labels == "original")
+    refined = "; ".join(_explained(metric) for metric in METRICS if metric.labels == "refined")
     listed = table(
-        ("model", f"Top-1 {original}", f"Top-5 {original}", f"ReaL {labelled}", f"Real@5 {labelled}"),
+        ("model", *(f"{metric.title} (of {n_of[metric.labels]:,})" for metric in METRICS)),
         rows,
-        caption=f"{len(rows):,} models under the original labels (Top-1, Top-5) and the refined ones (ReaL: the first "
-        "choice is among them; Real@5: one of the first five is), with 95% intervals. In brackets: over how many "
-        "images.",
+        caption=f"{len(rows):,} models under the original labels ({original}) and the refined ones ({refined}), with "
+        "95% intervals. In brackets: over how many images.",
     )
     return Html(listed.text + (sentences(notes).text if notes else ""))
+
+
+def _explained(metric: Metric) -> str:
+    return f"{metric.title}: {metric.meaning}" if metric.meaning else metric.title
 
 
 def top1_against_real(found: ProjectEvaluation) -> Html:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.evaluation.metrics import METRICS
+
 
 def disagreement_headline(summary: Mapping[str, Any]) -> list[str]:
     """Return what a person wants to know first, line by line; undefined figures say so."""
@@ -95,9 +97,9 @@ def evaluation_headline(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"Left out: {summary['n_undecided']:,} images that nobody has decided")
     if summary["proposal_recall"]:
         lines.append(f"The proposals contain {share_text(summary['proposal_recall'])} refined labels")
-    names = (("top1", "Top-1"), ("top5", "Top-5"), ("real", "ReaL"), ("real_at_5", "Real@5"))
     lines += [
-        f"  {model['model']}: " + ", ".join(f"{title} {share_text(model[name])}" for name, title in names)
+        f"  {model['model']}: "
+        + ", ".join(f"{metric.title} {share_text(model.get(metric.name))}" for metric in METRICS)
         for model in sorted(summary["models"], key=lambda model: -((model["top1"] or {}).get("value") or 0.0))
     ]
     if summary["worst_first_models"]:

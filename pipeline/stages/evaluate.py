@@ -252,8 +252,7 @@ def _summary(project: Project, found: ProjectEvaluation) -> dict[str, object]:
     if found.source == "the project" and has_summary(project, "settle"):
         simulated = read_summary(project, "settle")["simulated_annotators"]
     models = [
-        {"model": accuracy.model}
-        | {name: _share(getattr(accuracy, name)) for name in ("top1", "top5", "real", "real_at_5")}
+        {"model": accuracy.model} | {name: _share(share) for name, share in accuracy.shares.items()}
         for accuracy in evaluation.models
     ]
     return evaluation.summary() | {
