@@ -47,7 +47,7 @@ function press(root: HTMLElement, code: string, key: string, shiftKey = false): 
 test("axe finds nothing while it opens, with nothing to do, and at work", async () => {
   expect(await problems(await open())).toEqual([]);
   close();
-  const empty = await open({ n_tasks: 0 });
+  const empty = await open({ nTasks: 0 });
   await until(() => expect(empty.textContent).toContain("No images"));
   expect(await problems(empty)).toEqual([]);
   close();

@@ -10,7 +10,7 @@ import { Controller } from "./controller.ts";
 
 type Step =
   | { do: "tick" | "unsure_label"; number: number }
-  | { do: "none" | "unsure" | "undo" | "redo" | "next" | "previous" | "reload" | "other_tab" }
+  | { do: "none" | "unsure" | "undo" | "redo" | "next" | "previous" | "reload" | "otherTab" }
   | { do: "comment"; text: string }
   | { do: "jump"; position: number }
   | { do: "fault"; fault: Fault }
@@ -20,21 +20,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("tick", "unsure_label"), number: fc.nat(19) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constantFrom("none", "unsure", "undo", "redo", "undo") }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("next", "previous") }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("reload", "other_tab") }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("reload", "otherTab") }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("comment"), text: fc.string({ maxLength: 5 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("jump"), position: fc.nat(11) }) },
   {
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant("fault"),
-      fault: fc.constantFrom<Fault>(
-        "none",
-        "none",
-        "lose_request",
-        "lose_reply",
-        "repeat_reply",
-        "store_away",
-      ),
+      fault: fc.constantFrom<Fault>("none", "none", "loseRequest", "loseReply", "repeatReply", "storeAway"),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait"), ms: fc.constantFrom(1, 30, 700, 9_000) }) },
@@ -51,7 +44,7 @@ class Tab {
     this.controller = new Controller(kernel.channel());
     const dispatch = this.controller.dispatch.bind(this.controller);
     this.controller.dispatch = (happening) => {
-      if (happening.type === "events_made") {
+      if (happening.type === "eventsMade") {
         for (const event of happening.events) made.set(event.event_id, event);
       }
       dispatch(happening);
@@ -126,7 +119,7 @@ describe("any sequence", () => {
             tab.controller.close();
             tabs = [new Tab(kernel, made), ...tabs.slice(1)];
             await vi.advanceTimersByTimeAsync(10);
-          } else if (one.do === "other_tab") {
+          } else if (one.do === "otherTab") {
             tabs = tabs.length > 1 ? [tabs[1] as Tab, tab] : [new Tab(kernel, made), tab];
             await vi.advanceTimersByTimeAsync(10);
           } else await tab.take(one);
@@ -151,7 +144,7 @@ describe("any sequence", () => {
     const kernel = new FakeKernel();
     const tab = new Tab(kernel, new Map());
     await vi.advanceTimersByTimeAsync(100);
-    kernel.fault = "refuse_saves";
+    kernel.fault = "refuseSaves";
     await tab.take({ do: "tick", number: 3 });
     await vi.advanceTimersByTimeAsync(100);
     const { state } = tab.controller;
@@ -170,11 +163,11 @@ describe("any sequence", () => {
     const made = new Map<string, AnnotationEvent>();
     const before = new Tab(kernel, made);
     await vi.advanceTimersByTimeAsync(100);
-    kernel.fault = "lose_request";
+    kernel.fault = "loseRequest";
     for (const number of [1, 4]) await before.take({ do: "tick", number });
     await vi.advanceTimersByTimeAsync(7_000);
-    expect(before.controller.state.value.save).toMatchObject({ state: "offline", n_waiting: 2 });
-    expect(before.controller.has_unsaved).toBe(true);
+    expect(before.controller.state.value.save).toMatchObject({ state: "offline", nWaiting: 2 });
+    expect(before.controller.hasUnsaved).toBe(true);
     before.controller.close();
     kernel.fault = "none";
     const after = new Tab(kernel, made);

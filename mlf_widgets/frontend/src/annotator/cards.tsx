@@ -8,11 +8,11 @@ import type { Screen } from "./screen.ts";
 import { pageSize } from "./state.ts";
 
 export function Cards({ screen }: { screen: Screen }) {
-  const n_cards = screen.n_cards.value;
-  const shows_all = screen.shows_all.value;
-  const look = shows_all ? "mlf-cards mlf-cards-all" : "mlf-cards";
+  const nCards = screen.nCards.value;
+  const showsAll = screen.showsAll.value;
+  const look = showsAll ? "mlf-cards mlf-cards-all" : "mlf-cards";
   const size = pageSize(screen.controller.state.peek());
-  const n_rows = shows_all ? n_cards : size;
+  const nRows = showsAll ? nCards : size;
   const list = useRef<HTMLUListElement>(null);
   const position = screen.position.value;
   useLayoutEffect(() => {
@@ -21,14 +21,14 @@ export function Cards({ screen }: { screen: Screen }) {
   return (
     <ul
       ref={list}
-      class={screen.definition_lines.value > 0 ? `${look} mlf-cards-roomy` : look}
+      class={screen.definitionLines.value > 0 ? `${look} mlf-cards-roomy` : look}
       style={
-        shows_all ? undefined : { gridTemplateRows: `repeat(${n_rows}, minmax(var(--mlf-card-min), 1fr))` }
+        showsAll ? undefined : { gridTemplateRows: `repeat(${nRows}, minmax(var(--mlf-card-min), 1fr))` }
       }
       aria-label="Proposed labels"
     >
       {/* Keyed by place, not by class: going on to the next image changes words and pixels, and builds nothing. */}
-      {Array.from({ length: n_cards }, (_, at) => (
+      {Array.from({ length: nCards }, (_, at) => (
         <Card key={at} screen={screen} at={at} />
       ))}
     </ul>
@@ -53,7 +53,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
     return () => {
       unwatch();
       slot.element = null;
-      slot.drawn_class = null;
+      slot.drawnClass = null;
     };
   }, [slot]);
   useEffect(() => {
@@ -64,24 +64,24 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
     observer.observe(element);
     return () => observer.disconnect();
   }, [at]);
-  const class_index = proposal?.class_index;
+  const classIndex = proposal?.class_index;
   useLayoutEffect(() => {
-    slot.drawn_class = class_index ?? null;
-  }, [class_index]);
-  if (proposal === undefined || class_index === undefined || classes === null) return <li ref={card} />;
-  const name = classes.names[class_index] ?? String(class_index);
-  const synonyms = classes.synonyms[class_index] ?? [];
-  const definition = classes.definitions[class_index] ?? "";
-  const key = writtenLabelKey(slot.number.value, screen.key_layout.value);
+    slot.drawnClass = classIndex ?? null;
+  }, [classIndex]);
+  if (proposal === undefined || classIndex === undefined || classes === null) return <li ref={card} />;
+  const name = classes.names[classIndex] ?? String(classIndex);
+  const synonyms = classes.synonyms[classIndex] ?? [];
+  const definition = classes.definitions[classIndex] ?? "";
+  const key = writtenLabelKey(slot.number.value, screen.keyLayout.value);
   const marksRegions = controller.state.peek().info?.annotation.regions !== "off";
-  const n_examples = sprite?.head.n_examples;
-  const n_lines = screen.definition_lines.value;
+  const nExamples = sprite?.head.n_examples;
+  const nLines = screen.definitionLines.value;
   return (
     <li ref={card} class={vote === undefined ? "mlf-card" : `mlf-card mlf-card-${vote}`}>
       <div class="mlf-card-head">
         <label class="mlf-card-label" title={[name, ...synonyms].join(", ")}>
           <kbd class="mlf-card-key">{key}</kbd>
-          <LabelBox screen={screen} class_index={class_index} vote={vote} />
+          <LabelBox screen={screen} classIndex={classIndex} vote={vote} />
           <span class="mlf-card-name">{name}</span>
           {synonyms.length > 0 && <span class="mlf-card-synonyms">{synonyms.join(", ")}</span>}
         </label>
@@ -95,8 +95,8 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
             type="button"
             class="mlf-mini"
             aria-label={`Mark where ${name} is`}
-            title={`Mark where it is (${writtenActionKey("mark", screen.key_layout.value)})`}
-            onClick={() => void controller.markRegion(class_index)}
+            title={`Mark where it is (${writtenActionKey("mark", screen.keyLayout.value)})`}
+            onClick={() => void controller.markRegion(classIndex)}
           >
             <Crosshair />
           </button>
@@ -108,8 +108,8 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
           aria-label={`Unsure about ${name}`}
           title={`Unsure about this label (⇧${key})`}
           onClick={() => {
-            screen.last_class = class_index;
-            controller.toggleVote(class_index, "unsure");
+            screen.lastClass = classIndex;
+            controller.toggleVote(classIndex, "unsure");
           }}
         >
           ?
@@ -119,7 +119,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
           class="mlf-mini"
           aria-label={`What ${name} means`}
           title={definition || "What it means"}
-          onClick={() => screen.compare(class_index)}
+          onClick={() => screen.compare(classIndex)}
         >
           i
         </button>
@@ -130,15 +130,15 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
           layout={screen.layout.value}
           isOn={card.current === null || screen.visibility.mayBeSeen(card.current)}
           label={`Examples of ${name}: enlarge`}
-          onPick={(number) => screen.compare(class_index, number)}
+          onPick={(number) => screen.compare(classIndex, number)}
           onDrawn={(drawn) => {
-            slot.drawn_sprite = drawn;
+            slot.drawnSprite = drawn;
             screen.checkPainted();
           }}
         />
-        {n_examples === 0 && <span class="mlf-card-note">No examples</span>}
-        {n_lines > 0 && (
-          <p class="mlf-card-definition" style={{ "-webkit-line-clamp": n_lines }}>
+        {nExamples === 0 && <span class="mlf-card-note">No examples</span>}
+        {nLines > 0 && (
+          <p class="mlf-card-definition" style={{ "-webkit-line-clamp": nLines }}>
             {definition}
           </p>
         )}
@@ -154,7 +154,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
 
 interface LabelBoxProps {
   screen: Screen;
-  class_index: number;
+  classIndex: number;
   vote: Vote | undefined;
 }
 
@@ -172,25 +172,25 @@ function Crosshair() {
 }
 
 /** The real checkbox of a label: ticked for yes, half-ticked for unsure. */
-export function LabelBox({ screen, class_index, vote }: LabelBoxProps) {
+export function LabelBox({ screen, classIndex, vote }: LabelBoxProps) {
   const { controller } = screen;
   const box = useRef<HTMLInputElement>(null);
   const follow = () => {
     if (box.current === null) return;
-    const now = screen.votes.peek()[String(class_index)];
+    const now = screen.votes.peek()[String(classIndex)];
     box.current.checked = now === "yes";
     box.current.indeterminate = now === "unsure";
   };
-  useLayoutEffect(follow, [class_index, vote]);
+  useLayoutEffect(follow, [classIndex, vote]);
   return (
     <input
       ref={box}
       type="checkbox"
-      data-class-id={class_index}
-      data-class-key={controller.classes.value?.keys[class_index]}
+      data-class-id={classIndex}
+      data-class-key={controller.classes.value?.keys[classIndex]}
       onChange={() => {
-        screen.last_class = class_index;
-        controller.toggleVote(class_index, "yes");
+        screen.lastClass = classIndex;
+        controller.toggleVote(classIndex, "yes");
         follow(); // the browser has ticked it already; what counts is what was decided
       }}
     />
@@ -199,33 +199,33 @@ export function LabelBox({ screen, class_index, vote }: LabelBoxProps) {
 
 export function Pager({ screen }: { screen: Screen }) {
   const { controller } = screen;
-  const n_pages = screen.n_pages.value;
+  const nPages = screen.nPages.value;
   const page = screen.page.value;
-  const shows_all = screen.shows_all.value;
-  const n_proposals = screen.task.value?.proposals.length ?? 0;
+  const showsAll = screen.showsAll.value;
+  const nProposals = screen.task.value?.proposals.length ?? 0;
   const votes = screen.votes.value;
-  const n_given = Object.keys(votes).length;
+  const nGiven = Object.keys(votes).length;
   const size = pageSize(controller.state.peek());
   const isFixed = (controller.state.peek().info?.annotation.page_size ?? 0) === 0;
-  if (n_proposals === 0) return null;
+  if (nProposals === 0) return null;
   return (
     <div class="mlf-pager" role="group" aria-label="Pages of labels">
       <span class="mlf-pager-words">
-        {shows_all
-          ? `All ${n_proposals} labels`
-          : `Labels ${page * size + 1}–${Math.min((page + 1) * size, n_proposals)} of ${n_proposals}`}
-        {n_given > 0 && ` · ${n_given} given`}
+        {showsAll
+          ? `All ${nProposals} labels`
+          : `Labels ${page * size + 1}–${Math.min((page + 1) * size, nProposals)} of ${nProposals}`}
+        {nGiven > 0 && ` · ${nGiven} given`}
       </span>
-      {n_pages > 1 &&
-        Array.from({ length: n_pages }, (_, number) => {
+      {nPages > 1 &&
+        Array.from({ length: nPages }, (_, number) => {
           const ofPage = screen.task.value?.proposals.slice(number * size, (number + 1) * size) ?? [];
-          const n_here = ofPage.filter(({ class_index }) => votes[String(class_index)] !== undefined).length;
+          const nHere = ofPage.filter(({ class_index }) => votes[String(class_index)] !== undefined).length;
           return (
             <button
               key={number}
               type="button"
-              class={n_here > 0 ? "mlf-page mlf-page-given" : "mlf-page"}
-              aria-label={`Page ${number + 1}${n_here > 0 ? `, ${n_here} given` : ""}`}
+              class={nHere > 0 ? "mlf-page mlf-page-given" : "mlf-page"}
+              aria-label={`Page ${number + 1}${nHere > 0 ? `, ${nHere} given` : ""}`}
               aria-current={number === page ? "page" : undefined}
               title={`Page ${number + 1} (${screen.keyOf("previous_page")} ${screen.keyOf("next_page")})`}
               onClick={() => controller.turnToPage(number)}
@@ -238,7 +238,7 @@ export function Pager({ screen }: { screen: Screen }) {
         <button
           type="button"
           class="mlf-page"
-          aria-pressed={shows_all}
+          aria-pressed={showsAll}
           data-mlf-action="show_all"
           title={`All labels at once, or in pages (${screen.keyOf("show_all")})`}
           onClick={() => controller.toggleAll()}
@@ -258,23 +258,23 @@ export function Given({ screen }: { screen: Screen }) {
   if (entry === undefined || names === null) return <div class="mlf-given" />;
   const { none, unsure } = entry.state;
   const numberOf = new Map(entry.task.proposals.map(({ class_index }, number) => [class_index, number]));
-  const place = (class_index: number) => numberOf.get(class_index) ?? Number.POSITIVE_INFINITY;
+  const place = (classIndex: number) => numberOf.get(classIndex) ?? Number.POSITIVE_INFINITY;
   const given = Object.entries(entry.state.votes)
-    .map(([key, vote]) => ({ class_index: Number(key), vote }))
-    .sort((a, b) => place(a.class_index) - place(b.class_index) || a.class_index - b.class_index);
+    .map(([key, vote]) => ({ classIndex: Number(key), vote }))
+    .sort((a, b) => place(a.classIndex) - place(b.classIndex) || a.classIndex - b.classIndex);
   return (
     <div class="mlf-given" role="group" aria-label="Labels given">
       {given.length === 0 && !none && !unsure && <span class="mlf-given-none">No label given yet</span>}
       {none && <span class="mlf-chip">None of these</span>}
       {unsure && <span class="mlf-chip mlf-chip-unsure">Image unsure</span>}
-      {given.map(({ class_index, vote }) => {
-        const number = numberOf.get(class_index);
-        const name = names?.[class_index] ?? String(class_index);
+      {given.map(({ classIndex, vote }) => {
+        const number = numberOf.get(classIndex);
+        const name = names?.[classIndex] ?? String(classIndex);
         const look = vote === "yes" ? "mlf-chip" : `mlf-chip mlf-chip-${vote}`;
         if (number !== undefined) {
           return (
             <button
-              key={class_index}
+              key={classIndex}
               type="button"
               class={look}
               title={`${name}: show its card`}
@@ -286,9 +286,9 @@ export function Given({ screen }: { screen: Screen }) {
           );
         }
         return (
-          <span key={class_index} class={`${look} mlf-chip-added`}>
+          <span key={classIndex} class={`${look} mlf-chip-added`}>
             <label title={`${name}: added`}>
-              <LabelBox screen={screen} class_index={class_index} vote={vote} />
+              <LabelBox screen={screen} classIndex={classIndex} vote={vote} />
               {name}
               {vote === "unsure" && " ?"}
             </label>
@@ -297,7 +297,7 @@ export function Given({ screen }: { screen: Screen }) {
               class="mlf-mini"
               aria-label={`What ${name} means`}
               title="Examples and meaning"
-              onClick={() => screen.compare(class_index)}
+              onClick={() => screen.compare(classIndex)}
             >
               i
             </button>

@@ -14,9 +14,9 @@ export function classesToCompare(screen: Screen): number[] {
 export function turnExample(screen: Screen, step: 1 | -1): void {
   const { dialog } = screen.controller.state.peek();
   if (dialog?.kind !== "compare") return;
-  const n_examples = screen.controller.pictures?.exampleCount(dialog.class_index) ?? 0;
-  if (n_examples === 0) return;
-  screen.controller.open({ ...dialog, number: (dialog.number + step + n_examples) % n_examples });
+  const nExamples = screen.controller.pictures?.exampleCount(dialog.classIndex) ?? 0;
+  if (nExamples === 0) return;
+  screen.controller.open({ ...dialog, number: (dialog.number + step + nExamples) % nExamples });
 }
 
 /** The next class, round and round. */
@@ -24,7 +24,7 @@ export function turnClass(screen: Screen, step: 1 | -1): void {
   const { dialog } = screen.controller.state.peek();
   const classes = classesToCompare(screen);
   if (dialog?.kind !== "compare" || classes.length === 0) return;
-  const at = classes.indexOf(dialog.class_index);
-  const class_index = classes[(at + step + classes.length) % classes.length];
-  if (class_index !== undefined) screen.compare(class_index);
+  const at = classes.indexOf(dialog.classIndex);
+  const classIndex = classes[(at + step + classes.length) % classes.length];
+  if (classIndex !== undefined) screen.compare(classIndex);
 }

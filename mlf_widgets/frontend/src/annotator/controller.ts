@@ -44,7 +44,7 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
 
   turnToPage(page: number): void {
     this.noteVisible();
-    this.dispatch({ type: "turned_to_page", page });
+    this.dispatch({ type: "turnedToPage", page });
     this.fetch();
   }
 
@@ -57,7 +57,7 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
 
   toggleAll(): void {
     this.noteVisible();
-    this.dispatch({ type: "toggled_all" });
+    this.dispatch({ type: "toggledAll" });
     this.fetch();
   }
 
@@ -98,13 +98,13 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
   private standWhereItWas(info: SessionInfo): void {
     const place = new LastPlace(`${info.project_id}:${info.round}:${info.annotator}`, tabStorage());
     const position = info.is_driven ? null : place.find(info.last_seq);
-    if (position !== null && position < info.progress.n_tasks) this.dispatch({ type: "went_to", position });
-    const last_seq = computed(() =>
-      this.state.value.log.reduce((last, { seq }) => Math.max(last, seq ?? 0), this.state.value.last_seq),
+    if (position !== null && position < info.progress.n_tasks) this.dispatch({ type: "wentTo", position });
+    const lastSeq = computed(() =>
+      this.state.value.log.reduce((last, { seq }) => Math.max(last, seq ?? 0), this.state.value.lastSeq),
     );
     this.stopKeepingPlace();
     const now = computed(() => this.state.value.position);
-    this.stopKeepingPlace = effect(() => place.keep(now.value, last_seq.value));
+    this.stopKeepingPlace = effect(() => place.keep(now.value, lastSeq.value));
   }
 
   // --- the protocol of other labelling loops ---

@@ -32,7 +32,7 @@ function Help({ screen, onClose }: DialogPartProps<Screen>) {
   const annotation = screen.controller.state.peek().info?.annotation;
   const keys = (
     <KeyTable
-      layout={screen.key_layout.value}
+      layout={screen.keyLayout.value}
       overrides={annotation?.keys ?? {}}
       leaveOut={annotation?.regions === "off" ? ["mark"] : []}
     />
@@ -54,11 +54,11 @@ function Search({ screen, onClose }: DialogPartProps<Screen>) {
   const proposed = new Map(
     screen.task.value?.proposals.map(({ class_index }, number) => [class_index, number]),
   );
-  const noteOf = (class_index: number) => {
-    const vote = screen.votes.value[String(class_index)];
-    const number = proposed.get(class_index);
+  const noteOf = (classIndex: number) => {
+    const vote = screen.votes.value[String(classIndex)];
+    const number = proposed.get(classIndex);
     const place =
-      number === undefined ? "" : `proposed, key ${writtenLabelKey(number, screen.key_layout.value)}`;
+      number === undefined ? "" : `proposed, key ${writtenLabelKey(number, screen.keyLayout.value)}`;
     const given = vote === "yes" ? "ticked" : vote === "unsure" ? "unsure" : "";
     return [given, place].filter(Boolean).join(" · ");
   };
@@ -68,36 +68,36 @@ function Search({ screen, onClose }: DialogPartProps<Screen>) {
         classes={classes}
         search={search}
         noteOf={noteOf}
-        suggested={screen.added_lately}
-        onCursor={(class_index) => {
-          cursor.value = class_index;
+        suggested={screen.addedLately}
+        onCursor={(classIndex) => {
+          cursor.value = classIndex;
         }}
-        onChoose={(class_index, isUnsure) => {
-          screen.last_class = class_index;
+        onChoose={(classIndex, isUnsure) => {
+          screen.lastClass = classIndex;
           onClose();
-          screen.noteAdded(class_index);
-          const number = proposed.get(class_index);
+          screen.noteAdded(classIndex);
+          const number = proposed.get(classIndex);
           const vote = isUnsure ? "unsure" : "yes";
           // A class that is given already stays given: to choose it again is no wish to clear it.
-          if (screen.votes.peek()[String(class_index)] !== vote) controller.toggleVote(class_index, vote);
+          if (screen.votes.peek()[String(classIndex)] !== vote) controller.toggleVote(classIndex, vote);
           if (number !== undefined) controller.showLabel(number);
         }}
       />
-      <FoundExamples screen={screen} class_index={cursor.value} />
+      <FoundExamples screen={screen} classIndex={cursor.value} />
       <AddingKeys />
     </Dialog>
   );
 }
 
 /** A class's examples at their full size, fetched when one rests on it; undefined until they are there. */
-function useLargeSprite(screen: Screen, class_index: number | null): DecodedSprite | undefined {
+function useLargeSprite(screen: Screen, classIndex: number | null): DecodedSprite | undefined {
   const large = useSignal<DecodedSprite | undefined>(undefined);
   useEffect(() => {
     let held: DecodedSprite | undefined;
     let isGone = false;
     const load = async () => {
-      if (class_index === null) return;
-      const loaded = await screen.controller.pictures?.largeSprite(class_index);
+      if (classIndex === null) return;
+      const loaded = await screen.controller.pictures?.largeSprite(classIndex);
       if (isGone) return loaded?.bitmap?.close();
       held = loaded;
       large.value = loaded;
@@ -109,13 +109,13 @@ function useLargeSprite(screen: Screen, class_index: number | null): DecodedSpri
       large.value = undefined;
       held?.bitmap?.close();
     };
-  }, [class_index]);
-  return large.value?.head.class_index === class_index ? large.value : undefined;
+  }, [classIndex]);
+  return large.value?.head.class_index === classIndex ? large.value : undefined;
 }
 
 /** Examples of the class under the cursor. */
-function FoundExamples({ screen, class_index }: { screen: Screen; class_index: number | null }) {
-  const sprite = useLargeSprite(screen, class_index);
+function FoundExamples({ screen, classIndex }: { screen: Screen; classIndex: number | null }) {
+  const sprite = useLargeSprite(screen, classIndex);
   const layout = stripLayout(600, 56, Math.max(1, sprite?.head.n_examples ?? 10));
   return (
     <div class="mlf-search-examples">
@@ -124,27 +124,27 @@ function FoundExamples({ screen, class_index }: { screen: Screen; class_index: n
   );
 }
 
-function Compare({ screen, class_index, number, onClose }: CompareProps<Screen>) {
-  const name = screen.controller.classes.value?.names[class_index] ?? String(class_index);
-  const sprite = useLargeSprite(screen, class_index);
-  const n_examples = sprite?.head.n_examples ?? 0;
-  const compared = useCompared(screen, class_index, number, n_examples);
+function Compare({ screen, classIndex, number, onClose }: CompareProps<Screen>) {
+  const name = screen.controller.classes.value?.names[classIndex] ?? String(classIndex);
+  const sprite = useLargeSprite(screen, classIndex);
+  const nExamples = sprite?.head.n_examples ?? 0;
+  const compared = useCompared(screen, classIndex, number, nExamples);
   const place =
-    screen.task.value?.proposals.findIndex((proposal) => proposal.class_index === class_index) ?? -1;
-  const vote = screen.votes.value[String(class_index)];
+    screen.task.value?.proposals.findIndex((proposal) => proposal.class_index === classIndex) ?? -1;
+  const vote = screen.votes.value[String(classIndex)];
   return (
     <Dialog kind="compare" title={name} onClose={onClose}>
-      <ClassMeaning screen={screen} class_index={class_index}>
+      <ClassMeaning screen={screen} classIndex={classIndex}>
         <label class="mlf-compare-label">
-          {place >= 0 && <kbd class="mlf-card-key">{writtenLabelKey(place, screen.key_layout.value)}</kbd>}
-          <LabelBox screen={screen} class_index={class_index} vote={vote} />
+          {place >= 0 && <kbd class="mlf-card-key">{writtenLabelKey(place, screen.keyLayout.value)}</kbd>}
+          <LabelBox screen={screen} classIndex={classIndex} vote={vote} />
           applies to this image
         </label>
       </ClassMeaning>
       <ComparedPair
         screen={screen}
         compared={compared}
-        where={whichExample(number, n_examples)}
+        where={whichExample(number, nExamples)}
         label={`Example ${number + 1} of ${name}`}
       />
       <div class="mlf-compare-foot">
@@ -153,10 +153,10 @@ function Compare({ screen, class_index, number, onClose }: CompareProps<Screen>)
         </button>
         <ExampleStrip
           sprite={sprite}
-          layout={stripLayout(640, 64, Math.max(1, n_examples))}
+          layout={stripLayout(640, 64, Math.max(1, nExamples))}
           chosen={number}
           label={`Examples of ${name}`}
-          onPick={(picked) => screen.compare(class_index, picked)}
+          onPick={(picked) => screen.compare(classIndex, picked)}
         />
         <button type="button" onClick={() => turnClass(screen, 1)} title="Next label (↓)">
           Label ↓

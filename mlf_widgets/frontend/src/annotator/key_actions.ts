@@ -38,7 +38,7 @@ export function press(event: KeyboardEvent, screen: Screen): boolean {
   if (meaning.kind === "label") {
     const proposal = screen.task.peek()?.proposals[meaning.number];
     if (event.repeat || proposal === undefined) return true;
-    screen.last_class = proposal.class_index;
+    screen.lastClass = proposal.class_index;
     controller.toggleLabel(meaning.number, meaning.isUnsure ? "unsure" : "yes");
     return true;
   }
@@ -60,7 +60,7 @@ function act(action: KeyAction, screen: Screen): void {
     case "compare":
       return screen.compare();
     case "definitions":
-      screen.shows_definitions.value = !screen.shows_definitions.peek();
+      screen.showsDefinitions.value = !screen.showsDefinitions.peek();
       return;
     case "mark":
       return screen.markLast();

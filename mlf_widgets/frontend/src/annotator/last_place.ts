@@ -18,23 +18,22 @@ export class LastPlace {
   }
 
   /** Remember a position, and the last event in the log as far as this tab knows. */
-  keep(position: number, last_seq: number): void {
+  keep(position: number, lastSeq: number): void {
     try {
-      this.storage?.setItem(this.key, JSON.stringify([position, last_seq]));
+      this.storage?.setItem(this.key, JSON.stringify([position, lastSeq]));
     } catch {
       // Storage is full or forbidden: the store's own word will do.
     }
   }
 
   /** The position kept, or null where there is none or the log has gone on without this tab. */
-  find(last_seq: number): number | null {
+  find(lastSeq: number): number | null {
     try {
       const kept: unknown = JSON.parse(this.storage?.getItem(this.key) ?? "null");
       if (!Array.isArray(kept)) return null;
-      const [position, known_seq] = kept as unknown[];
-      return Number.isInteger(position) && typeof known_seq === "number" && last_seq <= known_seq
-        ? (position as number)
-        : null;
+      const [position, knownSeq]: unknown[] = kept;
+      if (typeof position !== "number" || typeof knownSeq !== "number") return null;
+      return Number.isInteger(position) && lastSeq <= knownSeq ? position : null;
     } catch {
       return null;
     }

@@ -21,7 +21,7 @@ export function wanted(state: AnnotatorState, direction: 1 | -1, also: readonly 
     });
   }
   const own = shown.map(({ class_index }) => class_index);
-  const class_indices = [...new Set([...first, ...firstPages, ...own, ...otherPages])];
+  const classIndices = [...new Set([...first, ...firstPages, ...own, ...otherPages])];
   const withImage = positions.filter((position) => state.entries.get(position)?.task.has_image);
-  return { positions: withImage, class_indices };
+  return { positions: withImage, classIndices: classIndices };
 }

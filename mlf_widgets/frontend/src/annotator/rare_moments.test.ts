@@ -19,10 +19,10 @@ afterEach(() => {
 });
 
 /** A channel whose requests of one kind take their time. */
-function slow(channel: Channel, kinds: readonly string[], delay_ms: number): Channel {
+function slow(channel: Channel, kinds: readonly string[], delayMs: number): Channel {
   const send = (content: unknown) => {
     const { kind } = content as { kind: string };
-    if (kinds.includes(kind)) setTimeout(() => channel.send(content), delay_ms);
+    if (kinds.includes(kind)) setTimeout(() => channel.send(content), delayMs);
     else channel.send(content);
   };
   return { ...channel, send };
@@ -35,9 +35,9 @@ async function open(kernel: FakeKernel, channel: Channel = kernel.channel()): Pr
   return controller;
 }
 
-function vote(event_id: string, word: "yes" | "clear"): AnnotationEvent {
+function vote(eventId: string, word: "yes" | "clear"): AnnotationEvent {
   return {
-    event_id,
+    event_id: eventId,
     round: "annotation",
     annotator: "ada",
     image_index: 100,
@@ -68,7 +68,7 @@ test("a decision whose acknowledgement was lost does not hide what another machi
 });
 
 test("undo names the image of what it undoes, also when one goes on before that image has arrived", async () => {
-  const kernel = new FakeKernel({ n_tasks: 200 });
+  const kernel = new FakeKernel({ nTasks: 200 });
   const far = { ...vote("decided-far-away", "yes"), image_index: 250 };
   kernel.log.push({ event: far, seq: 1 });
   const controller = await open(kernel, slow(kernel.channel(), ["tasks"], 50));
@@ -82,7 +82,7 @@ test("undo names the image of what it undoes, also when one goes on before that 
 });
 
 test("undo waits for the image that it leads to", async () => {
-  const kernel = new FakeKernel({ n_tasks: 200 });
+  const kernel = new FakeKernel({ nTasks: 200 });
   kernel.log.push({ event: { ...vote("decided-far-away", "yes"), image_index: 250 }, seq: 1 });
   const controller = await open(kernel, slow(kernel.channel(), ["tasks"], 50));
   await vi.advanceTimersByTimeAsync(100);
@@ -93,7 +93,7 @@ test("undo waits for the image that it leads to", async () => {
 });
 
 test("undo of what was decided on an image that is not loaded says nothing of the image shown", async () => {
-  const kernel = new FakeKernel({ n_tasks: 200 });
+  const kernel = new FakeKernel({ nTasks: 200 });
   const far = { ...vote("decided-far-away", "yes"), image_index: 250 };
   window.localStorage.setItem(`mlf:project:annotation:ada:001:${far.event_id}`, JSON.stringify(far));
   const channel = slow(kernel.channel(), ["save"], 4_000);
@@ -106,15 +106,15 @@ test("undo of what was decided on an image that is not loaded says nothing of th
 
 test("a session opens once, however often one asks while it does", async () => {
   const kernel = new FakeKernel();
-  kernel.fault = "store_away";
+  kernel.fault = "storeAway";
   const controller = await open(kernel);
   kernel.fault = "none";
   controller.retry();
   controller.retry();
   await vi.advanceTimersByTimeAsync(10_000);
-  const before = kernel.n_requests.changes ?? 0;
+  const before = kernel.nRequests.changes ?? 0;
   await vi.advanceTimersByTimeAsync(10_000);
-  expect((kernel.n_requests.changes ?? 0) - before).toBeLessThanOrEqual(5);
+  expect((kernel.nRequests.changes ?? 0) - before).toBeLessThanOrEqual(5);
   controller.close();
 });
 
@@ -140,7 +140,7 @@ test("a labelling loop is handed what was decided to the last key", async () => 
 test("a name that begins like another's takes up none of its decisions", async () => {
   const others = new FakeKernel({ info: { annotator: "ada:b" } });
   const other = await open(others);
-  others.fault = "lose_request";
+  others.fault = "loseRequest";
   other.toggleLabel(0, "yes");
   other.close();
   const left = window.localStorage.length;
@@ -203,10 +203,10 @@ test("when work is given to others, no image keeps the labels of the one that ha
   const task = kernel.task.bind(kernel);
   // The second image went to somebody else: those behind it close up.
   kernel.task = (position) => ({ ...task(position < 1 ? position : position + 1), position });
-  Object.assign(kernel, { n_tasks: 11 });
-  const n_before = kernel.n_requests.image ?? 0;
+  Object.assign(kernel, { nTasks: 11 });
+  const nBefore = kernel.nRequests.image ?? 0;
   await vi.advanceTimersByTimeAsync(3_000);
-  expect(kernel.n_requests.image).toBeGreaterThan(n_before);
+  expect(kernel.nRequests.image).toBeGreaterThan(nBefore);
   expect(controller.state.value.said).toContain("list of images has changed");
   controller.goTo(1);
   await vi.advanceTimersByTimeAsync(100);
@@ -221,11 +221,11 @@ test("that holds where more work than that has come since", async () => {
   const controller = await open(kernel);
   const task = kernel.task.bind(kernel);
   kernel.task = (position) => ({ ...task(position < 1 ? position : position + 1), position });
-  Object.assign(kernel, { n_tasks: 14 });
+  Object.assign(kernel, { nTasks: 14 });
   await vi.advanceTimersByTimeAsync(3_000);
   expect(controller.state.value.entries.get(1)?.task.image_index).toBe(102);
   expect(controller.state.value.said).toContain("list of images has changed");
-  Object.assign(kernel, { n_tasks: 20 });
+  Object.assign(kernel, { nTasks: 20 });
   controller.say("");
   await vi.advanceTimersByTimeAsync(3_000);
   expect(controller.state.value.progress.n_tasks).toBe(20);
@@ -238,7 +238,7 @@ test("one who stands at an end that is given away is led to the new end", async 
   const controller = await open(kernel);
   controller.goTo(11);
   await vi.advanceTimersByTimeAsync(100);
-  Object.assign(kernel, { n_tasks: 8 });
+  Object.assign(kernel, { nTasks: 8 });
   await vi.advanceTimersByTimeAsync(3_000);
   expect(controller.state.value.position).toBe(7);
   expect(controller.state.value.entries.get(7)?.task.image_index).toBe(107);
@@ -255,10 +255,10 @@ test("half a character in a comment does not keep the rest from the store", asyn
 });
 
 test("pictures that a kernel away for a while did not send come by themselves once it is back", async () => {
-  const kernel = new FakeKernel({ n_tasks: 60 });
+  const kernel = new FakeKernel({ nTasks: 60 });
   const controller = await open(kernel);
   await vi.advanceTimersByTimeAsync(1_000);
-  kernel.fault = "lose_request";
+  kernel.fault = "loseRequest";
   controller.goTo(12); // its task is there, its picture is not
   await vi.advanceTimersByTimeAsync(25_000);
   expect(controller.pictures?.failure("image", 12)).toContain("did not answer");
@@ -270,10 +270,10 @@ test("pictures that a kernel away for a while did not send come by themselves on
 });
 
 test("nobody judges an image whose picture is only late", async () => {
-  const kernel = new FakeKernel({ n_tasks: 60 });
+  const kernel = new FakeKernel({ nTasks: 60 });
   const controller = await open(kernel);
   await vi.advanceTimersByTimeAsync(1_000);
-  kernel.fault = "lose_request";
+  kernel.fault = "loseRequest";
   controller.goTo(12);
   await vi.advanceTimersByTimeAsync(25_000);
   controller.toggleLabel(0, "yes");
@@ -282,16 +282,16 @@ test("nobody judges an image whose picture is only late", async () => {
 });
 
 test("a picture that too many wait for comes by itself; meanwhile it loads, and nobody judges it", async () => {
-  const kernel = new FakeKernel({ n_tasks: 60 });
+  const kernel = new FakeKernel({ nTasks: 60 });
   const controller = await open(kernel);
   await vi.advanceTimersByTimeAsync(1_000);
-  kernel.fault = "crowded_pictures";
+  kernel.fault = "crowdedPictures";
   controller.goTo(12);
   await vi.advanceTimersByTimeAsync(5_000);
-  const n_asked = kernel.n_requests.image ?? 0;
+  const nAsked = kernel.nRequests.image ?? 0;
   await vi.advanceTimersByTimeAsync(10_000);
   // What is on screen and what lies ahead, once every two seconds: not without a pause.
-  expect((kernel.n_requests.image ?? 0) - n_asked).toBeLessThan(100);
+  expect((kernel.nRequests.image ?? 0) - nAsked).toBeLessThan(100);
   expect(controller.pictures?.failure("image", 12)).toBeUndefined();
   controller.toggleLabel(0, "yes");
   expect(controller.state.value.entries.get(12)?.state.votes).toEqual({});

@@ -28,59 +28,59 @@ export interface Slot {
   readonly failure: ReadonlySignal<string | undefined>;
   element: HTMLElement | null;
   /** What its words and its canvas show. */
-  drawn_class: number | null;
-  drawn_sprite: DecodedSprite | null;
+  drawnClass: number | null;
+  drawnSprite: DecodedSprite | null;
 }
 
 export class Screen extends WalkingScreen<Controller> {
   readonly task: ReadonlySignal<Task | undefined>;
   readonly votes: ReadonlySignal<Record<string, Vote>>;
   readonly page: ReadonlySignal<number>;
-  readonly n_cards: ReadonlySignal<number>;
-  readonly first_number: ReadonlySignal<number>;
-  readonly n_pages: ReadonlySignal<number>;
-  readonly shows_all: ReadonlySignal<boolean>;
-  readonly shows_definitions = signal(false);
+  readonly nCards: ReadonlySignal<number>;
+  readonly firstNumber: ReadonlySignal<number>;
+  readonly nPages: ReadonlySignal<number>;
+  readonly showsAll: ReadonlySignal<boolean>;
+  readonly showsDefinitions = signal(false);
   /** How the examples lie in a card; measured from the first card. */
   readonly layout: Signal<StripLayout> = signal(stripLayout(400, 44, USUAL_EXAMPLES));
   /** Lines of a class's definition below its examples: as many as there is room for, or as were asked for. */
-  readonly definition_lines: Signal<number> = signal(0);
+  readonly definitionLines: Signal<number> = signal(0);
   /** The label that was voted on last, for `mark`. */
-  last_class: number | null = null;
+  lastClass: number | null = null;
   /** Classes added in this sitting, the last one first. */
-  added_lately: readonly number[] = [];
+  addedLately: readonly number[] = [];
 
   private readonly slots: Slot[] = [];
-  private readonly paint_key: ReadonlySignal<string>;
+  private readonly liveKey: ReadonlySignal<string>;
   private room = { width: 400, height: 44 };
-  private n_examples = 0;
+  private nExamples = 0;
 
   constructor(controller: Controller, root: HTMLElement) {
     super(controller, root);
-    const { state, pictures_version } = controller;
+    const { state, picturesVersion } = controller;
     this.task = computed(() => this.entry.value?.task);
     this.votes = computed(() => this.entry.value?.state.votes ?? {});
     this.page = computed(() => state.value.page);
-    this.n_pages = computed(() => pageCount(state.value));
-    this.shows_all = computed(() => pageSize(state.value) === Number.POSITIVE_INFINITY);
-    this.first_number = computed(() => (this.shows_all.value ? 0 : state.value.page * pageSize(state.value)));
-    this.n_cards = computed(() => {
-      const n_proposals = this.task.value?.proposals.length ?? 0;
-      return Math.max(0, Math.min(pageSize(state.value), n_proposals - this.first_number.value));
+    this.nPages = computed(() => pageCount(state.value));
+    this.showsAll = computed(() => pageSize(state.value) === Number.POSITIVE_INFINITY);
+    this.firstNumber = computed(() => (this.showsAll.value ? 0 : state.value.page * pageSize(state.value)));
+    this.nCards = computed(() => {
+      const nProposals = this.task.value?.proposals.length ?? 0;
+      return Math.max(0, Math.min(pageSize(state.value), nProposals - this.firstNumber.value));
     });
-    this.paint_key = computed(() => {
+    this.liveKey = computed(() => {
       const { position } = state.value;
-      return `${position}|${this.task.value?.image_id ?? ""}|${this.first_number.value}|${this.n_cards.value}`;
+      return `${position}|${this.task.value?.image_id ?? ""}|${this.firstNumber.value}|${this.nCards.value}`;
     });
     this.stops.push(
       effect(() => {
-        pictures_version.value;
+        picturesVersion.value;
         this.noteExamples();
-        this.watch.check(this.paint_key.value);
+        this.watch.check(this.liveKey.value);
       }),
       effect(() => {
-        this.shows_all.value;
-        this.shows_definitions.value;
+        this.showsAll.value;
+        this.showsDefinitions.value;
         this.layOut();
       }),
       effect(() => this.fitThumbnails()),
@@ -116,61 +116,61 @@ export class Screen extends WalkingScreen<Controller> {
     }));
   }
 
-  noteAdded(class_index: number): void {
-    const others = this.added_lately.filter((other) => other !== class_index);
-    this.added_lately = [class_index, ...others].slice(0, MAX_LATELY);
+  noteAdded(classIndex: number): void {
+    const others = this.addedLately.filter((other) => other !== classIndex);
+    this.addedLately = [classIndex, ...others].slice(0, MAX_LATELY);
   }
 
   turnPage(step: 1 | -1): void {
     const page = this.controller.state.peek().page + step;
-    if (page < 0 || page >= this.n_pages.peek()) return;
+    if (page < 0 || page >= this.nPages.peek()) return;
     this.controller.turnPage(step);
   }
 
   /** Show examples beside the image: of this class, or of the first card. */
-  compare(class_index?: number, number = 0): void {
-    const shown = class_index ?? this.slots[0]?.proposal.peek()?.class_index;
-    if (shown !== undefined) this.controller.open({ kind: "compare", class_index: shown, number });
+  compare(classIndex?: number, number = 0): void {
+    const shown = classIndex ?? this.slots[0]?.proposal.peek()?.class_index;
+    if (shown !== undefined) this.controller.open({ kind: "compare", classIndex: shown, number });
   }
 
   /** Mark where the label is that was voted on last, or the first one ticked. */
   markLast(): void {
     const ticked = Object.keys(this.votes.peek()).map(Number);
-    const isTicked = this.last_class !== null && ticked.includes(this.last_class);
-    const class_index = isTicked ? this.last_class : ticked[0];
+    const isTicked = this.lastClass !== null && ticked.includes(this.lastClass);
+    const classIndex = isTicked ? this.lastClass : ticked[0];
     if (this.controller.state.peek().info?.annotation.regions === "off")
       this.controller.say("This project marks no regions");
-    else if (class_index === undefined || class_index === null) this.controller.say("Tick a label first");
-    else void this.controller.markRegion(class_index);
+    else if (classIndex === undefined || classIndex === null) this.controller.say("Tick a label first");
+    else void this.controller.markRegion(classIndex);
   }
 
   private makeSlot(at: number): Slot {
     const { controller } = this;
-    const number = computed(() => this.first_number.value + at);
+    const number = computed(() => this.firstNumber.value + at);
     const proposal = computed(() => this.task.value?.proposals[number.value]);
-    const class_index = computed(() => proposal.value?.class_index);
+    const classIndex = computed(() => proposal.value?.class_index);
     return {
       number,
       proposal,
-      vote: computed(() => this.votes.value[String(class_index.value)]),
+      vote: computed(() => this.votes.value[String(classIndex.value)]),
       sprite: computed(() => {
-        controller.pictures_version.value;
-        return class_index.value === undefined ? undefined : controller.pictures?.sprite(class_index.value);
+        controller.picturesVersion.value;
+        return classIndex.value === undefined ? undefined : controller.pictures?.sprite(classIndex.value);
       }),
       failure: computed(() => {
-        controller.pictures_version.value;
-        return class_index.value === undefined
+        controller.picturesVersion.value;
+        return classIndex.value === undefined
           ? undefined
-          : controller.pictures?.failure("sprite", class_index.value);
+          : controller.pictures?.failure("sprite", classIndex.value);
       }),
       element: null,
-      drawn_class: null,
-      drawn_sprite: null,
+      drawnClass: null,
+      drawnSprite: null,
     };
   }
 
   protected override paintKey(): string {
-    return this.paint_key.peek();
+    return this.liveKey.peek();
   }
 
   protected override areLabelsDrawn(): boolean {
@@ -183,57 +183,57 @@ export class Screen extends WalkingScreen<Controller> {
   }
 
   private shownSlots(): Slot[] {
-    return this.slots.slice(0, this.n_cards.peek());
+    return this.slots.slice(0, this.nCards.peek());
   }
 
   protected override visibleClasses(): number[] {
     if (!this.isPainted) return [];
     const added = Object.keys(this.votes.peek()).map(Number);
     const proposed = new Set(this.task.peek()?.proposals.map(({ class_index }) => class_index));
-    const seen = this.shownSlots().flatMap(({ element, drawn_class }) =>
-      element !== null && drawn_class !== null && this.visibility.isSeen(element) ? [drawn_class] : [],
+    const seen = this.shownSlots().flatMap(({ element, drawnClass }) =>
+      element !== null && drawnClass !== null && this.visibility.isSeen(element) ? [drawnClass] : [],
     );
     return [...seen, ...added.filter((classIndex) => !proposed.has(classIndex))];
   }
 
   private noteExamples(): void {
     const most = Math.max(0, ...this.shownSlots().map(({ sprite }) => sprite.value?.head.n_examples ?? 0));
-    if (most <= this.n_examples) return;
-    this.n_examples = most;
+    if (most <= this.nExamples) return;
+    this.nExamples = most;
     this.layOut();
   }
 
   private layOut(): void {
     const { width, height } = this.room;
-    const n_examples = this.n_examples || USUAL_EXAMPLES;
-    const isFree = this.shows_all.peek();
-    const n_asked = this.shows_definitions.peek() ? LINES_ON_DEMAND : 0;
+    const nExamples = this.nExamples || USUAL_EXAMPLES;
+    const isFree = this.showsAll.peek();
+    const nAsked = this.showsDefinitions.peek() ? LINES_ON_DEMAND : 0;
     const next = stripLayout(
       width,
-      isFree ? Number.POSITIVE_INFINITY : height - n_asked * DEFINITION_LINE_PX,
-      n_examples,
+      isFree ? Number.POSITIVE_INFINITY : height - nAsked * DEFINITION_LINE_PX,
+      nExamples,
     );
     const now = this.layout.peek();
-    if (next.side_px !== now.side_px || next.n_columns !== now.n_columns) this.layout.value = next;
-    const left_px = height - stripSize(next, n_examples).height;
-    const n_fitting = Math.floor(left_px / DEFINITION_LINE_PX);
-    this.definition_lines.value = isFree ? n_asked : Math.min(Math.max(n_fitting, n_asked), MAX_LINES);
+    if (next.sidePx !== now.sidePx || next.nColumns !== now.nColumns) this.layout.value = next;
+    const leftPx = height - stripSize(next, nExamples).height;
+    const nFitting = Math.floor(leftPx / DEFINITION_LINE_PX);
+    this.definitionLines.value = isFree ? nAsked : Math.min(Math.max(nFitting, nAsked), MAX_LINES);
   }
 
   private fitThumbnails(): void {
     const { pictures, state } = this.controller;
     const isOpen = state.value.info !== null;
-    const wanted_px = Math.round(this.layout.value.side_px * devicePixelRatio);
-    if (!isOpen || pictures === null || pictures.thumbnail_px === wanted_px) return;
-    pictures.thumbnail_px = wanted_px;
+    const wantedPx = Math.round(this.layout.value.sidePx * devicePixelRatio);
+    if (!isOpen || pictures === null || pictures.thumbnailPx === wantedPx) return;
+    pictures.thumbnailPx = wantedPx;
     untracked(() => void this.controller.fetch());
   }
 }
 
 function isSlotDrawn(slot: Slot, visibility: Visibility): boolean {
-  const { element, proposal, sprite, failure, drawn_class, drawn_sprite } = slot;
-  if (element === null || drawn_class !== proposal.peek()?.class_index) return false;
+  const { element, proposal, sprite, failure, drawnClass, drawnSprite } = slot;
+  if (element === null || drawnClass !== proposal.peek()?.class_index) return false;
   if (failure.peek() !== undefined || !visibility.mayBeSeen(element)) return true;
   const due = sprite.peek();
-  return due !== undefined && drawn_sprite === due;
+  return due !== undefined && drawnSprite === due;
 }

@@ -7,28 +7,28 @@ export { type ImageEntry, refreshable } from "../shared/work.ts";
 
 export interface AnnotatorState extends WalkState {
   page: number;
-  shows_all: boolean;
+  showsAll: boolean;
 }
 
-export type Happening = WalkHappening | { type: "turned_to_page"; page: number } | { type: "toggled_all" };
+export type Happening = WalkHappening | { type: "turnedToPage"; page: number } | { type: "toggledAll" };
 
 export const INITIAL_STATE: AnnotatorState = {
   ...INITIAL_WORK,
   page: 0,
-  shows_all: false,
+  showsAll: false,
   filter: "all",
   dialog: null,
 };
 
 export function reduce(state: AnnotatorState, happening: Happening): AnnotatorState {
   switch (happening.type) {
-    case "went_to":
+    case "wentTo":
       return { ...state, position: happening.position, page: 0, dialog: null };
-    case "turned_to_page":
+    case "turnedToPage":
       return { ...state, page: Math.min(Math.max(happening.page, 0), pageCount(state) - 1) };
-    case "toggled_all":
-      return { ...state, shows_all: !state.shows_all, page: 0 };
-    case "filter_chosen":
+    case "toggledAll":
+      return { ...state, showsAll: !state.showsAll, page: 0 };
+    case "filterChosen":
       return { ...state, filter: happening.filter };
     case "dialog":
       return { ...state, dialog: happening.dialog };
@@ -44,20 +44,20 @@ export function currentEntry(state: AnnotatorState): ImageEntry | undefined {
 
 export function pageSize(state: AnnotatorState): number {
   const size = state.info?.annotation.page_size ?? 5;
-  return state.shows_all || size === 0 ? Number.POSITIVE_INFINITY : size;
+  return state.showsAll || size === 0 ? Number.POSITIVE_INFINITY : size;
 }
 
 export function pageCount(state: AnnotatorState): number {
-  const n_proposals = currentEntry(state)?.task.proposals.length ?? 0;
-  return Math.max(1, Math.ceil(n_proposals / pageSize(state)));
+  const nProposals = currentEntry(state)?.task.proposals.length ?? 0;
+  return Math.max(1, Math.ceil(nProposals / pageSize(state)));
 }
 
 /** Numbers (from 0) of the proposals on the page now shown. */
 export function numbersOnPage(state: AnnotatorState): number[] {
-  const n_proposals = currentEntry(state)?.task.proposals.length ?? 0;
+  const nProposals = currentEntry(state)?.task.proposals.length ?? 0;
   const size = pageSize(state);
   const first = size === Number.POSITIVE_INFINITY ? 0 : state.page * size;
-  return Array.from({ length: Math.max(0, Math.min(size, n_proposals - first)) }, (_, i) => first + i);
+  return Array.from({ length: Math.max(0, Math.min(size, nProposals - first)) }, (_, i) => first + i);
 }
 
 /** Classes with a vote that were not among the proposals. */

@@ -29,8 +29,8 @@ async function open(options: FakeKernelOptions = {}) {
   const root = el.querySelector<HTMLElement>("[data-mlf='annotator']");
   if (root === null) throw new Error("no root");
   const ready = () => until(() => expect(root.dataset.ready).toBe("true"));
-  const shows = (image_id: string) =>
-    until(() => expect(root.dataset).toMatchObject({ imageId: image_id, ready: "true" }));
+  const shows = (imageId: string) =>
+    until(() => expect(root.dataset).toMatchObject({ imageId: imageId, ready: "true" }));
   const press = (code: string, key: string, more: KeyboardEventInit = {}) => {
     const target = root.contains(document.activeElement) ? (document.activeElement as HTMLElement) : root;
     const event = new KeyboardEvent("keydown", { code, key, bubbles: true, cancelable: true, ...more });
@@ -85,8 +85,8 @@ describe("what is on the page", () => {
     await shows("image-6");
     observer.disconnect();
     expect(seen.length).toBeGreaterThan(0);
-    for (const [image_id, shown] of seen) {
-      expect(shown).toEqual(kernel.proposals(Number(image_id?.split("-")[1])).slice(0, 5));
+    for (const [imageId, shown] of seen) {
+      expect(shown).toEqual(kernel.proposals(Number(imageId?.split("-")[1])).slice(0, 5));
     }
   });
 
@@ -101,15 +101,15 @@ describe("what is on the page", () => {
   });
 
   test("says so where there is nothing to do, no file, or no store", async () => {
-    const empty = await open({ n_tasks: 0 });
+    const empty = await open({ nTasks: 0 });
     await until(() => expect(empty.root.textContent).toContain("No images for you yet"));
     close();
-    const filed = await open({ has_image: () => false });
+    const filed = await open({ hasImage: () => false });
     await filed.shows("image-0");
     expect(filed.root.textContent).toContain("no file for this image");
     close();
     const away = await open();
-    away.kernel.fault = "store_away";
+    away.kernel.fault = "storeAway";
     await until(() =>
       expect(away.root.querySelector("[role=alert]")?.textContent).toContain("store is away"),
     );
@@ -288,7 +288,7 @@ describe("the saved state", () => {
       return event.defaultPrevented;
     };
     expect(leave()).toBe(false);
-    kernel.fault = "store_away";
+    kernel.fault = "storeAway";
     press("Digit1", "1");
     await until(() => expect(root.dataset.saved).toBe("offline"));
     expect(root.querySelector(".mlf-saved")?.textContent).toContain(
@@ -309,7 +309,7 @@ describe("the saved state", () => {
     const storage = vi.spyOn(window, "localStorage", "get").mockReturnValue(full as unknown as Storage);
     const { ready, root, press, kernel } = await open();
     await ready();
-    kernel.fault = "store_away";
+    kernel.fault = "storeAway";
     press("Digit1", "1");
     await until(() => expect(root.dataset.saved).toBe("offline"));
     expect(root.querySelector(".mlf-saved")?.textContent).toContain(
@@ -322,7 +322,7 @@ describe("the saved state", () => {
   test("says why a decision was refused until that was read", async () => {
     const { ready, root, press, kernel, ticked } = await open();
     await ready();
-    kernel.fault = "refuse_saves";
+    kernel.fault = "refuseSaves";
     press("Digit1", "1");
     await until(() => expect(root.dataset.saved).toBe("failed"));
     expect(root.querySelector("[role=alert]")?.textContent).toContain("not your task");
@@ -339,9 +339,9 @@ describe("closing", () => {
     await ready();
     close();
     expect(root.isConnected).toBe(false);
-    const before = { ...kernel.n_requests };
+    const before = { ...kernel.nRequests };
     window.dispatchEvent(new Event("beforeunload", { cancelable: true }));
     document.dispatchEvent(new Event("visibilitychange"));
-    expect(kernel.n_requests).toEqual(before);
+    expect(kernel.nRequests).toEqual(before);
   });
 });

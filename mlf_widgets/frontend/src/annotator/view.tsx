@@ -17,12 +17,12 @@ export function AnnotatorView({ screen }: Part) {
   const { state } = screen.controller;
   const isOpen = useComputed(() => state.value.info !== null).value;
   const isEmpty = useComputed(() => state.value.info !== null && state.value.progress.n_tasks === 0).value;
-  const opening_error = useComputed(() => (state.value.info === null ? state.value.error : "")).value;
+  const openingError = useComputed(() => (state.value.info === null ? state.value.error : "")).value;
   return (
     <>
       {isOpen && <Head screen={screen} done="done" />}
       <Trouble screen={screen} />
-      {!isOpen && <Opening error={opening_error} what="your images" />}
+      {!isOpen && <Opening error={openingError} what="your images" />}
       {isEmpty && <NothingToDo screen={screen} title="No images for you yet" assigned="them" />}
       {isOpen && !isEmpty && (
         <>

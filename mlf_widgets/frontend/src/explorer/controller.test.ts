@@ -16,13 +16,13 @@ afterEach(() => {
 });
 
 test("pictures that too many wait for are asked for again after a moment, until it is closed", async () => {
-  let n_asked = 0;
-  let n_crowded = 2;
+  let nAsked = 0;
+  let nCrowded = 2;
   let listener: Parameters<Channel["on"]>[1] = () => {};
   const channel: Channel = {
     send: (content) => {
       const { id } = content as { id: string };
-      const isRefused = ++n_asked <= n_crowded;
+      const isRefused = ++nAsked <= nCrowded;
       const head = { media_type: "image/jpeg", width_px: 8, height_px: 8, reason: "" };
       const reply = isRefused
         ? { id, ok: false, code: "CrowdedError", message: "ask again in a moment" }
@@ -37,17 +37,17 @@ test("pictures that too many wait for are asked for again after a moment, until 
   const controller = new ExplorerController(channel);
   controller.look(7);
   await vi.advanceTimersByTimeAsync(1_000);
-  expect(n_asked).toBe(1);
+  expect(nAsked).toBe(1);
   expect(controller.large.failure(7)).toBeUndefined();
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(n_asked).toBe(3);
+  expect(nAsked).toBe(3);
   expect(controller.large.get(7)).toBeDefined();
 
-  n_crowded = Number.POSITIVE_INFINITY;
+  nCrowded = Number.POSITIVE_INFINITY;
   controller.look(8);
   await vi.advanceTimersByTimeAsync(3_000);
   controller.close();
-  n_asked = 0;
+  nAsked = 0;
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(n_asked).toBe(0);
+  expect(nAsked).toBe(0);
 });

@@ -13,22 +13,22 @@ const SMALL_PX = 224;
 const LARGE_PX = 512;
 const RETRY_MS = 2_000;
 
-export type Dialog = { kind: "help" } | { kind: "search" } | { kind: "look"; image_index: number };
+export type Dialog = { kind: "help" } | { kind: "search" } | { kind: "look"; imageIndex: number };
 
 export class ExplorerController {
   readonly info: Signal<ExplorerInfo | null> = signal(null);
   readonly classes: Signal<ClassColumns | null> = signal(null);
   readonly filter: Signal<ExplorerFilter>;
   readonly page = signal(0);
-  readonly n_total = signal(0);
+  readonly nTotal = signal(0);
   readonly images: Signal<readonly ExplorerImage[] | null> = signal(null);
   /** Which image of the page one is at. */
   readonly cursor = signal(0);
   readonly dialog: Signal<Dialog | null> = signal(null);
   readonly error = signal("");
-  readonly pictures_version = signal(0);
-  readonly n_columns = signal(1);
-  readonly n_pages = computed(() => Math.max(1, Math.ceil(this.n_total.value / PAGE_SIZE)));
+  readonly picturesVersion = signal(0);
+  readonly nColumns = signal(1);
+  readonly nPages = computed(() => Math.max(1, Math.ceil(this.nTotal.value / PAGE_SIZE)));
   readonly thumbnails: Thumbnails;
   readonly large: Thumbnails;
 
@@ -48,10 +48,10 @@ export class ExplorerController {
     } as const;
     this.filter = signal(none);
     const ready = () => {
-      this.pictures_version.value++;
+      this.picturesVersion.value++;
     };
-    const pictures = (max_side_px: number) =>
-      new Thumbnails((positions) => this.fetchPictures(positions, max_side_px), ready);
+    const pictures = (maxSidePx: number) =>
+      new Thumbnails((positions) => this.fetchPictures(positions, maxSidePx), ready);
     this.thumbnails = pictures(SMALL_PX);
     this.large = pictures(LARGE_PX);
   }
@@ -96,7 +96,7 @@ export class ExplorerController {
 
   /** Show a page; reading it anew shows what has come in since. */
   async turnTo(page: number, cursor = 0): Promise<void> {
-    if (page < 0 || (page > 0 && page >= this.n_pages.value)) return;
+    if (page < 0 || (page > 0 && page >= this.nPages.value)) return;
     const number = ++this.asked;
     try {
       const params = { filter: this.filter.value, start: page * PAGE_SIZE, count: PAGE_SIZE };
@@ -104,7 +104,7 @@ export class ExplorerController {
       if (number !== this.asked) return; // another page was asked for meanwhile
       this.error.value = "";
       this.page.value = page;
-      this.n_total.value = result.n_total;
+      this.nTotal.value = result.n_total;
       this.images.value = result.images;
       this.cursor.value = Math.min(Math.max(cursor, 0), Math.max(0, result.images.length - 1));
       const shown = result.images.filter(({ has_image }) => has_image);
@@ -124,9 +124,9 @@ export class ExplorerController {
     else this.cursor.value = target;
   }
 
-  look(image_index: number): void {
-    this.large.want([image_index]);
-    this.dialog.value = { kind: "look", image_index };
+  look(imageIndex: number): void {
+    this.large.want([imageIndex]);
+    this.dialog.value = { kind: "look", imageIndex: imageIndex };
   }
 
   retry(): void {
@@ -136,10 +136,10 @@ export class ExplorerController {
   }
 
   /** Ask until the crowd has gone, or this is closed. */
-  private async fetchPictures(positions: number[], max_side_px: number) {
+  private async fetchPictures(positions: number[], maxSidePx: number) {
     for (;;) {
       try {
-        return await this.client.request("images", { positions, max_side_px });
+        return await this.client.request("images", { positions, max_side_px: maxSidePx });
       } catch (error) {
         if (!isCrowded(error)) throw error;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

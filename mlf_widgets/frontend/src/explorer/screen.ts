@@ -9,7 +9,7 @@ import type { ExplorerController } from "./controller.ts";
 
 export class ExplorerScreen {
   /** Nothing is decided here. */
-  readonly has_unsaved = false;
+  readonly hasUnsaved = false;
 
   private readonly drawn = new Set<number>();
   private readonly watch: PaintWatch;
@@ -23,9 +23,9 @@ export class ExplorerScreen {
   }
 
   /** Whether the tile of an image shows all it can. */
-  setDrawn(image_index: number, isDrawn: boolean): void {
-    if (isDrawn) this.drawn.add(image_index);
-    else this.drawn.delete(image_index);
+  setDrawn(imageIndex: number, isDrawn: boolean): void {
+    if (isDrawn) this.drawn.add(imageIndex);
+    else this.drawn.delete(imageIndex);
     this.rendered();
   }
 
@@ -43,7 +43,7 @@ export class ExplorerScreen {
     const images = this.controller.images.peek();
     if (images === null) return null;
     return {
-      image_id: images[this.controller.cursor.peek()]?.image_id ?? "",
+      imageId: images[this.controller.cursor.peek()]?.image_id ?? "",
       isDrawn: () => images.every(({ image_index }) => this.drawn.has(image_index)),
     };
   }
@@ -69,10 +69,10 @@ export function press(event: KeyboardEvent, { controller, root }: ExplorerScreen
       void controller.move(1);
       return true;
     case "up":
-      void controller.move(-controller.n_columns.peek());
+      void controller.move(-controller.nColumns.peek());
       return true;
     case "down":
-      void controller.move(controller.n_columns.peek());
+      void controller.move(controller.nColumns.peek());
       return true;
     case "next_page":
       void controller.turnTo(controller.page.peek() + 1);

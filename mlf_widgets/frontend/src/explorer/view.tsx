@@ -5,6 +5,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { PageButtons, useColumnCount } from "../grid/pages.tsx";
 import { TilePicture } from "../grid/tile.tsx";
 import type { Round, TaskFilter } from "../shared/messages.ts";
+import { Choice } from "../shared/views/choice.tsx";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { FailedNote, HelpButton, Opening } from "../shared/views/frame.tsx";
@@ -37,7 +38,7 @@ export function ExplorerView({ screen }: ExplorerViewProps) {
   const info = controller.info.value;
   const images = controller.images.value;
   const cursor = controller.cursor.value;
-  const version = controller.pictures_version.value;
+  const version = controller.picturesVersion.value;
   const error = controller.error.value;
   useLayoutEffect(() => screen.rendered(), [info, images, cursor, version, error]);
   const trouble = <FailedNote error={error} onRetry={() => controller.retry()} />;
@@ -64,8 +65,8 @@ interface Part {
   controller: ExplorerController;
 }
 
-function nameOf(controller: ExplorerController, class_index: number): string {
-  return controller.classes.value?.names[class_index] ?? String(class_index);
+function nameOf(controller: ExplorerController, classIndex: number): string {
+  return controller.classes.value?.names[classIndex] ?? String(classIndex);
 }
 
 function Filters({ controller }: Part) {
@@ -77,9 +78,10 @@ function Filters({ controller }: Part) {
       <strong>{info?.project_name}</strong>
       <Choice
         label="Round"
+        title="Round"
         value={filter.round}
         options={ROUNDS}
-        onChoose={(round) => controller.choose({ round: round as Round })}
+        onChoose={(round) => controller.choose({ round })}
       />
       <button
         type="button"
@@ -104,6 +106,7 @@ function Filters({ controller }: Part) {
       )}
       <Choice
         label="Annotator"
+        title="Annotator"
         value={filter.annotator}
         options={{
           "": "anybody",
@@ -113,19 +116,21 @@ function Filters({ controller }: Part) {
       />
       <Choice
         label="Status"
+        title="Status"
         value={filter.which}
         options={STATUSES}
-        onChoose={(which) => controller.choose({ which: which as TaskFilter })}
+        onChoose={(which) => controller.choose({ which })}
       />
       <Choice
         label="Agreement"
+        title="Agreement"
         value={filter.disagreement}
         options={DISAGREEMENTS}
-        onChoose={(disagreement) => controller.choose({ disagreement: disagreement as Disagreement })}
+        onChoose={(disagreement) => controller.choose({ disagreement })}
       />
       <span class="mlf-space" />
       <span class="mlf-grid-count" role="status">
-        {controller.images.value === null ? "…" : countWords(controller.n_total.value)}
+        {controller.images.value === null ? "…" : countWords(controller.nTotal.value)}
       </span>
       <HelpButton
         isPlain
@@ -141,36 +146,12 @@ function countWords(n: number): string {
   return n === 1 ? "1 image" : `${n.toLocaleString("en")} images`;
 }
 
-interface ChoiceProps {
-  label: string;
-  value: string;
-  options: Record<string, string>;
-  onChoose(value: string): void;
-}
-
-function Choice({ label, value, options, onChoose }: ChoiceProps) {
-  return (
-    <select
-      aria-label={label}
-      title={label}
-      value={value}
-      onChange={(event) => onChoose(event.currentTarget.value)}
-    >
-      {Object.entries(options).map(([option, words]) => (
-        <option key={option} value={option}>
-          {words}
-        </option>
-      ))}
-    </select>
-  );
-}
-
 function Tiles({ screen }: ExplorerViewProps) {
   const { controller } = screen;
   const images = controller.images.value;
-  controller.pictures_version.value;
+  controller.picturesVersion.value;
   const list = useRef<HTMLUListElement>(null);
-  useColumnCount(list, controller.n_columns, images === null || images.length === 0);
+  useColumnCount(list, controller.nColumns, images === null || images.length === 0);
   useLayoutEffect(() => {
     list.current?.children[controller.cursor.value]?.scrollIntoView?.({ block: "nearest" });
   }, [controller.cursor.value, images]);
@@ -243,7 +224,7 @@ function personName(controller: ExplorerController, name: string): string {
 }
 
 function labelsOf(controller: ExplorerController, word: PersonsWord): string {
-  const names = word.labels.map((class_index) => nameOf(controller, class_index));
+  const names = word.labels.map((classIndex) => nameOf(controller, classIndex));
   if (word.none) names.push("none of these");
   if (word.unsure) names.push("unsure");
   return names.join(", ") || "–";
@@ -252,15 +233,15 @@ function labelsOf(controller: ExplorerController, word: PersonsWord): string {
 function Pager({ controller }: Part) {
   const page = controller.page.value;
   const first = page * PAGE_SIZE;
-  const n_shown = controller.images.value?.length ?? 0;
+  const nShown = controller.images.value?.length ?? 0;
   return (
     <footer class="mlf-grid-bar">
       <PageButtons
         page={page}
-        n_pages={controller.n_pages.value}
+        nPages={controller.nPages.value}
         onTurn={(next) => void controller.turnTo(next)}
       />
-      <span class="mlf-grid-count">{n_shown > 0 && `Images ${first + 1}–${first + n_shown}`}</span>
+      <span class="mlf-grid-count">{nShown > 0 && `Images ${first + 1}–${first + nShown}`}</span>
       <span class="mlf-space" />
       <button type="button" onClick={() => controller.retry()}>
         Read anew
@@ -292,18 +273,18 @@ function Dialogs({ controller }: Part) {
         <ClassSearchBox
           classes={classes}
           search={search}
-          onChoose={(class_index) => controller.choose({ class_index })}
+          onChoose={(classIndex) => controller.choose({ class_index: classIndex })}
         />
       </Dialog>
     );
   }
-  const image = controller.images.value?.find(({ image_index }) => image_index === dialog.image_index);
+  const image = controller.images.value?.find(({ image_index }) => image_index === dialog.imageIndex);
   if (image === undefined) return null;
   return <Look controller={controller} image={image} onClose={close} />;
 }
 
 function Look({ controller, image, onClose }: Part & { image: ExplorerImage; onClose(): void }) {
-  controller.pictures_version.value;
+  controller.picturesVersion.value;
   const { image_index, original_label, open_labels, words } = image;
   const bitmap = controller.large.get(image_index) ?? controller.thumbnails.get(image_index);
   return (
@@ -321,7 +302,7 @@ function Look({ controller, image, onClose }: Part & { image: ExplorerImage; onC
             {original_label === null ? "none" : nameOf(controller, original_label)}
           </Fact>
           <Fact term="Open labels">
-            {open_labels.map((class_index) => nameOf(controller, class_index)).join(", ") || "none"}
+            {open_labels.map((classIndex) => nameOf(controller, classIndex)).join(", ") || "none"}
           </Fact>
           {words.map((word) => (
             <Fact key={word.annotator} term={personName(controller, word.annotator)}>

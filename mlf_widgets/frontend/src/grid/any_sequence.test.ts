@@ -25,14 +25,7 @@ const step = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant("fault"),
-      fault: fc.constantFrom<Fault>(
-        "none",
-        "none",
-        "lose_request",
-        "lose_reply",
-        "repeat_reply",
-        "store_away",
-      ),
+      fault: fc.constantFrom<Fault>("none", "none", "loseRequest", "loseReply", "repeatReply", "storeAway"),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait"), ms: fc.constantFrom(1, 700, 9_000) }) },
@@ -58,7 +51,7 @@ async function open(kernel: FakeKernel): Promise<GridController> {
 }
 
 function newKernel(): FakeKernel {
-  return new FakeKernel({ n_tasks: 24, info: { class_index: CLASS } });
+  return new FakeKernel({ nTasks: 24, info: { class_index: CLASS } });
 }
 
 async function take(controller: GridController, step: Step): Promise<void> {
@@ -94,12 +87,12 @@ test("any sequence ends in what the log implies, and no class but the one asked 
       await vi.advanceTimersByTimeAsync(60_000);
       const { entries, save } = controller.state.value;
       expect(save.state).toBe("saved");
-      expect(controller.has_unsaved).toBe(false);
+      expect(controller.hasUnsaved).toBe(false);
       for (const [position, entry] of entries) {
         const truth = kernel.state(position);
         expect(saysTheSame(entry.state, truth)).toBe(true);
         expect(Object.keys(truth.votes).filter((key) => key !== String(CLASS))).toEqual([]);
-        expect(truth.shown.filter((class_index) => class_index !== CLASS)).toEqual([]);
+        expect(truth.shown.filter((classIndex) => classIndex !== CLASS)).toEqual([]);
       }
       expect(new Set(kernel.log.map(({ event }) => event.event_id)).size).toBe(kernel.log.length);
       controller.close();

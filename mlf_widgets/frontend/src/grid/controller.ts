@@ -33,7 +33,7 @@ export class GridController extends SessionController<GridState, Happening> {
   /** Bring a tile to where it can be seen; the view does. */
   reveal: (position: number, isFirst?: boolean) => void = () => {};
   /** How many tiles stand in a row; the view tells. */
-  readonly n_columns = signal(1);
+  readonly nColumns = signal(1);
 
   constructor(channel: Channel) {
     super(channel, INITIAL_STATE, reduce);
@@ -47,19 +47,19 @@ export class GridController extends SessionController<GridState, Happening> {
 
   // --- what is shown ---
 
-  async choose(class_index: number | null, which: TaskFilter = this.state.value.which): Promise<void> {
-    this.dispatch({ type: "chose", class_index, which });
+  async choose(classIndex: number | null, which: TaskFilter = this.state.value.which): Promise<void> {
+    this.dispatch({ type: "chose", classIndex: classIndex, which });
     await this.list();
   }
 
   async list(): Promise<void> {
-    const { class_index, which } = this.state.value;
-    if (class_index !== null) this.pictures?.want([], [class_index]);
+    const { classIndex, which } = this.state.value;
+    if (classIndex !== null) this.pictures?.want([], [classIndex]);
     try {
-      const params = { class_index, start: 0, count: MAX_LISTED, which };
+      const params = { class_index: classIndex, start: 0, count: MAX_LISTED, which };
       const { result } = await this.client.request("grid", params);
       const now = this.state.value;
-      if (now.class_index !== class_index || now.which !== which) return; // another choice came between
+      if (now.classIndex !== classIndex || now.which !== which) return; // another choice came between
       this.dispatch({ type: "listed", page: result });
       await this.fetch();
     } catch (error) {
@@ -76,13 +76,13 @@ export class GridController extends SessionController<GridState, Happening> {
       this.say("This is the last page");
       return;
     }
-    this.dispatch({ type: "turned_to_page", page });
+    this.dispatch({ type: "turnedToPage", page });
     this.say(`Page ${page + 1} of ${pageCount(this.state.value)}`);
     void this.fetch();
   }
 
-  resizePage(page_size: number): void {
-    this.dispatch({ type: "resized_page", page_size });
+  resizePage(pageSize: number): void {
+    this.dispatch({ type: "resizedPage", pageSize: pageSize });
     void this.fetch();
   }
 
@@ -95,7 +95,7 @@ export class GridController extends SessionController<GridState, Happening> {
 
   goTo(position: number): void {
     const { page } = this.state.value;
-    this.dispatch({ type: "moved_to", position });
+    this.dispatch({ type: "movedTo", position });
     if (this.state.value.page !== page) void this.fetch();
     this.reveal(position);
   }
@@ -110,15 +110,15 @@ export class GridController extends SessionController<GridState, Happening> {
 
   /** Vote on the class for one image, as a click or a key does: the same vote again takes it back. */
   toggle(position: number, vote: Vote): void {
-    const { class_index, entries } = this.state.value;
+    const { classIndex, entries } = this.state.value;
     const entry = entries.get(position);
-    if (class_index === null) {
+    if (classIndex === null) {
       this.say("Choose a class first");
       return;
     }
     if (entry === undefined || !this.canBeJudged(position)) return;
-    const isOn = entry.state.votes[String(class_index)] === vote;
-    this.record([this.voteOn(position, class_index, isOn ? "clear" : vote)]);
+    const isOn = entry.state.votes[String(classIndex)] === vote;
+    this.record([this.voteOn(position, classIndex, isOn ? "clear" : vote)]);
     this.say(`${entry.task.image_id}: ${isOn ? "cleared" : vote}`);
   }
 
@@ -129,8 +129,8 @@ export class GridController extends SessionController<GridState, Happening> {
    */
   confirmPage(): void {
     const state = this.state.value;
-    const { class_index } = state;
-    if (class_index === null) {
+    const { classIndex } = state;
+    if (classIndex === null) {
       this.say("Choose a class first");
       return;
     }
@@ -138,7 +138,7 @@ export class GridController extends SessionController<GridState, Happening> {
     const isMissing = positionsOfPage(state).some((position) => !state.entries.has(position));
     const judged = open.filter((position) => this.canBeJudged(position) && this.hasSeen(position));
     const unseen = open.filter((position) => this.canBeJudged(position) && !this.hasSeen(position));
-    this.record(judged.map((position) => this.voteOn(position, class_index, "no")));
+    this.record(judged.map((position) => this.voteOn(position, classIndex, "no")));
     if (unseen[0] !== undefined) {
       this.goTo(unseen[0]);
       this.reveal(unseen[0], true);
@@ -157,12 +157,12 @@ export class GridController extends SessionController<GridState, Happening> {
 
   /** Take back every vote on this class on this page. */
   clearPage(): void {
-    const { class_index, entries } = this.state.value;
-    if (class_index === null) return;
+    const { classIndex, entries } = this.state.value;
+    if (classIndex === null) return;
     const voted = positionsOfPage(this.state.value).filter(
-      (position) => entries.get(position)?.state.votes[String(class_index)] !== undefined,
+      (position) => entries.get(position)?.state.votes[String(classIndex)] !== undefined,
     );
-    this.record(voted.map((position) => this.voteOn(position, class_index, "clear")));
+    this.record(voted.map((position) => this.voteOn(position, classIndex, "clear")));
     this.say(voted.length === 0 ? "Nothing to clear on this page" : `${voted.length} cleared`);
   }
 
@@ -183,7 +183,7 @@ export class GridController extends SessionController<GridState, Happening> {
     const actions = together.flatMap(([target, position]): Action[] => {
       const entry = entries.get(position);
       if (entry === undefined) return [];
-      return [{ image_index: entry.task.image_index, kind, payload: { target }, shown: [] }];
+      return [{ imageIndex: entry.task.image_index, kind, payload: { target }, shown: [] }];
     });
     if (actions.length < together.length) {
       this.say("The images are not there yet; try again");
@@ -191,14 +191,19 @@ export class GridController extends SessionController<GridState, Happening> {
     }
     this.record(actions);
     if (this.state.value.positions.includes(last[1])) this.goTo(last[1]);
-    const n_images = actions.length === 1 ? "" : ` on ${actions.length} images`;
-    this.say(kind === "undo" ? `Undone${n_images}` : `Done again${n_images}`);
+    const nImages = actions.length === 1 ? "" : ` on ${actions.length} images`;
+    this.say(kind === "undo" ? `Undone${nImages}` : `Done again${nImages}`);
   }
 
-  private voteOn(position: number, class_index: number, vote: Vote | "clear"): Action {
-    const image_index = this.state.value.entries.get(position)?.task.image_index ?? -1;
+  private voteOn(position: number, classIndex: number, vote: Vote | "clear"): Action {
+    const imageIndex = this.state.value.entries.get(position)?.task.image_index ?? -1;
     // Only the class that is asked about was shown: no other class gets a word by this.
-    return { image_index, kind: "vote", payload: { class_index, vote }, shown: [class_index] };
+    return {
+      imageIndex: imageIndex,
+      kind: "vote",
+      payload: { class_index: classIndex, vote },
+      shown: [classIndex],
+    };
   }
 
   /** Whether its picture has arrived; an image that cannot be seen is not judged here. */
@@ -210,7 +215,7 @@ export class GridController extends SessionController<GridState, Happening> {
 
   protected override opened(info: SessionInfo): void {
     const ready = () => {
-      this.pictures_version.value++;
+      this.picturesVersion.value++;
     };
     this.thumbnails = new Thumbnails(
       (positions) => this.client.request("images", { positions, max_side_px: SMALL_PX }),
@@ -225,7 +230,7 @@ export class GridController extends SessionController<GridState, Happening> {
     const shown = positionsOfPage(state);
     const ahead = positionsOfPage(state, state.page + 1);
     this.thumbnails?.want([...shown, ...ahead]);
-    if (state.class_index !== null) this.pictures?.want([], [state.class_index]);
+    if (state.classIndex !== null) this.pictures?.want([], [state.classIndex]);
     await this.loadMissing([...shown, ...ahead]);
   }
 
@@ -240,7 +245,7 @@ export class GridController extends SessionController<GridState, Happening> {
   protected override kernelAnswered(): void {
     const isLate = [this.thumbnails?.forgetLate(), this.pictures?.forgetLate()].includes(true);
     if (!isLate) return;
-    this.pictures_version.value++; // a note of what failed goes
+    this.picturesVersion.value++; // a note of what failed goes
     void this.fetch();
   }
 
@@ -248,7 +253,7 @@ export class GridController extends SessionController<GridState, Happening> {
     this.thumbnails?.forget();
     this.pictures?.forgetImages();
     this.forgetSeen();
-    void this.choose(this.state.value.class_index);
+    void this.choose(this.state.value.classIndex);
   }
 
   protected override forgetFailures(): void {

@@ -29,13 +29,13 @@ function task(position: number, state: Partial<ImageState> = {}): Task {
   };
 }
 
-function grid(n_tasks: number, states: Record<number, Partial<ImageState>> = {}): GridState {
-  const positions = Array.from({ length: n_tasks }, (_, i) => 2 * i);
+function grid(nTasks: number, states: Record<number, Partial<ImageState>> = {}): GridState {
+  const positions = Array.from({ length: nTasks }, (_, i) => 2 * i);
   const listed = [
-    { type: "chose", class_index: CLASS, which: "all" },
-    { type: "listed", page: { class_index: CLASS, positions, n_total: n_tasks } },
-    { type: "resized_page", page_size: 12 },
-    { type: "tasks_loaded", tasks: positions.map((position) => task(position, states[position])) },
+    { type: "chose", classIndex: CLASS, which: "all" },
+    { type: "listed", page: { class_index: CLASS, positions, n_total: nTasks } },
+    { type: "resizedPage", pageSize: 12 },
+    { type: "tasksLoaded", tasks: positions.map((position) => task(position, states[position])) },
   ] as const;
   return listed.reduce<GridState>(
     (state, happening) => reduce(state, structuredClone(happening)),
@@ -70,25 +70,25 @@ describe("pages", () => {
   test("hold what was listed, in its order, and the last one what is left", () => {
     const state = grid(30);
     expect(positionsOfPage(state)).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22]);
-    expect(positionsOfPage(reduce(state, { type: "turned_to_page", page: 9 }))).toEqual([
+    expect(positionsOfPage(reduce(state, { type: "turnedToPage", page: 9 }))).toEqual([
       48, 50, 52, 54, 56, 58,
     ]);
   });
 
   test("arrows go on to the next page and back", () => {
-    const last = reduce(grid(30), { type: "moved_to", position: 22 });
+    const last = reduce(grid(30), { type: "movedTo", position: 22 });
     const next = neighbour(last, 1);
     expect(next).toBe(24);
-    const moved = reduce(last, { type: "moved_to", position: 24 });
+    const moved = reduce(last, { type: "movedTo", position: 24 });
     expect(moved.page).toBe(1);
-    expect(reduce(moved, { type: "moved_to", position: 22 }).page).toBe(0);
+    expect(reduce(moved, { type: "movedTo", position: 22 }).page).toBe(0);
     expect(neighbour(grid(30), -1)).toBeUndefined();
   });
 
   test("another size of page keeps the image that one is at", () => {
-    const state = reduce(reduce(grid(30), { type: "moved_to", position: 40 }), {
-      type: "resized_page",
-      page_size: 24,
+    const state = reduce(reduce(grid(30), { type: "movedTo", position: 40 }), {
+      type: "resizedPage",
+      pageSize: 24,
     });
     expect(positionsOfPage(state)).toContain(40);
   });
@@ -122,10 +122,10 @@ test("a vote made here and not yet saved counts at once", () => {
     order: "score",
     client_time: "",
   } as const;
-  const state = reduce(grid(3), { type: "events_made", events: [{ ...event, shown: [CLASS] }] });
+  const state = reduce(grid(3), { type: "eventsMade", events: [{ ...event, shown: [CLASS] }] });
   expect(unanswered(state)).toEqual([0, 4]);
   expect(state.entries.get(2)?.state.shown).toEqual([CLASS]);
-  expect(unanswered(reduce(state, { type: "refused", event_id: "e-0000001" }))).toEqual([0, 2, 4]);
+  expect(unanswered(reduce(state, { type: "refused", eventId: "e-0000001" }))).toEqual([0, 2, 4]);
 });
 
 describe("keys", () => {

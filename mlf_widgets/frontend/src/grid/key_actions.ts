@@ -24,10 +24,10 @@ export function actOn(
       controller.move(1);
       return true;
     case "up":
-      controller.move(-controller.n_columns.value);
+      controller.move(-controller.nColumns.value);
       return true;
     case "down":
-      controller.move(controller.n_columns.value);
+      controller.move(controller.nColumns.value);
       return true;
     case "first":
     case "last": {

@@ -4,10 +4,10 @@ import type { Signal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
 
-/** Keep `n_columns` true to the list of tiles, which is in the page unless `isEmpty`. */
+/** Keep `nColumns` true to the list of tiles, which is in the page unless `isEmpty`. */
 export function useColumnCount(
   list: RefObject<HTMLElement | null>,
-  n_columns: Signal<number>,
+  nColumns: Signal<number>,
   isEmpty: boolean,
 ): void {
   useEffect(() => {
@@ -15,7 +15,7 @@ export function useColumnCount(
     if (element === null) return;
     const count = () => {
       const columns = getComputedStyle(element).gridTemplateColumns.split(" ");
-      n_columns.value = Math.max(1, columns.filter((part) => part !== "").length);
+      nColumns.value = Math.max(1, columns.filter((part) => part !== "").length);
     };
     count();
     if (typeof ResizeObserver === "undefined") return;
@@ -28,11 +28,11 @@ export function useColumnCount(
 export interface PageButtonsProps {
   /** From 0. */
   page: number;
-  n_pages: number;
+  nPages: number;
   onTurn(page: number): void;
 }
 
-export function PageButtons({ page, n_pages, onTurn }: PageButtonsProps) {
+export function PageButtons({ page, nPages, onTurn }: PageButtonsProps) {
   return (
     <>
       <button
@@ -45,12 +45,12 @@ export function PageButtons({ page, n_pages, onTurn }: PageButtonsProps) {
         Previous
       </button>
       <span>
-        Page {page + 1} of {n_pages.toLocaleString("en")}
+        Page {page + 1} of {nPages.toLocaleString("en")}
       </span>
       <button
         type="button"
         data-mlf-action="next"
-        disabled={page + 1 >= n_pages}
+        disabled={page + 1 >= nPages}
         title="Next page (Page ↓)"
         onClick={() => onTurn(page + 1)}
       >

@@ -30,7 +30,7 @@ afterEach(() => {
 test("tiles of pages that were left are not watched any more", async () => {
   const el = document.createElement("div");
   document.body.append(el);
-  const kernel = new FakeKernel({ n_tasks: 150, info: { class_index: null } });
+  const kernel = new FakeKernel({ nTasks: 150, info: { class_index: null } });
   const close = widget.render({ model: kernel.channel(), el });
   const next = () => el.querySelector<HTMLButtonElement>("[data-mlf-action='next']");
   await until(() => expect(el.querySelectorAll(".mlf-tile")).toHaveLength(48));
@@ -46,15 +46,15 @@ test("tiles of pages that were left are not watched any more", async () => {
 test("when work is given to others, no tile keeps the picture of the image that had its place", async () => {
   const el = document.createElement("div");
   document.body.append(el);
-  const kernel = new FakeKernel({ n_tasks: 30, info: { class_index: null } });
+  const kernel = new FakeKernel({ nTasks: 30, info: { class_index: null } });
   const close = widget.render({ model: kernel.channel(), el });
   const name = () => el.querySelector("[data-position='1'] .mlf-tile-label")?.getAttribute("title");
   await until(() => expect(name()).toBe("image-1"));
   const task = kernel.task.bind(kernel);
   kernel.task = (position) => ({ ...task(position < 1 ? position : position + 1), position });
-  Object.assign(kernel, { n_tasks: 29 });
-  const n_before = kernel.n_requests.images ?? 0;
+  Object.assign(kernel, { nTasks: 29 });
+  const nBefore = kernel.nRequests.images ?? 0;
   await until(() => expect(name()).toBe("image-2"));
-  expect(kernel.n_requests.images).toBeGreaterThan(n_before);
+  expect(kernel.nRequests.images).toBeGreaterThan(nBefore);
   close();
 });

@@ -50,12 +50,12 @@ export class GridScreen {
 
   /** The page has been written anew. */
   rendered(): void {
-    const { save, class_index, which, page, position } = this.controller.state.value;
-    const listName = `${class_index}:${which}`;
+    const { save, classIndex, which, page, position } = this.controller.state.value;
+    const listName = `${classIndex}:${which}`;
     if (listName !== this.listName) this.seen.clear(); // another question: what was seen was not seen for it
     this.listName = listName;
     this.root.dataset.saved = save.state;
-    this.root.dataset.classId = class_index === null ? "" : String(class_index);
+    this.root.dataset.classId = classIndex === null ? "" : String(classIndex);
     this.root.dataset.page = String(page);
     this.noteSeen();
     this.paint.check(`${listName}:${page}:${position}`);
@@ -67,8 +67,8 @@ export class GridScreen {
     return key !== null && actOn(key, this.controller, this.root, () => giveKeyboardBack(this.root), event);
   }
 
-  get has_unsaved(): boolean {
-    return this.controller.has_unsaved;
+  get hasUnsaved(): boolean {
+    return this.controller.hasUnsaved;
   }
 
   close(): void {
@@ -94,14 +94,14 @@ export class GridScreen {
     tile?.scrollIntoView?.({ block: isFirst ? "start" : "nearest" });
   }
 
-  private wish(): { image_id: string; isDrawn(): boolean } | null {
+  private wish(): { imageId: string; isDrawn(): boolean } | null {
     const state = this.controller.state.value;
     if (state.info === null || !state.isListed) return null;
     const shown = positionsOfPage(state);
     const entry = state.entries.get(state.position);
     if (shown.length > 0 && entry === undefined) return null;
     return {
-      image_id: shown.length > 0 ? (entry?.task.image_id ?? "") : "",
+      imageId: shown.length > 0 ? (entry?.task.image_id ?? "") : "",
       isDrawn: () => shown.every((position) => this.drawn.has(position)),
     };
   }

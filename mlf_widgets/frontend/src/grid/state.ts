@@ -7,37 +7,37 @@ export type Dialog = { kind: "help" } | { kind: "search" } | { kind: "look"; pos
 
 export interface GridState extends WorkState {
   /** The class that is asked about; null shows the tasks without a question. */
-  class_index: number | null;
+  classIndex: number | null;
   which: TaskFilter;
   /** Tasks that passed the filter when it was chosen; they stay, so that nothing moves while one ticks. */
   positions: readonly number[];
-  n_total: number;
+  nTotal: number;
   isListed: boolean;
   page: number;
-  page_size: number;
+  pageSize: number;
   dialog: Dialog | null;
 }
 
 export type Happening =
   | WorkHappening
-  | { type: "chose"; class_index: number | null; which: TaskFilter }
+  | { type: "chose"; classIndex: number | null; which: TaskFilter }
   | { type: "listed"; page: GridPage }
-  | { type: "turned_to_page"; page: number }
-  | { type: "resized_page"; page_size: number }
-  | { type: "moved_to"; position: number }
+  | { type: "turnedToPage"; page: number }
+  | { type: "resizedPage"; pageSize: number }
+  | { type: "movedTo"; position: number }
   | { type: "dialog"; dialog: Dialog | null };
 
 export const PAGE_SIZES = [12, 24, 48, 96] as const;
 
 export const INITIAL_STATE: GridState = {
   ...INITIAL_WORK,
-  class_index: null,
+  classIndex: null,
   which: "all",
   positions: [],
-  n_total: 0,
+  nTotal: 0,
   isListed: false,
   page: 0,
-  page_size: 48,
+  pageSize: 48,
   dialog: null,
 };
 
@@ -46,32 +46,32 @@ export function reduce(state: GridState, happening: Happening): GridState {
     case "chose":
       return {
         ...state,
-        class_index: happening.class_index,
+        classIndex: happening.classIndex,
         which: happening.which,
         positions: [],
-        n_total: 0,
+        nTotal: 0,
         isListed: false,
         page: 0,
         dialog: null,
       };
     case "listed": {
       const { positions, n_total } = happening.page;
-      return withPosition({ ...state, positions, n_total, isListed: true, page: 0 }, 0);
+      return withPosition({ ...state, positions, nTotal: n_total, isListed: true, page: 0 }, 0);
     }
-    case "turned_to_page": {
+    case "turnedToPage": {
       const page = Math.min(Math.max(happening.page, 0), pageCount(state) - 1);
       if (page === state.page) return state;
       return withPosition({ ...state, page }, 0);
     }
-    case "resized_page": {
+    case "resizedPage": {
       const first = state.positions.indexOf(state.position);
-      const page = Math.floor(Math.max(0, first) / happening.page_size);
-      return { ...state, page_size: happening.page_size, page };
+      const page = Math.floor(Math.max(0, first) / happening.pageSize);
+      return { ...state, pageSize: happening.pageSize, page };
     }
-    case "moved_to": {
+    case "movedTo": {
       const index = state.positions.indexOf(happening.position);
       if (index < 0) return state;
-      return { ...state, position: happening.position, page: Math.floor(index / state.page_size) };
+      return { ...state, position: happening.position, page: Math.floor(index / state.pageSize) };
     }
     case "dialog":
       return { ...state, dialog: happening.dialog };
@@ -81,17 +81,17 @@ export function reduce(state: GridState, happening: Happening): GridState {
 }
 
 export function pageCount(state: GridState): number {
-  return Math.max(1, Math.ceil(state.positions.length / state.page_size));
+  return Math.max(1, Math.ceil(state.positions.length / state.pageSize));
 }
 
 export function positionsOfPage(state: GridState, page = state.page): readonly number[] {
-  return state.positions.slice(page * state.page_size, (page + 1) * state.page_size);
+  return state.positions.slice(page * state.pageSize, (page + 1) * state.pageSize);
 }
 
 /** The tile that a step of the arrows leads to; the next or previous page's where the page ends. */
 export function neighbour(state: GridState, step: number): number | undefined {
   const index = state.positions.indexOf(state.position);
-  if (index < 0) return state.positions[state.page * state.page_size];
+  if (index < 0) return state.positions[state.page * state.pageSize];
   return state.positions[index + step];
 }
 
@@ -101,21 +101,21 @@ export interface Word {
   isOwn: boolean;
 }
 
-export function wordOn(state: ImageState, class_index: number): Word | null {
-  const own = state.votes[String(class_index)];
+export function wordOn(state: ImageState, classIndex: number): Word | null {
+  const own = state.votes[String(classIndex)];
   if (own !== undefined) return { vote: own, isOwn: true };
   const isDecided = state.none || state.unsure || Object.keys(state.votes).length > 0;
-  if (!isDecided || !state.shown.includes(class_index)) return null;
+  if (!isDecided || !state.shown.includes(classIndex)) return null;
   return { vote: state.unsure ? "unsure" : "no", isOwn: false };
 }
 
 /** Tasks of the page that have no vote of their own on the class: what confirming the page would make a `no`. */
 export function unanswered(state: GridState, positions = positionsOfPage(state)): number[] {
-  const { class_index } = state;
-  if (class_index === null) return [];
+  const { classIndex } = state;
+  if (classIndex === null) return [];
   return positions.filter((position) => {
     const entry = state.entries.get(position);
-    return entry !== undefined && entry.state.votes[String(class_index)] === undefined;
+    return entry !== undefined && entry.state.votes[String(classIndex)] === undefined;
   });
 }
 

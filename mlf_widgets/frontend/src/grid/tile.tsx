@@ -53,7 +53,7 @@ export const WORDS: Record<TileWord, string> = {
 export interface TileProps extends TilePictureProps {
   number: number;
   name: string;
-  class_index: number;
+  classIndex: number;
   word: TileWord;
   /** What else is known, as "commented"; shown small. */
   notes: readonly string[];
@@ -71,7 +71,7 @@ export function Tile(props: TileProps) {
   const {
     number,
     name,
-    class_index,
+    classIndex,
     word,
     notes,
     isCurrent,
@@ -106,7 +106,7 @@ export function Tile(props: TileProps) {
         <span class="mlf-tile-foot">
           <input
             type="checkbox"
-            data-class-id={class_index}
+            data-class-id={classIndex}
             data-position={number}
             aria-label={`${name}: ${WORDS[word]}`}
             disabled={isOff}

@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { hasUnsure, isDecided } from "../shared/fold.ts";
 import type { TaskFilter } from "../shared/messages.ts";
+import { Choice } from "../shared/views/choice.tsx";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
@@ -32,7 +33,7 @@ export interface GridViewProps {
 export function GridView({ screen }: GridViewProps) {
   const { controller } = screen;
   const state = controller.state.value;
-  const version = controller.pictures_version.value;
+  const version = controller.picturesVersion.value;
   const classes = controller.classes.value;
   useLayoutEffect(() => screen.rendered(), [state, version, classes]);
   if (state.info === null) {
@@ -64,11 +65,11 @@ interface PartProps {
 
 function Question({ controller, state }: PartProps) {
   const classes = controller.classes.value;
-  const { class_index, info } = state;
-  const name = class_index === null ? null : (classes?.names[class_index] ?? "");
-  const synonyms = class_index === null ? "" : (classes?.synonyms[class_index] ?? []).join(", ");
-  const definition = class_index === null ? "" : (classes?.definitions[class_index] ?? "");
-  const sprite = class_index === null ? undefined : controller.pictures?.sprite(class_index);
+  const { classIndex, info } = state;
+  const name = classIndex === null ? null : (classes?.names[classIndex] ?? "");
+  const synonyms = classIndex === null ? "" : (classes?.synonyms[classIndex] ?? []).join(", ");
+  const definition = classIndex === null ? "" : (classes?.definitions[classIndex] ?? "");
+  const sprite = classIndex === null ? undefined : controller.pictures?.sprite(classIndex);
   return (
     <header class="mlf-grid-question">
       <div class="mlf-grid-words">
@@ -86,7 +87,7 @@ function Question({ controller, state }: PartProps) {
       {sprite !== undefined && sprite.head.n_examples > 0 && (
         <ExampleStrip
           sprite={sprite}
-          layout={{ side_px: 56, n_columns: sprite.head.n_examples, gap_px: 3 }}
+          layout={{ sidePx: 56, nColumns: sprite.head.n_examples, gapPx: 3 }}
           label={`Examples of ${name}`}
           onPick={() => {}}
         />
@@ -97,8 +98,7 @@ function Question({ controller, state }: PartProps) {
 }
 
 function Bar({ controller, state }: PartProps) {
-  const filter = useRef<HTMLSelectElement>(null);
-  const n_open = unanswered(state).length;
+  const nOpen = unanswered(state).length;
   const { undo, redo } = state.stacks;
   return (
     <div class="mlf-grid-bar" role="toolbar" aria-label="Grid">
@@ -108,23 +108,17 @@ function Bar({ controller, state }: PartProps) {
         title="Choose a class (s)"
         onClick={() => controller.open({ kind: "search" })}
       >
-        {state.class_index === null ? "Choose a class…" : "Another class…"}
+        {state.classIndex === null ? "Choose a class…" : "Another class…"}
       </button>
       <label>
         <span>Show</span>{" "}
-        <select
-          ref={filter}
-          data-mlf-action="filter"
+        <Choice
+          action="filter"
           value={state.which}
+          options={FILTERS}
           title="Filter (l)"
-          onChange={(event) => controller.choose(state.class_index, event.currentTarget.value as TaskFilter)}
-        >
-          {Object.entries(FILTERS).map(([value, words]) => (
-            <option key={value} value={value}>
-              {words}
-            </option>
-          ))}
-        </select>
+          onChoose={(which) => controller.choose(state.classIndex, which)}
+        />
       </label>
       <span class="mlf-space" />
       <button
@@ -148,7 +142,7 @@ function Bar({ controller, state }: PartProps) {
       <button
         type="button"
         data-mlf-action="clear"
-        disabled={state.class_index === null}
+        disabled={state.classIndex === null}
         title="Clear every vote on this page for this class (x)"
         onClick={() => controller.clearPage()}
       >
@@ -158,11 +152,11 @@ function Bar({ controller, state }: PartProps) {
         type="button"
         class="mlf-action-main"
         data-mlf-action="confirm"
-        disabled={state.class_index === null || n_open === 0}
+        disabled={state.classIndex === null || nOpen === 0}
         title="Every image of this page without a vote gets a no, for this class alone (c)"
         onClick={() => controller.confirmPage()}
       >
-        {n_open === 0 ? "Page confirmed" : `Confirm page: ${n_open} × no`}
+        {nOpen === 0 ? "Page confirmed" : `Confirm page: ${nOpen} × no`}
       </button>
       <SavedState status={state.save} onDismiss={() => controller.dismissRefusal()} />
       <HelpButton isPlain onClick={() => controller.open({ kind: "help" })} />
@@ -174,8 +168,8 @@ function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
   const { controller } = screen;
   const list = useRef<HTMLUListElement>(null);
   const shown = positionsOfPage(state);
-  useColumnCount(list, controller.n_columns, shown.length === 0);
-  useLayoutEffect(() => list.current?.scrollTo?.({ top: 0 }), [state.page, state.class_index, state.which]);
+  useColumnCount(list, controller.nColumns, shown.length === 0);
+  useLayoutEffect(() => list.current?.scrollTo?.({ top: 0 }), [state.page, state.classIndex, state.which]);
   if (state.isListed && shown.length === 0) return <Nothing controller={controller} state={state} />;
   return (
     <ul ref={list} class="mlf-tiles" aria-label="Images" aria-busy={!state.isListed}>
@@ -187,11 +181,11 @@ function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
             key={position}
             number={position}
             name={entry?.task.image_id ?? `image ${position + 1}`}
-            class_index={state.class_index ?? -1}
+            classIndex={state.classIndex ?? -1}
             word={word}
             notes={entry === undefined ? [] : notesOn(state, position)}
             isCurrent={position === state.position}
-            isOff={entry === undefined || state.class_index === null}
+            isOff={entry === undefined || state.classIndex === null}
             bitmap={controller.thumbnails?.get(position)}
             failure={controller.thumbnails?.failure(position)}
             isKnown={entry !== undefined}
@@ -214,8 +208,8 @@ function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
 
 function tileWord(state: GridState, position: number): TileWord {
   const entry = state.entries.get(position);
-  if (entry === undefined || state.class_index === null) return "open";
-  const word = wordOn(entry.state, state.class_index);
+  if (entry === undefined || state.classIndex === null) return "open";
+  const word = wordOn(entry.state, state.classIndex);
   if (word === null) return "open";
   return word.isOwn ? word.vote : word.vote === "no" ? "unticked" : word.vote;
 }
@@ -224,9 +218,9 @@ function notesOn(state: GridState, position: number): string[] {
   const entry = state.entries.get(position);
   if (entry === undefined) return [];
   const notes = [];
-  const n_labels = Object.values(entry.state.votes).filter((vote) => vote === "yes").length;
+  const nLabels = Object.values(entry.state.votes).filter((vote) => vote === "yes").length;
   if (entry.state.none) notes.push("none of these");
-  else if (n_labels > 0) notes.push(`${n_labels} label${n_labels === 1 ? "" : "s"}`);
+  else if (nLabels > 0) notes.push(`${nLabels} label${nLabels === 1 ? "" : "s"}`);
   else if (!isDecided(entry.state)) notes.push("not done");
   if (hasUnsure(entry.state)) notes.push("unsure");
   if (entry.state.comment !== "") notes.push("comment");
@@ -234,14 +228,14 @@ function notesOn(state: GridState, position: number): string[] {
 }
 
 function Nothing({ controller, state }: PartProps) {
-  const name = state.class_index === null ? "" : (controller.classes.value?.names[state.class_index] ?? "");
+  const name = state.classIndex === null ? "" : (controller.classes.value?.names[state.classIndex] ?? "");
   const what =
-    state.class_index === null ? "You have no image here" : `None of your images was offered ${name}`;
+    state.classIndex === null ? "You have no image here" : `None of your images was offered ${name}`;
   return (
     <div class="mlf-grid-message">
       <p>{state.which === "all" ? `${what}.` : `${what} that is “${FILTERS[state.which]}”.`}</p>
       {state.which !== "all" && (
-        <button type="button" onClick={() => controller.choose(state.class_index, "all")}>
+        <button type="button" onClick={() => controller.choose(state.classIndex, "all")}>
           Show all images
         </button>
       )}
@@ -250,28 +244,24 @@ function Nothing({ controller, state }: PartProps) {
 }
 
 function Pager({ controller, state }: PartProps) {
-  const first = state.page * state.page_size;
-  const last = Math.min(first + state.page_size, state.positions.length);
+  const first = state.page * state.pageSize;
+  const last = Math.min(first + state.pageSize, state.positions.length);
   const { n_done, n_tasks } = state.progress;
   return (
     <footer class="mlf-grid-bar">
-      <PageButtons
-        page={state.page}
-        n_pages={pageCount(state)}
-        onTurn={(page) => controller.turnPage(page)}
-      />
+      <PageButtons page={state.page} nPages={pageCount(state)} onTurn={(page) => controller.turnPage(page)} />
       <span class="mlf-grid-count">
         {state.positions.length === 0
           ? "No images"
-          : `Images ${first + 1}–${last} of ${state.n_total.toLocaleString("en")}`}
-        {state.n_total > state.positions.length &&
+          : `Images ${first + 1}–${last} of ${state.nTotal.toLocaleString("en")}`}
+        {state.nTotal > state.positions.length &&
           ` (the first ${state.positions.length.toLocaleString("en")} are listed)`}
       </span>
       <span class="mlf-space" />
       <label>
         <span>Images a page</span>{" "}
         <select
-          value={String(state.page_size)}
+          value={String(state.pageSize)}
           onChange={(event) => controller.resizePage(Number(event.currentTarget.value))}
         >
           {PAGE_SIZES.map((size) => (
@@ -314,7 +304,7 @@ function Dialogs({ controller, state }: PartProps) {
         <ClassSearchBox
           classes={classes}
           search={search}
-          onChoose={(class_index) => controller.choose(class_index)}
+          onChoose={(classIndex) => controller.choose(classIndex)}
         />
       </Dialog>
     );
@@ -333,7 +323,7 @@ function Look({
 }) {
   const stage = useMemo(() => new Stage(), [position]);
   const image = controller.pictures?.image(position);
-  const version = controller.pictures_version.value;
+  const version = controller.picturesVersion.value;
   const name = controller.state.value.entries.get(position)?.task.image_id ?? "";
   useLayoutEffect(() => stage.show(position, image), [stage, image, version]);
   useEffect(() => () => stage.close(), [stage]);

@@ -20,14 +20,14 @@ export function Cards({ screen }: Part) {
   const { controller } = screen;
   const state = controller.state.value;
   const rows = screen.rows.value;
-  const evidence = screen.is_revealed.value ? (screen.entry.value?.task.evidence ?? null) : null;
+  const evidence = screen.isRevealed.value ? (screen.entry.value?.task.evidence ?? null) : null;
   const list = useRef<HTMLUListElement>(null);
   useLayoutEffect(() => list.current?.scrollTo?.({ top: 0 }), [state.position]);
   return (
     <ul ref={list} class="mlf-cards mlf-cards-all" aria-label="Labels to settle">
       {rows.map((row, number) => (
         <Card
-          key={`${state.position}:${row.class_index}`}
+          key={`${state.position}:${row.classIndex}`}
           screen={screen}
           row={row}
           number={number}
@@ -48,27 +48,24 @@ interface CardProps extends Part {
 
 function Card({ screen, row, number, evidence, isAt }: CardProps) {
   const { controller } = screen;
-  const { class_index, own, stands } = row;
+  const { classIndex, own, stands } = row;
   const classes = controller.classes.value;
-  controller.pictures_version.value;
-  const sprite = controller.pictures?.sprite(class_index);
-  const name = classes?.names[class_index] ?? String(class_index);
-  const meaning = [
-    (classes?.synonyms[class_index] ?? []).join(", "),
-    classes?.definitions[class_index] ?? "",
-  ];
+  controller.picturesVersion.value;
+  const sprite = controller.pictures?.sprite(classIndex);
+  const name = classes?.names[classIndex] ?? String(classIndex);
+  const meaning = [(classes?.synonyms[classIndex] ?? []).join(", "), classes?.definitions[classIndex] ?? ""];
   const words = meaning.filter((text) => text !== "").join(" — ");
   const item = useRef<HTMLLIElement>(null);
   // The examples are drawn before the card is placed: it keeps what is drawn on it by itself.
-  const [card] = useState(() => new CardOnScreen(class_index, controller.state.peek().position));
+  const [card] = useState(() => new CardOnScreen(classIndex, controller.state.peek().position));
   useLayoutEffect(() => screen.place(card, item.current), [card]);
-  const n_examples = sprite?.head.n_examples ?? 0;
+  const nExamples = sprite?.head.n_examples ?? 0;
   const look = own === undefined ? (stands === null ? "open" : `left-${stands}`) : own;
   return (
     <li
       ref={item}
       class={`mlf-card mlf-refined mlf-refined-${look}${isAt ? " mlf-at" : ""}`}
-      data-class-id={class_index}
+      data-class-id={classIndex}
       onPointerDown={() => controller.setCursor(number)}
     >
       <div class="mlf-card-head">
@@ -78,16 +75,16 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
         <Choice screen={screen} row={row} number={number} vote="unsure" name={name} />
       </div>
       <div class="mlf-refined-line">
-        {evidence !== null && <Voices evidence={evidence} class_index={class_index} name={name} />}
+        {evidence !== null && <Voices evidence={evidence} classIndex={classIndex} name={name} />}
         <p class="mlf-refined-meaning" title={words}>
           {words}
         </p>
       </div>
       <ExampleStrip
         sprite={sprite}
-        layout={{ side_px: TILE_PX, n_columns: Math.max(1, n_examples), gap_px: 3 }}
-        label={n_examples === 0 ? `${name}: no examples` : `Examples of ${name}`}
-        onPick={(picked) => controller.open({ kind: "compare", class_index, number: picked })}
+        layout={{ sidePx: TILE_PX, nColumns: Math.max(1, nExamples), gapPx: 3 }}
+        label={nExamples === 0 ? `${name}: no examples` : `Examples of ${name}`}
+        onPick={(picked) => controller.open({ kind: "compare", classIndex: classIndex, number: picked })}
         onDrawn={(drawn) => {
           card.sprite = drawn;
           screen.checkPainted();
@@ -111,7 +108,7 @@ function YesBox({ screen, row, number, name }: Omit<CardProps, "evidence" | "isA
   const box = useRef<HTMLInputElement>(null);
   const follow = () => {
     if (box.current === null) return;
-    const now = allRows(controller.state.peek()).find(({ class_index }) => class_index === row.class_index);
+    const now = allRows(controller.state.peek()).find(({ classIndex }) => classIndex === row.classIndex);
     box.current.checked = now?.stands === "yes";
     box.current.indeterminate = now?.own === "unsure";
   };
@@ -122,8 +119,8 @@ function YesBox({ screen, row, number, name }: Omit<CardProps, "evidence" | "isA
       <input
         ref={box}
         type="checkbox"
-        data-class-id={row.class_index}
-        data-class-key={controller.classes.value?.keys[row.class_index]}
+        data-class-id={row.classIndex}
+        data-class-key={controller.classes.value?.keys[row.classIndex]}
         onFocus={() => controller.setCursor(number)}
         onChange={() => {
           controller.decideRow(row, "yes");
@@ -154,7 +151,7 @@ function Choice({ screen, row, number, vote, name }: ChoiceProps) {
       type="button"
       class={`mlf-choice mlf-choice-${vote}`}
       data-mlf-vote={vote}
-      data-class-id={row.class_index}
+      data-class-id={row.classIndex}
       aria-pressed={row.own === vote}
       aria-label={vote === "no" ? `${name}: no` : `${name}: unsure`}
       onClick={() => screen.controller.decideRow(row, vote)}
@@ -168,11 +165,11 @@ function keyName(screen: RefinerScreen, number: number): string {
   const code = LABEL_CODES[number] ?? "";
   return code.startsWith("Digit")
     ? code.slice(-1)
-    : (screen.key_layout.value?.get(code) ?? code.slice(-1).toLowerCase());
+    : (screen.keyLayout.value?.get(code) ?? code.slice(-1).toLowerCase());
 }
 
-function Voices({ evidence, class_index, name }: { evidence: Evidence; class_index: number; name: string }) {
-  const votes = evidence.votes[String(class_index)] ?? {};
+function Voices({ evidence, classIndex, name }: { evidence: Evidence; classIndex: number; name: string }) {
+  const votes = evidence.votes[String(classIndex)] ?? {};
   return (
     <ul class="mlf-voices" aria-label={`What annotators said of ${name}`}>
       {evidence.voices.map((voice) => {
@@ -195,14 +192,13 @@ export function BeforeAfter({ screen }: Part) {
   const entry = screen.entry.value;
   const state = controller.state.value;
   if (entry === undefined) return null;
-  const nameOf = (class_index: number) => controller.classes.value?.names[class_index] ?? String(class_index);
+  const nameOf = (classIndex: number) => controller.classes.value?.names[classIndex] ?? String(classIndex);
   const said = (yes: number[], unsure: number[]) =>
-    [...yes.map(nameOf), ...unsure.map((class_index) => `${nameOf(class_index)}?`)].join(", ") || "no label";
-  const evidence = screen.is_revealed.value ? entry.task.evidence : null;
+    [...yes.map(nameOf), ...unsure.map((classIndex) => `${nameOf(classIndex)}?`)].join(", ") || "no label";
+  const evidence = screen.isRevealed.value ? entry.task.evidence : null;
   const rows = allRows(state);
-  const of = (word: Vote) =>
-    rows.filter(({ stands }) => stands === word).map(({ class_index }) => class_index);
-  const n_open = rows.filter(({ stands }) => stands === null).length;
+  const of = (word: Vote) => rows.filter(({ stands }) => stands === word).map(({ classIndex }) => classIndex);
+  const nOpen = rows.filter(({ stands }) => stands === null).length;
   return (
     <dl class="mlf-before-after">
       <dt>Before</dt>
@@ -219,7 +215,7 @@ export function BeforeAfter({ screen }: Part) {
       <dt>After</dt>
       <dd data-mlf-part="after">
         {said(of("yes"), of("unsure"))}
-        {n_open > 0 && <span class="mlf-muted"> · {n_open} to settle</span>}
+        {nOpen > 0 && <span class="mlf-muted"> · {nOpen} to settle</span>}
       </dd>
     </dl>
   );

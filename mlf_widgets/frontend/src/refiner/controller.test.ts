@@ -15,7 +15,7 @@ const OPEN = [0, 1, 30];
 class DisputeKernel extends FakeKernel {
   constructor(readonly isBlind: boolean) {
     const refinement = { blind_first: isBlind, allow_own_images: false, audit_share: 0 };
-    super({ n_tasks: 3, info: { round: "refinement", refinement } });
+    super({ nTasks: 3, info: { round: "refinement", refinement } });
   }
 
   override proposals(): number[] {
@@ -94,7 +94,7 @@ test("nobody goes on from a half decided image whose labels have not all been on
   const kernel = new DisputeKernel(false);
   const controller = await open(kernel, [1]);
   const revealed: number[] = [];
-  controller.reveal = (class_index) => revealed.push(class_index);
+  controller.reveal = (classIndex) => revealed.push(classIndex);
   await controller.step(1);
   expect(controller.state.value.position).toBe(1); // nothing was decided: passing by
   await controller.step(-1);
@@ -171,7 +171,7 @@ class AuditKernel extends DisputeKernel {
 test("a blind refiner is not asked about what others added until everything offered is settled", async () => {
   const kernel = new AuditKernel(true);
   const controller = await open(kernel, [0, 1, 2, 3, 4]);
-  const rows = () => shownRows(controller.state.value).map(({ class_index }) => class_index);
+  const rows = () => shownRows(controller.state.value).map(({ classIndex }) => classIndex);
   controller.decide(0, "yes");
   await settled();
   expect(controller.state.value.entries.get(0)?.task.evidence).not.toBeNull();

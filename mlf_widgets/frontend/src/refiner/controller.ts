@@ -20,7 +20,7 @@ import {
 
 export class RefinerController extends WalkingController<RefinerState, Happening> {
   /** Bring a label to where it can be seen; the view does. */
-  reveal: (class_index: number) => void = () => {};
+  reveal: (classIndex: number) => void = () => {};
 
   private readonly askedAgain = new Set<string>();
   private stopWaiting: () => void = () => {};
@@ -49,9 +49,9 @@ export class RefinerController extends WalkingController<RefinerState, Happening
 
   setCursor(cursor: number): void {
     if (cursor === this.state.value.cursor) return;
-    this.dispatch({ type: "cursor_moved", cursor });
+    this.dispatch({ type: "cursorMoved", cursor });
     const row = shownRows(this.state.value)[this.state.value.cursor];
-    if (row !== undefined) this.reveal(row.class_index);
+    if (row !== undefined) this.reveal(row.classIndex);
   }
 
   fold(): void {
@@ -60,7 +60,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
   }
 
   override open(dialog: WalkDialog | null): void {
-    if (dialog?.kind === "compare") this.wantAlso([dialog.class_index]);
+    if (dialog?.kind === "compare") this.wantAlso([dialog.classIndex]);
     super.open(dialog);
   }
 
@@ -73,7 +73,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
         isDecided(entry.state) ? "The annotators' votes are on their way" : "First decide at least one label",
       );
     }
-    this.dispatch({ type: "evidence_opened" });
+    this.dispatch({ type: "evidenceOpened" });
   }
 
   // --- deciding ---
@@ -82,14 +82,14 @@ export class RefinerController extends WalkingController<RefinerState, Happening
   decide(number: number, vote: Vote): void {
     const row = shownRows(this.state.value)[number];
     if (row === undefined) return;
-    this.dispatch({ type: "cursor_moved", cursor: number });
+    this.dispatch({ type: "cursorMoved", cursor: number });
     this.decideRow(row, vote);
   }
 
   /** Vote on a label: the same vote again takes it back; unticking what all agreed on is a `no`. */
   decideRow(row: Row, vote: Vote): void {
     const isUnticking = vote === "yes" && row.own === undefined && row.isAgreed;
-    this.toggleVote(row.class_index, isUnticking ? "no" : vote);
+    this.toggleVote(row.classIndex, isUnticking ? "no" : vote);
   }
 
   override toggleNone(): void {
@@ -110,16 +110,16 @@ export class RefinerController extends WalkingController<RefinerState, Happening
       return;
     }
     const open = openQuestions(entry);
-    const settled = open.flatMap((class_index) => {
-      const vote = majority(entry.task.evidence, class_index);
-      return vote === null ? [] : [{ class_index, vote }];
+    const settled = open.flatMap((classIndex) => {
+      const vote = majority(entry.task.evidence, classIndex);
+      return vote === null ? [] : [{ class_index: classIndex, vote }];
     });
     this.actTogether(
       settled.map((payload) => ({ kind: "vote" as const, payload })),
       settled.map(({ class_index }) => class_index),
     );
-    const n_even = open.length - settled.length;
-    const even = n_even === 0 ? "" : `; ${n_even} even: yours to decide`;
+    const nEven = open.length - settled.length;
+    const even = nEven === 0 ? "" : `; ${nEven} even: yours to decide`;
     this.say(open.length === 0 ? "Every disputed label is decided" : `${settled.length} as most said${even}`);
   }
 
@@ -136,14 +136,17 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     const agreed = new Set(wasRevealed ? agreedClasses(entry.task.evidence) : []);
     const open = openQuestions(entry, wasRevealed);
     this.actTogether(
-      open.map((class_index) => ({
+      open.map((classIndex) => ({
         kind: "vote" as const,
-        payload: { class_index, vote: agreed.has(class_index) ? ("yes" as const) : ("no" as const) },
+        payload: {
+          class_index: classIndex,
+          vote: agreed.has(classIndex) ? ("yes" as const) : ("no" as const),
+        },
       })),
       open,
     );
     if (!wasRevealed && this.state.value.info?.refinement.blind_first) {
-      this.dispatch({ type: "evidence_opened" });
+      this.dispatch({ type: "evidenceOpened" });
       this.say("Decided. See what the annotators said; Enter goes on");
       return;
     }
@@ -157,7 +160,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     this.noteVisible();
     const seen = new Set([...this.shownNow, ...entry.state.shown]);
     const open = openQuestions(entry, isCurrentRevealed(this.state.value));
-    const unseen = open.filter((class_index) => !seen.has(class_index));
+    const unseen = open.filter((classIndex) => !seen.has(classIndex));
     if (unseen[0] === undefined) return false;
     this.reveal(unseen[0]);
     this.say(`${this.classes.value?.names[unseen[0]] ?? "A label"} has not been on screen: ${request}`);
@@ -194,13 +197,13 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     const state = this.state.value;
     const ahead = positionsAhead(state, direction);
     const positions = [...new Set([...ahead.slice(0, 2), ...also, ...ahead.slice(2)])];
-    const own = shownRows(state).map(({ class_index }) => class_index);
+    const own = shownRows(state).map(({ classIndex }) => classIndex);
     const next = positions.flatMap((position) => {
       const entry = state.entries.get(position);
       return entry === undefined ? [] : questions(entry);
     });
     const withImage = positions.filter((position) => state.entries.get(position)?.task.has_image);
-    return { positions: withImage, class_indices: [...new Set([...own, ...next])] };
+    return { positions: withImage, classIndices: [...new Set([...own, ...next])] };
   }
 
   /** What stands on the image now shown, ticked labels only. */

@@ -55,9 +55,9 @@ function Search({ screen, onClose }: DialogPartProps<RefinerScreen>) {
   const classes = controller.classes.value;
   const search = controller.searchIndex();
   if (classes === null || search === null) return null;
-  const rows = new Map(allRows(controller.state.value).map((row) => [row.class_index, row]));
-  const noteOf = (class_index: number) => {
-    const row = rows.get(class_index);
+  const rows = new Map(allRows(controller.state.value).map((row) => [row.classIndex, row]));
+  const noteOf = (classIndex: number) => {
+    const row = rows.get(classIndex);
     if (row === undefined) return "";
     return row.stands === "yes" ? "stands" : row.isQuestion ? "to settle" : "proposed";
   };
@@ -67,12 +67,12 @@ function Search({ screen, onClose }: DialogPartProps<RefinerScreen>) {
         classes={classes}
         search={search}
         noteOf={noteOf}
-        onChoose={(class_index, isUnsure) => {
+        onChoose={(classIndex, isUnsure) => {
           onClose();
           const vote = isUnsure ? "unsure" : "yes";
           // A class that is given already stays given: to choose it again is no wish to clear it.
-          if (rows.get(class_index)?.own !== vote) controller.toggleVote(class_index, vote);
-          controller.wantAlso([class_index]);
+          if (rows.get(classIndex)?.own !== vote) controller.toggleVote(classIndex, vote);
+          controller.wantAlso([classIndex]);
         }}
       />
       <AddingKeys />
@@ -80,26 +80,26 @@ function Search({ screen, onClose }: DialogPartProps<RefinerScreen>) {
   );
 }
 
-function Compare({ screen, class_index, number, onClose }: CompareProps<RefinerScreen>) {
+function Compare({ screen, classIndex, number, onClose }: CompareProps<RefinerScreen>) {
   const { controller } = screen;
-  controller.pictures_version.value;
-  const name = controller.classes.value?.names[class_index] ?? String(class_index);
-  const sprite = controller.pictures?.sprite(class_index);
-  const n_examples = sprite?.head.n_examples ?? 0;
-  const at = Math.min(number, Math.max(0, n_examples - 1));
-  const compared = useCompared(screen, class_index, at, n_examples);
-  const where = whichExample(at, n_examples);
+  controller.picturesVersion.value;
+  const name = controller.classes.value?.names[classIndex] ?? String(classIndex);
+  const sprite = controller.pictures?.sprite(classIndex);
+  const nExamples = sprite?.head.n_examples ?? 0;
+  const at = Math.min(number, Math.max(0, nExamples - 1));
+  const compared = useCompared(screen, classIndex, at, nExamples);
+  const where = whichExample(at, nExamples);
   return (
     <Dialog kind="compare" title={name} onClose={onClose}>
-      <ClassMeaning screen={screen} class_index={class_index} />
+      <ClassMeaning screen={screen} classIndex={classIndex} />
       <ComparedPair screen={screen} compared={compared} where={where} label={`${where}: ${name}`} />
       <div class="mlf-compare-foot">
         <ExampleStrip
           sprite={sprite}
-          layout={stripLayout(640, 64, Math.max(1, n_examples))}
+          layout={stripLayout(640, 64, Math.max(1, nExamples))}
           chosen={at}
           label={`Examples of ${name}`}
-          onPick={(picked) => controller.open({ kind: "compare", class_index, number: picked })}
+          onPick={(picked) => controller.open({ kind: "compare", classIndex: classIndex, number: picked })}
         />
       </div>
     </Dialog>

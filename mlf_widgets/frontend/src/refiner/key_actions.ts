@@ -54,7 +54,7 @@ function act(action: RefinerAction, screen: RefinerScreen): void {
       return controller.decide(cursor, "no");
     case "compare": {
       const row = screen.rows.peek()[cursor];
-      if (row !== undefined) controller.open({ kind: "compare", class_index: row.class_index, number: 0 });
+      if (row !== undefined) controller.open({ kind: "compare", classIndex: row.classIndex, number: 0 });
       return;
     }
     default:

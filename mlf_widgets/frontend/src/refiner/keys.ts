@@ -1,10 +1,9 @@
 /** The refiner's keys: a digit says yes to a label, the key under it says no, shift with the digit unsure. */
 
 import { type KeyAction, type KeyPress, meaningOf } from "../shared/keys.ts";
-import type { OwnKeyAction } from "../shared/views/walking_keys.ts";
 
 export type RefinerAction =
-  | Exclude<KeyAction, OwnKeyAction>
+  | Exclude<KeyAction, WithoutMeaning>
   | "confirm"
   | "majority"
   | "fold"
@@ -12,8 +11,7 @@ export type RefinerAction =
   | "cursor_down"
   | "cursor_up"
   | "cursor_yes"
-  | "cursor_no"
-  | "compare";
+  | "cursor_no";
 
 export type RefinerKey =
   | { kind: "vote"; number: number; vote: "yes" | "no" | "unsure" }
@@ -33,7 +31,9 @@ const OWN: Readonly<Record<string, RefinerAction>> = {
   Delete: "cursor_no",
   KeyD: "compare",
 };
-const WITHOUT_MEANING = new Set(["next_page", "previous_page", "show_all", "mark", "definitions"]);
+/** What the annotator's keys do that refiners have no use for; the compiler asks for what each of the others does. */
+const WITHOUT_MEANING = ["next_page", "previous_page", "show_all", "mark", "definitions"] as const;
+type WithoutMeaning = (typeof WITHOUT_MEANING)[number];
 /** Labels that have keys of their own: the digits, and the row of letters beneath. */
 export const N_KEYED = 10;
 
@@ -49,8 +49,12 @@ export function refinerKey(press: KeyPress, overrides: Record<string, string> = 
     if (number < N_KEYED) return { kind: "vote", number, vote: isUnsure ? "unsure" : "yes" };
     return isUnsure ? null : { kind: "vote", number: number - N_KEYED, vote: "no" };
   }
-  if (WITHOUT_MEANING.has(meaning.action)) return null;
-  return { kind: "action", action: meaning.action as RefinerAction };
+  return hasMeaning(meaning.action) ? { kind: "action", action: meaning.action } : null;
+}
+
+function hasMeaning(action: KeyAction): action is Exclude<KeyAction, WithoutMeaning> {
+  const none: readonly KeyAction[] = WITHOUT_MEANING;
+  return !none.includes(action);
 }
 
 /** Keys that are not those of every widget, as the help shows them. */

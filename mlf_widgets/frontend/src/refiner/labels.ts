@@ -5,7 +5,7 @@ import type { Evidence, Vote } from "../shared/messages.ts";
 import type { ImageEntry } from "../shared/work.ts";
 
 export interface Row {
-  class_index: number;
+  classIndex: number;
   /** Asked about: what a refiner leaves alone here counts as `no` once the image is decided. */
   isQuestion: boolean;
   /** The refiner's own vote. */
@@ -23,18 +23,18 @@ export interface Row {
  */
 export function agreedClasses(evidence: Evidence | null): number[] {
   if (evidence === null) return [];
-  const n_needed = Math.min(2, evidence.voices.length);
+  const nNeeded = Math.min(2, evidence.voices.length);
   return Object.entries(evidence.votes)
     .filter(([, votes]) => {
       const words = Object.values(votes);
-      return words.length >= n_needed && words.every((vote) => vote === "yes");
+      return words.length >= nNeeded && words.every((vote) => vote === "yes");
     })
     .map(([key]) => Number(key));
 }
 
 /** Yes or no where more annotators say so than say the other; null where they are even, or nobody was sure. */
-export function majority(evidence: Evidence | null, class_index: number): "yes" | "no" | null {
-  const votes = Object.values(evidence?.votes[String(class_index)] ?? {});
+export function majority(evidence: Evidence | null, classIndex: number): "yes" | "no" | null {
+  const votes = Object.values(evidence?.votes[String(classIndex)] ?? {});
   const lean = votes.filter((vote) => vote === "yes").length - votes.filter((vote) => vote === "no").length;
   return lean === 0 ? null : lean > 0 ? "yes" : "no";
 }
@@ -53,14 +53,14 @@ export function questions(entry: ImageEntry, revealed = true): number[] {
     return [...new Set([...proposed, ...(revealed ? agreedClasses(evidence) : [])])];
   }
   const asked = new Set(open_labels);
-  return [...new Set([...proposed.filter((class_index) => asked.has(class_index)), ...open_labels])];
+  return [...new Set([...proposed.filter((classIndex) => asked.has(classIndex)), ...open_labels])];
 }
 
 /** Questions without a vote of the refiner's own. */
 export function openQuestions(entry: ImageEntry, revealed = true): number[] {
   if (entry.state.none) return [];
   return questions(entry, revealed).filter(
-    (class_index) => entry.state.votes[String(class_index)] === undefined,
+    (classIndex) => entry.state.votes[String(classIndex)] === undefined,
   );
 }
 
@@ -79,14 +79,20 @@ export function rowsOf(entry: ImageEntry, revealed: boolean): Row[] {
   const offered = new Set([...asked, ...proposed, ...agreed]);
   const added = Object.keys(entry.state.votes)
     .map(Number)
-    .filter((class_index) => !offered.has(class_index));
-  const rest = [...agreed, ...proposed.filter((class_index) => !agreed.has(class_index))];
+    .filter((classIndex) => !offered.has(classIndex));
+  const rest = [...agreed, ...proposed.filter((classIndex) => !agreed.has(classIndex))];
   const order = [...new Set([...asked, ...added, ...rest])];
-  return order.map((class_index) => {
-    const isQuestion = isAsked.has(class_index);
-    const own = entry.state.votes[String(class_index)];
-    const isAgreed = agreed.has(class_index);
-    return { class_index, isQuestion, own, isAgreed, stands: standing(entry, own, isQuestion, isAgreed) };
+  return order.map((classIndex) => {
+    const isQuestion = isAsked.has(classIndex);
+    const own = entry.state.votes[String(classIndex)];
+    const isAgreed = agreed.has(classIndex);
+    return {
+      classIndex,
+      isQuestion,
+      own,
+      isAgreed,
+      stands: standing(entry, own, isQuestion, isAgreed),
+    };
   });
 }
 

@@ -20,8 +20,13 @@ function evidence(votes: Record<number, Record<string, Vote>>, voices = ["A", "B
   return { votes, voices, comments: {}, regions: {}, simulated: [] };
 }
 
-function entry(open_labels: number[], said: Evidence | null, state: Partial<ImageState> = {}): ImageEntry {
-  const proposals = [5, 3, 8, 1].map((class_index, rank) => ({ class_index, rank, score: null, model: "" }));
+function entry(openLabels: number[], said: Evidence | null, state: Partial<ImageState> = {}): ImageEntry {
+  const proposals = [5, 3, 8, 1].map((classIndex, rank) => ({
+    class_index: classIndex,
+    rank,
+    score: null,
+    model: "",
+  }));
   const now = { ...EMPTY_STATE, ...state };
   const task = {
     position: 0,
@@ -31,7 +36,7 @@ function entry(open_labels: number[], said: Evidence | null, state: Partial<Imag
     proposals,
     state: now,
     evidence: said,
-    open_labels,
+    open_labels: openLabels,
   };
   return { task, base: now, events: [], state: now };
 }
@@ -65,7 +70,7 @@ describe("what is asked", () => {
 describe("what stands", () => {
   const said = evidence({ 3: { A: "yes", B: "yes" }, 5: { A: "yes", B: "no" }, 8: { A: "no", B: "no" } });
   const stands = (state: Partial<ImageState>) =>
-    Object.fromEntries(rowsOf(entry([5], said, state), true).map((row) => [row.class_index, row.stands]));
+    Object.fromEntries(rowsOf(entry([5], said, state), true).map((row) => [row.classIndex, row.stands]));
 
   test("is what all agreed on, and the question is open until something is decided", () => {
     expect(stands({})).toEqual({ 3: "yes", 5: null, 8: "no", 1: "no" });

@@ -14,14 +14,14 @@ export class Card {
   sprite: DecodedSprite | null = null;
 
   constructor(
-    readonly class_index: number,
+    readonly classIndex: number,
     readonly position: number,
   ) {}
 }
 
 export class RefinerScreen extends WalkingScreen<RefinerController> {
   readonly rows: ReadonlySignal<Row[]>;
-  readonly is_revealed: ReadonlySignal<boolean>;
+  readonly isRevealed: ReadonlySignal<boolean>;
 
   private readonly cards = new Map<number, Card>();
 
@@ -29,13 +29,13 @@ export class RefinerScreen extends WalkingScreen<RefinerController> {
     super(controller, root);
     const { state } = controller;
     this.rows = computed(() => shownRows(state.value));
-    this.is_revealed = computed(() => isCurrentRevealed(state.value));
-    controller.reveal = (class_index) => {
-      this.cards.get(class_index)?.element?.scrollIntoView?.({ block: "nearest" });
+    this.isRevealed = computed(() => isCurrentRevealed(state.value));
+    controller.reveal = (classIndex) => {
+      this.cards.get(classIndex)?.element?.scrollIntoView?.({ block: "nearest" });
     };
     this.stops.push(
       effect(() => {
-        root.dataset.revealed = String(this.is_revealed.value);
+        root.dataset.revealed = String(this.isRevealed.value);
       }),
     );
   }
@@ -44,35 +44,35 @@ export class RefinerScreen extends WalkingScreen<RefinerController> {
   place(card: Card, element: HTMLElement | null): () => void {
     if (element === null) return () => {};
     card.element = element;
-    this.cards.set(card.class_index, card);
+    this.cards.set(card.classIndex, card);
     const unwatch = this.visibility.watch(element);
     return () => {
       unwatch();
-      if (this.cards.get(card.class_index) === card) this.cards.delete(card.class_index);
+      if (this.cards.get(card.classIndex) === card) this.cards.delete(card.classIndex);
     };
   }
 
   /** Where annotators marked the label that one is at; all marks where nobody marked that one. */
   override marks(): MarkedRegions[] {
     const entry = this.entry.value;
-    const evidence = this.is_revealed.value ? entry?.task.evidence : null;
+    const evidence = this.isRevealed.value ? entry?.task.evidence : null;
     if (!evidence) return [];
     const names = this.controller.classes.value?.names;
     const all = Object.entries(evidence.regions).flatMap(([voice, marked]) =>
       Object.entries(marked).map(([key, regions]) => ({
-        class_index: Number(key),
+        classIndex: Number(key),
         name: `${voice}: ${names?.[Number(key)] ?? key}`,
         regions,
       })),
     );
-    const at = this.rows.value[this.controller.state.value.cursor]?.class_index;
-    const here = all.filter(({ class_index }) => class_index === at);
+    const at = this.rows.value[this.controller.state.value.cursor]?.classIndex;
+    const here = all.filter(({ classIndex }) => classIndex === at);
     return here.length > 0 ? here : all;
   }
 
   protected override paintKey(): string {
     const { position } = this.controller.state.peek();
-    const shown = this.rows.peek().map(({ class_index }) => class_index);
+    const shown = this.rows.peek().map(({ classIndex }) => classIndex);
     return `${position}|${this.entry.peek()?.task.image_id ?? ""}|${shown.join()}`;
   }
 
@@ -81,23 +81,23 @@ export class RefinerScreen extends WalkingScreen<RefinerController> {
     const entry = this.entry.peek();
     if (entry === undefined || !this.isPainted) return [];
     const { position } = this.controller.state.peek();
-    return questions(entry, this.is_revealed.peek()).filter((class_index) => {
-      const card = this.cards.get(class_index);
+    return questions(entry, this.isRevealed.peek()).filter((classIndex) => {
+      const card = this.cards.get(classIndex);
       return card?.element != null && card.position === position && this.visibility.isSeen(card.element);
     });
   }
 
   protected override areLabelsDrawn(): boolean {
-    return this.rows.peek().every(({ class_index }) => this.isCardDrawn(class_index));
+    return this.rows.peek().every(({ classIndex }) => this.isCardDrawn(classIndex));
   }
 
-  private isCardDrawn(class_index: number): boolean {
+  private isCardDrawn(classIndex: number): boolean {
     const { pictures } = this.controller;
-    const card = this.cards.get(class_index);
+    const card = this.cards.get(classIndex);
     if (card?.element == null || card.position !== this.position.peek()) return false;
-    if (pictures?.failure("sprite", class_index) !== undefined) return true;
+    if (pictures?.failure("sprite", classIndex) !== undefined) return true;
     if (!this.visibility.mayBeSeen(card.element)) return true;
-    const sprite = pictures?.sprite(class_index);
+    const sprite = pictures?.sprite(classIndex);
     return sprite !== undefined && card.sprite === sprite;
   }
 }

@@ -15,9 +15,9 @@ export interface RefinerState extends WalkState {
 
 export type Happening =
   | WalkHappening
-  | { type: "cursor_moved"; cursor: number }
+  | { type: "cursorMoved"; cursor: number }
   | { type: "folded" }
-  | { type: "evidence_opened" };
+  | { type: "evidenceOpened" };
 
 export const INITIAL_STATE: RefinerState = {
   ...INITIAL_WORK,
@@ -30,19 +30,19 @@ export const INITIAL_STATE: RefinerState = {
 
 export function reduce(state: RefinerState, happening: Happening): RefinerState {
   switch (happening.type) {
-    case "went_to":
+    case "wentTo":
       return { ...state, position: happening.position, cursor: 0, isUnfolded: false, dialog: null };
-    case "filter_chosen":
+    case "filterChosen":
       return { ...state, filter: happening.filter };
     case "dialog":
       return { ...state, dialog: happening.dialog };
-    case "cursor_moved": {
+    case "cursorMoved": {
       const last = Math.max(0, shownRows(state).length - 1);
       return { ...state, cursor: Math.min(Math.max(happening.cursor, 0), last) };
     }
     case "folded":
       return { ...state, isUnfolded: !state.isUnfolded, cursor: 0 };
-    case "evidence_opened":
+    case "evidenceOpened":
       return { ...state, opened: new Set([...state.opened, state.position]) };
     default:
       return reduceWork(state, happening);

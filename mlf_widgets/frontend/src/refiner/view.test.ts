@@ -37,7 +37,7 @@ function open(options: FakeKernelOptions = {}) {
 }
 
 test("its head says whose work it is and how much is settled; its foot what can be done", async () => {
-  const { root, action } = open({ n_tasks: 3 });
+  const { root, action } = open({ nTasks: 3 });
   await until(() => expect(root.dataset.ready).toBe("true"));
   expect(root.querySelector(".mlf-who")?.textContent).toBe("Toys ada, refinement");
   expect(root.querySelector(".mlf-progress")?.textContent).toBe("0 settled");
@@ -71,10 +71,10 @@ test.each([
 });
 
 test("with nothing to settle, it says so and looks again when asked", async () => {
-  const { kernel, root } = open({ n_tasks: 0 });
+  const { kernel, root } = open({ nTasks: 0 });
   await until(() => expect(root.textContent).toContain("No images to settle yet"));
   expect(root.textContent).toContain("assigns the disputed ones.");
-  const n_before = kernel.n_requests.changes ?? 0;
+  const nBefore = kernel.nRequests.changes ?? 0;
   root.querySelector("button")?.click();
-  await until(() => expect(kernel.n_requests.changes ?? 0).toBeGreaterThan(n_before));
+  await until(() => expect(kernel.nRequests.changes ?? 0).toBeGreaterThan(nBefore));
 });

@@ -17,7 +17,7 @@ interface Part {
 export function RefinerView({ screen }: Part) {
   const { controller } = screen;
   const state = controller.state.value;
-  const version = controller.pictures_version.value;
+  const version = controller.picturesVersion.value;
   const classes = controller.classes.value;
   const evidence = screen.entry.value?.task.evidence;
   useLayoutEffect(() => screen.checkPainted(), [state, version, classes]);
@@ -42,7 +42,7 @@ export function RefinerView({ screen }: Part) {
       />
       <Trouble screen={screen} />
       <main class="mlf-main">
-        <Picture screen={screen} marksFrom={[screen.is_revealed.value, state.cursor, evidence]} />
+        <Picture screen={screen} marksFrom={[screen.isRevealed.value, state.cursor, evidence]} />
         <section class="mlf-side" aria-label="Labels">
           <Summary screen={screen} />
           <Cards screen={screen} />
@@ -65,28 +65,28 @@ function Summary({ screen }: Part) {
   if (entry === undefined) return <div class="mlf-pager" />;
   const rows = allRows(state);
   const asked = rows.filter(({ isQuestion }) => isQuestion);
-  const n_settled = entry.state.none ? asked.length : asked.filter(({ own }) => own !== undefined).length;
-  const n_folded = rows.filter(({ isQuestion, own }) => !isQuestion && own === undefined).length;
+  const nSettled = entry.state.none ? asked.length : asked.filter(({ own }) => own !== undefined).length;
+  const nFolded = rows.filter(({ isQuestion, own }) => !isQuestion && own === undefined).length;
   const what =
     entry.task.open_labels.length === 0 ? "Nothing disputed: check every label" : "Disputed labels";
   return (
     <div class="mlf-pager">
       <span class="mlf-pager-words" data-mlf-part="settled">
-        {what}: {n_settled} of {asked.length} settled
+        {what}: {nSettled} of {asked.length} settled
       </span>
-      {!screen.is_revealed.value && (
+      {!screen.isRevealed.value && (
         <button type="button" data-mlf-action="evidence" onClick={() => controller.showEvidence()}>
           Show votes <kbd aria-hidden="true">k</kbd>
         </button>
       )}
-      {n_folded > 0 && (
+      {nFolded > 0 && (
         <button
           type="button"
           data-mlf-action="fold"
           aria-expanded={state.isUnfolded}
           onClick={() => controller.fold()}
         >
-          {state.isUnfolded ? "Fold" : `${n_folded} undisputed`} <kbd aria-hidden="true">h</kbd>
+          {state.isUnfolded ? "Fold" : `${nFolded} undisputed`} <kbd aria-hidden="true">h</kbd>
         </button>
       )}
     </div>
@@ -94,7 +94,7 @@ function Summary({ screen }: Part) {
 }
 
 function AnnotatorsComments({ screen }: Part) {
-  const evidence = screen.is_revealed.value ? screen.entry.value?.task.evidence : null;
+  const evidence = screen.isRevealed.value ? screen.entry.value?.task.evidence : null;
   const said = Object.entries(evidence?.comments ?? {});
   if (said.length === 0) return null;
   return (

@@ -71,10 +71,10 @@ describe("the clock", () => {
         let now = 0;
         let taken = 0;
         const clock = new ActivityClock(5_000, () => now);
-        let n_touches = 1;
+        let nTouches = 1;
         for (const { ms, do: what } of steps) {
           now += ms;
-          if (what === "touch" || what === "show") n_touches++;
+          if (what === "touch" || what === "show") nTouches++;
           if (what === "touch") clock.touch();
           if (what === "hide") clock.setHidden(true);
           if (what === "show") clock.setHidden(false);
@@ -82,7 +82,7 @@ describe("the clock", () => {
         }
         taken += clock.take();
         expect(taken).toBeLessThanOrEqual(now);
-        expect(taken).toBeLessThanOrEqual(n_touches * 5_000);
+        expect(taken).toBeLessThanOrEqual(nTouches * 5_000);
       }),
     );
   });
@@ -102,9 +102,9 @@ function storage(): KeyedStorage & { items: Map<string, string> } {
   };
 }
 
-function event(event_id: string): AnnotationEvent {
+function event(eventId: string): AnnotationEvent {
   return {
-    event_id,
+    event_id: eventId,
     round: "annotation",
     annotator: "ada",
     image_index: 0,
@@ -148,10 +148,10 @@ describe("the queue of saves", () => {
     const kept = storage();
     const { made, heard } = queue(saved, kept);
     for (const id of ["a", "b", "c"]) made.add(event(id));
-    expect(made.status).toMatchObject({ state: "saving", n_waiting: 3 });
+    expect(made.status).toMatchObject({ state: "saving", nWaiting: 3 });
     expect(kept.items.size).toBe(3);
     await later();
-    expect(made.status).toMatchObject({ state: "saved", n_waiting: 0 });
+    expect(made.status).toMatchObject({ state: "saved", nWaiting: 0 });
     expect(heard.saved).toEqual(["a", "b", "c"]);
     expect(kept.items.size).toBe(0);
   });
@@ -162,7 +162,7 @@ describe("the queue of saves", () => {
     for (let i = 0; i < 30; i++) first.made.add(event(`e${i}`));
     await later();
     first.made.close();
-    expect(first.made.status).toMatchObject({ state: "offline", n_waiting: 30, reason: "gone" });
+    expect(first.made.status).toMatchObject({ state: "offline", nWaiting: 30, reason: "gone" });
     kept.setItem("mlf:birds:annotation:ada:000:broken", "{");
     kept.setItem("mlf:birds:annotation:ben:000:other", JSON.stringify(event("ben's")));
     const sent: string[] = [];
@@ -184,12 +184,12 @@ describe("the queue of saves", () => {
     const { made, heard } = queue(async () => [answer], storage());
     made.add(event("a"));
     await later();
-    expect(made.status).toMatchObject({ state: "offline", n_waiting: 1, reason: "disk full" });
+    expect(made.status).toMatchObject({ state: "offline", nWaiting: 1, reason: "disk full" });
     expect(heard.refused).toEqual([]);
     answer = { ...answer, error: "not your task", is_final: true };
     heard.retries.at(-1)?.();
     await later();
-    expect(made.status).toMatchObject({ state: "failed", n_waiting: 0, reason: "not your task" });
+    expect(made.status).toMatchObject({ state: "failed", nWaiting: 0, reason: "not your task" });
     expect(heard.refused).toEqual(["a"]);
     made.dismissRefusal();
     expect(made.status.state).toBe("saved");
@@ -203,7 +203,7 @@ describe("the queue of saves", () => {
     for (const kept of [null, full]) {
       const { made } = queue(saved, kept);
       made.add(event("a"));
-      expect(made.is_kept).toBe(false);
+      expect(made.isKept).toBe(false);
       await later();
       expect(made.status.state).toBe("saved");
     }

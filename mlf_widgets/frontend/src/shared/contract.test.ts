@@ -100,7 +100,7 @@ describe("requests and replies", () => {
     kernel.say({ id: "another request", ok: true, result: null });
     kernel.say({ id: asked.id, ok: true, result: results[kind] }, [buffer]);
     await expect(answer).resolves.toEqual({ result: results[kind], buffers: [buffer] });
-    expect(client.received_bytes).toBe(3);
+    expect(client.receivedBytes).toBe(3);
   });
 
   test("a refusal rejects with its code and words", async () => {

@@ -11,8 +11,8 @@ import { type Client, isCrowded, UnreachableError } from "./protocol.ts";
 
 export interface DecodedImage {
   bitmap: ImageBitmap;
-  width_px: number;
-  height_px: number;
+  widthPx: number;
+  heightPx: number;
 }
 
 export interface DecodedSprite {
@@ -20,7 +20,7 @@ export interface DecodedSprite {
   /** Null where the class has no examples. */
   bitmap: ImageBitmap | null;
   /** Side of one tile in the bitmap. */
-  tile_px: number;
+  tilePx: number;
 }
 
 interface EncodedSprite {
@@ -29,15 +29,15 @@ interface EncodedSprite {
 }
 
 export interface PictureBudgets {
-  image_bytes: number;
-  sprite_bytes: number;
-  encoded_bytes: number;
+  imageBytes: number;
+  spriteBytes: number;
+  encodedBytes: number;
 }
 
 export const DEFAULT_BUDGETS: PictureBudgets = {
-  image_bytes: 96 << 20,
-  sprite_bytes: 96 << 20,
-  encoded_bytes: 64 << 20,
+  imageBytes: 96 << 20,
+  spriteBytes: 96 << 20,
+  encodedBytes: 64 << 20,
 };
 
 const MAX_IN_FLIGHT = 3;
@@ -60,21 +60,21 @@ export class Pictures {
   /** What of it is not there yet. */
   private wantedImages: number[] = [];
   private wantedSprites: number[] = [];
-  private n_in_flight = 0;
+  private nInFlight = 0;
   private isClosed = false;
   private generation = 0;
 
   constructor(
     private readonly client: Client,
-    private readonly display_px: number,
+    private readonly displayPx: number,
     /** Side of an example as it is drawn, in pixels of the screen: sprites are decoded to fit. */
-    public thumbnail_px: number,
+    public thumbnailPx: number,
     private readonly onReady: () => void,
     budgets: PictureBudgets = DEFAULT_BUDGETS,
   ) {
-    this.images = new Lru(budgets.image_bytes, ({ bitmap }) => bitmap.close());
-    this.sprites = new Lru(budgets.sprite_bytes, ({ bitmap }) => bitmap?.close());
-    this.encoded = new Lru(budgets.encoded_bytes);
+    this.images = new Lru(budgets.imageBytes, ({ bitmap }) => bitmap.close());
+    this.sprites = new Lru(budgets.spriteBytes, ({ bitmap }) => bitmap?.close());
+    this.encoded = new Lru(budgets.encodedBytes);
   }
 
   image(position: number): DecodedImage | undefined {
@@ -109,7 +109,7 @@ export class Pictures {
   }
 
   /** Bytes of decoded pixels held. */
-  get decoded_bytes(): number {
+  get decodedBytes(): number {
     return this.images.cost + this.sprites.cost;
   }
 
@@ -161,16 +161,16 @@ export class Pictures {
   private isDecoded(classIndex: number): boolean {
     const sprite = this.sprites.peek(classIndex);
     if (sprite === undefined) return false;
-    return sprite.bitmap === null || sprite.tile_px === Math.min(sprite.head.tile_px, this.thumbnail_px);
+    return sprite.bitmap === null || sprite.tilePx === Math.min(sprite.head.tile_px, this.thumbnailPx);
   }
 
   private pump(): void {
-    while (this.n_in_flight < MAX_IN_FLIGHT && !this.isClosed) {
+    while (this.nInFlight < MAX_IN_FLIGHT && !this.isClosed) {
       const position = this.wantedImages.find((p) => !this.busy.has(`image:${p}`));
       const sprites = this.wantedSprites.filter((c) => !this.busy.has(`sprite:${c}`));
       const isOnScreen =
         (position !== undefined && position === this.orderOfImages[0]) || this.isOnFirstPage(sprites[0]);
-      if (!isOnScreen && this.n_in_flight >= MAX_AHEAD_IN_FLIGHT) return;
+      if (!isOnScreen && this.nInFlight >= MAX_AHEAD_IN_FLIGHT) return;
       // The first image wanted goes before the sprites, the others after them.
       if (position !== undefined && (position === this.wantedImages[0] || sprites.length === 0)) {
         this.start([`image:${position}`], this.loadImage(position));
@@ -191,7 +191,7 @@ export class Pictures {
   }
 
   private start(keys: string[], loading: Promise<void>): void {
-    this.n_in_flight++;
+    this.nInFlight++;
     for (const key of keys) this.busy.add(key);
     loading
       .catch((error: unknown) => {
@@ -203,7 +203,7 @@ export class Pictures {
         }
       })
       .finally(() => {
-        this.n_in_flight--;
+        this.nInFlight--;
         for (const key of keys) this.busy.delete(key);
         this.wantedImages = this.wantedImages.filter((p) => !keys.includes(`image:${p}`));
         this.wantedSprites = this.wantedSprites.filter((c) => !keys.includes(`sprite:${c}`));
@@ -217,7 +217,7 @@ export class Pictures {
     const { generation } = this;
     const { result, buffers } = await this.client.request("image", {
       position,
-      max_side_px: this.display_px,
+      max_side_px: this.displayPx,
     });
     const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
     if (this.isClosed) return bitmap.close();
@@ -227,7 +227,12 @@ export class Pictures {
     }
     const { width_px, height_px } = result;
     const cost = bitmap.width * bitmap.height * 4;
-    this.images.setIfRoom(position, { bitmap, width_px, height_px }, cost, this.orderOfImages);
+    this.images.setIfRoom(
+      position,
+      { bitmap, widthPx: width_px, heightPx: height_px },
+      cost,
+      this.orderOfImages,
+    );
   }
 
   /** A class's examples at their full size, for a closer look; the caller closes the bitmap. */
@@ -237,7 +242,7 @@ export class Pictures {
     if (encoded === undefined) throw new Error("the examples did not arrive");
     const { head, blob } = encoded;
     const bitmap = head.n_examples === 0 ? null : await createImageBitmap(blob);
-    return { head, bitmap, tile_px: head.tile_px };
+    return { head, bitmap, tilePx: head.tile_px };
   }
 
   private async loadSprites(classIndices: number[]): Promise<void> {
@@ -259,45 +264,45 @@ export class Pictures {
     if (encoded === undefined) return;
     const { head, blob } = encoded;
     if (head.n_examples === 0) {
-      this.sprites.set(classIndex, { head, bitmap: null, tile_px: head.tile_px }, 256);
+      this.sprites.set(classIndex, { head, bitmap: null, tilePx: head.tile_px }, 256);
       return;
     }
-    const tile_px = Math.min(head.tile_px, this.thumbnail_px);
-    const n_rows = Math.ceil(head.n_examples / head.n_columns);
+    const tilePx = Math.min(head.tile_px, this.thumbnailPx);
+    const nRows = Math.ceil(head.n_examples / head.n_columns);
     const bitmap = await createImageBitmap(blob, {
-      resizeWidth: tile_px * head.n_columns,
-      resizeHeight: tile_px * n_rows,
+      resizeWidth: tilePx * head.n_columns,
+      resizeHeight: tilePx * nRows,
       resizeQuality: "medium",
     });
     if (this.isClosed) return bitmap.close();
     const cost = bitmap.width * bitmap.height * 4;
-    this.sprites.setIfRoom(classIndex, { head, bitmap, tile_px }, cost, this.orderOfSprites);
+    this.sprites.setIfRoom(classIndex, { head, bitmap, tilePx: tilePx }, cost, this.orderOfSprites);
   }
 }
 
-export function asBlob(buffer: DataView | undefined, media_type: string): Blob {
+export function asBlob(buffer: DataView | undefined, mediaType: string): Blob {
   if (buffer === undefined) throw new Error("the reply came without its picture");
   // A view's bytes, not its whole buffer: the message that carried it is larger.
   return new Blob([new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength)], {
-    type: media_type,
+    type: mediaType,
   });
 }
 
-/** Draw a class's examples side by side in one row (or as many as `n_columns` says), scaled to `side_px` each. */
+/** Draw a class's examples side by side in one row (or as many as `nColumns` says), scaled to `sidePx` each. */
 export function drawExamples(
   context: CanvasRenderingContext2D,
   sprite: DecodedSprite,
-  side_px: number,
-  gap_px: number,
-  n_columns: number,
+  sidePx: number,
+  gapPx: number,
+  nColumns: number,
 ): void {
-  const { bitmap, head, tile_px } = sprite;
+  const { bitmap, head, tilePx } = sprite;
   if (bitmap === null) return;
   for (let number = 0; number < head.n_examples; number++) {
-    const fromX = (number % head.n_columns) * tile_px;
-    const fromY = Math.floor(number / head.n_columns) * tile_px;
-    const toX = (number % n_columns) * (side_px + gap_px);
-    const toY = Math.floor(number / n_columns) * (side_px + gap_px);
-    context.drawImage(bitmap, fromX, fromY, tile_px, tile_px, toX, toY, side_px, side_px);
+    const fromX = (number % head.n_columns) * tilePx;
+    const fromY = Math.floor(number / head.n_columns) * tilePx;
+    const toX = (number % nColumns) * (sidePx + gapPx);
+    const toY = Math.floor(number / nColumns) * (sidePx + gapPx);
+    context.drawImage(bitmap, fromX, fromY, tilePx, tilePx, toX, toY, sidePx, sidePx);
   }
 }

@@ -50,7 +50,7 @@ export class Client<R extends RequestMap<keyof R & string> = Requests> {
   private readonly pending = new Map<string, Pending>();
   private isClosed = false;
   /** Bytes of pictures and other buffers received. */
-  received_bytes = 0;
+  receivedBytes = 0;
 
   constructor(
     private readonly channel: Channel,
@@ -62,15 +62,15 @@ export class Client<R extends RequestMap<keyof R & string> = Requests> {
   request<K extends keyof R & string>(
     kind: K,
     params: R[K]["params"],
-    timeout_ms: number = TIMEOUT_MS,
+    timeoutMs: number = TIMEOUT_MS,
   ): Promise<Answered<R, K>> {
     if (this.isClosed) return Promise.reject(new UnreachableError("the widget was closed"));
     const id = crypto.randomUUID();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.pending.delete(id);
-        reject(new UnreachableError(`the kernel did not answer within ${timeout_ms / 1000} s`));
-      }, timeout_ms);
+        reject(new UnreachableError(`the kernel did not answer within ${timeoutMs / 1000} s`));
+      }, timeoutMs);
       this.pending.set(id, { resolve: resolve as Pending["resolve"], reject, timer });
       try {
         this.channel.send({ id, kind, params });
@@ -89,7 +89,7 @@ export class Client<R extends RequestMap<keyof R & string> = Requests> {
   }
 
   private readonly receive = (content: unknown, buffers: DataView[] = []): void => {
-    for (const buffer of buffers) this.received_bytes += buffer.byteLength;
+    for (const buffer of buffers) this.receivedBytes += buffer.byteLength;
     if (isNotice(content)) {
       this.onNotice(content);
       return;

@@ -18,7 +18,7 @@ export function isReopening(): boolean {
 }
 
 export class Reopening {
-  private silent_since: number | null = null;
+  private silentSince: number | null = null;
   private isAsking = false;
 
   constructor(
@@ -30,7 +30,7 @@ export class Reopening {
 
   /** The kernel answered. */
   heard(): void {
-    this.silent_since = null;
+    this.silentSince = null;
   }
 
   /**
@@ -38,12 +38,12 @@ export class Reopening {
    *
    * @param asked_at When it was sent, on the clock of `performance.now`.
    */
-  async unheard(asked_at: number): Promise<void> {
-    this.silent_since ??= asked_at;
-    if (this.isAsking || isUnderWay || this.now() - this.silent_since < PATIENCE_MS) return;
+  async unheard(askedAt: number): Promise<void> {
+    this.silentSince ??= askedAt;
+    if (this.isAsking || isUnderWay || this.now() - this.silentSince < PATIENCE_MS) return;
     this.isAsking = true;
     try {
-      if ((await kernelState()) !== "gone" || this.silent_since === null || !this.keep()) return;
+      if ((await kernelState()) !== "gone" || this.silentSince === null || !this.keep()) return;
       isUnderWay = true;
       this.reload();
     } finally {
@@ -75,6 +75,7 @@ export async function kernelState(): Promise<KernelState> {
   return said?.execution_state === "busy" ? "working" : "gone";
 }
 
+// biome-ignore lint/style/useNamingConvention: Jupyter's own name
 async function jsonOf(answer: Response): Promise<{ execution_state?: string; message?: string } | null> {
   try {
     return await answer.json();

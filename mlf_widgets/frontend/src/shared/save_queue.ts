@@ -11,9 +11,9 @@ export type SavedState = "saved" | "saving" | "offline" | "failed";
 
 export interface SaveStatus {
   state: SavedState;
-  n_waiting: number;
+  nWaiting: number;
   /** Whether all that waits lies in this machine's storage: closing the page loses none of it. */
-  is_kept: boolean;
+  isKept: boolean;
   /** Why it is offline or failed, in words. */
   reason: string;
 }
@@ -28,8 +28,8 @@ export interface Refusal {
 
 interface Waiting {
   event: AnnotationEvent;
-  storage_key: string;
-  is_kept: boolean;
+  storageKey: string;
+  isKept: boolean;
 }
 
 export interface SaveQueueOptions {
@@ -40,7 +40,7 @@ export interface SaveQueueOptions {
   onAcknowledged(event: AnnotationEvent, seq: number): void;
   onRefused(refusal: Refusal): void;
   onStatus(status: SaveStatus): void;
-  schedule?(callback: () => void, delay_ms: number): () => void;
+  schedule?(callback: () => void, delayMs: number): () => void;
 }
 
 const MAX_BATCH = 100;
@@ -55,7 +55,7 @@ export class SaveQueue {
   private isClosed = false;
   private offlineReason = "";
   private refused = "";
-  private retry_ms = FIRST_RETRY_MS;
+  private retryMs = FIRST_RETRY_MS;
   private cancelRetry: () => void = () => {};
   private readonly prefix: string;
   private readonly schedule: NonNullable<SaveQueueOptions["schedule"]>;
@@ -65,17 +65,17 @@ export class SaveQueue {
     this.schedule = options.schedule ?? scheduleTimeout;
   }
 
-  get n_waiting(): number {
+  get nWaiting(): number {
     return this.waiting.length;
   }
 
   /** Whether everything that waits lies in this machine's storage, and so outlives the page. */
-  get is_kept(): boolean {
-    return this.waiting.every(({ is_kept }) => is_kept);
+  get isKept(): boolean {
+    return this.waiting.every(({ isKept }) => isKept);
   }
 
   get status(): SaveStatus {
-    const counts = { n_waiting: this.waiting.length, is_kept: this.is_kept };
+    const counts = { nWaiting: this.waiting.length, isKept: this.isKept };
     if (this.refused !== "") return { state: "failed", ...counts, reason: this.refused };
     if (this.waiting.length === 0) return { state: "saved", ...counts, reason: "" };
     if (this.offlineReason !== "") return { state: "offline", ...counts, reason: this.offlineReason };
@@ -84,13 +84,13 @@ export class SaveQueue {
 
   /** Take up what an earlier page or kernel left behind; returns those events, oldest first. */
   restore(): AnnotationEvent[] {
-    const known = new Set(this.waiting.map(({ storage_key }) => storage_key));
+    const known = new Set(this.waiting.map(({ storageKey }) => storageKey));
     const left = this.storedKeys()
       .filter((key) => !known.has(key))
       .sort()
-      .flatMap((storage_key) => {
-        const event = this.read(storage_key);
-        return event === null ? [] : [{ event, storage_key, is_kept: true }];
+      .flatMap((storageKey) => {
+        const event = this.read(storageKey);
+        return event === null ? [] : [{ event, storageKey: storageKey, isKept: true }];
       });
     this.waiting = [...left, ...this.waiting];
     this.tell();
@@ -101,21 +101,21 @@ export class SaveQueue {
   add(event: AnnotationEvent): void {
     // Later than every stamp before it, also within one millisecond: storage keys sort in the order of the decisions.
     lastStamp = Math.max(lastStamp + 1, Date.now() * 1000);
-    const storage_key = `${this.prefix}${String(lastStamp).padStart(18, "0")}:${event.event_id}`;
-    let is_kept = this.options.storage !== null;
+    const storageKey = `${this.prefix}${String(lastStamp).padStart(18, "0")}:${event.event_id}`;
+    let isKept = this.options.storage !== null;
     try {
-      this.options.storage?.setItem(storage_key, JSON.stringify(event));
+      this.options.storage?.setItem(storageKey, JSON.stringify(event));
     } catch {
-      is_kept = false; // Storage is full or forbidden: it still waits in memory, and closing the tab warns.
+      isKept = false; // Storage is full or forbidden: it still waits in memory, and closing the tab warns.
     }
-    this.waiting.push({ event, storage_key, is_kept });
+    this.waiting.push({ event, storageKey: storageKey, isKept: isKept });
     this.tell();
     this.flush();
   }
 
   /** The store may be back: try now. */
   wake(): void {
-    this.retry_ms = FIRST_RETRY_MS;
+    this.retryMs = FIRST_RETRY_MS;
     this.cancelRetry();
     this.flush();
   }
@@ -166,7 +166,7 @@ export class SaveQueue {
       return;
     }
     this.offlineReason = "";
-    this.retry_ms = FIRST_RETRY_MS;
+    this.retryMs = FIRST_RETRY_MS;
     this.tell();
     this.flush();
   }
@@ -176,14 +176,14 @@ export class SaveQueue {
     this.offlineReason = reason;
     this.tell();
     if (this.isClosed) return;
-    this.cancelRetry = this.schedule(() => this.flush(), this.retry_ms);
-    this.retry_ms = Math.min(2 * this.retry_ms, LONGEST_RETRY_MS);
+    this.cancelRetry = this.schedule(() => this.flush(), this.retryMs);
+    this.retryMs = Math.min(2 * this.retryMs, LONGEST_RETRY_MS);
   }
 
   private forget(waiting: Waiting): void {
     this.waiting = this.waiting.filter((other) => other !== waiting);
     try {
-      this.options.storage?.removeItem(waiting.storage_key);
+      this.options.storage?.removeItem(waiting.storageKey);
     } catch {
       // It will be sent once more at the next start, which changes nothing.
     }
@@ -196,9 +196,9 @@ export class SaveQueue {
     return keys.filter((key): key is string => key?.startsWith(this.prefix) ?? false);
   }
 
-  private read(storage_key: string): AnnotationEvent | null {
+  private read(storageKey: string): AnnotationEvent | null {
     try {
-      return JSON.parse(this.options.storage?.getItem(storage_key) ?? "null") as AnnotationEvent | null;
+      return JSON.parse(this.options.storage?.getItem(storageKey) ?? "null") as AnnotationEvent | null;
     } catch {
       return null;
     }
@@ -218,7 +218,7 @@ export function browserStorage(): KeyedStorage | null {
   }
 }
 
-function scheduleTimeout(callback: () => void, delay_ms: number): () => void {
-  const timer = setTimeout(callback, delay_ms);
+function scheduleTimeout(callback: () => void, delayMs: number): () => void {
+  const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 }

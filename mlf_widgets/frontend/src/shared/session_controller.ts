@@ -32,12 +32,12 @@ const BATCH_LENGTH = 36;
 /** The actions on a stack that the next undo or redo takes together, in the order to take them. */
 export function nextTogether(stack: readonly UndoEntry[]): UndoEntry[] {
   const batch = stack.at(-1)?.[0].slice(0, BATCH_LENGTH);
-  return stack.filter(([event_id]) => event_id.slice(0, BATCH_LENGTH) === batch).reverse();
+  return stack.filter(([eventId]) => eventId.slice(0, BATCH_LENGTH) === batch).reverse();
 }
 
 /** One thing a person did to one image, before it has a name and a time. */
 export interface Action {
-  image_index: number;
+  imageIndex: number;
   kind: EventKind;
   payload: Payload;
   shown: readonly number[];
@@ -46,7 +46,7 @@ export interface Action {
 export abstract class SessionController<S extends WorkState, H> {
   readonly state: Signal<S>;
   /** Grows whenever a picture has become ready to be drawn. */
-  readonly pictures_version = signal(0);
+  readonly picturesVersion = signal(0);
   readonly classes = signal<ClassColumns | null>(null);
   readonly client: Client;
   search: ClassSearch | null = null;
@@ -93,7 +93,7 @@ export abstract class SessionController<S extends WorkState, H> {
     // A person asks again while it is tried again by itself: opened twice, it would save and poll twice.
     if (this.isOpening || this.isClosed || this.state.value.info !== null) return;
     this.isOpening = true;
-    const asked_at = performance.now();
+    const askedAt = performance.now();
     try {
       const [opened, classes] = await Promise.all([
         this.client.request("open", {}),
@@ -114,7 +114,7 @@ export abstract class SessionController<S extends WorkState, H> {
     } catch (error) {
       this.fail(error);
       if (error instanceof RefusedError && !PASSING.has(error.code)) return;
-      if (!(error instanceof RefusedError)) void this.reopening.unheard(asked_at);
+      if (!(error instanceof RefusedError)) void this.reopening.unheard(askedAt);
       this.timers.push(setTimeout(() => this.start(), OPEN_RETRY_MS));
     } finally {
       this.isOpening = false;
@@ -130,8 +130,8 @@ export abstract class SessionController<S extends WorkState, H> {
     this.client.close();
   }
 
-  get has_unsaved(): boolean {
-    return (this.queue?.n_waiting ?? 0) > 0;
+  get hasUnsaved(): boolean {
+    return (this.queue?.nWaiting ?? 0) > 0;
   }
 
   /** The person did something: the clock of the image runs on. */
@@ -164,17 +164,17 @@ export abstract class SessionController<S extends WorkState, H> {
   }
 
   /** One example, enlarged; the caller closes the bitmap. */
-  async example(class_index: number, number: number): Promise<DecodedImage> {
-    const { result, buffers } = await this.client.request("example", { class_index, number });
+  async example(classIndex: number, number: number): Promise<DecodedImage> {
+    const { result, buffers } = await this.client.request("example", { class_index: classIndex, number });
     const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
-    return { bitmap, width_px: result.width_px, height_px: result.height_px };
+    return { bitmap, widthPx: result.width_px, heightPx: result.height_px };
   }
 
   /** The image in full resolution; the caller closes the bitmap. */
   async fullResolution(position: number): Promise<DecodedImage> {
     const { result, buffers } = await this.client.request("image", { position, max_side_px: null });
     const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
-    return { bitmap, width_px: result.width_px, height_px: result.height_px };
+    return { bitmap, widthPx: result.width_px, heightPx: result.height_px };
   }
 
   /**
@@ -182,25 +182,25 @@ export abstract class SessionController<S extends WorkState, H> {
    *
    * @param batch_id names actions that are undone together; each event's id starts with it.
    */
-  protected record(actions: readonly Action[], batch_id: string = crypto.randomUUID()): void {
+  protected record(actions: readonly Action[], batchId: string = crypto.randomUUID()): void {
     const { info } = this.state.value;
     if (info === null || actions.length === 0) return;
-    const active_ms = this.clock.take();
-    const share_ms = Math.floor(active_ms / actions.length);
-    const client_time = new Date().toISOString();
+    const activeMs = this.clock.take();
+    const shareMs = Math.floor(activeMs / actions.length);
+    const clientTime = new Date().toISOString();
     const events: AnnotationEvent[] = actions.map((action, i) => ({
-      event_id: actions.length === 1 ? batch_id : `${batch_id}-${i}`,
+      event_id: actions.length === 1 ? batchId : `${batchId}-${i}`,
       round: info.round,
       annotator: info.annotator,
-      image_index: action.image_index,
+      image_index: action.imageIndex,
       kind: action.kind,
       payload: action.payload,
       shown: [...new Set(action.shown)].sort((a, b) => a - b),
-      active_ms: i === 0 ? active_ms - share_ms * (actions.length - 1) : share_ms,
+      active_ms: i === 0 ? activeMs - shareMs * (actions.length - 1) : shareMs,
       order: info.order,
-      client_time,
+      client_time: clientTime,
     }));
-    this.dispatch({ type: "events_made", events });
+    this.dispatch({ type: "eventsMade", events });
     for (const event of events) this.queue?.add(event);
   }
 
@@ -208,7 +208,7 @@ export abstract class SessionController<S extends WorkState, H> {
     for (const position of positions) this.asked.add(position);
     try {
       const { result } = await this.client.request("tasks", { positions });
-      this.dispatch({ type: "tasks_loaded", tasks: result });
+      this.dispatch({ type: "tasksLoaded", tasks: result });
       this.tasksArrived();
     } catch (error) {
       this.fail(error);
@@ -218,16 +218,16 @@ export abstract class SessionController<S extends WorkState, H> {
   }
 
   protected async poll(): Promise<void> {
-    const { info, last_seq } = this.state.value;
+    const { info, lastSeq } = this.state.value;
     if (this.isPolling || this.isClosed || info === null || document.hidden) return;
     this.isPolling = true;
-    const asked_at = performance.now();
+    const askedAt = performance.now();
     try {
-      const { result } = await this.client.request("changes", { since_seq: last_seq }, SAVE_TIMEOUT_MS);
+      const { result } = await this.client.request("changes", { since_seq: lastSeq }, SAVE_TIMEOUT_MS);
       this.reopening.heard();
       const known = this.state.value;
       const hasMoreTasks = result.progress.n_tasks !== known.progress.n_tasks;
-      if (hasMoreTasks || result.last_seq !== known.last_seq || Object.keys(result.states).length > 0) {
+      if (hasMoreTasks || result.last_seq !== known.lastSeq || Object.keys(result.states).length > 0) {
         const isRelisted = hasMoreTasks && (await this.isRelisted(known, result.progress.n_tasks));
         if (isRelisted) this.leave(); // while it is known which image that is
         const before = known.entries.get(known.position)?.state;
@@ -250,7 +250,7 @@ export abstract class SessionController<S extends WorkState, H> {
         this.reopening.heard();
         this.fail(error);
       } else {
-        void this.reopening.unheard(asked_at);
+        void this.reopening.unheard(askedAt);
       }
     } finally {
       this.isPolling = false;
@@ -270,8 +270,8 @@ export abstract class SessionController<S extends WorkState, H> {
   }
 
   /** Whether images stand at other positions than before: tasks were taken away, though others may have come since. */
-  private async isRelisted({ entries, progress }: S, n_tasks: number): Promise<boolean> {
-    if (n_tasks < progress.n_tasks) return true;
+  private async isRelisted({ entries, progress }: S, nTasks: number): Promise<boolean> {
+    if (nTasks < progress.n_tasks) return true;
     if (entries.size === 0) return false;
     // Whatever was taken away before it moved the last one known.
     const last = Math.max(...entries.keys());
@@ -287,7 +287,7 @@ export abstract class SessionController<S extends WorkState, H> {
   /** Bring everything into this machine's storage; returns whether it is there. */
   private keepAll(): boolean {
     this.leave();
-    return this.queue?.is_kept ?? true;
+    return this.queue?.isKept ?? true;
   }
 
   private startSaving(scope: string): void {
@@ -296,25 +296,25 @@ export abstract class SessionController<S extends WorkState, H> {
       storage: browserStorage(),
       send: async (events) => (await this.client.request("save", { events }, SAVE_TIMEOUT_MS)).result,
       onAcknowledged: (event, seq) => {
-        this.dispatch({ type: "acknowledged", event_id: event.event_id, seq });
+        this.dispatch({ type: "acknowledged", eventId: event.event_id, seq });
         this.siblings?.tell();
       },
       onRefused: ({ event }) => {
-        this.dispatch({ type: "refused", event_id: event.event_id });
+        this.dispatch({ type: "refused", eventId: event.event_id });
         void this.poll();
       },
       onStatus: (status) => {
         const before = this.state.value.save;
-        this.dispatch({ type: "save_status", status });
+        this.dispatch({ type: "saveStatus", status });
         if (status.state === "offline" && before.state !== "offline")
-          this.say(`Offline: ${status.is_kept ? "kept on this machine" : "keep this page open"}`);
+          this.say(`Offline: ${status.isKept ? "kept on this machine" : "keep this page open"}`);
         const isSettled = status.state === "saved" && before.state !== "saved";
         if (isSettled && refreshable(this.state.value).length > 0) void this.refresh();
       },
     });
     this.siblings = new Siblings(scope, () => this.poll());
     const left = this.queue.restore();
-    if (left.length > 0) this.dispatch({ type: "events_restored", events: left });
+    if (left.length > 0) this.dispatch({ type: "eventsRestored", events: left });
   }
 
   private async refresh(): Promise<void> {

@@ -20,16 +20,16 @@ export class Thumbnails {
   private readonly late = new Set<number>();
   private readonly busy = new Set<number>();
   private wanted: number[] = [];
-  private n_in_flight = 0;
+  private nInFlight = 0;
   private isClosed = false;
   private generation = 0;
 
   constructor(
     private readonly fetch: FetchThumbnails,
     private readonly onReady: () => void,
-    budget_bytes = BUDGET_BYTES,
+    budgetBytes = BUDGET_BYTES,
   ) {
-    this.bitmaps = new Lru(budget_bytes, (bitmap) => bitmap.close());
+    this.bitmaps = new Lru(budgetBytes, (bitmap) => bitmap.close());
   }
 
   get(key: number): ImageBitmap | undefined {
@@ -77,10 +77,10 @@ export class Thumbnails {
   }
 
   private pump(): void {
-    while (this.n_in_flight < MAX_IN_FLIGHT && !this.isClosed) {
+    while (this.nInFlight < MAX_IN_FLIGHT && !this.isClosed) {
       const batch = this.wanted.filter((key) => !this.busy.has(key)).slice(0, MAX_AT_ONCE);
       if (batch.length === 0) return;
-      this.n_in_flight++;
+      this.nInFlight++;
       for (const key of batch) this.busy.add(key);
       this.load(batch)
         .catch((error: unknown) => {
@@ -90,7 +90,7 @@ export class Thumbnails {
           }
         })
         .finally(() => {
-          this.n_in_flight--;
+          this.nInFlight--;
           for (const key of batch) this.busy.delete(key);
           this.wanted = this.wanted.filter((key) => !batch.includes(key));
           if (this.isClosed) return;

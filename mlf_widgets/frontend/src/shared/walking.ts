@@ -11,7 +11,7 @@ const TASKS_BEHIND = 10;
 /** The most wanted first. */
 export interface Wanted {
   positions: number[];
-  class_indices: number[];
+  classIndices: number[];
 }
 
 /** Positions in the order in which a person walking in `direction` will want them. */

@@ -15,7 +15,7 @@ export type WalkDialog =
   | { kind: "help" }
   | { kind: "guidelines" }
   | { kind: "search" }
-  | { kind: "compare"; class_index: number; number: number };
+  | { kind: "compare"; classIndex: number; number: number };
 
 export interface WalkState extends WorkState {
   filter: TaskFilter;
@@ -24,8 +24,8 @@ export interface WalkState extends WorkState {
 
 export type WalkHappening =
   | WorkHappening
-  | { type: "went_to"; position: number }
-  | { type: "filter_chosen"; filter: TaskFilter }
+  | { type: "wentTo"; position: number }
+  | { type: "filterChosen"; filter: TaskFilter }
   | { type: "dialog"; dialog: WalkDialog | null };
 
 export abstract class WalkingController<S extends WalkState, H> extends SessionController<
@@ -39,7 +39,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   beforeLeaving: () => void = () => {};
 
   private direction: 1 | -1 = 1;
-  private also_wanted: readonly number[] = [];
+  private alsoWanted: readonly number[] = [];
   protected shownNow = new Set<number>();
   /** Settles when the image gone to last has its task. */
   private arriving: Promise<void> = Promise.resolve();
@@ -72,8 +72,8 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     if (n_tasks === 0 || target === this.state.value.position) return;
     this.leave();
     this.direction = target < this.state.value.position ? -1 : 1;
-    this.also_wanted = [];
-    this.dispatch({ type: "went_to", position: target });
+    this.alsoWanted = [];
+    this.dispatch({ type: "wentTo", position: target });
     this.clock.take();
     this.arriving = this.fetch();
   }
@@ -95,7 +95,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   }
 
   async chooseFilter(filter: TaskFilter): Promise<void> {
-    this.dispatch({ type: "filter_chosen", filter });
+    this.dispatch({ type: "filterChosen", filter });
     this.found = null;
     if (filter === "all") return;
     const { position } = this.state.value;
@@ -169,7 +169,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.noteVisible();
     this.found = null;
     const shown = [...this.shownNow, ...alsoShown];
-    this.record([{ image_index: entry.task.image_index, kind, payload, shown }]);
+    this.record([{ imageIndex: entry.task.image_index, kind, payload, shown }]);
   }
 
   /** Several actions on the image shown, undone together. */
@@ -182,8 +182,10 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.noteVisible();
     this.found = null;
     const shown = [...this.shownNow, ...alsoShown];
-    const image_index = entry.task.image_index;
-    this.record(actions.map(({ kind, payload }): Action => ({ image_index, kind, payload, shown })));
+    const imageIndex = entry.task.image_index;
+    this.record(
+      actions.map(({ kind, payload }): Action => ({ imageIndex: imageIndex, kind, payload, shown })),
+    );
   }
 
   /** Leaving an image: more exposure or time on a decided one is worth a record; passing by leaves none. */
@@ -224,7 +226,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   protected override opened(info: SessionInfo): void {
     this.pictures = new Pictures(this.client, info.annotation.display_px, THUMBNAIL_PX, () => {
-      this.pictures_version.value++;
+      this.picturesVersion.value++;
     });
     void this.fetch();
   }
@@ -235,7 +237,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   protected override kernelAnswered(): void {
     if (!this.pictures?.forgetLate()) return;
-    this.pictures_version.value++; // a note of what failed goes
+    this.picturesVersion.value++; // a note of what failed goes
     this.want();
   }
 
@@ -247,8 +249,8 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   protected override listChanged(): void {
     this.pictures?.forgetImages();
     this.found = null;
-    this.also_wanted = [];
-    this.dispatch({ type: "went_to", position: this.state.value.position });
+    this.alsoWanted = [];
+    this.dispatch({ type: "wentTo", position: this.state.value.position });
     void this.fetch();
   }
 
@@ -265,14 +267,14 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   }
 
   /** Examples that are looked at beside those of the proposals: of a class found, or added. */
-  wantAlso(class_indices: readonly number[]): void {
-    this.also_wanted = class_indices;
+  wantAlso(classIndices: readonly number[]): void {
+    this.alsoWanted = classIndices;
     this.want();
   }
 
   protected want(): void {
-    const { positions, class_indices } = this.wanted(this.direction, this.foundPositions());
-    this.pictures?.want(positions, [...new Set([...this.also_wanted, ...class_indices])]);
+    const { positions, classIndices } = this.wanted(this.direction, this.foundPositions());
+    this.pictures?.want(positions, [...new Set([...this.alsoWanted, ...classIndices])]);
     const { filter, position } = this.state.value;
     if (filter !== "all" && this.entry !== undefined) {
       void this.find(filter, position + this.direction, this.direction);

@@ -30,8 +30,8 @@ export interface WorkState {
   /** Own events that the store's last word on `changes` did not include. */
   log: readonly LoggedEvent[];
   stacks: UndoStacks;
-  store_stacks: UndoStacks;
-  last_seq: number;
+  storeStacks: UndoStacks;
+  lastSeq: number;
   /** Positions whose state must be asked for anew, once nothing of theirs is on its way. */
   stale: ReadonlySet<number>;
   save: SaveStatus;
@@ -43,13 +43,13 @@ export interface WorkState {
 
 export type WorkHappening =
   | { type: "opened"; info: SessionInfo }
-  | { type: "tasks_loaded"; tasks: Task[] }
-  | { type: "events_made"; events: AnnotationEvent[] }
-  | { type: "events_restored"; events: AnnotationEvent[] }
-  | { type: "acknowledged"; event_id: string; seq: number }
-  | { type: "refused"; event_id: string }
+  | { type: "tasksLoaded"; tasks: Task[] }
+  | { type: "eventsMade"; events: AnnotationEvent[] }
+  | { type: "eventsRestored"; events: AnnotationEvent[] }
+  | { type: "acknowledged"; eventId: string; seq: number }
+  | { type: "refused"; eventId: string }
   | { type: "changed"; changes: Changes; isRelisted?: boolean }
-  | { type: "save_status"; status: SaveStatus }
+  | { type: "saveStatus"; status: SaveStatus }
   | { type: "failed"; error: string }
   | { type: "said"; text: string };
 
@@ -63,10 +63,10 @@ export const INITIAL_WORK: WorkState = {
   progress: { n_tasks: 0, n_done: 0, n_unsure: 0, n_commented: 0 },
   log: [],
   stacks: NO_STACKS,
-  store_stacks: NO_STACKS,
-  last_seq: 0,
+  storeStacks: NO_STACKS,
+  lastSeq: 0,
   stale: new Set(),
-  save: { state: "saved", n_waiting: 0, is_kept: true, reason: "" },
+  save: { state: "saved", nWaiting: 0, isKept: true, reason: "" },
   error: "",
   said: "",
 };
@@ -75,18 +75,18 @@ export function reduceWork<S extends WorkState>(state: S, happening: WorkHappeni
   switch (happening.type) {
     case "opened":
       return opened(state, happening.info);
-    case "tasks_loaded":
+    case "tasksLoaded":
       return tasksLoaded(state, happening.tasks);
-    case "events_made":
-    case "events_restored":
+    case "eventsMade":
+    case "eventsRestored":
       return withEvents(state, happening.events);
     case "acknowledged":
-      return acknowledged(state, happening.event_id, happening.seq);
+      return acknowledged(state, happening.eventId, happening.seq);
     case "refused":
-      return refused(state, happening.event_id);
+      return refused(state, happening.eventId);
     case "changed":
       return happening.isRelisted ? relisted(state, happening.changes) : changed(state, happening.changes);
-    case "save_status":
+    case "saveStatus":
       return { ...state, save: happening.status };
     case "failed":
       return { ...state, error: happening.error };
@@ -102,13 +102,13 @@ export function refreshable(state: WorkState): number[] {
 
 function opened<S extends WorkState>(state: S, info: SessionInfo): S {
   const isAgain = state.info !== null;
-  const store_stacks = { undo: info.undo, redo: info.redo };
+  const storeStacks = { undo: info.undo, redo: info.redo };
   const next: S = {
     ...state,
     info,
     progress: info.progress,
-    store_stacks,
-    last_seq: info.last_seq,
+    storeStacks,
+    lastSeq: info.last_seq,
     log: state.log.filter(({ seq }) => seq === null || seq > info.last_seq),
     position: isAgain ? state.position : info.start_position,
     error: "",
@@ -157,12 +157,12 @@ function withEvents<S extends WorkState>(state: S, events: AnnotationEvent[]): S
   return { ...next, entries, progress, stale, stacks: stacksOf({ ...next, entries }) };
 }
 
-function acknowledged<S extends WorkState>(state: S, event_id: string, seq: number): S {
-  const withSeq = (logged: LoggedEvent) => (logged.event.event_id === event_id ? { ...logged, seq } : logged);
+function acknowledged<S extends WorkState>(state: S, eventId: string, seq: number): S {
+  const withSeq = (logged: LoggedEvent) => (logged.event.event_id === eventId ? { ...logged, seq } : logged);
   // Saved before, its acknowledgement lost: what the store said since holds it, and what came after it.
-  const isAfter = (last_seq: number) => (logged: LoggedEvent) => logged.seq === null || logged.seq > last_seq;
-  const own = state.log.find(({ event }) => event.event_id === event_id);
-  const next = { ...state, log: state.log.map(withSeq).filter(isAfter(state.last_seq)) };
+  const isAfter = (lastSeq: number) => (logged: LoggedEvent) => logged.seq === null || logged.seq > lastSeq;
+  const own = state.log.find(({ event }) => event.event_id === eventId);
+  const next = { ...state, log: state.log.map(withSeq).filter(isAfter(state.lastSeq)) };
   if (own === undefined) return next;
   const position = positionOf(state.entries, own.event.image_index, state.position);
   const entry = position === undefined ? undefined : state.entries.get(position);
@@ -173,8 +173,8 @@ function acknowledged<S extends WorkState>(state: S, event_id: string, seq: numb
   return { ...next, entries, stacks: stacksOf({ ...next, entries }) };
 }
 
-function refused<S extends WorkState>(state: S, event_id: string): S {
-  const own = state.log.find(({ event }) => event.event_id === event_id);
+function refused<S extends WorkState>(state: S, eventId: string): S {
+  const own = state.log.find(({ event }) => event.event_id === eventId);
   const next = { ...state, log: state.log.filter((logged) => logged !== own) };
   if (own === undefined) return next;
   const position = positionOf(state.entries, own.event.image_index, state.position);
@@ -183,7 +183,7 @@ function refused<S extends WorkState>(state: S, event_id: string): S {
   const entries = new Map(state.entries);
   const without = refolded({
     ...entry,
-    events: entry.events.filter(({ event }) => event.event_id !== event_id),
+    events: entry.events.filter(({ event }) => event.event_id !== eventId),
   });
   entries.set(position, without);
   const progress = moved(state.progress, entry.state, without.state);
@@ -199,8 +199,8 @@ function relisted<S extends WorkState>(state: S, changes: Changes): S {
     stale: new Set(),
     position: Math.max(0, Math.min(state.position, progress.n_tasks - 1)),
     log: state.log.filter(({ seq }) => seq === null || seq > last_seq),
-    last_seq: Math.max(state.last_seq, last_seq),
-    store_stacks: { undo, redo },
+    lastSeq: Math.max(state.lastSeq, last_seq),
+    storeStacks: { undo, redo },
     progress,
   };
   return { ...next, stacks: stacksOf(next) };
@@ -218,8 +218,8 @@ function changed<S extends WorkState>(state: S, changes: Changes): S {
       continue;
     }
     // What was said of the image can be newer than the rest of the answer.
-    const last_seq = Math.max(changes.last_seq, said.last_seq);
-    const later = entry.events.filter(({ seq }) => seq !== null && seq > last_seq);
+    const lastSeq = Math.max(changes.last_seq, said.last_seq);
+    const later = entry.events.filter(({ seq }) => seq !== null && seq > lastSeq);
     if (later.length === 0 && saysTheSame(entry.state, said) && !hasForeignTarget(entry.events)) {
       stale.delete(position);
       continue;
@@ -233,8 +233,8 @@ function changed<S extends WorkState>(state: S, changes: Changes): S {
     entries,
     stale,
     log,
-    last_seq: Math.max(state.last_seq, changes.last_seq),
-    store_stacks: { undo: changes.undo, redo: changes.redo },
+    lastSeq: Math.max(state.lastSeq, changes.last_seq),
+    storeStacks: { undo: changes.undo, redo: changes.redo },
     progress: log.length === 0 ? changes.progress : { ...state.progress, n_tasks: changes.progress.n_tasks },
   };
   return { ...next, stacks: stacksOf(next) };
@@ -244,7 +244,7 @@ function stacksOf(state: WorkState): UndoStacks {
   return state.log.reduce(
     (stacks, { event }) =>
       advanceStacks(stacks, event, positionOf(state.entries, event.image_index, state.position) ?? -1),
-    state.store_stacks,
+    state.storeStacks,
   );
 }
 
@@ -258,11 +258,11 @@ function isWaiting(entry: ImageEntry | undefined): boolean {
 
 function positionOf(
   entries: ReadonlyMap<number, ImageEntry>,
-  image_index: number,
+  imageIndex: number,
   likely: number,
 ): number | undefined {
-  if (entries.get(likely)?.task.image_index === image_index) return likely;
-  for (const [position, entry] of entries) if (entry.task.image_index === image_index) return position;
+  if (entries.get(likely)?.task.image_index === imageIndex) return likely;
+  for (const [position, entry] of entries) if (entry.task.image_index === imageIndex) return position;
   return undefined;
 }
 

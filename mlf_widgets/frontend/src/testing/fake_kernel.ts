@@ -8,6 +8,7 @@ import type {
   AnnotationSettings,
   ImageState,
   Region,
+  Requests,
   SaveResult,
   SessionInfo,
   Task,
@@ -18,12 +19,12 @@ import type { Channel } from "../shared/protocol.ts";
 
 export type Fault =
   | "none"
-  | "lose_request"
-  | "lose_reply"
-  | "repeat_reply"
-  | "store_away"
-  | "refuse_saves"
-  | "crowded_pictures";
+  | "loseRequest"
+  | "loseReply"
+  | "repeatReply"
+  | "storeAway"
+  | "refuseSaves"
+  | "crowdedPictures";
 
 interface Logged {
   event: AnnotationEvent;
@@ -39,12 +40,12 @@ interface Message {
 type Listener = (content: unknown, buffers: DataView[]) => void;
 
 export interface FakeKernelOptions {
-  n_tasks?: number;
-  n_proposals?: number;
-  n_classes?: number;
+  nTasks?: number;
+  nProposals?: number;
+  nClasses?: number;
   names?: string[];
-  n_examples?: number;
-  has_image?: (position: number) => boolean;
+  nExamples?: number;
+  hasImage?: (position: number) => boolean;
   annotation?: Partial<AnnotationSettings>;
   info?: Partial<SessionInfo>;
 }
@@ -69,16 +70,16 @@ export class FakeKernel {
   /** What goes wrong with every message from now on. */
   fault: Fault = "none";
   /** Requests received, by kind. */
-  readonly n_requests: Record<string, number> = {};
-  readonly n_tasks: number;
-  readonly n_proposals: number;
+  readonly nRequests: Record<string, number> = {};
+  readonly nTasks: number;
+  readonly nProposals: number;
   readonly names: string[];
   private readonly tabs = new Set<Listener>();
 
   constructor(readonly options: FakeKernelOptions = {}) {
-    this.n_tasks = options.n_tasks ?? 12;
-    this.n_proposals = options.n_proposals ?? 20;
-    this.names = options.names ?? Array.from({ length: options.n_classes ?? 60 }, (_, i) => `class ${i}`);
+    this.nTasks = options.nTasks ?? 12;
+    this.nProposals = options.nProposals ?? 20;
+    this.names = options.names ?? Array.from({ length: options.nClasses ?? 60 }, (_, i) => `class ${i}`);
   }
 
   /** A tab's connection; replies come in a later microtask, as over a wire. */
@@ -88,11 +89,11 @@ export class FakeKernel {
       send: (content) => {
         const { fault } = this;
         void Promise.resolve().then(() => {
-          if (fault === "lose_request") return;
+          if (fault === "loseRequest") return;
           const { reply, buffers } = this.answer(content as Message);
-          if (fault === "lose_reply") return;
+          if (fault === "loseReply") return;
           listener?.(reply, buffers);
-          if (fault === "repeat_reply") listener?.(reply, buffers);
+          if (fault === "repeatReply") listener?.(reply, buffers);
         });
       },
       on: (_name, callback) => {
@@ -113,7 +114,7 @@ export class FakeKernel {
 
   proposals(position: number): number[] {
     // Distinct, and other ones for each image.
-    return Array.from({ length: this.n_proposals }, (_, i) => (position * 7 + i) % this.names.length);
+    return Array.from({ length: this.nProposals }, (_, i) => (position * 7 + i) % this.names.length);
   }
 
   /** What the log says about an image, each fact looked up from the end of the log. */
@@ -122,17 +123,17 @@ export class FakeKernel {
     const counted = events.map(({ event }) => event).filter((event) => !this.isUndone(event.event_id));
     const votes: Record<string, Vote> = {};
     const regions: Record<string, Region[]> = {};
-    for (let class_index = 0; class_index < this.names.length; class_index++) {
+    for (let classIndex = 0; classIndex < this.names.length; classIndex++) {
       const last = counted.findLast(
         ({ kind, payload }) =>
-          (kind === "vote" && payload.class_index === class_index) || (kind === "none" && payload.value),
+          (kind === "vote" && payload.class_index === classIndex) || (kind === "none" && payload.value),
       );
-      if (last?.kind === "vote" && last.payload.vote !== "clear")
-        votes[class_index] = last.payload.vote as Vote;
+      const vote = last?.kind === "vote" ? last.payload.vote : undefined;
+      if (vote !== undefined && vote !== "clear") votes[classIndex] = vote;
       const marked = counted.findLast(
-        ({ kind, payload }) => kind === "region" && payload.class_index === class_index,
+        ({ kind, payload }) => kind === "region" && payload.class_index === classIndex,
       );
-      if (marked?.payload.regions?.length) regions[class_index] = marked.payload.regions;
+      if (marked?.payload.regions?.length) regions[classIndex] = marked.payload.regions;
     }
     const noneOrYes = counted.findLast(
       ({ kind, payload }) => kind === "none" || (kind === "vote" && payload.vote === "yes"),
@@ -171,9 +172,9 @@ export class FakeKernel {
   }
 
   progress() {
-    const states = Array.from({ length: this.n_tasks }, (_, position) => this.state(position));
+    const states = Array.from({ length: this.nTasks }, (_, position) => this.state(position));
     return {
-      n_tasks: this.n_tasks,
+      n_tasks: this.nTasks,
       n_done: states.filter(isDone).length,
       n_unsure: states.filter((state) => state.unsure || Object.values(state.votes).includes("unsure"))
         .length,
@@ -186,9 +187,9 @@ export class FakeKernel {
       position,
       image_index: imageIndex(position),
       image_id: `image-${position}`,
-      has_image: this.options.has_image?.(position) ?? true,
-      proposals: this.proposals(position).map((class_index, rank) => ({
-        class_index,
+      has_image: this.options.hasImage?.(position) ?? true,
+      proposals: this.proposals(position).map((classIndex, rank) => ({
+        class_index: classIndex,
         rank,
         score: this.options.annotation?.show_scores ? 1 / (rank + 1) : null,
         model: "model",
@@ -200,11 +201,11 @@ export class FakeKernel {
   }
 
   private answer({ id, kind, params }: Message): { reply: unknown; buffers: DataView[] } {
-    this.n_requests[kind] = (this.n_requests[kind] ?? 0) + 1;
-    if (this.fault === "store_away") {
+    this.nRequests[kind] = (this.nRequests[kind] ?? 0) + 1;
+    if (this.fault === "storeAway") {
       return { reply: { id, ok: false, code: "StoreError", message: "the store is away" }, buffers: [] };
     }
-    if (this.fault === "crowded_pictures" && ["image", "images"].includes(kind)) {
+    if (this.fault === "crowdedPictures" && ["image", "images"].includes(kind)) {
       return {
         reply: { id, ok: false, code: "CrowdedError", message: "ask again in a moment" },
         buffers: [],
@@ -222,7 +223,7 @@ export class FakeKernel {
       case "classes":
         return { result: {}, buffers: [bytes(JSON.stringify(this.columns()))] };
       case "tasks": {
-        const positions = (params.positions as number[]).filter((position) => position < this.n_tasks);
+        const positions = (params.positions as number[]).filter((position) => position < this.nTasks);
         return { result: positions.map((position) => this.task(position)), buffers: [] };
       }
       case "find":
@@ -235,10 +236,10 @@ export class FakeKernel {
         };
       case "sprite": {
         const indices = params.class_indices as number[];
-        const n_examples = this.options.n_examples ?? 10;
-        const head = { media_type: "image/jpeg", n_examples, n_columns: 10, tile_px: 128 };
+        const nExamples = this.options.nExamples ?? 10;
+        const head = { media_type: "image/jpeg", n_examples: nExamples, n_columns: 10, tile_px: 128 };
         return {
-          result: indices.map((class_index) => ({ class_index, ...head })),
+          result: indices.map((classIndex) => ({ class_index: classIndex, ...head })),
           buffers: indices.map(() => bytes("pixels")),
         };
       }
@@ -251,14 +252,14 @@ export class FakeKernel {
         };
       }
       case "grid": {
-        const { class_index } = params as { class_index: number | null };
-        const all = Array.from({ length: this.n_tasks }, (_, position) => position);
+        const { class_index: classIndex } = params as Requests["grid"]["params"];
+        const all = Array.from({ length: this.nTasks }, (_, position) => position);
         const positions = all.filter(
           (position) =>
-            (class_index === null || this.proposals(position).includes(class_index)) &&
+            (classIndex === null || this.proposals(position).includes(classIndex)) &&
             this.find({ which: params.which, start: position, step: 1 }) === position,
         );
-        return { result: { class_index, positions, n_total: positions.length }, buffers: [] };
+        return { result: { class_index: classIndex, positions, n_total: positions.length }, buffers: [] };
       }
       case "save":
         return { result: this.save(params.events as AnnotationEvent[]), buffers: [] };
@@ -269,7 +270,7 @@ export class FakeKernel {
         );
         const states = Object.fromEntries([...positions].map((position) => [position, this.state(position)]));
         return {
-          result: { last_seq: this.last_seq, states, progress: this.progress(), ...this.stacks() },
+          result: { last_seq: this.lastSeq, states, progress: this.progress(), ...this.stacks() },
           buffers: [],
         };
       }
@@ -281,10 +282,10 @@ export class FakeKernel {
   private save(events: AnnotationEvent[]): SaveResult[] {
     return events.map((event) => {
       const { event_id } = event;
-      if (this.fault === "refuse_saves")
+      if (this.fault === "refuseSaves")
         return { event_id, seq: null, error: "not your task", is_final: true };
       const known = this.log.find((logged) => logged.event.event_id === event_id);
-      const seq = known?.seq ?? this.last_seq + 1;
+      const seq = known?.seq ?? this.lastSeq + 1;
       if (known === undefined) this.log.push({ event: structuredClone(event), seq });
       return { event_id, seq, error: "", is_final: true };
     });
@@ -299,7 +300,7 @@ export class FakeKernel {
       if (which === "unsure") return state.unsure || Object.values(state.votes).includes("unsure");
       return true;
     };
-    for (let at = start as number; at >= 0 && at < this.n_tasks; at += step as number)
+    for (let at = start as number; at >= 0 && at < this.nTasks; at += step as number)
       if (passes(at)) return at;
     return null;
   }
@@ -314,7 +315,7 @@ export class FakeKernel {
       progress: this.progress(),
       start_position: 0,
       order: "score",
-      last_seq: this.last_seq,
+      last_seq: this.lastSeq,
       ...this.stacks(),
       annotation: { ...ANNOTATION, ...this.options.annotation },
       refinement: { blind_first: false, allow_own_images: false, audit_share: 0 },
@@ -332,13 +333,13 @@ export class FakeKernel {
     };
   }
 
-  private get last_seq(): number {
+  private get lastSeq(): number {
     return this.log.at(-1)?.seq ?? 0;
   }
 
-  private isUndone(event_id: string): boolean {
+  private isUndone(eventId: string): boolean {
     const last = this.log.findLast(
-      ({ event }) => ["undo", "redo"].includes(event.kind) && event.payload.target === event_id,
+      ({ event }) => ["undo", "redo"].includes(event.kind) && event.payload.target === eventId,
     );
     return last?.event.kind === "undo";
   }

@@ -13,15 +13,15 @@ export interface Compared {
   problem: string;
 }
 
-/** Both pictures, for as long as the component lives; of `n_examples` none may be there yet. */
+/** Both pictures, for as long as the component lives; of `nExamples` none may be there yet. */
 export function useCompared(
   screen: WalkingScreen,
-  class_index: number,
+  classIndex: number,
   number: number,
-  n_examples: number,
+  nExamples: number,
 ): Compared {
   const { controller } = screen;
-  controller.pictures_version.value;
+  controller.picturesVersion.value;
   const position = screen.position.value;
   const shown = controller.pictures?.image(position);
   const [image] = useState(() => new Stage());
@@ -32,13 +32,13 @@ export function useCompared(
   useEffect(() => {
     let isGone = false;
     setProblem("");
-    if (n_examples === 0) return;
-    controller.example(class_index, number).then(
+    if (nExamples === 0) return;
+    controller.example(classIndex, number).then(
       (example) => {
         if (isGone) return example.bitmap.close();
         held.current?.bitmap.close();
         held.current = example;
-        enlarged.show(`${class_index}:${number}`, example);
+        enlarged.show(`${classIndex}:${number}`, example);
       },
       (error: unknown) => {
         if (!isGone) setProblem(error instanceof Error ? error.message : String(error));
@@ -47,7 +47,7 @@ export function useCompared(
     return () => {
       isGone = true;
     };
-  }, [class_index, number, n_examples]);
+  }, [classIndex, number, nExamples]);
   useEffect(
     () => () => {
       image.close();
@@ -83,24 +83,24 @@ export function ComparedPair({ screen, compared, where, label }: ComparedPairPro
   );
 }
 
-export function whichExample(number: number, n_examples: number): string {
-  return n_examples === 0 ? "No examples of this class" : `Example ${number + 1} of ${n_examples}`;
+export function whichExample(number: number, nExamples: number): string {
+  return nExamples === 0 ? "No examples of this class" : `Example ${number + 1} of ${nExamples}`;
 }
 
 export interface ClassMeaningProps {
   screen: WalkingScreen;
-  class_index: number;
+  classIndex: number;
   /** What can be said of it here. */
   children?: ComponentChildren;
 }
 
-export function ClassMeaning({ screen, class_index, children }: ClassMeaningProps) {
+export function ClassMeaning({ screen, classIndex, children }: ClassMeaningProps) {
   const classes = screen.controller.classes.value;
   return (
     <p class="mlf-compare-words">
       {children}
-      <span class="mlf-muted">{(classes?.synonyms[class_index] ?? []).join(", ")}</span>
-      <span>{classes?.definitions[class_index] || "No definition."}</span>
+      <span class="mlf-muted">{(classes?.synonyms[classIndex] ?? []).join(", ")}</span>
+      <span>{classes?.definitions[classIndex] || "No definition."}</span>
     </p>
   );
 }

@@ -20,8 +20,8 @@ export interface ExampleStripProps {
 export function ExampleStrip(props: ExampleStripProps) {
   const { sprite, layout, isOn = true, chosen, label, onPick, onDrawn } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const n_examples = sprite?.head.n_examples ?? 0;
-  const size = stripSize(layout, n_examples);
+  const nExamples = sprite?.head.n_examples ?? 0;
+  const size = stripSize(layout, nExamples);
   // Drawn before the browser paints the words of the same class: never a picture beside another's name.
   useLayoutEffect(() => {
     const element = canvas.current;
@@ -42,7 +42,7 @@ export function ExampleStrip(props: ExampleStripProps) {
     if (context !== null) {
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, size.width, size.height);
-      drawExamples(context, sprite, layout.side_px, layout.gap_px, layout.n_columns);
+      drawExamples(context, sprite, layout.sidePx, layout.gapPx, layout.nColumns);
       if (chosen !== undefined) frame(context, layout, chosen);
     }
     onDrawn?.(sprite);
@@ -52,11 +52,11 @@ export function ExampleStrip(props: ExampleStripProps) {
       type="button"
       class="mlf-strip"
       aria-label={label}
-      disabled={n_examples === 0}
+      disabled={nExamples === 0}
       onClick={(event) => {
         if (event.detail === 0 || canvas.current === null) return onPick(chosen ?? 0); // by keyboard
         const box = canvas.current.getBoundingClientRect();
-        const number = exampleAt(layout, n_examples, event.clientX - box.left, event.clientY - box.top);
+        const number = exampleAt(layout, nExamples, event.clientX - box.left, event.clientY - box.top);
         if (number !== null) onPick(number);
       }}
     >
@@ -70,10 +70,10 @@ export function ExampleStrip(props: ExampleStripProps) {
 }
 
 function frame(context: CanvasRenderingContext2D, layout: StripLayout, number: number): void {
-  const pitch = layout.side_px + layout.gap_px;
-  const x = (number % layout.n_columns) * pitch;
-  const y = Math.floor(number / layout.n_columns) * pitch;
+  const pitch = layout.sidePx + layout.gapPx;
+  const x = (number % layout.nColumns) * pitch;
+  const y = Math.floor(number / layout.nColumns) * pitch;
   context.lineWidth = 3;
   context.strokeStyle = "#1976d2";
-  context.strokeRect(x + 1.5, y + 1.5, layout.side_px - 3, layout.side_px - 3);
+  context.strokeRect(x + 1.5, y + 1.5, layout.sidePx - 3, layout.sidePx - 3);
 }

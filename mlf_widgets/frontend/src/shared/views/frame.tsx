@@ -108,7 +108,7 @@ export function NothingToDo({ screen, title, assigned }: NothingToDoProps) {
 /** What a screen reader says: what was done, and which image it is about. */
 export function Announcer({ screen }: Part) {
   const said = useComputed(() => screen.controller.state.value.said).value;
-  const n_tasks = useComputed(() => screen.controller.state.value.progress.n_tasks).value;
+  const nTasks = useComputed(() => screen.controller.state.value.progress.n_tasks).value;
   const position = screen.position.value;
   return (
     <>
@@ -116,7 +116,7 @@ export function Announcer({ screen }: Part) {
         {said}
       </div>
       <div class="mlf-sr" aria-live="polite">
-        {n_tasks > 0 ? `Image ${position + 1} of ${n_tasks}` : ""}
+        {nTasks > 0 ? `Image ${position + 1} of ${nTasks}` : ""}
       </div>
     </>
   );

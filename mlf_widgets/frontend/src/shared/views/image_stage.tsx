@@ -32,7 +32,7 @@ export class Stage {
   private frame = 0;
 
   /** What is on the canvas now; null while it is empty. */
-  get drawn_key(): string | number | null {
+  get drawnKey(): string | number | null {
     return this.image === undefined ? null : this.key;
   }
 
@@ -199,7 +199,7 @@ export class Stage {
   /** The original's size: what is drawn keeps its place when a sharper picture arrives. */
   private imageSize(): Size | null {
     if (this.image === undefined) return null;
-    return { width: this.image.width_px, height: this.image.height_px };
+    return { width: this.image.widthPx, height: this.image.heightPx };
   }
 
   private isSharp(): boolean {
@@ -293,7 +293,7 @@ export interface ZoomButtonsProps {
   stage: Stage;
   onFull: () => void;
   /** How the keys are written: zoom in, zoom out, fit, full resolution. */
-  keys: { zoom_in: string; zoom_out: string; zoom_fit: string; full_resolution: string };
+  keys: Record<"zoom_in" | "zoom_out" | "zoom_fit" | "full_resolution", string>;
 }
 
 export function ZoomButtons({ stage, onFull, keys }: ZoomButtonsProps) {

@@ -34,10 +34,10 @@ export interface KeyTableProps {
   actions?: readonly KeyAction[];
   /** Actions that this project has no use for. */
   leaveOut?: readonly KeyAction[];
-  n_labels?: number;
+  nLabels?: number;
 }
 
-export function KeyTable({ layout, overrides, actions, leaveOut = [], n_labels = 20 }: KeyTableProps) {
+export function KeyTable({ layout, overrides, actions, leaveOut = [], nLabels = 20 }: KeyTableProps) {
   const bindings = KEY_BINDINGS.filter(
     ({ action, does }) =>
       does !== "" && !leaveOut.includes(action) && (actions === undefined || actions.includes(action)),
@@ -49,11 +49,11 @@ export function KeyTable({ layout, overrides, actions, leaveOut = [], n_labels =
       <tbody>
         <tr>
           <th scope="row">
-            <kbd>{label(0)}</kbd> … <kbd>{label(Math.min(9, n_labels - 1))}</kbd>
-            {n_labels > 10 && (
+            <kbd>{label(0)}</kbd> … <kbd>{label(Math.min(9, nLabels - 1))}</kbd>
+            {nLabels > 10 && (
               <>
                 {" "}
-                <kbd>{label(10)}</kbd> … <kbd>{label(Math.min(19, n_labels - 1))}</kbd>
+                <kbd>{label(10)}</kbd> … <kbd>{label(Math.min(19, nLabels - 1))}</kbd>
               </>
             )}
           </th>

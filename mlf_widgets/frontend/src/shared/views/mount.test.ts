@@ -7,14 +7,14 @@ import { mountScreen } from "./mount.ts";
 
 afterEach(() => document.body.replaceChildren());
 
-function mount(has_unsaved = false) {
+function mount(hasUnsaved = false) {
   const controller = {
     start: vi.fn(async () => {}),
     close: vi.fn(),
     touch: vi.fn(),
     setHidden: vi.fn(),
   };
-  const screen = { has_unsaved, close: vi.fn() };
+  const screen = { hasUnsaved: hasUnsaved, close: vi.fn() };
   const press = vi.fn((event: KeyboardEvent) => event.key === "a");
   const el = document.createElement("div");
   document.body.append(el);

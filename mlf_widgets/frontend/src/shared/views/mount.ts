@@ -23,7 +23,7 @@ export interface MountedController {
 /** What of a widget is on the screen. */
 export interface MountedScreen {
   /** Closing the page now would leave something behind. */
-  readonly has_unsaved: boolean;
+  readonly hasUnsaved: boolean;
   close(): void;
 }
 
@@ -84,12 +84,7 @@ function listen(
   };
   for (const type of ["pointermove", "pointerdown", "wheel"]) on(root, type, () => controller.touch?.());
   on(document, "visibilitychange", () => controller.setHidden?.(document.hidden));
-  on(
-    window,
-    "beforeunload",
-    (event) => screen.has_unsaved && !isReopening() && event.preventDefault(),
-    false,
-  );
+  on(window, "beforeunload", (event) => screen.hasUnsaved && !isReopening() && event.preventDefault(), false);
   // Once it is in the page: an element outside has no room and cannot have the focus.
   requestAnimationFrame(() => {
     stops.push(fitIntoNotebook(root));
@@ -113,8 +108,8 @@ function fitIntoNotebook(element: HTMLElement): () => void {
   const observer = new ResizeObserver(() => {
     element.classList.toggle("mlf-narrow", element.clientWidth < NARROW_PX);
     if (panel === null || element.classList.contains("mlf-fills-window")) return;
-    const height_px = Math.min(Math.max(panel.clientHeight - MARGIN_PX, SMALLEST_PX), LARGEST_PX);
-    element.style.setProperty("--mlf-height", `${height_px}px`);
+    const heightPx = Math.min(Math.max(panel.clientHeight - MARGIN_PX, SMALLEST_PX), LARGEST_PX);
+    element.style.setProperty("--mlf-height", `${heightPx}px`);
   });
   observer.observe(element);
   if (panel !== null) observer.observe(panel);

@@ -33,7 +33,7 @@ function afterTask(callback: () => void): void {
 
 /** What should be on the screen: under which name, and whether all of it has been drawn. */
 export interface Wish {
-  image_id: string;
+  imageId: string;
   isDrawn(): boolean;
 }
 
@@ -52,7 +52,7 @@ export class PaintWatch {
   }
 
   /** The name of what was wished for last time and has been on the screen since, drawn in full or not. */
-  get painted_key(): string {
+  get paintedKey(): string {
     return this.painted;
   }
 
@@ -77,7 +77,7 @@ export class PaintWatch {
     if (wish === null) return;
     const isFirst = this.painted !== this.key;
     this.painted = this.key;
-    if (this.root.dataset.imageId !== wish.image_id) this.root.dataset.imageId = wish.image_id;
+    if (this.root.dataset.imageId !== wish.imageId) this.root.dataset.imageId = wish.imageId;
     if (wish.isDrawn()) this.root.dataset.ready = "true";
     if (isFirst) this.onPainted();
   }

@@ -2,15 +2,15 @@
 
 import type { SaveStatus } from "../save_queue.ts";
 
-export function savedWords({ state, n_waiting, is_kept, reason }: SaveStatus): string {
-  const decisions = n_waiting === 1 ? "1 decision" : `${n_waiting} decisions`;
+export function savedWords({ state, nWaiting, isKept, reason }: SaveStatus): string {
+  const decisions = nWaiting === 1 ? "1 decision" : `${nWaiting} decisions`;
   switch (state) {
     case "saved":
       return "Saved";
     case "saving":
       return "Saving…";
     case "offline":
-      return `Offline: ${decisions} ${is_kept ? "kept on this machine" : "not saved, keep this page open"}`;
+      return `Offline: ${decisions} ${isKept ? "kept on this machine" : "not saved, keep this page open"}`;
     case "failed":
       return `Not saved: ${reason}`;
   }

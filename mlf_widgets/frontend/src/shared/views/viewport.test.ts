@@ -89,16 +89,16 @@ describe("examples in a card", () => {
 
   test("stay in their room where there is room, and none could be larger in as many rows", () => {
     fc.assert(
-      fc.property(room, fc.integer({ min: 1, max: 12 }), ({ width, height }, n_examples) => {
-        const layout = stripLayout(width, height, n_examples, 1);
-        const strip = stripSize(layout, n_examples);
+      fc.property(room, fc.integer({ min: 1, max: 12 }), ({ width, height }, nExamples) => {
+        const layout = stripLayout(width, height, nExamples, 1);
+        const strip = stripSize(layout, nExamples);
         expect(strip.width).toBeLessThanOrEqual(width);
         expect(strip.height).toBeLessThanOrEqual(height);
-        for (let n_rows = 1; n_rows <= n_examples; n_rows++) {
-          const n_columns = Math.ceil(n_examples / n_rows);
-          const larger = { ...layout, n_columns, side_px: layout.side_px + 1 };
-          const { width: wide, height: high } = stripSize(larger, n_examples);
-          expect(wide > width || high > height || layout.side_px === 128).toBe(true);
+        for (let nRows = 1; nRows <= nExamples; nRows++) {
+          const nColumns = Math.ceil(nExamples / nRows);
+          const larger = { ...layout, nColumns, sidePx: layout.sidePx + 1 };
+          const { width: wide, height: high } = stripSize(larger, nExamples);
+          expect(wide > width || high > height || layout.sidePx === 128).toBe(true);
         }
       }),
     );
@@ -106,18 +106,18 @@ describe("examples in a card", () => {
 
   test("are found where they are drawn, and not between them", () => {
     fc.assert(
-      fc.property(room, fc.integer({ min: 1, max: 12 }), ({ width, height }, n_examples) => {
-        const layout = stripLayout(width, height, n_examples);
-        const pitch = layout.side_px + layout.gap_px;
-        for (let number = 0; number < n_examples; number++) {
-          const left = (number % layout.n_columns) * pitch;
-          const top = Math.floor(number / layout.n_columns) * pitch;
-          expect(exampleAt(layout, n_examples, left + layout.side_px / 2, top + layout.side_px / 2)).toBe(
+      fc.property(room, fc.integer({ min: 1, max: 12 }), ({ width, height }, nExamples) => {
+        const layout = stripLayout(width, height, nExamples);
+        const pitch = layout.sidePx + layout.gapPx;
+        for (let number = 0; number < nExamples; number++) {
+          const left = (number % layout.nColumns) * pitch;
+          const top = Math.floor(number / layout.nColumns) * pitch;
+          expect(exampleAt(layout, nExamples, left + layout.sidePx / 2, top + layout.sidePx / 2)).toBe(
             number,
           );
-          expect(exampleAt(layout, n_examples, left + layout.side_px + 1, top + 1)).toBeNull();
+          expect(exampleAt(layout, nExamples, left + layout.sidePx + 1, top + 1)).toBeNull();
         }
-        expect(exampleAt(layout, n_examples, -1, 3)).toBeNull();
+        expect(exampleAt(layout, nExamples, -1, 3)).toBeNull();
       }),
     );
   });

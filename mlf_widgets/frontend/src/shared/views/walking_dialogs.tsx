@@ -11,7 +11,7 @@ export interface DialogPartProps<S extends WalkingScreen = WalkingScreen> {
 }
 
 export interface CompareProps<S extends WalkingScreen = WalkingScreen> extends DialogPartProps<S> {
-  class_index: number;
+  classIndex: number;
   /** Which example, from 0. */
   number: number;
 }
@@ -36,7 +36,7 @@ export function WalkingDialogs<S extends WalkingScreen>(props: WalkingDialogsPro
       return <Search screen={screen} onClose={close} />;
     case "compare":
       return (
-        <Compare screen={screen} class_index={dialog.class_index} number={dialog.number} onClose={close} />
+        <Compare screen={screen} classIndex={dialog.classIndex} number={dialog.number} onClose={close} />
       );
     default:
       return null;

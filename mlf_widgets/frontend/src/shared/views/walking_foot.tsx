@@ -19,8 +19,8 @@ export interface FootProps extends Part {
 export function Foot({ screen, moreWays, children }: FootProps) {
   const { controller } = screen;
   const { state } = controller;
-  const n_undo = useComputed(() => state.value.stacks.undo.length).value;
-  const n_redo = useComputed(() => state.value.stacks.redo.length).value;
+  const nUndo = useComputed(() => state.value.stacks.undo.length).value;
+  const nRedo = useComputed(() => state.value.stacks.redo.length).value;
   const none = useComputed(() => screen.entry.value?.state.none ?? false).value;
   const unsure = useComputed(() => screen.entry.value?.state.unsure ?? false).value;
   return (
@@ -30,14 +30,14 @@ export function Foot({ screen, moreWays, children }: FootProps) {
         screen={screen}
         action="undo"
         words="Undo"
-        isOff={n_undo === 0}
+        isOff={nUndo === 0}
         onClick={() => void controller.undo("undo")}
       />
       <Action
         screen={screen}
         action="redo"
         words="Redo"
-        isOff={n_redo === 0}
+        isOff={nRedo === 0}
         onClick={() => void controller.undo("redo")}
       />
       {moreWays}

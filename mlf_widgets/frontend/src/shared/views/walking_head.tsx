@@ -2,6 +2,7 @@
 
 import { useComputed } from "@preact/signals";
 import type { TaskFilter } from "../messages.ts";
+import { Choice } from "./choice.tsx";
 import { HelpButton } from "./frame.tsx";
 import { SavedState } from "./saved_state.tsx";
 import type { WalkingScreen } from "./walking_screen.ts";
@@ -60,7 +61,7 @@ export function Head({ screen, done, note = "", onDismiss }: HeadProps) {
 function Place({ screen }: Part) {
   const { controller, root } = screen;
   const position = screen.position.value;
-  const n_tasks = useComputed(() => controller.state.value.progress.n_tasks).value;
+  const nTasks = useComputed(() => controller.state.value.progress.n_tasks).value;
   return (
     <label class="mlf-place">
       Image{" "}
@@ -71,7 +72,7 @@ function Place({ screen }: Part) {
         aria-label="Number of the image"
         title={`Jump to a number (${screen.keyOf("jump")})`}
         value={String(position + 1)}
-        style={{ width: `calc(${Math.max(3, String(n_tasks).length) + 1}ch + 1em)` }}
+        style={{ width: `calc(${Math.max(3, String(nTasks).length) + 1}ch + 1em)` }}
         onKeyDown={(event) => {
           if (event.key !== "Enter") return;
           const number = Number.parseInt(event.currentTarget.value.replace(/\D/g, ""), 10);
@@ -82,7 +83,7 @@ function Place({ screen }: Part) {
           event.currentTarget.value = String(screen.position.peek() + 1);
         }}
       />{" "}
-      of {n_tasks.toLocaleString("en")}
+      of {nTasks.toLocaleString("en")}
     </label>
   );
 }
@@ -100,38 +101,27 @@ function Progress({ screen, done }: Part & { done: string }) {
   );
 }
 
-const FILTERS: readonly { filter: TaskFilter; words: string }[] = [
-  { filter: "all", words: "All images" },
-  { filter: "not_done", words: "Not done" },
-  { filter: "done", words: "Done" },
-  { filter: "unsure", words: "Unsure" },
-  { filter: "commented", words: "Commented" },
-];
-
 function Filter({ screen }: Part) {
   const { controller } = screen;
   const filter = useComputed(() => controller.state.value.filter).value;
   const progress = useComputed(() => controller.state.value.progress).value;
-  const counts: Record<TaskFilter, number> = {
-    all: progress.n_tasks,
-    not_done: progress.n_tasks - progress.n_done,
-    done: progress.n_done,
-    unsure: progress.n_unsure,
-    commented: progress.n_commented,
+  const { n_tasks, n_done, n_unsure, n_commented } = progress;
+  const counted = (words: string, n: number) => `${words} (${n.toLocaleString("en")})`;
+  const options: Record<TaskFilter, string> = {
+    all: counted("All images", n_tasks),
+    not_done: counted("Not done", n_tasks - n_done),
+    done: counted("Done", n_done),
+    unsure: counted("Unsure", n_unsure),
+    commented: counted("Commented", n_commented),
   };
   return (
-    <select
+    <Choice
       class={filter === "all" ? "mlf-filter" : "mlf-filter mlf-filter-on"}
-      aria-label="Which images to walk through"
+      label="Which images to walk through"
       title={`Which images to walk through (${screen.keyOf("filter")})`}
       value={filter}
-      onChange={(event) => void controller.chooseFilter(event.currentTarget.value as TaskFilter)}
-    >
-      {FILTERS.map(({ filter: value, words }) => (
-        <option key={value} value={value}>
-          {`${words} (${counts[value].toLocaleString("en")})`}
-        </option>
-      ))}
-    </select>
+      options={options}
+      onChoose={(chosen) => void controller.chooseFilter(chosen)}
+    />
   );
 }

@@ -19,7 +19,7 @@ export function Picture({ screen, marksFrom }: PictureProps) {
   const { controller, stage } = screen;
   const position = screen.position.value;
   const task = useComputed(() => screen.entry.value?.task).value;
-  controller.pictures_version.value;
+  controller.picturesVersion.value;
   const failure = screen.imageFailure();
   const image = task?.has_image ? controller.pictures?.image(position) : undefined;
   // In the task that changes the words, so that no frame shows one image beside another's labels.
@@ -66,12 +66,12 @@ export function Picture({ screen, marksFrom }: PictureProps) {
 
 export function Comment({ screen }: Part) {
   const comment = useComputed(() => screen.entry.value?.state.comment ?? "").value;
-  const image_index = useComputed(() => screen.entry.value?.task.image_index).value;
+  const imageIndex = useComputed(() => screen.entry.value?.task.image_index).value;
   return (
     <CommentBox
-      subject={image_index ?? -1}
+      subject={imageIndex ?? -1}
       text={comment}
-      isOff={image_index === undefined}
+      isOff={imageIndex === undefined}
       pending={screen.pendingComment}
       placeholder={`Comment (${screen.keyOf("comment")})`}
       onChange={(text) => screen.controller.comment(text.trim())}

@@ -17,13 +17,13 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
   /** The image now shown; undefined until its task has arrived. */
   readonly entry: ReadonlySignal<ImageEntry | undefined>;
   readonly position: ReadonlySignal<number>;
-  readonly key_layout: Signal<ReadonlyMap<string, string> | null> = signal(null);
+  readonly keyLayout: Signal<ReadonlyMap<string, string> | null> = signal(null);
   readonly pendingComment: { current: (() => void) | null } = { current: null };
   readonly visibility: Visibility;
 
   protected readonly watch: PaintWatch;
   protected readonly stops: (() => void)[] = [];
-  private full_wanted: number | null = null;
+  private fullWanted: number | null = null;
 
   constructor(
     readonly controller: C,
@@ -47,7 +47,7 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
       }),
     );
     void keyboardLayout().then((layout) => {
-      this.key_layout.value = layout;
+      this.keyLayout.value = layout;
     });
   }
 
@@ -62,21 +62,17 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
 
   /** Whether what was last asked for is on the screen, as far as it has arrived. */
   get isPainted(): boolean {
-    return this.watch.painted_key === this.paintKey();
+    return this.watch.paintedKey === this.paintKey();
   }
 
   /** A decision is on its way, or a comment is being written. */
-  get has_unsaved(): boolean {
-    return this.controller.has_unsaved || this.pendingComment.current !== null;
+  get hasUnsaved(): boolean {
+    return this.controller.hasUnsaved || this.pendingComment.current !== null;
   }
 
   /** How the key of an action is written here, for this project. */
   keyOf(action: KeyAction): string {
-    return writtenActionKey(
-      action,
-      this.key_layout.value,
-      this.controller.state.peek().info?.annotation.keys,
-    );
+    return writtenActionKey(action, this.keyLayout.value, this.controller.state.peek().info?.annotation.keys);
   }
 
   /** Something has been drawn, or should be. */
@@ -92,15 +88,15 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
   async wantFullResolution(): Promise<void> {
     const position = this.position.peek();
     const image = this.controller.pictures?.image(position);
-    if (image === undefined || this.full_wanted === position || this.stage.hasFullResolution.peek()) return;
-    if (image.bitmap.width >= image.width_px) return;
-    this.full_wanted = position;
+    if (image === undefined || this.fullWanted === position || this.stage.hasFullResolution.peek()) return;
+    if (image.bitmap.width >= image.widthPx) return;
+    this.fullWanted = position;
     try {
       this.stage.showFull(position, await this.controller.fullResolution(position));
     } catch (error) {
       this.controller.say(`No full resolution: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
-      this.full_wanted = null;
+      this.fullWanted = null;
     }
   }
 
@@ -127,7 +123,7 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
     const task = this.entry.peek()?.task;
     if (task === undefined) return null;
     const isImageDrawn = () =>
-      !task.has_image || this.imageFailure() !== undefined || this.stage.drawn_key === this.position.peek();
-    return { image_id: task.image_id, isDrawn: () => isImageDrawn() && this.areLabelsDrawn() };
+      !task.has_image || this.imageFailure() !== undefined || this.stage.drawnKey === this.position.peek();
+    return { imageId: task.image_id, isDrawn: () => isImageDrawn() && this.areLabelsDrawn() };
   }
 }

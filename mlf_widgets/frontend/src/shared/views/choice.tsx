@@ -1,0 +1,40 @@
+/** A list of which one is chosen: nothing but the values offered can come out of it, for the compiler too. */
+
+export interface ChoiceProps<T extends string> {
+  value: T;
+  /** Value to the words shown for it, in the order shown. */
+  options: Readonly<Record<T, string>>;
+  onChoose: (value: T) => void;
+  title: string;
+  /** What a screen reader calls it, where no `<label>` stands around it. */
+  label?: string;
+  class?: string;
+  action?: string;
+}
+
+export function Choice<T extends string>(props: ChoiceProps<T>) {
+  const { value, options, onChoose, title, label, action } = props;
+  return (
+    <select
+      class={props.class}
+      aria-label={label}
+      data-mlf-action={action}
+      title={title}
+      value={value}
+      onChange={(event) => {
+        const chosen = event.currentTarget.value;
+        if (isOffered(options, chosen)) onChoose(chosen);
+      }}
+    >
+      {Object.entries(options).map(([option, words]) => (
+        <option key={option} value={option}>
+          {String(words)}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function isOffered<T extends string>(options: Readonly<Record<T, string>>, value: string): value is T {
+  return Object.hasOwn(options, value);
+}
