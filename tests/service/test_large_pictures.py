@@ -88,7 +88,8 @@ def app(project: Project) -> FastAPI:
         async def caller(self, _token: str) -> Caller | None:
             return Caller("ann", frozenset({"annotators", "researchers"}))
 
-    return create_app(project, Ann(), limits=Limits(burst=10**6))
+    # Ann stands for many people: one alone has few requests worked on at once.
+    return create_app(project, Ann(), limits=Limits(burst=10**6, at_once=10**3))
 
 
 def test_large_pictures_are_decoded_two_at_a_time_and_nothing_else_waits_for_them(app: FastAPI, probe: Probe) -> None:
