@@ -10,11 +10,6 @@ import typer
 store = typer.Typer(no_args_is_help=True, help="Look after the store, the log of everyone's work.")
 
 
-@store.callback()
-def _group() -> None:
-    """Keep `rebuild` a word of its own: typer makes a group with one command into that command."""
-
-
 @store.command()
 def rebuild(project: Annotated[Path, typer.Argument(help="The project's folder.")]) -> None:
     """Derive every image's current state from the log of events again.
@@ -39,3 +34,119 @@ def rebuild(project: Annotated[Path, typer.Argument(help="The project's folder."
 
         n_states = opened.rebuild(show)
     typer.echo(f"{n_states:,} states derived from the log")
+
+
+@store.command()
+def verify(
+    project: Annotated[Path, typer.Argument(help="The project's folder.")],
+    keep: Annotated[
+        Path | None, typer.Option(help="Write where each person's chain of events ends to this JSON file.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Compare with a file that --keep wrote earlier, kept on another machine.")
+    ] = None,
+) -> None:
+    """Check that no event of the log was changed, removed or inserted, and say which if one was.
+
+    Each event carries a digest of itself and of the event of the same person before it. Whoever can write the database
+    could make all digests again; then a file that `--keep` wrote before tells. It also checks the database's pages,
+    that the log holds all that was acknowledged, and that the states kept beside the log follow from it.
+
+    Example: mlf store verify birds --against heads-of-may.json
+    """
+    from contextlib import closing
+
+    from tqdm.auto import tqdm
+
+    from pipeline.errors import StoreError
+    from pipeline.project.folder import open_project
+    from pipeline.stages.assign import open_project_store
+    from pipeline.store.heads_file import read_heads, write_heads
+    from pipeline.store.standing import read_mark
+
+    opened = open_project(project)
+    kept = read_heads(against) if against else {}
+    with closing(open_project_store(opened)) as log, tqdm(unit=" events") as bar:
+        doubt = ""
+        try:
+            log.check_standing(read_mark(opened.root))
+        except StoreError as error:
+            doubt = str(error)
+        found = log.verify(bar.update)
+        lost = log.lost_heads(kept)
+    for line in (*([doubt] if doubt else []), *(str(one) for one in found.breaks), *lost):
+        typer.echo(line)
+    for round_, annotator, image_index in found.stale_states:
+        typer.echo(f"{annotator}, {round_}: the state of image {image_index} does not follow from the events")
+    if keep:
+        write_heads(keep, found.heads)
+        typer.echo(
+            f"the ends of {len(found.heads)} chains are in {keep}; keep it where nobody of this machine can write"
+        )
+    if not found.is_sound or doubt or lost:
+        hint = "; `mlf store rebuild` puts states right" if found.stale_states and not found.breaks else ""
+        raise StoreError(f"the store of {opened.root} is not as it was written (see above){hint}")
+    typer.echo(f"{found.n_events:,} events in {len(found.heads)} chains: whole and unchanged")
+
+
+@store.command()
+def merge(
+    project: Annotated[Path, typer.Argument(help="The project's folder; its store takes what it lacks.")],
+    other: Annotated[Path, typer.Argument(help="Another copy of its store: a project's folder, or a .sqlite file.")],
+) -> None:
+    """Join two copies of a store that went separate ways: the events of both, each once.
+
+    For when an older copy was put in place and people worked on: nothing of either is lost. Events are told apart by
+    their ids, so giving the command twice changes nothing. Stop the hub first, and make a backup.
+
+    Example: mlf store merge birds /mnt/rescued/store.sqlite
+    """
+    from contextlib import closing
+
+    from pipeline.errors import ProjectError
+    from pipeline.project.folder import open_project
+    from pipeline.stages.assign import open_project_store
+    from pipeline.store import open_store
+    from pipeline.store.merging import merge_stores
+
+    opened = open_project(project)
+    if not other.exists():
+        raise ProjectError(f"{other} does not exist; name a project's folder or a .sqlite file")
+    url = open_project(other).store_url if other.is_dir() else f"sqlite:///{other}"
+    copy = open_store(url, len(opened.label_space))
+    try:
+        with closing(open_project_store(opened)) as log:
+            summary = merge_stores(log, copy)
+    finally:
+        copy.close()
+    typer.echo(f"{summary.n_taken:,} events taken, {summary.n_known:,} were there already")
+    for annotator, n_events in summary.taken_from.items():
+        typer.echo(f"  {annotator}: {n_events:,}")
+    for event_id, reason in summary.refused:
+        typer.echo(f"not taken: event {event_id}: {reason}")
+    for round_, annotator, image_index in summary.continued_on_both:
+        typer.echo(f"{annotator}, {round_}, image {image_index}: worked on in both copies; let them look at it again")
+    typer.echo(f"Next: mlf store verify {project}, then mlf store accept {project}")
+
+
+@store.command()
+def accept(project: Annotated[Path, typer.Argument(help="The project's folder.")]) -> None:
+    """Take the store as it is for the truth, after it was put back, merged or restored by hand.
+
+    The service keeps a mark of the last event that it acknowledged, and does not start on a store that lacks it. This
+    sets the mark to the end of the log. What the store lacks is lost by that; `mlf store merge` gets it back first.
+
+    Example: mlf store accept birds
+    """
+    from contextlib import closing
+
+    from pipeline.project.folder import open_project
+    from pipeline.stages.assign import open_project_store
+    from pipeline.store.standing import write_mark
+
+    opened = open_project(project)
+    with closing(open_project_store(opened)) as log:
+        end = log.end_of_log()
+        log.check_standing(end)
+    write_mark(opened.root, end)
+    typer.echo(f"the log ends at event {end.seq:,}; the service starts on it")

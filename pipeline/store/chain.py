@@ -60,6 +60,10 @@ class Break:
     event_id: str
     what: str
 
+    def __str__(self) -> str:
+        """Return it as a line for people."""
+        return f"{self.annotator}, {self.round}, event {self.position:,} of the chain: {self.what}"
+
 
 def digest_of(row: Mapping[str, Any], previous: str) -> str:
     """Return the SHA-256 digest (hexadecimal) of an event's row after the digest before it."""

@@ -193,8 +193,8 @@ def test_a_blind_refiner_is_told_the_questions_and_gets_the_answers_after_decidi
     refiner = open_place.session("cleo", Round.REFINEMENT)
     task = refiner.tasks([2])[0]
     assert task.evidence is None
-    assert 2 in task.disputed
-    assert 3 not in task.disputed
+    assert 2 in task.open_labels
+    assert 3 not in task.open_labels
     comment = replace(
         vote("blind-cleo-0", 2), annotator="cleo", round=Round.REFINEMENT, kind=EventKind.COMMENT, payload={"text": "?"}
     )
