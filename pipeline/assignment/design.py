@@ -60,6 +60,7 @@ def assign_images(
     *,
     batch_size: int = 0,
     seed: int = 0,
+    n_before: int = 0,
 ) -> Plan:
     """Give each image to `per_image` different annotators.
 
@@ -79,6 +80,9 @@ def assign_images(
         Images in a batch; 0 chooses about twenty tasks a person.
     seed
         The same seed gives the same plan.
+    n_before
+        Images that these people were given in earlier parts: the schedule goes on after these, so that work cut into
+        parts brings together everyone whom it would have brought together in one piece.
 
     Raises
     ------
@@ -93,10 +97,10 @@ def assign_images(
         raise ProjectError(f"a batch of {batch_size} images; give a positive number, or 0 to have it chosen")
     generator = np.random.default_rng(seed)
     images = generator.permutation(images)
-    people = generator.permutation(len(names)).astype(np.int32)
+    people = np.random.default_rng([seed, 1]).permutation(len(names)).astype(np.int32)  # the same for every part
     schedule = people[people_schedule(len(names), per_image, seed)]
     n_images = len(images)
-    groups = schedule[np.arange(n_images) % len(schedule)] if n_images else schedule[:0]
+    groups = schedule[(n_before + np.arange(n_images)) % len(schedule)] if n_images else schedule[:0]
     size = batch_size or max(1, math.ceil(20 * len(names) / per_image))
     batch = np.repeat(np.arange(n_images) // size, per_image)
     annotator = groups.reshape(-1)

@@ -13,6 +13,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
+from pipeline.formats.npz import array_head
 from pipeline.images.locations import natural_key
 from pipeline.project.class_references import is_clearly_more
 from pipeline.project.label_space import LabelSpace
@@ -51,13 +52,34 @@ def read_predictions(
             raise DatasetError(f"{path}: holds no array; one array a model is due")
         rankings = {}
         for name in names:
+            where = f"{path}: array {name!r}"
             try:
+                shape, dtype = array_head(archive, name, where)
+                _check_shape(shape, dtype, n_images, n_classes, where, image_list)
                 ranking = archive[name]
-            except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-                raise DatasetError(f"{path}: array {name!r} cannot be read: {error}") from error
-            check_ranking(ranking, n_images, n_classes, f"{path}: array {name!r}", image_list)
+            except DatasetError:
+                raise
+            except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+                raise DatasetError(f"{where} cannot be read: {error}") from error
+            check_ranking(ranking, n_images, n_classes, where, image_list)
             rankings[name] = ranking
     return rankings
+
+
+def _check_shape(
+    shape: tuple[int, ...], dtype: np.dtype[Any], n_images: int, n_classes: int, where: str, image_list: str
+) -> None:
+    if len(shape) != 2 or shape[1] == 0:
+        raise DatasetError(f"{where} has shape {shape}; give it the shape (images, k) with k of at least 1")
+    if not np.issubdtype(dtype, np.integer):
+        raise DatasetError(f"{where} holds {dtype}; give integers, the class indices")
+    if shape[0] != n_images:
+        raise DatasetError(
+            f"{where} has {shape[0]:,} rows for {n_images:,} images of {image_list}; make the file again with one "
+            "row for each of them, in that order"
+        )
+    if shape[1] > n_classes:
+        raise DatasetError(f"{where} has {shape[1]:,} ranks; the label space has {n_classes:,} classes")
 
 
 def check_ranking(
@@ -70,15 +92,7 @@ def check_ranking(
     DatasetError
         Beginning with `where`, and naming the row.
     """
-    if ranking.ndim != 2 or ranking.shape[1] == 0:
-        raise DatasetError(f"{where} has shape {ranking.shape}; (images, k) with k of at least 1 is due")
-    if not np.issubdtype(ranking.dtype, np.integer):
-        raise DatasetError(f"{where} holds {ranking.dtype}; integers (class indices) are due")
-    if len(ranking) != n_images:
-        raise DatasetError(
-            f"{where} has {len(ranking):,} rows for {n_images:,} images of {image_list}; make the file again with one "
-            "row for each of them, in that order"
-        )
+    _check_shape(ranking.shape, ranking.dtype, n_images, n_classes, where, image_list)
     if ranking.size == 0:
         return
     is_outside = (ranking < 0) | (ranking >= n_classes)

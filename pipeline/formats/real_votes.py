@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
+from pipeline.formats.npz import array_head
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES
 
@@ -91,6 +92,8 @@ def _load(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
             missing = [name for name in names if name not in archive]
             if missing:
                 raise DatasetError(f"{path} lacks the arrays {missing}; it has {archive.files}")
+            for name in names:
+                array_head(archive, name, f"{path}: array {name!r}")
             return {name: archive[name] for name in names}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         if isinstance(error, DatasetError):

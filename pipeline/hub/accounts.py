@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.errors import ProjectError
+from pipeline.project.names import check_person
 from pipeline.project.writing import write_text
 
 #: The first numeric account of a session; systemd takes the same range for its dynamic users.
@@ -27,7 +28,6 @@ FIRST_UID = 61_184
 LAST_UID = 65_519
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 2**20}
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters that look like others
-_MAX_NAME = 100
 
 
 class Role(StrEnum):
@@ -62,7 +62,7 @@ def make_account(name: str, roles: Iterable[Role], taken_uids: Iterable[int]) ->
     ProjectError
         If the name cannot be a login name, or there are no uids left.
     """
-    check_name(name)
+    check_person(name)
     uid = _free_uid(set(taken_uids))
     password = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
     salt = secrets.token_hex(16)
@@ -113,20 +113,6 @@ def write_accounts(accounts: Mapping[str, Account], path: Path, removed: Iterabl
 def home_folder(homes: Path, name: str) -> Path:
     """Return where somebody's home folder lies, below the folder of all homes."""
     return homes / quote(name, safe="")
-
-
-def check_name(name: str) -> None:
-    """Raise `ProjectError` unless this can be a login name: it is part of addresses and folder names."""
-    if (
-        name in {"", ".", ".."}
-        or len(name) > _MAX_NAME
-        or not name.isprintable()
-        or any(c in name for c in "/\\,:")
-        or name != name.strip()
-    ):
-        raise ProjectError(
-            f"account name {name[:50]!r}: use 1 to {_MAX_NAME} printable characters, without / \\ , or :"
-        )
 
 
 def _read(path: Path) -> dict[str, Any]:

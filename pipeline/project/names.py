@@ -10,11 +10,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from pipeline.errors import ProjectError
 from pipeline.project.notices import tell
 
 #: What no screen shows and `str.strip` leaves: byte order mark, zero-width space, word joiner.
 _UNSEEN = "\ufeff\u200b\u2060"
 _SHOWN = 3
+MAX_PERSON = 100
+#: What parts the names of folders, of addresses and of lists.
+_PARTING = frozenset("/\\,:")
 
 
 def settled(name: str) -> str:
@@ -25,6 +29,22 @@ def settled(name: str) -> str:
     while before != name:
         before, name = name, name.strip().strip(_UNSEEN)
     return unicodedata.normalize("NFC", name)
+
+
+def check_person(name: str) -> None:
+    """Refuse what cannot name a person everywhere: names are parts of addresses, of folders and of typed lists.
+
+    Raises
+    ------
+    ProjectError
+        Naming the person and what to use instead.
+    """
+    is_hidden = any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for c in name)
+    if name != settled(name) or name in {"", ".", ".."} or len(name) > MAX_PERSON or is_hidden or set(name) & _PARTING:
+        raise ProjectError(
+            f"annotator {name[:50]!a}: a name takes 1 to {MAX_PERSON} characters that a screen shows, without / \\ , "
+            "or : and without spaces around it"
+        )
 
 
 def names_in(text: str) -> list[str]:

@@ -14,6 +14,7 @@ from pipeline.annotation.events import UNDOABLE, Event, EventKind, ImageState, u
 from pipeline.annotation.session import Progress, SaveResult, TaskFilter
 from pipeline.errors import StoreError
 from pipeline.project.folder import Project
+from pipeline.project.names import check_person
 from pipeline.store.appending import append_events
 from pipeline.store.chain import Head
 from pipeline.store.deriving import derive_states
@@ -110,7 +111,7 @@ class SqlStore:
         with self._write() as connection:
             known = {row.name for row in connection.execute(sa.select(annotators.c.name))}
             for name in names:
-                _check_name(name)
+                check_person(name)
                 if name in known:
                     connection.execute(annotators.update().where(annotators.c.name == name).values(is_active=True))
                 else:
@@ -553,8 +554,3 @@ _FILTERS = {
 
 def _mine(table: sa.Table, round_: Round, annotator: str) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.round == round_.value, table.c.annotator == annotator)
-
-
-def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > 200 or any(ord(c) < 32 for c in name):
-        raise StoreError(f"annotator name {name[:50]!r}: use 1 to 200 printable characters")

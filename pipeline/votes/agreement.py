@@ -67,7 +67,10 @@ def alpha_from_counts(
         [np.add.reduceat(observed, starts), *(np.add.reduceat(counts[:, k], starts) for k in range(N_VOTES))]
     )
     value = _alpha(by_image.sum(axis=0)[None])[0]
-    low, high = _bootstrap(by_image, n_resamples, seed)
+    if np.isfinite(value) and not observed.any():
+        low, high = _without_disagreement(by_image, n_resamples)
+    else:
+        low, high = _bootstrap(by_image, n_resamples, seed)
     return AlphaEstimate(_defined(value), low, high, len(starts), n_units, n_votes)
 
 
@@ -94,6 +97,21 @@ def _alpha(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     expected = (totals**2 - (sums[:, 1:] ** 2).sum(axis=1)) / (totals - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(expected > 0, 1 - sums[:, 0] / expected, np.nan)
+
+
+def _without_disagreement(by_image: NDArray[np.float64], n_resamples: int) -> tuple[float | None, float | None]:
+    """Return an interval where nobody ever differed: resampling would find no disagreement either, however few images.
+
+    The images are the independent trials: no disagreement in n of them leaves shares of up to Wilson's upper bound
+    possible, and the lower end is the alpha of a sample in which that share of the pairable votes differs.
+    """
+    if n_resamples == 0:
+        return None, None
+    totals = by_image[:, 1:].sum(axis=0)
+    n_votes = totals.sum()
+    expected = (n_votes**2 - (totals**2).sum()) / (n_votes - 1)
+    _, most = wilson_interval(0, len(by_image))
+    return float(1 - float(most) * n_votes / expected), 1.0
 
 
 def _bootstrap(by_image: NDArray[np.float64], n_resamples: int, seed: int) -> tuple[float | None, float | None]:

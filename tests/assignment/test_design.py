@@ -130,3 +130,23 @@ def test_one_may_refine_ones_own_image_only_where_the_project_allows_it() -> Non
         assign_refinement([4], {4: ["ada", "ben"]}, ["ada", "ben"])
     plan = assign_refinement([4], {4: ["ada", "ben"]}, ["ada", "ben"], allow_own_images=True)
     assert plan.image_index.tolist() == [4]
+
+
+@pytest.mark.parametrize("n_people", [3, 4, 7, 8, 15])
+@pytest.mark.parametrize("part", [1, 5, 20])
+def test_work_cut_into_parts_brings_together_whom_it_would_have_brought_together_at_once(
+    n_people: int, part: int
+) -> None:
+    people, n_images = names(n_people), n_people * (n_people - 1) // 2 * 2
+    met: Counter[frozenset[str]] = Counter()
+    loads: Counter[str] = Counter()
+    for start in range(0, n_images, part):
+        images = range(start, min(start + part, n_images))
+        plan = assign_images(images, people, 2, seed=3, n_before=start)
+        for image in images:
+            pair = [plan.annotators[code] for code in plan.annotator[plan.image_index == image]]
+            met[frozenset(pair)] += 1
+            loads.update(pair)
+    assert set(met.values()) == {2}
+    assert len(met) == n_people * (n_people - 1) // 2
+    assert len(set(loads.values())) == 1

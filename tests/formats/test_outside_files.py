@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from pipeline.errors import DatasetError, ProjectError
 from pipeline.formats.outside_data import read_outside_data
 from pipeline.formats.predictions_npz import read_predictions
 from pipeline.formats.refined_labels_in import read_refined_labels
+from pipeline.formats.votes_csv import read_votes
 from pipeline.project.label_space import label_space_from_keys
 
 SPACE = label_space_from_keys(["ant", "bee", "cat", "dog", "eel", "fox", "gnu"], "animals")
@@ -114,7 +117,7 @@ def test_a_label_file_that_is_none_is_refused(tmp_path: Path, content: str, mess
         (np.array([[0, 1], [2, 7]]), "'m', row 1 has class index 7 at rank 2"),
         (np.array([[0, 1], [-1, 2]]), "'m', row 1 has class index -1 at rank 1"),
         (np.array([[0, 1], [4, 4]]), "'m', row 1 names a class twice"),
-        (np.array([["a"], ["b"]], dtype=object), "'m' cannot be read"),
+        (np.array([["a"], ["b"]], dtype=object), "'m' holds object; give integers"),
     ],
 )
 def test_an_array_that_is_no_ranking_is_refused_by_name_and_row(
@@ -185,3 +188,34 @@ def test_predictions_for_another_number_of_images_are_refused_with_both_files_an
     expected = rf"p\.npz: array 'model' has 4 rows for 6 images of {files['images']}; make the file again"
     with pytest.raises(DatasetError, match=expected):
         read_outside_data(*files.values(), SPACE)
+
+
+def test_an_array_that_would_fill_the_memory_is_refused_by_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "zeros.npz"
+    head = io.BytesIO()
+    np.lib.format.write_array_header_2_0(head, {"descr": "<i8", "fortran_order": False, "shape": (3, 10**11)})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m.npy", head.getvalue() + bytes(10**6))
+    with pytest.raises(DatasetError, match=r"'m' has shape \(3, 100000000000\) and unpacks to 2,\d{3}\.\d GiB"):
+        read_predictions(path, 3, 5)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("ids", "info", "tensor"):
+            archive.writestr(f"{name}.npy", head.getvalue())
+    with pytest.raises(DatasetError, match="unpacks to"):
+        read_votes(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.zeros((2, 4), int), "2 rows for 3 images"),
+        (np.zeros((3, 9), int), "9 ranks; the label space has 5 classes"),
+    ],
+)
+def test_a_ranking_of_the_wrong_size_is_refused_before_it_is_read(
+    tmp_path: Path, array: np.ndarray, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez_compressed(tmp_path / "p.npz", m=array)
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("its content was read"))
+    with pytest.raises(DatasetError, match=told):
+        read_predictions(tmp_path / "p.npz", 3, 5)

@@ -49,8 +49,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampl
 names = texts.map(settled).filter(lambda name: name and "." not in name and "/" not in name)
 
 
-#: The store takes a person's name as it shows on a screen.
-people_names = names.filter(str.isprintable)
+#: A person's name also stands in addresses and in lists that people type.
+people_names = names.filter(lambda name: name.isprintable() and not set(name) & set("/\\,:"))
 
 
 def some(of: st.SearchStrategy[str], size: int) -> st.SearchStrategy[list[str]]:
