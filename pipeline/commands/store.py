@@ -54,19 +54,17 @@ def verify(
 
     Example: mlf store verify birds --against heads-of-may.json
     """
-    from contextlib import closing
-
     from tqdm.auto import tqdm
 
     from pipeline.errors import StoreError
     from pipeline.project.folder import open_project
-    from pipeline.stages.assign import open_project_store
+    from pipeline.store import open_project_store
     from pipeline.store.heads_file import read_heads, write_heads
     from pipeline.store.standing import read_mark
 
     opened = open_project(project)
     kept = read_heads(against) if against else {}
-    with closing(open_project_store(opened)) as log, tqdm(unit=" events") as bar:
+    with open_project_store(opened) as log, tqdm(unit=" events") as bar:
         doubt = ""
         try:
             log.check_standing(read_mark(opened.root))
@@ -101,24 +99,17 @@ def merge(
 
     Example: mlf store merge birds /mnt/rescued/store.sqlite
     """
-    from contextlib import closing
-
     from pipeline.errors import ProjectError
     from pipeline.project.folder import open_project
-    from pipeline.stages.assign import open_project_store
-    from pipeline.store import open_store
+    from pipeline.store import open_project_store, open_store
     from pipeline.store.merging import merge_stores
 
     opened = open_project(project)
     if not other.exists():
         raise ProjectError(f"{other} does not exist; name a project's folder or a .sqlite file")
     url = open_project(other).store_url if other.is_dir() else f"sqlite:///{other}"
-    copy = open_store(url, len(opened.label_space))
-    try:
-        with closing(open_project_store(opened)) as log:
-            summary = merge_stores(log, copy)
-    finally:
-        copy.close()
+    with open_project_store(opened) as log, open_store(url, len(opened.label_space)) as copy:
+        summary = merge_stores(log, copy)
     typer.echo(f"{summary.n_taken:,} events taken, {summary.n_known:,} were there already")
     for annotator, n_events in summary.taken_from.items():
         typer.echo(f"  {annotator}: {n_events:,}")
@@ -138,14 +129,12 @@ def accept(project: Annotated[Path, typer.Argument(help="The project's folder.")
 
     Example: mlf store accept birds
     """
-    from contextlib import closing
-
     from pipeline.project.folder import open_project
-    from pipeline.stages.assign import open_project_store
+    from pipeline.store import open_project_store
     from pipeline.store.standing import write_mark
 
     opened = open_project(project)
-    with closing(open_project_store(opened)) as log:
+    with open_project_store(opened) as log:
         end = log.end_of_log()
         log.check_standing(end)
     write_mark(opened.root, end)
