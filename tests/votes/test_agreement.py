@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.votes.agreement import alpha_from_counts, wilson_interval
+from pipeline.votes.agreement import alpha_from_counts
+from pipeline.votes.intervals import wilson_interval
 
 
 def agreed(n_images: int) -> tuple[np.ndarray, np.ndarray]:
