@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.votes.intervals import CONFIDENCE
+from pipeline.votes.intervals import CONFIDENCE, wilson_interval
 from pipeline.votes.words import N_VOTES
 
 
