@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from pipeline.datasets.folder import class_folders, folder_records
 from pipeline.datasets.folder_order import FolderOrder, classes_in_order
+from pipeline.datasets.links import LinkedFolders
 from pipeline.datasets.manifest import (
     default_images_root,
     is_manifest,
@@ -23,14 +24,15 @@ from pipeline.datasets.manifest import (
     read_labels,
 )
 from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, SourceOrder, read_skipped
+from pipeline.datasets.walking import walk_files
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.images import check_header, read_image
-from pipeline.images.locations import is_url, join_location, same_image_key
+from pipeline.images.locations import absolute_location, is_url, join_location, same_image_key
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project
 from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace, label_space_from_keys, load_label_space
-from pipeline.project.settings import ProjectSection, Settings
+from pipeline.project.settings import ProjectSection, Settings, write_settings
 
 Check = Literal["none", "header", "full"]
 _CHECK_BATCH = 1024
@@ -101,12 +103,14 @@ def init_project(
     """
     root = Path(root).expanduser()
     _require_free(root)
-    source = _absolute(images)
+    source = absolute_location(images)
     from_manifest = is_manifest(source)
-    base = _absolute(images_root) if images_root else default_images_root(source) if from_manifest else source
+    base = absolute_location(images_root) if images_root else default_images_root(source) if from_manifest else source
     space = _label_space(source, classes, order, from_manifest=from_manifest)
     section = ProjectSection(
-        name=name or root.resolve().name, images_root=base, examples_root=_absolute(examples) if examples else base
+        name=name or root.resolve().name,
+        images_root=base,
+        examples_root=absolute_location(examples) if examples else base,
     )
     if examples and not is_url(section.examples_root) and not Path(section.examples_root).is_dir():
         raise DatasetError(f"{examples}: no such folder of examples")
@@ -120,7 +124,9 @@ def init_project(
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as staging:
         project = create_project(Path(staging) / "project", replace(settings or Settings(), project=section), space)
-        _write_images(project, _checked(_unique(records), base, check), source, origin)
+        links = LinkedFolders(base, root)
+        _write_images(project, _with_links(_checked(_unique(records), base, check), links), source, origin)
+        project = _keep_link_roots(project, links, root)
         if root.exists():
             root.rmdir()
         project.root.rename(root)
@@ -221,6 +227,31 @@ def _checked(
             yield from pool.map(checked, batch) if has_files else batch
 
 
+def _with_links(
+    records: Iterable[ImageRecord | SkippedRow], links: LinkedFolders
+) -> Iterator[ImageRecord | SkippedRow]:
+    for record in records:
+        if isinstance(record, ImageRecord) and record.path is not None:
+            links.add(record.path)
+        yield record
+
+
+def _keep_link_roots(project: Project, links: LinkedFolders, root: Path) -> Project:
+    """Write where links of images and examples lead into the settings, and say so."""
+    section, roots = project.settings.project, links.roots()
+    links.tell()
+    if section.examples_root != section.images_root and not is_url(section.examples_root):
+        of_examples = LinkedFolders(section.examples_root, root)
+        for path in walk_files(section.examples_root):
+            of_examples.add(path)
+        roots = sorted({*roots, *of_examples.roots()})
+    if not roots:
+        return project
+    settings = project.settings.with_changes("project", link_roots=roots)
+    write_settings(settings, project.root / SETTINGS_FILE)
+    return replace(project, settings=settings)
+
+
 def _label_space(
     source: str, classes: str | Path | None, order: FolderOrder | None, *, from_manifest: bool
 ) -> LabelSpace:
@@ -239,8 +270,3 @@ def _require_free(root: Path) -> None:
         raise ProjectError(f"{root} is a project already; open it, or choose another folder")
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ProjectError(f"{root} exists and is not empty; choose a new folder for the project")
-
-
-def _absolute(location: str | Path) -> str:
-    text = str(location)
-    return text.rstrip("/") if is_url(text) else str(Path(text).expanduser().resolve())

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from pipeline.datasets.folder_order import FolderOrder, sorted_in
 from pipeline.datasets.records import ImageRecord, SkippedRow
-from pipeline.errors import DatasetError
-from pipeline.images.locations import has_image_suffix, is_url, natural_key
+from pipeline.datasets.walking import Found, walk
+from pipeline.images.kinds import why_no_image
+from pipeline.images.locations import has_image_suffix, natural_key
 from pipeline.project.class_references import ClassNumbers, read_class_references
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.names import settled, settled_all
 from pipeline.project.notices import tell
 
 
-def walk_files(root: str) -> Iterator[str]:
-    """Yield every file below a local folder or URL, relative to it, in natural order; hidden ones are left out.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such folder.
-    """
-    if is_url(root):
-        yield from _walk_url(root)
-        return
-    if Path(root).is_file():
-        raise DatasetError(f"{root}: neither a folder of images nor a manifest (.csv, .tsv or .parquet)")
-    if not Path(root).is_dir():
-        raise DatasetError(f"{root}: no such folder of images")
-    yield from _walk_local(root, "")
-
-
 def class_folders(root: str) -> list[str]:
     """Return what the sub-folders that hold images are called, in natural order; names that look alike are one."""
-    found = {path.split("/", 1)[0] for path in walk_files(root) if "/" in path and has_image_suffix(path)}
-    return sorted(set(settled_all(found, "class", root).values()), key=natural_key)
+    return sorted(set(settled_all(_class_folders(root), "class", root).values()), key=natural_key)
 
 
 def folder_records(
@@ -61,20 +41,20 @@ def folder_records(
     order
         In which they come.
     """
-    folders = {path.split("/", 1)[0]: "" for path in walk_files(root) if "/" in path and has_image_suffix(path)}
-    folders = {name: settled(name) for name in folders}
+    folders = {name: settled(name) for name in _class_folders(root)}
     reading = read_class_references(set(folders.values()), space, f"{root}, class folders", numbers)
     if reading.told and not all(name in space for name in folders.values()):
         tell(reading.told)
     flat_is_labelled: bool | None = None
-    paths = walk_files(root)
-    for path in paths if order == "natural" else sorted_in(order, paths):
-        image_id = settled(path)
-        if not has_image_suffix(path):
-            yield SkippedRow(image_id, path, "not an image: its name does not end like one")
+    n_from_windows = 0
+    for found in _in_order(walk(root), order):
+        path, name, image_id = found.path, found.name, settled(found.name)
+        if found.reason or not has_image_suffix(name):
+            yield SkippedRow(image_id, path, found.reason or why_no_image(name))
             continue
-        if "/" in path:
-            key = folders[path.split("/", 1)[0]]
+        n_from_windows += name != path
+        if "/" in name:
+            key = folders[name.split("/", 1)[0]]
             index = reading.index_of.get(key)
         else:
             if flat_is_labelled is None:
@@ -82,41 +62,32 @@ def folder_records(
             if not flat_is_labelled:
                 yield ImageRecord(image_id, path, None)
                 continue
-            key = settled(posixpath.splitext(path)[0])
+            key = settled(posixpath.splitext(name)[0])
             index = space.index_of(key) if key in space else None
         if index is None:
             yield SkippedRow(image_id, path, f"unknown class {key!r}: it is not in {space.name}")
             continue
         yield ImageRecord(image_id, path, index)
+    if n_from_windows:
+        tell(
+            f"{root}: {n_from_windows:,} file names hold backslashes, as a zip made on Windows leaves them; "
+            "they are read as folders"
+        )
+
+
+def _class_folders(root: str) -> list[str]:
+    """Return the first sub-folders of all images, as they are spelled."""
+    names = (found.name for found in walk(root) if not found.reason)
+    return list(dict.fromkeys(name.split("/", 1)[0] for name in names if "/" in name and has_image_suffix(name)))
+
+
+def _in_order(walked: Iterator[Found], order: FolderOrder) -> Iterable[Found]:
+    if order == "natural":
+        return walked
+    by_name = {found.name: found for found in walked}
+    return [by_name[name] for name in sorted_in(order, by_name)]
 
 
 def _has_class_named_files(root: str, space: LabelSpace) -> bool:
-    flat = (path for path in walk_files(root) if "/" not in path)
+    flat = (found.name for found in walk(root) if "/" not in found.name and not found.reason)
     return any(settled(posixpath.splitext(path)[0]) in space for path in flat if has_image_suffix(path))
-
-
-def _walk_local(root: str, folder: str) -> Iterator[str]:
-    with os.scandir(Path(root) / folder) as entries:
-        found = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
-    for name, is_folder in sorted(found, key=lambda entry: natural_key(entry[0])):
-        path = f"{folder}/{name}" if folder else name
-        if is_folder:
-            yield from _walk_local(root, path)
-        else:
-            yield path
-
-
-def _walk_url(root: str) -> Iterator[str]:
-    import fsspec
-
-    try:
-        filesystem, base = fsspec.core.url_to_fs(root)
-        found = filesystem.find(base)
-    except (OSError, ImportError, ValueError) as error:
-        raise DatasetError(f"{root}: cannot be listed: {error}") from error
-    if not found:
-        raise DatasetError(f"{root}: no such folder of images, or an empty one")
-    prefix = base.rstrip("/") + "/"
-    paths = (path.removeprefix(prefix) for path in found)
-    visible = (path for path in paths if not any(part.startswith(".") for part in path.split("/")))
-    yield from sorted(visible, key=natural_key)

@@ -171,7 +171,7 @@ def default_images_root(location: str) -> str:
     """Return the folder that a manifest lies in."""
     if is_url(location):
         return location.rsplit("/", 1)[0]
-    return str(Path(location).resolve().parent)
+    return str(Path(location).parent)
 
 
 def _record(

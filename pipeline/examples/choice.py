@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.datasets.folder import walk_files
+from pipeline.datasets.walking import walk_files
 from pipeline.images.locations import has_image_suffix, natural_key
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns

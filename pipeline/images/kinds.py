@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from importlib.util import find_spec
 
@@ -68,6 +69,21 @@ _DNG_VERSION_TAG = 50706
 _SUBFILE_TAG, _IS_REDUCED = 254, 1
 _SUB_IFDS_TAG = 330
 _SAVE_AS = "save it as JPEG or PNG"
+_SUFFIXES_NOT_READ = {
+    "a camera's raw format": {".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw", ".raw"},
+    "a video": {".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v"},
+    "JPEG XL": {".jxl"},
+    "SVG": {".svg", ".svgz"},
+    "Photoshop": {".psd", ".psb"},
+    "PDF": {".pdf"},
+    "PostScript": {".eps", ".ps", ".ai"},
+    "DICOM": {".dcm", ".dicom"},
+    "OpenEXR": {".exr"},
+    "Radiance HDR": {".hdr"},
+    "an icon": {".ico", ".icns"},
+    "TGA": {".tga"},
+    "a NumPy array": {".npy", ".npz"},
+}
 
 
 def format_of(start: bytes) -> str | None:
@@ -101,6 +117,13 @@ def why_not_read(start: bytes) -> str:
         return f"AVIF is not supported here; `pip install 'pillow>=11.3'`, or {_SAVE_AS}"
     found = boxed or next((name for pattern, name in _NOT_READ if re.match(pattern, start, re.DOTALL)), None)
     return f"not supported: {found}; {_SAVE_AS}" if found else "not an image in a known format"
+
+
+def why_no_image(path: str) -> str:
+    """Return why a file is no image, by the end of its name alone, in words for the list of what was skipped."""
+    suffix = posixpath.splitext(path)[1].lower()
+    found = next((name for name, suffixes in _SUFFIXES_NOT_READ.items() if suffix in suffixes), None)
+    return f"not supported: {found}; {_SAVE_AS}" if found else "not an image: its name does not end like one"
 
 
 def refuse_preview(image: Image.Image) -> None:

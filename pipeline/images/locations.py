@@ -14,7 +14,14 @@ from pipeline.errors import DatasetError, in_plain_words
 from pipeline.project.names import settled
 
 #: File name endings that are taken for images, in lower case.
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"})
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo",
+        ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+        ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
+        ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif",
+    }
+)  # fmt: skip
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -78,9 +85,23 @@ def relative_location(location: str, root: str) -> str:
     location = posixpath.normpath(location)
     if not Path(location).is_absolute():
         return location
-    if is_url(root) or not Path(location).is_relative_to(root):
-        raise DatasetError(f"{location} lies outside of the images' root {root}; name another root")
-    return Path(location).relative_to(root).as_posix()
+    # A root that is a link is known by two names, and a manifest may use either.
+    for known in () if is_url(root) else (Path(root), Path(root).resolve()):
+        if Path(location).is_relative_to(known):
+            return Path(location).relative_to(known).as_posix()
+    raise DatasetError(f"{location} lies outside of the images' root {root}; name another root")
+
+
+def absolute_location(location: str | Path) -> str:
+    """Return a location that does not depend on where one stands: `~` and `..` are resolved, and no link is.
+
+    What links lead to may have another suffix and other neighbours: in the caches of git-annex, DVC and Hugging Face.
+    """
+    text = str(location)
+    if is_url(text):
+        return text.rstrip("/")
+    path = Path(text).expanduser().absolute()
+    return str(path.parent.resolve() / path.name if ".." in path.parts else path)
 
 
 def same_image_key(image_id: str, path: str | None) -> str:
@@ -112,6 +133,9 @@ def open_location(location: str) -> IO[bytes]:
         with fsspec.open(location, "rb") as file:
             return BytesIO(file.read())
     except FileNotFoundError as error:
+        if Path(location).is_symlink():
+            fetch = "fetch it, with `git annex get` or `dvc pull` for instance"
+            raise DatasetError(f"{location}: no such file: a link to one that is not there; {fetch}") from error
         raise DatasetError(f"{location}: no such file") from error
     except OSError as error:
         raise DatasetError(f"{location}: cannot be read: {in_plain_words(error)}") from error

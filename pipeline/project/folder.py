@@ -94,6 +94,11 @@ class Project:
         """Return the folder or URL of the examples; a relative folder counts from the project folder."""
         return self._resolve(self.settings.project.examples_root)
 
+    @property
+    def link_roots(self) -> list[str]:
+        """Return the folders that images which are links may lead to; relative ones count from the project folder."""
+        return [self._resolve(location) for location in self.settings.project.link_roots]
+
     @cached_property
     def label_space(self) -> LabelSpace:
         """Return the label space, read once."""
@@ -116,7 +121,7 @@ class Project:
     def _resolve(self, location: str) -> str:
         if not location or "://" in location or Path(location).is_absolute():
             return location
-        return str((self.root / location).resolve())
+        return str((self.root / Path(location).expanduser()).resolve())
 
 
 def open_project(root: str | Path) -> Project:

@@ -29,6 +29,8 @@ class ProjectSection:
     images_root: str = ""
     #: Folder or fsspec URL that the paths of the examples are relative to.
     examples_root: str = ""
+    #: Folders that images which are links may lead to; a hub serves no link that leads elsewhere.
+    link_roots: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ def _check_type(hint: Any, value: object, where: str) -> None:
     allowed = (int, float) if expected is float else (expected,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
         raise ProjectError(f"{where} = {value!r}; it must be of type {expected.__name__}")
+    if isinstance(value, list) and not all(isinstance(each, str) for each in value):
+        raise ProjectError(f"{where} = {value!r}; it must be a list of texts")
 
 
 def _refuse_unknown(given: dict[str, Any], known: dict[str, Any], message: str) -> None:

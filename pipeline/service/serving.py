@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.annotation.session import Picture
@@ -23,7 +24,7 @@ class ServedTables(ProjectTables):
 
     def location(self, image_index: int) -> str:
         """Return where an image's file lies, refusing one that a symbolic link leads out of the images' folder."""
-        return refuse_escape(super().location(image_index), self.project.images_root)
+        return refuse_escape(super().location(image_index), self.project.images_root, self.project.link_roots)
 
     def _load_group(self, group: int) -> tuple[list[str], list[str | None]]:
         with self._lock:  # a Parquet file is read by one thread at a time
@@ -43,12 +44,12 @@ class ServedSession(LocalSession):
         if examples is not None and root and not is_url(root):
             sources = examples.sources(class_index)
             if 0 <= number < len(sources):
-                refuse_escape(str(Path(root) / sources[number]), root)
+                refuse_escape(str(Path(root) / sources[number]), root, self._project.link_roots)
         return super().example(class_index, number)
 
 
-def refuse_escape(location: str, root: str) -> str:
-    """Return `location` if, links followed, it lies below `root`; URLs are returned as they are.
+def refuse_escape(location: str, root: str, link_roots: Sequence[str] = ()) -> str:
+    """Return `location` if, links followed, it lies below `root` or `link_roots`; URLs are returned as they are.
 
     Raises
     ------
@@ -57,8 +58,10 @@ def refuse_escape(location: str, root: str) -> str:
     """
     if is_url(location):
         return location
-    if not Path(location).resolve().is_relative_to(Path(root).resolve()):
+    real = Path(location).resolve()
+    if not any(real.is_relative_to(Path(allowed).resolve()) for allowed in (root, *link_roots)):
         raise DatasetError(
-            f"{Path(location).name!r} is a link that leads out of the project's images; it is not served"
+            f"{Path(location).name!r} is a link that leads out of the project's images; it is not served, unless "
+            "link_roots in mlf.toml names the folder that it leads to"
         )
     return location
