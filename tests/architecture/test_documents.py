@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md", "docs/inputs.md")
 FOLDERS = "notebooks|mlf_widgets|pipeline|tests|benchmarks|deploy|assets"
 
 
@@ -25,3 +26,36 @@ def test_the_readme_shows_the_widget_in_words_too(root: Path) -> None:
     [(words, picture)] = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", (root / "README.md").read_text(encoding="utf-8"))
     assert len(words) > 40
     assert (root / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_the_page_on_inputs_says_is_said_by_the_program(root: Path) -> None:
+    """Every message that a last column of its tables quotes, between its gaps (`…`), is written in the program."""
+    said = "\n".join(
+        text
+        for path in (root / "pipeline").rglob("*.py")
+        for text in _texts(ast.parse(path.read_text(encoding="utf-8")))
+    )
+    quoted = set[str]()
+    is_of_messages = False
+    for line in (root / "docs/inputs.md").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("|"):
+            is_of_messages = False
+            continue
+        last = line.strip("| ").split(" | ")[-1]
+        if is_of_messages:
+            quoted |= set(re.findall(r"`(.+?)`(?![\w`])", last))
+        is_of_messages |= last in ("refused with", "what is said")
+    parts = {part.strip() for message in quoted for part in message.split("…") if len(part.strip(" ;:,")) > 2}
+    assert len(parts) > 40
+    assert {part for part in parts if part not in said} == set()
+
+
+def _texts(tree: ast.AST) -> list[str]:
+    """Return every text of a module, with a gap for each value that is put into it."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            found.append("".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values))
+    return found
