@@ -14,6 +14,7 @@ from pipeline.annotation.explorer import ExplorerFilter, ExplorerSource
 from pipeline.annotation.session import AnnotationSession
 from pipeline.errors import DatasetError, ProjectError, ServiceError
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.names import settled
 from pipeline.votes.words import Round
 
 SERVICE_URL_VARIABLE = "MLF_SERVICE_URL"
@@ -47,7 +48,6 @@ def open_session(project: str | Path = "", annotator: str = "", round: str = "")
     if os.environ.get(SERVICE_URL_VARIABLE):
         return _remote_session(which)
     from pipeline.project.folder import open_project
-    from pipeline.project.names import settled
     from pipeline.sessions.local import LocalSession
 
     folder = project or os.environ.get(PROJECT_VARIABLE, "") or "."
@@ -130,6 +130,7 @@ def find_class(space: LabelSpace, name: str) -> int | None:
     DatasetError
         If there is none, or several have the name.
     """
+    name = settled(name)
     if not name:
         return None
     if name in space:

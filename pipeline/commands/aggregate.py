@@ -43,6 +43,12 @@ def aggregate(
     classes: Annotated[
         str, typer.Option(help="With --images: the label space, a name such as imagenet-1k or a file.")
     ] = "imagenet-1k",
+    class_numbers: Annotated[
+        str,
+        typer.Option(
+            help="With --images: what class numbers mean where they could mean two things: keys, from-0 or from-1."
+        ),
+    ] = "auto",
     evidence: Annotated[
         str, typer.Option(help="With --images: which evidence to use, of rank, agreement, score, original.")
     ] = "rank,agreement,score,original",
@@ -78,15 +84,16 @@ def aggregate(
     from pipeline.formats.consensus_tables import write_consensus
     from pipeline.formats.known_answers import read_gold_answers, read_original_labels
     from pipeline.formats.votes_csv import read_votes
+    from pipeline.project.names import names_in
 
     _refuse_misplaced(images, original, predictions, leave_out_model)
     chosen = None if aim is None else Aim.parse(aim)
-    arrays = read_votes(votes).without_annotators(_names(leave_out))
+    arrays = read_votes(votes).without_annotators(names_in(leave_out))
     answers = None if gold is None else read_gold_answers(gold, arrays)
     originals = None if original is None else read_original_labels(original, arrays)
     paired = None
     if images is not None:
-        paired = _read_evidence(images, predictions, arrays, classes, evidence, leave_out_model)
+        paired = _read_evidence(images, predictions, arrays, classes, class_numbers, evidence, leave_out_model)
     known = originals.of_item if originals is not None else None if paired is None else paired.original
     consensus = reach_consensus(
         arrays,
@@ -121,13 +128,21 @@ def _refuse_misplaced(
 
 
 def _read_evidence(
-    images: Path, predictions: Path | None, votes: VoteArrays, classes: str, evidence: str, leave_out_model: str
+    images: Path,
+    predictions: Path | None,
+    votes: VoteArrays,
+    classes: str,
+    class_numbers: str,
+    evidence: str,
+    leave_out_model: str,
 ) -> PairedModels:
     from pipeline.consensus.evidence import EVIDENCE_KINDS
     from pipeline.formats.model_evidence import read_model_evidence
+    from pipeline.project.class_references import as_class_numbers
     from pipeline.project.label_space import load_label_space
+    from pipeline.project.names import names_in
 
-    wanted = _names(evidence)
+    wanted = names_in(evidence)
     unknown = [kind for kind in wanted if kind not in EVIDENCE_KINDS]
     if unknown or not wanted:
         raise DatasetError(f"--evidence {evidence!r}: choose from {', '.join(EVIDENCE_KINDS)}")
@@ -137,11 +152,14 @@ def _read_evidence(
         votes,
         load_label_space(classes),
         kinds=[kind for kind in EVIDENCE_KINDS if kind in wanted],
-        leave_out=_names(leave_out_model),
+        leave_out=names_in(leave_out_model),
+        numbers=as_class_numbers(class_numbers),
     )
 
 
 def _told(votes: VoteArrays, consensus: Consensus, leave_out: str) -> list[str]:
+    from pipeline.project.names import names_in
+
     cut = consensus.cut
     n_annotators, n_kept = len(set(votes.annotator.tolist())), int(consensus.label.sum())
     lines = [
@@ -155,11 +173,7 @@ def _told(votes: VoteArrays, consensus: Consensus, leave_out: str) -> list[str]:
             f"By the posterior itself F1 {cut.expected_f1:.3f} is expected; mistakes that all make are not in it."
         )
     if leave_out:
-        lines.append(f"Left out: the votes of {', '.join(_names(leave_out))}.")
+        lines.append(f"Left out: the votes of {', '.join(names_in(leave_out))}.")
     if consensus.model is not None and not consensus.model.is_converged:
         lines.append(f"Not converged after {consensus.model.n_iterations} steps: read the posteriors with care.")
     return lines
-
-
-def _names(words: str) -> list[str]:
-    return [name.strip() for name in words.split(",") if name.strip()]

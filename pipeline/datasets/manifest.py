@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ LABEL_COLUMNS = ("label", "wnid", "class", "original_label")
 _ROLES = (PATH_COLUMNS, ID_COLUMNS, LABEL_COLUMNS)
 _SUFFIXES = (".csv", ".tsv", ".parquet")
 _BATCH_ROWS = 65_536
+_WITH_ZERO_FRACTION = re.compile(r"\d+\.0+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ def manifest_classes(location: str) -> list[str]:
     if named:
         return [settled(name) for name in named]
     keys = set(settled_all(found, "class", location).values()) - {""}
+    if keys and all(_WITH_ZERO_FRACTION.fullmatch(key) for key in keys):  # pandas, where a label is missing
+        keys = {key.partition(".")[0] for key in keys}
     if not keys:
         raise DatasetError(
             f"{location}: names no class in its column {columns[label_at]!r}; say which classes there are{flaw}"
@@ -249,6 +253,8 @@ def _open(location: str) -> Iterator[tuple[Sequence[str], Iterable[tuple[str, st
             parquet = pq.ParquetFile(file)
             refuse_twice(parquet.schema_arrow, wanted, location)
             found = [name for name in parquet.schema_arrow.names if column_name(name) in wanted]
+            if set(map(column_name, found)) & set(PATH_COLUMNS):  # pictures in a column are needless then
+                found = [name for name in found if not pa.types.is_struct(parquet.schema_arrow.field(name).type)]
             columns = [column_name(name) for name in found or parquet.schema_arrow.names]
             yield columns, _ParquetRows(parquet, found, location)
         except pa.ArrowException as error:

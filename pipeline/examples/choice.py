@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.datasets.walking import walk_files
 from pipeline.images.locations import has_image_suffix, natural_key
+from pipeline.project.class_references import read_class_references
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.names import settled
 
 
 def example_candidates(project: Project) -> dict[int, list[str]]:
@@ -32,11 +34,15 @@ def draw_order(candidates: Sequence[str], class_key: str, seed: int) -> list[str
 
 
 def _by_class(paths: Iterable[str], space: LabelSpace) -> dict[int, list[str]]:
+    images = [path for path in paths if has_image_suffix(path)]
+    folders = {settled(path.split("/", 1)[0]) for path in images if "/" in path}
+    index_of = read_class_references(folders, space, "the examples' folders").index_of
     found: Mapping[int, list[str]] = defaultdict(list)
-    for path in paths:
-        key = path.split("/", 1)[0] if "/" in path else posixpath.splitext(path)[0]
-        if has_image_suffix(path) and key in space:
-            found[space.index_of(key)].append(path)
+    for path in images:
+        key = settled(path.split("/", 1)[0] if "/" in path else posixpath.splitext(path)[0])
+        index = index_of.get(key) if "/" in path else space.index_of(key) if key in space else None
+        if index is not None:
+            found[index].append(path)
     return dict(found)
 
 

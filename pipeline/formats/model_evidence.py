@@ -25,12 +25,14 @@ from pipeline.consensus.evidence import (
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.result import Consensus
 from pipeline.consensus.suggestions import suggest_labels
-from pipeline.datasets.manifest import is_manifest, manifest_records
+from pipeline.datasets.manifest import is_manifest, manifest_records, read_labels
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.formats.predictions_npz import read_predictions
 from pipeline.images.locations import has_image_suffix, same_image_key
+from pipeline.project.class_references import ClassNumbers, read_class_references
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.notices import tell
 from pipeline.votes.arrays import VoteArrays
 
 
@@ -101,6 +103,7 @@ def read_model_evidence(
     *,
     kinds: Sequence[EvidenceKind] = EVIDENCE_KINDS,
     leave_out: Sequence[str] = (),
+    numbers: ClassNumbers = "auto",
 ) -> PairedModels:
     """Read a manifest and models' rankings, and pair them with votes by the images' names.
 
@@ -118,6 +121,8 @@ def read_model_evidence(
         Which evidence to use.
     leave_out
         Models that give none, such as the one that will be evaluated.
+    numbers
+        How class numbers of the votes and the manifest are read (:mod:`pipeline.project.class_references`).
 
     Raises
     ------
@@ -127,9 +132,10 @@ def read_model_evidence(
     """
     if not is_manifest(str(images)) or not images.is_file():
         raise DatasetError(f"{images}: give a .csv, .tsv or .parquet with one row an image")
-    records = list(manifest_records(str(images), space, "", has_files=False))
+    labels = read_labels(str(images), space, numbers)
+    records = list(manifest_records(str(images), space, "", has_files=False, labels=labels))
     row_of_image, told = _pair_images(records, votes, images)
-    index_of_class = _pair_classes(votes, space, predictions or images)
+    index_of_class = _pair_classes(votes, space, predictions or images, numbers)
     label = np.array(
         [-1 if isinstance(row, SkippedRow) or row.label is None else row.label for row in records], dtype=np.int64
     )
@@ -192,17 +198,16 @@ def _without_suffix(name: str) -> str:
     return name.rsplit(".", 1)[0] if has_image_suffix(name) else name
 
 
-def _pair_classes(votes: VoteArrays, space: LabelSpace, path: Path) -> NDArray[np.int64]:
+def _pair_classes(votes: VoteArrays, space: LabelSpace, path: Path, numbers: ClassNumbers) -> NDArray[np.int64]:
     """Return the index of each class of the votes in the label space."""
     names = votes.classes.tolist()
     if votes.classes.dtype.kind in "iu":
         found = np.array([name if 0 <= name < len(space) else -1 for name in names], dtype=np.int64)
     else:
-        n_named = Counter(space.names)
-        index_of = {name: index for index, name in enumerate(space.names) if n_named[name] == 1}
-        index_of |= {str(index): index for index in range(len(space))}
-        index_of |= {key: index for index, key in enumerate(space.keys)}
-        found = np.array([index_of.get(str(name), -1) for name in names], dtype=np.int64)
+        reading = read_class_references({str(name) for name in names}, space, "the votes' classes", numbers)
+        if reading.told:
+            tell(reading.told)
+        found = np.array([reading.index_of.get(str(name), -1) for name in names], dtype=np.int64)
     is_voted = np.zeros(len(names), dtype=bool)
     is_voted[votes.item_class] = True
     wrong = np.flatnonzero(is_voted & (found < 0))

@@ -67,6 +67,7 @@ def test_the_same_images_come_of_every_spelling(pictures: Path, text: str) -> No
         {"image": [b"a.jpg", b"b.jpg"], "label": [b"cat", b"dog"]},
         {"Image": ["a.jpg", "b.jpg"], "label": pa.array(["cat", "dog"]).dictionary_encode()},
         {"image": [{"bytes": None, "path": "a.jpg"}, {"bytes": None, "path": "b.jpg"}], "label": ["cat", "dog"]},
+        {"image": [{"bytes": b"x", "path": "x"}] * 2, "file_name": ["a.jpg", "b.jpg"], "label": ["cat", "dog"]},
         {"image": pa.array(["a.jpg", "b.jpg"], pa.large_string()), "label": ["cat", "dog"], "tags": [["x"], []]},
     ],
 )
@@ -116,8 +117,9 @@ def test_a_missing_label_makes_no_number_of_the_others(pictures: Path) -> None:
     frame.to_csv(pictures / "m.csv", index=False)
     (pictures / "classes.csv").write_text("key\n1\n2\n3\n")
     for suffix in ("parquet", "csv"):
-        made = init_project(pictures / f"p_{suffix}", pictures / f"m.{suffix}", pictures / "classes.csv")
-        assert [label for _, _, label in rows(made)] == ["1", "2", None]
+        for classes in (pictures / "classes.csv", None):
+            made = init_project(pictures / f"p_{suffix}_{bool(classes)}", pictures / f"m.{suffix}", classes)
+            assert [label for _, _, label in rows(made)] == ["1", "2", None]
 
 
 def test_columns_that_are_there_twice_are_refused_and_two_of_one_role_told(pictures: Path) -> None:
