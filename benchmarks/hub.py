@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -60,6 +61,9 @@ CHROMIUM_ARGUMENTS = [
     "--no-first-run",
     "--disable-background-networking",
 ]
+
+#: What `mlf hub` does once all is prepared.
+_RUN = "import pickle, sys; from pipeline.hub.launch import run_hub; sys.exit(run_hub(pickle.load(sys.stdin.buffer)))"
 
 #: Where the annotation notebook lies for a session.
 PAGE = "user/{name}/voila/render/2_annotate.ipynb"
@@ -127,16 +131,12 @@ def running_hub(
     """Run a hub until the block ends; it is started again when it is killed, as by `mlf hub`."""
     prepared = prepare_hub(project, people, state=state, port=0, proxy_command=[proxy], **options)
     log = hub_log(state)
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.hub.keeper", *prepared.command],
-            env=dict(prepared.environment),
-            cwd=state / "private",
-            stdout=sink,
-            stderr=sink,
-        )
+    process = subprocess.Popen([sys.executable, "-c", _RUN], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    with process.stdin:
+        pickle.dump(prepared, process.stdin)
     try:
-        _wait_for(lambda: _answers(prepared.url + "hub/health"), 60, lambda: f"no hub:\n{log.read_text()[-4000:]}")
+        _wait_for(lambda: _answers(prepared.url + "hub/health"), 60, lambda: _end_of(log))
         yield prepared
     finally:
         process.send_signal(signal.SIGINT)
@@ -166,14 +166,14 @@ class Person:
         self.client.get(f"hub/spawn/{self.name}")
 
         def is_up() -> bool:
-            self.client.get(f"user/{self.name}/files/")  # a page that logs in and, other than theirs, starts no kernel
-            return self.client.get(f"user/{self.name}/api/status").status_code == 200
+            return self.client.get(f"user/{self.name}/api").status_code == 200
 
         _wait_for(is_up, timeout_s, lambda: f"the session of {self.name} did not start")
+        self.client.get(f"user/{self.name}/files/")  # logs in to JupyterLab; the annotators' page does so itself
         return time.perf_counter() - began
 
     def new_kernel(self) -> str:
-        """Start a kernel; returns its id."""
+        """Start a kernel, where the session is JupyterLab; returns its id."""
         answer = self.client.post(
             f"user/{self.name}/api/kernels", json={}, headers={"X-XSRFToken": self._token(f"/user/{self.name}/")}
         )
@@ -392,6 +392,10 @@ def main() -> None:
 
 def _chromium() -> str:
     return os.environ.get("MLF_CHROMIUM", "/usr/bin/chromium")
+
+
+def _end_of(log: Path) -> str:
+    return f"no hub:\n{log.read_text()[-4000:] if log.exists() else 'and no log'}"
 
 
 def _answers(url: str) -> bool:

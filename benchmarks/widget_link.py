@@ -79,17 +79,8 @@ class WidgetLink:
             raise Unanswered("not connected")
         request_id = uuid.uuid4().hex
         data = {"method": "custom", "content": {"id": request_id, "kind": kind, "params": params}}
-        header = {"msg_id": request_id, "msg_type": "comm_msg", "username": "", "session": request_id}
-        message = {
-            "header": header | {"version": "5.3", "date": ""},
-            "parent_header": {},
-            "metadata": {},
-            "content": {"comm_id": self.model_id, "data": data},
-            "buffers": [],
-            "channel": "shell",
-        }
         try:
-            await self._socket.write_message(json.dumps(message))
+            await self.send("comm_msg", {"comm_id": self.model_id, "data": data}, message_id=request_id)
             async with asyncio.timeout(timeout_s):
                 return await self._reply(request_id)
         except TimeoutError as error:
@@ -98,6 +89,28 @@ class WidgetLink:
             raise
         except Exception as error:
             raise Unanswered(str(error)) from error
+
+    async def send(self, kind: str, content: object, channel: str = "shell", message_id: str = "") -> None:
+        """Send any message to the kernel, whether it is taken or not.
+
+        Raises
+        ------
+        Unanswered
+            If there is no connection.
+        """
+        if self._socket is None:
+            raise Unanswered("not connected")
+        message_id = message_id or uuid.uuid4().hex
+        header = {"msg_id": message_id, "msg_type": kind, "username": "", "session": message_id}
+        message = {
+            "header": header | {"version": "5.3", "date": ""},
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+            "buffers": [],
+            "channel": channel,
+        }
+        await self._socket.write_message(json.dumps(message))
 
     def close(self) -> None:
         """Leave the page."""

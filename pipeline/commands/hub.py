@@ -18,6 +18,13 @@ def hub(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Where people log in, on 127.0.0.1; 0: a free one.")
     ] = 8000,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address by which people come, as https://hub.example.org: each session then is an origin of its own, "
+            "NAME.hub.example.org, which names and certificate must cover."
+        ),
+    ] = "",
     researchers: Annotated[str, typer.Option(help="Names, separated by commas: JupyterLab, progress.")] = "researcher",
     reviewers: Annotated[str, typer.Option(help="Names, separated by commas: they read the reports.")] = "reviewer",
     refiners: Annotated[str, typer.Option(help="Names beside those who have refinement tasks already.")] = "",
@@ -77,6 +84,7 @@ def hub(
         gather_people(named, tasks, [*gone, *leaving]),
         state=state,
         port=port,
+        host=host,
         session_python=session_python or "",
         share_account=share_account,
         renew=names_in(new_password),
@@ -93,6 +101,12 @@ def hub(
         typer.echo(
             "Warning: all sessions run under one account, so a kernel can open the project folder and the store: they "
             "are not protected from the people who log in. Run as root to give every session an account of its own."
+        )
+    scientists = [name for name, account in prepared.accounts.items() if Role.RESEARCHERS in account.roles]
+    if scientists and not host:
+        typer.echo(
+            f"Note: researchers ({', '.join(scientists)}) run code, at the same web address as all others: a page of "
+            "theirs that somebody opens can act as that person. Give --host to part them, or name only whom all trust."
         )
     typer.echo(f"Log in at {prepared.url}   (Ctrl-C stops the hub; its files are in {prepared.state})")
     code = run_hub(prepared)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,8 @@ def serve(
     from jupyterhub.services.auth import HubOAuth
 
     from pipeline.errors import ServiceError
+    from pipeline.hub.keeper import GIVEN_SOCKET
+    from pipeline.hub.sockets import socket_of
     from pipeline.project.image_table import open_whole_project
     from pipeline.service.app import PREFIX, create_app
     from pipeline.service.connections import PatientProtocol, raise_descriptor_limit
@@ -38,18 +40,26 @@ def serve(
             f"{' and '.join(missing)} not set: the service knows people by the Hub alone; "
             f"start it with `mlf hub {project}`, or name it in the Hub's configuration as deploy/ shows"
         )
-    address = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL") or "http://127.0.0.1:8010")
+    url = os.environ.get("JUPYTERHUB_SERVICE_URL") or "http://127.0.0.1:8010"
+    given, path = os.environ.get(GIVEN_SOCKET), socket_of(url)
+    where: dict[str, Any]
+    if given:  # bound by our keeper, so that no other process can be there while this one is started
+        where = {"fd": int(given)}
+    elif path:
+        where = {"uds": path[0]}
+    else:
+        address = urlsplit(url)
+        where = {"host": address.hostname or "127.0.0.1", "port": address.port or 8010}
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX") or PREFIX
     name = os.environ.get("JUPYTERHUB_SERVICE_NAME") or "mlf"
     log_to_stderr()
     PatientProtocol.max_connections = raise_descriptor_limit()
     oauth = HubOAuth(cache_max_age=1)
     app = create_app(open_whole_project(project), HubIdentity(oauth, name), prefix=prefix, oauth=oauth)
-    log("serving", project=str(project), address=f"{address.hostname}:{address.port}", prefix=prefix)
+    log("serving", project=str(project), address=url, prefix=prefix)
     uvicorn.run(
         app,
-        host=address.hostname or "127.0.0.1",
-        port=address.port or 8010,
+        **where,
         http=PatientProtocol,
         access_log=False,
         log_config=None,

@@ -18,6 +18,7 @@ from pipeline.demo.behaviour import Behaviour
 from pipeline.demo.toybox_truth import confusable_classes, toybox_truth
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project, open_project
+from pipeline.project.secret import make_secret
 from pipeline.reports.index import write_index
 from pipeline.runs import run_stage
 from pipeline.sessions.local import LocalSession, ProjectTables
@@ -39,6 +40,8 @@ ANNOTATORS = {
 REFINER = {"kim": Behaviour(miss=0.03, false_alarm=0.004, confusion=10, unsure=0.0, seconds_per_image=6)}
 #: In the project that is made ready for a person.
 YOU = "you"
+#: A demonstration comes out the same each time; nobody's work depends on that nobody knows this.
+_KNOWN_KEY = bytes(32)
 _N_REFERENCE = 14
 _N_RESAMPLES = 300
 _AUDIT_SHARE = 0.1
@@ -174,6 +177,7 @@ def locked(folder: Path) -> Iterator[None]:
 def _proposed(folder: Path, box: ToyboxPaths, manifest: Path, model: str, name: str, say: Say) -> Project:
     say(f"$ mlf init {folder} --images {manifest} --classes {box.classes} --examples {box.reference}")
     project = init_project(folder, str(manifest), str(box.classes), str(box.reference), name)
+    make_secret(project.root, _KNOWN_KEY)
     say(f"$ mlf propose {folder} --checkpoint {model}.pth")
     run_stage(project, "propose", {"checkpoint": str(toybox_checkpoint(model).resolve())})
     return project

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import OrderedDict, deque
+import hashlib
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -12,55 +12,79 @@ from jupyterhub.auth import Authenticator
 from traitlets import Unicode
 
 from pipeline.hub.accounts import Account, make_account, read_accounts
+from pipeline.hub.throttle import Failures, Turns
 from pipeline.project.names import settled
 
-_MAX_FAILURES = 10
-_WINDOW_S = 300
-_MAX_NAMES = 10_000  # names can be made up without end
+#: Wrong passwords within five minutes that cost no time: of one name from one address, and of one address in all.
+_N_FREE, _N_FREE_OF_ADDRESS = 5, 50
+_KNOWN_DAYS = 180
 
 
 class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
     """Takes a name and a password from the file that `mlf hub` writes; knows nobody else.
 
-    After ten wrong passwords for a name within five minutes, that name waits. A name that does not exist takes as long
-    and gets the same answer as a wrong password.
+    After five wrong passwords for a name from an address within five minutes, each further one from there waits a
+    little longer, up to eight seconds. Nobody is refused for what others tried, and a browser from which somebody has
+    logged in before is counted apart. A name that does not exist takes as long and gets the same answer as a wrong
+    password.
     """
 
     accounts_path = Unicode(help="The accounts file; readable by the Hub's own account alone.").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._of_name, self._of_address = Failures(_N_FREE), Failures(_N_FREE_OF_ADDRESS)
+        # A check takes 32 MiB and a processor. However many strangers there are, known browsers do not wait for them.
+        self._strangers, self._known = Turns(1), Turns(1)
         self._nobody, _ = make_account("nobody", (), ())
 
     def normalize_username(self, username: str) -> str:
         """Return the name as the store knows annotators: as it was typed, capitals included, and settled."""
         return settled(username)
 
-    async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:  # noqa: ARG002 - the Hub's signature
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
         """Return the name if the password is right."""
         name, password = self.normalize_username(data.get("username", "")), data.get("password", "")
-        failures = self._recent_failures(name)
-        if len(failures) >= _MAX_FAILURES:
-            self.log.warning("Login refused for %r: %d wrong passwords within %d s", name, len(failures), _WINDOW_S)
-            return None
-        self._count(name, failures)  # before it is looked at: guesses may come all at once
+        address = str(handler.request.remote_ip)
+        browser = _known_browser(handler, name)
+        key = (name, browser or address)
+        wait_s = self._of_name.count(key)  # before it is looked at: guesses may come all at once
+        if not browser:
+            wait_s = max(wait_s, self._of_address.count(address))
+        if wait_s:
+            self.log.warning("Login of %r from %s slowed by %.1f s: many wrong passwords", name[:100], address, wait_s)
+            await self._wait(wait_s)
         account: Account = read_accounts(Path(self.accounts_path)).get(name, self._nobody)
-        is_right = await asyncio.to_thread(account.accepts, password[:1000])
-        if is_right and account is not self._nobody:
-            self._failures.pop(name, None)
-            return name
-        return None
+        async with self._known.turn(browser) if browser else self._strangers.turn(address):
+            is_right = await asyncio.to_thread(account.accepts, password[:1000])
+        if not is_right or account is self._nobody:
+            return None
+        self._of_name.forget(key)
+        _remember_browser(handler, name)
+        return name
 
-    def _count(self, name: str, failures: deque[float]) -> None:
-        failures.append(time.monotonic())
-        self._failures[name] = failures
-        self._failures.move_to_end(name)
-        if len(self._failures) > _MAX_NAMES:
-            self._failures.popitem(last=False)
+    async def _wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
-    def _recent_failures(self, name: str) -> deque[float]:
-        failures = self._failures.get(name, deque(maxlen=_MAX_FAILURES))
-        while failures and failures[0] < time.monotonic() - _WINDOW_S:
-            failures.popleft()
-        return failures
+
+def _cookie(name: str) -> str:
+    return f"mlf-known-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:16]}"
+
+
+def _known_browser(handler: Any, name: str) -> str:
+    """Return what tells a browser apart from which this person has logged in before; empty for any other."""
+    value = handler.get_signed_cookie(_cookie(name), max_age_days=_KNOWN_DAYS)
+    return f"browser {value.decode()}" if value else ""
+
+
+def _remember_browser(handler: Any, name: str) -> None:
+    """Mark the browser; the Hub signs the mark, which opens nothing and only spares its owner the waiting."""
+    handler.set_signed_cookie(
+        _cookie(name),
+        secrets.token_hex(16),
+        expires_days=_KNOWN_DAYS,
+        path=handler.hub.base_url,
+        httponly=True,
+        samesite="lax",
+        secure=handler.request.protocol == "https",
+    )

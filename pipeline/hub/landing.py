@@ -22,6 +22,14 @@ _PAGES = ((Role.RESEARCHERS, "/lab"), (Role.REFINERS, "4_refine.ipynb"), (Role.A
 #: What a session that only shows one notebook does without: they cost memory and start-up time.
 _UNUSED_EXTENSIONS = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
 _FOR_ALL = ("--KernelManager.transport=ipc",)
+#: All that a page's kernel may be told: a widget talks by comms. None of these runs code.
+ALLOWED_MESSAGES = ("comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request")
+#: A session that shows one page runs no code of its owner's, wherever it lies.
+_CLOSED_ENVIRONMENT = {
+    "JUPYTERHUB_SINGLEUSER_APP": "jupyter-server",
+    "JUPYTERHUB_DISABLE_USER_CONFIG": "1",
+    "PYTHONNOUSERSITE": "1",
+}
 # A hub is often without a way to the internet, and asks nobody about news.
 _FOR_LABORATORIES = ("--LabApp.news_url=None", "--LabApp.extension_manager=readonly")
 
@@ -60,7 +68,7 @@ def find_landing(roles: Collection[str], kernel_patience_s: int = KERNEL_PATIENC
     return Landing(
         f"/voila/render/{page}",
         (*_FOR_ALL, *_single_notebook_arguments(kernel_patience_s)),
-        environment | {"JUPYTERHUB_SINGLEUSER_APP": "jupyter-server"},
+        environment | _CLOSED_ENVIRONMENT,
         is_laboratory,
     )
 
@@ -87,7 +95,7 @@ def land(spawner: Any, notebooks_dir: str) -> None:
     spawner.args = list(landing.arguments)
     spawner.environment = {
         # It may have been another page's at the last start.
-        **{name: value for name, value in spawner.environment.items() if name != "JUPYTERHUB_SINGLEUSER_APP"},
+        **{name: value for name, value in spawner.environment.items() if name not in _CLOSED_ENVIRONMENT},
         **landing.environment,
     }
     spawner.notebook_dir = "" if landing.is_laboratory else notebooks_dir
@@ -110,7 +118,12 @@ def _single_notebook_arguments(kernel_patience_s: int) -> list[str]:
     return [
         *(f"--ServerApp.jpserver_extensions={name}=False" for name in _UNUSED_EXTENSIONS),
         "--ServerApp.jpserver_extensions=voila=True",
+        "--ServerApp.jpserver_extensions=pipeline.hub.closed_server=True",
+        "--ServerApp.reraise_server_extension_failures=True",  # rather no server than an open one
+        *(f"--MappingKernelManager.allowed_message_types={name}" for name in ALLOWED_MESSAGES),
         f"--VoilaConfiguration.template={TEMPLATE}",
+        "--VoilaConfiguration.allow_template_override=NO",
+        "--VoilaConfiguration.allow_theme_override=NO",
         f"--VoilaConfiguration.extension_denylist={list(UNUSED_LAB_EXTENSIONS)}",
         "--VoilaConfiguration.file_allowlist=[]",
         "--VoilaConfiguration.show_tracebacks=False",

@@ -14,23 +14,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Account, Role, home_folder, read_accounts, read_removed, write_accounts
 from pipeline.hub.appearance import write_appearance
+from pipeline.hub.front_door import held_port
 from pipeline.hub.interpreter import closed_folder, session_interpreter
 from pipeline.hub.keeper import Keeper
 from pipeline.hub.leftovers import LeftSession, end_left_over, end_sessions
 from pipeline.hub.notebooks import place_notebooks
 from pipeline.hub.people import AccountChanges, change_accounts, uids_beside
 from pipeline.hub.records import forget, session_pids
-from pipeline.hub.sockets import make_sockets_folder, sockets_path
+from pipeline.hub.session_logs import LogKeeper
+from pipeline.hub.sockets import HubSockets, make_sockets_folder, sockets_path
 from pipeline.project.folder import Project
 
 _CONFIG_NAME = "jupyterhub_config.py"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SOURCE_ROOT = _PACKAGE.parent
-_PORTS = ("hub_port", "proxy_port", "service_port")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class PreparedHub:
     ----------
     state
         The folder of its files.
-    url
+    port, url
         Where people log in.
     command, environment
         What to run.
@@ -58,10 +60,11 @@ class PreparedHub:
     missing_notebooks
         Notebooks that sessions show and that were not found; who lands on one sees nothing.
     sockets
-        The folder of the kernels' sockets; of no use once the hub and its sessions have ended.
+        The folder of all sockets; of no use once the hub and its sessions have ended.
     """
 
     state: Path
+    port: int
     url: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -88,6 +91,7 @@ def prepare_hub(
     *,
     state: Path,
     port: int = 8000,
+    host: str = "",
     proxy_command: Sequence[str] = (),
     service_command: Sequence[str] = (),
     session_python: str = "",
@@ -110,6 +114,9 @@ def prepare_hub(
         Folder for the hub's files.
     port
         Where people log in, on 127.0.0.1; 0 takes a free one.
+    host
+        The address by which people come, as ``https://hub.example.org``. Sessions are then at
+        ``NAME.hub.example.org``, each an origin of its own: names and certificate must cover these.
     proxy_command
         How to run configurable-http-proxy; looked for where left out.
     service_command
@@ -129,6 +136,7 @@ def prepare_hub(
         If the proxy or the configuration is missing, sessions under other accounts could not run, this hub runs, or a
         name cannot be renewed or removed.
     """
+    _check_host(host)
     use_own_uids = os.geteuid() == 0 and not share_account
     state = state.resolve()  # sessions are known by their home's path, and the Hub runs in another folder
     proxy = list(proxy_command) or [find_proxy()]
@@ -143,6 +151,11 @@ def prepare_hub(
     config = state / _CONFIG_NAME
     if not config.exists():
         shutil.copyfile(_find_deploy_config(), config)
+    elif "hub['hub_port']" in config.read_text(encoding="utf-8"):
+        raise ProjectError(
+            f"{config} is of an earlier version, in which Hub and service had ports that others could take; move it "
+            "away, start again, and carry your own changes over into the new one"
+        )
     with alone(state):  # a hub that runs must lose neither its accounts nor its ports
         accounts = read_accounts(private / "accounts.json")
         changes = change_accounts(
@@ -155,18 +168,18 @@ def prepare_hub(
         )
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
-        ports = _free_ports(port, _ports_before(private / "hub.json"))  # a taken one must change no account
+        port = _free_port(port)  # a taken one must change no account
         sockets = sockets_path(state)
-        if os.path.lexists(sockets):
-            make_sockets_folder(sockets)  # or says that it is somebody else's: below it things are removed
+        make_sockets_folder(sockets)  # or says that it is somebody else's: below it things are removed
         _carry_out(changes, state, sockets)
-    port = ports["port"]
     hub = {
-        **ports,
-        "proxy_command": proxy,
+        "port": port,
+        "host": host.rstrip("/"),
+        "proxy_command": [sys.executable, "-P", "-m", "pipeline.hub.front_door", *proxy],
         "session_python": session_python,
         "sockets_dir": str(sockets),
         "use_own_uids": use_own_uids,
+        "keeper": [sys.executable, "-m", "pipeline.hub.keeper"],
         "service_command": list(service_command) or _service_command(project),
         "service_environment": _python_path() | {"PATH": os.environ.get("PATH", "")},
         "session_environment": _python_path()
@@ -178,7 +191,8 @@ def prepare_hub(
     (private / "hub.json").write_text(json.dumps(hub, indent=1), encoding="utf-8")
     return PreparedHub(
         state=state,
-        url=f"http://127.0.0.1:{port}/",
+        port=port,
+        url=f"{host.rstrip('/')}/" if host else f"http://127.0.0.1:{port}/",
         command=(sys.executable, "-m", "jupyterhub", "-f", str(config)),
         environment=_hub_environment(state),
         passwords=changes.passwords,
@@ -195,25 +209,35 @@ def run_hub(prepared: PreparedHub) -> int:
     """Run a prepared hub until SIGINT or SIGTERM; returns 0, or the exit code of a Hub that does not start.
 
     A Hub that is killed is started again and finds its sessions, which went on meanwhile: all addresses stay.
-    What the Hub writes goes to `private/hub.log`.
+    What the Hub writes goes to `private/hub.log`, and what sessions write to `private/sessions`.
 
     Raises
     ------
     ProjectError
-        If this project's hub runs already.
+        If this project's hub runs already, or its port was taken meanwhile.
     """
-    with alone(prepared.state), hub_log(prepared.state).open("ab") as log:
-        log_path = hub_log(prepared.state)
-        log_path.chmod(0o600)
+    make_sockets_folder(prepared.sockets)
+    with alone(prepared.state), held_port(prepared.port), kept_logs(prepared) as output:
         code = Keeper(
             prepared.command,
             environment=prepared.environment,
             folder=prepared.state / "private",
-            output=log,
+            output=output.fileno(),
             max_quick_failures=3,
         ).run()
         end_left_over(prepared.state)
     return code
+
+
+@contextmanager
+def kept_logs(prepared: PreparedHub) -> Iterator[socket.socket]:
+    """Keep the logs of a hub until the block ends; yields what the Hub prints to."""
+    logs = LogKeeper(hub_log(prepared.state), prepared.state / "private" / "sessions", HubSockets(prepared.sockets).log)
+    logs.start()
+    try:
+        yield logs.hub_end
+    finally:
+        logs.stop()
 
 
 def hub_log(state: Path) -> Path:
@@ -258,6 +282,12 @@ def find_proxy() -> str:
             "`npm install configurable-http-proxy` here (Node.js 18 or newer), or use `make hub`"
         )
     return found
+
+
+def _check_host(host: str) -> None:
+    parts = urlsplit(host)
+    if host and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/")):
+        raise ProjectError(f"--host {host}: give the address by which people come, as https://hub.example.org")
 
 
 def _make_folders(state: Path) -> None:
@@ -311,49 +341,21 @@ def _find_deploy_config() -> Path:
     raise ProjectError(f"this installation has no {_CONFIG_NAME} (looked in {', '.join(map(str, places))})")
 
 
-def _ports_before(path: Path) -> dict[str, int]:
-    """Return the ports that this hub had: sessions that outlived it know no others."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: int(content[name]) for name in _PORTS}
-    except (OSError, ValueError, KeyError):
-        return {}
-
-
-def _free_ports(port: int, before: Mapping[str, int]) -> dict[str, int]:
-    sockets: dict[str, socket.socket] = {}
-    try:
-        sockets["port"] = _bound(port)
-        for name in _PORTS:
-            try:
-                sockets[name] = _bound(before.get(name, 0))
-            except OSError:
-                sockets[name] = _bound(0)
-        return {name: int(s.getsockname()[1]) for name, s in sockets.items()}
-    except OSError as error:
-        raise ProjectError(
-            f"port {port} is taken ({error}); choose another with --port, or 0 for a free one"
-        ) from error
-    finally:
-        for each in sockets.values():
-            each.close()
-
-
-def _bound(port: int) -> socket.socket:
-    opened = socket.socket()
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        opened.bind(("127.0.0.1", port))
-    except OSError:
-        opened.close()
-        raise
-    return opened
+def _free_port(port: int) -> int:
+    with socket.socket() as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ProjectError(
+                f"port {port} is taken ({error}); choose another with --port, or 0 for a free one"
+            ) from error
+        return int(opened.getsockname()[1])
 
 
 def _service_command(project: Project) -> list[str]:
     run = "import typer; from pipeline.commands.serve import serve; typer.run(serve)"
-    keeper = [sys.executable, "-m", "pipeline.hub.keeper"]
-    return [*keeper, sys.executable, "-c", run, str(project.root.resolve())]
+    return [sys.executable, "-c", run, str(project.root.resolve())]
 
 
 def _python_path() -> dict[str, str]:

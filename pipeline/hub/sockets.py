@@ -1,4 +1,9 @@
-"""The folder of the sockets of a hub's kernels: outside the state of the hub, since a socket must have a short path."""
+"""The sockets of a hub: one folder outside its state, since a socket must have a short path, and all addresses in it.
+
+Nothing of a hub but its front door listens on a port. A port belongs to whoever binds it first: who waited for one
+while a service was started again would be taken for it. A socket in a folder that only the Hub's account may change is
+what it says, also while nothing listens there.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,62 @@ import hashlib
 import os
 import stat
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import ProjectError
 
 _LONGEST_BASE = 25
+_SCHEME = "http+unix"
+
+
+@dataclass(frozen=True, slots=True)
+class HubSockets:
+    """Where everything of one hub is reached.
+
+    Parameters
+    ----------
+    folder
+        As :func:`sockets_path` returns it.
+    """
+
+    folder: Path
+
+    @property
+    def hub(self) -> Path:
+        """Return the socket of the Hub's own pages and API; whoever connects needs a token or a log-in."""
+        return self.folder / "hub.sock"
+
+    @property
+    def proxy(self) -> Path:
+        """Return the socket by which the Hub alone tells the proxy its routes."""
+        return self.folder / "proxy.sock"
+
+    @property
+    def service(self) -> Path:
+        """Return the socket of the annotation service; whoever connects needs a token or a log-in."""
+        return self.folder / "service.sock"
+
+    @property
+    def log(self) -> Path:
+        """Return the socket by which the Hub alone hands on what sessions print."""
+        return self.folder / "log.sock"
+
+    def session(self, uid: int) -> Path:
+        """Return the socket of somebody's server, in a folder that is closed to the others."""
+        return self.folder / str(uid) / "server.sock"
+
+
+def socket_url(path: Path) -> str:
+    """Return the address of a socket as JupyterHub, its proxy and our client write it."""
+    return f"{_SCHEME}://{quote(str(path), safe='')}"
+
+
+def socket_of(url: str) -> tuple[str, str] | None:
+    """Return the socket that an address names, and the path behind it; None for an address with a host."""
+    parts = urlsplit(url)
+    return (unquote(parts.netloc), parts.path) if parts.scheme == _SCHEME else None
 
 
 def sockets_path(state: Path) -> Path:

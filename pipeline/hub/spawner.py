@@ -4,25 +4,32 @@ A kernel runs whatever its owner types. So a session gets the address of the ser
 the project; and where the Hub runs as root, each session runs under a numeric account of its own, to which the project
 folder, the Hub's files and the other homes are closed.
 
-Kernels are reached by sockets in a folder of their owner's. By Jupyter's default they would listen on ports, which the
-server looks up free and the kernel takes seconds later: of many that start at once, two now and then get the same one.
+Server and kernels are reached by sockets in a folder of their owner's. By default they would listen on ports, which are
+looked up free and taken seconds later: another account could take one first, and be shown the owner's browser.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
-from jupyterhub.utils import random_port
+from jupyterhub.utils import url_path_join
 from traitlets import Bool, Dict, Integer, Unicode, default
 
 from pipeline.hub.accounts import Account, Role, home_folder, read_accounts
 from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_session, refusal
 from pipeline.hub.notebooks import FOR_RESEARCHERS
-from pipeline.hub.sockets import make_sockets_folder, sockets_path
+from pipeline.hub.session_logs import log_of_session
+from pipeline.hub.sockets import HubSockets, make_sockets_folder, socket_url, sockets_path
+
+#: Where a session that shows one page looks for what it would else look for in its owner's home.
+_SCRATCH_FOLDERS = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "IPYTHONDIR": "ipython"}
 
 
 class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
@@ -43,9 +50,6 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     def _default_sockets_dir(self) -> str:  # a configuration of before has no such line
         return str(sockets_path(Path(self.accounts_path).parents[1]))
 
-    #: Port of each session's server. One that was looked up free is taken only when the server is up.
-    _ports: ClassVar[dict[str, int]] = {}
-
     @property
     def account(self) -> Account:
         """Return the account of the session's owner."""
@@ -63,11 +67,30 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         self.home_dir = str(self._make_home(account))
         if landing.is_laboratory:
             self._give_notebooks(account)
+        else:
+            self._make_scratch(account)
         self.default_url = landing.url
         self.notebook_dir = self.home_dir if landing.is_laboratory else self.notebooks_dir
-        self.args = list(landing.arguments)
-        self.port = self._ports[account.name] = self._free_port(account.name)
-        return await super().start()
+        self.args = [*landing.arguments, f"--ServerApp.sock={self._socket(account)}"]
+        with log_of_session(HubSockets(Path(self.sockets_dir)).log, account.name) as log:
+            # A descriptor that a session holds can be read, written and cut by it: it gets none of the Hub's.
+            self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            await super().start()
+        return socket_url(self._socket(account))
+
+    @property
+    def server(self) -> Any:
+        """Return where the Hub reaches the session; its records have no place for a socket."""
+        server = super().server
+        if server is not None and server.proto == "http+unix" and not server.connect_url:
+            account = read_accounts(Path(self.accounts_path)).get(self.user.name)
+            if account is not None:
+                server.connect_url = url_path_join(socket_url(self._socket(account)), server.base_url)
+        return server
+
+    @server.setter
+    def server(self, server: Any) -> None:
+        SimpleLocalProcessSpawner.server.fset(self, server)
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """Add what the session may know."""
@@ -77,16 +100,21 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         env |= {
             "LOGNAME": self.user.name,
             "JUPYTER_RUNTIME_DIR": str(self._sockets_folder(account)),
+            "JUPYTERHUB_SERVICE_URL": url_path_join(socket_url(self._socket(account)), self.server.base_url),
             "MLF_SERVICE_URL": self.service_url,
+            "MLF_SERVICE_UID": str(os.geteuid()),
             "OMP_NUM_THREADS": "1",
         }
         if landing is not None:
             env |= landing.environment
+            if not landing.is_laboratory:
+                env |= {name: str(self._scratch(account) / folder) for name, folder in _SCRATCH_FOLDERS.items()}
         return env | dict(self.session_environment)
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:  # noqa: ARG002 - the Hub's signature
         """Return what the child does before it becomes the session: give up root, for good."""
-        uid, home, use_own_uid = self.account.uid, self.home_dir, self.use_own_uids
+        uid, use_own_uid = self.account.uid, self.use_own_uids
+        folder = self.notebook_dir  # Voilà runs what it finds where its server is started
 
         def become_the_person() -> None:
             os.umask(0o077)
@@ -94,7 +122,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
                 os.setgroups([])
                 os.setresgid(uid, uid, uid)
                 os.setresuid(uid, uid, uid)
-            os.chdir(home)
+            os.chdir(folder)
 
         return become_the_person
 
@@ -108,15 +136,23 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
                 os.chown(folder, account.uid, account.uid)
         return home
 
+    def _scratch(self, account: Account) -> Path:
+        return Path(self.sockets_dir) / f"{account.uid}.own"  # in a folder where the owner can put nothing in its place
+
+    def _make_scratch(self, account: Account) -> None:
+        """Make the folders of a session that shows one page, empty: what its owner left anywhere is not read."""
+        scratch = self._scratch(account)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(scratch)
+        scratch.mkdir(mode=0o700)
+        if self.use_own_uids:
+            os.chown(scratch, account.uid, account.uid)
+
     def _sockets_folder(self, account: Account) -> Path:
         return Path(self.sockets_dir) / str(account.uid)
 
-    def _free_port(self, name: str) -> int:
-        """Return a port that is free and given to no other session, also not to one that is still on its way."""
-        given = {port for other, port in self._ports.items() if other != name}
-        while (port := int(random_port())) in given:
-            pass
-        return port
+    def _socket(self, account: Account) -> Path:
+        return HubSockets(Path(self.sockets_dir)).session(account.uid)
 
     def _give_notebooks(self, account: Account) -> None:
         """Put a researcher's own copies into their folder; what they have changed stays."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import ProjectError
 from pipeline.project.label_space import LabelSpace, load_label_space, write_label_space
+from pipeline.project.secret import ProjectSecret, make_secret, read_secret
 from pipeline.project.settings import Settings, read_settings, write_settings
 
 SETTINGS_FILE = "mlf.toml"
@@ -104,6 +105,11 @@ class Project:
         """Return the label space, read once."""
         return load_label_space(self.require(self.classes_path, "mlf init"))
 
+    @cached_property
+    def secret(self) -> ProjectSecret:
+        """Return the project's secret, read once; see :mod:`pipeline.project.secret`."""
+        return read_secret(self.root)
+
     def require(self, path: Path, command: str) -> Path:
         """Return `path` if it exists.
 
@@ -155,5 +161,6 @@ def create_project(root: str | Path, settings: Settings, label_space: LabelSpace
     section = replace(settings.project, id=settings.project.id or uuid.uuid4().hex)
     project = Project(root, replace(settings, project=section))
     write_label_space(label_space, project.classes_path)
+    make_secret(root)
     write_settings(project.settings, root / SETTINGS_FILE)
     return project

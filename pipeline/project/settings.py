@@ -72,7 +72,7 @@ class AnnotationSection:
 class RefinementSection:
     """Stage 4: how disputed images are settled."""
 
-    #: The refiner decides without the others' votes first; they are revealed on the first decision.
+    #: The refiner decides without the others' votes first; they are revealed once every label asked about is decided.
     blind_first: bool = False
     #: An image may be settled by one of its own annotators.
     allow_own_images: bool = False

@@ -29,8 +29,10 @@ from pipeline.annotation.session import (
     Unreadable,
 )
 from pipeline.errors import DatasetError, MlfError, ServiceError, StoreError
+from pipeline.hub.sockets import socket_of
 from pipeline.project.label_space import LabelSpace
 from pipeline.service import wire
+from pipeline.service.own_socket import OwnSocketTransport
 from pipeline.votes.words import Round
 
 URL_VARIABLE = "MLF_SERVICE_URL"
@@ -74,7 +76,8 @@ class ServiceClient:
     Parameters
     ----------
     url
-        The service's address (``https://…/services/mlf``); from the environment's MLF_SERVICE_URL where left out.
+        The service's address (``https://…/services/mlf``, or ``http+unix://`` and a socket); from the environment's
+        MLF_SERVICE_URL where left out.
     token
         The Hub's token of the person's own session; from JUPYTERHUB_API_TOKEN where left out.
     client
@@ -101,9 +104,12 @@ class ServiceClient:
         for value, name in ((url, URL_VARIABLE), (token, TOKEN_VARIABLE)):
             if not value:
                 raise ServiceError(f"{name} is not set; a session in a hub has it, elsewhere open the project's folder")
-        self._url = url.rstrip("/")
+        by_socket = socket_of(url)
+        self._shown_url = url
+        self._url = f"http://service{by_socket[1]}".rstrip("/") if by_socket else url.rstrip("/")
         self._headers = {"Authorization": f"token {token}"}
-        self._client = client or httpx.Client(timeout=_TIMEOUT, trust_env=False)
+        transport = OwnSocketTransport(by_socket[0]) if by_socket else None
+        self._client = client or httpx.Client(timeout=_TIMEOUT, trust_env=False, transport=transport)
         self._sleep = sleep
 
     def close(self) -> None:
@@ -127,7 +133,7 @@ class ServiceClient:
                 )
             except httpx.TransportError as error:
                 problem = ServiceError(
-                    f"the annotation service at {self._url} is away ({type(error).__name__}); "
+                    f"the annotation service at {self._shown_url} is away ({type(error).__name__}); "
                     "your work is kept here and sent when it is back"
                 )
             else:

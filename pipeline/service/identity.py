@@ -15,6 +15,12 @@ from pipeline.hub.accounts import Role
 
 #: Seconds for which the Hub's answer about a token is believed: how long a revoked or expired one may live on.
 TOKEN_CACHE_S = 10.0
+#: Seconds for which it is believed where the Hub cannot be asked: work goes on while a Hub is started again, or hangs.
+KEPT_ANSWER_S = 300.0
+#: Seconds that the Hub has to answer. Saves wait for it, and a Hub that is well takes some milliseconds.
+HUB_PATIENCE_S = 2.0
+#: Seconds after a failure in which nobody else waits for the Hub who is known already.
+_PAUSE_S = 5.0
 _MAX_CACHED = 20_000
 _MAX_TOKEN_CHARACTERS = 512
 
@@ -61,16 +67,25 @@ class HubIdentity:
         The name under which the Hub runs this service: a token needs ``access:services!service=<name>``.
     cache_s
         Seconds for which an answer is kept.
+    patience_s
+        Seconds that the Hub has to answer.
     """
 
-    def __init__(self, hub_auth: Any = None, service_name: str = "mlf", cache_s: float = TOKEN_CACHE_S) -> None:
+    def __init__(
+        self,
+        hub_auth: Any = None,
+        service_name: str = "mlf",
+        cache_s: float = TOKEN_CACHE_S,
+        patience_s: float = HUB_PATIENCE_S,
+    ) -> None:
         from jupyterhub.services.auth import HubOAuth
 
         self.hub_auth: Any = hub_auth or HubOAuth()
         self._needed = {"access:services", f"access:services!service={service_name}"}
-        self._cache_s = cache_s
+        self._cache_s, self._patience_s = cache_s, patience_s
+        self._failed_at = -_PAUSE_S
         self._answers: OrderedDict[bytes, tuple[float, Mapping[str, Any] | None]] = OrderedDict()
-        self._pending: dict[bytes, asyncio.Future[Mapping[str, Any] | None]] = {}
+        self._pending: dict[bytes, asyncio.Task[Mapping[str, Any] | None]] = {}
 
     async def caller(self, token: str) -> Caller | None:
         """Return whose token it is; see :class:`Identity`."""
@@ -88,28 +103,40 @@ class HubIdentity:
     async def _model(self, token: str) -> Mapping[str, Any] | None:
         # Tokens themselves are not kept: a dump of this process must not hand them out.
         key = hashlib.sha256(token.encode()).digest()
-        known = self._answers.get(key)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
-        if key in self._pending:  # fifty requests of one page ask the Hub once
-            return await asyncio.shield(self._pending[key])
-        task = asyncio.ensure_future(self._ask(token))
-        self._pending[key] = task
+        asked_at, model = self._answers.get(key, (0.0, None))
+        age_s = time.monotonic() - asked_at
+        if key in self._answers and age_s < self._cache_s:
+            return model
+        is_kept = model is not None and age_s < KEPT_ANSWER_S
+        task = self._pending.get(key)
+        if task is None:  # fifty requests of one page ask the Hub once
+            task = self._pending[key] = asyncio.ensure_future(self._ask(key, token))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody may not wait for it
+        if is_kept and time.monotonic() - self._failed_at < _PAUSE_S:
+            return model  # it was away a moment ago; if it is back, the answer to what was just asked says so
         try:
-            model = await asyncio.shield(task)
+            return await asyncio.shield(task)
+        except ServiceError:
+            if is_kept:
+                return model
+            raise
+
+    async def _ask(self, key: bytes, token: str) -> Mapping[str, Any] | None:
+        from tornado.web import HTTPError
+
+        model: Mapping[str, Any] | None
+        try:
+            async with asyncio.timeout(self._patience_s):
+                model = await self.hub_auth.user_for_token(token, use_cache=False, sync=False)
+        except (HTTPError, TimeoutError, OSError) as error:
+            self._failed_at = time.monotonic()
+            raise ServiceError(
+                "the Hub does not answer, so the service cannot know who you are; your work is kept and sent again"
+            ) from error
         finally:
             self._pending.pop(key, None)
-        self._answers[key] = (time.monotonic() + self._cache_s, model)
+        self._answers[key] = (time.monotonic(), model)
         self._answers.move_to_end(key)
         if len(self._answers) > _MAX_CACHED:
             self._answers.popitem(last=False)
-        return model
-
-    async def _ask(self, token: str) -> Mapping[str, Any] | None:
-        from tornado.web import HTTPError
-
-        try:
-            model: Mapping[str, Any] | None = await self.hub_auth.user_for_token(token, use_cache=False, sync=False)
-        except HTTPError as error:
-            raise ServiceError("the Hub cannot be asked who you are; try again in a moment") from error
         return model

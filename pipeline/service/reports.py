@@ -1,6 +1,8 @@
 """The reports' pages, for reviewers and researchers in a browser: log-in through the Hub, then plain files.
 
-A report is shown in a sandbox without scripts: whatever a class name or a comment in it holds, nothing of it runs.
+A report is shown in a sandbox without scripts: whatever a class name or a comment in it holds, nothing of it runs. The
+sandbox is an origin of its own, and a log-in counts for a page that is opened as a page: another page of the hub, such
+as one that a researcher's server makes up, can neither fetch a report with its reader's log-in nor look into it.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # n
         if "authorization" in request.headers:
             caller = await service.caller(request)
         else:
+            _check_is_page(request)
             token = logins.get(request.cookies.get(_LOGIN_COOKIE, ""))
             if token is None:
                 if oauth is None:
@@ -144,6 +147,16 @@ def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # n
         )
 
     return router
+
+
+def _check_is_page(request: Request) -> None:
+    """Refuse what a browser asks for on behalf of a script, a frame or an image; no script can unsay it.
+
+    Browsers before 2023 say nothing, and none does over plain HTTP from another machine.
+    """
+    how = (request.headers.get("sec-fetch-mode", "navigate"), request.headers.get("sec-fetch-dest", "document"))
+    if how != ("navigate", "document"):
+        raise Refusal(403, "Forbidden", "reports are pages to be opened, not to be fetched by another page", "fetched")
 
 
 def _list_page(service: Service, prefix: str) -> str:

@@ -1,18 +1,19 @@
 """What the annotation round said about an image, shown to refiners without names.
 
-A voice's letter is fixed for an image but says nothing across images: letters are dealt by a hash of image and
-annotator, so that a refiner cannot follow one colleague through the data set.
+A voice's letter is fixed for an image but says nothing across images: letters are dealt by a keyed hash of
+image and annotator, so that a refiner cannot follow one colleague through the data set, nor find out who would get
+which letter.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.annotation.disputes import open_labels
 from pipeline.annotation.events import ImageState
 from pipeline.annotation.session import Evidence
+from pipeline.project.secret import ProjectSecret
 from pipeline.store import SqlStore
 from pipeline.votes.words import Round, Vote
 
@@ -32,22 +33,29 @@ class EvidenceReader:
     ----------
     store
         The project's store.
+    secret
+        The project's.
     """
 
-    def __init__(self, store: SqlStore) -> None:
+    def __init__(self, store: SqlStore, secret: ProjectSecret) -> None:
         self._store = store
+        self._secret = secret
 
     def read(self, image_indices: Sequence[int]) -> dict[int, Questions]:
         """Return what there is to settle on each of these images."""
         found = self._store.states_of_images(Round.ANNOTATION, image_indices)
         programs = {name for name, kind in self._store.annotator_kinds().items() if kind == "simulated"}
         return {
-            image_index: Questions(open_labels(states.values()), anonymous_evidence(image_index, states, programs))
+            image_index: Questions(
+                open_labels(states.values()), anonymous_evidence(image_index, states, self._secret, programs)
+            )
             for image_index, states in found.items()
         }
 
 
-def anonymous_evidence(image_index: int, states: Mapping[str, ImageState], programs: Collection[str] = ()) -> Evidence:
+def anonymous_evidence(
+    image_index: int, states: Mapping[str, ImageState], secret: ProjectSecret, programs: Collection[str] = ()
+) -> Evidence:
     """Return the evidence on one image: annotator to state in, letters out.
 
     Parameters
@@ -56,11 +64,13 @@ def anonymous_evidence(image_index: int, states: Mapping[str, ImageState], progr
         The image, which fixes who gets which letter.
     states
         Annotator to state; the undecided are left out.
+    secret
+        The project's.
     programs
         Those of the annotators that are programs.
     """
     decided = {name: state for name, state in states.items() if state.is_decided}
-    dealt = sorted(decided, key=lambda name: hashlib.sha256(f"{image_index}\0{name}".encode()).digest())
+    dealt = sorted(decided, key=lambda name: secret.digest("letters", image_index, name))
     voices = {name: _letter(i) for i, name in enumerate(dealt)}
     votes: dict[int, dict[str, Vote]] = {}
     for name in dealt:

@@ -6,9 +6,8 @@ Nothing here imports torch or pandas, so a session's kernel stays small.
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -122,7 +121,7 @@ class LocalSession:
         self._round = Round(round_)
         self._tables = tables or ProjectTables(project)
         self._store = store or open_store(project.store_url, len(self._tables.label_space))
-        self._evidence = EvidenceReader(self._store) if self._round is Round.REFINEMENT else None
+        self._evidence = EvidenceReader(self._store, self._project.secret) if self._round is Round.REFINEMENT else None
 
     @property
     def annotator(self) -> str:
@@ -175,6 +174,7 @@ class LocalSession:
             image_id, path = self._tables.image(row.image_index)
             proposals = self._in_order(row.image_index, self._offered(proposed[row.image_index]))
             questions, state = asked.get(row.image_index), states[row.image_index]
+            to_decide = (questions.open_labels if questions else ()) or tuple(p.class_index for p in proposals)
             found.append(
                 Task(
                     position=row.position,
@@ -183,7 +183,7 @@ class LocalSession:
                     has_image=path is not None,
                     proposals=proposals,
                     state=state,
-                    evidence=questions.evidence if questions and self._is_revealed(state) else None,
+                    evidence=questions.evidence if questions and self._is_revealed(state, to_decide) else None,
                     open_labels=questions.open_labels if questions else (),
                 )
             )
@@ -285,9 +285,10 @@ class LocalSession:
         annotation = self._project.settings.annotation
         if annotation.order != "shuffled":
             return proposals
-        # A fixed permutation for each (seed, annotator, image): a reload must not move the cards.
-        key = f"{annotation.order_seed}\0{self._annotator}\0{image_index}".encode()
-        generator = random.Random(hashlib.sha256(key).digest())
+        # A fixed permutation for each (seed, annotator, image): a reload must not move the cards. Keyed, or who
+        # knows the seed could sort them back into the order of the scores.
+        key = self._project.secret.digest("order", annotation.order_seed, self._annotator, image_index)
+        generator = random.Random(key)
         shuffled = list(proposals)
         generator.shuffle(shuffled)
         return tuple(shuffled)
@@ -310,8 +311,12 @@ class LocalSession:
 
         return pairs(undo), pairs(redo)
 
-    def _is_revealed(self, state: ImageState) -> bool:
-        return state.is_decided or not self._project.settings.refinement.blind_first
+    def _is_revealed(self, state: ImageState, asked: Iterable[int]) -> bool:
+        """Tell whether the evidence is shown: to a blind refiner once every label that is asked about has their vote.
+
+        One event could say *none of these* of them all, or expose them all: that buys nothing.
+        """
+        return not self._project.settings.refinement.blind_first or all(c in state.votes for c in asked)
 
     def _positions_proposing(self, class_index: int, which: TaskFilter) -> list[int]:
         n_proposals = self._project.settings.proposals.n_proposals

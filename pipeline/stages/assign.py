@@ -102,7 +102,7 @@ def assign_project(
     gold_share
         Share of everyone's new work that is gold.
     seed
-        The same seed on the same project gives the same assignment.
+        The same seed on the same project gives the same assignment; who has not the project cannot foresee it.
     kind
         ``human``, or ``simulated`` for programs.
 
@@ -113,6 +113,7 @@ def assign_project(
     """
     names = check_people([settled(name) for name in annotators], per_image)
     answers = _gold_answers(project, gold)
+    secret = project.secret
     with open_project_store(project) as store:
         store.add_annotators(names, kind=kind)
         tasks = read_tasks(store)
@@ -124,13 +125,14 @@ def assign_project(
         is_free[list(answers)] = False
         free = np.flatnonzero(is_free)
         if n_images is not None and n_images < len(free):
-            free = np.random.default_rng(seed).permutation(free)[:n_images]
+            free = np.random.default_rng(secret.seed("images", seed)).permutation(free)[:n_images]
         # Another seed for every part, or each would begin with the same people.
-        plan = assign_images(free, names, per_image, batch_size=batch_size, seed=seed + len(tasks.image_index))
+        part = secret.seed("assignment", seed + len(tasks.image_index))
+        plan = assign_images(free, names, per_image, batch_size=batch_size, seed=part)
         if answers:
             people = tasks.people_of_images()
             held = {name: [image for image in answers if name in people.get(image, ())] for name in names}
-            plan = mix_gold(plan, answers, gold_share, held, seed=seed)
+            plan = mix_gold(plan, answers, gold_share, held, seed=secret.seed("gold", seed))
         n_new = write_plan(store, Round.ANNOTATION, plan)
         loads = {name: progress.n_tasks for name, progress in store.annotators_of(Round.ANNOTATION).items()}
     n_unassigned = int(is_free.sum()) - len(free)
@@ -154,7 +156,8 @@ def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, 
     """Move undecided work of the annotation round to people who join half-way."""
     newcomers = [settled(name) for name in newcomers]
     with open_project_store(project) as store:
-        moves = share_with(read_tasks(store), list(newcomers), seed=seed, barred=_refiners(store))
+        own_seed = project.secret.seed("sharing", seed)
+        moves = share_with(read_tasks(store), list(newcomers), seed=own_seed, barred=_refiners(store))
         store.add_annotators(newcomers, kind=kind)
         return _move(store, moves)
 

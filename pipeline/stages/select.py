@@ -89,7 +89,7 @@ def select_and_assign(
     cost
         What refining takes; for the budget.
     seed
-        Of the audit and of who gets what.
+        Of the audit and of who gets what, in this project alone: nobody without it can foresee them.
     kind
         ``human``, or ``simulated`` for programs.
 
@@ -106,6 +106,7 @@ def select_and_assign(
         budgeted = " or ".join(f"--rule {name}" for name, other in RULES.items() if other.has_budget)
         raise ProjectError(f"{minutes} minutes, but the rule is `{rule}`; add {budgeted}, or leave the minutes out")
     refiners = [settled(name) for name in refiners]
+    secret = project.secret
     with open_project_store(project) as store:
         votes = read_project_votes(project, store)
         if len(votes.sessions) == 0:
@@ -116,14 +117,14 @@ def select_and_assign(
         chosen = chooser.choose(Candidates(project, votes, disputed, known, minutes, cost))
         share = project.settings.refinement.audit_share if audit_share is None else audit_share
         spared = np.union1d(chosen.images, disputed) if chooser.takes_all_disputed else chosen.images
-        audited = _audit(votes, spared, known, share, seed)
+        audited = _audit(votes, spared, known, share, secret.seed("audit", seed))
         images = np.concatenate([chosen.images, audited])
         plan = assign_refinement(
             images,
             store.annotators_of_images(Round.ANNOTATION, images.tolist()),
             list(refiners),
             allow_own_images=project.settings.refinement.allow_own_images,
-            seed=seed,
+            seed=secret.seed("refinement", seed),
         )
         reasons = [(image, chooser.reason) for image in chosen.images.tolist()]
         reasons += [(image, Reason.AUDIT) for image in audited.tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.annotation.disputes import has_image_disagreement, open_labels
 from pipeline.annotation.events import ImageState
 from pipeline.disagreement import analyze_disagreement
+from pipeline.project.secret import ProjectSecret
 from pipeline.sessions.evidence import anonymous_evidence
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.disputes import is_agreed, is_open, is_settled
@@ -23,6 +25,7 @@ from pipeline.votes.words import NO, VOTE_ORDER, YES, Vote
 VOTES = st.dictionaries(st.integers(0, 5), st.sampled_from(Vote), max_size=5)
 VOTES_IN_ORDER = [vote.value for vote in VOTE_ORDER]
 CONTRACT = json.loads((Path(__file__).parents[1] / "contract" / "disputes.json").read_text(encoding="utf-8"))
+SECRET = ProjectSecret(bytes(32))
 STATES = st.lists(
     st.builds(ImageState, votes=VOTES, unsure=st.booleans(), shown=st.sampled_from([(), (0, 1, 2, 3, 4, 5)])),
     max_size=4,
@@ -147,7 +150,7 @@ def test_the_rules_say_what_the_contract_with_the_browser_says(case: dict[str, A
 @given(STATES)
 def test_evidence_names_a_voice_for_everyone_who_decided_and_nobody_else(states: list[ImageState]) -> None:
     names = {f"person {i}": state for i, state in enumerate(states)}
-    evidence = anonymous_evidence(5, names)
+    evidence = anonymous_evidence(5, names, SECRET)
     assert len(evidence.voices) == sum(state.is_decided for state in states)
     assert set(evidence.comments) | set(evidence.regions) <= set(evidence.voices)
     assert "person" not in repr(evidence)
@@ -155,7 +158,24 @@ def test_evidence_names_a_voice_for_everyone_who_decided_and_nobody_else(states:
 
 def test_voices_of_programs_are_told_from_those_of_people() -> None:
     states = {name: ImageState(votes={1: "yes"}) for name in ("ada", "robot")}
-    evidence = anonymous_evidence(9, states, {"robot"})
+    evidence = anonymous_evidence(9, states, SECRET, {"robot"})
     assert len(evidence.simulated) == 1
     assert set(evidence.simulated) < set(evidence.voices)
-    assert anonymous_evidence(9, states).simulated == ()
+    assert anonymous_evidence(9, states, SECRET).simulated == ()
+
+
+def test_letters_cannot_be_told_from_names_and_images_without_the_secret() -> None:
+    """Whoever knows the team and the program could deal the letters themselves, if nothing else went into them."""
+    names = ("ada", "ben", "cleo", "dora")
+    states = {name: ImageState(votes={1: "yes"}, comment=name) for name in names}
+
+    def dealt(image: int, secret: ProjectSecret) -> list[str]:
+        return list(anonymous_evidence(image, states, secret).comments.values())
+
+    images = range(240)
+    guessed = [sorted(names, key=lambda n: hashlib.sha256(f"{image}\0{n}".encode()).digest()) for image in images]
+    mine = [dealt(image, ProjectSecret(b"m" * 32)) for image in images]
+    assert mine == [dealt(image, ProjectSecret(b"m" * 32)) for image in images]
+    for foreseen in (guessed, [dealt(image, ProjectSecret(b"o" * 32)) for image in images]):
+        assert sum(one == other for one, other in zip(mine, foreseen, strict=True)) < 30  # 10 by chance, of 24 orders
+    assert all(20 < sum(order[0] == name for order in mine) < 120 for name in names)

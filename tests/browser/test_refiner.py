@@ -276,7 +276,7 @@ def test_nothing_of_the_evidence_reaches_the_browser_before_a_blind_decision(mak
     assert not any('"voices": [' in frame or "half</b> hidden" in frame for frame in frames)
     expect(grace.root).to_have_attribute("data-revealed", "false")
     grace.presses("k")
-    expect(grace.root.locator(".mlf-said-words")).to_have_text("First decide at least one label")
+    expect(grace.root.locator(".mlf-said-words")).to_have_text("First decide each label that is asked about")
     grace.presses("q")
     expect(grace.root).to_have_attribute("data-revealed", "true")
     expect(grace.root.get_by_role("list", name="What annotators said of")).to_have_count(1)

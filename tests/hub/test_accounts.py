@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -22,7 +21,6 @@ import pytest
 from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Role, make_account, read_accounts, read_removed, write_accounts
-from pipeline.hub.authenticator import AccountsAuthenticator
 from pipeline.hub.launch import alone, prepare_hub
 from pipeline.hub.people import gather_people
 from pipeline.hub.sockets import sockets_path
@@ -98,17 +96,6 @@ def test_a_hub_that_runs_keeps_its_accounts(project: Project, tmp_path: Path) ->
     with alone(tmp_path / "hub"), pytest.raises(ProjectError, match="running already"):
         prepare(project, tmp_path / "hub", {"ben": [Role.ANNOTATORS]}, renew=["ada"])
     assert read_accounts(tmp_path / "hub" / "private" / "accounts.json") == before
-
-
-def test_a_hub_that_starts_again_keeps_its_inner_ports(project: Project, tmp_path: Path) -> None:
-    def ports() -> list[int]:
-        hub = json.loads((tmp_path / "hub" / "private" / "hub.json").read_text())
-        return [hub[name] for name in ("hub_port", "proxy_port", "service_port")]
-
-    prepare(project, tmp_path / "hub", {})
-    before = ports()
-    prepare(project, tmp_path / "hub", {})
-    assert ports() == before
 
 
 def test_a_port_that_is_taken_changes_no_account(project: Project, tmp_path: Path) -> None:
@@ -397,36 +384,3 @@ def test_who_has_work_or_is_named_is_not_removed_and_the_message_says_what_to_do
     assert "Undecided images of theirs: 1" in told
     assert f"mlf assign {project.root} --from ben --to" in told
     assert not (tmp_path / "hub").exists()
-
-
-@pytest.fixture
-def login(tmp_path: Path) -> Iterator[Callable[[str, str], Awaitable[str | None]]]:
-    account, _ = make_account("ada", [Role.ANNOTATORS], [])
-    right = replace(account, password_hash="right")
-    write_accounts({"ada": right}, tmp_path / "accounts.json")
-    authenticator = AccountsAuthenticator(accounts_path=str(tmp_path / "accounts.json"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.hub.accounts._hash", lambda password, _salt: password)  # scrypt takes its time
-        yield lambda name, password: authenticator.authenticate(None, {"username": name, "password": password})
-
-
-def test_guesses_sent_all_at_once_are_counted_like_others(login: Callable[[str, str], Awaitable[str | None]]) -> None:
-    async def guess() -> list[str | None]:
-        return await asyncio.gather(*(login("ada", "wrong") for _ in range(20)), *(login("ada", "right"),))
-
-    assert asyncio.run(guess())[-1] is None
-
-
-def test_made_up_names_do_not_switch_the_counting_off(
-    login: Callable[[str, str], Awaitable[str | None]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.hub.authenticator._MAX_NAMES", 30)
-
-    async def guess() -> str | None:
-        for i in range(40):
-            await login(f"nobody-{i}", "wrong")
-        for _ in range(10):
-            await login("ada", "wrong")
-        return await login("ada", "right")
-
-    assert asyncio.run(guess()) is None

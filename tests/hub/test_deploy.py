@@ -415,7 +415,7 @@ def test_the_notes_name_settings_that_exist(cls: type, hub_of_the_notes: Any) ->
 def test_a_container_gets_its_own_python_its_page_and_nothing_of_this_machine(
     role: Role, hub_of_the_notes: Any
 ) -> None:
-    config, hub = hub_of_the_notes("DockerSpawner")
+    config, _hub = hub_of_the_notes("DockerSpawner")
     landing = find_landing({role})
     assert landing is not None
     spawner = DockerSpawner(config=config, user=person(role), hub=HUB)
@@ -423,11 +423,11 @@ def test_a_container_gets_its_own_python_its_page_and_nothing_of_this_machine(
     assert asyncio.run(spawner.get_command()) == ["jupyterhub-singleuser", *landing.arguments]
     environment = spawner.get_env()
     assert "PATH" not in environment
-    assert environment["MLF_SERVICE_URL"] == f"http://172.30.0.1:{hub['service_port']}/services/mlf"
+    assert environment["MLF_SERVICE_URL"] == "http://172.30.0.1:8010/services/mlf"
     assert environment.get("JUPYTERHUB_ROOT_DIR") == (None if landing.is_laboratory else "/srv/notebooks")
     assert landing.environment.items() <= environment.items()
     application = JupyterHub(config=config)
-    assert application.hub_bind_url == f"http://172.30.0.1:{hub['hub_port']}"
+    assert application.hub_bind_url == "http://172.30.0.1:8081"
     [service] = application.services
     assert environment["MLF_SERVICE_URL"] == f"{service['url']}/services/mlf"
 

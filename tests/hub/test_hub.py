@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import httpx
 import pytest
+from intruder import run_as
 from serving import wait_until
 
 from pipeline.hub.accounts import Role
@@ -41,11 +42,11 @@ def result_of(printed: str) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def ada(hub_benchmark: ModuleType, running: SimpleNamespace) -> SimpleNamespace:
-    """Return Ada, logged in, with her session and a kernel."""
+    """Return Ada, logged in, with her session."""
     person = hub_benchmark.Person(running.hub, "Ada")
     person.log_in()
     person.start_session()
-    return SimpleNamespace(person=person, kernel=person.new_kernel())
+    return SimpleNamespace(person=person)
 
 
 def test_a_wrong_password_an_unknown_name_and_no_login_let_nobody_in(
@@ -89,7 +90,7 @@ def test_nobody_reaches_anothers_session(
     assert ben.client.get("user/Ada/api/kernels").status_code in {403, 404}
 
 
-def test_a_kernel_cannot_open_the_store_the_accounts_or_anothers_home(
+def test_an_account_cannot_open_the_store_the_accounts_or_anothers_home(
     needs_root: None, running: SimpleNamespace, ada: SimpleNamespace
 ) -> None:
     state, root = running.hub.state, running.project.root.resolve()
@@ -101,16 +102,16 @@ def test_a_kernel_cannot_open_the_store_the_accounts_or_anothers_home(
         str(state / "private" / "hub.sqlite"),
         str(state / "private" / "cookie_secret"),
     ]
-    found = result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, PROBE.format(paths=closed))))
+    found = run_as(running.hub, "Ada", PROBE.format(paths=closed))
     assert found["uid"] == running.hub.accounts["Ada"].uid != 0
     assert found["read"] == dict.fromkeys(closed, "PermissionError")
     assert found["write"] == dict.fromkeys(closed, "PermissionError")
 
 
-def test_a_kernel_knows_the_service_and_its_own_token_and_not_where_the_project_lies(
+def test_a_session_knows_the_service_and_its_own_token_and_not_where_the_project_lies(
     running: SimpleNamespace, ada: SimpleNamespace
 ) -> None:
-    found = result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, PROBE.format(paths=[]))))
+    found = run_as(running.hub, "Ada", PROBE.format(paths=[]))
     environment = json.loads(str(found["environment"]))
     assert environment["MLF_SERVICE_URL"].endswith("/services/mlf")
     assert environment["JUPYTERHUB_USER"] == "Ada"
@@ -140,13 +141,13 @@ def test_a_made_up_token_and_a_made_up_name_are_refused_by_the_service(
         "try:\n    RemoteSession(token='0' * 32).open()\n    print('RESULT\"let in\"')\n"
         "except Exception as error:\n    print('RESULT' + json.dumps(type(error).__name__))\n"
     )
-    assert result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code))) == "ServiceError"
+    assert run_as(running.hub, "Ada", code) == "ServiceError"
 
 
 def test_the_token_of_one_session_never_opens_the_work_of_another(
     hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
 ) -> None:
-    """A kernel may send what it likes: the service goes by the token, and a vote in another's name is refused."""
+    """A process of hers may send what it likes: the service goes by the token, not by the name."""
     code = (
         "import json, uuid\nfrom pipeline.service.client import RemoteSession\n"
         "from pipeline.annotation.events import Event, EventKind, Round\n"
@@ -157,7 +158,7 @@ def test_the_token_of_one_session_never_opens_the_work_of_another(
         "except Exception as error:\n    answer = type(error).__name__\n"
         "print('RESULT' + json.dumps([info.annotator, answer]))\n"
     )
-    name, answer = result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code)))
+    name, answer = run_as(running.hub, "Ada", code)
     assert name == "Ada"
     assert not isinstance(answer, int) or not _has_unsure(running.project, "ben")
 
@@ -177,7 +178,7 @@ def test_the_board_is_for_researchers_and_shows_everyone(
         "except Exception as error:\n    answer = f'{type(error).__name__}: {error}'\n"
         "print('RESULT' + json.dumps(answer))\n"
     )
-    refused = result_of(asyncio.run(ada.person.run_in_kernel(ada.kernel, code)))
+    refused = run_as(running.hub, "Ada", code)
     assert str(refused).startswith("ServiceError: only researchers may see this")
     maria = hub_benchmark.Person(running.hub, "maria")
     maria.log_in()
@@ -188,12 +189,12 @@ def test_the_board_is_for_researchers_and_shows_everyone(
 def test_a_stolen_token_opens_its_owners_work_alone_and_ends_with_the_session(
     hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
 ) -> None:
-    """Cleo's own kernel gives her token away; an expired one of her own making goes the same way."""
+    """A process of Cleo's own account gives her token away; an expired one of her own making goes the same way."""
     cleo = hub_benchmark.Person(running.hub, "cleo")
     cleo.log_in()
     cleo.start_session()
     code = "import json, os; print('RESULT' + json.dumps(os.environ['JUPYTERHUB_API_TOKEN']))"
-    stolen = result_of(asyncio.run(cleo.run_in_kernel(cleo.new_kernel(), code)))
+    stolen = run_as(running.hub, "cleo", code)
     xsrf = {"X-XSRFToken": cleo._token("/hub/")}
     made = cleo.client.post(
         "hub/api/users/cleo/tokens",

@@ -200,6 +200,11 @@ def test_a_blind_refiner_is_told_the_questions_and_gets_the_answers_after_decidi
     )
     refiner.save([comment])
     assert refiner.tasks([2])[0].evidence is None
+    none = replace(
+        comment, event_id="blind-cleo-none", kind=EventKind.NONE, payload={"value": True}, shown=(0, 1, 2, 3, 4, 5)
+    )
+    refiner.save([none])
+    assert refiner.tasks([2])[0].evidence is None
     refiner.save([vote("blind-cleo-1", 2, 2, "no", annotator="cleo", round=Round.REFINEMENT)])
     evidence = refiner.tasks([2])[0].evidence
     assert evidence is not None

@@ -15,6 +15,7 @@ from simulation import annotate
 from toy_projects import HOSTILE, N_SCENES, Finished, Toys, copy_of, rankings_by_truth, run_mlf
 
 from pipeline.datasets.create import init_project
+from pipeline.project.secret import make_secret
 from pipeline.stages.assign import assign_project
 from pipeline.stages.propose import propose_from_predictions
 from pipeline.toybox import read_truth, write_toybox
@@ -33,6 +34,7 @@ def proposed(tmp_path_factory: pytest.TempPathFactory) -> Toys:
         writer.writeheader()
         writer.writerows(rows)
     project = init_project(root / "project", box.scenes_csv, box.classes, box.reference)
+    make_secret(project.root, bytes(32))  # the same people, images and audit each time
     index = {key: i for i, key in enumerate(project.label_space.keys)}
     truth = {Path(image).name: frozenset(index[key] for key in keys) for image, keys in read_truth(box.truth).items()}
     ids = Toys(project, {}).image_ids

@@ -11,7 +11,7 @@ import { isCurrentRevealed, shownRows } from "./state.ts";
 const AGREED = 2;
 const OPEN = [0, 1, 30];
 
-/** Every image has 0, 1 and the added 30 open; 2 is agreed on. Blind refiners get the evidence once they decided. */
+/** Every image has 0, 1 and the added 30 open; 2 is agreed on. Blind refiners get the evidence once they decided all. */
 class DisputeKernel extends FakeKernel {
   constructor(readonly isBlind: boolean) {
     const refinement = { blind_first: isBlind, allow_own_images: false, audit_share: 0 };
@@ -22,10 +22,14 @@ class DisputeKernel extends FakeKernel {
     return [3, 1, 0, 2, 4];
   }
 
+  asked(): readonly number[] {
+    return OPEN;
+  }
+
   override task(position: number): Task {
     const task = super.task(position);
-    const { votes, none, unsure } = task.state;
-    const isDecided = none || unsure || Object.keys(votes).length > 0;
+    const { votes } = task.state;
+    const isDecided = this.asked().every((class_index) => votes[String(class_index)] !== undefined);
     const evidence: Evidence = {
       votes: {
         0: { A: "yes", B: "no", C: "yes" },
@@ -128,7 +132,7 @@ test("none of these denies what was agreed, too", async () => {
   controller.close();
 });
 
-test("a blind refiner's browser asks for the evidence after the first decision, and shows it after the last", async () => {
+test("a blind refiner gets the evidence after the last decision, not for one of several", async () => {
   const kernel = new DisputeKernel(true);
   const controller = await open(kernel);
   const evidence = () => controller.state.value.entries.get(0)?.task.evidence;
@@ -140,6 +144,10 @@ test("a blind refiner's browser asks for the evidence after the first decision, 
   await settled();
   expect(kernel.log).toEqual([]);
   controller.decide(0, "no");
+  controller.decide(1, "no");
+  await settled();
+  expect(evidence()).toBeNull();
+  controller.decide(2, "no");
   await settled();
   expect(evidence()).not.toBeNull();
   controller.close();
@@ -161,6 +169,10 @@ test("a blind refiner who confirms stays to see what was said, and goes on with 
 
 /** An audit: nothing is open, and both annotators added a class that was not proposed. */
 class AuditKernel extends DisputeKernel {
+  override asked(): readonly number[] {
+    return this.proposals();
+  }
+
   override task(position: number): Task {
     const task = super.task(position);
     const evidence = task.evidence && { ...task.evidence, votes: { 40: { A: "yes", B: "yes" } } as const };
@@ -174,7 +186,7 @@ test("a blind refiner is not asked about what others added until everything offe
   const rows = () => shownRows(controller.state.value).map(({ classIndex }) => classIndex);
   controller.decide(0, "yes");
   await settled();
-  expect(controller.state.value.entries.get(0)?.task.evidence).not.toBeNull();
+  expect(controller.state.value.entries.get(0)?.task.evidence).toBeNull();
   expect(isCurrentRevealed(controller.state.value)).toBe(false);
   expect(rows()).toEqual([3, 1, 0, 2, 4]);
   await controller.confirm();

@@ -69,8 +69,9 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     const entry = this.entry;
     if (entry === undefined) return;
     if (entry.task.evidence === null) {
+      const isOpen = entry.state.none || openQuestions(entry, false).length > 0;
       this.say(
-        isDecided(entry.state) ? "The annotators' votes are on their way" : "First decide at least one label",
+        isOpen ? "First decide each label that is asked about" : "The annotators' votes are on their way",
       );
     }
     this.dispatch({ type: "evidenceOpened" });
@@ -145,7 +146,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
       })),
       open,
     );
-    if (!wasRevealed && this.state.value.info?.refinement.blind_first) {
+    if (!wasRevealed && !entry.state.none && this.state.value.info?.refinement.blind_first) {
       this.dispatch({ type: "evidenceOpened" });
       this.say("Decided. See what the annotators said; Enter goes on");
       return;
@@ -175,7 +176,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     this.stopWaiting = effect(() => this.fetchEvidence(this.state.value));
   }
 
-  /** Evidence is withheld until the first decision has been saved; then it is asked for. */
+  /** Evidence is withheld until every label asked about is decided; after each decision it is asked for. */
   private fetchEvidence(state: RefinerState): void {
     const entry = currentEntry(state);
     if (!state.info?.refinement.blind_first || entry === undefined || entry.task.evidence !== null) return;

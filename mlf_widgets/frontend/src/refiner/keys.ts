@@ -64,7 +64,7 @@ export const OWN_KEYS: readonly { written: readonly string[]; does: string }[] =
   { written: ["⇧ 1", "…", "⇧ 0"], does: "unsure about the label" },
   { written: ["Enter"], does: "confirm the image as it is ticked, and go on" },
   { written: ["a"], does: "accept what most annotators said, where they are not even" },
-  { written: ["k"], does: "show what the annotators said (after a first decision, where one decides blind)" },
+  { written: ["k"], does: "show what the annotators said (once all are decided, where one decides blind)" },
   { written: ["h"], does: "show or fold the labels that nobody disputes" },
   { written: ["↑", "↓"], does: "go from label to label" },
   { written: ["Space"], does: "yes to the label one is at" },

@@ -1,0 +1,82 @@
+"""A server that shows one page and runs no code of its owner's: an extension for the sessions of annotators, refiners.
+
+All people of a hub share an origin, so a page that one person's server makes up could act for whoever looks at it. What
+is not in the list below is therefore refused, whatever Jupyter, Voilà or an extension would make of it: no contents, no
+terminals, no kernels but those of the page. What kernels may be told is bounded beside this (`ALLOWED_MESSAGES`), and
+nothing that lies in the owner's home is read.
+
+Unlike `disable_user_config` alone, this is a list of what is needed, not of what is known to be dangerous.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from jupyter_server.utils import url_path_join
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, Rule
+from tornado.web import RequestHandler
+
+_KERNEL = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+#: Below the server's address; the page itself is added to them.
+_READ = (
+    r"/?",
+    r"/api",  # by which the Hub sees that the server is up
+    r"/api/status",
+    rf"/api/kernels/{_KERNEL}(/channels)?",
+    r"/oauth_callback",
+    r"/logout",
+    r"/static/.*",
+    r"/voila/static/.*",
+    r"/voila/templates/.*",
+    r"/voila/api/themes/.*",
+    r"/voila/labextensions/.*",
+)
+_SENT = (rf"/voila/api/shutdown/{_KERNEL}",)
+
+
+class NotServed(Matcher):
+    """Matches every request that the page does not make.
+
+    Parameters
+    ----------
+    base_url
+        The server's address, `/user/NAME/`.
+    page
+        The page's, below it.
+    """
+
+    def __init__(self, base_url: str, page: str) -> None:
+        self._base = base_url.rstrip("/")
+        self._read = re.compile("|".join((*_READ, re.escape(page))))
+        self._sent = re.compile("|".join(_SENT))
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Return None for what is served."""
+        known = {"GET": self._read, "HEAD": self._read, "POST": self._sent}.get(request.method or "")
+        if known is None or not request.path.startswith(self._base):
+            return {}
+        return None if known.fullmatch(request.path[len(self._base) :]) else {}
+
+
+class NotServedHandler(RequestHandler):
+    """Refuses, whoever asks: nothing is given away by it, and no log-in is looked at."""
+
+    def prepare(self) -> None:
+        """Answer in words that are ours alone."""
+        self.set_status(404)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("This session shows one page and serves nothing else.")
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": __name__}]
+
+
+def _load_jupyter_server_extension(server: Any) -> None:
+    """Put the refusal before everything else that the server has."""
+    web = server.web_app
+    page = url_path_join("/", os.environ["JUPYTERHUB_DEFAULT_URL"])
+    web.default_router.rules.insert(0, Rule(NotServed(web.settings["base_url"], page), NotServedHandler))

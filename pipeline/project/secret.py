@@ -1,0 +1,106 @@
+"""The secret of a project: what must come out the same for who has the project, and be foreseen by nobody else.
+
+Which letter stands for which annotator, who shares images with whom, which images are gold and which are audited would
+all follow from names and numbers that everybody knows. So each is drawn from this secret and a purpose of its own
+(HMAC-SHA256, RFC 2104). It lies beside the settings, not in them: settings are shown and sent around.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ProjectError
+
+SECRET_FILE = "secret"  # noqa: S105 - its name
+_N_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ProjectSecret:
+    """A key; what is drawn from it for one purpose says nothing of another.
+
+    Parameters
+    ----------
+    key
+        32 random bytes.
+    """
+
+    key: bytes
+
+    def digest(self, purpose: str, *values: Hashable) -> bytes:
+        """Return 32 bytes that follow from the purpose and the values, in a way that only the key tells."""
+        # Each with its length: ("a", "bc") must not be ("ab", "c").
+        words = [str(value).encode("utf-8", "surrogatepass") for value in (purpose, *values)]
+        return hmac.digest(self.key, b"".join(b"%d:%s" % (len(word), word) for word in words), hashlib.sha256)
+
+    def seed(self, purpose: str, seed: int) -> int:
+        """Return the seed of a generator: a number of 128 bits that stands for `seed` in this project alone."""
+        return int.from_bytes(self.digest(purpose, seed)[:16], "big")
+
+
+def make_secret(root: Path, key: bytes | None = None) -> ProjectSecret:
+    """Make a project's secret, readable by its owner alone; one that is there is kept, unless a key is given.
+
+    Parameters
+    ----------
+    root
+        The project's folder.
+    key
+        32 bytes; random ones where left out. What is known to others is no secret: for demonstrations.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be written.
+    """
+    path = root / SECRET_FILE
+    temporary = root / f".{SECRET_FILE}.{secrets.token_hex(8)}"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write((key or secrets.token_bytes(_N_BYTES)).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if key is not None:
+            temporary.replace(path)
+        else:
+            with suppress(FileExistsError):
+                os.link(temporary, path)  # whole or not at all, and never over one that is there
+            temporary.unlink()
+    except OSError as error:
+        raise ProjectError(
+            f"{root} has no file `{SECRET_FILE}`, and none can be made: {error}. Run any command that writes to the "
+            "project, such as `mlf assign`, where its folder can be written to"
+        ) from error
+    return _read(path)
+
+
+def read_secret(root: Path) -> ProjectSecret:
+    """Return the secret of the project in a folder; a project of before has none, and gets one now.
+
+    Raises
+    ------
+    ProjectError
+        If the file is damaged, or there is none and none can be made.
+    """
+    path = root / SECRET_FILE
+    return _read(path) if path.exists() else make_secret(root)
+
+
+def _read(path: Path) -> ProjectSecret:
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise ProjectError(
+            f"{path}: cannot be read as a project's secret: {error}; restore it from a backup"
+        ) from error
+    if len(key) != _N_BYTES:
+        raise ProjectError(f"{path}: has {len(key)} bytes, a project's secret {_N_BYTES}; restore it from a backup")
+    return ProjectSecret(key)
