@@ -17,7 +17,7 @@ class Refiner(SessionWidget):
     ----------
     session
         A session of the refinement round. Where the project has refiners decide blind first, it holds back what the
-        annotators said about an image until the refiner's first decision on it.
+        annotators said about an image until the refiner has decided every label asked about.
 
     Raises
     ------

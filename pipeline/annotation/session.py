@@ -83,7 +83,7 @@ class Task:
 
     `position` counts from 0 within the annotator's tasks. `has_image` is False where the project has no file for it. In
     refinement `open_labels` holds the classes that annotators' votes do not settle; `evidence` is withheld until the
-    refiner's first decision on the image where the project has them decide blind first.
+    refiner's decision on every label asked about where the project has them decide blind first.
     """
 
     position: int

@@ -150,7 +150,8 @@ def test_the_token_of_one_session_never_opens_the_work_of_another(
     """A process of hers may send what it likes: the service goes by the token, not by the name."""
     code = (
         "import json, uuid\nfrom pipeline.service.client import RemoteSession\n"
-        "from pipeline.annotation.events import Event, EventKind, Round\n"
+        "from pipeline.annotation.events import Event, EventKind\n"
+        "from pipeline.votes.words import Round\n"
         "session = RemoteSession()\ninfo = session.open()\ntask = session.tasks([0])[0]\n"
         "event = Event(uuid.uuid4().hex, Round.ANNOTATION, 'ben', task.image_index,"
         " EventKind.UNSURE, {'value': True})\n"

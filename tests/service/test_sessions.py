@@ -154,8 +154,8 @@ def test_two_tabs_with_clocks_apart_agree_on_the_stores_order(open_place: Place)
 
 def test_refiners_see_votes_without_names(open_place: Place) -> None:
     open_place.session().save([vote("evidence-01", 0, 5)])
-    decision = vote("evidence-02", 0, 5, annotator="cleo", round=Round.REFINEMENT)
-    open_place.session("cleo", Round.REFINEMENT).save([decision])
+    decisions = [vote(f"evidence-1{c}", 0, c, annotator="cleo", round=Round.REFINEMENT) for c in range(6)]
+    open_place.session("cleo", Round.REFINEMENT).save(decisions)
     task = open_place.session("cleo", Round.REFINEMENT).tasks([0])[0]
     assert task.evidence is not None
     assert set(task.evidence.votes[5]) <= {"A", "B"}
@@ -205,7 +205,12 @@ def test_a_blind_refiner_is_told_the_questions_and_gets_the_answers_after_decidi
     )
     refiner.save([none])
     assert refiner.tasks([2])[0].evidence is None
-    refiner.save([vote("blind-cleo-1", 2, 2, "no", annotator="cleo", round=Round.REFINEMENT)])
+    first, *others = [
+        vote(f"blind-cleo-{c}x", 2, c, "no", annotator="cleo", round=Round.REFINEMENT) for c in task.open_labels
+    ]
+    refiner.save([first])
+    assert (refiner.tasks([2])[0].evidence is None) == bool(others)
+    refiner.save(others)
     evidence = refiner.tasks([2])[0].evidence
     assert evidence is not None
     assert sorted(evidence.votes[3].values()) == ["yes", "yes"]

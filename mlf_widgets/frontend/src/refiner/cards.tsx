@@ -204,7 +204,7 @@ export function BeforeAfter({ screen }: Part) {
       <dt>Before</dt>
       <dd>
         {evidence === null
-          ? "What the annotators said is shown after your first decisions."
+          ? "What the annotators said is shown after your own decisions."
           : labelSetsBefore(evidence).map(({ voice, yes, unsure }) => (
               <span key={voice} class="mlf-before">
                 <strong>{voice}</strong>
