@@ -14,7 +14,6 @@ import os
 import re
 from typing import Any
 
-from jupyter_server.utils import url_path_join
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
@@ -78,5 +77,5 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(server: Any) -> None:
     """Put the refusal before everything else that the server has."""
     web = server.web_app
-    page = url_path_join("/", os.environ["JUPYTERHUB_DEFAULT_URL"])
+    page = "/" + os.environ["JUPYTERHUB_DEFAULT_URL"].lstrip("/")
     web.default_router.rules.insert(0, Rule(NotServed(web.settings["base_url"], page), NotServedHandler))
