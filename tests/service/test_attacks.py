@@ -290,6 +290,17 @@ def test_a_reviewer_logs_in_where_the_hubs_library_knows_no_code_challenge(proje
         back = client.get("/services/mlf/oauth_callback", params={"code": "right", "state": asked["state"][0]})
         assert back.headers["location"] == "/services/mlf/reports"
         assert client.get("/services/mlf/reports").status_code == 200
+        # A browser says what a page is wanted for: to be opened, or on behalf of another page's script or frame.
+        opened = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "same-origin"}
+        assert client.get("/services/mlf/reports", headers=opened).status_code == 200
+        for mode, destination in (
+            ("cors", "empty"),
+            ("no-cors", "image"),
+            ("navigate", "iframe"),
+            ("navigate", "embed"),
+        ):
+            fetched = opened | {"Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": destination}
+            assert client.get("/services/mlf/reports", headers=fetched).status_code == 403
 
 
 def test_what_callers_send_cannot_write_a_line_of_the_log(place: Place) -> None:
