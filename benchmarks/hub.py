@@ -166,10 +166,10 @@ class Person:
         self.client.get(f"hub/spawn/{self.name}")
 
         def is_up() -> bool:
-            if self.client.get(f"user/{self.name}/api").status_code == 200:
-                return True
-            self.client.get(f"user/{self.name}/files/")  # who asks a session that has ended for a page gets a new one
-            return False
+            status = self.client.get(f"user/{self.name}/api").status_code
+            if status == httpx.codes.FAILED_DEPENDENCY:  # the Hub has just seen that an earlier one has ended
+                self.client.get(f"hub/spawn/{self.name}")
+            return status == httpx.codes.OK
 
         _wait_for(is_up, timeout_s, lambda: f"the session of {self.name} did not start")
         self.client.get(f"user/{self.name}/files/")  # logs in to JupyterLab; the annotators' page does so itself
