@@ -29,7 +29,7 @@ class DisputeKernel extends FakeKernel {
   override task(position: number): Task {
     const task = super.task(position);
     const { votes } = task.state;
-    const isDecided = this.asked().every((class_index) => votes[String(class_index)] !== undefined);
+    const isDecided = this.asked().every((classIndex) => votes[String(classIndex)] !== undefined);
     const evidence: Evidence = {
       votes: {
         0: { A: "yes", B: "no", C: "yes" },
