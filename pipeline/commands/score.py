@@ -74,14 +74,16 @@ def write_evaluation(evaluation: Evaluation, data: OutsideData, out: Path) -> No
     """
     import pandas as pd
 
+    from pipeline.project.files import write_table
+
     skipped = pd.DataFrame([(row.image_id, row.reason) for row in data.skipped], columns=["image", "reason"])
     summary = evaluation.summary() | {"n_skipped": len(data.skipped), "n_labels_unused": data.n_unused}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        evaluation.table().to_csv(out / "evaluation.csv", index=False)
-        evaluation.label_count_table().to_csv(out / "accuracy_by_label_count.csv", index=False)
-        evaluation.interval_table().to_csv(out / "intervals.csv", index=False)
-        skipped.to_csv(out / "skipped.csv", index=False)
+        write_table(evaluation.table(), out / "evaluation.csv")
+        write_table(evaluation.label_count_table(), out / "accuracy_by_label_count.csv")
+        write_table(evaluation.interval_table(), out / "intervals.csv")
+        write_table(skipped, out / "skipped.csv")
         (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise DatasetError(f"{out}: results cannot be written there: {in_plain_words(error, out)}") from error

@@ -18,6 +18,7 @@ from pipeline.errors import DatasetError
 from pipeline.project.columns import refuse_twice, text_column
 from pipeline.project.csv_dialect import csv_rows, line_of_row
 from pipeline.project.names import column_name, settled, settled_all
+from pipeline.project.spreadsheets import guarded_table, unguarded
 from pipeline.project.writing import whole_file
 
 #: Columns that name things, so that spellings which become one are told; and those that may hold truth values.
@@ -78,6 +79,8 @@ def columns_of(path: Path) -> list[str]:
 
 def _settled_column(name: str, codes: NDArray[np.int32], words: Sequence[str], path: Path) -> pd.Categorical:
     """Return a column from codes (-1: missing) and the words they stand for, equal names made one."""
+    if path.suffix.lower() == ".csv":
+        words = [unguarded(word) for word in words]
     forms = settled_all(words, name, path) if name in _NAMES else {word: settled(word) for word in words}
     names = sorted(set(forms.values()) - {""})
     place = {form: position for position, form in enumerate(names)} | {"": -1}
@@ -135,11 +138,12 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> dict[str, tuple[
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as its suffix says, `.csv` or `.parquet`, in one step."""
+    """Write a table as its suffix says, `.csv` or `.parquet`, in one step; no cell of a `.csv` runs as a formula."""
     with whole_file(path) as unfinished:
         if path.suffix != ".csv":
             table.to_parquet(unfinished, index=False)
             return
+        table = guarded_table(table)
         table.to_csv(unfinished, index=False)
         # A carriage return ends a line for every reader of CSV, but Python 3.11 quotes no cell that holds one alone.
         if _holds_return(unfinished):

@@ -1,0 +1,39 @@
+"""Cells of CSV files that a spreadsheet would run as a formula: how they are written, and how they are read again.
+
+Excel, LibreOffice and Google Sheets take a cell that begins with one of ``= + - @``, a tabulator or a carriage return
+for a formula, in quotes or not; names and comments come from people. Such a cell gets an apostrophe in front, as OWASP
+advises (https://owasp.org/www-community/attacks/CSV_Injection), unless it is a plain number. Reading takes it away, so
+that a name comes back as it was.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+_RUNS = re.compile(r"\'*[=+\-@\t\r]")
+_GUARDED = re.compile(r"\'+[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+def guarded(cell: str) -> str:
+    """Return a cell's text as it is written: with an apostrophe in front where a spreadsheet would run it."""
+    return f"'{cell}" if _RUNS.match(cell) and not _NUMBER.fullmatch(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """Return what :func:`guarded` was given."""
+    return cell[1:] if _GUARDED.match(cell) else cell
+
+
+def guarded_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose text, headers included, no spreadsheet runs; numbers and truth values are left alone."""
+    safe = table.rename(columns={name: guarded(str(name)) for name in table.columns})
+    for name in safe.columns:
+        column = safe[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.astype(object)
+        if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+            safe[name] = column.map(lambda cell: guarded(cell) if isinstance(cell, str) else cell)
+    return safe
