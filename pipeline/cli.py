@@ -35,6 +35,7 @@ COMMANDS = (
     ("evaluate", "evaluate", _STAGES),
     ("report", "report", _STAGES),
     ("status", "status", _AROUND),
+    ("why", "why", _AROUND),
     ("backup", "backup", _AROUND),
     ("backup", "restore", _AROUND),
     ("toybox", "toybox", _AROUND),

@@ -177,7 +177,7 @@ def fold(events: Iterable[Event]) -> ImageState:
         All events of one (round, annotator, image), in any order; each has its `seq`.
     """
     ordered = sorted(events, key=lambda event: event.seq)
-    undone = _undone_ids(ordered)
+    undone = undone_ids(ordered)
     draft = _Draft()
     for event in ordered:
         if event.event_id not in undone:
@@ -222,7 +222,8 @@ def fold_onto(state: ImageState, new: Iterable[Event]) -> ImageState:
     )
 
 
-def _undone_ids(ordered: Iterable[Event]) -> set[str]:
+def undone_ids(ordered: Iterable[Event]) -> set[str]:
+    """Return the ids of the actions that stand undone, from one (round, annotator, image)'s events in order."""
     latest = {
         event.payload["target"]: event.kind for event in ordered if event.kind in {EventKind.UNDO, EventKind.REDO}
     }

@@ -17,7 +17,7 @@ from pipeline.project.folder import Project
 from pipeline.project.names import check_person
 from pipeline.store.appending import append_events
 from pipeline.store.chain import Head
-from pipeline.store.deriving import derive_states
+from pipeline.store.deriving import derive_states, matching
 from pipeline.store.engine import first_line, open_engine
 from pipeline.store.records import chunks, event_from_row, now, state_from_json
 from pipeline.store.standing import Mark, StandingFile, check_mark
@@ -514,6 +514,18 @@ class SqlStore:
         with self._read() as connection:
             for row in connection.execution_options(yield_per=1000).execute(query):
                 yield event_from_row(row)
+
+    def events_of_image(self, image_index: int) -> list[Event]:
+        """Return everyone's events on an image, in the order of the log."""
+        with self._read() as connection:
+            everyone = connection.scalars(sa.select(annotators.c.name)).all()
+            keys = [(round_.value, name, image_index) for round_ in Round for name in everyone]
+            rows = [
+                row
+                for condition in matching(connection, events, keys)
+                for row in connection.execute(sa.select(events).where(condition))
+            ]
+        return sorted((event_from_row(row) for row in rows), key=lambda event: event.seq)
 
     # ---------------------------------------------------------------- transactions
 

@@ -1,0 +1,65 @@
+"""Every refined label can be traced to the votes that it stands on, and these to events of the log."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow.parquet as pq
+import pytest
+from toy_projects import Finished, run_mlf
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.stages.trace import trace_image
+from pipeline.store import open_project_store
+
+
+def test_each_label_is_traced_to_as_many_votes_as_the_table_of_labels_counts(finished: Finished) -> None:
+    project = finished.toys.project
+    rows = pq.read_table(project.refined_labels_path).to_pylist()
+    with open_project_store(project) as store:
+        log = {event.event_id: event for event in store.iter_events()}
+        for image_index in range(0, 48, 5):
+            trace = trace_image(project, store, str(image_index))
+            expected = {
+                row["class_index"]: row
+                for row in rows
+                if row["image_index"] == image_index and row["class_index"] is not None
+            }
+            found = {traced.class_index: traced for traced in trace.classes if traced.source}
+            assert set(found) == set(expected)
+            for class_index, traced in found.items():
+                assert traced.source == expected[class_index]["source"]
+                for vote in traced.votes:
+                    event = log[vote.event.event_id]
+                    assert (event.annotator, event.round, event.image_index) == (
+                        vote.annotator,
+                        vote.round,
+                        image_index,
+                    )
+                    if vote.is_given:
+                        assert event.payload == {"class_index": class_index, "vote": vote.vote}
+                    else:
+                        assert vote.vote in {"no", "unsure"}
+                        shown = {c for e in trace.events if e.annotator == vote.annotator for c in e.shown}
+                        assert class_index in shown
+                assert any(vote.vote == "yes" for vote in traced.votes)
+
+
+def test_the_command_names_original_refined_votes_and_events(finished: Finished) -> None:
+    image_id = finished.toys.image_ids[3]
+    told = run_mlf("why", finished.toys.project.root, image_id)
+    assert told.startswith(f"{image_id} (image 3)\nOriginal label: ")
+    assert re.search(r"a refined label \((agreed|refined|consensus)", told)
+    assert re.search(r"yes +(ada|ben|cleo), annotation; event [\w-]+ of 20\d\d-", told)
+    assert "says: 'look at " in told
+    full = run_mlf("why", finished.toys.project.root, "3", "--full")
+    assert len(full) > len(told)
+    assert full.splitlines()[0] == told.splitlines()[0]
+
+
+def test_an_image_that_is_not_there_is_named(finished: Finished) -> None:
+    done = CliRunner().invoke(app, ["why", str(finished.toys.project.root), "no such image"])
+    assert done.exit_code == 2
+    with open_project_store(finished.toys.project) as store, pytest.raises(Exception, match="ids look like"):
+        trace_image(finished.toys.project, store, "9999")
