@@ -193,7 +193,7 @@ def prepare_hub(
         state=state,
         port=port,
         url=f"{host.rstrip('/')}/" if host else f"http://127.0.0.1:{port}/",
-        command=(sys.executable, "-m", "jupyterhub", "-f", str(config)),
+        command=(sys.executable, "-P", "-m", "jupyterhub", "-f", str(config)),
         environment=_hub_environment(state),
         passwords=changes.passwords,
         accounts=changes.accounts,
@@ -355,7 +355,7 @@ def _free_port(port: int) -> int:
 
 def _service_command(project: Project) -> list[str]:
     run = "import typer; from pipeline.commands.serve import serve; typer.run(serve)"
-    return [sys.executable, "-c", run, str(project.root.resolve())]
+    return [sys.executable, "-P", "-c", run, str(project.root.resolve())]
 
 
 def _python_path() -> dict[str, str]:

@@ -123,7 +123,8 @@ def open_image(file: IO[bytes], location: str) -> Image.Image:
     kind = _kind(file, location)
     try:
         image = _opened(file, kind)
-        refuse_preview(image)
+        if kind == "TIFF":
+            refuse_preview(image)
     except _DECODER_ERRORS as error:
         cause = f"the file is damaged, or a kind of {kind} that is not supported"
         raise _undecodable(location, error, cause) from error
@@ -197,6 +198,8 @@ def _kind(file: IO[bytes], location: str) -> str:
 
 def _opened(file: IO[bytes], kind: str) -> Image.Image:
     """Open a file with the reader of its kind alone: Image.open would refuse a large JPEG, which is decoded reduced."""
+    if kind == "JPEG":  # not as Pillow registers it, which looks for further pictures in the file
+        return JpegImagePlugin.JpegImageFile(file)
     if kind not in Image.OPEN:
         Image.init()
     try:

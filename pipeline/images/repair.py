@@ -31,7 +31,7 @@ class PngOfPixels:
 
 def has_jpeg_end(data: bytes) -> bool:
     """Tell whether the last scan of a JPEG is closed, whatever lies behind it."""
-    return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
+    return data.endswith(_JPEG_END) or data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
 
 
 def jpeg_with_end(data: bytes, size: tuple[int, int]) -> bytes | None:
