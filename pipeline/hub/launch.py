@@ -179,7 +179,7 @@ def prepare_hub(
         "session_python": session_python,
         "sockets_dir": str(sockets),
         "use_own_uids": use_own_uids,
-        "keeper": [sys.executable, "-m", "pipeline.hub.keeper"],
+        "keeper": [sys.executable, "-P", "-m", "pipeline.hub.keeper"],
         "service_command": list(service_command) or _service_command(project),
         "service_environment": _python_path() | {"PATH": os.environ.get("PATH", "")},
         "session_environment": _python_path()
