@@ -92,7 +92,7 @@ def settle(project: Project) -> str:
     from pipeline.stages.settle import settle_project
 
     found = settle_project(project)
-    return f"{found.summary['n_labels']:,} labels, {found.summary['multi_label_share']:.1%} multi-label"
+    return f"{found.summary.n_labels:,} labels, {found.summary.multi_label_share:.1%} multi-label"
 
 
 def evaluate(project: Project) -> str:

@@ -65,15 +65,16 @@ def _analyze_project(project: Path, resamples: int, seed: int) -> None:
     from pipeline.project.results import read_summary
     from pipeline.reports.headlines import disagreement_headline
     from pipeline.runs import run_stage
+    from pipeline.stages.analyze import AnalyzeSummary
 
     opened = open_whole_project(project)
     run = run_stage(opened, "analyze", {"n_resamples": resamples, "seed": seed})
-    summary = read_summary(opened, "analyze")
+    summary = read_summary(opened, "analyze", AnalyzeSummary)
     for line in disagreement_headline(summary):
         typer.echo(line)
     typer.echo(f"Report: {run.report}")
     root = shlex.quote(str(project))
-    is_disputed = summary["n_set_disagreements"] > 0
+    is_disputed = summary.n_set_disagreements > 0
     typer.echo(f"Next: mlf refine {root} --refiners NAME,NAME" if is_disputed else f"Next: mlf settle {root}")
 
 

@@ -71,8 +71,9 @@ def _work_together(folder: Path, box: ToyboxPaths, done: FinishedDemo, port: int
 def _tell(done: FinishedDemo) -> None:
     from pipeline.project.results import read_summary
     from pipeline.reports.headlines import evaluation_headline
+    from pipeline.stages.evaluate import EvaluateSummary
 
-    summary = read_summary(done.project, "evaluate")
+    summary = read_summary(done.project, "evaluate", EvaluateSummary)
     typer.echo("\nAgainst the truth that the toybox keeps:")
     for line in done.against_truth.lines():
         typer.echo(f"  {line}")

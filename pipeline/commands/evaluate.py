@@ -94,10 +94,11 @@ def _evaluate_project(project_dir: Path, parameters: Mapping[str, object]) -> No
     from pipeline.project.results import read_summary
     from pipeline.reports.headlines import evaluation_headline
     from pipeline.runs import run_stage
+    from pipeline.stages.evaluate import EvaluateSummary
 
     opened = open_whole_project(project_dir)
     run = run_stage(opened, "evaluate", parameters)
-    for line in evaluation_headline(read_summary(opened, "evaluate")):
+    for line in evaluation_headline(read_summary(opened, "evaluate", EvaluateSummary)):
         typer.echo(line)
     typer.echo(f"Report: {run.report}")
 

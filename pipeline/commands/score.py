@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,7 +78,7 @@ def write_evaluation(evaluation: Evaluation, data: OutsideData, out: Path) -> No
     from pipeline.project.files import write_table
 
     skipped = pd.DataFrame([(row.image_id, row.reason) for row in data.skipped], columns=["image", "reason"])
-    summary = evaluation.summary() | {"n_skipped": len(data.skipped), "n_labels_unused": data.n_unused}
+    summary = asdict(evaluation.summary()) | {"n_skipped": len(data.skipped), "n_labels_unused": data.n_unused}
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_table(evaluation.table(), out / "evaluation.csv")

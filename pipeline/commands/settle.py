@@ -27,10 +27,11 @@ def settle(
     from pipeline.project.results import read_summary
     from pipeline.reports.headlines import settle_headline
     from pipeline.runs import run_stage
+    from pipeline.stages.settle import SettleSummary
 
     opened = open_whole_project(project)
     run = run_stage(opened, "settle", {"min_fixed_per_minute": min_fixed_per_minute})
-    for line in settle_headline(read_summary(opened, "settle")):
+    for line in settle_headline(read_summary(opened, "settle", SettleSummary)):
         typer.echo(line)
     typer.echo(f"Refined labels: {opened.refined_labels_path} (and {', '.join(EXPORTS)})")
     typer.echo(f"Report: {run.report}")

@@ -27,6 +27,22 @@ COLUMNS = ("model", *FIGURES, "n_images", "n_labelled")
 
 
 @dataclass(frozen=True)
+class EvaluationFigures:
+    """The figures about the data set and the fit, as summaries keep them; ``None`` is undefined."""
+
+    multi_label_share: float | None
+    multi_label_interval_95: tuple[float, float] | None
+    n_multi_label: int
+    n_images: int
+    n_original: int
+    n_labelled: int
+    worst_first_models: tuple[str, ...]
+    #: Number of images by number of labels.
+    label_count_distribution: dict[str, int]
+    fit: LinearFit
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What stage 5 found.
 
@@ -88,24 +104,19 @@ class Evaluation:
                 records.append((accuracy.model, figure, share.n_hits, share.n, share.value, low, high))
         return pd.DataFrame(records, columns=["model", "figure", "n_hits", "n", "value", "low", "high"])
 
-    def summary(self) -> dict[str, object]:
-        """Return the figures about the data set and the fit as plain JSON; ``None`` is undefined."""
-        return {
-            "multi_label_share": self.multi_label.value,
-            "multi_label_interval_95": self.multi_label.interval,
-            "n_multi_label": self.multi_label.n_hits,
-            "n_images": self.n_images,
-            "n_original": self.n_original,
-            "n_labelled": self.n_labelled,
-            "worst_first_models": list(self.worst_first_models),
-            "label_count_distribution": {str(count): n for count, n in self.label_counts.items()},
-            "fit": {
-                "slope": self.fit.slope,
-                "intercept": self.fit.intercept,
-                "r2": self.fit.r2,
-                "n_models": self.fit.n_models,
-            },
-        }
+    def summary(self) -> EvaluationFigures:
+        """Return the figures about the data set and the fit."""
+        return EvaluationFigures(
+            multi_label_share=self.multi_label.value,
+            multi_label_interval_95=self.multi_label.interval,
+            n_multi_label=self.multi_label.n_hits,
+            n_images=self.n_images,
+            n_original=self.n_original,
+            n_labelled=self.n_labelled,
+            worst_first_models=self.worst_first_models,
+            label_count_distribution={str(count): n for count, n in self.label_counts.items()},
+            fit=self.fit,
+        )
 
 
 def evaluate_models(

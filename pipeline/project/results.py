@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import DatasetError
 from pipeline.project.files import write_table
@@ -15,6 +16,7 @@ from pipeline.project.folder import Project
 from pipeline.project.writing import write_text
 
 ResultStage = Literal["analyze", "refinement", "settle", "evaluate"]
+Summary = TypeVar("Summary")
 
 _COMMANDS: Mapping[str, str] = {
     "analyze": "mlf analyze",
@@ -98,21 +100,34 @@ def has_summary(project: Project, stage: ResultStage) -> bool:
     return summary_path(project, stage).exists()
 
 
-def read_summary(project: Project, stage: ResultStage) -> dict[str, Any]:
+def read_summary(project: Project, stage: ResultStage, kind: type[Summary]) -> Summary:
     """Return a stage's summary.
+
+    Parameters
+    ----------
+    project
+        Whose results.
+    stage
+        Which of its stages.
+    kind
+        The dataclass whose fields are the keys wanted of the file; further keys are left alone.
 
     Raises
     ------
     ProjectError
         If the stage has not been run.
     DatasetError
-        If the file cannot be read.
+        If the file cannot be read, or lacks a figure, as one from an older version may.
     """
     path = project.require(summary_path(project, stage), _COMMANDS[stage])
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return TypeAdapter(kind).validate_json(path.read_text("utf-8"))
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DatasetError(
+            f"{path}: {where or 'the file'}: {error.errors()[0]['msg']}; run `{_COMMANDS[stage]} {project.root}` again"
+        ) from error
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{path}: cannot be read ({error}); run `{_COMMANDS[stage]} {project.root}` again"
         ) from error
-    return content

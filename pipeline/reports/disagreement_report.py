@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -26,7 +28,7 @@ _N_IMAGES = 12
 def headline(analysis: ProjectAnalysis) -> Html:
     """Return the figures that matter, and whether programs took part."""
     notice = simulation_notice(analysis.votes.simulated & set(analysis.votes.voters), analysis.votes.voters)
-    return Html(notice.text + sentences(disagreement_headline(analysis.summary | {"simulated_annotators": []})).text)
+    return Html(notice.text + sentences(disagreement_headline(replace(analysis.summary, simulated_annotators=()))).text)
 
 
 def how_far_sets_differ(analysis: ProjectAnalysis) -> Html:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,14 +23,14 @@ _N_IMAGES = 24
 
 def headline(found: ProjectEvaluation) -> Html:
     """Return the figures that matter."""
-    summary: Mapping[str, Any] = found.summary
+    summary = found.summary
     notice = ""
-    if summary["simulated_annotators"]:
+    if summary.simulated_annotators:
         notice = (
             '<p style="border:2px solid #D55E00;padding:.6em .8em">The refined labels rest on votes of <strong>'
-            f"simulated</strong> annotators: {text(', '.join(summary['simulated_annotators']))}.</p>"
+            f"simulated</strong> annotators: {text(', '.join(summary.simulated_annotators))}.</p>"
         )
-    return Html(notice + sentences(evaluation_headline({**summary, "simulated_annotators": [], "models": []})).text)
+    return Html(notice + sentences(evaluation_headline(replace(summary, simulated_annotators=(), models=()))).text)
 
 
 def data_set(found: ProjectEvaluation) -> Html:

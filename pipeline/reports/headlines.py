@@ -2,118 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from pipeline.consensus.value_of_refining import ResidualError
 from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.shares import Share
+from pipeline.stages.analyze import AnalyzeSummary
+from pipeline.stages.evaluate import EvaluateSummary
+from pipeline.stages.settle import SettleSummary
 
 
-def disagreement_headline(summary: Mapping[str, Any]) -> list[str]:
+def disagreement_headline(summary: AnalyzeSummary) -> list[str]:
     """Return what a person wants to know first, line by line; undefined figures say so."""
-    lines = [
-        f"{summary['n_votes']:,} votes of {summary['n_annotators']:,} annotators on {summary['n_images']:,} images"
-    ]
-    if summary["simulated_annotators"]:
-        lines.append(f"Simulated annotators: {', '.join(summary['simulated_annotators'])}")
+    lines = [f"{summary.n_votes:,} votes of {summary.n_annotators:,} annotators on {summary.n_images:,} images"]
+    if summary.simulated_annotators:
+        lines.append(f"Simulated annotators: {', '.join(summary.simulated_annotators)}")
     share = "undefined: no image has two annotators yet"
-    if summary["set_disagreement_share"] is not None:
+    if summary.set_disagreement_share is not None:
         share = (
-            f"{summary['set_disagreement_share']:.1%} "
-            f"(95% interval {summary['set_disagreement_low']:.1%} to {summary['set_disagreement_high']:.1%})"
+            f"{summary.set_disagreement_share:.1%} "
+            f"(95% interval {summary.set_disagreement_low:.1%} to {summary.set_disagreement_high:.1%})"
         )
     lines.append(
-        f"Label sets differ on {summary['n_set_disagreements']:,} of {summary['n_images_compared']:,} images that two "
+        f"Label sets differ on {summary.n_set_disagreements:,} of {summary.n_images_compared:,} images that two "
         f"or more annotators decided: {share}"
     )
     lines.append(
-        f"Votes differ on {summary['n_items_split']:,} of {summary['n_items_compared']:,} (image, class) pairs that "
-        f"two or more were shown; {summary['n_items_unsure']:,} have an unsure vote"
+        f"Votes differ on {summary.n_items_split:,} of {summary.n_items_compared:,} (image, class) pairs that "
+        f"two or more were shown; {summary.n_items_unsure:,} have an unsure vote"
     )
-    alpha = "undefined" if summary["alpha"] is None else f"{summary['alpha']:.3f}"
-    if summary["alpha_low"] is not None and summary["alpha_high"] is not None:
-        alpha += f" (95% interval {summary['alpha_low']:.3f} to {summary['alpha_high']:.3f})"
+    alpha = "undefined" if summary.alpha is None else f"{summary.alpha:.3f}"
+    if summary.alpha_low is not None and summary.alpha_high is not None:
+        alpha += f" (95% interval {summary.alpha_low:.3f} to {summary.alpha_high:.3f})"
     lines.append(f"Krippendorff's alpha: {alpha}")
-    if summary["n_gold_images_left_out"]:
-        lines.append(f"Left out: {summary['n_gold_images_left_out']:,} hidden gold images, which measure people")
+    if summary.n_gold_images_left_out:
+        lines.append(f"Left out: {summary.n_gold_images_left_out:,} hidden gold images, which measure people")
     return lines
 
 
-def settle_headline(summary: Mapping[str, Any]) -> list[str]:
+def settle_headline(summary: SettleSummary) -> list[str]:
     """Return what a person wants to know first of settled labels, line by line."""
-    low, high = summary["multi_label_interval_95"]
-    sources = ", ".join(f"{n:,} {source}" for source, n in summary["labels_by_source"].items() if n)
+    low, high = summary.multi_label_interval_95
+    sources = ", ".join(f"{n:,} {source}" for source, n in summary.labels_by_source.items() if n)
     lines = [
         (
-            f"{summary['n_labels']:,} refined labels on {summary['n_labelled_images']:,} of {summary['n_images']:,} "
+            f"{summary.n_labels:,} refined labels on {summary.n_labelled_images:,} of {summary.n_images:,} "
             f"images: {sources or 'none at all'}"
         ),
         (
-            f"Multi-label: {summary['multi_label_share']:.2%} of {summary['n_labelled_images']:,} images "
-            f"(95% interval {low:.2%} to {high:.2%}); none of the classes applies to {summary['n_without_label']:,}"
+            f"Multi-label: {summary.multi_label_share:.2%} of {summary.n_labelled_images:,} images "
+            f"(95% interval {low:.2%} to {high:.2%}); none of the classes applies to {summary.n_without_label:,}"
         ),
         (
-            f"Refinement changed {summary['n_changed_by_refinement']:,} images: "
-            f"{summary['n_labels_added']:,} labels added, {summary['n_labels_removed']:,} removed"
+            f"Refinement changed {summary.n_changed_by_refinement:,} images: "
+            f"{summary.n_labels_added:,} labels added, {summary.n_labels_removed:,} removed"
         ),
     ]
-    if summary["simulated_annotators"]:
-        lines.append(f"Simulated annotators and refiners: {', '.join(summary['simulated_annotators'])}")
-    if summary["n_refinement_tasks_open"]:
+    if summary.simulated_annotators:
+        lines.append(f"Simulated annotators and refiners: {', '.join(summary.simulated_annotators)}")
+    if summary.n_refinement_tasks_open:
         lines.append(
-            f"{summary['n_refinement_tasks_open']:,} refinement tasks are still open; meanwhile the consensus stands"
+            f"{summary.n_refinement_tasks_open:,} refinement tasks are still open; meanwhile the consensus stands"
         )
-    lines.append(residual_line(summary["residual_error"]))
-    lines.append(summary["advice"]["text"])
+    lines.append(residual_line(summary.residual_error))
+    lines.append(str(summary.advice))
     return lines
 
 
-def residual_line(residual: Mapping[str, Any]) -> str:
+def residual_line(residual: ResidualError) -> str:
     """Return what the audit says of the images that were not refined."""
-    if residual["image_share"] is None:
+    if residual.image_share is None:
         return (
-            f"No audit: what stays wrong among the {residual['n_population']:,} images not chosen for refinement is "
+            f"No audit: what stays wrong among the {residual.n_population:,} images not chosen for refinement is "
             "unknown; add --audit-share 0.05 when giving out images"
         )
     return (
-        f"Audit: {residual['n_wrong_images']:,} of {residual['n_audited']:,} audited images had a wrong label: "
-        f"{residual['image_share']:.1%} (95% interval {residual['low']:.1%} to {residual['high']:.1%}) of the "
-        f"{residual['n_population']:,} images not chosen for refinement"
+        f"Audit: {residual.n_wrong_images:,} of {residual.n_audited:,} audited images had a wrong label: "
+        f"{residual.image_share:.1%} (95% interval {residual.low:.1%} to {residual.high:.1%}) of the "
+        f"{residual.n_population:,} images not chosen for refinement"
     )
 
 
-def evaluation_headline(summary: Mapping[str, Any]) -> list[str]:
+def evaluation_headline(summary: EvaluateSummary) -> list[str]:
     """Return what a person wants to know first of a project's evaluation, line by line."""
-    low, high = summary["multi_label_interval_95"]
-    n_images = summary["n_images"]
+    multi_label = Share(summary.n_multi_label, summary.n_images)
+    assert multi_label.interval is not None, "no image is no evaluation"
+    low, high = multi_label.interval
     lines = [
-        (
-            f"Multi-label: {summary['multi_label_share']:.2%} of {n_images:,} images "
-            f"(95% interval {low:.2%} to {high:.2%}); labels from {summary['labels_from']}"
-        )
+        f"Multi-label: {multi_label} images (95% interval {low:.2%} to {high:.2%}); labels from {summary.labels_from}"
     ]
-    if summary["simulated_annotators"]:
-        lines.append(f"Labels by simulated annotators: {', '.join(summary['simulated_annotators'])}")
-    if summary["n_undecided"]:
-        lines.append(f"Left out: {summary['n_undecided']:,} images that nobody has decided")
-    if summary["proposal_recall"]:
-        lines.append(f"The proposals contain {share_text(summary['proposal_recall'])} refined labels")
+    if summary.simulated_annotators:
+        lines.append(f"Labels by simulated annotators: {', '.join(summary.simulated_annotators)}")
+    if summary.n_undecided:
+        lines.append(f"Left out: {summary.n_undecided:,} images that nobody has decided")
+    if summary.proposal_recall:
+        lines.append(f"The proposals contain {share_text(summary.proposal_recall)} refined labels")
     lines += [
-        f"  {model['model']}: "
-        + ", ".join(f"{metric.title} {share_text(model.get(metric.name))}" for metric in METRICS)
-        for model in sorted(summary["models"], key=lambda model: -((model["top1"] or {}).get("value") or 0.0))
+        f"  {accuracy.model}: "
+        + ", ".join(f"{metric.title} {share_text(accuracy.shares.get(metric.name))}" for metric in METRICS)
+        for accuracy in sorted(summary.models, key=lambda accuracy: -(accuracy.top1.value or 0.0))
     ]
-    if summary["worst_first_models"]:
+    if summary.worst_first_models:
         lines.append(
-            f"Look at {', '.join(summary['worst_first_models'])}: the ranking looks as if it were stored worst first; "
+            f"Look at {', '.join(summary.worst_first_models)}: the ranking looks as if it were stored worst first; "
             "it is scored as given"
         )
-    fit = summary["fit"]
-    if fit["slope"] is not None:
-        r2 = "undefined" if fit["r2"] is None else f"{fit['r2']:.4f}"
-        lines.append(f"ReaL = {fit['slope']:.4f} × Top-1 {fit['intercept']:+.4f} (R² {r2}, {fit['n_models']} models)")
+    fit = summary.fit
+    if fit.slope is not None and fit.intercept is not None:
+        r2 = "undefined" if fit.r2 is None else f"{fit.r2:.4f}"
+        lines.append(f"ReaL = {fit.slope:.4f} × Top-1 {fit.intercept:+.4f} (R² {r2}, {fit.n_models} models)")
     return lines
 
 
-def share_text(share: Mapping[str, Any] | None) -> str:
-    """Return a share of a summary with its denominator; undefined where there is none."""
-    return "undefined" if share is None or share["value"] is None else f"{share['value']:.2%} of {share['n']:,}"
+def share_text(share: Share | None) -> str:
+    """Return a share with its denominator; undefined where there is none."""
+    return "undefined" if share is None or share.value is None else f"{share.value:.2%} of {share.n:,}"

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Generic, TypeVar
 
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.results import ResultStage, has_summary, read_summary, report_path
 from pipeline.project.writing import write_text
 from pipeline.reports.headlines import disagreement_headline, evaluation_headline, settle_headline
+from pipeline.stages.analyze import AnalyzeSummary
+from pipeline.stages.evaluate import EvaluateSummary
+from pipeline.stages.settle import SettleSummary
 
-_STAGES: tuple[tuple[ResultStage, str, str, Callable[[Mapping[str, Any]], list[str]]], ...] = (
-    ("analyze", "Where annotators differ", "mlf analyze", disagreement_headline),
-    ("settle", "Refined labels", "mlf settle", settle_headline),
-    ("evaluate", "Models under the refined labels", "mlf evaluate", evaluation_headline),
+Summary = TypeVar("Summary", AnalyzeSummary, SettleSummary, EvaluateSummary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage(Generic[Summary]):
+    name: ResultStage
+    title: str
+    command: str
+    summary: type[Summary]
+    headline: Callable[[Summary], list[str]]
+
+    def read(self, project: Project) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the lines of the stage, and the simulated annotators it rests on."""
+        summary = read_summary(project, self.name, self.summary)
+        return tuple(self.headline(summary)), summary.simulated_annotators
+
+
+_STAGES = (
+    _Stage("analyze", "Where annotators differ", "mlf analyze", AnalyzeSummary, disagreement_headline),
+    _Stage("settle", "Refined labels", "mlf settle", SettleSummary, settle_headline),
+    _Stage("evaluate", "Models under the refined labels", "mlf evaluate", EvaluateSummary, evaluation_headline),
 )
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -61,14 +81,14 @@ def write_index(project: Project) -> ReportIndex:
     """
     sections = []
     simulated: dict[str, None] = {}
-    for stage, title, command, headline in _STAGES:
-        path = report_path(project, stage)
-        if not path.is_file() or not has_summary(project, stage):
-            sections.append((Section(title, None, ()), command))
+    for stage in _STAGES:
+        path = report_path(project, stage.name)
+        if not path.is_file() or not has_summary(project, stage.name):
+            sections.append((Section(stage.title, None, ()), stage.command))
             continue
-        summary = read_summary(project, stage)
-        simulated |= dict.fromkeys(cast("list[str]", summary.get("simulated_annotators") or []))
-        sections.append((Section(title, path, tuple(headline(summary))), command))
+        lines, people = stage.read(project)
+        simulated |= dict.fromkeys(people)
+        sections.append((Section(stage.title, path, lines), stage.command))
     if not any(section.path for section, _ in sections):
         raise ProjectError(f"{project.root} has no reports yet; run `mlf analyze {project.root}` first")
     path = project.reports_dir / "index.html"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def headline(settlement: Settlement) -> Html:
     """Return the figures that matter, and whether programs took part."""
     people = {*settlement.votes.voters, *settlement.votes.refiners}
     notice = simulation_notice(settlement.votes.simulated & people, people)
-    return Html(notice.text + sentences(settle_headline(settlement.summary | {"simulated_annotators": []})).text)
+    return Html(notice.text + sentences(settle_headline(replace(settlement.summary, simulated_annotators=()))).text)
 
 
 def before_and_after(settlement: Settlement) -> Html:
@@ -108,7 +108,7 @@ def residual_error(settlement: Settlement) -> Html:
     """Return what the audit says of the images that were not refined."""
     found = settlement.residual
     if found.image_share is None:
-        return paragraph(f"{residual_line(asdict(found))}.")
+        return paragraph(f"{residual_line(found)}.")
     rows = [
         ("images not chosen for refinement", count(found.n_population)),
         ("of these audited", count(found.n_audited)),

@@ -13,6 +13,7 @@ from pipeline.consensus import Consensus, reach_consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.value_of_refining import rank_by_value
 from pipeline.disagreement import DisagreementAnalysis, analyze_disagreement
+from pipeline.disagreement.analysis import DisagreementSummary
 from pipeline.disagreement.model import compare_ranks_to_people
 from pipeline.disagreement.profiles import AnnotatorProfiles, profile_annotators
 from pipeline.project.folder import Project
@@ -28,6 +29,16 @@ from pipeline.votes.words import Method
 
 #: Rows of the yield curve that are kept as a table; the curve itself is computed on all images.
 _CURVE_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class AnalyzeSummary(DisagreementSummary):
+    """The figures of stage 3, as they lie in `results/analyze.json`; the gold images left out measure people."""
+
+    annotators: tuple[str, ...]
+    simulated_annotators: tuple[str, ...]
+    n_gold_images_left_out: int
+    n_comments: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +74,7 @@ class ProjectAnalysis:
     profiles: AnnotatorProfiles
     gold_profiles: pd.DataFrame
     ranking: pd.DataFrame
-    summary: dict[str, object]
+    summary: AnalyzeSummary
 
 
 def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0) -> ProjectAnalysis:
@@ -160,14 +171,15 @@ def _gold_profiles(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> pd.D
     return found
 
 
-def _summary(votes: ProjectVotes, found: DisagreementAnalysis) -> dict[str, object]:
-    voters = votes.voters
-    return asdict(found.summary) | {
-        "annotators": list(voters),
-        "simulated_annotators": [name for name in voters if name in votes.simulated],
-        "n_gold_images_left_out": votes.n_probe_images,
-        "n_comments": votes.n_comments,
-    }
+def _summary(votes: ProjectVotes, found: DisagreementAnalysis) -> AnalyzeSummary:
+    voters = tuple(votes.voters)
+    return AnalyzeSummary(
+        **asdict(found.summary),
+        annotators=voters,
+        simulated_annotators=tuple(name for name in voters if name in votes.simulated),
+        n_gold_images_left_out=votes.n_probe_images,
+        n_comments=votes.n_comments,
+    )
 
 
 def _write(project: Project, analysis: ProjectAnalysis) -> None:
@@ -187,7 +199,7 @@ def _write(project: Project, analysis: ProjectAnalysis) -> None:
         tables["gold.csv"] = analysis.gold_profiles
     if analysis.model_against_people is not None:
         tables["model_against_people.csv"] = analysis.model_against_people
-    write_results(project, "analyze", analysis.summary, tables)
+    write_results(project, "analyze", asdict(analysis.summary), tables)
 
 
 def thin_curve(ranking: pd.DataFrame, n_rows: int) -> pd.DataFrame:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
 from pipeline.errors import DatasetError, ProjectError
+from pipeline.evaluation.accuracy import ModelAccuracy
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
-from pipeline.evaluation.models import Evaluation, evaluate_models
+from pipeline.evaluation.models import Evaluation, EvaluationFigures, evaluate_models
 from pipeline.evaluation.shares import Share
 from pipeline.formats.refined_labels_in import read_refined_labels
 from pipeline.inference.predictions import predict, read_model_predictions
@@ -26,6 +29,49 @@ from pipeline.proposals.reader import ProposalReader
 from pipeline.stages.chance_level import tell_of_chance_level
 from pipeline.stages.propose_from_predictions import keep_predictions
 from pipeline.votes.words import Source
+
+
+def _accuracy_from_json(value: object) -> object:
+    """Gather the metrics of a model, which stand beside its name in the file."""
+    if not isinstance(value, dict):
+        return value
+    return {"model": value.get("model"), "shares": {name: share for name, share in value.items() if name != "model"}}
+
+
+@dataclass(frozen=True)
+class EvaluateSummary(EvaluationFigures):
+    """The figures of stage 5; `as_json` and :func:`pipeline.project.results.read_summary` are each other's inverse.
+
+    `labels_from`, `n_undecided`, `original_label_kept` and the two figures of the proposals are those of
+    :class:`ProjectEvaluation`.
+    """
+
+    labels_from: str
+    n_undecided: int
+    original_label_kept: Share
+    proposal_recall: Share | None
+    images_with_all_labels_proposed: Share | None
+    simulated_annotators: tuple[str, ...]
+    models: tuple[Annotated[ModelAccuracy, BeforeValidator(_accuracy_from_json)], ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return what lies in `results/evaluate.json`: each share with its value and its interval."""
+        return asdict(self) | {
+            "original_label_kept": _share(self.original_label_kept),
+            "proposal_recall": _share(self.proposal_recall),
+            "images_with_all_labels_proposed": _share(self.images_with_all_labels_proposed),
+            "models": [
+                {"model": accuracy.model} | {name: _share(share) for name, share in accuracy.shares.items()}
+                for accuracy in self.models
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class _WhoTookPart:
+    """What evaluation asks of the summary of settling."""
+
+    simulated_annotators: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +95,7 @@ class ProjectEvaluation:
     source
         Where the refined labels come from: the project, or the name of the file.
     summary
-        Plain figures, as they lie in `results/evaluate.json`.
+        The figures of it all.
     """
 
     evaluation: Evaluation
@@ -60,7 +106,7 @@ class ProjectEvaluation:
     n_original_kept: Share
     recall: ProposalRecall | None
     source: str
-    summary: dict[str, object]
+    summary: EvaluateSummary
 
 
 def add_predictions(
@@ -153,22 +199,33 @@ def evaluate_project(
     rankings = _Rankings(paths, rows, len(original))
     evaluation = evaluate_models(rankings, original[rows], sets, len(project.label_space))
     kept = _original_kept(original[rows], sets)
+    recall = _recall(project, rows, sets)
+    source = "the project" if labels is None else Path(labels).name
+    n_undecided = len(original) - len(rows)
     found = ProjectEvaluation(
         evaluation=evaluation,
         image_index=rows,
         labels=sets,
         original=original[rows],
-        n_undecided=len(original) - len(rows),
+        n_undecided=n_undecided,
         n_original_kept=kept,
-        recall=_recall(project, rows, sets),
-        source="the project" if labels is None else Path(labels).name,
-        summary={},
+        recall=recall,
+        source=source,
+        summary=EvaluateSummary(
+            **vars(evaluation.summary()),
+            labels_from=source,
+            n_undecided=n_undecided,
+            original_label_kept=kept,
+            proposal_recall=None if recall is None else recall.labels,
+            images_with_all_labels_proposed=None if recall is None else recall.complete_images,
+            simulated_annotators=() if labels is not None else _simulated(project),
+            models=evaluation.models,
+        ),
     )
-    found.summary.update(_summary(project, found))
     write_results(
         project,
         "evaluate",
-        found.summary,
+        found.summary.as_json(),
         {
             "evaluation.csv": evaluation.table(),
             "accuracy_by_label_count.csv": evaluation.label_count_table(),
@@ -246,24 +303,10 @@ def _recall(project: Project, rows: NDArray[np.int64], labels: LabelSets) -> Pro
     return proposal_recall(proposed[rows, : project.settings.proposals.n_proposals], labels)
 
 
-def _summary(project: Project, found: ProjectEvaluation) -> dict[str, object]:
-    evaluation = found.evaluation
-    simulated = []
-    if found.source == "the project" and has_summary(project, "settle"):
-        simulated = read_summary(project, "settle")["simulated_annotators"]
-    models = [
-        {"model": accuracy.model} | {name: _share(share) for name, share in accuracy.shares.items()}
-        for accuracy in evaluation.models
-    ]
-    return evaluation.summary() | {
-        "labels_from": found.source,
-        "n_undecided": found.n_undecided,
-        "original_label_kept": _share(found.n_original_kept),
-        "proposal_recall": None if found.recall is None else _share(found.recall.labels),
-        "images_with_all_labels_proposed": None if found.recall is None else _share(found.recall.complete_images),
-        "simulated_annotators": simulated,
-        "models": models,
-    }
+def _simulated(project: Project) -> tuple[str, ...]:
+    if not has_summary(project, "settle"):
+        return ()
+    return read_summary(project, "settle", _WhoTookPart).simulated_annotators
 
 
 def _share(share: Share | None) -> dict[str, object] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,44 @@ from pipeline.votes.words import NO, UNSURE, YES, Method, Round, Source
 _CURVE_ROWS = 2000
 
 
+@dataclass(frozen=True)
+class SettleSummary:
+    """The figures of settling, as they lie in `results/settle.json`; what is not explained here, `Settlement` explains.
+
+    `n_images` are all of the project, the other figures are over the `n_labelled_images`. `median_refinement_ms` is the
+    active time on an image; `before_after` has a row of :attr:`Settlement.before_after` by its stage.
+    """
+
+    n_images: int
+    n_labelled_images: int
+    n_without_label: int
+    n_labels: int
+    n_multi_label: int
+    multi_label_share: float
+    multi_label_interval_95: tuple[float, float]
+    n_refined_images: int
+    n_refinement_tasks_open: int
+    median_refinement_ms: float | None
+    n_changed_by_refinement: int
+    n_labels_added: int
+    n_labels_removed: int
+    n_gold_images: int
+    consensus: Mapping[str, object]
+    labels_by_source: Mapping[str, int]
+    empty_sets_by_source: Mapping[str, int]
+    before_after: Mapping[str, Mapping[str, float]]
+    residual_error: ResidualError
+    advice: StoppingAdvice
+    is_converged: bool
+    annotators: tuple[str, ...]
+    refiners: tuple[str, ...]
+    simulated_annotators: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return what lies in the file: the advice in words, too."""
+        return asdict(self) | {"advice": asdict(self.advice) | {"text": str(self.advice)}}
+
+
 @dataclass(frozen=True, eq=False)
 class Settlement:
     """Stage 4 of one project.
@@ -72,8 +112,8 @@ class Settlement:
         Images not refined yet, the most worthwhile first (:func:`pipeline.consensus.value_of_refining.rank_by_value`).
     advice
         Whether to go on.
-    summary
-        Plain figures, as they lie in `results/settle.json`.
+    n_images, n_open, n_gold
+        Images of the project, refinement tasks that are still open, images whose labels were known beforehand.
     """
 
     labels: pa.Table
@@ -88,7 +128,44 @@ class Settlement:
     reliability: pd.DataFrame | None
     ranking: pd.DataFrame
     advice: StoppingAdvice
-    summary: dict[str, object]
+    n_images: int
+    n_open: int
+    n_gold: int
+
+    @cached_property
+    def summary(self) -> SettleSummary:
+        """Return the figures of it all."""
+        votes, consensus, (before, after) = self.votes, self.consensus, self.keys
+        rows = self.before_after.set_index("stage").to_dict("index")
+        stages = {str(stage): {str(name): figure for name, figure in row.items()} for stage, row in rows.items()}
+        now, sources = stages["refinement"], self.by_source["source"]
+        people = sorted({*votes.voters, *votes.refiners})
+        return SettleSummary(
+            n_images=self.n_images,
+            n_labelled_images=int(now["n_images"]),
+            n_without_label=int(now["n_without"]),
+            n_labels=int(now["n_labels"]),
+            n_multi_label=int(now["n_multi"]),
+            multi_label_share=now["multi_share"],
+            multi_label_interval_95=(now["low"], now["high"]),
+            n_refined_images=int(votes.refinement_sessions["image"].nunique()),
+            n_refinement_tasks_open=self.n_open,
+            median_refinement_ms=_median(votes.refinement_sessions["active_ms"]),
+            n_changed_by_refinement=len(self.changed),
+            n_labels_added=len(np.setdiff1d(after, before, assume_unique=True)),
+            n_labels_removed=len(np.setdiff1d(before, after, assume_unique=True)),
+            n_gold_images=self.n_gold,
+            consensus=consensus_provenance(consensus),
+            labels_by_source=dict(zip(sources, self.by_source["n_labels"].tolist(), strict=True)),
+            empty_sets_by_source=dict(zip(sources, self.by_source["n_empty_sets"].tolist(), strict=True)),
+            before_after=stages,
+            residual_error=self.residual,
+            advice=self.advice,
+            is_converged=bool(consensus.model is None or consensus.model.is_converged),
+            annotators=tuple(votes.voters),
+            refiners=tuple(votes.refiners),
+            simulated_annotators=tuple(name for name in people if name in votes.simulated),
+        )
 
 
 def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Settlement:
@@ -138,9 +215,10 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
         reliability=blind_reliability(project, final.votes, gold),
         ranking=ranking,
         advice=advise(ranking, min_fixed_per_minute),
-        summary={},
+        n_images=len(original),
+        n_open=n_open,
+        n_gold=len(gold),
     )
-    settlement.summary.update(_summary(settlement, len(original), n_open, keys, gold))
     _write(project, settlement)
     return settlement
 
@@ -274,48 +352,6 @@ def _by_source(labels: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _summary(
-    settlement: Settlement,
-    n_images: int,
-    n_open: int,
-    keys: KeyPair,
-    gold: dict[int, frozenset[int]],
-) -> dict[str, object]:
-    votes = settlement.votes
-    stages = settlement.before_after.set_index("stage").to_dict("index")
-    people = sorted({*votes.voters, *votes.refiners})
-    return {
-        "n_images": n_images,
-        "n_labelled_images": int(stages["refinement"]["n_images"]),
-        "n_without_label": int(stages["refinement"]["n_without"]),
-        "n_labels": int(stages["refinement"]["n_labels"]),
-        "n_multi_label": int(stages["refinement"]["n_multi"]),
-        "multi_label_share": stages["refinement"]["multi_share"],
-        "multi_label_interval_95": [stages["refinement"]["low"], stages["refinement"]["high"]],
-        "n_refined_images": int(votes.refinement_sessions["image"].nunique()),
-        "n_refinement_tasks_open": n_open,
-        "median_refinement_ms": _median(votes.refinement_sessions["active_ms"]),
-        "n_changed_by_refinement": len(settlement.changed),
-        "n_labels_added": len(np.setdiff1d(keys[1], keys[0], assume_unique=True)),
-        "n_labels_removed": len(np.setdiff1d(keys[0], keys[1], assume_unique=True)),
-        "n_gold_images": len(gold),
-        "consensus": consensus_provenance(settlement.consensus),
-        "labels_by_source": dict(
-            zip(settlement.by_source["source"], settlement.by_source["n_labels"].tolist(), strict=True)
-        ),
-        "empty_sets_by_source": dict(
-            zip(settlement.by_source["source"], settlement.by_source["n_empty_sets"].tolist(), strict=True)
-        ),
-        "before_after": stages,
-        "residual_error": asdict(settlement.residual),
-        "advice": asdict(settlement.advice) | {"text": str(settlement.advice)},
-        "is_converged": bool(settlement.consensus.model is None or settlement.consensus.model.is_converged),
-        "annotators": list(votes.voters),
-        "refiners": list(votes.refiners),
-        "simulated_annotators": [name for name in people if name in votes.simulated],
-    }
-
-
 def _median(values: pd.Series) -> float | None:
     return float(values.median()) if len(values) else None
 
@@ -330,4 +366,4 @@ def _write(project: Project, settlement: Settlement) -> None:
     }
     if settlement.reliability is not None:
         tables["reliability.csv"] = settlement.reliability
-    write_results(project, "settle", settlement.summary, tables)
+    write_results(project, "settle", settlement.summary.as_json(), tables)

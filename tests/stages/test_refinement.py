@@ -31,7 +31,7 @@ from pipeline.sessions.local_explorer import LocalExplorer
 from pipeline.stages.analyze import analyze_project
 from pipeline.stages.assign import assign_project
 from pipeline.stages.select import read_selection, select_and_assign
-from pipeline.stages.settle import settle_project
+from pipeline.stages.settle import SettleSummary, settle_project
 from pipeline.store import Assignment, open_project_store
 from pipeline.votes.words import Round, SelectionRule, Vote
 
@@ -205,7 +205,7 @@ def by_the_rule(votes: list[str], settled: list[str], posterior: float | None, c
 def check_labels(project: Project, labels: pd.DataFrame) -> None:
     """Check every label and every missing one by the rule, image by image, from the states."""
     found = {(r.image_index, int(r.class_index)): r for r in labels.itertuples() if not pd.isna(r.class_index)}
-    cut = read_summary(project, "settle")["consensus"]["cut"]
+    cut = read_summary(project, "settle", SettleSummary).consensus["cut"]
     for image in states_of(project, Round.ANNOTATION):
         votes, settled = votes_by_class(project, image)
         for class_index in votes.keys() | settled.keys():
@@ -249,7 +249,7 @@ def test_images_that_nobody_decided_are_unlabelled_and_left_out_of_the_export(pr
     assert set(table.loc[table["source"] == "unlabelled", "image_index"]) == set(range(48)) - decided
     published = json.loads(toys.project.refined_labels_path.with_suffix(".json").read_text())
     assert set(published) == {toys.image_ids[i] for i in decided}
-    assert settlement.summary["n_labelled_images"] == 20
+    assert settlement.summary.n_labelled_images == 20
     assert settlement.before_after["n_images"].tolist() == [20] * 3
 
 
@@ -309,7 +309,7 @@ def test_the_audit_estimates_what_stayed_wrong_among_images_nobody_disputes(fres
     assert (residual.low, residual.high) == tuple(
         count / residual.n_population for count in (min(plausible), max(plausible))
     )
-    assert after.summary["n_refinement_tasks_open"] == 0 < before.summary["n_refinement_tasks_open"]
+    assert after.summary.n_refinement_tasks_open == 0 < before.summary.n_refinement_tasks_open
 
 
 def test_an_audited_image_that_comes_into_dispute_later_says_nothing_about_undisputed_ones(fresh: Toys):

@@ -89,8 +89,8 @@ def test_one_annotator_an_image_leaves_agreement_undefined(toys: Toys):
     annotate(toys.project, "ada", toys.truth)
     annotate(toys.project, "ben", toys.truth)
     analysis = analyze_project(toys.project)
-    assert analysis.summary["alpha"] is None
-    assert analysis.summary["set_disagreement_share"] is None
+    assert analysis.summary.alpha is None
+    assert analysis.summary.set_disagreement_share is None
     lines = disagreement_headline(analysis.summary)
     assert "Krippendorff's alpha: undefined" in lines
     assert any("undefined: no image has two annotators" in line for line in lines)
@@ -104,8 +104,8 @@ def test_annotators_who_always_agree_leave_alpha_undefined_not_one(toys: Toys):
     for name in ("ada", "ben"):
         decide(toys.project, name, lambda _: {})
     analysis = analyze_project(toys.project)
-    assert analysis.summary["alpha"] is None
-    assert analysis.summary["set_disagreement_share"] == 0
+    assert analysis.summary.alpha is None
+    assert analysis.summary.set_disagreement_share == 0
     assert "Not drawn: no two classes were confused" in stage_3(toys, analysis)
     assert "none of the classes applies to 48" in settled_page(toys)
     text = stage_5(toys)
