@@ -17,7 +17,9 @@ def init(
     ],
     classes: Annotated[
         str | None,
-        typer.Option(help="`imagenet-1k`, or a CSV, JSON or Parquet file; left out, the sub-folders or labels found."),
+        typer.Option(
+            help="`imagenet-1k`, or a CSV, JSON, Parquet or text file; left out, the folders or labels found."
+        ),
     ] = None,
     examples: Annotated[
         str | None,
@@ -58,6 +60,7 @@ def init(
     from pipeline.datasets.create import as_check, init_project, init_summary
     from pipeline.datasets.folder_order import as_folder_order
     from pipeline.project.class_references import as_class_numbers
+    from pipeline.project.names import on_one_line
 
     made = init_project(
         project,
@@ -80,5 +83,5 @@ def init(
     if summary.skipped:
         typer.echo(f"{len(summary.skipped):,} rows or files skipped, named in {made.skipped_path}; the first:")
         for row in summary.skipped[:3]:
-            typer.echo(f"  {row.image_id or row.path or '?'}: {row.reason}")
+            typer.echo(f"  {on_one_line(row.image_id or row.path or '?')}: {row.reason}")
     typer.echo(f"Next: mlf propose {shlex.quote(str(project))} --model NAME")

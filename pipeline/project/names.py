@@ -90,6 +90,11 @@ def tell_merged(forms: Mapping[str, str], what: str, where: object) -> None:
     )
 
 
+def on_one_line(name: str) -> str:
+    """Return a name as a terminal can show it: in quotes where it holds what does not show, such as an end of line."""
+    return name if name.isprintable() else repr(name)
+
+
 def ascii_where_alike(name: str) -> str:
     """Return a name in quotes, with characters that a screen joins to others written out."""
     return repr(name) if name == unicodedata.normalize("NFC", name) else ascii(name)

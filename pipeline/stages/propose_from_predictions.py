@@ -24,6 +24,7 @@ from pipeline.project.list_columns import lists_from_padded
 from pipeline.project.tables import PROPOSALS, PROPOSALS_ROW_GROUP
 from pipeline.proposals.fusion import FusedProposals, merge_proposals_by_rank
 from pipeline.proposals.writer import discard_proposals, has_proposals, write_proposals
+from pipeline.stages.chance_level import tell_of_chance_level
 from pipeline.stages.prediction_order import reordering
 from pipeline.stages.propose_summary import ProposeSummary, record_skipped
 
@@ -67,6 +68,7 @@ def propose_from_predictions(
         discard_proposals(project)
     is_done = has_proposals(project, settings)
     _keep(project, rankings, origin)
+    tell_of_chance_level(project, list(rankings))
     fused = merge_proposals_by_rank(rankings, n_proposals)
     if not is_done:
         write_proposals(project, _groups(fused), fused.models, settings)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.project.names import column_name, names_in, settled, settled_all
+from pipeline.project.names import column_name, names_in, on_one_line, settled, settled_all
 from pipeline.project.notices import notices_to
 
 
@@ -43,6 +43,12 @@ def test_spellings_that_become_one_are_told_with_what_no_screen_shows() -> None:
 
 def test_a_list_that_was_typed_holds_each_name_settled() -> None:
     assert names_in(" ada, Jose\u0301 ,,ben\u00a0") == ["ada", "Jos\u00e9", "ben"]
+
+
+@given(st.text())
+def test_a_name_is_shown_on_one_line(name: str) -> None:
+    assert len(on_one_line(name).splitlines()) <= 1
+    assert name == "" or on_one_line(name)
 
 
 @pytest.mark.parametrize("header", ["Image ID", " image-id ", "\ufeffIMAGE_ID", "image  id"])

@@ -108,6 +108,20 @@ def test_orders_that_agree_need_no_word(tmp_path: Path) -> None:
     assert set(first_proposals(project).values()) == {"a", "b"}
 
 
+def test_predictions_at_chance_level_are_named_as_what_they_are(tmp_path: Path) -> None:
+    """Rows in another order than the manifest's: no class order explains them, so that is all there is to say."""
+    n_images, n_classes = 400, 8
+    labels = np.arange(n_images) * n_classes // n_images
+    lines = [f"i{i},{'abcdefgh'[label]}" for i, label in enumerate(labels)]
+    (tmp_path / "m.csv").write_text("image,label\n" + "\n".join(lines))
+    project = init_project(tmp_path / "p", tmp_path / "m.csv")
+    shuffled = np.random.default_rng(0).permutation(labels).tolist()
+    told: list[str] = []
+    with notices_to(told.append):
+        propose_from_predictions(project, perfect(tmp_path, shuffled, n_classes))
+    assert any("chance level" in line for line in told)
+
+
 def test_a_manifest_has_an_order_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("image,label\n10,x\n9,y\n")
     project = init_project(tmp_path / "p", tmp_path / "m.csv")
