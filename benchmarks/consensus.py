@@ -30,9 +30,10 @@ from other_em import fit_counting, hardened, sharpened
 from peak_memory import peak_mb
 
 from pipeline.consensus import fit_dawid_skene, majority, match_original, reach_consensus, weighted_majority
-from pipeline.consensus.calibration import expected_calibration_error, f1_interval, reliability, score_labels
+from pipeline.consensus.calibration import expected_calibration_error, f1_interval, reliability
 from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.result import DEFAULT_THRESHOLD
+from pipeline.evaluation.label_scores import score_labels
 from pipeline.formats.known_answers import read_known_table
 from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
 from pipeline.votes.arrays import VoteArrays
@@ -85,7 +86,7 @@ def compare_quality(votes: VoteArrays, folder: Path) -> None:
         halves = [score_labels(label[part], truth[part]).f1 for part in (is_explored, ~is_explored)]
         correlation = np.corrcoef(score, published)[0, 1]
         print(
-            f"{name:54s} {threshold:.1f}    {whole.f1:.4f} {whole.precision:.4f}    {whole.recall:.4f}  "
+            f"{name:54s} {threshold:.1f}    {whole.f1:.4f} {whole.precision.value:.4f}    {whole.recall.value:.4f}  "
             f"{correlation:.4f} {halves[0]:.4f}, {halves[1]:.4f}"
         )
     ours = next(variant for variant in variants if variant.name.endswith("(ours)"))

@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.consensus.calibration import f1_interval, score_labels
+from pipeline.consensus.calibration import f1_interval
 from pipeline.consensus.dawid_skene import fit_dawid_skene
 from pipeline.consensus.known import keep_where_unsure
 from pipeline.consensus.result import DEFAULT_THRESHOLD
 from pipeline.errors import DatasetError
+from pipeline.evaluation.label_scores import score_labels
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import Method
 
@@ -109,8 +110,8 @@ def replay(
                 "f1": score.f1,
                 "low": low,
                 "high": high,
-                "precision": score.precision,
-                "recall": score.recall,
+                "precision": score.precision.value,
+                "recall": score.recall.value,
             }
         )
     return pd.DataFrame(rows)

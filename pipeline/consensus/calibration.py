@@ -1,8 +1,6 @@
-"""Can a posterior be taken at its word? Reliability against known answers, and scores of a labelling."""
+"""Can a posterior be taken at its word? Reliability against known answers, and the interval of F1."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,31 +8,6 @@ from numpy.typing import NDArray
 
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.intervals import CONFIDENCE, wilson_interval
-
-
-@dataclass(frozen=True)
-class LabelScore:
-    """How a labelling does against known answers; a figure without a denominator is ``None``."""
-
-    f1: float | None
-    precision: float | None
-    recall: float | None
-    n_items: int
-    n_true: int
-    n_labelled: int
-
-
-def score_labels(label: NDArray[np.bool_], truth: NDArray[np.bool_]) -> LabelScore:
-    """Score labels, bool ``(n_items,)``, against the truth of the same items."""
-    n_right, n_labelled, n_true = int((label & truth).sum()), int(label.sum()), int(truth.sum())
-    return LabelScore(
-        f1=_share(2 * n_right, n_labelled + n_true),
-        precision=_share(n_right, n_labelled),
-        recall=_share(n_right, n_true),
-        n_items=len(truth),
-        n_true=n_true,
-        n_labelled=n_labelled,
-    )
 
 
 def f1_interval(
@@ -105,7 +78,3 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     """Return the mean gap between claimed and observed of a :func:`reliability` table, weighted by items."""
     gap = (table["claimed"] - table["observed"]).abs()
     return float((gap * table["n_items"]).sum() / table["n_items"].sum())
-
-
-def _share(numerator: int, denominator: int) -> float | None:
-    return numerator / denominator if denominator else None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 
 from pipeline.annotation.events import ImageState
-from pipeline.demo.scores import LabelScore, LabelSetsByImage, majority_labels, multi_label, score_labels
+from pipeline.demo.scores import majority_labels, multi_label
+from pipeline.evaluation.label_scores import LabelScore, LabelSetsByImage, score_label_sets
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
@@ -80,10 +81,10 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
     return AgainstTruth(
         multi_label_found=multi_label(refined),
         multi_label_true=multi_label({image: truth[image] for image in refined}),
-        original=score_labels(original, truth),
-        annotators={name: score_labels(sets, truth) for name, sets in alone.items()},
-        majority=score_labels(majority, truth),
-        refined=score_labels(refined, truth),
+        original=score_label_sets(original, truth),
+        annotators={name: score_label_sets(sets, truth) for name, sets in alone.items()},
+        majority=score_label_sets(majority, truth),
+        refined=score_label_sets(refined, truth),
     )
 
 
@@ -99,7 +100,7 @@ def refined_label_sets(project: Project) -> dict[int, frozenset[int]]:
 
 def _row(score: LabelScore) -> str:
     f1 = "undefined" if score.f1 is None else f"{score.f1:.3f}"
-    return f"{_short(score.precision):<15}  {_short(score.recall):<15}  {f1:<6}  {score.n_images:,}"
+    return f"{_short(score.precision):<15}  {_short(score.recall):<15}  {f1:<6}  {score.n:,}"
 
 
 def _short(share: Share) -> str:

@@ -19,10 +19,11 @@ from pipeline.consensus import (
     weighted_majority,
 )
 from pipeline.consensus.budget import Policy, replay
-from pipeline.consensus.calibration import expected_calibration_error, reliability, score_labels
+from pipeline.consensus.calibration import expected_calibration_error, reliability
 from pipeline.consensus.known import keep_where_unsure
 from pipeline.consensus.refined import lean_of, settle_items
 from pipeline.errors import DatasetError
+from pipeline.evaluation.label_scores import score_labels
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import NO, Method, Source
 
@@ -250,16 +251,6 @@ def test_every_refined_label_says_where_it_came_from():
     assert votes.item_frame()["class"].tolist() == ["c0", "c1", "c2"]
     assert [tuple(Source)[code] for code in source] == ["agreed", "refined", "consensus"]
     assert label.tolist() == [True, False, False]
-
-
-def test_label_scores_are_those_of_scikit_learn():
-    metrics = pytest.importorskip("sklearn.metrics")
-    generator = np.random.default_rng(0)
-    truth, label = generator.random(500) < 0.3, generator.random(500) < 0.4
-    score = score_labels(label, truth)
-    assert score.f1 == pytest.approx(metrics.f1_score(truth, label))
-    assert score.precision == pytest.approx(metrics.precision_score(truth, label))
-    assert score_labels(np.zeros(3, dtype=bool), np.zeros(3, dtype=bool)).f1 is None
 
 
 def test_a_replay_asks_for_what_each_policy_says():

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from pipeline.consensus import fit_dawid_skene, model_evidence, reach_consensus
-from pipeline.consensus.calibration import score_labels
 from pipeline.consensus.cut import Aim, AimKind
 from pipeline.consensus.evidence import Evidence, ModelRanking, ModelSupport, original_evidence, ranked_but_not_asked
 from pipeline.consensus.known import keep_where_unsure
@@ -17,6 +16,7 @@ from pipeline.consensus.prior import CLASS_VARIANCE, learn_prior
 from pipeline.consensus.suggestions import suggest_labels
 from pipeline.consensus.tempering import learn_tempering, vote_log_odds
 from pipeline.errors import DatasetError
+from pipeline.evaluation.label_scores import score_labels
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import Method
 

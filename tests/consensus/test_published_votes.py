@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.consensus import majority, match_original, reach_consensus
-from pipeline.consensus.calibration import score_labels
+from pipeline.evaluation.label_scores import score_labels
 from pipeline.formats.known_answers import read_known_table
 from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
 from pipeline.votes.words import UNSURE, YES
