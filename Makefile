@@ -55,7 +55,7 @@ bench-widget: setup system-packages  ## From key press to the next image painted
 	$(BIN)/python benchmarks/widget.py
 	$(BIN)/python benchmarks/class_search.py
 
-screenshot: setup system-packages  ## The picture in the README, taken anew
+screenshot: setup system-packages  ## Take the README's picture again
 	$(BIN)/python benchmarks/screenshot.py assets/annotator.png
 
 hub: setup $(PROXY)  ## A JupyterHub for the people of PROJECT=folder (as root: a session's account of its own)

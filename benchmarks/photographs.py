@@ -43,7 +43,7 @@ def make_photograph_project(
     folder
         Where all of it goes; the photographs stay where they are.
     photographs
-        A folder of ``<WordNet id>.jpg``, one a class.
+        A folder of ``<WordNet id>.jpg``, one per class.
     n_images
         How many of them.
     annotators
@@ -80,7 +80,7 @@ def make_photograph_project(
 
 
 def random_rankings(labels: Sequence[int]) -> np.ndarray:
-    """Return 20 distinct classes an image, drawn at random, the image's own among them: int16 (images, 20)."""
+    """Return 20 distinct classes per image, drawn at random, the image's own among them: int16 (images, 20)."""
     generator = np.random.default_rng(_SEED)
     rankings = np.empty((len(labels), N_PROPOSALS), dtype=np.int16)
     for row, label in enumerate(labels):

@@ -121,7 +121,7 @@ def make_project(root: Path, n_images: int) -> None:
     project = create_project(partial, Settings(), label_space_from_keys(keys))
     generator = np.random.default_rng(0)
     original = generator.integers(0, N_CLASSES, n_images).astype(np.int32)
-    # Twenty classes an image, the original first, none of them twice.
+    # Twenty classes per image, the original first, none of them twice.
     steps = np.sort(generator.permutation(np.arange(1, 50))[: N_PROPOSALS - 1]) * 20
     proposed = (original[:, None] + np.append(0, steps)) % N_CLASSES
     _write_tables(project, original, proposed.astype(np.int32))

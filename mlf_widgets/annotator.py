@@ -137,7 +137,7 @@ class Annotator(SessionWidget):
             return False
 
     def _open(self, params: Mapping[str, Any]) -> Answer:
-        self.region_marker.clear()  # a page that was loaded anew has lost what was drawn
+        self.region_marker.clear()  # a page that was loaded again has lost what was drawn
         result, buffers = super()._open(params)
         if not isinstance(result, dict):  # pragma: no cover - the base class answers with an object
             raise MessageError("open must answer with an object")

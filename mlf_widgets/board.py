@@ -34,7 +34,7 @@ _HEADINGS = (
     ("Progress", ""),
     ("Done", "tasks decided"),
     ("Left", "tasks not decided"),
-    ("Pace", "median active seconds an image"),
+    ("Pace", "median active seconds per image"),
     ("Time left", "active hours at this pace"),
     ("Agreement", "votes that peers gave the same way, of those on classes that both were shown"),
     ("Gold", "hidden images with known answers: answered exactly, of those decided"),
@@ -128,7 +128,7 @@ def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every
     Raises
     ------
     ProjectError
-        If the folder is no project.
+        If the folder is not a project.
     ServiceError
         If this session in a hub has no token.
     """
@@ -159,7 +159,7 @@ def _row(row: BoardRow) -> str:
         bar,
         f"{row.n_done:,}",
         f"{row.n_left:,}",
-        "–" if row.seconds_per_image is None else f"{row.seconds_per_image:.1f} s an image",
+        "–" if row.seconds_per_image is None else f"{row.seconds_per_image:.1f} s per image",
         "–" if row.hours_left is None else f"{row.hours_left:.1f} h",
         _share(row.agreement, row.n_peer_votes),
         _share(row.gold.accuracy, row.gold.n_decided),

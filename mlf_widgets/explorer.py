@@ -72,7 +72,7 @@ def parse_filter(params: Mapping[str, Any]) -> ExplorerFilter:
     content = params.get("filter")
     if not isinstance(content, dict) or not isinstance(content.get("annotator"), str):
         raise MessageError(
-            f"filter = {content!r}; an object of round, class_index, annotator, which, disagreement is due"
+            f"filter = {content!r}; expected an object with round, class_index, annotator, which, disagreement"
         )
     try:
         return ExplorerFilter(

@@ -276,7 +276,7 @@ def whole_numbers(params: Mapping[str, Any], name: str) -> Sequence[int]:
     """
     values = params.get(name)
     if not isinstance(values, list) or not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-        raise MessageError(f"{name} = {values!r}; a list of whole numbers is due")
+        raise MessageError(f"{name} = {values!r}; expected a list of whole numbers")
     return values
 
 
@@ -294,12 +294,12 @@ def whole_number(params: Mapping[str, Any], name: str) -> int:
 def _whole_number(content: Mapping[str, Any], name: str) -> int:
     value = content.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise MessageError(f"{name} = {value!r}; a whole number is due")
+        raise MessageError(f"{name} = {value!r}; expected a whole number")
     return value
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:
     value = content.get(name)
     if not isinstance(value, str):
-        raise MessageError(f"{name} = {value!r}; text is due")
+        raise MessageError(f"{name} = {value!r}; expected text")
     return value

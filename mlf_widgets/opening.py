@@ -40,7 +40,7 @@ def open_session(project: str | Path = "", annotator: str = "", round: str = "")
     Raises
     ------
     ProjectError
-        If the folder is no project, or has no proposals yet, or there is no such round.
+        If the folder is not a project, or has no proposals yet, or there is no such round.
     ServiceError
         If the service is away or this installation cannot talk to one.
     """
@@ -156,7 +156,7 @@ def default_annotator() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError) as error:  # an account that is a number alone, as in many containers
-        raise ProjectError(f"nobody knows who works here: set `annotator`, or {ANNOTATOR_VARIABLE}") from error
+        raise ProjectError(f"it is not known who works here: set `annotator`, or {ANNOTATOR_VARIABLE}") from error
 
 
 def _round(name: str) -> Round:

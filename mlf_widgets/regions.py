@@ -62,7 +62,9 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         """
         kind = self._session.open().annotation.regions
         if kind == "off":
-            raise MessageError('this project marks no regions; mlf.toml turns them on by `annotation.regions = "box"`')
+            raise MessageError(
+                'this project marks no regions; mlf.toml turns them on with `annotation.regions = "box"`'
+            )
         task = _task(self._session, position)
         space = self._session.label_space()
         if not 0 <= class_index < len(space):

@@ -1,7 +1,7 @@
 """What every widget shares: its browser half asks, its kernel half answers.
 
 Requests and replies are custom messages, not synced traits (nothing of them can end up in a saved notebook) and not
-anywidget's `invoke` (which gives up after three seconds and tells a failure from a time-out no more).
+anywidget's `invoke` (which gives up after three seconds, and cannot tell a failure from a time-out).
 """
 
 from __future__ import annotations

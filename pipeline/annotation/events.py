@@ -6,7 +6,8 @@ image is a fold over that image's events; undo and redo are events too, so they 
 Rules of the fold (:func:`fold`):
 
 - events count in the order of their `seq`, never by a clock;
-- an event whose latest `undo`/`redo` is an `undo` does not count, save that its exposure and time stay: they happened;
+- an event whose latest `undo`/`redo` is an `undo` does not count, except that its exposure and time stay: they
+  happened;
 - `vote` sets or clears one class; a `yes` takes *none of these* back;
 - `none` clears every vote and says that no class applies; `unsure` flags the whole image; `comment` replaces the text;
 - an image is *decided* once it has a vote, *none of these*, or the image's *unsure*; a comment alone decides nothing;
@@ -73,11 +74,11 @@ class Event:
     order
         The order in which the proposals were offered: ``score``, or ``shuffled:<seed>``.
     client_time
-        ISO 8601 time of the annotator's own clock, for the record alone.
+        ISO 8601 time of the annotator's own clock, for the record only.
     seq
         Position in the store's log; 0 until it has one.
     server_time
-        ISO 8601 UTC time at which the store took it.
+        ISO 8601 UTC time at which the store accepted it.
     """
 
     event_id: str
@@ -323,7 +324,7 @@ def _check_comment(payload: Mapping[str, Any], n_classes: int, where: str) -> No
     if not isinstance(text, str) or len(text) > MAX_COMMENT_CHARACTERS or "\x00" in text:
         raise StoreError(f"{where}: a comment is text of at most {MAX_COMMENT_CHARACTERS} characters, without NUL")
     if not _is_encodable(text):
-        raise StoreError(f"{where}: the comment holds half a character, which no file can keep; write it anew")
+        raise StoreError(f"{where}: the comment holds half a character, which no file can keep; write it again")
 
 
 def _is_encodable(text: str) -> bool:

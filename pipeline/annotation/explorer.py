@@ -1,7 +1,7 @@
 """What the explorer of the whole data set may ask for: every annotator's words on every image, read-only.
 
 It is for researchers. On one machine it reads the project folder (`pipeline.sessions.local_explorer`); in a hub it goes
-through the Hub's service (`pipeline.service.explorer_client`), which answers researchers alone.
+through the Hub's service (`pipeline.service.explorer_client`), which answers only researchers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ExplorerFilter:
     round
         Whose words: those of the annotation or of the refinement round.
     class_index
-        Images for which the class is proposed, or that somebody ticked it on, or whose original label it is.
+        Images for which the class is proposed, on which somebody ticked it, or whose original label it is.
     annotator
         Images that are this annotator's tasks in the round; empty for everybody's, and for images that nobody has.
     which

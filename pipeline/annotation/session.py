@@ -53,13 +53,13 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the annotation round said about an image, without names: shown in refinement alone.
+    """What the annotation round said about an image, without names: shown only in refinement.
 
     Parameters
     ----------
     votes
-        Class index to one vote a voice, as ``{370: {"A": "yes", "B": "no"}}``; a voice that was not shown the class has
-        no entry.
+        Class index to one vote per voice, as ``{370: {"A": "yes", "B": "no"}}``; a voice that was not shown the class
+        has no entry.
     comments
         Voice to comment.
     regions
@@ -67,7 +67,7 @@ class Evidence:
     voices
         Everyone who decided the image, in the order of their letters.
     simulated
-        Those of the voices that are programs; wherever a voice is shown, it is said.
+        Those of the voices that are programs; wherever such a voice is shown, that is said.
     """
 
     votes: Mapping[int, Mapping[str, Vote]] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """The examples of a class in one picture: tiles of `tile_px` squared, row by row, `n_columns` a row."""
+    """The examples of a class in one picture: tiles of `tile_px` squared, row by row, `n_columns` in a row."""
 
     data: bytes
     media_type: str
@@ -228,7 +228,7 @@ class AnnotationSession(Protocol):
         """Return a task's image, scaled down to `max_side_px`; None asks for the full resolution."""
 
     def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
-        """Return several tasks' images, scaled down, in this order; one that cannot be read does not keep the others.
+        """Return several tasks' images, scaled down, in this order; one that cannot be read holds up no other.
 
         At most `MAX_IMAGES_AT_ONCE` are given.
         """
@@ -246,7 +246,7 @@ class AnnotationSession(Protocol):
         """
 
     def save(self, events: Sequence[Event]) -> list[SaveResult]:
-        """Append events to the log, each exactly once; one result an event, in the same order."""
+        """Append events to the log, each exactly once; one result per event, in the same order."""
 
     def changes(self, since_seq: int) -> Changes:
         """Return what happened after `since_seq`."""

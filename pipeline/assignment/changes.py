@@ -1,4 +1,4 @@
-"""Changes half-way: work left by someone who went, new people, images that lack an annotator.
+"""Changes half-way: work of someone who left, new people, images that lack an annotator.
 
 Only work that is not decided moves; a vote stays with whoever gave it. Nobody gets an image twice, and what is
 left to do stays as even as that allows.
@@ -140,7 +140,7 @@ def top_up(
 ) -> Moves:
     """Find people for images that were assigned to fewer than `per_image`.
 
-    So a change that was cut off half-way is completed, and a third opinion is added to images that had two.
+    This completes a change that was cut off half-way, and adds a third opinion to images that had two.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def _with_barred(people: dict[int, set[str]], barred: Mapping[int, Collection[st
 def _deal(
     images: Iterable[int], people: dict[int, set[str]], left: dict[str, int]
 ) -> tuple[list[tuple[int, str]], tuple[int, ...]]:
-    """Deal each image to whoever has the least left and does not have it; `people` grows along."""
+    """Deal each image to whoever has the least left and does not have it; `people` is updated on the way."""
     heap = [(n, rank, name) for rank, (name, n) in enumerate(left.items())]
     heapq.heapify(heap)
     given: list[tuple[int, str]] = []

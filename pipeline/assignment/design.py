@@ -1,11 +1,11 @@
-"""The design of an assignment: each image to n different people, in equal loads, every two people sharing images.
+"""The design of an assignment: each image to n different people, in equal loads, every pair of people sharing images.
 
 People take turns in a *schedule*, a cycle of groups of n that is laid over the images as often as it takes. Any
 beginning of the schedule leaves loads within one of each other, so work may stop or be cut into parts anywhere.
-For pairs the schedule is exact: every two people meet once a cycle, before any two meet again (a 1-factorisation of the
-complete graph by the circle method for an even number of people, Walecki's Hamiltonian cycles for an odd one; Alspach
-2008, The wonderful Walecki construction, Bull. ICA 52). For larger groups it is greedy: always the people with the
-least work, among them those who have met the least.
+For pairs the schedule is exact: every pair of people meets once a cycle, before any two meet again (a 1-factorisation
+of the complete graph by the circle method for an even number of people, Walecki's Hamiltonian cycles for an odd one;
+Alspach 2008, The wonderful Walecki construction, Bull. ICA 52). For larger groups it is greedy: always the people with
+the least work, among them those who have met the least.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def assign_images(
     annotators
         At least `per_image` distinct names.
     per_image
-        People an image, from 1.
+        People per image, from 1.
     batch_size
-        Images in a batch; 0 chooses about twenty tasks a person.
+        Images in a batch; 0 chooses about twenty tasks per person.
     seed
         The same seed gives the same plan.
     n_before
@@ -92,7 +92,7 @@ def assign_images(
     names = check_people(annotators, per_image)
     images = np.asarray(image_indices, dtype=np.int32).reshape(-1)
     if len(np.unique(images)) != len(images):
-        raise ProjectError("the same image is to be assigned twice; give each image index once")
+        raise ProjectError("the same image would be assigned twice; give each image index once")
     if batch_size < 0:
         raise ProjectError(f"a batch of {batch_size} images; give a positive number, or 0 to have it chosen")
     generator = np.random.default_rng(seed)
@@ -141,7 +141,7 @@ def check_people(annotators: tuple[str, ...] | list[str], per_image: int) -> tup
     if twice:
         raise ProjectError(f"annotator {twice[0]!r} is named twice; name each person once")
     if per_image < 1:
-        raise ProjectError(f"{per_image} annotators an image; give at least 1")
+        raise ProjectError(f"{per_image} annotators per image; give at least 1")
     if len(names) < per_image:
         raise ProjectError(
             f"{per_image} different people are to annotate each image, but {len(names)} "

@@ -53,7 +53,7 @@ class GoldScore:
 
 
 def read_gold(path: Path, image_indices: Mapping[str, int], label_space: LabelSpace) -> dict[int, frozenset[int]]:
-    """Read known answers from a CSV with columns ``image``, ``class`` and, if wanted, ``label``.
+    """Read known answers from a CSV with columns ``image``, ``class`` and, optionally, ``label``.
 
     Columns may be separated by semicolons or tabulators, too. One row for each class that applies to an image. A row
     with an empty class says that none applies; a row whose ``label`` is 0 says nothing that its absence would not.
@@ -153,7 +153,7 @@ def mix_gold(
         free = gold[~np.isin(gold, list((held or {}).get(name, ())))]
         wanted = int(np.ceil(len(places) * share / (1 - share))) if share else 0
         chosen = generator.permutation(free)[:wanted]
-        # One in each of equal stretches of the list, anywhere within it: watched all along, not to be guessed.
+        # One in each equal stretch of the list, anywhere within it: the check never pauses, and cannot be guessed.
         stretches = (np.arange(len(chosen)) + generator.random(len(chosen))) / max(1, len(chosen))
         slots = (stretches * len(places)).astype(int)
         parts.append((places[slots] + 0.5 if len(places) else slots.astype(float), chosen, code, True))
@@ -168,7 +168,7 @@ def mix_gold(
 
 
 def score_gold(answers: Mapping[int, frozenset[int]], states: Iterable[tuple[int, ImageState]]) -> GoldScore:
-    """Hold one annotator's decided gold images against the answers.
+    """Compare one annotator's decided gold images with the answers.
 
     Parameters
     ----------

@@ -34,9 +34,9 @@ def assign_refinement(
     refiners
         Distinct names.
     per_image
-        Refiners an image.
+        Refiners per image.
     allow_own_images
-        The project's `refinement.allow_own_images`: one's own images are taken too.
+        The project's `refinement.allow_own_images`: people's own images are allowed too.
     seed
         Fixes who gets what, and the order of everyone's list.
 
@@ -48,7 +48,7 @@ def assign_refinement(
     names = check_people(refiners, per_image)
     images = np.asarray(image_indices, dtype=np.int32).reshape(-1)
     if len(np.unique(images)) != len(images):
-        raise ProjectError("the same image is to be refined twice; give each image index once")
+        raise ProjectError("the same image would be refined twice; give each image index once")
     generator = np.random.default_rng(seed)
     images = generator.permutation(images)
     barred = {

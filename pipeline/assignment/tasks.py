@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class TaskTable:
-    """All tasks of a round, one entry a task, in the order of each annotator's list.
+    """All tasks of a round, one entry per task, in the order of each annotator's list.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ def aggregate(
         ),
     ] = None,
     original: Annotated[
-        Path | None, typer.Option(help="Original labels (image, class), one an image: evidence for Dawid-Skene.")
+        Path | None, typer.Option(help="Original labels (image, class), one per image: evidence for Dawid-Skene.")
     ] = None,
     images: Annotated[
         Path | None,
@@ -38,7 +38,7 @@ def aggregate(
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(help="Models as evidence: .npz with one int array (images, k) a model, rows as in --images."),
+        typer.Option(help="Models as evidence: .npz with one int array (images, k) per model, rows as in --images."),
     ] = None,
     classes: Annotated[
         str, typer.Option(help="With --images: the label space, a name such as imagenet-1k or a file.")

@@ -21,7 +21,9 @@ def analyze(
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="With VOTES: folder for the tables and summary.json.")] = None,
-    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of alpha's interval; 0: none.")] = 1000,
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Bootstrap resamples for alpha's interval; 0 leaves the interval out.")
+    ] = 1000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Find where annotators differ, and on what.
@@ -30,7 +32,7 @@ def analyze(
     they are like, disputed and confused classes, the model against people, what refining would be worth. The tables
     are kept in `results/analyze`, the report in `reports/analyze.html`.
 
-    Of a file of votes, writes images.parquet (one row an image), classes.csv, confused_pairs.csv, annotator_pairs.csv
+    Of a file of votes, writes images.parquet (one row per image), classes.csv, confused_pairs.csv, annotator_pairs.csv
     and summary.json. A class that was not shown is missing, not a no; a figure that is not defined (one annotator, no
     variation) is null.
 
@@ -41,7 +43,7 @@ def analyze(
     if what.is_dir() and out is not None:
         raise ProjectError(f"{what}: a project keeps its tables in results/analyze; leave out --out")
     if what.is_file() and out is None:
-        raise ProjectError(f"{what}: say with --out in which folder the tables of these votes shall lie")
+        raise ProjectError(f"{what}: say with --out where to put the tables of these votes")
     if out is None:
         _analyze_project(what, resamples, seed)
     else:

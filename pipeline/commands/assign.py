@@ -22,7 +22,7 @@ def assign(
         str, typer.Option(help="Names, separated by commas; in a hub these are the names of accounts.")
     ] = "",
     per_image: Annotated[
-        int | None, typer.Option(min=1, help="Different people an image; as mlf.toml says where left out (2).")
+        int | None, typer.Option(min=1, help="Different people per image; as mlf.toml says where left out (2).")
     ] = None,
     images: Annotated[str, typer.Option(help="How many more images to assign, or `all`.")] = "all",
     batch_size: Annotated[
@@ -99,7 +99,11 @@ def assign(
         typer.echo(not_hidden)
     idle = [name for name in people if not summary.loads.get(name)]
     if idle:
-        why = "they refine all that lacks people" if summary.stuck else "all that was to be given has its people"
+        why = (
+            "they refine every image that lacks people"
+            if summary.stuck
+            else "every image to be given out has its people already"
+        )
         typer.echo(
             f"No tasks for {', '.join(idle)}: {why}; to share undecided work with them: "
             f"mlf assign {root} --to {shlex.quote(','.join(idle))}"

@@ -29,7 +29,7 @@ def demo(
     Simulated annotators label, disagree and are settled; models are scored; the figures are printed beside the truth,
     which the toybox keeps. Then JupyterLab opens at a second project, in which two simulated colleagues are at work
     and your own images wait for you. Your labels there are kept when the demo is run again; what it finished before is
-    run anew with --headless alone.
+    run again with --headless alone.
 
     Example: mlf demo --headless --dir trial
     """

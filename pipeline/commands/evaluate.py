@@ -18,7 +18,7 @@ def evaluate(
     labels: Annotated[
         Path | None,
         typer.Option(
-            help='Refined labels in place of the project\'s own, JSON: {"image.jpeg": ["370"]} or one list an image '
+            help='Refined labels in place of the project\'s own, JSON: {"image.jpeg": ["370"]} or one list per image '
             "by file name."
         ),
     ] = None,
@@ -49,7 +49,7 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(min=1, help="With --model: images the model sees at once.")] = 64,
     device: Annotated[str, typer.Option(help="With --model: `auto`, `cpu`, `cuda`, …")] = "auto",
     allow_missing_classes: Annotated[
-        bool, typer.Option(help="With --model: take one that does not know every class of the project.")
+        bool, typer.Option(help="With --model: accept one that does not know every class of the project.")
     ] = False,
     images: Annotated[Path | None, typer.Option(hidden=True, help=_OLD)] = None,
     out: Annotated[Path | None, typer.Option(hidden=True, help=_OLD)] = None,

@@ -27,8 +27,8 @@ def hub(
     ] = "",
     researchers: Annotated[str, typer.Option(help="Names, separated by commas: JupyterLab, progress.")] = "researcher",
     reviewers: Annotated[str, typer.Option(help="Names, separated by commas: they read the reports.")] = "reviewer",
-    refiners: Annotated[str, typer.Option(help="Names beside those who have refinement tasks already.")] = "",
-    annotators: Annotated[str, typer.Option(help="Names beside those who have annotation tasks already.")] = "",
+    refiners: Annotated[str, typer.Option(help="More names, besides those who have refinement tasks already.")] = "",
+    annotators: Annotated[str, typer.Option(help="More names, besides those who have annotation tasks already.")] = "",
     new_password: Annotated[
         str, typer.Option(help="Names that get a new password; their log-ins, tokens and sessions end.")
     ] = "",
@@ -157,6 +157,6 @@ def _tell_of_shared_uids(prepared: PreparedHub) -> None:
     for shared in find_shared_uids(prepared.accounts, prepared.state) if prepared.use_own_uids else ():
         typer.echo(
             f"Warning: the numeric account {shared.uid} is {shared.name} here and {shared.other} at the hub in "
-            f"{shared.state}, from before: each can open what the other has in their home folder. To part them, remove "
-            "one of the two with --remove, delete their home folder, and name them again"
+            f"{shared.state}, from before: each can open what the other has in their home folder. To separate them, "
+            "remove one of the two with --remove, delete their home folder, and name them again"
         )

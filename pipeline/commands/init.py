@@ -13,7 +13,9 @@ def init(
     project: Annotated[Path, typer.Argument(help="New folder for the project.")],
     images: Annotated[
         str,
-        typer.Option(help="Folder with one sub-folder a class, or a CSV or Parquet manifest; a path or an fsspec URL."),
+        typer.Option(
+            help="Folder with one sub-folder per class, or a CSV or Parquet manifest; a path or an fsspec URL."
+        ),
     ],
     classes: Annotated[
         str | None,
@@ -23,9 +25,11 @@ def init(
     ] = None,
     examples: Annotated[
         str | None,
-        typer.Option(help="Folder of example images: one sub-folder a class, or `<class key>.jpg`; else the images."),
+        typer.Option(
+            help="Folder of example images: one sub-folder per class, or `<class key>.jpg`; if left out, the images."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What people call the project.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for the project.")] = None,
     images_root: Annotated[
         str | None, typer.Option(help="What the manifest's paths are relative to; its own folder if left out.")
     ] = None,

@@ -40,9 +40,9 @@ def propose(
         bool, typer.Option(help="Offer the original label, last, where the model does not propose it.")
     ] = False,
     allow_missing_classes: Annotated[
-        bool, typer.Option(help="Take a model that does not know every class of the project.")
+        bool, typer.Option(help="Accept a model that does not know every class of the project.")
     ] = False,
-    restart: Annotated[bool, typer.Option(help="Throw away what an earlier run left, and begin anew.")] = False,
+    restart: Annotated[bool, typer.Option(help="Throw away what an earlier run left, and start over.")] = False,
 ) -> None:
     """Rank the classes of every image with a pretrained model; the topmost become its proposals.
 

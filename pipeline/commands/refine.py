@@ -38,7 +38,7 @@ def refine(
         ),
     ] = None,
     simulated: Annotated[bool, typer.Option(help="The refiners are programs; everything they do says so.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the audit and of who gets what.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the audit, and of who gets which image.")] = 0,
     settle: Annotated[bool, typer.Option("--settle", hidden=True, help="Now the command `mlf settle`.")] = False,
     min_fixed_per_minute: Annotated[
         float, typer.Option(min=0, hidden=True, help="Now an option of `mlf settle`.")
@@ -83,7 +83,7 @@ def given_out(project: Path, summary: RefinementSummary) -> list[str]:
     root = shlex.quote(str(project))
     person = shlex.quote(next(iter(summary.loads))) if len(summary.loads) == 1 else "NAME"
     if summary.n_new == 0 and summary.n_earlier == 0:
-        lines.append(f"Nothing is to be refined. Next: mlf settle {root}")
+        lines.append(f"There is nothing to refine. Next: mlf settle {root}")
     else:
         lines.append(
             f"Next: refiners decide in 4_refine.ipynb; open it with: mlf annotate {root} --annotator {person} "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def score(
     images: Annotated[Path, typer.Option(help="CSV or Parquet of the images and their single label (image,wnid).")],
     labels: Annotated[
-        Path, typer.Option(help='Refined labels, JSON: {"image.jpeg": ["370"]} or one list an image by file name.')
+        Path, typer.Option(help='Refined labels, JSON: {"image.jpeg": ["370"]} or one list per image by file name.')
     ],
     predictions: Annotated[
         Path, typer.Option(help=".npz with one int array (images, k) a model, rows as in --images.")
@@ -104,7 +104,7 @@ def headline(evaluation: Evaluation, data: OutsideData) -> list[str]:
     if evaluation.shallow_models:
         lines.append(
             f"Top-5 and Real@5 are undefined for {len(evaluation.shallow_models)} models whose predictions name fewer "
-            f"than five classes an image: {', '.join(evaluation.shallow_models)}"
+            f"than five classes per image: {', '.join(evaluation.shallow_models)}"
         )
     if evaluation.worst_first_models:
         lines.append(

@@ -37,7 +37,7 @@ def serve(
     missing = [n for n in ("JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL") if not os.environ.get(n)]
     if missing:
         raise ServiceError(
-            f"{' and '.join(missing)} not set: the service knows people by the Hub alone; "
+            f"{' and '.join(missing)} not set: the service knows people only through the Hub; "
             f"start it with `mlf hub {project}`, or name it in the Hub's configuration as deploy/ shows"
         )
     url = os.environ.get("JUPYTERHUB_SERVICE_URL") or "http://127.0.0.1:8010"

@@ -12,7 +12,7 @@ import typer
 def settle(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
     min_fixed_per_minute: Annotated[
-        float, typer.Option(min=0, help="Least yield at which the report advises to go on refining.")
+        float, typer.Option(min=0, help="Lowest yield at which the report advises you to go on refining.")
     ] = 0.5,
 ) -> None:
     """Settle every image's refined labels from all votes so far, whatever is still open.

@@ -81,7 +81,7 @@ def replay(
     Returns
     -------
     pandas.DataFrame
-        One row a policy: ``policy``, ``votes_per_item``, ``n_votes``, ``n_items``, ``f1`` with ``low`` and ``high``,
+        One row per policy: ``policy``, ``votes_per_item``, ``n_votes``, ``n_items``, ``f1`` with ``low`` and ``high``,
         ``precision``, ``recall``.
 
     Raises

@@ -13,7 +13,7 @@ from pipeline.votes.intervals import CONFIDENCE, wilson_interval
 def f1_interval(
     votes: VoteArrays, label: NDArray[np.bool_], truth: NDArray[np.bool_], n_resamples: int = 200, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95% percentile bootstrap interval of F1, resampling images: questions of one image hang together.
+    """Return the 95% percentile bootstrap interval of F1 over images: questions of one image are not independent.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def f1_interval(
 
 
 def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_], n_bins: int = 10) -> pd.DataFrame:
-    """Compare what the posterior claims with what is so, in equal bins of the posterior.
+    """Compare what the posterior claims with what is true, in equal bins of the posterior.
 
     Returns
     -------
     pandas.DataFrame
-        One row a bin that is not empty: ``from``, ``to`` (the last bin includes 1), ``n_items``, ``claimed`` (mean
+        One row per bin that is not empty: ``from``, ``to`` (the last bin includes 1), ``n_items``, ``claimed`` (mean
         posterior), ``observed`` (share that applies) with ``low`` and ``high`` (Wilson, 95%).
     """
     bins = np.minimum((posterior * n_bins).astype(np.int64), n_bins - 1)

@@ -89,7 +89,7 @@ def fit_dawid_skene(
     Parameters
     ----------
     votes
-        The votes; memory stays within a few numbers an item.
+        The votes; memory stays within a few numbers per item.
     gold
         ``(n_items,)`` from :func:`pipeline.consensus.match_gold`: known answers that stay fixed and anchor the rest.
     original
@@ -98,7 +98,7 @@ def fit_dawid_skene(
     prior_votes
         Weight of the pooled confusion in each annotator's own, in votes. 0 leaves every annotator to themselves.
     max_iterations, tolerance
-        When to stop; the tolerance is the largest change of a posterior. With two votes an item the likelihood has a
+        When to stop; the tolerance is the largest change of a posterior. With two votes per item the likelihood has a
         flat ridge, along which smaller steps go on for a long time and change hardly any label.
 
     Raises

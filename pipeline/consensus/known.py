@@ -84,7 +84,7 @@ def match_original(
     votes
         The votes.
     original
-        Columns ``image``, ``class``, one row an image; a missing class: the image has none.
+        Columns ``image``, ``class``, one row per image; a missing class: the image has none.
     source, name_row
         What to call the table, and where a row stands from its index label.
 
@@ -104,7 +104,9 @@ def match_original(
     repeated = original.index[original["image"].duplicated()]
     if len(repeated):
         image = original.loc[repeated[0], "image"]
-        raise DatasetError(f"{source}: {name_row(repeated[0])} gives image {image!r} more than one; keep one an image")
+        raise DatasetError(
+            f"{source}: {name_row(repeated[0])} gives image {image!r} more than one label; keep one per image"
+        )
     has_original = _is_named(votes.images, original["image"])[votes.item_image]
     is_original = np.isin(votes.item_keys(), _keys(votes, original))
     return np.where(has_original, is_original, UNKNOWN).astype(np.int8)
@@ -171,4 +173,4 @@ def _require_names(table: pd.DataFrame, columns: Sequence[str], source: str, nam
     for column in columns:
         missing = table.index[table[column].isna()]
         if len(missing):
-            raise DatasetError(f"{source}: {name_row(missing[0])} has no {column}; {len(missing)} rows are so")
+            raise DatasetError(f"{source}: {name_row(missing[0])} has no {column}; {len(missing)} rows lack one")

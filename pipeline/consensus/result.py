@@ -73,11 +73,11 @@ class Consensus:
         return self.cut.value
 
     def labels(self, votes: VoteArrays) -> pd.DataFrame:
-        """Return one row an item: ``image``, ``class``, ``posterior``, ``label``."""
+        """Return one row per item: ``image``, ``class``, ``posterior``, ``label``."""
         return votes.item_frame().assign(posterior=self.posterior, label=self.label)
 
     def annotators(self, votes: VoteArrays) -> pd.DataFrame:
-        """Return one row an annotator of the vocabulary.
+        """Return one row per annotator of the vocabulary.
 
         Columns ``annotator``, ``n_votes``, ``n_no``, ``n_unsure``, ``n_yes``, ``agreement`` (share of their yes and no
         votes that the consensus label bears out; missing where there are none), then ``weight`` or, for Dawid-Skene,

@@ -94,7 +94,7 @@ def rank_by_value(
     Returns
     -------
     pandas.DataFrame
-        One row an image with votes, the most worthwhile first: ``image``, ``n_doubtful``, ``expected_errors``,
+        One row per image with votes, the most worthwhile first: ``image``, ``n_doubtful``, ``expected_errors``,
         ``expected_fixed`` (negative values mean that refining would do harm: they come last), ``minutes``,
         ``fixed_per_minute``, ``cumulative_minutes``, ``cumulative_fixed``, ``remaining_errors``. The last three are the
         yield curve.
@@ -141,7 +141,7 @@ def select_within_budget(ranking: pd.DataFrame, minutes: float) -> pd.DataFrame:
 def draw_audit(candidates: NDArray[np.integer], share: float, seed: int = 0) -> NDArray[np.int64]:
     """Draw a random slice of the images that were not selected, each with the same chance.
 
-    Whether an image is drawn hangs on the seed and its own index alone. So the slice of a growing set of candidates
+    Whether an image is drawn depends on the seed and its own index alone. So the slice of a growing set of candidates
     grows with it, and stays a random one; a larger share contains a smaller one.
 
     Parameters

@@ -77,7 +77,7 @@ def init_project(
     classes
         A label space by name or file; left out, it is the folder's sub-folders or the manifest's labels.
     examples
-        Folder of example images: one sub-folder a class, or flat `<class key>.jpg`. Left out, examples are drawn from
+        Folder of example images: one sub-folder per class, or flat `<class key>.jpg`. Left out, examples are drawn from
         the images themselves.
     name
         What people call the project; the folder's name where left out.
@@ -144,7 +144,7 @@ def as_check(value: str) -> Check:
     for known in get_args(Check):
         if value == known:
             return cast(Check, known)
-    raise DatasetError(f"check {value!r}: files are looked at in one of the ways {', '.join(get_args(Check))}")
+    raise DatasetError(f"check {value!r}: files can be checked in one of these ways: {', '.join(get_args(Check))}")
 
 
 def init_summary(project: Project) -> InitSummary:

@@ -1,4 +1,4 @@
-"""Images from a folder: one sub-folder a class (an `ImageFolder`), or flat files named by their class."""
+"""Images from a folder: one sub-folder per class (an `ImageFolder`), or flat files named by their class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images from a manifest: a CSV or Parquet file with one row an image."""
+"""Images from a manifest: a CSV or Parquet file with one row per image."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def manifest_rows(location: str) -> Iterator[ManifestRow]:
         path_at, id_at, label_at = (_column(columns, names, location) for names in _ROLES)
         if path_at is None and id_at is None:
             wanted, found = ", ".join((*ID_COLUMNS, *PATH_COLUMNS)), ", ".join(filter(None, columns)) or "none"
-            raise DatasetError(f"{location}: no column names the image; one of {wanted} is due, found {found}")
+            raise DatasetError(f"{location}: no column names the image; expected one of {wanted}, found {found}")
         is_path_column = path_at is not None
         if path_at is None and "image" in columns:
             path_at = columns.index("image")

@@ -30,7 +30,7 @@ class SimulatedAnnotator:
     confusable
         Which classes are easily taken for which.
     seed
-        The same seed says the same of every image, in whatever order, and makes the same events: working through an
+        The same seed says the same about every image, in whatever order, and makes the same events: working through an
         image again changes nothing.
 
     Raises
@@ -103,7 +103,7 @@ class SimulatedAnnotator:
         """Return what they do with one image: ticks page by page, then the rest of what was offered as seen."""
         rng = Random(f"{self._seed}/{self.name}/{self._session.round.value}/{task.image_index}")
         maker = _EventMaker(self, task, rng)
-        # A refiner is asked about what is open first, be it proposed or added by an annotator.
+        # A refiner is asked first about what is open, whether proposed or added by an annotator.
         offered = list(dict.fromkeys([*task.open_labels, *(proposal.class_index for proposal in task.proposals)]))
         said = judge(self._behaviour, offered, self._truth.get(task.image_index, frozenset()), self._confusable, rng)
         said |= {class_index: Vote.NO for class_index in task.open_labels if class_index not in said}

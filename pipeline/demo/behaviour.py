@@ -48,7 +48,7 @@ class Behaviour:
     def __post_init__(self) -> None:
         for name in ("miss", "false_alarm", "unsure", "adds", "slip"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; a rate from 0 to 1 is due")
+                raise ValueError(f"{name} is {getattr(self, name)}; give a rate from 0 to 1")
         if self.confusion < 1 or self.seconds_per_image < 0 or self.seconds_per_tick < 0:
             raise ValueError("confusion is 1 or more, and times are not negative")
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Say = Callable[[str], None]
-#: Two who differ in how they err: one overlooks, one ticks too much; and the one who settles what they dispute.
+#: Two who err differently: one overlooks labels, the other ticks too many; and the one who settles their disputes.
 ANNOTATORS = {
     "robin": Behaviour(miss=0.16, false_alarm=0.006, confusion=20),
     "sasha": Behaviour(miss=0.07, false_alarm=0.016, confusion=12),
@@ -72,7 +72,7 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
     box
         Whose scenes.
     say
-        Told what happens, each step as the command that does the same.
+        Called with what happens, each step as the command that does the same.
     models
         Shipped checkpoints: the first proposes, all are evaluated.
 
@@ -103,7 +103,7 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
 
 
 def finished_before(folder: Path, box: ToyboxPaths, n_scenes: int) -> FinishedDemo | None:
-    """Return what an earlier demo left finished in the folder; None where it did not come to its end."""
+    """Return what an earlier demo left finished in the folder; None if it did not finish."""
     report = folder / "reports" / "index.html"
     if not report.is_file():
         return None
@@ -122,7 +122,7 @@ def project_to_annotate(folder: Path, box: ToyboxPaths, say: Say, n_scenes: int 
     box
         Whose first scenes.
     say
-        Told what happens.
+        Called with what happens.
     n_scenes
         How many of its scenes.
     """

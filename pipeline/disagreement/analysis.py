@@ -1,8 +1,8 @@
 """The disagreement of a whole votes table, as tidy tables.
 
-The published rule selects an image where *any two label sets differ* (Anzaku et al. 2023). Beside it stand measures of
-how far they differ, each with what it was counted on. One annotator alone cannot disagree: such images are left out of
-shares over images, and their distances are missing.
+The published rule selects an image where *any two label sets differ* (Anzaku et al. 2023). Beside it are measures of
+how far they differ, each with the number it was counted on. One annotator alone cannot disagree: such images are left
+out of shares over images, and their distances are missing.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ class DisagreementAnalysis:
     Attributes
     ----------
     per_image
-        One row an image of the vocabulary: ``image``, ``n_annotators``, ``n_exposed`` (classes with a vote),
+        One row per image of the vocabulary: ``image``, ``n_annotators``, ``n_exposed`` (classes with a vote),
         ``n_votes``, ``set_disagreement``, ``set_disagreement_shared`` (the same on classes shown to both),
         ``mean_jaccard_distance``, ``mean_jaccard_distance_shared``, ``share_of_classes_disputed``,
         ``n_unanimous``, ``n_split``, ``n_single`` (one vote only), ``n_unsure`` (at least one `unsure`).
     per_class
-        One row a class with a vote, most disputed first: ``class``, ``n_images``, ``n_compared``, ``n_split``,
+        One row per class with a vote, most disputed first: ``class``, ``n_images``, ``n_compared``, ``n_split``,
         ``split_share``, ``split_low``, ``split_high``, ``n_no``, ``n_unsure``, ``n_yes``.
     confused_pairs
-        ``class_a``, ``class_b``, ``n_confusions`` (pairs of annotators who differed so), most frequent first.
+        ``class_a``, ``class_b``, ``n_confusions`` (pairs of annotators who differed in this way), most frequent first.
     annotator_pairs
         ``annotator_a``, ``annotator_b``, ``n_images``, ``n_shared``, ``n_agree``, ``agreement``,
         ``n_set_disagreements``, ``mean_jaccard_distance``, on classes shown to both.
@@ -98,12 +98,12 @@ def analyze_disagreement(
     votes
         A votes table, of which the annotation round is counted, or votes already coded.
     n_resamples, seed
-        Of alpha's bootstrap.
+        For alpha's bootstrap.
 
     Raises
     ------
     DatasetError
-        If the table is no votes table.
+        If the table is not a votes table.
     """
     arrays = votes if isinstance(votes, VoteArrays) else VoteArrays.from_table(votes, rounds=(Round.ANNOTATION,))
     counts = arrays.item_counts()
@@ -124,7 +124,14 @@ def analyze_disagreement(
 
 @dataclass(eq=False)
 class _Tally:
-    """Sums that grow block by block."""
+    """Sums that grow block by block.
+
+    A block holds whole images (:meth:`pipeline.votes.arrays.VoteArrays.blocks`), so what is counted within an image
+    (its label sets, its pairs of annotators) is final after its block and is written into that image's row; only what
+    runs across images (annotators, confused classes) is added up. Comparing pairs takes several numbers for each vote,
+    and in this way only for the votes of one block: the peak of memory does not grow with the data set. The tables of
+    pairs are sparse, because few of 21,841 × 21,841 classes are ever confused.
+    """
 
     n_images: int
     n_annotators: int

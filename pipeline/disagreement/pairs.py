@@ -1,4 +1,4 @@
-"""Every two annotators of an image, compared on the classes that both were shown.
+"""Every pair of annotators of an image, compared on the classes that both were shown.
 
 Works on one block of images at a time (see :meth:`pipeline.votes.arrays.VoteArrays.blocks`), without a loop over rows.
 """
@@ -42,11 +42,11 @@ class Sessions:
 
 @dataclass(frozen=True, eq=False)
 class SessionPairs:
-    """Every two sessions of one image, and what they have in common.
+    """Every pair of sessions of one image, and what they have in common.
 
     ``n_shared`` classes were shown to both, on ``n_agree`` of them they said the same word, ``n_both`` were ticked by
-    both, ``n_either_shared`` by at least one though shown to both, ``n_either`` by at least one, shown to both or not.
-    ``n_differ`` is the number of classes shown to both that exactly one of them ticked.
+    both, ``n_either_shared`` by at least one, of those shown to both, ``n_either`` by at least one, shown to both or
+    not. ``n_differ`` is the number of classes shown to both that exactly one of them ticked.
     """
 
     image: IntArray
@@ -103,7 +103,7 @@ def find_sessions(block: VoteBlock, n_annotators: int) -> Sessions:
 
 
 def compare_sessions(block: VoteBlock, sessions: Sessions) -> tuple[SessionPairs, OneSidedTicks]:
-    """Compare every two annotators of every image of the block."""
+    """Compare every pair of annotators of every image of the block."""
     n_pairs_by_image = sessions.n_by_image * (sessions.n_by_image - 1) // 2
     first_pair = np.cumsum(n_pairs_by_image) - n_pairs_by_image
     n_pairs = int(n_pairs_by_image.sum())
@@ -150,7 +150,7 @@ def confused_classes(ticks: OneSidedTicks) -> tuple[IntArray, IntArray]:
 
 
 def _vote_pairs(item: NDArray[np.int32]) -> list[tuple[IntArray, IntArray]]:
-    """Return the positions of every two votes on the same item, one entry a distance between them."""
+    """Return the positions of every pair of votes on the same item, one entry for each distance between them."""
     pairs = []
     distance = 1
     left = np.flatnonzero(item[distance:] == item[:-distance])

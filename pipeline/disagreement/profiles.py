@@ -1,6 +1,6 @@
 """What each annotator is like: how much they tick, how far others bear them out, how fast they are, whether they drift.
 
-Profiles inform training and assignment; they are no ranking of people. Figures carry denominators and intervals.
+Profiles inform training and assignment; they are not a ranking of people. Figures carry denominators and intervals.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class AnnotatorProfiles:
     Attributes
     ----------
     profiles
-        One row an annotator of the vocabulary: ``annotator``, ``n_images``, ``n_votes``, ``labels_per_image``,
+        One row per annotator of the vocabulary: ``annotator``, ``n_images``, ``n_votes``, ``labels_per_image``,
         ``unsure_share``, ``n_compared`` (votes on items that another voted on as well), ``agreement`` with any other's
         vote there, ``sensitivity`` and ``specificity`` against the reference with ``_low``, ``_high`` and their
         denominators ``n_applies``, ``n_absent``, ``median_active_ms`` where sessions are given.
     drift
-        One row an annotator and quarter of their images, in the order decided: ``annotator``, ``part`` (from 1),
+        One row per annotator and quarter of their images, in the order decided: ``annotator``, ``part`` (from 1),
         ``n_images``, ``labels_per_image``, ``median_active_ms``, ``n_votes``, ``right_share`` with ``low``, ``high``.
         Empty without sessions.
     """
@@ -54,9 +54,9 @@ def profile_annotators(
         The votes.
     reference
         bool ``(n_items,)``: what is held to be right, gold or consensus. Left out: the majority of the *other*
-        annotators of each item, ties left aside, so that nobody is their own yardstick.
+        annotators of each item, ties left out, so that nobody is their own yardstick.
     sessions
-        Columns ``image``, ``annotator``, ``active_ms``, ``decided_at``: one row an image that an annotator decided.
+        Columns ``image``, ``annotator``, ``active_ms``, ``decided_at``: one row per image that an annotator decided.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """How often a model's ranking hits the original label (Top-1, Top-5) and the refined labels (ReaL, Real@5).
 
-A ranking is ``(n_images, k)`` class indices, the best first; -1 stands where a model ranked nothing and hits no class.
+A ranking is ``(n_images, k)`` class indices, the best first; -1 marks where a model ranked nothing, and hits no class.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ def hit_ranks(ranking: NDArray[np.integer], original_label: NDArray[np.integer],
     """
     n_images = len(refined)
     if ranking.ndim != 2 or len(ranking) != n_images or ranking.shape[1] == 0:
-        raise DatasetError(f"a ranking of shape {ranking.shape} where ({n_images}, k) with k of at least 1 is due")
+        raise DatasetError(f"the ranking has shape {ranking.shape}; expected ({n_images}, k) with k of at least 1")
     if original_label.shape != (n_images,):
-        raise DatasetError(f"original labels of shape {original_label.shape} where ({n_images},) is due")
+        raise DatasetError(f"the original labels have shape {original_label.shape}; expected ({n_images},)")
     depth = ranking.shape[1]
     original = np.full(n_images, depth, dtype=np.int64)
     best = np.full(n_images, depth, dtype=np.int64)
-    # From the last rank to the first, so that the better one stands in the end.
+    # From the last rank to the first, so that the better one remains in the end.
     for rank in reversed(range(depth)):
         named = ranking[:, rank]
         original[(named == original_label) & (original_label >= 0)] = rank
@@ -119,8 +119,8 @@ def model_accuracy(
 def is_worst_first(hits: HitRanks) -> bool:
     """Tell whether a ranking looks as if it were stored the wrong way round.
 
-    It does if its last rank hits the original label so much more often than its first that chance is no explanation: by
-    more than four standard deviations of a fair coin thrown for each such hit (a sign test).
+    It does if its last rank hits the original label so much more often than its first that chance does not explain it:
+    by more than four standard deviations of a fair coin thrown for each such hit (a sign test).
     """
     if hits.depth < 2:
         return False

@@ -11,7 +11,7 @@ from fractions import Fraction
 class LinearFit:
     """Ordinary least squares of y on x; ``None`` where undefined.
 
-    It describes the models at hand. They are no random sample of models, so it carries no confidence interval.
+    It describes the models at hand. They are not a random sample of models, so it carries no confidence interval.
     """
 
     slope: float | None
@@ -28,7 +28,7 @@ def linear_fit(x: Sequence[float], y: Sequence[float]) -> LinearFit:
     Parameters
     ----------
     x, y
-        One finite value a model, e.g. Top-1 and ReaL as shares.
+        One finite value per model, e.g. Top-1 and ReaL as shares.
 
     Returns
     -------

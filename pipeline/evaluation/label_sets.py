@@ -14,7 +14,7 @@ from pipeline.errors import DatasetError
 
 @dataclass(frozen=True, eq=False)
 class LabelSets:
-    """One set of class indices an image, in compressed sparse rows.
+    """One set of class indices per image, in compressed sparse rows.
 
     Image *i* has the labels ``class_index[indptr[i]:indptr[i + 1]]``, ascending and without repetition; the set may be
     empty.
@@ -26,7 +26,7 @@ class LabelSets:
     class_index
         ``(n_labels,)`` int32: class indices, 0 or greater.
     image_ids
-        One unique name an image, in the order of the rows.
+        One unique name per image, in the order of the rows.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class LabelSets:
 
 
 def label_sets_from_lists(labels: Iterable[Iterable[int]], image_ids: Sequence[str]) -> LabelSets:
-    """Build label sets from one collection of class indices an image, in the order of `image_ids`.
+    """Build label sets from one collection of class indices per image, in the order of `image_ids`.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def label_sets_from_lists(labels: Iterable[Iterable[int]], image_ids: Sequence[s
     """
     ordered = [sorted(classes) for classes in labels]
     if len(ordered) != len(image_ids):
-        raise DatasetError(f"{len(ordered)} label lists for {len(image_ids)} images; one an image is due")
+        raise DatasetError(f"{len(ordered)} label lists for {len(image_ids)} images; give one list for each image")
     indptr = np.zeros(len(ordered) + 1, dtype=np.int64)
     np.cumsum([len(classes) for classes in ordered], out=indptr[1:])
     flat = np.fromiter((index for classes in ordered for index in classes), dtype=np.int32, count=int(indptr[-1]))
@@ -114,7 +114,7 @@ def label_sets_from_pairs(image_index: ArrayLike, class_index: ArrayLike, image_
     image_index, class_index
         ``(n_pairs,)`` integers; `image_index` points into `image_ids`. Images that no pair names get an empty set.
     image_ids
-        One name an image.
+        One name per image.
 
     Raises
     ------

@@ -51,7 +51,7 @@ class Evaluation:
     models
         Each model's figures, in the order given.
     by_label_count
-        The same, apart by the number of refined labels.
+        The same, separately for each number of refined labels.
     multi_label
         Images with two or more refined labels, over all.
     label_counts
@@ -88,12 +88,12 @@ class Evaluation:
         return pd.DataFrame([_record(accuracy) for accuracy in self.models], columns=list(COLUMNS))
 
     def label_count_table(self) -> pd.DataFrame:
-        """Return the columns of :meth:`table` after n_labels: one row a model and number of labels."""
+        """Return the columns of :meth:`table` after n_labels: one row per model and number of labels."""
         records = [{"n_labels": row.n_labels} | _record(row.accuracy) for row in self.by_label_count]
         return pd.DataFrame(records, columns=["n_labels", *COLUMNS])
 
     def interval_table(self) -> pd.DataFrame:
-        """Return model, figure, n_hits, n, value, low and high (95% Wilson): one row a model and defined figure."""
+        """Return model, figure, n_hits, n, value, low and high (95% Wilson): one row per model and defined figure."""
         records = []
         for accuracy in self.models:
             for figure in FIGURES:

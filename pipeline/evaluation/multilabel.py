@@ -39,7 +39,7 @@ def label_count_distribution(labels: LabelSets) -> dict[int, int]:
 def accuracy_by_label_count(
     model: str, hits: HitRanks, has_original: NDArray[np.bool_], labels: LabelSets, n_classes: int | None = None
 ) -> tuple[LabelCountAccuracy, ...]:
-    """Score a model apart for the images with 0, 1, 2, … labels.
+    """Score a model separately on the images with 0, 1, 2, … labels.
 
     Parameters
     ----------

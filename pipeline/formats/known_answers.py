@@ -52,7 +52,7 @@ def read_original_labels(path: Path, votes: VoteArrays) -> KnownAnswers:
     Raises
     ------
     DatasetError
-        If the file is no such table, or names none of the images that were voted on.
+        If the file is not such a table, or names none of the images that were voted on.
     """
     table = read_known_table(path, votes)
     found = match_original(votes, table, str(path), partial(named_row, path))
@@ -113,5 +113,5 @@ def _imagenet_indices(wnids: pd.Series, path: Path) -> pd.Series:
     unknown = wnids.index[~wnids.isin(list(index)) & wnids.notna()]
     if len(unknown):
         where = named_row(path, unknown[0])
-        raise DatasetError(f"{path}: {where}: {wnids[unknown[0]]!r} is no ImageNet-1k class; give a column `class`")
+        raise DatasetError(f"{path}: {where}: {wnids[unknown[0]]!r} is not an ImageNet-1k class; give a column `class`")
     return wnids.astype(object).map(index)

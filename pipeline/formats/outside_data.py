@@ -57,7 +57,7 @@ def read_outside_data(
     Parameters
     ----------
     images
-        A manifest (:func:`pipeline.datasets.manifest.manifest_records`): one row an image with its name and single
+        A manifest (:func:`pipeline.datasets.manifest.manifest_records`): one row per image with its name and single
         label.
     labels
         As :func:`pipeline.formats.refined_labels_in.read_refined_labels` reads them.
@@ -75,9 +75,9 @@ def read_outside_data(
         image is left. An image that alone is at fault is skipped and named.
     """
     if not is_manifest(str(images)):
-        raise DatasetError(f"{images}: a .csv, .tsv or .parquet with one row an image is due")
+        raise DatasetError(f"{images}: expected a .csv, .tsv or .parquet with one row for each image")
     if not images.is_file():
-        raise DatasetError(f"{images}: no such file; give a table with one row an image")
+        raise DatasetError(f"{images}: no such file; give a table with one row per image")
     given = list(manifest_rows(str(images)))
     rankings = read_predictions(predictions, len(given), len(space), str(images))
     first_choices = [ranking[:, 0].tolist() for ranking in rankings.values()]

@@ -1,4 +1,4 @@
-"""Rankings that models made elsewhere: an ``.npz`` of one integer array a model, rows in the order of the images."""
+"""Rankings that models made elsewhere: an ``.npz`` of one integer array per model, rows in the order of the images."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_predictions(
     with _open(path) as archive:
         names = archive.files
         if not names:
-            raise DatasetError(f"{path}: holds no array; one array a model is due")
+            raise DatasetError(f"{path}: holds no array; expected one for each model")
         rankings = {}
         for name in names:
             where = f"{path}: array {name!r}"
@@ -157,7 +157,7 @@ def refuse_shifted(
         n_hits = n_right(meaning)
         if is_clearly_more(n_hits, as_given) and 2 * n_hits >= len(original):
             raise DatasetError(
-                f"{where}: its classes seem to be {numbering}: so the best model is right on {n_hits:,} of "
+                f"{where}: its classes seem to be {numbering}: read so, the best model is right on {n_hits:,} of "
                 f"{len(original):,} images, and on {as_given:,} as the file stands; bring both to the indices of the "
                 "label space, counted from 0"
             )
@@ -173,7 +173,7 @@ def _open(path: Path) -> Iterator[NpzFile]:
     try:
         archive = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; give an .npz with one array a model") from error
+        raise DatasetError(f"{path}: no such file; give an .npz with one array per model") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{path}: cannot be read as .npz: {error}") from error
     if not isinstance(archive, NpzFile):

@@ -105,7 +105,7 @@ def read_refined_labels(
         entries = _entries_by_order(content, image_ids, path)
     else:
         raise DatasetError(
-            f"{path}: holds a {type(content).__name__}; an object from image to classes or a list of lists is due"
+            f"{path}: holds a {type(content).__name__}; expected an object from image to classes, or a list of lists"
         )
     referred = [[reference for reference in map(_reference, _classes(found)) if reference] for found in entries]
     agreement = None if original is None else partial(_n_keeping, referred, original)
@@ -214,7 +214,7 @@ def _class_indices(found: Sequence[Any], index_of: Mapping[str, int], space: Lab
     if len(found) != 1:
         return f"{path.name} names it {len(found)} times" if found else f"{path.name} does not name it"
     if type(found[0]) is not list:
-        return f"{path.name} gives it {found[0]!r} where a list of classes is due"
+        return f"{path.name} gives it {found[0]!r}; expected a list of classes"
     indices: list[int] = []
     for value in found[0]:
         index = index_of.get(_reference(value) or "")
@@ -245,8 +245,8 @@ def _check_order(
     if is_clearly_more(as_listed, as_sorted):
         raise DatasetError(
             f"{path}: a list is taken in the order of the sorted image names, but its entries fit the order of the "
-            f"image list: {as_listed:,} images keep their original label so, {as_sorted:,} as sorted; give an object "
-            "from image name to classes"
+            f"image list: read so, {as_listed:,} images keep their original label, as sorted {as_sorted:,}; "
+            "give an object from image name to classes"
         )
 
 
@@ -261,6 +261,6 @@ def _require_distinct(names: Sequence[str], where: str) -> None:
         other = seen.setdefault(_without_image_suffix(name), name)
         if other != name:
             raise DatasetError(
-                f"{where}: {other!r} and {name!r} differ in their ending alone, so labels cannot be paired without it; "
+                f"{where}: {other!r} and {name!r} differ only in their ending, so labels cannot be paired without it; "
                 "use the same full names on both sides"
             )

@@ -47,7 +47,7 @@ class Landing:
     environment
         Of the session's server, beside what all sessions have.
     is_laboratory
-        Whether it is JupyterLab in a folder of the person's own; else one notebook of the hub's, without code.
+        Whether it is JupyterLab in the person's own folder; if not, it is one of the hub's notebooks, without code.
     """
 
     url: str

@@ -55,7 +55,7 @@ def forget(database: Path, *, log_ins: Iterable[str] = (), people: Iterable[str]
         Whose log-ins, tokens of whatever kind, and sessions are no longer known. Their owner can give a token any note,
         so none is spared; a session is one by its token, and must have been ended.
     people
-        Who is not known at all any more.
+        People who are no longer known at all.
 
     Raises
     ------

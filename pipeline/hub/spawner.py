@@ -55,7 +55,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         """Return the account of the session's owner."""
         account = read_accounts(Path(self.accounts_path)).get(self.user.name)
         if account is None:
-            raise refusal(f"{self.user.name} has no account in this hub any more.")
+            raise refusal(f"{self.user.name} no longer has an account in this hub.")
         return account
 
     async def start(self) -> Any:

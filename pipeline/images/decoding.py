@@ -212,7 +212,7 @@ def _opened(file: IO[bytes], kind: str) -> Image.Image:
 
 
 def _repaired(file: IO[bytes], image: Image.Image) -> Image.Image | None:
-    """Open a file anew whose pixels may be whole though its decoding failed."""
+    """Open a file again whose pixels may be whole although decoding it failed."""
     if isinstance(image, PngImagePlugin.PngImageFile):
         return _without_odd_chunks(file)
     if not isinstance(image, JpegImagePlugin.JpegImageFile):

@@ -151,7 +151,7 @@ def _check_file(checkpoint: Path) -> None:
 
 def _description(content: Any) -> CheckpointDescription:
     if not isinstance(content, dict):
-        raise TypeError(f"holds a {type(content).__name__} where an object is due")
+        raise TypeError(f"holds a {type(content).__name__}; expected an object")
     if isinstance(content.get("pretrained_cfg"), dict):
         content = _of_timm(content)
     readers: dict[str, Callable[[str, Any], Any]] = {

@@ -47,7 +47,7 @@ class Classifier:
         Classes of the label space that the model does not know.
     class_order
         ``keys`` where outputs were paired with classes by key; ``assumed`` where nothing names the outputs and they
-        are taken to lie in the label space's order.
+        are taken to be in the label space's order.
     notes
         What was taken for granted about a checkpoint, and how to say otherwise.
     """

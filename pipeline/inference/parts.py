@@ -151,7 +151,7 @@ def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], where: 
     differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     if differing:
         said = "; ".join(f"{name} was {_short(found.get(name))}, now {_short(wanted.get(name))}" for name in differing)
-        raise ProjectError(f"{where}: made with other settings ({said}); use the same, or --restart to begin anew")
+        raise ProjectError(f"{where}: made with other settings ({said}); use the same, or --restart to start over")
 
 
 def _short(value: Any) -> str:

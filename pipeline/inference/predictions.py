@@ -1,4 +1,4 @@
-"""Models' rankings of a project's images, one Parquet file a model: what proposals and evaluation are made from."""
+"""Models' rankings of a project's images, one Parquet file per model: what proposals and evaluation are made from."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def predict(
     allow_missing_classes
         Take models that do not know every class.
     restart
-        Begin anew where an earlier run left something.
+        Start over where an earlier run left something.
 
     Raises
     ------

@@ -77,7 +77,7 @@ def read_class_rows(path: Path) -> list[ClassRow]:
         if index != expected:
             advice = "subtract 1 from each, or leave them out" if _counts_from_1(rows) else "leave no gap"
             raise DatasetError(
-                f"{row.where}: class {row.key!r} has index {index} where {expected} is due; indices count 0, 1, 2, …: "
+                f"{row.where}: class {row.key!r} has index {index}; expected {expected}; indices count 0, 1, 2, …: "
                 f"{advice}"
             )
     if rows and not with_index:
@@ -185,8 +185,8 @@ def _from_json(path: Path) -> list[ClassRow]:
             _class_row(_record(item, f"{path}, entry {n}"), f"{path}, entry {n}") for n, item in enumerate(records, 1)
         ]
     raise DatasetError(
-        f"{path}: holds a {type(content).__name__}; a list of classes, or an object from key to name or index, or from "
-        "index to key, is due"
+        f"{path}: holds a {type(content).__name__}; expected a list of classes, or an object from key to name or "
+        "index, or from index to key"
     )
 
 
@@ -250,11 +250,11 @@ def _from_text(path: Path) -> list[ClassRow]:
         lines = raw.decode(encoding).splitlines()
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise DatasetError(f"{path}, line {line}: is no text in UTF-8; save the file as UTF-8") from error
+        raise DatasetError(f"{path}, line {line}: is not UTF-8 text; save the file as UTF-8") from error
     found = [(f"{path}, line {number}", settled(line)) for number, line in enumerate(lines, start=1)]
     found = [(where, line) for where, line in found if line]
     if not found:
-        raise DatasetError(f"{path}: holds no class; one a line is due")
+        raise DatasetError(f"{path}: holds no class; write one on each line")
     for pattern, number_at in ((_NUMBER_FIRST, 1), (_NUMBER_LAST, 2)):
         matches = [pattern.fullmatch(line) for _, line in found]
         numbers = [int(match[number_at]) for match in matches if match]
@@ -300,7 +300,7 @@ def _text(value: object, where: str, column: str) -> str:
         try:
             return settled(value.decode("utf-8"))
         except UnicodeDecodeError as error:
-            raise DatasetError(f"{where}: {column!r} holds bytes that are no text in UTF-8; give text") from error
+            raise DatasetError(f"{where}: {column!r} holds bytes that are not UTF-8 text; give text") from error
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, (float, Decimal)):

@@ -97,7 +97,7 @@ def read_class_references(
     ------
     DatasetError
         If the numbers fit two readings, or other data speak clearly against how they would be read. A single reference
-        that is no class is left out of ``index_of``.
+        that is not a class is left out of ``index_of``.
     """
     numbered = sorted((number, value) for value in values if (number := _number(value)) is not None)
     figures = {value: number for number, value in numbered}

@@ -56,7 +56,7 @@ def text_column(column: pa.ChunkedArray | pa.Array, name: str, where: object, *,
     try:
         return pc.cast(column, pa.string())
     except pa.ArrowInvalid as error:
-        raise DatasetError(f"{where}: column {name!r} holds bytes that are no text in UTF-8; give text") from error
+        raise DatasetError(f"{where}: column {name!r} holds bytes that are not UTF-8 text; give text") from error
 
 
 def refuse_twice(schema: pa.Schema, names: Sequence[str], where: object) -> None:

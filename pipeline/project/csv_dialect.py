@@ -169,6 +169,6 @@ def _not_text(binary: IO[bytes], encoding: str, where: str) -> str:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
             if encoding == "utf-8-sig":
-                return f"{where}, line {number}: byte 0x{line[error.start]:02x} is no text in UTF-8; {advice}"
+                return f"{where}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8 text; {advice}"
             break
     return f"{where}: cannot be read as text in {encoding}; {advice}"

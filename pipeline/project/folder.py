@@ -57,7 +57,7 @@ class Project:
 
     @property
     def predictions_dir(self) -> Path:
-        """Return the folder of one Parquet file a model."""
+        """Return the folder of one Parquet file per model."""
         return self.root / "predictions"
 
     @property

@@ -106,5 +106,6 @@ def _damaged(path: Path, root: Path, error: Exception) -> ProjectError:
 def _way_back(root: Path) -> str:
     return (
         f"Copy images.parquet into {shlex.quote(str(root))} from a backup or another copy of the project, or from a "
-        "new one that `mlf init NEWFOLDER --images …` makes of the very same images; votes lie in the store, and stay"
+        "new one that `mlf init NEWFOLDER --images …` makes of exactly the same images; the votes "
+        "are in the store, and stay there"
     )

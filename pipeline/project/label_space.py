@@ -64,7 +64,7 @@ class LabelSpace:
         for position, info in enumerate(self.classes):
             if info.index != position:
                 raise DatasetError(
-                    f"{self.name}: class {info.key!r} has index {info.index} where {position} is due; "
+                    f"{self.name}: class {info.key!r} has index {info.index}; expected {position}; "
                     "number the classes 0, 1, 2, … without gaps"
                 )
             if not info.key:

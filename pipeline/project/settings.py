@@ -114,7 +114,9 @@ def read_settings(path: Path) -> Settings:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise ProjectError(f"{path.parent} is no project: it has no {path.name}; make one with `mlf init`") from error
+        raise ProjectError(
+            f"{path.parent} is not a project: it has no {path.name}; make one with `mlf init`"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path}: not valid TOML: {error}") from error
     hints = get_type_hints(Settings)

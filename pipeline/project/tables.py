@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-#: One row an image, in order of `image_index` = 0, 1, 2, …
+#: One row per image, in order of `image_index` = 0, 1, 2, …
 IMAGES = pa.schema(
     [
         pa.field("image_index", pa.int32(), nullable=False),
@@ -25,7 +25,7 @@ IMAGES_ROW_GROUP = 8192
 #: What could not be used, by name: images and rows skipped while a project was made or proposals were computed.
 SKIPPED = pa.schema([pa.field("image_id", pa.string()), pa.field("path", pa.string()), pa.field("reason", pa.string())])
 
-#: One row an image, in order of `image_index`, the best proposal first. Lists are shorter where fewer are known.
+#: One row per image, in order of `image_index`, the best proposal first. Lists are shorter where fewer are known.
 PROPOSALS = pa.schema(
     [
         pa.field("image_index", pa.int32(), nullable=False),
@@ -38,7 +38,7 @@ PROPOSALS = pa.schema(
 )
 PROPOSALS_ROW_GROUP = 2048
 
-#: One row a class, in order of `class_index`: its example images packed into one picture.
+#: One row per class, in order of `class_index`: its example images packed into one picture.
 EXAMPLES = pa.schema(
     [
         pa.field("class_index", pa.int32(), nullable=False),

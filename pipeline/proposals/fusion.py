@@ -29,7 +29,7 @@ def reciprocal_rank(rank: NDArray[np.int64], constant: float = 60.0) -> NDArray[
     classes named by equally many. That suits proposals, which should hold every label rather than one: weights that
     fall steeply (``1 / r``, Borda's ``k + 1 - r``, powers of a half) contain fewer of the refined labels of ImageNetV2,
     and a bare count of models, which contains barely more in 20, orders them worse in the first 5. Unlike Borda's, the
-    weight of a rank does not hang on how deep a model's list is.
+    weight of a rank does not depend on how deep a model's list is.
 
     References
     ----------
@@ -112,7 +112,7 @@ def merge_proposals_by_rank(
     if not predictions:
         raise DatasetError("no model to merge proposals of")
     if n_proposals < 1:
-        raise ValueError(f"n_proposals is {n_proposals}; at least 1 is due")
+        raise ValueError(f"n_proposals is {n_proposals}; give 1 or more")
     n_images = _common_length(predictions)
     rankings = tuple(predictions.values())
     depth = max(ranking.shape[1] for ranking in rankings)
@@ -146,7 +146,7 @@ def proposal_recall(class_index: NDArray[np.integer], labels: LabelSets) -> Prop
         If the shapes do not fit.
     """
     if class_index.ndim != 2 or len(class_index) != len(labels):
-        raise DatasetError(f"proposals of shape {class_index.shape} where ({len(labels)}, n_proposals) is due")
+        raise DatasetError(f"the proposals have shape {class_index.shape}; expected ({len(labels)}, n_proposals)")
     is_found = np.zeros(len(labels.class_index), dtype=bool)
     for column in class_index.T:
         is_found |= column[labels.image_index] == labels.class_index
@@ -166,8 +166,8 @@ def _common_length(predictions: Mapping[str, NDArray[np.integer]]) -> int:
     for name, ranking in predictions.items():
         if ranking.ndim != 2 or ranking.shape[1] == 0 or len(ranking) != n_images:
             raise DatasetError(
-                f"model {name!r} ranks an array of shape {ranking.shape}; (images, k) with the {n_images} images of "
-                f"model {first!r} is due"
+                f"model {name!r} ranks an array of shape {ranking.shape}; expected (images, k), with the {n_images} "
+                f"images of model {first!r}"
             )
     return n_images
 
@@ -187,7 +187,7 @@ def _merge_chunk(
     named_ranks = np.broadcast_to(ranks, classes.shape)[is_named]
     named_models = np.broadcast_to(models, classes.shape)[is_named]
     pairs, group = np.unique(keys, return_inverse=True)
-    # How many models put the class at each rank: integers, so that the sum does not hang on the order of the models.
+    # How many models put the class at each rank: integers, so that the sum does not depend on the order of the models.
     counts = np.bincount(group * depth + named_ranks, minlength=len(pairs) * depth).reshape(-1, depth)
     # Rank by rank: a matrix product may round equal rows differently and so break ties by chance.
     scores = np.zeros(len(pairs))

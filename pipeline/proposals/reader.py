@@ -79,7 +79,7 @@ class ProposalReader:
             raise DatasetError(f"{self.path}: cannot be read as proposals: {error}") from error
         metadata: Mapping[bytes, bytes] = self._file.metadata.metadata or {}
         if b"models" not in metadata:
-            raise DatasetError(f"{self.path}: names no models; make it anew with `mlf propose --restart`")
+            raise DatasetError(f"{self.path}: names no models; make it again with `mlf propose --restart`")
         self.models: tuple[str, ...] = tuple(json.loads(metadata[b"models"]))
         self.n_images: int = self._file.metadata.num_rows
         self._groups: OrderedDict[int, pa.Table] = OrderedDict()
@@ -134,8 +134,8 @@ class ProposalReader:
         row = self._group(image_index // PROPOSALS_ROW_GROUP).slice(image_index % PROPOSALS_ROW_GROUP, 1).to_pylist()[0]
         if row["image_index"] != image_index:
             raise DatasetError(
-                f"{self.path}: image {row['image_index']} lies where {image_index} is due; "
-                "make the proposals anew with `mlf propose --restart`"
+                f"{self.path}: image {row['image_index']} lies where image {image_index} should; "
+                "make the proposals again with `mlf propose --restart`"
             )
         names = tuple(self.models[position] for position in row["model"])
         return ProposalRow(tuple(row["class_index"]), tuple(row["score"]), names)

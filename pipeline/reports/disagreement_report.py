@@ -72,12 +72,12 @@ def agreement(analysis: ProjectAnalysis) -> Html:
             "label sets differ": lambda row: count(row.n_set_disagreements),
             "mean Jaccard distance": lambda row: number(row.mean_jaccard_distance, 3),
         },
-        caption="Every two annotators, the least agreed first.",
+        caption="Every pair of annotators, those who agree least first.",
         n_rows=50,
     )
     return figure(
         lambda: plots.agreement_heat_map(agreement_matrix(named)),
-        f"Share of equal votes of every two annotators, on classes that both were shown ({len(pairs):,} couples).",
+        f"Share of equal votes for every pair of annotators, on classes that both were shown ({len(pairs):,} pairs).",
         behind,
     )
 
@@ -137,20 +137,20 @@ def annotators(analysis: ProjectAnalysis) -> Html:
     shown = {
         "annotator": lambda row: text(person(row.annotator, simulated)),
         "images": lambda row: count(row.n_images),
-        "labels an image": lambda row: number(row.labels_per_image),
+        "labels per image": lambda row: number(row.labels_per_image),
         "unsure": lambda row: percent(row.unsure_share),
         "same as others": lambda row: f"{percent(row.agreement)} of {count(row.n_compared)}",
         "sensitivity": lambda row: percent(row.sensitivity, row.sensitivity_low, row.sensitivity_high),
         "specificity": lambda row: percent(row.specificity, row.specificity_low, row.specificity_high),
         "median time": lambda row: seconds(row.median_active_ms),
     }
-    behind = frame_table(profiles, shown, caption="Annotators, held against the majority of the others.", n_rows=100)
+    behind = frame_table(profiles, shown, caption="Annotators, compared with the majority of the others.", n_rows=100)
     named = profiles.assign(annotator=[person(name, simulated) for name in profiles["annotator"]])
     parts = [
         figure(
             lambda: plots.annotator_profiles(named),
             "Each annotator against the majority of the other annotators of the same image and class (ties left "
-            "aside), with 95% intervals. With two annotators an image, the other is the yardstick: this shows who is "
+            "aside), with 95% intervals. With two annotators per image, the other is the yardstick: this shows who is "
             "more generous, not who is right.",
             behind,
         ),
@@ -164,7 +164,7 @@ def model_against_people(analysis: ProjectAnalysis) -> Html:
     """Return what people made of the model's proposals, by rank."""
     found = analysis.model_against_people
     if found is None:
-        return Html("<p>The project has no proposals to hold against people.</p>")
+        return Html("<p>The project has no proposals to compare with what people said.</p>")
     behind = frame_table(
         found,
         {
@@ -199,7 +199,7 @@ def worth_of_refining(analysis: ProjectAnalysis) -> Html:
             "minutes": lambda row: number(row.cumulative_minutes, 0),
             "labels fixed": lambda row: number(row.cumulative_fixed, 1),
             "wrong labels left": lambda row: number(row.remaining_errors, 1),
-            "fixed a minute by the last": lambda row: number(row.fixed_per_minute),
+            "fixed per minute by the last": lambda row: number(row.fixed_per_minute),
         },
         caption="The yield curve at some points, the most worthwhile images first.",
     )
@@ -277,7 +277,7 @@ def _drift(analysis: ProjectAnalysis) -> Html:
             "annotator": lambda row: text(person(row.annotator, simulated)),
             "quarter of their images": lambda row: count(row.part),
             "images": lambda row: count(row.n_images),
-            "labels an image": lambda row: number(row.labels_per_image),
+            "labels per image": lambda row: number(row.labels_per_image),
             "median time": lambda row: seconds(row.median_active_ms),
             "as the majority of the others": lambda row: f"{percent(row.right_share, row.low, row.high)}",
         },
@@ -301,7 +301,7 @@ def _gold(analysis: ProjectAnalysis) -> Html:
             "specificity": lambda row: percent(row.specificity, row.specificity_low, row.specificity_high),
             "of labels that do not": lambda row: count(row.n_absent),
         },
-        caption="Annotators held against known answers, on hidden gold images.",
+        caption="Annotators compared with known answers, on hidden gold images.",
         n_rows=100,
     )
 

@@ -31,7 +31,7 @@ class DescribedFigure:
 
 
 def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
-    """Draw one point a model with its intervals, the fitted line, and the diagonal where both accuracies are equal.
+    """Draw one point per model with its intervals, the fitted line, and the diagonal where both accuracies are equal.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def models(found: ProjectEvaluation) -> Html:
     notes = []
     if found.evaluation.shallow_models:
         notes.append(
-            "Top-5 and Real@5 are undefined for models whose predictions name fewer than five classes an image: "
+            "Top-5 and Real@5 are undefined for models whose predictions name fewer than five classes per image: "
             + ", ".join(found.evaluation.shallow_models)
         )
     if found.evaluation.worst_first_models:
@@ -97,7 +97,7 @@ def top1_against_real(found: ProjectEvaluation) -> Html:
         line = f"ReaL = {fit.slope:.3f} × Top-1 {fit.intercept:+.3f} (R² {r2}, {fit.n_models} models)."
     return figure(
         lambda: plots.top1_against_real(found.evaluation),
-        f"ReaL accuracy against Top-1, one point a model, with 95% intervals. {line}",
+        f"ReaL accuracy against Top-1, one point per model, with 95% intervals. {line}",
     )
 
 

@@ -83,7 +83,7 @@ def empty_sets(project: Project, settlement: Settlement) -> Html:
         project,
         sample(images, _N_IMAGES, 0).tolist(),
         lambda image: f"<br>{text(explain_empty(reason[image]))}",
-        f"Images to which none of the classes applies: {len(images):,} in all, shown are up to {_N_IMAGES}, drawn at "
+        f"Images to which none of the classes applies: {len(images):,} in all; up to {_N_IMAGES} are shown, drawn at "
         "random (seed 0).",
     )
 
@@ -99,7 +99,7 @@ def changed_images(project: Project, settlement: Settlement) -> Html:
         project,
         sample(settlement.changed, _N_IMAGES, 0).tolist(),
         words,
-        f"Refinement changed the labels of {len(settlement.changed):,} images; shown are up to {_N_IMAGES}, drawn at "
+        f"Refinement changed the labels of {len(settlement.changed):,} images; up to {_N_IMAGES} are shown, drawn at "
         "random (seed 0). Before: what annotation alone would have given.",
     )
 
@@ -136,8 +136,8 @@ def whether_to_go_on(settlement: Settlement) -> Html:
     )
     cost, sessions = RefinementCost(), settlement.votes.refinement_sessions
     assumed = (
-        f"The estimate takes {cost.seconds_per_image:g} s for an image and {cost.seconds_per_label:g} s for each "
-        f"doubtful label of it, and refiners to be right {cost.accuracy:.0%} of the time."
+        f"The estimate assumes {cost.seconds_per_image:g} s for an image and {cost.seconds_per_label:g} s for each "
+        f"doubtful label in it, and that refiners are right {cost.accuracy:.0%} of the time."
     )
     if len(sessions):
         median = seconds(float(sessions["active_ms"].median()))

@@ -146,7 +146,7 @@ def model_against_people(table: pd.DataFrame) -> DescribedFigure:
     from matplotlib.ticker import MaxNLocator
 
     ranked = table[table["rank"].notna()]
-    _require(ranked, "no proposal has a vote; the model cannot be held against people")
+    _require(ranked, "no proposal has a vote; the model cannot be compared with people")
     figure, axes = _axes()
     share = ranked["any_yes_share"].to_numpy()
     bars = np.clip([share - ranked["low"].to_numpy(), ranked["high"].to_numpy() - share], 0, None)

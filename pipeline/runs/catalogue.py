@@ -25,7 +25,7 @@ def stage_notebook(stage: str) -> Path:
     Raises
     ------
     ProjectError
-        If no stage is called so.
+        If there is no such stage.
     """
     if stage not in STAGE_NOTEBOOKS:
         near = get_close_matches(stage, STAGE_NOTEBOOKS, n=1)

@@ -1,4 +1,4 @@
-"""Executing a notebook: papermill, with a kernel of this very Python, progress on the terminal and a calm Ctrl-C."""
+"""Executing a notebook: papermill, with a kernel of this same Python, progress on the terminal, an orderly Ctrl-C."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def execute(
 
 
 class _SamePythonKernelManager(AsyncKernelManager):
-    """Starts kernels of the Python that runs, with the code that runs, whatever kernels are installed elsewhere."""
+    """Starts kernels of the running Python, with the running code, whatever kernels are installed elsewhere."""
 
     def __init__(self, **kwargs: Any) -> None:
         # Sockets in a folder of this account: nobody else on the machine can listen in.

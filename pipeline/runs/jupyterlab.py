@@ -28,7 +28,7 @@ from pipeline.votes.words import Round
 _FIRST_PORT, _N_PORTS = 8888, 200
 _START_S = 90.0
 _STOP_S = 10.0
-#: Round to its notebook, how its copies are called, and the parameter that names a person.
+#: Round to its notebook, what its copies are called, and the parameter that names a person.
 _NOTEBOOKS = {
     Round.ANNOTATION: ("2_annotate.ipynb", "annotate", "annotator"),
     Round.REFINEMENT: ("4_refine.ipynb", "refine", "refiner"),
@@ -49,7 +49,7 @@ class Laboratory:
 def annotation_notebook(project: Project, annotator: str, round_: Round = Round.ANNOTATION) -> Path:
     """Copy a round's notebook into a project's folder, with the annotator's name filled in; return its path.
 
-    The copy is made anew each time: it holds no work.
+    The copy is made again each time: it holds no work.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def wait_for_the_end(laboratory: Laboratory) -> None:
 
 def _environment(token: str) -> Mapping[str, str]:
     path = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
-    # The token in the environment is not in the list of processes; the notebooks run in this very Python.
+    # The token in the environment is not in the list of processes; the notebooks run in this same Python.
     # What a hub or another project may have left there (MLF_PROJECT, MLF_SERVICE_URL, …) must not lead elsewhere.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLF_")}
     return {**inherited, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONPATH": path}

@@ -36,7 +36,7 @@ def declared_parameters(notebook: NotebookNode, name: str) -> tuple[str, ...]:
     if len(cells) != 1:
         found = "no cell" if not cells else f"{len(cells)} cells"
         raise ProjectError(
-            f"{name} has {found} tagged `parameters`; exactly one is due (in JupyterLab: Property Inspector)"
+            f"{name} has {found} tagged `parameters`; it needs exactly one (in JupyterLab: Property Inspector)"
         )
     try:
         statements = ast.parse(cells[0].source).body
@@ -60,9 +60,9 @@ def check_parameters(given: Mapping[str, object], declared: tuple[str, ...], nam
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(declared) or 'none'}"
             raise ProjectError(f"{name} has no parameter {parameter!r}; {hint}")
         if not (value is None or isinstance(value, str | int | float)):
-            raise ProjectError(f"{name}: parameter {parameter} = {value!r}; text, a number, True, False or None is due")
+            raise ProjectError(f"{name}: parameter {parameter} = {value!r}; give text, a number, True, False or None")
         if isinstance(value, float) and not math.isfinite(value):
-            raise ProjectError(f"{name}: parameter {parameter} = {value}; a finite number is due")
+            raise ProjectError(f"{name}: parameter {parameter} = {value}; give a finite number")
         checked[parameter] = value
     return checked
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class StageError(MlfError, RuntimeError):
-    """A stage's notebook stopped for a reason that nobody foresaw."""
+    """A stage's notebook stopped for a reason that nobody had foreseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def run_stage(
 ) -> StageRun:
     """Run a stage's notebook on a project and keep what it became in `runs/<time>-<stage>/`.
 
-    The executed notebook is saved as it goes, so a run that fails, or is stopped with Ctrl-C, can be looked into. Its
+    The executed notebook is saved as it goes, so a run that fails, or is stopped with Ctrl-C, can be inspected. Its
     metadata tell the parameters, the versions and the hashes of code and data (`mlf`). Progress bars appear on the
     terminal.
 
@@ -64,7 +64,7 @@ def run_stage(
     ProjectError
         If there is no such stage or parameter, or the notebook has no `parameters` cell.
     MlfError
-        The very kind and message that the notebook raised.
+        Of the same kind and with the same message as the notebook raised.
     StageError
         If a cell raised anything else, or the kernel died.
     """
@@ -112,7 +112,7 @@ def _execute(
         raise ProjectError(in_plain_words(error, executed.parent)) from error
     except DeadKernelError as error:
         raise StageError(
-            f"stage {stage}: its kernel died, most often for want of memory; what it did is in {executed}"
+            f"stage {stage}: its kernel died, usually because it ran out of memory; what it did is in {executed}"
         ) from error
     except KeyboardInterrupt:
         outcome = "interrupted"
@@ -141,7 +141,7 @@ def _as_ours(error: Any, stage: str, executed: Path) -> MlfError:
     builtin = getattr(builtins, error.ename, None)
     if isinstance(builtin, type) and issubclass(builtin, OSError | UnicodeError):
         return ProjectError(f"{in_plain_words(error.evalue, executed.parent)} (the run is kept in {executed})")
-    return StageError(f"stage {stage} stopped at an unforeseen {error.ename}: {error.evalue}; see {executed}")
+    return StageError(f"stage {stage} stopped with an unexpected {error.ename}: {error.evalue}; see {executed}")
 
 
 def _close_record(executed: Path, outcome: str, started: datetime) -> None:

@@ -78,7 +78,9 @@ class Service:
             async with asyncio.timeout(LONGEST_WAIT_S):
                 await places.acquire()
         except TimeoutError:
-            raise Refusal(503, "Crowded", "you ask for much at once; ask again in a moment", retry_after_s=1) from None
+            raise Refusal(
+                503, "Crowded", "you are asking for a lot at once; try again in a moment", retry_after_s=1
+            ) from None
         try:
             yield
         finally:
@@ -114,7 +116,7 @@ class Service:
         except RefusedToken as error:
             raise Refusal(403, "Forbidden", str(error), "token out of scope") from error
         if caller is None:
-            raise Refusal(401, "Unauthorized", "the Hub does not know this token; start your session anew", "bad token")
+            raise Refusal(401, "Unauthorized", "the Hub does not know this token; restart your session", "bad token")
         request.scope["mlf_user"] = caller.name
         refuse_until(self.allowances.requests.take(caller.name))
         return caller
@@ -150,4 +152,4 @@ def require(caller: Caller, *roles: Role) -> None:
     """Raise `Refusal` unless the caller has one of the roles."""
     if not caller.is_in(*roles):
         needed = " or ".join(role.value for role in roles)
-        raise Refusal(403, "Forbidden", f"only {needed} may see this; you are in no such group of the Hub", "role")
+        raise Refusal(403, "Forbidden", f"only {needed} may see this; you are not in that group of the Hub", "role")

@@ -113,7 +113,7 @@ class ServiceClient:
         self._sleep = sleep
 
     def close(self) -> None:
-        """Close the connection; another call opens it anew."""
+        """Close the connection; the next call opens it again."""
         self._client.close()
 
     def _read(self, shape: TypeAdapter[_T], path: str, params: Mapping[str, Any] | None = None) -> _T:

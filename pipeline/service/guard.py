@@ -91,13 +91,13 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, ErrorBody] | None:
         length = headers.get("content-length", "0")
         if not length.isdecimal():
-            return 400, ErrorBody("Invalid", "Content-Length is no number")
+            return 400, ErrorBody("Invalid", "Content-Length is not a number")
         if int(length[:20]) > self._limits.max_body_bytes:
             return self._too_large()
         if len(scope["path"]) > _MAX_PATH:
             return 414, ErrorBody("TooLarge", "the address is too long")
         if scope["method"] not in _SAFE_METHODS and not _is_same_origin(headers):
-            return 403, ErrorBody("CrossSite", "another site's page sent this; it is not taken")
+            return 403, ErrorBody("CrossSite", "another site's page sent this; it is not accepted")
         return None
 
     def _too_large(self) -> tuple[int, ErrorBody]:

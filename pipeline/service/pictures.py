@@ -26,7 +26,7 @@ async def in_turn(work: Callable[[], _T]) -> _T:
     """Return what `work` makes, on a thread: one of those that all reading shares, unless a large picture has to wait.
 
     Then the request waits its turn without a thread and without the picture's bytes, so that tasks and small pictures
-    pass it by. Where a later picture of the same work takes more than the first that had to wait, the work waits anew.
+    pass it by. Where a later picture of the same work takes more than the first that had to wait, the work waits again.
 
     Raises
     ------

@@ -126,7 +126,7 @@ def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # n
     async def oauth_callback(request: Request, code: str = "", state: str = "") -> Response:
         kept = states.take(state) if state and state == request.cookies.get(_STATE_COOKIE) else None
         if oauth is None or kept is None or not code:
-            raise Refusal(403, "Forbidden", "this log-in was not begun here, or it is too old; open the page again")
+            raise Refusal(403, "Forbidden", "this log-in did not start here, or it is too old; open the page again")
         verifier, _, next_path = kept.partition("\n")
         from tornado.web import HTTPError
 

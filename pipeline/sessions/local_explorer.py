@@ -151,7 +151,7 @@ class LocalExplorer:
         return [None if label is None or label < 0 else label for label in labels]
 
     def _summary(self, round_: Round) -> _Summary:
-        """Return what all states of a round come to; read anew only when the store has taken something since."""
+        """Return what all states of a round come to; read again only if the store has taken something since."""
         stand = self._store.activity(round_)
         with self._lock:
             known = self._summaries.get(round_)

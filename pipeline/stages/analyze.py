@@ -56,14 +56,14 @@ class ProjectAnalysis:
     model_against_people
         See :func:`pipeline.disagreement.model.compare_ranks_to_people`; ``None`` for a project without proposals.
     profiles
-        Annotators, held against each other; only those with tasks or votes.
+        Annotators, compared with each other; only those with tasks or votes.
     gold_profiles
-        The same held against known answers, on hidden gold images; empty where there are none.
+        The same, compared with known answers, on hidden gold images; empty where there are none.
     ranking
         From :func:`pipeline.consensus.value_of_refining.rank_by_value`, on a Dawid-Skene consensus of the annotation
         round.
     summary
-        Plain figures, as they lie in `results/analyze.json`.
+        Plain figures, as in `results/analyze.json`.
     """
 
     votes: ProjectVotes
@@ -135,7 +135,7 @@ def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | 
 
 
 def name_classes(table: pd.DataFrame, space: LabelSpace, columns: Sequence[str]) -> pd.DataFrame:
-    """Return a copy in which each column of class indices has one of keys and one of names behind it."""
+    """Return a copy in which each column of class indices is followed by one of keys and one of names."""
     named = table.copy()
     for column in columns:
         place = list(named.columns).index(column)

@@ -1,4 +1,4 @@
-"""Who has tasks in a project, and whom somebody means who did not say."""
+"""Who has tasks in a project, and who is meant when no name is given."""
 
 from __future__ import annotations
 

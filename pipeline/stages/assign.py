@@ -92,7 +92,7 @@ def assign_project(
     annotators
         Names; new ones become known to the store.
     per_image
-        Different people an image.
+        Different people per image.
     n_images
         How many more images; None for all that are left.
     batch_size
@@ -181,7 +181,7 @@ def project_gold(project: Project) -> dict[int, frozenset[int]]:
 
 
 def _refiners(store: SqlStore) -> dict[int, set[str]]:
-    """Return image index to who refines it: they see the annotators' votes, and cannot be asked for one any more."""
+    """Return image index to who refines it: having seen the votes, they can no longer be asked for one."""
     refiners: dict[int, set[str]] = {}
     for task in store.assignments(Round.REFINEMENT):
         refiners.setdefault(task.image_index, set()).add(task.annotator)
@@ -189,7 +189,7 @@ def _refiners(store: SqlStore) -> dict[int, set[str]]:
 
 
 def _move(store: SqlStore, moves: Moves) -> Moves:
-    """Take, look what really went (somebody may have decided it meanwhile), then give."""
+    """Take, see what was really taken (somebody may have decided an image meanwhile), then give."""
     takers = {(image, giver): taker for image, giver, taker in moves.moves}
     for giver in dict.fromkeys(giver for _, giver in takers):
         store.unassign(Round.ANNOTATION, giver, [image for image, name in takers if name == giver])

@@ -167,7 +167,7 @@ def evaluate_project(
 ) -> ProjectEvaluation:
     """Score every model in the project's `predictions/`; write `results/evaluate.json` and the tables beside it.
 
-    Only images that have been decided count, for every figure alike.
+    Only images that have been decided count, for every figure.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def propose(
         An initialised project.
     model
         A name that `timm` knows (`resnet50.a1_in1k`, `hf_hub:…`); with a checkpoint, its architecture. Without both,
-        the best model at hand for the label space.
+        the best installed model for the label space.
     checkpoint
         Weights on this machine, with an optional JSON beside them that describes them.
     batch_size
@@ -63,12 +63,13 @@ def propose(
     allow_missing_classes
         Take a model that does not know every class of the project.
     restart
-        Begin anew where an earlier run left something.
+        Start over where an earlier run left something.
 
     Raises
     ------
     DatasetError
-        If the model cannot be loaded, or not one image be decoded; without a model, if none at hand knows the classes.
+        If the model cannot be loaded, or none of the images can be decoded; without a model, if none that is installed
+        knows the classes.
     ProjectError
         If an earlier run used other settings.
     """
@@ -76,7 +77,7 @@ def propose(
     source = ModelSource(model, Path(checkpoint) if checkpoint else None)
     if not (model or checkpoint):
         source, said = best_at_hand(project.label_space)
-        notes.append(f"no model was named: taken was {said}")
+        notes.append(f"no model was named, so this took {said}")
     n_proposals = project.settings.proposals.n_proposals
     known = {"source": "model", "model": source.label, "n_proposals": n_proposals, "include_original": include_original}
     with proposals_begun_anew(project) if restart else nullcontext():
@@ -98,7 +99,7 @@ def propose(
     record_skipped(project, done.skipped)
     tell_of_chance_level(project, [source.label])
     if done.class_order == "assumed":
-        notes.append(f"nothing names the outputs of {source.label}: taken to lie in the project's order of classes")
+        notes.append(f"nothing names the outputs of {source.label}: taken to be in the project's order of classes")
     if done.n_missing_classes:
         notes.append(f"{source.label} does not know {done.n_missing_classes} classes; they are never proposed")
     return ProposeSummary(

@@ -39,7 +39,7 @@ def propose_from_predictions(
     project
         An initialised project; its images need no files.
     npz_path
-        One integer array (rows, k) a model, class indices with the best first; rows are those of the manifest the
+        One integer array (rows, k) per model, class indices with the best first; rows are those of the manifest the
         project was made from, in its order, skipped ones included.
     order
         Of the file's classes and rows where the project was made from a folder: ``natural`` or ``torchvision``

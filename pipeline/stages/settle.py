@@ -97,7 +97,7 @@ class Settlement:
         The labels without and with the refinement round, each as one number (image times number of classes plus
         class), ascending.
     before_after
-        One row a stage (``original``, ``annotation``, ``refinement``), over the images that are labelled now:
+        One row per stage (``original``, ``annotation``, ``refinement``), over the images that are labelled now:
         ``n_images``, ``n_labels``, ``labels_per_image``, ``n_without``, ``n_multi``, ``multi_share`` with ``low`` and
         ``high``, ``n_original_kept`` of ``n_with_original``.
     by_source

@@ -1,6 +1,6 @@
 """The votes of a project, read from its store: what stages 3 to 5 count.
 
-The store keeps states (one an annotator, image and round). Here they become votes on exposed (image, class) pairs:
+The store keeps states (one per annotator, image and round). Here they become votes on exposed (image, class) pairs:
 images and classes are named by their index in the project, annotators by name. The store is read once, streamed image
 by image, so memory holds seven bytes a vote whatever the number of images.
 
@@ -59,7 +59,7 @@ class ProjectVotes:
     probes
         The annotation round's votes on images that are hidden gold to everyone who has them.
     sessions
-        One row an image that an annotator decided in the annotation round (gold left out): ``image``, ``annotator``,
+        One row per image that an annotator decided in the annotation round (gold left out): ``image``, ``annotator``,
         ``active_ms``, ``decided_at`` (the store's running number of the last event, which orders them in time).
     refinement_sessions
         The same of the refinement round.
@@ -184,7 +184,13 @@ class _Vocabularies:
 
 @dataclass(eq=False)
 class _RoundReader:
-    """Collects the states of one round, in order of image, into votes."""
+    """Collects the states of one round, in order of image, into votes.
+
+    States come from the store one at a time, as dictionaries that take kilobytes each; a million of them at once would
+    not fit into memory. So their votes go into plain arrays of small integers, and every `_VOTES_AT_ONCE` of them are
+    packed into :class:`VoteArrays`, always between two images: the parts then follow one another without overlap, and
+    joining them is a concatenation and not another sort.
+    """
 
     vocabularies: _Vocabularies
     #: Keys of the items on which a vote counts only if it was given, not left; ascending.

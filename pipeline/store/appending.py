@@ -126,7 +126,7 @@ def _too_much(event: Event, kept: Kept) -> str:
     """Count an event to its image; return why it is one too many, or nothing."""
     n_bytes = _n_bytes(event)
     if kept.n_events >= MAX_EVENTS_AN_IMAGE:
-        return f"image {event.image_index} has {kept.n_events:,} events of {event.annotator!r}; no more are taken"
+        return f"image {event.image_index} has {kept.n_events:,} events of {event.annotator!r}; no more are accepted"
     if kept.n_bytes + n_bytes > MAX_BYTES_AN_IMAGE:
         return (
             f"image {event.image_index}: comments and regions of {event.annotator!r} come to {kept.n_bytes:,} bytes; "

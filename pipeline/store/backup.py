@@ -199,7 +199,7 @@ def _copy_sqlite(source: Path, target: Path) -> None:
     """Copy by SQLite's own online backup: writers go on, and the copy is one moment (sqlite.org/backup.html)."""
     try:
         with closing(sqlite3.connect(source, timeout=30)) as live, closing(sqlite3.connect(target)) as copy:
-            # A read transaction pins the moment; without it every write of another process would start the copy anew.
+            # A read transaction pins the moment; without it every write by another process would restart the copy.
             live.execute("BEGIN")
             live.execute("SELECT count(*) FROM sqlite_master").fetchone()
             live.backup(copy, pages=_PAGES_A_STEP, sleep=0)
@@ -243,7 +243,7 @@ def _row_groups(connection: sa.Connection, table: sa.Table) -> Iterator[list[dic
 def _check_is_backup(backup: Project) -> None:
     if backup.settings.store.url or not (backup.root / _STORE_FILE).exists():
         raise ProjectError(
-            f"{backup.root} is no backup: it has no {_STORE_FILE}, or its store lies in another database; "
+            f"{backup.root} is not a backup: it has no {_STORE_FILE}, or its store lies in another database; "
             "name a folder that `mlf backup` made"
         )
 

@@ -109,7 +109,7 @@ def _write_states(connection: sa.Connection, changed: Mapping[Key, Kept]) -> Non
 def matching(connection: sa.Connection, table: sa.Table, keys: Sequence[Key]) -> Iterator[sa.ColumnElement[bool]]:
     """Yield conditions that together match the rows of these keys, each answered from an index.
 
-    SQLite gets one an annotator: for ``OR`` and for ``(a, b, c) IN (VALUES …)`` it may read the whole round, and a
+    SQLite gets one per annotator: for ``OR`` and for ``(a, b, c) IN (VALUES …)`` it may read the whole round, and a
     statement costs it microseconds. For PostgreSQL each is a round trip, so it gets one for many annotators.
     """
     images: dict[tuple[str, str], list[int]] = {}

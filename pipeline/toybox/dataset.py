@@ -1,7 +1,7 @@
 """The toybox as a folder: reference pictures of single objects, scenes with one label each, and the full truth.
 
 A folder is written between a marker (`.writing`, there from before the first file) and a certificate (`toybox.json`,
-written last), so that what a crash left behind is known for what it is and written anew.
+written last), so that what a crash left behind is recognised and written again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.project.writing import write_text
 from pipeline.toybox.objects import TOY_CLASSES
 from pipeline.toybox.scenes import DrawnObject, draw_reference, draw_scene
 
-#: Raised whenever the same settings would draw other pictures than before.
+#: Increased whenever the same settings would draw different pictures than before.
 DRAWING_VERSION = 1
 _WRITING = ".writing"
 _CERTIFICATE = "toybox.json"
@@ -49,7 +49,7 @@ class ToyboxPaths:
 
     @property
     def reference(self) -> Path:
-        """Return the folder with one sub-folder a class key of single-object pictures, for training and examples."""
+        """Return the folder with one sub-folder per class key of single-object pictures, for training and examples."""
         return self.root / "reference"
 
     @property
@@ -94,7 +94,7 @@ def write_toybox(
     reference_px: int = 144,
     show_progress: bool = True,
 ) -> ToyboxPaths:
-    """Draw a toybox into a folder; a folder that already holds this very toybox is left as it is.
+    """Draw a toybox into a folder; a folder that already holds this same toybox is left as it is.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def write_toybox(
         ("reference_px", reference_px, 48, 512),
     ):
         if not low <= value <= high:
-            raise DatasetError(f"{name} is {value}; a number from {low} to {high} is due")
+            raise DatasetError(f"{name} is {value}; give a number from {low} to {high}")
     paths = ToyboxPaths(destination)
     settings = _Settings(seed, n_scenes, n_reference, reference_px, DRAWING_VERSION, PIL.__version__)
     if _holds(paths, settings):
@@ -165,10 +165,10 @@ def read_truth(path: Path) -> dict[str, frozenset[str]]:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read as a toybox's truth: {error}") from error
     if not isinstance(content, dict):
-        raise DatasetError(f"{path}: holds a {type(content).__name__}; an object from image to class keys is due")
+        raise DatasetError(f"{path}: holds a {type(content).__name__}; expected an object from image to class keys")
     for image, keys in content.items():
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise DatasetError(f"{path}: {image!r} has {keys!r} where a list of class keys is due")
+            raise DatasetError(f"{path}: {image!r} has {keys!r}; expected a list of class keys")
     return {image: frozenset(keys) for image, keys in content.items()}
 
 
@@ -183,7 +183,7 @@ def _holds(paths: ToyboxPaths, settings: _Settings) -> bool:
     certificate = paths.root / _CERTIFICATE
     if not certificate.is_file():
         if any(paths.root.iterdir()):
-            raise DatasetError(f"{paths.root}: holds files that are no toybox; name a new or an empty folder")
+            raise DatasetError(f"{paths.root}: holds files that are not a toybox; name a new or an empty folder")
         return False
     found = _read_certificate(certificate)
     wanted = asdict(settings)

@@ -122,8 +122,8 @@ def draw_reference(toy: ToyClass, size_px: int, rng: Random) -> Image.Image:
 def draw_scene(rng: Random) -> Scene:
     """Return a scene of 1 to 6 objects of distinct classes.
 
-    Placing keeps each object recognisable; now and then one is covered nearly whole, and then is no part of the truth.
-    The label is the largest recognisable object four times in five, else any other of them.
+    Placing keeps each object recognisable; now and then one is almost wholly covered, and is then no part of the truth.
+    The label is the largest recognisable object four times in five, otherwise any other of them.
     """
     width, height = rng.choice(_SCENE_SIZES)
     n_objects = rng.choices(range(1, len(_N_OBJECTS_WEIGHTS) + 1), weights=_N_OBJECTS_WEIGHTS)[0]
@@ -178,7 +178,7 @@ class _Composition:
         self.placed: list[_Placed] = []
 
     def add(self, toy: ToyClass, size_px: int, rng: Random) -> None:
-        """Place an object in front where it leaves all recognisable; smaller if need be; else leave it out."""
+        """Place an object in front where it leaves all recognisable, smaller if need be, or leave it out."""
         for shrink in (1.0, 0.75, 0.55):
             image = draw_object(toy, max(48, round(size_px * shrink)), rng)
             slack = round(0.15 * min(image.size)) if rng.random() < 0.25 else 0
@@ -191,7 +191,7 @@ class _Composition:
                     return
 
     def cover_first(self, toy: ToyClass, size_px: int, rng: Random) -> bool:
-        """Try to hide nearly all of the first object behind this one; tell whether that came about."""
+        """Try to hide nearly all of the first object behind this one; tell whether it worked."""
         first = self.placed[0]
         small = first.image.resize((max(1, first.image.width // 2), max(1, first.image.height // 2)))
         image = draw_object(toy, round(size_px * 1.15), rng)

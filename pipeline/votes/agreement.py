@@ -1,4 +1,4 @@
-"""How far annotators agree beyond chance: Krippendorff's alpha, and agreement of every two annotators.
+"""How far annotators agree beyond chance: Krippendorff's alpha, and the agreement of every pair of annotators.
 
 Units are exposed (image, class) pairs. A class that was not shown is missing, so units with fewer than two votes carry
 no information. Where alpha is undefined (every vote the same word, or nothing to compare) it is ``None``, never 1.

@@ -2,8 +2,8 @@
 
 The *votes table* is a long :class:`pandas.DataFrame`, one row for each (image, class, annotator, round). It is
 exposure-aware: a class that was not shown to an annotator has no row, or one with ``shown=False``; neither is a ``no``.
-Everything that counts votes runs on :class:`VoteArrays`, the same votes as small integers (seven bytes a vote), sorted
-so that the votes of an image, and within it those of a class, lie side by side.
+Everything that counts votes runs on :class:`VoteArrays`, the same votes as small integers (seven bytes per vote),
+sorted so that the votes of an image, and within it those of a class, lie side by side.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class VoteArrays:
         classes: ArrayLike | None = None,
         annotators: ArrayLike | None = None,
     ) -> VoteArrays:
-        """Build from integer codes, one entry a vote, in any order.
+        """Build from integer codes, one entry per vote, in any order.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class VoteArrays:
         votes = np.asarray(vote)
         if any(column.shape != votes.shape or votes.ndim != 1 for column in codes.values()):
             shapes = {name: column.shape for name, column in codes.items()}
-            raise DatasetError(f"votes {votes.shape} and their codes {shapes} differ in length; give one code a vote")
+            raise DatasetError(f"votes {votes.shape} and their codes {shapes} differ in length; give one code per vote")
         given = {"image": images, "class": classes, "annotator": annotators}
         names = {what: _vocabulary(codes[what], given[what], what) for what in codes}
         if len(votes) and votes.dtype.kind not in "iu":
@@ -149,7 +149,7 @@ class VoteArrays:
     def from_table(cls, votes: pd.DataFrame, rounds: Sequence[Round] | None = None) -> VoteArrays:
         """Build from a votes table.
 
-        Rows with ``shown=False`` are no votes; their images, classes and annotators stay in the vocabularies.
+        Rows with ``shown=False`` are not votes; their images, classes and annotators stay in the vocabularies.
 
         Parameters
         ----------
@@ -230,7 +230,7 @@ class VoteArrays:
         return counts
 
     def item_frame(self) -> pd.DataFrame:
-        """Return one row an item: its image and its class, as they are named outside."""
+        """Return one row per item: its image and its class, as they are named outside."""
         return pd.DataFrame({"image": self.images.take(self.item_image), "class": self.classes.take(self.item_class)})
 
     def blocks(self, n_votes: int = 250_000) -> Iterator[VoteBlock]:
@@ -290,7 +290,7 @@ class VoteBlock:
 def check_vote_table(
     votes: pd.DataFrame, source: str = "the votes table", name_row: Callable[[Any], str] = "row {}".format
 ) -> None:
-    """Refuse a table that is no votes table.
+    """Refuse a table that is not a votes table.
 
     Parameters
     ----------
@@ -339,7 +339,7 @@ def _refuse_rows(
     value = votes[column].iloc[rows[0]] if column else None
     seen = "" if column is None else " (an empty cell)" if pd.isna(value) else f" ({value!r})"
     where = name_row(votes.index[rows[0]])
-    raise DatasetError(f"{source}: {where} has {what}{seen}; {len(rows)} of {len(votes)} rows are so")
+    raise DatasetError(f"{source}: {where} has {what}{seen}; {len(rows)} of {len(votes)} rows are like this")
 
 
 def _vocabulary(codes: IntArray, names: ArrayLike | None, what: str) -> NDArray[Any]:

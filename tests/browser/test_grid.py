@@ -128,7 +128,7 @@ def test_a_confirmed_page_says_no_of_what_was_on_screen_and_goes_back_as_one(mak
         n_left = sum(state.is_decided for state in ada.states().values())
         assert n_left < n_decided
     ada.presses("Shift+Z")
-    ada.hears("Done again")
+    ada.hears("Redone")
     ada.is_told_saved()
     assert [dict(s.votes) for s in ada.states().values() if s.is_decided] == [{class_index: "yes"}]
 

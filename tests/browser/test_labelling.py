@@ -184,7 +184,7 @@ def test_a_filter_walks_through_some_images_and_first_not_done_finds_the_gap(ada
     ada.sees(number)
     ada.clicks_in_the_widget()
     ada.presses("ArrowRight")
-    expect(ada.root.get_by_text("No such image further on").first).to_be_visible()
+    expect(ada.root.get_by_text("No such image after this one").first).to_be_visible()
     which.select_option("all")
     ada.clicks_in_the_widget()
     ada.presses("ArrowRight")

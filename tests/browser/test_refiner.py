@@ -237,7 +237,7 @@ def test_none_of_these_and_what_most_said(make_disputed, sit_down_to_refine) -> 
     grace.goes_to_image(1)
     classes = proposed_classes(grace.project, 1)
     grace.presses("a")
-    expect(grace.root.locator(".mlf-said-words")).to_have_text("0 as most said; 3 even: yours to decide")
+    expect(grace.root.locator(".mlf-said-words")).to_have_text("0 as most said; 3 tied: yours to decide")
     grace.presses("n")
     expect(grace.after()).to_have_text("no label")
     grace.is_told_saved()

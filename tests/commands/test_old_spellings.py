@@ -69,7 +69,7 @@ def test_refine_without_refiners_is_settle(tmp_path: Path, options: tuple[str, .
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("analyze", "votes.csv"), "votes.csv: say with --out in which folder"),
+        (("analyze", "votes.csv"), "votes.csv: say with --out where to put"),
         (("analyze", ".", "--out", "tables"), ".: a project keeps its tables in results/analyze; leave out --out"),
         (("analyze", "nowhere"), "nowhere: no such folder"),
         (("analyze", "nowhere.csv", "--out", "tables"), "nowhere.csv"),

@@ -142,7 +142,7 @@ def test_a_refiner_says_a_word_on_every_disputed_label(
     _annotator(project, box, "sasha", Behaviour(miss=0.6, false_alarm=0.2, unsure=0)).work()
     give_to_refiners(project, range(N_SCENES), "kim", kind="simulated")
     disputed = {
-        t.image_index: t.disputed for t in LocalSession(project, "kim", Round.REFINEMENT).tasks(range(N_SCENES))
+        t.image_index: t.open_labels for t in LocalSession(project, "kim", Round.REFINEMENT).tasks(range(N_SCENES))
     }
     assert any(disputed.values())
     assert _annotator(project, box, "kim", FAULTLESS, round_=Round.REFINEMENT).work() == N_SCENES

@@ -45,7 +45,7 @@ def test_an_ending_may_be_missing_or_differ(tmp_path: Path) -> None:
 def test_full_names_that_match_are_told_apart_by_their_endings(tmp_path: Path) -> None:
     path = write(tmp_path / "labels.json", {"a.png": [1], "a.jpg": [0]})
     assert read(path, ["a.jpg", "a.png"]) == {"a.jpg": [0], "a.png": [1]}
-    with pytest.raises(DatasetError, match=r"'a.png' and 'a.jpg' differ in their ending alone"):
+    with pytest.raises(DatasetError, match=r"'a.png' and 'a.jpg' differ only in their ending"):
         read(path, ["a"])
 
 
@@ -83,8 +83,8 @@ def test_a_list_of_another_length_is_refused(tmp_path: Path) -> None:
         ('{"good": [0], "bad": [true]}', "class True"),
         ('{"good": [0], "bad": [[1]]}', r"class \[1\]"),
         ('{"good": [0], "bad": ["1", "bee"]}', r"'bee' \(index 1\) more than once"),
-        ('{"good": [0], "bad": "1"}', "where a list of classes is due"),
-        ('{"good": [0], "bad": {"1": 1}}', "where a list of classes is due"),
+        ('{"good": [0], "bad": "1"}', "expected a list of classes"),
+        ('{"good": [0], "bad": {"1": 1}}', "expected a list of classes"),
     ],
 )
 def test_an_image_whose_labels_cannot_be_used_is_skipped_by_name(tmp_path: Path, content: str, reason: str) -> None:

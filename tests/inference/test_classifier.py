@@ -128,7 +128,7 @@ def test_a_model_of_fixed_size_is_made_for_the_size_described(tmp_path: Path) ->
         ("test_resnet", b"not weights", None, r"m\.pth: not weights of a test_resnet with 6 classes"),
         ("test_resnet", b"x", "{", r"m\.json: cannot be read as the description"),
         ("test_resnet", b"x", '{"input_size": [1, 2, 3, 4]}', r"m\.json: .*is not a size"),
-        ("test_resnet", b"x", "[]", r"m\.json: .*where an object is due"),
+        ("test_resnet", b"x", "[]", r"m\.json: .*expected an object"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_by_name(

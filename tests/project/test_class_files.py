@@ -95,8 +95,8 @@ def test_names_that_are_not_unique_are_no_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("c.json", '{"cat": 1, "dog": 2}', "class 'cat' has index 1 where 0 is due.*subtract 1"),
-        ("c.json", '{"cat": 0, "dog": 2}', "class 'dog' has index 2 where 1 is due.*leave no gap"),
+        ("c.json", '{"cat": 1, "dog": 2}', "class 'cat' has index 1; expected 0.*subtract 1"),
+        ("c.json", '{"cat": 0, "dog": 2}', "class 'dog' has index 2; expected 1.*leave no gap"),
         ("c.json", '{"cat": 0, "cat": 1}', r"key 'cat' occurs again"),
         ("c.json", '["cat", "cat "]', r"entry 2: key 'cat' occurs again, after entry 1"),
         ("c.json", '["caf\u00e9", "cafe\u0301"]', r"entry 2: key 'caf\u00e9' occurs again"),

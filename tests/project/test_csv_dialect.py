@@ -55,7 +55,7 @@ def test_a_row_is_named_by_its_line_after_cells_with_line_breaks(tmp_path: Path)
         (b"", "it is empty"),
         (b"\n,,\n", "it is empty"),
         (b'a,b\n1,"2\n', "t.csv, line 2 cannot be read as csv"),
-        (b"a,b\n1,2\n\xe9,3\n", "t.csv, line 3: byte 0xe9 is no text in UTF-8"),
+        (b"a,b\n1,2\n\xe9,3\n", "t.csv, line 3: byte 0xe9 is not UTF-8 text"),
         (b"a,b\n1,2,3\n", r"on line 2 more values than columns \(3 values for 2 columns\)"),
         (b"id,Id \n1,2\n", "has the column 'id' twice"),
     ],

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DatasetError
@@ -29,6 +29,7 @@ def model_rankings(draw: st.DrawFn) -> dict[str, np.ndarray]:
     return rankings
 
 
+@settings(deadline=None)
 @given(model_rankings(), st.integers(1, 15))
 def test_classes_come_in_order_of_their_summed_reciprocal_ranks(
     rankings: dict[str, np.ndarray], n_proposals: int
@@ -49,6 +50,7 @@ def test_classes_come_in_order_of_their_summed_reciprocal_ranks(
         np.testing.assert_allclose(merged.score[row, :n_found], [score[c] / scale for c in expected], rtol=1e-6)
 
 
+@settings(deadline=None)
 @given(model_rankings())
 def test_the_order_of_the_models_changes_no_proposal(rankings: dict[str, np.ndarray]) -> None:
     forward, backward = (merge_proposals_by_rank(dict(items)) for items in (rankings, reversed(rankings.items())))

@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
-    """Return proposals of 0 to 6 classes an image, some without a score."""
+    """Return proposals of 0 to 6 classes per image, some without a score."""
     generator = np.random.default_rng(3)
     rows: dict[str, list[object]] = {"image_index": list(range(N_IMAGES)), "class_index": [], "score": [], "model": []}
     for number in range(N_IMAGES):

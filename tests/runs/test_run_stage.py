@@ -125,7 +125,7 @@ def test_an_error_of_ours_comes_out_as_the_same_kind_with_the_run_kept(
 def test_any_other_error_and_a_dead_kernel_name_the_stage_and_the_notebook(
     project: Project, make_stage: Callable[..., str]
 ) -> None:
-    with pytest.raises(StageError, match=r"stage trial stopped at an unforeseen ZeroDivisionError: .*trial\.ipynb"):
+    with pytest.raises(StageError, match=r"stage trial stopped with an unexpected ZeroDivisionError: .*trial\.ipynb"):
         run_stage(project, make_stage("1 / 0"))
     with pytest.raises(StageError, match="stage trial: its kernel died"):
         run_stage(project, make_stage("import os\nos._exit(9)"))

@@ -261,7 +261,7 @@ def test_a_damaged_backup_on_a_medium_that_cannot_be_written_is_called_damaged(
 
 def test_a_project_whose_store_lies_elsewhere_is_no_backup(project: Project, tmp_path: Path) -> None:
     with_store(project, f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
-    with pytest.raises(ProjectError, match="is no backup"):
+    with pytest.raises(ProjectError, match="is not a backup"):
         restore(project.root, tmp_path / "restored")
 
 

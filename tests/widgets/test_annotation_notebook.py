@@ -51,7 +51,7 @@ def test_the_current_folder_may_be_the_project(project: Project, monkeypatch: py
     monkeypatch.chdir(project.root)
     assert open_session(annotator="ada").open().annotator == "ada"
     monkeypatch.chdir(project.root.parent)
-    with pytest.raises(ProjectError, match="is no project"):
+    with pytest.raises(ProjectError, match="is not a project"):
         open_session(annotator="ada")
 
 

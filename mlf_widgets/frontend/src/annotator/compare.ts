@@ -10,7 +10,7 @@ export function classesToCompare(screen: Screen): number[] {
   return [...entry.task.proposals.map(({ class_index }) => class_index), ...addedClasses(entry)];
 }
 
-/** The next example of the class, round and round. */
+/** The next example of the class; the first follows the last. */
 export function turnExample(screen: Screen, step: 1 | -1): void {
   const { dialog } = screen.controller.state.peek();
   if (dialog?.kind !== "compare") return;
@@ -19,7 +19,7 @@ export function turnExample(screen: Screen, step: 1 | -1): void {
   screen.controller.open({ ...dialog, number: (dialog.number + step + nExamples) % nExamples });
 }
 
-/** The next class, round and round. */
+/** The next class; the first follows the last. */
 export function turnClass(screen: Screen, step: 1 | -1): void {
   const { dialog } = screen.controller.state.peek();
   const classes = classesToCompare(screen);

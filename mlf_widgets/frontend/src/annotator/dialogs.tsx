@@ -78,7 +78,7 @@ function Search({ screen, onClose }: DialogPartProps<Screen>) {
           screen.noteAdded(classIndex);
           const number = proposed.get(classIndex);
           const vote = isUnsure ? "unsure" : "yes";
-          // A class that is given already stays given: to choose it again is no wish to clear it.
+          // A class that is given already stays given: choosing it again does not mean clearing it.
           if (screen.votes.peek()[String(classIndex)] !== vote) controller.toggleVote(classIndex, vote);
           if (number !== undefined) controller.showLabel(number);
         }}

@@ -1,7 +1,7 @@
 /**
  * Where this tab stood, so that a reload or a new kernel shows the same image again.
  *
- * The store knows the image of the last decision alone; who has only looked back or ahead since stands elsewhere. Work
+ * The store knows only the image of the last decision; someone who has looked back or ahead since is elsewhere. Work
  * that was done in another tab or on another machine meanwhile counts for more than what this tab remembers.
  */
 

@@ -94,7 +94,7 @@ export class ExplorerController {
     await this.turnTo(0);
   }
 
-  /** Show a page; reading it anew shows what has come in since. */
+  /** Show a page; reading it again shows what has come in since. */
   async turnTo(page: number, cursor = 0): Promise<void> {
     if (page < 0 || (page > 0 && page >= this.nPages.value)) return;
     const number = ++this.asked;

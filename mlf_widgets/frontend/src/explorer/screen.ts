@@ -29,7 +29,7 @@ export class ExplorerScreen {
     this.rendered();
   }
 
-  /** The page has been written anew. */
+  /** The page has been rewritten. */
   rendered(): void {
     const shown = this.controller.images.peek()?.map(({ image_index }) => image_index) ?? ["none"];
     this.watch.check(`${shown.join()}|${this.controller.cursor.peek()}`);

@@ -244,7 +244,7 @@ function Pager({ controller }: Part) {
       <span class="mlf-grid-count">{nShown > 0 && `Images ${first + 1}–${first + nShown}`}</span>
       <span class="mlf-space" />
       <button type="button" onClick={() => controller.retry()}>
-        Read anew
+        Refresh
       </button>
       <span class="mlf-muted">Read-only</span>
     </footer>
@@ -328,7 +328,7 @@ function Fact({ term, children }: { term: string; children: ComponentChildren })
 const KEYS = [
   { written: ["←", "→", "↑", "↓"], does: "go from image to image" },
   { written: ["Page ↓", "Page ↑"], does: "next and previous page" },
-  { written: ["Enter"], does: "look at an image closer" },
+  { written: ["Enter"], does: "look at an image more closely" },
   { written: ["s", "/"], does: "choose a class" },
   { written: ["?"], does: "these keys" },
   { written: ["Esc"], does: "give the keyboard back to the notebook" },

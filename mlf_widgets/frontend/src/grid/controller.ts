@@ -192,7 +192,7 @@ export class GridController extends SessionController<GridState, Happening> {
     this.record(actions);
     if (this.state.value.positions.includes(last[1])) this.goTo(last[1]);
     const nImages = actions.length === 1 ? "" : ` on ${actions.length} images`;
-    this.say(kind === "undo" ? `Undone${nImages}` : `Done again${nImages}`);
+    this.say(kind === "undo" ? `Undone${nImages}` : `Redone${nImages}`);
   }
 
   private voteOn(position: number, classIndex: number, vote: Vote | "clear"): Action {

@@ -48,7 +48,7 @@ export class GridScreen {
     this.rendered();
   }
 
-  /** The page has been written anew. */
+  /** The page has been rewritten. */
   rendered(): void {
     const { save, classIndex, which, page, position } = this.controller.state.value;
     const listName = `${classIndex}:${which}`;

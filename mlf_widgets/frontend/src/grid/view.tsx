@@ -153,7 +153,7 @@ function Bar({ controller, state }: PartProps) {
         class="mlf-action-main"
         data-mlf-action="confirm"
         disabled={state.classIndex === null || nOpen === 0}
-        title="Every image of this page without a vote gets a no, for this class alone (c)"
+        title="Every image on this page without a vote gets a no, for this class alone (c)"
         onClick={() => controller.confirmPage()}
       >
         {nOpen === 0 ? "Page confirmed" : `Confirm page: ${nOpen} × no`}

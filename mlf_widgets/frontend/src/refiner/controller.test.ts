@@ -112,13 +112,13 @@ test("nobody goes on from a half decided image whose labels have not all been on
   controller.close();
 });
 
-test("what most said is accepted, and what is even stays open", async () => {
+test("what most said is accepted, and what is tied stays open", async () => {
   const kernel = new DisputeKernel(false);
   const controller = await open(kernel);
   controller.acceptMajority();
   await settled();
   expect(kernel.state(0).votes).toEqual({ 0: "yes", 30: "yes" });
-  expect(controller.state.value.said).toContain("1 even");
+  expect(controller.state.value.said).toContain("1 tied");
   controller.close();
 });
 

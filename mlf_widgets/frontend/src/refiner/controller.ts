@@ -1,4 +1,4 @@
-/** What the refinement widget does: one decision a key on what is disputed, and the evidence when it may be seen. */
+/** What the refinement widget does: one decision per key on what is disputed, and the evidence when it may be seen. */
 
 import { effect, untracked } from "@preact/signals";
 import { isDecided } from "../shared/fold.ts";
@@ -34,7 +34,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     super.close();
   }
 
-  // --- going about ---
+  // --- going from label to label ---
 
   /** Going on from an image that is half decided first shows what has not been looked at. */
   override async step(direction: 1 | -1): Promise<void> {
@@ -102,7 +102,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     this.say(entry.state.none ? "None of these: taken back" : "None of these, whatever was said before");
   }
 
-  /** Settle every disputed label as most annotators saw it; where they are even, it stays open. */
+  /** Settle every disputed label as most annotators saw it; where they are tied, it stays open. */
   acceptMajority(): void {
     const entry = this.entry;
     if (entry === undefined || !this.isSeen()) return;
@@ -120,7 +120,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
       settled.map(({ class_index }) => class_index),
     );
     const nEven = open.length - settled.length;
-    const even = nEven === 0 ? "" : `; ${nEven} even: yours to decide`;
+    const even = nEven === 0 ? "" : `; ${nEven} tied: yours to decide`;
     this.say(open.length === 0 ? "Every disputed label is decided" : `${settled.length} as most said${even}`);
   }
 

@@ -70,7 +70,7 @@ function Search({ screen, onClose }: DialogPartProps<RefinerScreen>) {
         onChoose={(classIndex, isUnsure) => {
           onClose();
           const vote = isUnsure ? "unsure" : "yes";
-          // A class that is given already stays given: to choose it again is no wish to clear it.
+          // A class that is given already stays given: choosing it again does not mean clearing it.
           if (rows.get(classIndex)?.own !== vote) controller.toggleVote(classIndex, vote);
           controller.wantAlso([classIndex]);
         }}

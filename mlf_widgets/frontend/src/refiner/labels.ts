@@ -12,7 +12,7 @@ export interface Row {
   own: Vote | undefined;
   /** Every annotator ticked it, and the refiner may know. */
   isAgreed: boolean;
-  /** What stands as things are: the own vote, else what all agreed on, else `no` where left alone; null while open. */
+  /** What stands as things are: the refiner's own vote; if none, what all agreed on; if nothing, `no` where left alone; null while open. */
   stands: Vote | null;
 }
 
@@ -32,7 +32,7 @@ export function agreedClasses(evidence: Evidence | null): number[] {
     .map(([key]) => Number(key));
 }
 
-/** Yes or no where more annotators say so than say the other; null where they are even, or nobody was sure. */
+/** Yes or no where more annotators say so than say the other; null where they are tied, or nobody was sure. */
 export function majority(evidence: Evidence | null, classIndex: number): "yes" | "no" | null {
   const votes = Object.values(evidence?.votes[String(classIndex)] ?? {});
   const lean = votes.filter((vote) => vote === "yes").length - votes.filter((vote) => vote === "no").length;

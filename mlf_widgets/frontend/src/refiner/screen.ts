@@ -76,7 +76,7 @@ export class RefinerScreen extends WalkingScreen<RefinerController> {
     return `${position}|${this.entry.peek()?.task.image_id ?? ""}|${shown.join()}`;
   }
 
-  /** Questions whose card is on the screen; seeing what nobody disputes is no question asked. */
+  /** Questions whose card is on the screen; what nobody disputes is seen, but not asked about. */
   protected override visibleClasses(): number[] {
     const entry = this.entry.peek();
     if (entry === undefined || !this.isPainted) return [];

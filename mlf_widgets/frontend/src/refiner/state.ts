@@ -65,7 +65,7 @@ export function allRows(state: RefinerState): Row[] {
   return entry === undefined ? [] : rowsOf(entry, isCurrentRevealed(state));
 }
 
-/** Rows on screen: what nobody disputes is folded away, save where the refiner has voted on it. */
+/** Rows on screen: what nobody disputes is folded away, except where the refiner has voted on it. */
 export function shownRows(state: RefinerState): Row[] {
   return allRows(state).filter((row) => row.isQuestion || row.own !== undefined || state.isUnfolded);
 }

@@ -70,7 +70,7 @@ export const KEY_BINDINGS: readonly KeyBinding[] = [
     code: "ArrowLeft",
     shift: true,
     written: "⇧ arrows",
-    does: "move about the zoomed image",
+    does: "move around the zoomed image",
   },
   { action: "pan_right", code: "ArrowRight", shift: true, written: "⇧→", does: "" },
   { action: "pan_up", code: "ArrowUp", shift: true, written: "⇧↑", does: "" },
@@ -83,7 +83,7 @@ export const KEY_BINDINGS: readonly KeyBinding[] = [
   { action: "leave", code: "Escape", written: "Esc", does: "give the keyboard back to the notebook" },
 ];
 
-/** What this needs of a KeyboardEvent. */
+/** What this needs from a KeyboardEvent. */
 export interface KeyPress {
   key: string;
   code: string;

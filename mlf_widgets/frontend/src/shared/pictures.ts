@@ -57,7 +57,7 @@ export class Pictures {
   /** All that is wanted, there or not. */
   private orderOfImages: readonly number[] = [];
   private orderOfSprites: readonly number[] = [];
-  /** What of it is not there yet. */
+  /** What part of it has not arrived yet. */
   private wantedImages: number[] = [];
   private wantedSprites: number[] = [];
   private nInFlight = 0;
@@ -130,7 +130,7 @@ export class Pictures {
     this.pump();
   }
 
-  /** Other images stand at the positions now; what is on its way is asked for anew. */
+  /** Other images stand at the positions now; what is on its way is asked for again. */
   forgetImages(): void {
     this.generation++;
     this.images.clear();
@@ -196,7 +196,7 @@ export class Pictures {
     loading
       .catch((error: unknown) => {
         for (const key of keys) {
-          // Of a crowd nobody need hear: the picture is still being waited for.
+          // Nobody needs to hear of a crowd: the picture is still expected.
           if (!isCrowded(error))
             this.failures.set(key, error instanceof Error ? error.message : String(error));
           if (isCrowded(error) || error instanceof UnreachableError) this.late.add(key);

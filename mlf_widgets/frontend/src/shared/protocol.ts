@@ -2,7 +2,7 @@
 
 import { isNotice, isReply, type Notice, type Requests } from "./messages.ts";
 
-/** What this needs of anywidget's model. */
+/** What this needs from anywidget's model. */
 export interface Channel {
   send(content: unknown): void;
   on(name: "msg:custom", callback: (content: unknown, buffers: DataView[]) => void): void;

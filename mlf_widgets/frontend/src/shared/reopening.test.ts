@@ -28,7 +28,7 @@ test.each([
   ["a kernel that was ended", says('{"message": "Kernel does not exist: a b"}', 404), "gone"],
   ["a hub that is only starting", says("<!doctype html>", 404), "unknown"],
   ["a log-in that has ended", says("<!doctype html>"), "gone"],
-  ["a kernel started anew", says('{"execution_state": "idle"}'), "gone"],
+  ["a kernel that was restarted", says('{"execution_state": "idle"}'), "gone"],
   ["a kernel that waits for the store", says('{"execution_state": "busy"}'), "working"],
   ["a proxy without its hub", says("", 503), "unknown"],
   ["no network", () => Promise.reject(new TypeError("failed")), "unknown"],
@@ -44,7 +44,7 @@ test("a notebook's page is never asked about", async () => {
   expect(asked).toEqual([]);
 });
 
-test("the page is opened anew once, when the kernel is gone and everything is kept", async () => {
+test("the page is reopened once, when the kernel is gone and everything is kept", async () => {
   answer = says("{}", 424);
   let isKept = false;
   const reload = vi.fn();

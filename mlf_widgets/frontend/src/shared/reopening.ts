@@ -1,5 +1,5 @@
 /**
- * Opening the page anew once its kernel is gone for good.
+ * Reopening the page once its kernel is gone for good.
  *
  * Only where the page is the widget's alone, as Voilà shows it to annotators: there nobody has a button to restart a
  * kernel, and a reload starts a fresh one, which costs nothing. In a notebook the page is the person's own.
@@ -12,7 +12,7 @@ const PATIENCE_MS = 5_000;
 
 let isUnderWay = false;
 
-/** Whether the page is about to be opened anew, with every decision kept: nothing warns then. */
+/** Whether the page is about to be reopened, with every decision kept: nothing warns then. */
 export function isReopening(): boolean {
   return isUnderWay;
 }
@@ -70,7 +70,7 @@ export async function kernelState(): Promise<KernelState> {
   if (answer.status === 404)
     return String(said?.message).startsWith("Kernel does not exist") ? "gone" : "unknown";
   if (!answer.ok) return "unknown";
-  // A page of the Hub, which asks the person to log in, is no JSON. A kernel that was started anew does not know this
+  // A page of the Hub, which asks the person to log in, is not JSON. A kernel that was restarted does not know this
   // widget; it is idle, where ours would be answering.
   return said?.execution_state === "busy" ? "working" : "gone";
 }

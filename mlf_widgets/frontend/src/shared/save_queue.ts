@@ -18,7 +18,7 @@ export interface SaveStatus {
   reason: string;
 }
 
-/** What this needs of `localStorage`. */
+/** What this needs from `localStorage`. */
 export type KeyedStorage = Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;
 
 export interface Refusal {
@@ -82,7 +82,7 @@ export class SaveQueue {
     return { state: "saving", ...counts, reason: "" };
   }
 
-  /** Take up what an earlier page or kernel left behind; returns those events, oldest first. */
+  /** Take over what an earlier page or kernel left behind; returns those events, oldest first. */
   restore(): AnnotationEvent[] {
     const known = new Set(this.waiting.map(({ storageKey }) => storageKey));
     const left = this.storedKeys()

@@ -90,7 +90,7 @@ export abstract class SessionController<S extends WorkState, H> {
   leave(): void {}
 
   async start(): Promise<void> {
-    // A person asks again while it is tried again by itself: opened twice, it would save and poll twice.
+    // A person may ask again while it is being retried by itself: opened twice, it would save and poll twice.
     if (this.isOpening || this.isClosed || this.state.value.info !== null) return;
     this.isOpening = true;
     const askedAt = performance.now();
@@ -257,7 +257,7 @@ export abstract class SessionController<S extends WorkState, H> {
     }
   }
 
-  /** Settles once nothing is on its way to the store any more: it is there, or known not to arrive for now. */
+  /** Settles once nothing is still on its way to the store: it is there, or known not to arrive for now. */
   protected whenSaved(): Promise<void> {
     if (this.state.value.save.state !== "saving") return Promise.resolve();
     return new Promise((done) => {

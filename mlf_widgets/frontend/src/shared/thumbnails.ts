@@ -51,7 +51,7 @@ export class Thumbnails {
     this.pump();
   }
 
-  /** Other images stand under the keys now; what is on its way is asked for anew. */
+  /** Other images stand under the keys now; what is on its way is asked for again. */
   forget(): void {
     this.generation++;
     this.bitmaps.clear();

@@ -83,7 +83,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     if (filter === "all") return this.goTo(position + direction);
     const target = await this.find(filter, position + direction, direction);
     if (target === null)
-      this.say(direction === 1 ? "No such image further on" : "No such image before this one");
+      this.say(direction === 1 ? "No such image after this one" : "No such image before this one");
     else this.goTo(target);
   }
 
@@ -100,7 +100,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     if (filter === "all") return;
     const { position } = this.state.value;
     const target = (await this.find(filter, position, 1)) ?? (await this.find(filter, position, -1));
-    if (target === null) this.say("No image passes this filter");
+    if (target === null) this.say("No image matches this filter");
     else this.goTo(target);
   }
 
@@ -132,7 +132,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     const entry = this.entry;
     if (entry === undefined || !this.isSeen()) return;
     this.act("unsure", { value: !entry.state.unsure });
-    this.say(entry.state.unsure ? "Image: sure again" : "Image: unsure");
+    this.say(entry.state.unsure ? "Image: no longer unsure" : "Image: unsure");
   }
 
   comment(written: string): void {
@@ -142,7 +142,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.act("comment", { text });
   }
 
-  /** Take the last action back, or bring it again, wherever it was. */
+  /** Undo the last action, or redo it, wherever it was. */
   async undo(kind: "undo" | "redo"): Promise<void> {
     const together = nextTogether(this.state.value.stacks[kind]);
     const position = together[0]?.[1];
@@ -153,14 +153,14 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     }
     // Its place may not be known yet, or the person has gone on meanwhile: another image is not meant.
     if (this.entry === undefined || position !== this.state.value.position)
-      return this.say("The image is not there yet; try again");
+      return this.say("The image has not arrived yet; try again");
     // What was done to other images with it, in a grid, is undone there, or when one comes to them.
     const here = together.filter(([, other]) => other === position);
     this.actTogether(
       here.map(([target]) => ({ kind, payload: { target } })),
       [],
     );
-    this.say(kind === "undo" ? "Undone" : "Done again");
+    this.say(kind === "undo" ? "Undone" : "Redone");
   }
 
   protected act(kind: EventKind, payload: Payload, alsoShown: readonly number[] = []): void {
@@ -196,7 +196,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.clock.take();
   }
 
-  /** A tab that is turned away from may be closed next, without another word. */
+  /** A tab that loses the focus may be closed next, without another word. */
   override setHidden(isHidden: boolean): void {
     super.setHidden(isHidden);
     if (isHidden) this.recordLook();

@@ -32,7 +32,7 @@ export interface WorkState {
   stacks: UndoStacks;
   storeStacks: UndoStacks;
   lastSeq: number;
-  /** Positions whose state must be asked for anew, once nothing of theirs is on its way. */
+  /** Positions whose state must be asked for again, once nothing of theirs is on its way. */
   stale: ReadonlySet<number>;
   save: SaveStatus;
   /** What went wrong, in words; "" when nothing did. */
@@ -95,7 +95,7 @@ export function reduceWork<S extends WorkState>(state: S, happening: WorkHappeni
   }
 }
 
-/** Positions that must be asked for anew, and can be: nothing of theirs is on its way. */
+/** Positions that must be asked for again, and can be: nothing of theirs is on its way. */
 export function refreshable(state: WorkState): number[] {
   return [...state.stale].filter((position) => !isWaiting(state.entries.get(position)));
 }
@@ -190,7 +190,7 @@ function refused<S extends WorkState>(state: S, eventId: string): S {
   return { ...next, entries, progress, stacks: stacksOf({ ...next, entries }) };
 }
 
-/** Tasks went to others, and those behind them closed up: what was known by position is known no more. */
+/** Tasks went to others, and those behind them closed up: what was known by position no longer holds. */
 function relisted<S extends WorkState>(state: S, changes: Changes): S {
   const { last_seq, undo, redo, progress } = changes;
   const next: S = {

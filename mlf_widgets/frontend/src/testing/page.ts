@@ -3,7 +3,7 @@
 import { vi } from "vitest";
 import { pretendToDecode } from "./fake_kernel.ts";
 
-/** Begin anew: pictures decode, no other tab answers, nothing is kept from before; `vi.unstubAllGlobals` ends it. */
+/** Start over: pictures decode, no other tab answers, nothing is kept from before; `vi.unstubAllGlobals` ends it. */
 export function openNewPage(): void {
   pretendToDecode();
   vi.stubGlobal("BroadcastChannel", undefined);

@@ -10,7 +10,7 @@ const EVENTS = ["keydown", "keyup", "keypress"] as const;
 /**
  * Give a root element the keyboard.
  *
- * @param onKey Is told of every key pressed within; returns whether it was taken, and nothing else shall happen.
+ * @param onKey Is told of every key pressed within; returns whether it was handled, so that nothing else happens.
  * @returns A function that gives the keyboard back for good.
  */
 export function takeKeyboard(root: HTMLElement, onKey: (event: KeyboardEvent) => boolean): () => void {

@@ -1,4 +1,4 @@
-/** A widget in the page, from its coming to its going: its root element, and what it hears from the page around it. */
+/** A widget in the page, from its arrival to its removal: its root element, and what it hears from the page around it. */
 
 import { type ComponentType, render as draw, h } from "preact";
 import type { Channel } from "../protocol.ts";
@@ -34,7 +34,7 @@ export interface ScreenParts<C extends MountedController, S extends MountedScree
   label: string;
   makeController(model: Channel): C;
   makeScreen(controller: C, root: HTMLElement): S;
-  /** A key pressed within; returns whether it was taken. */
+  /** A key pressed within; returns whether it was handled. */
   press(event: KeyboardEvent, screen: S): boolean;
   View: ComponentType<{ screen: S }>;
 }

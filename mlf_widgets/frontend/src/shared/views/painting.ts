@@ -1,6 +1,6 @@
 /** Knowing when something drawn is on the screen. */
 
-/** Call back once the frame that shows what is in the page now has been painted; returns a way to call it off. */
+/** Call back once the frame that shows what is in the page now has been painted; returns a function that cancels it. */
 export function afterPaint(callback: () => void): () => void {
   let isOff = false;
   const once = () => {

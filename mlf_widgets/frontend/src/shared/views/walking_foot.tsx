@@ -10,7 +10,7 @@ interface Part {
 }
 
 export interface FootProps extends Part {
-  /** More ways to go about, behind those that all have. */
+  /** More ways to move about, after those that every widget has. */
   moreWays?: ComponentChildren;
   /** The last buttons, the main one among them. */
   children: ComponentChildren;
