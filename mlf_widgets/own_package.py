@@ -43,8 +43,6 @@ def use_own_pipeline() -> None:
 
 def _said_of(hidden: str) -> Callable[[str], Any]:
     def absent(name: str) -> Any:
-        raise AttributeError(
-            f"this `pipeline` is multilabelfy's and has no {name!r}; {hidden} has the same name: rename it"
-        )
+        raise AttributeError(f"multilabelfy's `pipeline` has no {name!r}; {hidden} has the same name: rename it")
 
     return absent
