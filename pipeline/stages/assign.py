@@ -126,9 +126,14 @@ def assign_project(
         free = np.flatnonzero(is_free)
         if n_images is not None and n_images < len(free):
             free = np.random.default_rng(secret.seed("images", seed)).permutation(free)[:n_images]
-        # Another seed for every part, or each would begin with the same people.
-        part = secret.seed("assignment", seed + len(tasks.image_index))
-        plan = assign_images(free, names, per_image, batch_size=batch_size, seed=part)
+        plan = assign_images(
+            free,
+            names,
+            per_image,
+            batch_size=batch_size,
+            seed=secret.seed("assignment", seed),
+            n_before=len(np.unique(tasks.image_index[~tasks.is_gold])),
+        )
         if answers:
             people = tasks.people_of_images()
             held = {name: [image for image in answers if name in people.get(image, ())] for name in names}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -197,3 +198,15 @@ def test_who_has_the_project_gets_the_same_assignment_again(project: Project, tm
         given.append([(a.annotator, a.image_index) for a in store.assignments(Round.ANNOTATION)])
         store.close()
     assert given[0] == given[1]
+
+
+def test_given_out_in_parts_every_two_people_share_as_many_images_as_given_out_at_once(project: Project) -> None:
+    people = ("ada", "ben", "cleo", "dora")
+    for _ in range(6):
+        assign_project(project, people, 2, n_images=2)
+    with open_project_store(project) as store:
+        having = defaultdict(set)
+        for task in store.assignments(Round.ANNOTATION):
+            having[task.image_index].add(task.annotator)
+    met = Counter(frozenset(pair) for pair in having.values())
+    assert met == {frozenset(pair): 2 for pair in combinations(people, 2)}
