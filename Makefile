@@ -47,6 +47,7 @@ bench: setup system-packages  ## The figures of README, but for the widget's and
 	$(BIN)/python benchmarks/session_open.py
 	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60
 	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60 --postgres
+	$(BIN)/python benchmarks/flood.py --annotators 50 --seconds 15
 
 bench-hub: setup $(PROXY) system-packages  ## Fifteen sessions in a real JupyterHub (as root: an account for each)
 	$(BIN)/python benchmarks/hub.py

@@ -55,6 +55,7 @@ def hub(
     Example: sudo mlf hub birds --researchers maria --reviewers tom
     """
     from pipeline.hub.accounts import Role, read_removed
+    from pipeline.hub.exposed import exposed_folders
     from pipeline.hub.launch import default_state_dir, hub_log, prepare_hub, run_hub
     from pipeline.hub.people import check_removal, gather_people, unrefined_of_removed
     from pipeline.project.image_table import open_whole_project
@@ -101,6 +102,12 @@ def hub(
         typer.echo(
             "Warning: all sessions run under one account, so a kernel can open the project folder and the store: they "
             "are not protected from the people who log in. Run as root to give every session an account of its own."
+        )
+    elif exposed := exposed_folders(opened):
+        typer.echo(
+            f"Warning: every account of this machine can read {' and '.join(map(str, exposed))}, and with it images of "
+            "others' tasks and, where folders are named after classes, their original labels. The hub does not need "
+            f"that: chmod o-rx {shlex.join(map(str, exposed))}"
         )
     scientists = [name for name, account in prepared.accounts.items() if Role.RESEARCHERS in account.roles]
     if scientists and not host:
