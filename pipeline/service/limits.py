@@ -32,8 +32,8 @@ class Limits:
     #: Requests of one person that are worked on at the same time; more wait.
     at_once: int = 3
     #: What counts as one request: so many tasks, or so many small pictures, of one request.
-    tasks_a_request: int = 50
-    pictures_a_request: int = 10
+    tasks_a_request: int = 10
+    pictures_a_request: int = 5
 
 
 class RateLimiter:

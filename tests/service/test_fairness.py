@@ -135,11 +135,11 @@ def test_bytes_and_events_of_one_person_are_bounded_and_nobody_else_is_refused(p
 
 
 def test_a_request_for_many_pictures_or_tasks_counts_as_many(project: Project) -> None:
-    with ask(project, Limits(burst=30, requests_per_second=0.001)) as client:
+    with ask(project, Limits(burst=60, requests_per_second=0.001)) as client:
         positions = ",".join(str(i % 10) for i in range(100))
         codes = [client.get(f"{ROUND}/pictures?positions={positions}&max_side_px=64").status_code for _ in range(5)]
         assert codes == [200, 200, 200, 429, 429]
-    with ask(project, Limits(burst=30, requests_per_second=0.001)) as client:
+    with ask(project, Limits(burst=150, requests_per_second=0.001)) as client:
         positions = ",".join(str(i % 10) for i in range(500))
         codes = [client.get(f"{ROUND}/tasks?positions={positions}").status_code for _ in range(5)]
         assert codes == [200, 200, 200, 429, 429]
