@@ -129,7 +129,7 @@ def running_hub(
     project: Project, people: dict[str, list[Role]], state: Path, proxy: str, **options: Any
 ) -> Iterator[PreparedHub]:
     """Run a hub until the block ends; it is started again when it is killed, as by `mlf hub`."""
-    prepared = prepare_hub(project, people, state=state, port=0, proxy_command=[proxy], **options)
+    prepared = prepare_hub(project, people, state=state, proxy_command=[proxy], **{"port": 0, **options})
     log = hub_log(state)
     process = subprocess.Popen([sys.executable, "-c", _RUN], stdin=subprocess.PIPE)
     assert process.stdin is not None
