@@ -72,7 +72,7 @@ def begin(person: Any) -> list[str]:
     if person.name == "maria":
         person.new_kernel()
     else:
-        person.client.get(f"user/{person.name}/voila/render/2_annotate.ipynb")  # starts one
+        person.client.get(f"user/{person.name}/voila/render/2_annotate.ipynb", timeout=240)  # starts one
     token = session_process(person.hub, person.name).environ()["JUPYTERHUB_API_TOKEN"]
     made = person.client.post(
         f"hub/api/users/{person.name}/tokens",
@@ -123,7 +123,9 @@ def test_a_new_password_and_a_removal_end_what_outlived_a_killed_hub(
 
             def asked(token: str) -> int:
                 headers = {"Authorization": f"token {token}"}
-                return httpx.get(hub.url + "services/mlf/api/rounds/annotation/open", headers=headers).status_code
+                url = hub.url + "services/mlf/api/rounds/annotation/open"
+                # Who comes before the service has started waits at its socket, which its keeper holds.
+                return httpx.get(url, headers=headers, timeout=60).status_code
 
             wait_until(lambda: asked(tokens["ben"][0]) == 200, 30, lambda: "the service does not answer")
             assert [asked(token) for name in ("ada", "maria") for token in tokens[name]] == [401] * 4
