@@ -88,6 +88,8 @@ class CheckpointDescription:
     interpolation: str | None = None
     crop_mode: str | None = None
     class_keys: tuple[str, ...] | None = None
+    #: Into how many views an image is best cut for it.
+    views: int | None = None
     unknown: tuple[str, ...] = ()
 
     @property
@@ -164,6 +166,7 @@ def _description(content: Any) -> CheckpointDescription:
         "interpolation": _one_of(INTERPOLATIONS),
         "crop_mode": _one_of(CROP_MODES),
         "class_keys": _class_keys,
+        "views": _views,
     }
     unknown = tuple(name for name in content if name not in readers)
     for name in unknown:
@@ -214,6 +217,12 @@ def _is_number(value: Any) -> bool:
 def _count(name: str, value: Any) -> int:
     if not _is_number(value) or value != int(value) or value < 1:
         raise ValueError(f"{name} {value!r} is not a number of classes")
+    return int(value)
+
+
+def _views(name: str, value: Any) -> int:
+    if value not in VIEW_COUNTS:
+        raise ValueError(f"{name} {value!r} is not a number of views; there are {', '.join(map(str, VIEW_COUNTS))}")
     return int(value)
 
 

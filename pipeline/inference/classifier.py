@@ -63,18 +63,56 @@ class Classifier:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what decides this model's ranking of an image, to tell runs apart."""
-        digest = hashlib.sha256()
-        for key, value in sorted(self.module.state_dict().items()):
-            digest.update(key.encode())
-            digest.update(value.detach().reshape(-1).view(torch.uint8).numpy().tobytes())
         pairs = hashlib.sha256(torch.stack([self.outputs, self.class_indices]).numpy().tobytes())
         return {
             "model": self.name,
-            "weights_sha256": digest.hexdigest(),
-            "preprocessing": {key: _plain(value) for key, value in sorted(self.data_config.items())},
+            "weights_sha256": weights_sha256(self.module),
+            "preprocessing": plain_config(self.data_config),
             "classes_sha256": pairs.hexdigest(),
             "class_order": self.class_order,
         }
+
+
+@dataclass(frozen=True)
+class LoadedModule:
+    """A network in evaluation mode, on the CPU, with `timm`'s data configuration and what its JSON says of it."""
+
+    module: nn.Module
+    data_config: dict[str, Any]
+    described: CheckpointDescription
+
+
+def weights_sha256(module: nn.Module) -> str:
+    """Return the SHA-256 of a network's weights and their names."""
+    digest = hashlib.sha256()
+    for key, value in sorted(module.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def plain_config(data_config: dict[str, Any]) -> dict[str, Any]:
+    """Return a data configuration as plain JSON."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in sorted(data_config.items())}
+
+
+def load_module(source: ModelSource, space: LabelSpace) -> LoadedModule:
+    """Load a network, whatever its outputs stand for.
+
+    Raises
+    ------
+    DatasetError
+        If `timm` does not know the model, or its weights cannot be loaded.
+    """
+    described = read_description(source.checkpoint) if source.checkpoint else CheckpointDescription()
+    if described.input_size and described.input_size[0] not in CHANNELS:
+        raise DatasetError(
+            f"{source.checkpoint}: takes images of {described.input_size[0]} channels; photographs have 3, or 1 in grey"
+        )
+    module = _load_checkpoint(source, described, space) if source.checkpoint else _load_pretrained(source)
+    module.eval().requires_grad_(requires_grad=False)
+    data_config = _of_channels({**resolve_model_data_config(module), **described.preprocessing})
+    return LoadedModule(module, data_config, described)
 
 
 def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_classes: bool = False) -> Classifier:
@@ -94,14 +132,8 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
     DatasetError
         If `timm` does not know the model, its weights cannot be loaded, or its classes are not the label space's.
     """
-    described = read_description(source.checkpoint) if source.checkpoint else CheckpointDescription()
-    if described.input_size and described.input_size[0] not in CHANNELS:
-        raise DatasetError(
-            f"{source.checkpoint}: takes images of {described.input_size[0]} channels; photographs have 3, or 1 in grey"
-        )
-    module = _load_checkpoint(source, described, space) if source.checkpoint else _load_pretrained(source)
-    module.eval().requires_grad_(requires_grad=False)
-    data_config = _of_channels({**resolve_model_data_config(module), **described.preprocessing})
+    loaded = load_module(source, space)
+    module, data_config, described = loaded.module, loaded.data_config, loaded.described
     n_outputs = int(getattr(module, "num_classes", 0))
     keys = described.class_keys or _known_keys(module, n_outputs)
     if keys and source.checkpoint and not described.class_keys and not any(key in space for key in keys):
@@ -153,7 +185,7 @@ def _notes(
         )
     missing = [name for name in ("input_size", "mean", "std") if getattr(described, name) is None]
     if missing:
-        size, shown = data_config["input_size"], {name: _plain(data_config[name]) for name in ("mean", "std")}
+        size, shown = data_config["input_size"], {name: list(data_config[name]) for name in ("mean", "std")}
         yield (
             f"nothing describes the {', '.join(missing)} of {source.label}: images are prepared as timm does for its "
             f"architecture ({' × '.join(map(str, size))}, mean {shown['mean']}, std {shown['std']}, "
@@ -270,10 +302,6 @@ def _pair(
             f"({examples}{', …' if len(missing) > len(missing[:3]) else ''}){hint}"
         )
     return [output_of[space[index].key] for index in known], known
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _first_line(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from pipeline.errors import DatasetError
 from pipeline.images import read_as_timm, read_image
 from pipeline.images.locations import join_location
+from pipeline.inference.views import views
 from pipeline.project.tables import IMAGES_ROW_GROUP
 
 _GROUPS_KEPT = 2
@@ -27,6 +28,9 @@ _DRAFT_FACTOR = 2
 #: A picture that is longer for its width than this is cut to its middle before it is scaled: the model's crop lies
 #: within, and scaling the whole of a strip of 1 × 3,000 pixels takes 790 MiB.
 _MOST_ELONGATED = 16
+
+#: Of each preprocessing, float32 (n_views, channels, height, width); or why there is none.
+Looks = tuple[torch.Tensor, ...] | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,72 +44,62 @@ class ImageBatch:
     decoded
         Positions in `image_index` of the images that could be decoded.
     pixels
-        float32 (len(decoded), channels, height, width), preprocessed for the model.
+        For each preprocessing, float32 (len(decoded), n_views, channels, height, width).
     failures
         `image_index` of the others, with the reason.
     """
 
     image_index: list[int]
     decoded: list[int]
-    pixels: torch.Tensor
+    pixels: tuple[torch.Tensor, ...]
     failures: dict[int, str]
 
 
-class ProjectImages(Dataset[tuple[int, torch.Tensor | str]]):
-    """A project's images, preprocessed for one model; an unreadable one is its reason instead.
+class ImageFiles(Dataset[tuple[int, Looks]]):
+    """Image files, each decoded once and looked at in several ways; an unreadable one is its reason instead.
 
     Parameters
     ----------
-    images_path
-        The table of images, read by row group in the process that asks.
-    images_root
-        What its paths are relative to.
-    data_config
-        `timm`'s data configuration of the model.
+    data_configs
+        `timm`'s data configuration of each preprocessing.
+    n_views
+        How many parts of each image are looked at.
     as_timm
         Decode as `timm` itself does, neither turned upright nor converted to sRGB, to reproduce published figures.
     """
 
-    def __init__(
-        self, images_path: Path, images_root: str, data_config: Mapping[str, Any], *, as_timm: bool = False
-    ) -> None:
+    def __init__(self, data_configs: Sequence[Mapping[str, Any]], n_views: int = 1, *, as_timm: bool = False) -> None:
         self._as_timm = as_timm
-        self._images_path = images_path
-        self._images_root = images_root
-        self._transform = create_transform(**data_config, is_training=False)
-        side_px = math.ceil(max(data_config["input_size"][1:]) / (data_config.get("crop_pct") or 1.0))
-        self._reduce_to_px = _DRAFT_FACTOR * side_px
-        self._n_channels = int(data_config["input_size"][0])
-        self._shows_middle = data_config.get("crop_mode", "center") == "center"
-        self._file: pq.ParquetFile | None = None
-        self._groups: OrderedDict[int, list[str | None]] = OrderedDict()
+        self._looks = [(create_transform(**config, is_training=False), config) for config in data_configs]
+        self._views = views(n_views)
+        smallest = min(view.side for view in self._views)
+        sides_px = [max(config["input_size"][1:]) / (config.get("crop_pct") or 1.0) for config in data_configs]
+        self._reduce_to_px = _DRAFT_FACTOR * math.ceil(max(sides_px, default=1.0) / smallest)
 
-    def __getitem__(self, image_index: int) -> tuple[int, torch.Tensor | str]:
-        """Return an image's tensor, or why there is none."""
-        path = self._path(image_index)
-        if path is None:
-            return image_index, "has no file in this project"
+    def location(self, index: int) -> str | None:
+        """Return where the file of an image lies; None where it has none."""
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> tuple[int, Looks]:
+        """Return an image's tensors, or why there are none."""
+        location = self.location(index)
+        if location is None:
+            return index, "has no file in this project"
         try:
-            image = self._read(join_location(self._images_root, path))
-            tensor = self._transform(image if self._n_channels != 1 else image.convert("L"))
+            image = read_as_timm(location) if self._as_timm else read_image(location, self._reduce_to_px)
+            parts = [image if view.side == 1 else image.crop(view.box(*image.size)) for view in self._views]
+            return index, tuple(
+                torch.stack([transform(_as_wanted(part, config)) for part in parts])
+                for transform, config in self._looks
+            )
         except DatasetError as error:
-            return image_index, str(error)
-        return image_index, tensor
+            return index, str(error)
 
-    def _read(self, location: str) -> Image.Image:
-        image = read_as_timm(location) if self._as_timm else read_image(location, self._reduce_to_px)
-        return _middle(image) if self._shows_middle else image
 
-    def _path(self, image_index: int) -> str | None:
-        group, offset = divmod(image_index, IMAGES_ROW_GROUP)
-        if group not in self._groups:
-            if self._file is None:
-                self._file = pq.ParquetFile(self._images_path)
-            column = self._file.read_row_group(group, columns=["path"], use_threads=False).column(0)
-            self._groups[group] = column.to_pylist()
-            if len(self._groups) > _GROUPS_KEPT:
-                self._groups.popitem(last=False)
-        return self._groups[group][offset]
+def _as_wanted(image: Image.Image, config: Mapping[str, Any]) -> Image.Image:
+    """Return a picture with the channels that a preprocessing wants; a strip cut to its middle where that is shown."""
+    shown = _middle(image) if config.get("crop_mode", "center") == "center" else image
+    return shown if config["input_size"][0] != 1 else shown.convert("L")
 
 
 def _middle(image: Image.Image) -> Image.Image:
@@ -119,9 +113,55 @@ def _middle(image: Image.Image) -> Image.Image:
     return image.crop((box[0], box[1], box[2], box[3]))
 
 
+class ListedImages(ImageFiles):
+    """Images whose locations are given, as those of a reference set."""
+
+    def __init__(
+        self, locations: Sequence[str], data_configs: Sequence[Mapping[str, Any]], *, as_timm: bool = False
+    ) -> None:
+        super().__init__(data_configs, as_timm=as_timm)
+        self._locations = locations
+
+    def location(self, index: int) -> str | None:
+        """Return where the file of an image lies."""
+        return self._locations[index]
+
+
+class ProjectImages(ImageFiles):
+    """A project's images, read from its table by row group in the process that asks."""
+
+    def __init__(
+        self,
+        images_path: Path,
+        images_root: str,
+        data_configs: Sequence[Mapping[str, Any]],
+        n_views: int = 1,
+        *,
+        as_timm: bool = False,
+    ) -> None:
+        super().__init__(data_configs, n_views, as_timm=as_timm)
+        self._images_path = images_path
+        self._images_root = images_root
+        self._file: pq.ParquetFile | None = None
+        self._groups: OrderedDict[int, list[str | None]] = OrderedDict()
+
+    def location(self, index: int) -> str | None:
+        """Return where the file of an image lies; None where it has none."""
+        group, offset = divmod(index, IMAGES_ROW_GROUP)
+        if group not in self._groups:
+            if self._file is None:
+                self._file = pq.ParquetFile(self._images_path)
+            column = self._file.read_row_group(group, columns=["path"], use_threads=False).column(0)
+            self._groups[group] = column.to_pylist()
+            if len(self._groups) > _GROUPS_KEPT:
+                self._groups.popitem(last=False)
+        path = self._groups[group][offset]
+        return None if path is None else join_location(self._images_root, path)
+
+
 def image_batches(
-    images: ProjectImages, indices: range, *, batch_size: int, n_workers: int, pin_memory: bool
-) -> DataLoader[tuple[int, torch.Tensor | str]]:
+    images: ImageFiles, indices: range, *, batch_size: int, n_workers: int, pin_memory: bool
+) -> DataLoader[tuple[int, Looks]]:
     """Return a loader that yields :class:`ImageBatch` in order of `indices`."""
     return DataLoader(
         images,
@@ -134,11 +174,11 @@ def image_batches(
     )
 
 
-def _collate(samples: Sequence[tuple[int, torch.Tensor | str]]) -> ImageBatch:
-    tensors = [(position, value) for position, (_, value) in enumerate(samples) if isinstance(value, torch.Tensor)]
+def _collate(samples: Sequence[tuple[int, Looks]]) -> ImageBatch:
+    looks = [(position, value) for position, (_, value) in enumerate(samples) if not isinstance(value, str)]
     return ImageBatch(
         image_index=[image_index for image_index, _ in samples],
-        decoded=[position for position, _ in tensors],
-        pixels=torch.stack([value for _, value in tensors]) if tensors else torch.empty(0),
+        decoded=[position for position, _ in looks],
+        pixels=tuple(torch.stack(tensors) for tensors in zip(*(value for _, value in looks), strict=True)),
         failures={image_index: value for image_index, value in samples if isinstance(value, str)},
     )

@@ -1,18 +1,21 @@
-"""Ranking the classes of every image with one model."""
+"""What a model says of images: networks run over batches, and the classes ranked from what they give."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from pipeline.errors import DatasetError
 from pipeline.inference.classifier import Classifier
-from pipeline.inference.loading import ImageBatch, ProjectImages, image_batches
-from pipeline.project.folder import Project
+from pipeline.inference.loading import ImageBatch, ImageFiles, image_batches
+from pipeline.inference.views import views
 
 _MAX_WORKERS = 16
 #: So many different images may be answered alike before a model is refused; at the end of a run two are enough.
@@ -21,14 +24,37 @@ _ALIKE_AT_MOST = 64
 _ROUNDING = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """The classes of one image, the best first, with softmax probabilities; empty with a reason if unreadable."""
+@dataclass(frozen=True)
+class Network:
+    """What is run over images.
 
-    image_index: int
-    class_index: list[int]
-    score: list[float]
-    failure: str | None = None
+    Parameters
+    ----------
+    name
+        For progress and messages.
+    module
+        The network, whose weights move to the device.
+    data_config
+        `timm`'s data configuration: networks of the same share their pixels.
+    forward
+        From pixels (n, channels, height, width) to its answers, (n, n_outputs); they are watched.
+    wanted
+        From the answers to what is wanted of them, (n, width).
+    """
+
+    name: str
+    module: torch.nn.Module
+    data_config: dict[str, Any]
+    forward: Callable[[torch.Tensor], torch.Tensor]
+    wanted: Callable[[torch.Tensor], torch.Tensor] = lambda answers: answers
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """A batch of images, and for each network what it gives: float32 (n_decoded, n_views, width)."""
+
+    batch: ImageBatch
+    outputs: tuple[npt.NDArray[np.float32], ...]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -55,57 +81,102 @@ def default_n_workers(device: torch.device) -> int:
     return min(_MAX_WORKERS, n_cores if device.type != "cpu" else max(1, n_cores - 1))
 
 
-def rank_images(
-    classifier: Classifier,
-    project: Project,
+def look_at_images(
+    networks: Sequence[Network],
+    images: Callable[[list[dict[str, Any]]], ImageFiles],
     indices: range,
     *,
-    top_k: int,
+    n_views: int,
     batch_size: int,
     device: torch.device,
     n_workers: int,
-) -> Iterator[Ranking]:
-    """Yield the ranking of each image, in order of `indices`.
+) -> Iterator[LookedAt]:
+    """Run networks over images, in order of `indices`; each image is decoded once for all of them.
 
     Parameters
     ----------
-    classifier
-        The model.
-    project
-        Whose images.
+    networks
+        What to run.
+    images
+        Makes the images for the preprocessings that the networks want.
     indices
-        Which images.
-    top_k
-        How many classes to keep; fewer where the model knows fewer of the label space.
+        Which of them.
+    n_views
+        As the images are looked at.
     batch_size
-        Images the model sees at once.
+        Views a network sees at once.
     device
-        Where the model runs: on a GPU in half precision (bfloat16 where it has it).
+        Where the networks run: on a GPU in half precision (bfloat16 where it has it).
     n_workers
         Processes that decode; 0 decodes in this one.
     """
-    as_timm = project.settings.proposals.exif == "as timm"
-    images = ProjectImages(project.images_path, project.images_root, classifier.data_config, as_timm=as_timm)
-    module = classifier.module.to(device).to(memory_format=torch.channels_last)
-    outputs, class_indices = classifier.outputs.to(device), classifier.class_indices.to(device)
+    configs: list[dict[str, Any]] = []
+    for network in networks:
+        network.module.to(device).to(memory_format=torch.channels_last)
+        if network.data_config not in configs:
+            configs.append(network.data_config)
+    n_images = max(1, batch_size // n_views)
     on_gpu = device.type == "cuda"
-    outputs_seen = _Outputs(classifier.name)
-    loader = image_batches(images, indices, batch_size=batch_size, n_workers=n_workers, pin_memory=on_gpu)
+    loader = image_batches(images(configs), indices, batch_size=n_images, n_workers=n_workers, pin_memory=on_gpu)
+    watched = {network.name: _Outputs(network.name) for network in networks}
     for batch in loader:
         assert isinstance(batch, ImageBatch)
-        found: list[tuple[list[int], list[float]]] = []
-        if batch.decoded:
-            pixels = batch.pixels.to(device, non_blocking=True).to(memory_format=torch.channels_last)
-            logits = _answers(classifier, module, pixels, device)
-            outputs_seen.check(logits, pixels, [batch.image_index[position] for position in batch.decoded])
-            probabilities = logits.softmax(dim=-1)[:, outputs]
-            scores, columns = probabilities.topk(min(top_k, len(outputs)), dim=-1)
-            found = list(zip(class_indices[columns].tolist(), scores.tolist(), strict=True))
-        by_position = dict(zip(batch.decoded, found, strict=True))
-        for position, image_index in enumerate(batch.image_index):
-            classes, scores_of_image = by_position.get(position, ([], []))
-            yield Ranking(image_index, classes, scores_of_image, batch.failures.get(image_index))
-    outputs_seen.check_end()
+        outputs = []
+        for network in networks if batch.decoded else ():
+            pixels = batch.pixels[configs.index(network.data_config)].flatten(0, 1)
+            pixels = pixels.to(device, non_blocking=True).to(memory_format=torch.channels_last)
+            answers = _answers(network, pixels, device)
+            indices_seen = [batch.image_index[position] for position in batch.decoded for _ in range(n_views)]
+            watched[network.name].check(answers, pixels, indices_seen)
+            found = network.wanted(answers)
+            outputs.append(found.reshape(-1, n_views, found.shape[1]).cpu().numpy())
+        yield LookedAt(batch, tuple(outputs))
+    for watch in watched.values():
+        watch.check_end()
+
+
+def classifier_network(classifier: Classifier) -> Network:
+    """Return a network that gives the probabilities of the classes which the model knows, in their order."""
+
+    def known(logits: torch.Tensor) -> torch.Tensor:
+        return logits.softmax(dim=-1)[:, classifier.outputs.to(logits.device)]
+
+    return Network(classifier.name, classifier.module, classifier.data_config, classifier.module, known)
+
+
+def whole_image_ranking(
+    scores: npt.NDArray[np.float32], class_indices: npt.NDArray[np.int64], top_k: int
+) -> list[npt.NDArray[Any]]:
+    """Return the topmost classes of the whole image and their scores, the best first: (n, k) each."""
+    return _topmost(scores[:, 0], class_indices, top_k)
+
+
+def ranking_over_views(
+    scores: npt.NDArray[np.float32], class_indices: npt.NDArray[np.int64], top_k: int
+) -> list[npt.NDArray[Any]]:
+    """Return the topmost classes over all views, their scores, and which view spoke loudest for each: (n, k) each.
+
+    Parameters
+    ----------
+    scores
+        Probabilities (n, n_views, n_known).
+    class_indices
+        Of the columns.
+    top_k
+        How many are kept.
+    """
+    trust = np.array([view.trust for view in views(scores.shape[1])], dtype=np.float32)
+    trusted = scores * trust[:, None]
+    columns, found = _topmost(trusted.max(axis=1), np.arange(scores.shape[2]), top_k)
+    loudest = np.take_along_axis(trusted.argmax(axis=1), columns, axis=1).astype(np.int8)
+    return [class_indices[columns].astype(np.int32), found, loudest]
+
+
+def _topmost(
+    scores: npt.NDArray[np.float32], class_indices: npt.NDArray[np.int64], top_k: int
+) -> list[npt.NDArray[Any]]:
+    found, columns = torch.from_numpy(scores).topk(min(top_k, scores.shape[1]), dim=-1)
+    return [class_indices[columns.numpy()].astype(np.int32), found.numpy()]
 
 
 class _Outputs:
@@ -164,24 +235,22 @@ class _Outputs:
             )
 
 
-def _answers(
-    classifier: Classifier, module: torch.nn.Module, pixels: torch.Tensor, device: torch.device
-) -> torch.Tensor:
+def _answers(network: Network, pixels: torch.Tensor, device: torch.device) -> torch.Tensor:
     try:
         with torch.inference_mode(), _half_precision(device):
-            logits: torch.Tensor = module(pixels)
+            found = network.forward(pixels)
     except torch.cuda.OutOfMemoryError as error:
         raise DatasetError(
-            f"{classifier.name}: the memory of {device} is used up by {len(pixels)} images at once; "
+            f"{network.name}: the memory of {device} is used up by {len(pixels)} images at once; "
             "give a smaller --batch-size"
         ) from error
     except (RuntimeError, AssertionError, ValueError) as error:
         size = " × ".join(map(str, pixels.shape[1:]))
         reason = " ".join(str(error).split())[:200]
         raise DatasetError(
-            f"{classifier.name}: cannot take images of {size} ({reason}); say its input_size in the JSON beside it"
+            f"{network.name}: cannot take images of {size} ({reason}); say its input_size in the JSON beside it"
         ) from error
-    return logits.float()
+    return found.float()
 
 
 def _spread(logits: torch.Tensor, dim: int) -> torch.Tensor:

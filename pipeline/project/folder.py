@@ -61,6 +61,16 @@ class Project:
         return self.root / "predictions"
 
     @property
+    def candidates_dir(self) -> Path:
+        """Return the folder of one Parquet file a method: what proposals are merged from."""
+        return self.root / "candidates"
+
+    @property
+    def features_dir(self) -> Path:
+        """Return the folder of frozen features, one Parquet file a backbone."""
+        return self.root / "features"
+
+    @property
     def results_dir(self) -> Path:
         """Return the folder of tables that stages 3 to 5 write."""
         return self.root / "results"

@@ -15,6 +15,7 @@ FORMAT_VERSION = 1
 ProposalOrder = Literal["score", "shuffled"]
 RegionKind = Literal["off", "box", "point"]
 Exif = Literal["upright", "as timm"]
+ViewCount = Literal[0, 1, 5, 14]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class ProposalSection:
     seed: int = 0
     #: How models see images: as people do, or `as timm` decodes them, neither turned by EXIF nor converted to sRGB.
     exif: Exif = "upright"
+    #: Parts of each image that models look at: 1, 5 or 14; 0 leaves it to what their descriptions recommend.
+    views: ViewCount = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,9 @@ PROPOSALS = pa.schema(
         pa.field("model", pa.list_(pa.int16()), nullable=False),
     ]
 )
+#: The same where models looked more than once: `view` is the part of the image that spoke loudest for the class, by its
+#: number among the views of the run; 0 is the whole image.
+PROPOSALS_WITH_VIEWS = PROPOSALS.append(pa.field("view", pa.list_(pa.int8()), nullable=False))
 PROPOSALS_ROW_GROUP = 2048
 
 #: One row per class, in order of `class_index`: its example images packed into one picture.
@@ -61,6 +64,18 @@ PREDICTIONS = pa.schema(
         pa.field("score", pa.list_(pa.float32()), nullable=False),
     ]
 )
+
+#: One method's likeliest classes of every image over all its views, the best first: what proposals are merged from.
+CANDIDATES = PREDICTIONS.append(pa.field("view", pa.list_(pa.int8()), nullable=False))
+
+#: One backbone's frozen features of every image: view after view, each as long as the backbone is wide.
+FEATURES = pa.schema(
+    [
+        pa.field("image_index", pa.int32(), nullable=False),
+        pa.field("feature", pa.list_(pa.float16()), nullable=False),
+    ]
+)
+FEATURES_ROW_GROUP = 512
 
 #: One row an (image, class) that made it into the refined labels, and one with `class_index` null where none applies.
 REFINED_LABELS = pa.schema(

@@ -28,11 +28,15 @@ _GROUPS_KEPT = 8
 
 @dataclass(frozen=True, slots=True)
 class ProposalRow:
-    """The proposals of one image, the best first; `score` holds None where nobody scored them."""
+    """The proposals of one image, the best first; `score` holds None where nobody scored them.
+
+    `view` is the part of the image that spoke loudest for each: its number among the views of the run, 0 for the whole.
+    """
 
     class_index: tuple[int, ...]
     score: tuple[float | None, ...]
     model: tuple[str, ...]
+    view: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,15 @@ class ProposalArrays:
         int16, same shape: position in `models`, padded with -1.
     models
         Names of the models.
+    view
+        int8, same shape: the view that spoke loudest; 0 is the whole image.
     """
 
     class_index: npt.NDArray[np.int32]
     score: npt.NDArray[np.float32]
     model: npt.NDArray[np.int16]
     models: tuple[str, ...]
+    view: npt.NDArray[np.int8]
 
 
 class ProposalReader:
@@ -120,12 +127,17 @@ class ProposalReader:
     def as_arrays(self) -> ProposalArrays:
         """Return every image's proposals as padded arrays."""
         with self._lock:
-            table = self._file.read(columns=["class_index", "score", "model"])
+            table = self._file.read()
+        class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
+        has_views = "view" in table.column_names
         return ProposalArrays(
-            class_index=pad_lists(table.column("class_index"), -1, np.dtype(np.int32)),
+            class_index=class_index,
             score=pad_lists(table.column("score"), np.nan, np.dtype(np.float32)),
             model=pad_lists(table.column("model"), -1, np.dtype(np.int16)),
             models=self.models,
+            view=pad_lists(table.column("view"), 0, np.dtype(np.int8))
+            if has_views
+            else np.zeros_like(class_index, np.int8),
         )
 
     def _row(self, image_index: int) -> ProposalRow:
@@ -138,7 +150,8 @@ class ProposalReader:
                 "make the proposals again with `mlf propose --restart`"
             )
         names = tuple(self.models[position] for position in row["model"])
-        return ProposalRow(tuple(row["class_index"]), tuple(row["score"]), names)
+        view = row.get("view") or [0] * len(names)
+        return ProposalRow(tuple(row["class_index"]), tuple(row["score"]), names, tuple(view))
 
     def _group(self, group: int) -> pa.Table:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -28,17 +29,20 @@ def write_proposals(
     project
         Whose proposals.
     groups
-        Tables of the schema `PROPOSALS`, :data:`PROPOSALS_ROW_GROUP` rows each (the last may have fewer), in order.
+        Tables of the schema `PROPOSALS`, or all of `PROPOSALS_WITH_VIEWS`, :data:`PROPOSALS_ROW_GROUP` rows each (the
+        last may have fewer), in order.
     models
         Names that the column `model` refers to by position.
     settings
         How they were made, as plain JSON.
     """
+    waiting = iter(groups)
+    first = next(waiting, PROPOSALS.empty_table())
     with (
         whole_file(project.proposals_path) as unfinished,
-        pq.ParquetWriter(unfinished, PROPOSALS, compression="zstd") as writer,
+        pq.ParquetWriter(unfinished, first.schema.remove_metadata(), compression="zstd") as writer,
     ):
-        for group in groups:
+        for group in chain([first], waiting):
             writer.write_table(group.replace_schema_metadata(None), row_group_size=PROPOSALS_ROW_GROUP)
         writer.add_key_value_metadata({"models": json.dumps(list(models)), "settings": json.dumps(settings)})
 

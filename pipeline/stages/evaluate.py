@@ -194,7 +194,7 @@ def evaluate_project(
         )
     original = original_labels(project)
     rows, sets = (
-        _project_labels(project) if labels is None else _labels_from(Path(labels), project, class_numbers, original)
+        _project_labels(project) if labels is None else labels_from(Path(labels), project, class_numbers, original)
     )
     rankings = _Rankings(paths, rows, len(original))
     evaluation = evaluate_models(rankings, original[rows], sets, len(project.label_space))
@@ -282,9 +282,10 @@ def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
     return rows, label_sets_from_pairs(place, labelled["class_index"].to_numpy(dtype=np.int32), ids)
 
 
-def _labels_from(
+def labels_from(
     path: Path, project: Project, numbers: ClassNumbers, original: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], LabelSets]:
+    """Return which of the project's images a file of refined labels names, and their labels."""
     ids = image_columns(project, ["image_id"]).column(0).to_pylist()
     paired = read_refined_labels(path, ids, project.label_space, numbers, original.tolist())
     return paired.rows, paired.labels

@@ -17,7 +17,8 @@ from pipeline.errors import DatasetError
 from pipeline.examples.pack import pack_examples
 from pipeline.formats.predictions_npz import read_predictions, refuse_shifted
 from pipeline.inference.checkpoint import ModelSource
-from pipeline.inference.predictions import predictions_path, read_run_settings, sha256_of, write_predictions
+from pipeline.inference.filling import read_run_settings
+from pipeline.inference.predictions import predictions_path, sha256_of, write_predictions
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table, original_labels
 from pipeline.project.list_columns import lists_from_padded

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets.records import SkippedRow, read_skipped, write_skipped
 from pipeline.examples.pack import ExampleSummary
-from pipeline.inference.predictions import predictions_path, read_failures
 from pipeline.project.folder import Project
 from pipeline.proposals.reader import ProposalReader
 
@@ -54,8 +53,11 @@ class ProposeSummary:
 def propose_summary(project: Project) -> ProposeSummary:
     """Return what stage 1 came to, from a project's finished tables."""
     reader = ProposalReader(project.require(project.proposals_path, "mlf propose"))
-    paths = [predictions_path(project, model) for model in reader.models]
-    skipped = [row for path in paths if path.exists() for row in read_failures(path)]
+    skipped = [
+        SkippedRow(row.image_id, row.path, row.reason.removeprefix(SKIPPED_WHILE_PROPOSING))
+        for row in read_skipped(project.skipped_path)
+        if row.reason.startswith(SKIPPED_WHILE_PROPOSING)
+    ]
     n_empty = sum(int(pc.sum(pc.equal(lengths, 0)).as_py() or 0) for lengths in _lengths(project.proposals_path))
     return ProposeSummary(reader.models, reader.n_images, reader.n_images - n_empty, reader.n_images, tuple(skipped))
 

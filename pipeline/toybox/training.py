@@ -98,6 +98,7 @@ def train_toybox_model(
             "crop_pct": 1.0,
             "crop_mode": "squash",
             "interpolation": "bilinear",
+            "views": 14,
             "class_keys": [toy.key for toy in TOY_CLASSES],
             "seed": seed,
             "n_steps": n_steps,

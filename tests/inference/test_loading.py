@@ -28,10 +28,10 @@ def project_of(folder: Path, **pictures: Image.Image) -> Project:
 
 
 def tensors(project: Project, **options: Any) -> list[torch.Tensor]:
-    images = ProjectImages(project.images_path, project.images_root, CONFIG, **options)
+    images = ProjectImages(project.images_path, project.images_root, [CONFIG], **options)
     found = [images[index][1] for index in range(1)]
-    assert all(isinstance(each, torch.Tensor) for each in found)
-    return [each for each in found if isinstance(each, torch.Tensor)]
+    assert not any(isinstance(each, str) for each in found), found
+    return [looks[0][0] for looks in found if not isinstance(looks, str)]
 
 
 @pytest.mark.parametrize("size", [(40, 2000), (2000, 40), (41, 2001)])
@@ -48,9 +48,9 @@ import resource, sys
 from pathlib import Path
 from pipeline.inference.loading import ProjectImages
 config = {"input_size": (3, 224, 224), "mean": (0.5,) * 3, "std": (0.5,) * 3}
-images = ProjectImages(Path(sys.argv[1]), sys.argv[2], config)
+images = ProjectImages(Path(sys.argv[1]), sys.argv[2], [config])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print({tuple(images[index][1].shape) for index in range(3)})
+print({tuple(images[index][1][0][0].shape) for index in range(3)})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

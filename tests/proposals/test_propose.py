@@ -136,11 +136,10 @@ def test_a_restart_that_is_refused_leaves_the_proposals_as_they_were(
 
 _RUN = """
 import sys, time
-import pipeline.inference.predictions as predictions
-from pipeline.inference import loading
+from pipeline.inference import filling, loading
 from pipeline.project.folder import open_project
 from pipeline.stages.propose import propose
-predictions.PART_SECONDS = 0.0
+filling.PART_SECONDS = 0.0
 decode = loading.read_image
 def slowly(*arguments):
     time.sleep(0.03)

@@ -51,7 +51,7 @@ def test_propose_runs_the_stage_with_plain_parameters_and_says_what_it_came_to(
     assert "proposals for 9 of 10 images, from small" in done.output
     assert "class_03/3.png: " in done.output
     assert json.loads(json.dumps(stage_parameters)) == stage_parameters
-    assert stage_parameters[0]["checkpoint"] == str(checkpoint)
+    assert stage_parameters[0]["checkpoint"] == [str(checkpoint)]
 
 
 def test_models_that_ran_here_and_elsewhere_are_not_taken_at_once(

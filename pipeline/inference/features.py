@@ -1,0 +1,110 @@
+"""Frozen features: what a backbone makes of an image just before it names classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import torch
+
+from pipeline.errors import DatasetError
+from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.classifier import load_module, plain_config, weights_sha256
+from pipeline.inference.ranking import Network
+from pipeline.project.label_space import LabelSpace
+
+#: Features are kept as what raises them to this power and scales each image's to length 1: a few strong channels would
+#: else drown the rest.
+_POWER = 0.25
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A `timm` model as a source of features.
+
+    Parameters
+    ----------
+    name
+        What tables call it.
+    network
+        Gives the pooled features of an image, (n, width).
+    settings
+        What decides them, as plain JSON.
+    head_weight, head_bias
+        Of the classes that it was trained on, float32 (n_own, width) and (n_own,); None where it has none of its own.
+    """
+
+    name: str
+    network: Network
+    settings: dict[str, Any]
+    head_weight: npt.NDArray[np.float32] | None
+    head_bias: npt.NDArray[np.float32] | None
+
+    def prepared(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return features as a light head wants them: float32 (n, width + n_own).
+
+        Beside the features, evened out, stands what the backbone says of its own classes, as square roots of
+        probabilities: their distances are Hellinger's. On 20 superclasses of photographs, with 10 references each,
+        nearest prototypes are right on 72.5% of the images with bare features, 78.3% with evened ones, 83.3% with both
+        (four draws, kept apart from those that benchmarks/proposal_methods.py reports).
+        """
+        found = features.astype(np.float32)
+        even: npt.NDArray[np.float32] = (np.sign(found) * np.abs(found) ** _POWER).astype(np.float32)
+        even /= np.maximum(np.linalg.norm(even, axis=1, keepdims=True), 1e-12)
+        if self.head_weight is None or self.head_bias is None:
+            return even
+        logits = found @ self.head_weight.T + self.head_bias
+        logits -= logits.max(axis=1, keepdims=True)
+        probabilities = np.exp(logits)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return np.hstack([even, np.sqrt(probabilities)]).astype(np.float32)
+
+
+def load_backbone(source: ModelSource, space: LabelSpace) -> Backbone:
+    """Load a model for its features.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be loaded, or has no pooled features.
+    """
+    loaded = load_module(source, space)
+    module: Any = loaded.module
+    if not hasattr(module, "forward_features") or not hasattr(module, "forward_head"):
+        raise DatasetError(f"model {source.label}: gives no features; take another backbone")
+
+    def forward(pixels: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = module.forward_head(module.forward_features(pixels), pre_logits=True)
+        return found.float()
+
+    head = module.get_classifier()
+    is_linear = isinstance(head, torch.nn.Linear) and head.in_features == module.num_features
+    return Backbone(
+        name=source.label,
+        network=Network(source.label, module, loaded.data_config, forward),
+        settings={
+            "backbone": source.label,
+            "weights_sha256": weights_sha256(module),
+            "preprocessing": plain_config(loaded.data_config),
+        },
+        head_weight=head.weight.detach().float().numpy().copy() if is_linear else None,
+        head_bias=head.bias.detach().float().numpy().copy() if is_linear and head.bias is not None else None,
+    )
+
+
+def read_features(path: Path, n_views: int = 1) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:
+    """Yield a table's features by row group: rows that have some, and float16 (n, n_views, width)."""
+    with pq.ParquetFile(path) as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            column = file.read_row_group(group, columns=["feature"]).column(0).combine_chunks()
+            rows = np.flatnonzero(column.value_lengths().to_numpy(zero_copy_only=False) > 0)
+            values = column.flatten().to_numpy(zero_copy_only=False)
+            if len(rows):
+                yield rows + first, values.reshape(len(rows), n_views, -1)
+            first += len(column)

@@ -1,0 +1,263 @@
+"""Tables filled by one pass over a project's images: each goes on by itself where a run that was cut off left it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.datasets.records import SkippedRow
+from pipeline.errors import DatasetError
+from pipeline.inference.parts import PartialTable, refuse_other_settings
+from pipeline.project.folder import Project
+from pipeline.project.image_table import image_columns
+
+if TYPE_CHECKING:
+    from pipeline.inference.loading import ImageFiles
+    from pipeline.inference.ranking import LookedAt, Network
+
+#: Longest stretch of work that a run which is cut off has to do again.
+PART_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A table that is filled with what a network gives for each image.
+
+    Parameters
+    ----------
+    path
+        Where it appears once it is whole.
+    schema
+        Its columns: `image_index`, then lists.
+    row_group_size
+        Rows of a group.
+    settings
+        What it depends on, as plain JSON, kept in the file.
+    name
+        Of the model, kept in the file.
+    network
+        What is run.
+    rows
+        From the network's output (n, n_views, width) to one array (n, k) for each list column. An image that cannot be
+        decoded has empty lists.
+    """
+
+    path: Path
+    schema: pa.Schema
+    row_group_size: int
+    settings: dict[str, Any]
+    name: str
+    network: Network
+    rows: Callable[[npt.NDArray[np.float32]], list[npt.NDArray[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How networks are run.
+
+    Parameters
+    ----------
+    batch_size
+        Views a network sees at once.
+    device
+        ``auto``, ``cpu``, ``cuda``, …
+    n_workers
+        Processes that decode; None chooses from the machine.
+    restart
+        Begin anew where an earlier run left something.
+    """
+
+    batch_size: int = 64
+    device: str = "auto"
+    n_workers: int | None = None
+    restart: bool = False
+
+
+def fill_tables(project: Project, fillings: Sequence[Filling], n_views: int, options: RunOptions) -> list[int]:
+    """Bring tables about a project's images to their end; return how many images of each were done before.
+
+    Parameters
+    ----------
+    project
+        Whose images.
+    fillings
+        The tables; what is whole already is left as it is.
+    n_views
+        As each image is looked at.
+    options
+        How the networks are run.
+
+    Raises
+    ------
+    DatasetError
+        If not one image can be decoded.
+    ProjectError
+        If an earlier run used other settings, or another one is at work.
+    """
+    from pipeline.inference.loading import ProjectImages
+
+    paths = image_columns(project, ["path"]).column("path")
+    if paths.null_count == len(paths):
+        raise DatasetError(f"{project.root}: no image has a file here; make proposals with --from-predictions FILE.npz")
+
+    def images(configs: list[dict[str, Any]]) -> ImageFiles:
+        as_timm = project.settings.proposals.exif == "as timm"
+        return ProjectImages(project.images_path, project.images_root, configs, n_views, as_timm=as_timm)
+
+    def named(indices: list[int]) -> list[tuple[str, str | None]]:
+        rows = image_columns(project, ["image_id", "path"]).take(indices).to_pylist()
+        return [(row["image_id"], row["path"]) for row in rows]
+
+    return fill_from(images, len(paths), named, fillings, n_views, options)
+
+
+def fill_from(
+    images: Callable[[list[dict[str, Any]]], ImageFiles],
+    n_images: int,
+    named: Callable[[list[int]], list[tuple[str, str | None]]],
+    fillings: Sequence[Filling],
+    n_views: int,
+    options: RunOptions,
+) -> list[int]:
+    """As :func:`fill_tables`, of any images; `named` says what images are called, and where they lie."""
+    n_done = [n_images] * len(fillings)
+    with ExitStack() as stack:
+        sinks = []
+        for number, filling in enumerate(fillings):
+            if options.restart:
+                filling.path.unlink(missing_ok=True)
+            if filling.path.exists():
+                refuse_other_settings(read_run_settings(filling.path), filling.settings, str(filling.path))
+                continue
+            partial = PartialTable(filling.path.with_suffix(".partial"), filling.settings, restart=options.restart)
+            sinks.append(_Sink(filling, stack.enter_context(partial)))
+            n_done[number] = sinks[-1].n_rows
+        start = min((sink.n_rows for sink in sinks), default=n_images)
+        if start < n_images:
+            for looked_at in _looked_at(
+                images, [sink.filling for sink in sinks], range(start, n_images), n_views, options
+            ):
+                for number, sink in enumerate(sinks):
+                    sink.add(looked_at, number)
+        for sink in sinks:
+            sink.finish(n_images, named)
+    return n_done
+
+
+def read_run_settings(path: Path) -> dict[str, Any]:
+    """Return what a table says it was made with."""
+    metadata = pq.read_metadata(path).metadata or {}
+    content: dict[str, Any] = json.loads(metadata.get(b"settings", b"{}"))
+    return content
+
+
+def read_failures(path: Path) -> list[SkippedRow]:
+    """Return the images that a table has nothing for, with the reasons."""
+    metadata = pq.read_metadata(path).metadata or {}
+    return [SkippedRow(*row) for row in json.loads(metadata.get(b"skipped", b"[]"))]
+
+
+def _looked_at(
+    images: Callable[[list[dict[str, Any]]], ImageFiles],
+    fillings: Sequence[Filling],
+    indices: range,
+    n_views: int,
+    options: RunOptions,
+) -> Iterator[LookedAt]:
+    """Yield what the networks give; one output for each filling, the same for fillings that share a network."""
+    from tqdm.auto import tqdm
+
+    from pipeline.inference.ranking import LookedAt, choose_device, default_n_workers, look_at_images
+
+    device = choose_device(options.device)
+    networks: list[Network] = []
+    for filling in fillings:
+        if not any(filling.network is network for network in networks):
+            networks.append(filling.network)
+    position = [next(i for i, network in enumerate(networks) if network is filling.network) for filling in fillings]
+    description = ", ".join(network.name for network in networks)
+    found = look_at_images(
+        networks,
+        images,
+        indices,
+        n_views=n_views,
+        batch_size=options.batch_size,
+        device=device,
+        n_workers=default_n_workers(device) if options.n_workers is None else options.n_workers,
+    )
+    with tqdm(total=indices.stop, initial=indices.start, desc=description, unit=" images", smoothing=0.05) as progress:
+        for looked_at in found:
+            outputs = tuple(looked_at.outputs[i] for i in position) if looked_at.outputs else ()
+            yield LookedAt(looked_at.batch, outputs)
+            progress.update(len(looked_at.batch.image_index))
+
+
+class _Sink:
+    """One table's rows on their way to its parts."""
+
+    def __init__(self, filling: Filling, parts: PartialTable) -> None:
+        self.filling = filling
+        self.n_rows = parts.n_rows
+        self._parts = parts
+        self._waiting: list[pa.Table] = []
+        self._failures: list[tuple[int, str]] = []
+        self._written_at = time.monotonic()
+
+    def add(self, looked_at: LookedAt, output: int) -> None:
+        """Take a batch's rows that the table has not got yet; write them when they are many or old enough."""
+        batch = looked_at.batch
+        n_known = min(len(batch.image_index), max(0, self.n_rows - batch.image_index[0]))
+        if n_known == len(batch.image_index):
+            return
+        columns = self.filling.rows(looked_at.outputs[output]) if batch.decoded else None
+        lengths = np.zeros(len(batch.image_index), dtype=np.int32)
+        arrays: list[pa.Array] = [pa.array(np.array(batch.image_index, dtype=np.int32))]
+        for number, field in enumerate(list(self.filling.schema)[1:]):
+            values = np.empty((0, 0)) if columns is None else columns[number]
+            lengths[batch.decoded] = values.shape[1]
+            offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+            arrays.append(pa.ListArray.from_arrays(offsets, pa.array(values.ravel(), field.type.value_type)))
+        self._waiting.append(pa.table(arrays, schema=self.filling.schema).slice(n_known))
+        self._failures += [(i, why) for i, why in batch.failures.items() if i >= self.n_rows]
+        n_waiting = sum(table.num_rows for table in self._waiting)
+        if n_waiting >= self.filling.row_group_size or time.monotonic() - self._written_at >= PART_SECONDS:
+            self._write()
+
+    def finish(self, n_images: int, named: Callable[[list[int]], list[tuple[str, str | None]]]) -> None:
+        """Put the whole table in place."""
+        self._write()
+        failures = [failure for part in self._parts.tables() for failure in _failures_of(part)]
+        if len(failures) == n_images:
+            self._parts.discard()
+            name = self.filling.name
+            raise DatasetError(f"{name}: not one of {n_images} images can be ranked; the first: {failures[0][1]}")
+        names = named([index for index, _ in failures]) if failures else []
+        skipped = [(*name, reason) for name, (_, reason) in zip(names, failures, strict=True)]
+        metadata = {
+            "model": self.filling.name,
+            "settings": json.dumps(self.filling.settings),
+            "skipped": json.dumps(skipped),
+        }
+        self._parts.finish(self.filling.path, self.filling.schema, self.filling.row_group_size, metadata)
+
+    def _write(self) -> None:
+        if self._waiting:
+            table = pa.concat_tables(self._waiting)
+            first_row = table["image_index"][0].as_py()
+            self._parts.write_part(first_row, table.replace_schema_metadata({"failures": json.dumps(self._failures)}))
+            self._waiting, self._failures = [], []
+        self._written_at = time.monotonic()
+
+
+def _failures_of(part: pa.Table) -> list[tuple[int, str]]:
+    return [(int(index), str(reason)) for index, reason in json.loads((part.schema.metadata or {})[b"failures"])]

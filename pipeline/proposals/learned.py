@@ -1,0 +1,285 @@
+"""A merge that is learnt from settled labels: what each method's word is worth, and which classes go together.
+
+Two steps. First the probability that a class applies to an image: logistic regression on what each method says of it
+(its score; of a method without scores its rank). Then classes that go together, as keyboard and mouse do: from images
+whose labels are settled it is learnt how often each class applies where another is likely, and a class is lifted by
+those beside it, also one that no method named.
+
+Whoever measures what this brings must not measure it on images it learnt from: :func:`cross_fitted` scores each settled
+image by a merge that has not seen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from pipeline.errors import DatasetError
+from pipeline.proposals.fusion import NO_CLASS
+from pipeline.proposals.merging import MergedProposals
+from pipeline.proposals.methods.seam import Candidates
+
+#: What a class is named after that no method named.
+TOGETHER = "classes that go together"
+#: Chosen on the first half of ImageNetV2's images, cross-fitted; the figures are reported on the second.
+_PENALTY = 10.0
+_N_SPEAKING, _HALF_TRUST, _LIFT = 10, 10.0, 0.3
+N_FOLDS = 5
+_LEAST_IMAGES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Settled labels to learn from; a class that nobody was asked about says nothing.
+
+    Parameters
+    ----------
+    image_index, class_index
+        int64 (n_pairs,) each: which classes of which images were settled.
+    applies
+        bool, same shape.
+    is_complete
+        Whether a class without a pair is settled as absent, as in a published file of labels.
+    images
+        The images that are settled, ascending, those without any label included.
+    """
+
+    image_index: npt.NDArray[np.int64]
+    class_index: npt.NDArray[np.int64]
+    applies: npt.NDArray[np.bool_]
+    is_complete: bool
+    images: npt.NDArray[np.int64]
+
+    def of(self, images: npt.NDArray[np.int64]) -> Judged:
+        """Return what is known of some images alone."""
+        kept = np.isin(self.image_index, images)
+        pairs = (self.image_index[kept], self.class_index[kept], self.applies[kept])
+        return Judged(*pairs, self.is_complete, np.intersect1d(self.images, images))
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedMerge:
+    """A merge as it was learnt.
+
+    Parameters
+    ----------
+    weight, bias
+        Of what the methods say: float64 (n_features,) and a number.
+    together
+        (n_classes, n_classes) sparse: how often the class of a column applies where that of a row is likely.
+    """
+
+    weight: npt.NDArray[np.float64]
+    bias: float
+    together: sparse.csr_matrix
+
+
+@dataclass(frozen=True, eq=False)
+class _Named:
+    """The (image, class) pairs that some method named, and what the methods say of each."""
+
+    image: npt.NDArray[np.int64]
+    class_index: npt.NDArray[np.int64]
+    says: sparse.csr_matrix
+    source: npt.NDArray[np.int16]
+    view: npt.NDArray[np.int8]
+
+
+def learn_merge(methods: Sequence[Candidates], judged: Judged, n_classes: int) -> LearnedMerge:
+    """Learn a merge from the images that are settled.
+
+    Parameters
+    ----------
+    methods
+        Candidates of all images, one a method.
+    judged
+        What is settled.
+    n_classes
+        Of the label space.
+
+    Raises
+    ------
+    DatasetError
+        If too few images are settled, or all of their classes apply, or none.
+    """
+    return _learn(_named(methods, judged.images, n_classes), judged, n_classes)
+
+
+def merge_as_learned(
+    merge: LearnedMerge,
+    methods: Sequence[Candidates],
+    n_proposals: int,
+    images: npt.NDArray[np.int64],
+) -> MergedProposals:
+    """Return the proposals of some images, in their order.
+
+    `source` is the method that speaks loudest; where none named a class it is the number of methods, which stands for
+    :data:`TOGETHER`.
+    """
+    n_classes = merge.together.shape[0]
+    return _proposals(merge, _named(methods, images, n_classes), images, n_proposals, len(methods))
+
+
+def cross_fitted(methods: Sequence[Candidates], judged: Judged, n_classes: int, n_proposals: int) -> MergedProposals:
+    """Return the proposals of the settled images, each from a merge learnt on other images."""
+    images = judged.images
+    shape = (len(images), n_proposals)
+    whole = MergedProposals(
+        np.full(shape, NO_CLASS, np.int32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int8),
+        np.full(shape, -1, np.int16),
+    )  # fmt: skip
+    fold = fold_of(images)
+    for number in range(N_FOLDS):
+        here = fold == number
+        if not here.any():
+            continue
+        merge = learn_merge(methods, judged.of(images[~here]), n_classes)
+        part = merge_as_learned(merge, methods, n_proposals, images[here])
+        for name in ("class_index", "score", "view", "source"):
+            getattr(whole, name)[here] = getattr(part, name)
+    return whole
+
+
+def fold_of(images: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the fold of each image: by its place among those that are settled, so that neighbours part."""
+    return np.arange(len(images)) % N_FOLDS
+
+
+def _learn(named: _Named, judged: Judged, n_classes: int) -> LearnedMerge:
+    from scipy.optimize import minimize
+
+    if len(judged.images) < _LEAST_IMAGES:
+        raise DatasetError(f"{len(judged.images)} images are settled; a merge is learnt from {_LEAST_IMAGES} or more")
+    settled = np.unique(judged.image_index * n_classes + judged.class_index)
+    positive = np.unique((judged.image_index * n_classes + judged.class_index)[judged.applies])
+    pair = named.image * n_classes + named.class_index
+    target = np.isin(pair, positive).astype(np.float64)
+    is_known = np.isin(named.image, judged.images) if judged.is_complete else np.isin(pair, settled)
+    says, wanted = named.says[is_known], target[is_known]
+    if not 0 < wanted.sum() < len(wanted):
+        raise DatasetError("of the classes that were settled all apply, or none: nothing can be learnt from that")
+
+    def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        logit = says @ flat[:-1] + flat[-1]
+        missed = np.logaddexp(0, logit) - wanted * logit
+        residual = 1 / (1 + np.exp(-logit)) - wanted
+        gradient = np.append(says.T @ residual + _PENALTY * flat[:-1], residual.sum())
+        return float(missed.sum()) + 0.5 * _PENALTY * float(flat[:-1] @ flat[:-1]), gradient
+
+    found: Any = minimize(loss, np.zeros(says.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    merge = LearnedMerge(found.x[:-1], float(found.x[-1]), sparse.csr_matrix((n_classes, n_classes)))
+    return LearnedMerge(merge.weight, merge.bias, _together(_speaking(merge, named, n_classes), judged, n_classes))
+
+
+def _together(
+    speaking: tuple[npt.NDArray[np.int64], sparse.csr_matrix], judged: Judged, n_classes: int
+) -> sparse.csr_matrix:
+    """Return how often each class applies where another is likely, shrunk towards never."""
+    images, likely = speaking
+    row_of = {int(image): row for row, image in enumerate(images)}
+    kept = np.array([int(image) in row_of for image in judged.image_index], dtype=bool)
+    rows = np.array([row_of[int(image)] for image in judged.image_index[kept]], dtype=np.int64)
+    columns, applies = judged.class_index[kept], judged.applies[kept]
+    shape = (len(images), n_classes)
+    true = sparse.csr_matrix((np.ones(int(applies.sum())), (rows[applies], columns[applies])), shape=shape)
+    hits = (likely.T @ true).tocoo()
+    if judged.is_complete:
+        chances = np.asarray(likely.sum(axis=0)).ravel()[hits.row]
+    else:
+        seen = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
+        chances = np.asarray((likely.T @ seen).tocsr()[hits.row, hits.col]).ravel()
+    return sparse.csr_matrix((hits.data / (chances + _HALF_TRUST), (hits.row, hits.col)), shape=hits.shape)
+
+
+def _speaking(merge: LearnedMerge, named: _Named, n_classes: int) -> tuple[npt.NDArray[np.int64], sparse.csr_matrix]:
+    """Return the images that have candidates, and the probabilities of the likeliest of each: (n_images, n_classes)."""
+    probability = _probability(merge, named)
+    images, row = np.unique(named.image, return_inverse=True)
+    order = np.lexsort((named.class_index, -probability, row))
+    place = np.arange(len(order)) - np.searchsorted(row[order], row[order])
+    kept = order[place < _N_SPEAKING]
+    likely = sparse.csr_matrix(
+        (probability[kept], (row[kept], named.class_index[kept])), shape=(len(images), n_classes)
+    )
+    return images, likely
+
+
+def _probability(merge: LearnedMerge, named: _Named) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = 1 / (1 + np.exp(-(named.says @ merge.weight + merge.bias)))
+    return found
+
+
+def _proposals(
+    merge: LearnedMerge, named: _Named, images: npt.NDArray[np.int64], n_proposals: int, n_methods: int
+) -> MergedProposals:
+    n_classes = merge.together.shape[0]
+    rows_of, likely = _speaking(merge, named, n_classes)
+    lifted = (likely @ merge.together).tocoo()
+    pair = named.image * n_classes + named.class_index
+    lifted_pair = rows_of[lifted.row] * n_classes + lifted.col
+    pairs = np.union1d(pair, lifted_pair)
+    score = np.zeros(len(pairs))
+    at = np.searchsorted(pairs, pair)
+    score[at] = _probability(merge, named)
+    score[np.searchsorted(pairs, lifted_pair)] += _LIFT * lifted.data
+    source, view = np.full(len(pairs), n_methods, dtype=np.int16), np.zeros(len(pairs), dtype=np.int8)
+    source[at], view[at] = named.source, named.view
+    image, class_index = np.divmod(pairs, n_classes)
+    order = np.lexsort((class_index, -score, image))
+    place = np.arange(len(order)) - np.searchsorted(image[order], image[order])
+    kept, place = order[place < n_proposals], place[place < n_proposals]
+    shape = (len(images), n_proposals)
+    found = MergedProposals(
+        np.full(shape, NO_CLASS, np.int32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int8),
+        np.full(shape, -1, np.int16),
+    )  # fmt: skip
+    where = (np.searchsorted(images, image[kept]), place)
+    found.class_index[where], found.score[where] = class_index[kept], score[kept]
+    found.view[where], found.source[where] = view[kept], source[kept]
+    return found
+
+
+def _named(methods: Sequence[Candidates], images: npt.NDArray[np.int64], n_classes: int) -> _Named:
+    """Collect what each method says of every class that any method names for these images.
+
+    Of a method with scores: that it names the class, and the score's logit. Of one without: at which rank.
+    """
+    rows, columns, values, keys, loudness, views = [], [], [], [], [], []
+    n_features = 0
+    for method in methods:
+        classes, score = method.class_index[images], method.score[images]
+        image, rank = np.nonzero(classes >= 0)
+        key = images[image] * n_classes + classes[image, rank]
+        found = score[image, rank].astype(np.float64)
+        has_scores = not np.isnan(found).all()
+        if has_scores:
+            clipped = np.clip(np.nan_to_num(found), 1e-7, 1 - 1e-7)
+            parts = [(np.full(len(key), n_features), np.ones(len(key)))]
+            parts += [(np.full(len(key), n_features + 1), np.log(clipped / (1 - clipped)))]
+            n_features += 2
+        else:
+            parts = [(n_features + rank, np.ones(len(key)))]
+            n_features += classes.shape[1]
+        for column, value in parts:
+            rows.append(key)
+            columns.append(column)
+            values.append(value)
+        keys.append(key)
+        loudness.append(np.nan_to_num(found) if has_scores else 1 / (1.0 + rank))
+        views.append(method.view[images][image, rank])
+    key = np.concatenate(keys)
+    pairs, group = np.unique(key, return_inverse=True)
+    method_of = np.repeat(np.arange(len(methods), dtype=np.int16), [len(k) for k in keys])
+    order = np.lexsort((method_of, -np.concatenate(loudness), group))
+    first = order[np.searchsorted(group[order], np.arange(len(pairs)))]
+    flat_rows = np.searchsorted(pairs, np.concatenate(rows)) if rows else np.empty(0, dtype=np.int64)
+    says = sparse.csr_matrix(
+        (np.concatenate(values), (flat_rows, np.concatenate(columns))), shape=(len(pairs), n_features)
+    )
+    image_of, class_of = np.divmod(pairs, n_classes)
+    return _Named(image_of, class_of, says, method_of[first], np.concatenate(views)[first])

@@ -1,0 +1,1 @@
+"""Ways to score the classes of an image, behind one seam."""

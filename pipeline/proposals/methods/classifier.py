@@ -1,0 +1,65 @@
+"""Proposals from a model whose outputs are the project's classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.filling import Filling, RunOptions
+from pipeline.inference.predictions import ranking_tables
+from pipeline.project.folder import Project
+from pipeline.project.notices import tell
+from pipeline.proposals.methods.seam import Candidates, read_candidates
+
+
+class ClassifierMethod:
+    """A `timm` classifier that ranks the classes it knows.
+
+    Parameters
+    ----------
+    project
+        Whose images.
+    source
+        Which model.
+    n_views
+        As each image is looked at.
+    top_k
+        How many candidates an image gets.
+    allow_missing_classes
+        Take a model that does not know every class.
+
+    Raises
+    ------
+    DatasetError
+        If the model cannot be loaded, or its classes are not the project's.
+    """
+
+    def __init__(
+        self, project: Project, source: ModelSource, n_views: int, top_k: int, *, allow_missing_classes: bool = False
+    ) -> None:
+        from pipeline.inference.classifier import load_classifier
+
+        classifier = load_classifier(source, project.label_space, allow_missing_classes=allow_missing_classes)
+        self.name = classifier.name
+        for note in classifier.notes:
+            tell(note)
+        self._tables = ranking_tables(project, classifier, n_views, top_k)
+        notes = []
+        if classifier.class_order == "assumed":
+            notes.append(f"nothing names the outputs of {self.name}: taken to lie in the project's order of classes")
+        if classifier.n_missing:
+            notes.append(f"{self.name} does not know {classifier.n_missing} classes; it never proposes them")
+        self.notes = tuple(notes)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what decides its candidates."""
+        return self._tables[-1].settings
+
+    def fillings(self) -> list[Filling]:
+        """Return its predictions, and its candidates where it looks more than once."""
+        return self._tables
+
+    def candidates(self, options: RunOptions) -> Candidates:  # noqa: ARG002 - the seam's; nothing is left to run
+        """Return the classes that it ranks highest."""
+        return read_candidates(self._tables[-1].path)

@@ -1,0 +1,269 @@
+"""Proposals for any classes, from examples of them: a backbone's frozen features and a light head.
+
+Examples are the images of the project's reference set, and the project's own images by their original labels. No
+image's own label speaks for it: heads for the project's images are trained out of fold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import DatasetError, ProjectError
+from pipeline.examples.choice import draw_order, example_candidates
+from pipeline.images.locations import join_location
+from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.filling import Filling, RunOptions, fill_from, read_run_settings
+from pipeline.inference.parts import write_whole
+from pipeline.inference.predictions import candidates_path, settings_of_images
+from pipeline.inference.views import described, views
+from pipeline.project.folder import Project
+from pipeline.project.list_columns import lists_from_padded
+from pipeline.project.tables import CANDIDATES, FEATURES, FEATURES_ROW_GROUP, PROPOSALS_ROW_GROUP
+from pipeline.proposals.head import Head, train_head
+from pipeline.proposals.methods.seam import Candidates, read_candidates
+
+if TYPE_CHECKING:
+    from pipeline.inference.features import Backbone
+    from pipeline.inference.loading import ImageFiles
+
+#: `references`: the reference set; `labels`: the project's own images; `both`.
+LearnFrom = Literal["references", "labels", "both"]
+#: In how many parts the project's images are cut; the head for one part learns from the labels of the others.
+N_FOLDS = 5
+#: Most examples a head learns from, spread evenly over the classes: with more it takes long and gains little.
+MOST_EXAMPLES = 20_000
+_SEED = 0
+
+
+class ExamplesMethod:
+    """A light head on frozen features, trained on examples of each class.
+
+    Parameters
+    ----------
+    project
+        Whose images.
+    source
+        The backbone.
+    n_views
+        As each image is looked at.
+    top_k
+        How many candidates an image gets.
+    learn_from
+        Which examples; None takes all that there are.
+
+    Raises
+    ------
+    DatasetError
+        If the backbone cannot be loaded.
+    ProjectError
+        If there are no examples of that kind.
+    """
+
+    def __init__(
+        self, project: Project, source: ModelSource, n_views: int, top_k: int, learn_from: LearnFrom | None = None
+    ) -> None:
+        from pipeline.inference.features import load_backbone
+
+        self._project, self._n_views, self._top_k = project, n_views, top_k
+        self._backbone: Backbone = load_backbone(source, project.label_space)
+        self.name = f"{self._backbone.name}.examples"
+        self._own = self._own_labels()
+        self._references = self._reference_files()
+        has = {"references": bool(self._references), "labels": bool((self._own >= 0).any())}
+        self._learn_from = learn_from or (
+            "both" if all(has.values()) else "references" if has["references"] else "labels"
+        )
+        if self._learn_from not in get_args(LearnFrom):
+            raise ProjectError(f"--learn-from {learn_from}: there are {', '.join(get_args(LearnFrom))}")
+        lacking = [kind for kind in has if self._learn_from in (kind, "both") and not has[kind]]
+        if lacking:
+            what = {"references": "reference set of its own (mlf init --examples)", "labels": "original labels"}
+            raise ProjectError(f"{project.root}: has no {what[lacking[0]]} to learn from")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what decides its candidates."""
+        return {
+            **self._features.settings,
+            "method": "examples",
+            "learn_from": self._learn_from,
+            "references_sha256": _digest(self._references) if self._learn_from != "labels" else None,
+            "top_k": self._top_k,
+        }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return how many classes have no examples."""
+        known = {index for index, _ in self._references} if self._learn_from != "labels" else set()
+        known |= set(self._own[self._own >= 0].tolist()) if self._learn_from != "references" else set()
+        missing = [info.name for info in self._project.label_space if info.index not in known]
+        shown = ", ".join(missing[:3]) + (", …" if len(missing) > len(missing[:3]) else "")
+        return (
+            (f"{self.name}: {len(missing)} classes have no example ({shown}); it never proposes them",)
+            if missing
+            else ()
+        )
+
+    def fillings(self) -> list[Filling]:
+        """Return the table of the images' features."""
+        return [self._features]
+
+    def candidates(self, options: RunOptions) -> Candidates:
+        """Return the classes that the heads find likeliest; kept in a table of their own."""
+        path = candidates_path(self._project, f"{self.name}.{self._n_views}views")
+        if options.restart or not path.exists() or read_run_settings(path) != self.settings:
+            found = self._scored(options)
+            is_named = found.class_index >= 0
+            columns = [pa.array(np.arange(len(is_named), dtype=np.int32))]
+            columns += [lists_from_padded(values, is_named) for values in (found.class_index, found.score, found.view)]
+            metadata = {"model": self.name, "settings": json.dumps(self.settings)}
+            table = pa.table(columns, schema=CANDIDATES).replace_schema_metadata(metadata)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(table, path, row_group_size=PROPOSALS_ROW_GROUP)
+        return read_candidates(path)
+
+    @cached_property
+    def _features(self) -> Filling:
+        return self._filling(
+            f"{self._backbone.name}.{self._n_views}views",
+            {**self._backbone.settings, "views": described(self._n_views), **settings_of_images(self._project)},
+        )
+
+    def _filling(self, name: str, settings: dict[str, Any]) -> Filling:
+        return Filling(
+            path=self._project.features_dir / f"{name}.parquet",
+            schema=FEATURES,
+            row_group_size=FEATURES_ROW_GROUP,
+            settings=settings,
+            name=self._backbone.name,
+            network=self._backbone.network,
+            rows=lambda found: [found.reshape(len(found), -1).astype(np.float16)],
+        )
+
+    def _own_labels(self) -> npt.NDArray[np.int64]:
+        column = pq.read_table(self._project.images_path, columns=["original_label"]).column(0)
+        labels: npt.NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
+        return labels
+
+    def _reference_files(self) -> list[tuple[int, str]]:
+        """Return class and location of the references; none where the project's own images stand for the classes."""
+        project = self._project
+        if project.examples_root == project.images_root:
+            return []
+        found = example_candidates(project)
+        most = _most_a_class(len(found))
+        return [
+            (index, join_location(project.examples_root, path))
+            for index in sorted(found)
+            for path in draw_order(found[index], project.label_space[index].key, _SEED)[:most]
+        ]
+
+    def _scored(self, options: RunOptions) -> Candidates:
+        from pipeline.inference.features import read_features
+
+        n_images = len(self._own)
+        k = min(self._top_k, len(self._project.label_space))
+        class_index = np.full((n_images, k), -1, dtype=np.int32)
+        score, view = np.full((n_images, k), np.nan, dtype=np.float32), np.zeros((n_images, k), dtype=np.int8)
+        trust = np.array([part.trust for part in views(self._n_views)], dtype=np.float32)
+        head_of = self._heads(options)
+        for rows, features in read_features(self._features.path, self._n_views):
+            for fold in range(N_FOLDS):
+                here = rows % N_FOLDS == fold
+                if not here.any():
+                    continue
+                head = head_of(fold)
+                flat = self._backbone.prepared(features[here].reshape(-1, features.shape[-1]))
+                found = head.probabilities(flat).reshape(int(here.sum()), self._n_views, -1) * trust[:, None]
+                best = found.max(axis=1)
+                order = np.argsort(-best, axis=1, kind="stable")[:, :k]
+                at = (rows[here][:, None], np.arange(order.shape[1]))
+                class_index[at] = head.classes[order]
+                score[at] = np.take_along_axis(best, order, axis=1)
+                view[at] = np.take_along_axis(found.argmax(axis=1), order, axis=1)
+        return Candidates(class_index, score, view)
+
+    def _heads(self, options: RunOptions) -> Callable[[int], Head]:
+        """Return the head for the images of each fold; without own labels there is one for all."""
+        features, labels, fold_of = self._examples(options)
+        if self._learn_from == "references":
+            only = train_head(features, labels)
+            return lambda fold: only  # noqa: ARG005
+        heads = [train_head(features[fold_of != fold], labels[fold_of != fold]) for fold in range(N_FOLDS)]
+        return heads.__getitem__
+
+    def _examples(
+        self, options: RunOptions
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return prepared features, labels and folds of all examples; a reference belongs to no fold (-1)."""
+        parts = []
+        if self._learn_from != "labels":
+            parts += [(features, labels, np.full(len(labels), -1)) for features, labels in self._of_references(options)]
+        if self._learn_from != "references":
+            parts += list(self._of_own_images())
+        if not parts:
+            raise DatasetError(f"{self._project.root}: not one example can be read")
+        features, labels, folds = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return features, labels, folds
+
+    def _of_references(self, options: RunOptions) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
+        from pipeline.inference.features import read_features
+        from pipeline.inference.loading import ListedImages
+
+        locations = [location for _, location in self._references]
+        labels = np.array([index for index, _ in self._references])
+        settings = {**self._backbone.settings, "references_sha256": _digest(self._references)}
+        filling = self._filling(f"{self._backbone.name}.references", settings)
+
+        def images(configs: list[dict[str, Any]]) -> ImageFiles:
+            return ListedImages(locations, configs, as_timm=self._project.settings.proposals.exif == "as timm")
+
+        def named(indices: list[int]) -> list[tuple[str, str | None]]:
+            return [(locations[index], locations[index]) for index in indices]
+
+        if filling.path.exists() and read_run_settings(filling.path) != settings:
+            filling.path.unlink()  # made from other references; nothing else reads it
+        fill_from(images, len(locations), named, [filling], 1, options)
+        for rows, features in read_features(filling.path):
+            yield self._backbone.prepared(features[:, 0]), labels[rows]
+
+    def _of_own_images(
+        self,
+    ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        from pipeline.inference.features import read_features
+
+        chosen = _spread(self._own, _most_a_class(len(np.unique(self._own[self._own >= 0]))))
+        for rows, features in read_features(self._features.path, self._n_views):
+            taken = chosen[rows]
+            if taken.any():
+                prepared = self._backbone.prepared(features[taken, 0])
+                yield prepared, self._own[rows[taken]], rows[taken] % N_FOLDS
+
+
+def _most_a_class(n_classes: int) -> int:
+    return max(N_FOLDS, MOST_EXAMPLES // max(1, n_classes))
+
+
+def _spread(labels: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.bool_]:
+    """Return which images to learn from: at most so many of each class, drawn with a fixed seed."""
+    chosen = np.zeros(len(labels), dtype=bool)
+    shuffled = np.random.default_rng(_SEED).permutation(len(labels))
+    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    sorted_labels = labels[order]
+    place = np.arange(len(order)) - np.searchsorted(sorted_labels, sorted_labels)
+    chosen[order[(place < most) & (sorted_labels >= 0)]] = True
+    return chosen
+
+
+def _digest(references: list[tuple[int, str]]) -> str:
+    import hashlib
+
+    return hashlib.sha256(json.dumps(references).encode()).hexdigest()

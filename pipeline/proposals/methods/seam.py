@@ -1,0 +1,65 @@
+"""What every way to propose has in common: it says what it wants of the images, and then scores classes for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from pipeline.inference.filling import Filling, RunOptions
+from pipeline.project.list_columns import pad_lists
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The classes that one method finds likeliest for each image, the best first.
+
+    Parameters
+    ----------
+    class_index
+        int32 (n_images, k), padded with -1.
+    score
+        float32, same shape: probabilities, NaN beside -1.
+    view
+        int8, same shape: which view spoke loudest (:func:`pipeline.inference.views.views`); 0 is the whole image.
+    """
+
+    class_index: npt.NDArray[np.int32]
+    score: npt.NDArray[np.float32]
+    view: npt.NDArray[np.int8]
+
+
+class Method(Protocol):
+    """One way to score classes, ready for one project; made by a function in the registry."""
+
+    @property
+    def name(self) -> str:
+        """Return what tables and people call it; its proposals are named after it."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what decides its candidates, as plain JSON."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know: classes that it can never propose, an assumed order."""
+
+    def fillings(self) -> list[Filling]:
+        """Return the tables that it wants filled; one pass over the images fills those of all methods."""
+
+    def candidates(self, options: RunOptions) -> Candidates:
+        """Return its candidates, once its tables are filled."""
+
+
+def read_candidates(path: Path) -> Candidates:
+    """Return the candidates of a table; without a column of views they are of the whole images."""
+    table = pq.read_table(path)
+    class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
+    score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
+    has_views = "view" in table.column_names
+    view = pad_lists(table.column("view"), 0, np.dtype(np.int8)) if has_views else np.zeros_like(class_index, np.int8)
+    return Candidates(class_index, score, view)

@@ -1,0 +1,365 @@
+"""Stage 6: settled labels improve the proposals of the images that nobody has annotated yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.errors import ProjectError
+from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
+from pipeline.evaluation.shares import Share
+from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.filling import Filling, RunOptions, fill_tables
+from pipeline.inference.predictions import TOP_K, candidates_path, predictions_path, settings_of_images
+from pipeline.inference.views import VIEW_COUNTS
+from pipeline.project.class_references import ClassNumbers
+from pipeline.project.folder import Project
+from pipeline.project.list_columns import lists_from_padded
+from pipeline.project.tables import FEATURES, FEATURES_ROW_GROUP, PROPOSALS_ROW_GROUP, PROPOSALS_WITH_VIEWS
+from pipeline.proposals.fusion import proposal_recall
+from pipeline.proposals.learned import (
+    N_FOLDS,
+    TOGETHER,
+    Judged,
+    fold_of,
+    learn_merge,
+    merge_as_learned,
+)
+from pipeline.proposals.merging import MergedProposals
+from pipeline.proposals.methods.registry import default_backbone
+from pipeline.proposals.methods.seam import Candidates, read_candidates
+from pipeline.proposals.reader import ProposalReader
+from pipeline.proposals.refined_head import MOST_IMAGES, head_candidates
+from pipeline.proposals.writer import write_proposals
+from pipeline.stages.analyze import original_labels
+from pipeline.stages.assign import open_project_store
+from pipeline.stages.evaluate import labels_from
+from pipeline.stages.votes_of_project import read_project_votes
+from pipeline.votes.words import Round, Source
+
+if TYPE_CHECKING:
+    from pipeline.inference.features import Backbone
+
+#: At which numbers of proposals recall is told, beside the project's own.
+AT = (5, 10)
+#: What the head on settled labels is called.
+HEAD = "settled labels"
+_N_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class RecallChange:
+    """Recall of the first `k` proposals on settled images: as they were, and as learnt from other images.
+
+    `gain` is their difference, `interval` its 95% percentile bootstrap interval over images.
+    """
+
+    k: int
+    before: Share
+    after: Share
+    gain: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """What stage 6 came to.
+
+    Attributes
+    ----------
+    n_settled
+        Images it learnt from.
+    n_renewed
+        Images with new proposals: those that nobody has decided.
+    recall
+        On the settled images, each scored by what was learnt from others.
+    n_needed
+        Fewest of the new proposals that hold as many of the labels as all of the old ones did; None where even all do
+        not.
+    methods
+        What was merged.
+    next_images
+        The images without a decision, the least certain first: `image_index`, `image_id`, `uncertainty` (the expected
+        number of wrong guesses among the proposals).
+    """
+
+    n_settled: int
+    n_renewed: int
+    recall: tuple[RecallChange, ...]
+    n_needed: int | None
+    methods: tuple[str, ...]
+    next_images: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Project:
+    """What is learnt from: the methods' candidates, and features where there are any."""
+
+    names: list[str]
+    methods: list[Candidates]
+    backbone: Backbone | None
+    features: Filling | None
+    n_images: int
+    n_classes: int
+    n_proposals: int
+
+    def proposals(self, judged: Judged, wanted: npt.NDArray[np.int64]) -> MergedProposals:
+        """Return the proposals of some images from what is settled about others."""
+        methods = list(self.methods)
+        if self.features and self.backbone:
+            images, features = self._learnt_from(judged)
+            methods.append(
+                head_candidates(features, images, judged, self._parts(wanted), self.n_images, self.n_classes, TOP_K)
+            )
+        merge = learn_merge(methods, judged, self.n_classes)
+        return merge_as_learned(merge, methods, self.n_proposals, wanted)
+
+    def _learnt_from(self, judged: Judged) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        some = judged.images
+        if len(some) > MOST_IMAGES:
+            some = np.sort(np.random.default_rng(0).choice(some, MOST_IMAGES, replace=False))
+        parts = list(self._parts(some))
+        return np.concatenate([rows for rows, _ in parts]), np.concatenate([features for _, features in parts])
+
+    def _parts(self, wanted: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+        from pipeline.inference.features import read_features
+
+        assert self.features is not None
+        assert self.backbone is not None
+        for rows, features in read_features(self.features.path):
+            is_wanted = np.isin(rows, wanted)
+            if is_wanted.any():
+                yield rows[is_wanted], self.backbone.prepared(features[is_wanted, 0])
+
+
+def improve_project(
+    project: Project,
+    labels: str | Path | None = None,
+    model: str | None = None,
+    checkpoint: str | Path | None = None,
+    *,
+    class_numbers: ClassNumbers = "auto",
+    batch_size: int = 64,
+    device: str = "auto",
+    n_workers: int | None = None,
+) -> Improvement:
+    """Learn from settled labels which classes to propose, and propose anew for images that nobody has decided.
+
+    The methods that made the proposals, and a head on frozen features trained on the settled labels where the images
+    have files, are merged as :mod:`pipeline.proposals.learned` says. What was proposed for decided images stays.
+
+    Parameters
+    ----------
+    project
+        One with proposals, and with settled labels or a file of some.
+    labels
+        JSON of refined labels from elsewhere, where a class that is not named does not apply; None takes the project's
+        own, where a class that nobody was shown says nothing.
+    model, checkpoint
+        The backbone; None takes the best at hand.
+    class_numbers
+        How numbers in the file of labels are read (:mod:`pipeline.project.class_references`).
+    batch_size, device, n_workers
+        As :class:`pipeline.inference.filling.RunOptions`.
+
+    Raises
+    ------
+    ProjectError
+        If nothing is proposed or settled yet.
+    DatasetError
+        If too little is settled, or the labels or the backbone cannot be read.
+    """
+    reader = ProposalReader(project.require(project.proposals_path, "mlf propose"))
+    before = reader.as_arrays().class_index
+    judged = _judged_of_file(project, labels, class_numbers) if labels else _judged_of_project(project)
+    source = ModelSource(model, Path(checkpoint) if checkpoint else None)
+    whole = _opened(project, reader, source, RunOptions(batch_size, device, n_workers))
+    after = _cross_fitted(whole, judged)
+    old = before[judged.images]
+    sets = _label_sets(judged)
+    recall = tuple(_change(k, old, after.class_index, sets) for k in sorted({*AT, whole.n_proposals}))
+    target = proposal_recall(old, sets).labels.n_hits
+    ks = range(1, whole.n_proposals + 1)
+    needed = next((k for k in ks if proposal_recall(after.class_index[:, :k], sets).labels.n_hits >= target), None)
+    undecided = np.setdiff1d(np.arange(whole.n_images), np.union1d(judged.images, _decided(project)))
+    names = (*whole.names, *([HEAD] if whole.features else []), TOGETHER)
+    renewed = whole.proposals(judged, undecided) if len(undecided) else None
+    if renewed is not None:
+        _replace(project, reader, undecided, renewed, names)
+    return Improvement(
+        n_settled=len(judged.images),
+        n_renewed=len(undecided),
+        recall=recall,
+        n_needed=needed,
+        methods=names,
+        next_images=_next_images(project, undecided, renewed),
+    )
+
+
+def _opened(project: Project, reader: ProposalReader, source: ModelSource, options: RunOptions) -> _Project:
+    names, methods = [], []
+    for name in reader.models:
+        for table, path in _tables_of(project, name):
+            names.append(table)
+            methods.append(read_candidates(path))
+    if not methods:
+        raise ProjectError(
+            f"{project.root}: nothing is left of what its proposals were made from; run `mlf propose` anew"
+        )
+    backbone, features = None, None
+    paths = pq.read_table(project.images_path, columns=["path"]).column(0)
+    if paths.null_count < len(paths):
+        backbone, features = _features(project, source)
+        fill_tables(project, [features], 1, options)
+    n_classes = len(project.label_space)
+    n_proposals = project.settings.proposals.n_proposals
+    return _Project(names, methods, backbone, features, len(paths), n_classes, n_proposals)
+
+
+def _tables_of(project: Project, name: str) -> Iterator[tuple[str, Path]]:
+    """Yield what a method left: its candidates over several views, and its ranking of the whole images."""
+    for n_views in VIEW_COUNTS:
+        path = candidates_path(project, f"{name}.{n_views}views")
+        if path.exists():
+            yield f"{name} ({n_views} views)", path
+    path = predictions_path(project, name)
+    if path.exists():
+        yield name, path
+
+
+def _features(project: Project, source: ModelSource) -> tuple[Backbone, Filling]:
+    from pipeline.inference.features import load_backbone
+
+    backbone = load_backbone(default_backbone(source, project.label_space), project.label_space)
+    filling = Filling(
+        path=project.features_dir / f"{backbone.name}.whole.parquet",
+        schema=FEATURES,
+        row_group_size=FEATURES_ROW_GROUP,
+        settings={**backbone.settings, **settings_of_images(project)},
+        name=backbone.name,
+        network=backbone.network,
+        rows=lambda found: [found.reshape(len(found), -1).astype(np.float16)],
+    )
+    return backbone, filling
+
+
+def _judged_of_file(project: Project, labels: str | Path, numbers: ClassNumbers) -> Judged:
+    rows, sets = labels_from(Path(labels), project, numbers, original_labels(project))
+    images = rows[sets.image_index]
+    classes = sets.class_index.astype(np.int64)
+    return Judged(images, classes, np.ones(len(images), dtype=bool), is_complete=True, images=np.sort(rows))
+
+
+def _judged_of_project(project: Project) -> Judged:
+    table = pq.read_table(project.require(project.refined_labels_path, "mlf settle"))
+    table = table.filter(pc.not_equal(table["source"], Source.UNLABELLED.value))
+    n_classes = len(project.label_space)
+    images = np.unique(table["image_index"].to_numpy()).astype(np.int64)
+    named = table.filter(pc.is_valid(table["class_index"]))
+    true = named["image_index"].to_numpy().astype(np.int64) * n_classes + named["class_index"].to_numpy()
+    store = open_project_store(project)
+    try:
+        votes = read_project_votes(project, store).all_votes()
+    finally:
+        store.close()
+    voted = votes.item_image.astype(np.int64) * n_classes + votes.item_class
+    settled = np.union1d(true, voted[np.isin(votes.item_image, images)])
+    image, class_index = np.divmod(settled, n_classes)
+    return Judged(image, class_index, np.isin(settled, true), is_complete=False, images=images)
+
+
+def _decided(project: Project) -> npt.NDArray[np.int64]:
+    """Return the images that somebody has worked on: what they were shown must stay what it was."""
+    store = open_project_store(project)
+    try:
+        return np.unique([row.image_index for round_ in Round for row in store.iter_states(round_)]).astype(np.int64)
+    finally:
+        store.close()
+
+
+def _cross_fitted(whole: _Project, judged: Judged) -> MergedProposals:
+    """Return the proposals of the settled images, each from what is settled about others."""
+    fold = fold_of(judged.images)
+    parts, order = [], []
+    for number in range(N_FOLDS):
+        here = fold == number
+        if here.any():
+            parts.append(whole.proposals(judged.of(judged.images[~here]), judged.images[here]))
+            order.append(np.flatnonzero(here))
+    back = np.argsort(np.concatenate(order))
+    columns = (
+        np.concatenate([getattr(part, name) for part in parts])[back]
+        for name in ("class_index", "score", "view", "source")
+    )
+    return MergedProposals(*columns)
+
+
+def _label_sets(judged: Judged) -> LabelSets:
+    place = np.searchsorted(judged.images, judged.image_index[judged.applies])
+    return label_sets_from_pairs(place, judged.class_index[judged.applies], [str(image) for image in judged.images])
+
+
+def _change(k: int, old: npt.NDArray[np.int32], new: npt.NDArray[np.int32], sets: LabelSets) -> RecallChange:
+    before, after = (proposal_recall(classes[:, :k], sets) for classes in (old, new))
+    n_labels = sets.n_labels.astype(np.float64)
+    n_gained = np.nan_to_num(after.per_image - before.per_image) * n_labels
+    drawn = np.random.default_rng(0).multinomial(len(n_labels), np.full(len(n_labels), 1 / len(n_labels)), _N_DRAWS)
+    gains = (drawn @ n_gained) / np.maximum(drawn @ n_labels, 1)
+    low, high = np.quantile(gains, [0.025, 0.975])
+    gain = float(n_gained.sum() / max(1.0, n_labels.sum()))
+    return RecallChange(k, before.labels, after.labels, gain, (float(low), float(high)))
+
+
+def _replace(
+    project: Project,
+    reader: ProposalReader,
+    images: npt.NDArray[np.int64],
+    renewed: MergedProposals,
+    names: Sequence[str],
+) -> None:
+    """Write the proposals anew: those of `images` are replaced, the others stay as they are."""
+    models = [*reader.models, *(name for name in names if name not in reader.models)]
+    position = np.array([models.index(name) for name in names], dtype=np.int16)
+    kept = reader.as_arrays()
+    width = max(kept.class_index.shape[1], renewed.class_index.shape[1])
+    fillers = {"class_index": -1, "score": np.nan, "model": -1, "view": 0}
+    columns = {
+        name: np.pad(getattr(kept, name), ((0, 0), (0, width - kept.class_index.shape[1])), constant_values=filler)
+        for name, filler in fillers.items()
+    }
+    source = np.where(renewed.class_index >= 0, position[renewed.source], -1)
+    found = {"class_index": renewed.class_index, "score": renewed.score, "model": source, "view": renewed.view}
+    for name, filler in fillers.items():
+        columns[name][images] = filler
+        columns[name][images, : renewed.class_index.shape[1]] = found[name]
+
+    def groups() -> Iterator[pa.Table]:
+        for first in range(0, len(columns["class_index"]), PROPOSALS_ROW_GROUP):
+            rows = slice(first, first + PROPOSALS_ROW_GROUP)
+            is_named = columns["class_index"][rows] >= 0
+            lists = [lists_from_padded(column[rows], is_named) for column in columns.values()]
+            lists[1] = pa.ListArray.from_arrays(
+                lists[0].offsets, pa.array(columns["score"][rows][is_named], from_pandas=True)
+            )
+            index = pa.array(np.arange(first, first + len(is_named), dtype=np.int32))
+            yield pa.table([index, *lists], schema=PROPOSALS_WITH_VIEWS)
+
+    write_proposals(project, groups(), models, {**reader.settings, "improved": {"methods": list(names)}})
+
+
+def _next_images(project: Project, images: npt.NDArray[np.int64], renewed: MergedProposals | None) -> pd.DataFrame:
+    ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).take(images).to_pylist()
+    score = np.empty((0, 1)) if renewed is None else np.clip(np.nan_to_num(renewed.score), 0, 1)
+    table = pd.DataFrame(
+        {"image_index": images, "image_id": ids, "uncertainty": np.minimum(score, 1 - score).sum(axis=1)}
+    )
+    return table.sort_values(["uncertainty", "image_index"], ascending=[False, True], ignore_index=True)
