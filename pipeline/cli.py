@@ -33,6 +33,7 @@ COMMANDS = (
     ("refine", "refine", _STAGES),
     ("settle", "settle", _STAGES),
     ("evaluate", "evaluate", _STAGES),
+    ("improve", "improve", _STAGES),
     ("report", "report", _STAGES),
     ("status", "status", _AROUND),
     ("why", "why", _AROUND),

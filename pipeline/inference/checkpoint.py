@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DatasetError, in_plain_words
+from pipeline.inference.views import VIEW_COUNTS
 
 _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
 _SHAPE_LENGTH = 3

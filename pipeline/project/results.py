@@ -1,4 +1,4 @@
-"""What stages 3 to 5 leave in a project's `results/`: one summary a stage, and a folder of tables beside it."""
+"""What stages 3 to 6 leave in a project's `results/`: one summary a stage, and a folder of tables beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.project.files import write_table
 from pipeline.project.folder import Project
 from pipeline.project.writing import write_text
 
-ResultStage = Literal["analyze", "refinement", "settle", "evaluate"]
+ResultStage = Literal["analyze", "refinement", "settle", "evaluate", "improve"]
 Summary = TypeVar("Summary")
 
 _COMMANDS: Mapping[str, str] = {
@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, str] = {
     "refinement": "mlf refine --refiners NAME,NAME",
     "settle": "mlf settle",
     "evaluate": "mlf evaluate",
+    "improve": "mlf improve",
 }
 #: What a stage was called when it wrote into an older project.
 _EARLIER_NAMES: Mapping[str, str] = {"analyze": "disagreement"}

@@ -14,9 +14,10 @@ STAGE_NOTEBOOKS = {
     "analyze": "3_analyze.ipynb",
     "settle": "4_settle.ipynb",
     "evaluate": "5_evaluate.ipynb",
+    "improve": "6_improve.ipynb",
 }
 #: Stages whose HTML is kept in the project's `reports/`.
-REPORT_STAGES = ("analyze", "settle", "evaluate")
+REPORT_STAGES = ("analyze", "settle", "evaluate", "improve")
 
 
 def stage_notebook(stage: str) -> Path:

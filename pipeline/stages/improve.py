@@ -24,6 +24,7 @@ from pipeline.inference.views import VIEW_COUNTS
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import Project
 from pipeline.project.list_columns import lists_from_padded
+from pipeline.project.results import write_results
 from pipeline.project.tables import FEATURES, FEATURES_ROW_GROUP, PROPOSALS_ROW_GROUP, PROPOSALS_WITH_VIEWS
 from pipeline.proposals.fusion import proposal_recall
 from pipeline.proposals.learned import (
@@ -195,7 +196,7 @@ def improve_project(
     renewed = whole.proposals(judged, undecided) if len(undecided) else None
     if renewed is not None:
         _replace(project, reader, undecided, renewed, names)
-    return Improvement(
+    found = Improvement(
         n_settled=len(judged.images),
         n_renewed=len(undecided),
         recall=recall,
@@ -203,6 +204,42 @@ def improve_project(
         methods=names,
         next_images=_next_images(project, undecided, renewed),
     )
+    write_results(project, "improve", _summary(found), {"next_images.csv": found.next_images})
+    return found
+
+
+def recall_table(found: Improvement) -> pd.DataFrame:
+    """Return recall before and after, a row a number of proposals, as people read it."""
+    rows = [
+        {
+            "proposals": change.k,
+            "before": str(change.before),
+            "after": str(change.after),
+            "gain": f"{change.gain:+.1%} (95%: {change.interval[0]:+.1%} to {change.interval[1]:+.1%})",
+        }
+        for change in found.recall
+    ]
+    return pd.DataFrame(rows).set_index("proposals")
+
+
+def _summary(found: Improvement) -> dict[str, object]:
+    return {
+        "n_settled": found.n_settled,
+        "n_renewed": found.n_renewed,
+        "n_needed": found.n_needed,
+        "methods": list(found.methods),
+        "recall": [
+            {
+                "k": change.k,
+                "n_labels": change.before.n,
+                "before": change.before.value,
+                "after": change.after.value,
+                "gain": change.gain,
+                "interval": list(change.interval),
+            }
+            for change in found.recall
+        ],
+    }
 
 
 def _opened(project: Project, reader: ProposalReader, source: ModelSource, options: RunOptions) -> _Project:
