@@ -18,6 +18,9 @@ def improve(
         str | None, typer.Option(help="A timm model whose features are used; left out, the best at hand.")
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Weights on this machine, instead of --model.")] = None,
+    views: Annotated[
+        int | None, typer.Option(help="Parts of each image that the model looks at: 1, 5 or 14; left out, as it wants.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images the model sees at once.")] = 64,
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     n_workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images; 0 for none.")] = None,
@@ -43,6 +46,7 @@ def improve(
             "labels": str(labels.resolve()) if labels else None,
             "model": model,
             "checkpoint": str(checkpoint.resolve()) if checkpoint else None,
+            "views": views,
             "batch_size": batch_size,
             "device": device,
             "n_workers": n_workers,

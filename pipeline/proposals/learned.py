@@ -28,7 +28,9 @@ from pipeline.proposals.methods.seam import Candidates
 TOGETHER = "classes that go together"
 #: Chosen on the first half of ImageNetV2's images, cross-fitted; the figures are reported on the second.
 _PENALTY = 10.0
-_N_SPEAKING, _HALF_TRUST, _LIFT = 10, 10.0, 0.3
+_N_SPEAKING, _HALF_TRUST = 10, 10.0
+#: How far a class is lifted by those beside it.
+LIFT = 0.3
 N_FOLDS = 5
 _LEAST_IMAGES = 10
 
@@ -115,14 +117,15 @@ def merge_as_learned(
     methods: Sequence[Candidates],
     n_proposals: int,
     images: npt.NDArray[np.int64],
+    lift: float = LIFT,
 ) -> MergedProposals:
-    """Return the proposals of some images, in their order.
+    """Return the proposals of some images, in their order; `lift` is how far a class is lifted by those beside it.
 
     `source` is the method that speaks loudest; where none named a class it is the number of methods, which stands for
     :data:`TOGETHER`.
     """
     n_classes = merge.together.shape[0]
-    return _proposals(merge, _named(methods, images, n_classes), images, n_proposals, len(methods))
+    return _proposals(merge, _named(methods, images, n_classes), images, n_proposals, len(methods), lift)
 
 
 def cross_fitted(methods: Sequence[Candidates], judged: Judged, n_classes: int, n_proposals: int) -> MergedProposals:
@@ -215,7 +218,7 @@ def _probability(merge: LearnedMerge, named: _Named) -> npt.NDArray[np.float64]:
 
 
 def _proposals(
-    merge: LearnedMerge, named: _Named, images: npt.NDArray[np.int64], n_proposals: int, n_methods: int
+    merge: LearnedMerge, named: _Named, images: npt.NDArray[np.int64], n_proposals: int, n_methods: int, lift: float
 ) -> MergedProposals:
     n_classes = merge.together.shape[0]
     rows_of, likely = _speaking(merge, named, n_classes)
@@ -226,7 +229,7 @@ def _proposals(
     score = np.zeros(len(pairs))
     at = np.searchsorted(pairs, pair)
     score[at] = _probability(merge, named)
-    score[np.searchsorted(pairs, lifted_pair)] += _LIFT * lifted.data
+    score[np.searchsorted(pairs, lifted_pair)] += lift * lifted.data
     source, view = np.full(len(pairs), n_methods, dtype=np.int16), np.zeros(len(pairs), dtype=np.int8)
     source[at], view[at] = named.source, named.view
     image, class_index = np.divmod(pairs, n_classes)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.errors import ProjectError
+from pipeline.errors import DatasetError, ProjectError
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
 from pipeline.evaluation.shares import Share
 from pipeline.inference.checkpoint import ModelSource
@@ -36,7 +36,8 @@ from pipeline.proposals.learned import (
     merge_as_learned,
 )
 from pipeline.proposals.merging import MergedProposals
-from pipeline.proposals.methods.registry import default_backbone
+from pipeline.proposals.methods.classifier import ClassifierMethod
+from pipeline.proposals.methods.registry import Request, default_backbone, recommended_views
 from pipeline.proposals.methods.seam import Candidates, read_candidates
 from pipeline.proposals.reader import ProposalReader
 from pipeline.proposals.refined_head import MOST_IMAGES, head_candidates
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 #: At which numbers of proposals recall is told, beside the project's own.
 AT = (5, 10)
+#: How far classes are lifted by those beside them, to choose from; which serves best depends on how much is settled.
+_LIFTS = (0.0, 0.1, 0.3)
 #: What the head on settled labels is called.
 HEAD = "settled labels"
 _N_DRAWS = 1000
@@ -80,7 +83,8 @@ class Improvement:
     n_settled
         Images it learnt from.
     n_renewed
-        Images with new proposals: those that nobody has decided.
+        Images with new proposals: those that nobody has worked on; 0 where nothing that was learnt is better than what
+        there was.
     recall
         On the settled images, each scored by what was learnt from others.
     n_needed
@@ -103,8 +107,9 @@ class Improvement:
 
 @dataclass(frozen=True)
 class _Project:
-    """What is learnt from: the methods' candidates, and features where there are any."""
+    """What is learnt from: the proposals as they are, the methods' candidates, and features where there are any."""
 
+    old: npt.NDArray[np.int32]
     names: list[str]
     methods: list[Candidates]
     backbone: Backbone | None
@@ -113,16 +118,32 @@ class _Project:
     n_classes: int
     n_proposals: int
 
-    def proposals(self, judged: Judged, wanted: npt.NDArray[np.int64]) -> MergedProposals:
-        """Return the proposals of some images from what is settled about others."""
+    def proposals(self, judged: Judged, wanted: npt.NDArray[np.int64]) -> MergedProposals | None:
+        """Return the proposals of some images from what is settled about others; None where what was is as good."""
         methods = list(self.methods)
         if self.features and self.backbone:
             images, features = self._learnt_from(judged)
             methods.append(
                 head_candidates(features, images, judged, self._parts(wanted), self.n_images, self.n_classes, TOP_K)
             )
-        merge = learn_merge(methods, judged, self.n_classes)
-        return merge_as_learned(merge, methods, self.n_proposals, wanted)
+        lift = self._best_lift(methods, judged)
+        if lift is None:
+            return None
+        return merge_as_learned(learn_merge(methods, judged, self.n_classes), methods, self.n_proposals, wanted, lift)
+
+    def _best_lift(self, methods: list[Candidates], judged: Judged) -> float | None:
+        """Return what serves best on half of the settled images as learnt from the other half; None: no change."""
+        found = dict.fromkeys(_LIFTS, 0.0)
+        unchanged = 0.0
+        for half in (judged.images[::2], judged.images[1::2]):
+            sets = _label_sets(judged.of(half))
+            unchanged += _mean_recall(self.old[half, : self.n_proposals], sets)
+            merge = learn_merge(methods, judged.of(np.setdiff1d(judged.images, half)), self.n_classes)
+            for lift in _LIFTS:
+                merged = merge_as_learned(merge, methods, self.n_proposals, half, lift)
+                found[lift] += _mean_recall(merged.class_index, sets)
+        best = max(_LIFTS, key=found.__getitem__)
+        return best if found[best] > unchanged else None
 
     def _learnt_from(self, judged: Judged) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         some = judged.images
@@ -148,6 +169,7 @@ def improve_project(
     model: str | None = None,
     checkpoint: str | Path | None = None,
     *,
+    views: int | None = None,
     class_numbers: ClassNumbers = "auto",
     batch_size: int = 64,
     device: str = "auto",
@@ -166,7 +188,9 @@ def improve_project(
         JSON of refined labels from elsewhere, where a class that is not named does not apply; None takes the project's
         own, where a class that nobody was shown says nothing.
     model, checkpoint
-        The backbone; None takes the best at hand.
+        The backbone; None takes the best at hand. Where it knows the project's classes, it ranks them as well.
+    views
+        How many parts of each image it looks at for that; None as :func:`pipeline.stages.propose.propose` does.
     class_numbers
         How numbers in the file of labels are read (:mod:`pipeline.project.class_references`).
     batch_size, device, n_workers
@@ -183,14 +207,14 @@ def improve_project(
     before = reader.as_arrays().class_index
     judged = _judged_of_file(project, labels, class_numbers) if labels else _judged_of_project(project)
     source = ModelSource(model, Path(checkpoint) if checkpoint else None)
-    whole = _opened(project, reader, source, RunOptions(batch_size, device, n_workers))
+    whole = _opened(project, reader, source, views, RunOptions(batch_size, device, n_workers))
     after = _cross_fitted(whole, judged)
     old = before[judged.images]
     sets = _label_sets(judged)
-    recall = tuple(_change(k, old, after.class_index, sets) for k in sorted({*AT, whole.n_proposals}))
+    recall = tuple(_change(k, old, after, sets) for k in sorted({*AT, whole.n_proposals}))
     target = proposal_recall(old, sets).labels.n_hits
     ks = range(1, whole.n_proposals + 1)
-    needed = next((k for k in ks if proposal_recall(after.class_index[:, :k], sets).labels.n_hits >= target), None)
+    needed = next((k for k in ks if proposal_recall(after[:, :k], sets).labels.n_hits >= target), None)
     undecided = np.setdiff1d(np.arange(whole.n_images), np.union1d(judged.images, _decided(project)))
     names = (*whole.names, *([HEAD] if whole.features else []), TOGETHER)
     renewed = whole.proposals(judged, undecided) if len(undecided) else None
@@ -198,11 +222,13 @@ def improve_project(
         _replace(project, reader, undecided, renewed, names)
     found = Improvement(
         n_settled=len(judged.images),
-        n_renewed=len(undecided),
+        n_renewed=0 if renewed is None else len(undecided),
         recall=recall,
         n_needed=needed,
         methods=names,
-        next_images=_next_images(project, undecided, renewed),
+        next_images=_next_images(
+            project, undecided, reader.as_arrays().score[undecided] if renewed is None else renewed.score
+        ),
     )
     write_results(project, "improve", _summary(found), {"next_images.csv": found.next_images})
     return found
@@ -242,9 +268,17 @@ def _summary(found: Improvement) -> dict[str, object]:
     }
 
 
-def _opened(project: Project, reader: ProposalReader, source: ModelSource, options: RunOptions) -> _Project:
+def _opened(
+    project: Project, reader: ProposalReader, source: ModelSource, n_views: int | None, options: RunOptions
+) -> _Project:
+    models = list(reader.models)
+    paths = pq.read_table(project.images_path, columns=["path"]).column(0)
+    has_files = paths.null_count < len(paths)
+    if has_files:
+        source = default_backbone(source, project.label_space)
+        models += [name for name in _looked_closer(project, source, n_views, options) if name not in models]
     names, methods = [], []
-    for name in reader.models:
+    for name in models:
         for table, path in _tables_of(project, name):
             names.append(table)
             methods.append(read_candidates(path))
@@ -253,13 +287,24 @@ def _opened(project: Project, reader: ProposalReader, source: ModelSource, optio
             f"{project.root}: nothing is left of what its proposals were made from; run `mlf propose` anew"
         )
     backbone, features = None, None
-    paths = pq.read_table(project.images_path, columns=["path"]).column(0)
-    if paths.null_count < len(paths):
+    if has_files:
         backbone, features = _features(project, source)
         fill_tables(project, [features], 1, options)
     n_classes = len(project.label_space)
     n_proposals = project.settings.proposals.n_proposals
-    return _Project(names, methods, backbone, features, len(paths), n_classes, n_proposals)
+    old = reader.as_arrays().class_index
+    return _Project(old, names, methods, backbone, features, len(paths), n_classes, n_proposals)
+
+
+def _looked_closer(project: Project, source: ModelSource, n_views: int | None, options: RunOptions) -> Iterator[str]:
+    """Let the model rank the classes itself, with as many views as it recommends, where it knows them all."""
+    n_views = n_views or project.settings.proposals.views or recommended_views([Request("classifier", source)])
+    try:
+        method = ClassifierMethod(project, source, n_views, max(TOP_K, project.settings.proposals.n_proposals))
+    except DatasetError:
+        return
+    fill_tables(project, method.fillings(), n_views, options)
+    yield method.name
 
 
 def _tables_of(project: Project, name: str) -> Iterator[tuple[str, Path]]:
@@ -276,7 +321,7 @@ def _tables_of(project: Project, name: str) -> Iterator[tuple[str, Path]]:
 def _features(project: Project, source: ModelSource) -> tuple[Backbone, Filling]:
     from pipeline.inference.features import load_backbone
 
-    backbone = load_backbone(default_backbone(source, project.label_space), project.label_space)
+    backbone = load_backbone(source, project.label_space)
     filling = Filling(
         path=project.features_dir / f"{backbone.name}.whole.parquet",
         schema=FEATURES,
@@ -323,21 +368,22 @@ def _decided(project: Project) -> npt.NDArray[np.int64]:
         store.close()
 
 
-def _cross_fitted(whole: _Project, judged: Judged) -> MergedProposals:
-    """Return the proposals of the settled images, each from what is settled about others."""
+def _cross_fitted(whole: _Project, judged: Judged) -> npt.NDArray[np.int32]:
+    """Return the classes proposed for the settled images, each from what is settled about others."""
     fold = fold_of(judged.images)
-    parts, order = [], []
+    found = whole.old[judged.images, : whole.n_proposals].copy()
     for number in range(N_FOLDS):
         here = fold == number
-        if here.any():
-            parts.append(whole.proposals(judged.of(judged.images[~here]), judged.images[here]))
-            order.append(np.flatnonzero(here))
-    back = np.argsort(np.concatenate(order))
-    columns = (
-        np.concatenate([getattr(part, name) for part in parts])[back]
-        for name in ("class_index", "score", "view", "source")
-    )
-    return MergedProposals(*columns)
+        learnt = whole.proposals(judged.of(judged.images[~here]), judged.images[here]) if here.any() else None
+        if learnt is not None:
+            found[here] = learnt.class_index[:, : found.shape[1]]
+    return found
+
+
+def _mean_recall(classes: npt.NDArray[np.int32], sets: LabelSets) -> float:
+    """Return recall averaged over all numbers of proposals."""
+    counts = range(1, classes.shape[1] + 1)
+    return sum(proposal_recall(classes[:, :k], sets).labels.value or 0.0 for k in counts) / max(1, len(counts))
 
 
 def _label_sets(judged: Judged) -> LabelSets:
@@ -393,9 +439,9 @@ def _replace(
     write_proposals(project, groups(), models, {**reader.settings, "improved": {"methods": list(names)}})
 
 
-def _next_images(project: Project, images: npt.NDArray[np.int64], renewed: MergedProposals | None) -> pd.DataFrame:
+def _next_images(project: Project, images: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> pd.DataFrame:
     ids = pq.read_table(project.images_path, columns=["image_id"]).column(0).take(images).to_pylist()
-    score = np.empty((0, 1)) if renewed is None else np.clip(np.nan_to_num(renewed.score), 0, 1)
+    score = np.clip(np.nan_to_num(scores), 0, 1)
     table = pd.DataFrame(
         {"image_index": images, "image_id": ids, "uncertainty": np.minimum(score, 1 - score).sum(axis=1)}
     )
