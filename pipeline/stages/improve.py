@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ _LIFTS = (0.0, 0.1, 0.3)
 #: What the head on settled labels is called.
 HEAD = "settled labels"
 _N_DRAWS = 1000
+#: Proposes for some images, from what is settled about others.
+_Way = Callable[[Judged, npt.NDArray[np.int64]], MergedProposals]
 
 
 @dataclass(frozen=True)
@@ -126,24 +129,42 @@ class _Project:
             methods.append(
                 head_candidates(features, images, judged, self._parts(wanted), self.n_images, self.n_classes, TOP_K)
             )
-        lift = self._best_lift(methods, judged)
-        if lift is None:
-            return None
-        return merge_as_learned(learn_merge(methods, judged, self.n_classes), methods, self.n_proposals, wanted, lift)
+        best = self._best_way(methods, judged)
+        return best(judged, wanted) if best else None
 
-    def _best_lift(self, methods: list[Candidates], judged: Judged) -> float | None:
-        """Return what serves best on half of the settled images as learnt from the other half; None: no change."""
-        found = dict.fromkeys(_LIFTS, 0.0)
-        unchanged = 0.0
-        for half in (judged.images[::2], judged.images[1::2]):
+    def _best_way(self, methods: list[Candidates], judged: Judged) -> _Way | None:
+        """Return what serves best on half of the settled images as learnt from the other half; None: no change.
+
+        There are merges that lift classes more or less by those beside them, and each method by itself: where little is
+        settled, the best of the methods may beat what can be learnt.
+        """
+        ways: list[_Way] = [partial(self._learnt, methods, lift) for lift in _LIFTS]
+        ways += [partial(self._alone, methods, number) for number in range(len(methods))]
+        halves = [(judged.of(judged.images[::2]), judged.images[1::2])]
+        halves += [(judged.of(judged.images[1::2]), judged.images[::2])]
+        unchanged, found = 0.0, [0.0] * len(ways)
+        for known, half in halves:
             sets = _label_sets(judged.of(half))
             unchanged += _mean_recall(self.old[half, : self.n_proposals], sets)
-            merge = learn_merge(methods, judged.of(np.setdiff1d(judged.images, half)), self.n_classes)
-            for lift in _LIFTS:
-                merged = merge_as_learned(merge, methods, self.n_proposals, half, lift)
-                found[lift] += _mean_recall(merged.class_index, sets)
-        best = max(_LIFTS, key=found.__getitem__)
-        return best if found[best] > unchanged else None
+            for number, way in enumerate(ways):
+                found[number] += _mean_recall(way(known, half).class_index, sets)
+        best = max(range(len(ways)), key=found.__getitem__)
+        return ways[best] if found[best] > unchanged else None
+
+    def _learnt(
+        self, methods: list[Candidates], lift: float, judged: Judged, wanted: npt.NDArray[np.int64]
+    ) -> MergedProposals:
+        merge = learn_merge(methods, judged, self.n_classes)
+        return merge_as_learned(merge, methods, self.n_proposals, wanted, lift)
+
+    def _alone(
+        self, methods: list[Candidates], number: int, judged: Judged, wanted: npt.NDArray[np.int64]
+    ) -> MergedProposals:
+        del judged  # nothing is learnt
+        method, k = methods[number], self.n_proposals
+        classes = method.class_index[wanted, :k]
+        source = np.where(classes >= 0, number, -1).astype(np.int16)
+        return MergedProposals(classes, method.score[wanted, :k], method.view[wanted, :k], source)
 
     def _learnt_from(self, judged: Judged) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         some = judged.images
