@@ -24,6 +24,7 @@ from pipeline.inference.predictions import TOP_K, candidates_path, predictions_p
 from pipeline.inference.views import VIEW_COUNTS
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import Project
+from pipeline.project.image_table import original_labels
 from pipeline.project.list_columns import lists_from_padded
 from pipeline.project.results import write_results
 from pipeline.project.tables import FEATURES, FEATURES_ROW_GROUP, PROPOSALS_ROW_GROUP, PROPOSALS_WITH_VIEWS
@@ -43,10 +44,9 @@ from pipeline.proposals.methods.seam import Candidates, read_candidates
 from pipeline.proposals.reader import ProposalReader
 from pipeline.proposals.refined_head import MOST_IMAGES, head_candidates
 from pipeline.proposals.writer import write_proposals
-from pipeline.stages.analyze import original_labels
-from pipeline.stages.assign import open_project_store
 from pipeline.stages.evaluate import labels_from
 from pipeline.stages.votes_of_project import read_project_votes
+from pipeline.store.sql_store import open_project_store
 from pipeline.votes.words import Round, Source
 
 if TYPE_CHECKING:
