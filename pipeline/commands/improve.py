@@ -37,6 +37,7 @@ def improve(
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.results import read_summary
     from pipeline.runs import run_stage
+    from pipeline.stages.improve import ImproveSummary
 
     opened = open_whole_project(project)
     run_stage(
@@ -52,14 +53,18 @@ def improve(
             "n_workers": n_workers,
         },
     )
-    found = read_summary(opened, "improve")
-    n_settled = found["n_settled"]
-    typer.echo(f"{project}: learnt from {n_settled:,} settled images, new proposals for {found['n_renewed']:,} images")
+    found = read_summary(opened, "improve", ImproveSummary)
+    typer.echo(
+        f"{project}: learnt from {found.n_settled:,} settled images, new proposals for {found.n_renewed:,} images"
+    )
     typer.echo("Recall of the labels that people settled, each image by what was learnt from others:")
-    for row in found["recall"]:
-        low, high = row["interval"]
+    for row in found.recall:
+        if row.before is None or row.after is None:
+            typer.echo(f"  at {row.k}: undefined, no label is settled")
+            continue
+        low, high = row.interval
         typer.echo(
-            f"  at {row['k']}: {row['before']:.1%} before, {row['after']:.1%} now, of {row['n_labels']:,} labels; "
-            f"gain {row['gain']:+.1%} (95%: {low:+.1%} to {high:+.1%})"
+            f"  at {row.k}: {row.before:.1%} before, {row.after:.1%} now, of {row.n_labels:,} labels; "
+            f"gain {row.gain:+.1%} (95%: {low:+.1%} to {high:+.1%})"
         )
     typer.echo(f"Next: mlf assign {shlex.quote(str(project))} --annotators NAME,NAME")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +106,29 @@ class Improvement:
     n_needed: int | None
     methods: tuple[str, ...]
     next_images: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class ImprovedRecall:
+    """A row of what stage 6 leaves: recall of the first `k` proposals, over `n_labels` labels."""
+
+    k: int
+    n_labels: int
+    before: float | None
+    after: float | None
+    gain: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ImproveSummary:
+    """The figures of stage 6, as they lie in `results/improve.json`: those of :class:`Improvement`."""
+
+    n_settled: int
+    n_renewed: int
+    n_needed: int | None
+    methods: tuple[str, ...]
+    recall: tuple[ImprovedRecall, ...]
 
 
 @dataclass(frozen=True)
@@ -270,23 +293,8 @@ def recall_table(found: Improvement) -> pd.DataFrame:
 
 
 def _summary(found: Improvement) -> dict[str, object]:
-    return {
-        "n_settled": found.n_settled,
-        "n_renewed": found.n_renewed,
-        "n_needed": found.n_needed,
-        "methods": list(found.methods),
-        "recall": [
-            {
-                "k": change.k,
-                "n_labels": change.before.n,
-                "before": change.before.value,
-                "after": change.after.value,
-                "gain": change.gain,
-                "interval": list(change.interval),
-            }
-            for change in found.recall
-        ],
-    }
+    rows = (ImprovedRecall(c.k, c.before.n, c.before.value, c.after.value, c.gain, c.interval) for c in found.recall)
+    return asdict(ImproveSummary(found.n_settled, found.n_renewed, found.n_needed, found.methods, tuple(rows)))
 
 
 def _opened(

@@ -15,7 +15,7 @@ from pipeline.errors import DatasetError, ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.results import read_summary
 from pipeline.proposals.reader import ProposalReader
-from pipeline.stages.improve import improve_project
+from pipeline.stages.improve import ImproveSummary, improve_project
 from pipeline.stages.propose import propose
 from pipeline.toybox import toybox_checkpoint, write_toybox
 
@@ -57,8 +57,8 @@ def test_settled_labels_make_better_proposals_for_the_other_images_and_again_the
     renewed = ProposalReader(project.proposals_path)
     np.testing.assert_array_equal(renewed.as_arrays().class_index[:N_SETTLED, :20], first[:N_SETTLED])
     assert found.recall[0].after.value > found.recall[0].before.value
-    summary = read_summary(project, "improve")
-    assert [row["k"] for row in summary["recall"]] == [5, 10, 20]
+    summary = read_summary(project, "improve", ImproveSummary)
+    assert [row.k for row in summary.recall] == [5, 10, 20]
     listed = pd.read_csv(project.results_dir / "improve" / "next_images.csv")
     assert len(listed) == found.n_renewed
     assert listed["uncertainty"].is_monotonic_decreasing
