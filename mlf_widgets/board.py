@@ -12,7 +12,7 @@ from pathlib import Path
 import ipywidgets
 
 from pipeline.errors import MlfError
-from pipeline.sessions.board import Board, BoardReader, BoardRow
+from pipeline.sessions.board import Board, BoardRow, board_of_project
 from pipeline.votes.words import Round
 
 _STYLE = """<style>
@@ -137,13 +137,7 @@ def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every
 
         client = RemoteBoard()
         return ProgressBoard(lambda: client.read(round), every_s)
-    from pipeline.project.folder import open_project
-    from pipeline.stages.assign import project_gold
-    from pipeline.store import open_project_store
-
-    opened = open_project(project)
-    reader = BoardReader(open_project_store(opened), round, project_gold(opened))
-    return ProgressBoard(reader.read, every_s)
+    return ProgressBoard(board_of_project(project, round).read, every_s)
 
 
 def _row(row: BoardRow) -> str:

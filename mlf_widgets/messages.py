@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-from pipeline.annotation.events import Event, EventKind, ImageState
+from pipeline.annotation.as_json import state_as_json
+from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.session import (
     Changes,
     Evidence,
@@ -96,20 +97,6 @@ def failed(request_id: str, code: str, message: str) -> Reply:
     return {"id": request_id, "ok": False, "code": code, "message": message}
 
 
-def image_state_message(state: ImageState) -> dict[str, Any]:
-    """Return an `ImageState` as the browser reads it: class indices are text where they are keys."""
-    return {
-        "votes": {str(c): vote for c, vote in state.votes.items()},
-        "none": state.none,
-        "unsure": state.unsure,
-        "comment": state.comment,
-        "regions": {str(c): list(regions) for c, regions in state.regions.items()},
-        "shown": list(state.shown),
-        "active_ms": state.active_ms,
-        "last_seq": state.last_seq,
-    }
-
-
 def evidence_message(evidence: Evidence | None) -> dict[str, Any] | None:
     """Return what others said about an image, or None where that is not shown."""
     if evidence is None:
@@ -134,7 +121,7 @@ def task_message(task: Task) -> dict[str, Any]:
         "image_id": task.image_id,
         "has_image": task.has_image,
         "proposals": [asdict(proposal) for proposal in task.proposals],
-        "state": image_state_message(task.state),
+        "state": state_as_json(task.state),
         "evidence": evidence_message(task.evidence),
         "open_labels": list(task.open_labels),
     }
@@ -169,7 +156,7 @@ def changes_message(changes: Changes) -> dict[str, Any]:
     """Return `Changes` as the browser reads it: positions are text where they are keys."""
     return {
         "last_seq": changes.last_seq,
-        "states": {str(position): image_state_message(state) for position, state in changes.states.items()},
+        "states": {str(position): state_as_json(state) for position, state in changes.states.items()},
         "progress": progress_message(changes.progress),
         "undo": [list(pair) for pair in changes.undo],
         "redo": [list(pair) for pair in changes.redo],
@@ -248,22 +235,6 @@ def parse_event(content: object) -> Event:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise MessageError(f"event {content.get('event_id')!r}: {error}") from error
-
-
-def event_message(event: Event) -> dict[str, Any]:
-    """Return an event as the browser makes it."""
-    return {
-        "event_id": event.event_id,
-        "round": event.round.value,
-        "annotator": event.annotator,
-        "image_index": event.image_index,
-        "kind": event.kind.value,
-        "payload": dict(event.payload),
-        "shown": list(event.shown),
-        "active_ms": event.active_ms,
-        "order": event.order,
-        "client_time": event.client_time,
-    }
 
 
 def whole_numbers(params: Mapping[str, Any], name: str) -> Sequence[int]:

@@ -17,6 +17,8 @@ from pipeline.annotation.events import ImageState
 from pipeline.assignment.design import Plan
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.project.csv_dialect import csv_rows
+from pipeline.project.folder import Project
+from pipeline.project.image_table import image_indices
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.names import settled
 from pipeline.votes.words import Vote
@@ -52,7 +54,7 @@ class GoldScore:
         return self.n_exact / self.n_decided if self.n_decided else None
 
 
-def read_gold(path: Path, image_indices: Mapping[str, int], label_space: LabelSpace) -> dict[int, frozenset[int]]:
+def read_gold(path: Path, index_of: Mapping[str, int], label_space: LabelSpace) -> dict[int, frozenset[int]]:
     """Read known answers from a CSV with columns ``image``, ``class`` and, optionally, ``label``.
 
     Columns may be separated by semicolons or tabulators, too. One row for each class that applies to an image. A row
@@ -62,7 +64,7 @@ def read_gold(path: Path, image_indices: Mapping[str, int], label_space: LabelSp
     ----------
     path
         The file, in UTF-8.
-    image_indices
+    index_of
         Image id to image index.
     label_space
         The project's; classes are named by key.
@@ -93,9 +95,9 @@ def read_gold(path: Path, image_indices: Mapping[str, int], label_space: LabelSp
                     raise DatasetError(f"{where}: {surplus}")
                 row = {name: settled(cells[i]) for name, i in at.items() if i is not None and i < len(cells)}
                 image, key, label = (row.get(name, "") for name in at)
-                if image not in image_indices:
+                if image not in index_of:
                     raise DatasetError(f"{where}: the project has no image {image!r}; use ids of images.parquet")
-                applying = answers.setdefault(image_indices[image], set())
+                applying = answers.setdefault(index_of[image], set())
                 label = label.lower() or "1"
                 if label not in _LABEL_VALUES:
                     raise DatasetError(f"{where}: label {label!r}; use 1 where the class applies, 0 where it does not")
@@ -108,6 +110,18 @@ def read_gold(path: Path, image_indices: Mapping[str, int], label_space: LabelSp
     if not answers:
         raise DatasetError(f"{path}: no answers; give one row for each class that applies to a gold image")
     return {image: frozenset(classes) for image, classes in answers.items()}
+
+
+def project_gold(project: Project) -> dict[int, frozenset[int]]:
+    """Return the project's known answers: image index to the classes that apply; empty where it has none.
+
+    Raises
+    ------
+    DatasetError
+        As :func:`read_gold`.
+    """
+    path = project.root / GOLD_FILE
+    return read_gold(path, image_indices(project), project.label_space) if path.exists() else {}
 
 
 def mix_gold(

@@ -13,9 +13,9 @@ def status(project: Annotated[Path, typer.Argument(help="The project's folder.")
 
     Example: mlf status birds
     """
+    from pipeline.assignment.gold import project_gold
     from pipeline.project.image_table import open_whole_project
     from pipeline.sessions.board import BoardReader
-    from pipeline.stages.assign import project_gold
     from pipeline.stages.status import next_step, stages
     from pipeline.store import open_project_store
     from pipeline.votes.words import Round

@@ -83,6 +83,18 @@ def image_columns(project: Project, columns: Sequence[str]) -> pa.Table:
         raise _damaged(path, project.root, error) from error
 
 
+def image_indices(project: Project) -> dict[str, int]:
+    """Return the index of each image by its id.
+
+    Raises
+    ------
+    ProjectError
+        As :func:`image_columns`.
+    """
+    table = image_columns(project, ["image_id", "image_index"])
+    return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
+
+
 def original_labels(project: Project) -> NDArray[np.int32]:
     """Return each image's original label: int32 ``(n_images,)``, -1 where it has none.
 

@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
+from pipeline.assignment.gold import project_gold
 from pipeline.hub.accounts import Role
 from pipeline.service.admission import Service, require
 from pipeline.service.board_client import BOARD
 from pipeline.service.identity import Caller
 from pipeline.service.people import ERRORS
 from pipeline.sessions.board import Board, BoardReader
-from pipeline.stages.assign import project_gold
 from pipeline.votes.words import Round
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from pipeline.annotation.as_json import event_as_json
 from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.explorer import ExplorerInfo, ExplorerPage
 from pipeline.annotation.session import Changes, GridPage, Picture, SaveResult, SessionInfo, Task, Unreadable
@@ -198,13 +199,6 @@ EXPLORER_INFO = TypeAdapter(ExplorerInfo)
 EXPLORER_PAGE = TypeAdapter(ExplorerPage)
 
 
-def event_message(event: Event) -> dict[str, Any]:
-    """Return an event as it is sent."""
-    content = asdict(event)
-    del content["seq"], content["server_time"]
-    return content | {"kind": event.kind.value, "round": event.round.value, "payload": dict(event.payload)}
-
-
 def save_body(events: list[Event]) -> bytes:
     """Return the body of a request that saves these events."""
-    return json.dumps({"events": [event_message(event) for event in events]}, separators=(",", ":")).encode()
+    return json.dumps({"events": [event_as_json(event) for event in events]}, separators=(",", ":")).encode()

@@ -10,11 +10,13 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 
 from pipeline.annotation.events import ImageState
-from pipeline.assignment.gold import GoldScore, score_gold
-from pipeline.store import SqlStore
+from pipeline.assignment.gold import GoldScore, project_gold, score_gold
+from pipeline.project.folder import open_project
+from pipeline.store import SqlStore, open_project_store
 from pipeline.votes.words import Round
 
 #: Images on which pace and agreement are taken.
@@ -190,6 +192,18 @@ class BoardReader:
         for a in assignments:
             if a.is_gold:
                 self._gold_of.setdefault(a.annotator, set()).add(a.image_index)
+
+
+def board_of_project(folder: str | Path, round_: Round | str) -> BoardReader:
+    """Return what reads the board of a project on this machine.
+
+    Raises
+    ------
+    ProjectError
+        If the folder is no project.
+    """
+    project = open_project(folder)
+    return BoardReader(open_project_store(project), round_, project_gold(project))
 
 
 def peer_agreement(annotator: str, states: Mapping[int, Mapping[str, ImageState]]) -> tuple[int, int]:

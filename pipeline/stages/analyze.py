@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.assignment.gold import project_gold
 from pipeline.consensus import Consensus, reach_consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.value_of_refining import rank_by_value
@@ -20,7 +21,6 @@ from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns, original_labels
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.results import write_results
-from pipeline.stages.assign import project_gold
 from pipeline.stages.proposal_ranks import proposal_ranks
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store

@@ -11,11 +11,11 @@ import numpy as np
 
 from pipeline.assignment.changes import Moves, hand_over, share_with, top_up
 from pipeline.assignment.design import Plan, assign_images, check_people
-from pipeline.assignment.gold import GOLD_FILE, mix_gold, read_gold
+from pipeline.assignment.gold import GOLD_FILE, mix_gold, project_gold, read_gold
 from pipeline.assignment.tasks import TaskTable
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
-from pipeline.project.image_table import image_columns, image_table
+from pipeline.project.image_table import image_indices, image_table
 from pipeline.project.names import settled
 from pipeline.store import Assignment, SqlStore, open_project_store
 from pipeline.votes.words import Round
@@ -179,12 +179,6 @@ def write_plan(store: SqlStore, round_: Round, plan: Plan) -> int:
     return n_new
 
 
-def project_gold(project: Project) -> dict[int, frozenset[int]]:
-    """Return the project's known answers; empty where it has none."""
-    path = project.root / GOLD_FILE
-    return read_gold(path, _image_indices(project), project.label_space) if path.exists() else {}
-
-
 def _refiners(store: SqlStore) -> dict[int, set[str]]:
     """Return image index to who refines it: having seen the votes, they can no longer be asked for one."""
     refiners: dict[int, set[str]] = {}
@@ -211,7 +205,7 @@ def _give(store: SqlStore, moves: Moves) -> int:
 def _gold_answers(project: Project, gold: Path | None) -> dict[int, frozenset[int]]:
     if gold is None:
         return project_gold(project)
-    answers = read_gold(gold, _image_indices(project), project.label_space)
+    answers = read_gold(gold, image_indices(project), project.label_space)
     kept = project.root / GOLD_FILE
     if gold.resolve() != kept.resolve():
         if kept.exists() and kept.read_bytes() != gold.read_bytes():
@@ -227,15 +221,9 @@ def _n_images(project: Project) -> int:
     return n_rows
 
 
-def _image_indices(project: Project) -> dict[str, int]:
-
-    table = image_columns(project, ["image_id", "image_index"])
-    return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
-
-
-def _image_ids(project: Project, image_indices: Sequence[int]) -> tuple[str, ...]:
+def _image_ids(project: Project, indices: Sequence[int]) -> tuple[str, ...]:
     """Return the ids of these images, each once, in the manifest's order."""
-    wanted = set(image_indices)
+    wanted = set(indices)
     if not wanted:
         return ()
-    return tuple(image_id for image_id, image_index in _image_indices(project).items() if image_index in wanted)
+    return tuple(image_id for image_id, index in image_indices(project).items() if index in wanted)

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.assignment.gold import project_gold
 from pipeline.consensus import Consensus, reach_consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.refined import SOURCE_NAMES, lean_of, settle_items
@@ -22,7 +23,6 @@ from pipeline.project.image_table import image_columns, original_labels
 from pipeline.project.results import write_results
 from pipeline.project.tables import REFINED_LABELS
 from pipeline.stages.analyze import gold_answers, original_answers, thin_curve
-from pipeline.stages.assign import project_gold
 from pipeline.stages.quality import (
     KeyPair,
     StoppingAdvice,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import sqlalchemy as sa
 
 from pipeline.annotation.events import Event, EventKind, ImageState, fold, fold_onto
-from pipeline.store.records import action_from_row, chunks, event_from_row, state_from_json, state_to_json
+from pipeline.store.records import action_from_row, chunks, event_from_row, state_from_text, state_to_text
 from pipeline.store.tables import events, states, tasks
 
 #: (round, annotator, image index)
@@ -31,7 +31,7 @@ def kept_states(connection: sa.Connection, keys: set[Key]) -> dict[Key, Kept]:
     for condition in matching(connection, states, sorted(keys)):
         for row in connection.execute(sa.select(states).where(condition)):
             key = (row.round, row.annotator, row.image_index)
-            kept[key] = Kept(state_from_json(row.state), row.n_events, row.n_bytes)
+            kept[key] = Kept(state_from_text(row.state), row.n_events, row.n_bytes)
     return kept
 
 
@@ -89,7 +89,7 @@ def _write_states(connection: sa.Connection, changed: Mapping[Key, Kept]) -> Non
             "b_round": r,
             "b_annotator": a,
             "b_image": i,
-            "state": state_to_json(kept.state),
+            "state": state_to_text(kept.state),
             "last_seq": kept.state.last_seq,
             "n_events": kept.n_events,
             "n_bytes": kept.n_bytes,

@@ -7,44 +7,21 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.annotation.as_json import state_as_json, state_from_json
 from pipeline.annotation.events import Event, EventKind, ImageState
-from pipeline.votes.words import Round, Vote
+from pipeline.votes.words import Round
 
-#: A look-up, many times as fast as `Vote(word)`: whole rounds are read through it.
-_VOTES = {vote.value: vote for vote in Vote}
 _CHUNK = 400  # rows named in one statement; SQLite takes 32,766 variables at most
 
 
-def state_to_json(state: ImageState) -> str:
+def state_to_text(state: ImageState) -> str:
     """Write a state as the store keeps it."""
-    return json.dumps(
-        {
-            "votes": {str(c): vote for c, vote in state.votes.items()},
-            "none": state.none,
-            "unsure": state.unsure,
-            "comment": state.comment,
-            "regions": {str(c): marked for c, marked in state.regions.items()},
-            "shown": list(state.shown),
-            "active_ms": state.active_ms,
-            "last_seq": state.last_seq,
-        },
-        separators=(",", ":"),
-    )
+    return json.dumps(state_as_json(state), separators=(",", ":"))
 
 
-def state_from_json(text: str) -> ImageState:
+def state_from_text(text: str) -> ImageState:
     """Read a state as the store keeps it."""
-    content = json.loads(text)
-    return ImageState(
-        votes={int(c): _VOTES[vote] for c, vote in content["votes"].items()},
-        none=content["none"],
-        unsure=content["unsure"],
-        comment=content["comment"],
-        regions={int(c): marked for c, marked in content["regions"].items()},
-        shown=tuple(content["shown"]),
-        active_ms=content["active_ms"],
-        last_seq=content["last_seq"],
-    )
+    return state_from_json(json.loads(text))
 
 
 def event_to_row(event: Event) -> dict[str, Any]:

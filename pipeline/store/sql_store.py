@@ -19,7 +19,7 @@ from pipeline.store.appending import append_events
 from pipeline.store.chain import Head
 from pipeline.store.deriving import derive_states, matching
 from pipeline.store.engine import first_line, open_engine
-from pipeline.store.records import chunks, event_from_row, now, state_from_json
+from pipeline.store.records import chunks, event_from_row, now, state_from_text
 from pipeline.store.standing import Mark, StandingFile, check_mark
 from pipeline.store.tables import annotators, events, states, tasks
 from pipeline.store.verification import Verification, lost_heads, verify_log
@@ -311,7 +311,7 @@ class SqlStore:
                 query = sa.select(states.c.image_index, states.c.state).where(
                     _mine(states, round_, annotator), states.c.image_index.in_(chunk)
                 )
-                found |= {row[0]: state_from_json(row[1]) for row in connection.execute(query)}
+                found |= {row[0]: state_from_text(row[1]) for row in connection.execute(query)}
         return {image_index: found.get(image_index, ImageState()) for image_index in image_indices}
 
     def states_of_images(self, round_: Round, image_indices: Sequence[int]) -> dict[int, dict[str, ImageState]]:
@@ -327,7 +327,7 @@ class SqlStore:
                     states.c.image_index.in_(chunk),
                 )
                 for row in connection.execute(query):
-                    found[row.image_index][row.annotator] = state_from_json(row.state)
+                    found[row.image_index][row.annotator] = state_from_text(row.state)
         return found
 
     def images_passing(self, round_: Round, which: TaskFilter, annotator: str = "") -> set[int]:
@@ -502,7 +502,7 @@ class SqlStore:
         )
         with self._read() as connection:
             for row in connection.execution_options(yield_per=1000).execute(query):
-                yield VoteRow(row.annotator, row.image_index, state_from_json(row.state))
+                yield VoteRow(row.annotator, row.image_index, state_from_text(row.state))
 
     def iter_events(self, round_: Round | None = None, annotator: str | None = None) -> Iterator[Event]:
         """Yield events in the order of the log."""

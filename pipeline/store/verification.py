@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pipeline.annotation.events import fold
 from pipeline.store.chain import Break, Head, breaks_of
 from pipeline.store.deriving import Key
-from pipeline.store.records import event_from_row, state_from_json
+from pipeline.store.records import event_from_row, state_from_text
 from pipeline.store.tables import chains, events, states
 
 _ROWS_AT_ONCE = 2_000
@@ -97,6 +97,6 @@ def _stale_states(connection: sa.Connection) -> tuple[Key, ...]:
     rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(sa.select(events).order_by(*order))
     for key, own in groupby(rows, key=lambda row: (row.round, row.annotator, row.image_index)):
         text = kept.pop(key, None)
-        if text is None or state_from_json(text) != fold(event_from_row(row) for row in own):
+        if text is None or state_from_text(text) != fold(event_from_row(row) for row in own):
             stale.append(key)
     return tuple(sorted([*stale, *kept]))

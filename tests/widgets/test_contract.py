@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pytest
 
 from mlf_widgets import Annotator
-from mlf_widgets.messages import Request, RequestKind, event_message, evidence_message, parse_event
+from mlf_widgets.messages import Request, RequestKind, evidence_message, parse_event
+from pipeline.annotation.as_json import event_as_json
 from pipeline.annotation.events import Event, EventKind, fold, undo_stacks
 from pipeline.annotation.session import Evidence
 from pipeline.sessions.local import LocalSession
@@ -86,7 +87,7 @@ def test_the_kernel_answers_each_sample_request_in_the_sampled_shape(annotator: 
 def test_each_sample_event_is_read_and_written_as_it_is(content: dict[str, Any]) -> None:
     event = parse_event(content)
     event.check(n_classes=25)
-    assert event_message(event) == content
+    assert event_as_json(event) == content
 
 
 def test_evidence_is_written_in_the_sampled_shape() -> None:

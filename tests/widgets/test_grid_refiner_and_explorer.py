@@ -11,8 +11,8 @@ import pytest
 
 import mlf_widgets
 from mlf_widgets import Explorer, Grid, Refiner, open_explorer, open_grid, open_refiner
-from mlf_widgets.messages import event_message
 from mlf_widgets.opening import find_class
+from pipeline.annotation.as_json import event_as_json
 from pipeline.annotation.events import Event, EventKind
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.project.folder import Project, open_project
@@ -61,7 +61,7 @@ def test_a_grid_opens_with_the_class_it_was_given_and_lists_by_status(project: P
     assert listed["result"] == {"class_index": 7, "positions": offering, "n_total": len(offering)}
     first = session.tasks([offering[0]])[0]
     saved, _ = ask(
-        widget, "save", events=[event_message(vote("ada", Round.ANNOTATION, first.image_index, 7, "unsure"))]
+        widget, "save", events=[event_as_json(vote("ada", Round.ANNOTATION, first.image_index, 7, "unsure"))]
     )
     assert saved["result"][0]["seq"] is not None
     unsure, _ = ask(widget, "grid", class_index=7, start=0, count=100, which="unsure")
@@ -139,11 +139,11 @@ def test_a_blind_refiners_kernel_sends_no_evidence_before_a_decision(disputed: C
     assert ask(widget, "open")[0]["result"]["refinement"]["blind_first"] is True
     (task,) = ask(widget, "tasks", positions=[0])[0]["result"]
     assert (task["evidence"], task["open_labels"]) == (None, [6])
-    ask(widget, "save", events=[event_message(vote("grace", Round.REFINEMENT, 2, 6, "no"))])
+    ask(widget, "save", events=[event_as_json(vote("grace", Round.REFINEMENT, 2, 6, "no"))])
     (task,) = ask(widget, "tasks", positions=[0])[0]["result"]
     assert sorted(task["evidence"]["votes"]["6"].values()) == ["no", "yes"]
     undo = Event("undo-of-grace", Round.REFINEMENT, "grace", 2, EventKind.UNDO, {"target": "grace-refinement-2-6-0"})
-    ask(widget, "save", events=[event_message(undo)])
+    ask(widget, "save", events=[event_as_json(undo)])
     assert ask(widget, "tasks", positions=[0])[0]["result"][0]["evidence"] is None
 
 

@@ -10,7 +10,7 @@ import pytest
 from ipyannotations.base import LabellingWidgetMixin
 
 from mlf_widgets import Annotator
-from mlf_widgets.messages import event_message
+from pipeline.annotation.as_json import event_as_json
 from pipeline.annotation.events import Event, EventKind
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
@@ -80,7 +80,7 @@ def tick(annotator: Annotator, position: int, number: int, event_id: str) -> int
         payload={"class_index": class_index, "vote": "yes"},
         shown=tuple(proposal["class_index"] for proposal in task["proposals"][:5]),
     )
-    assert ask(annotator, "save", events=[event_message(event)])[0]["seq"] is not None
+    assert ask(annotator, "save", events=[event_as_json(event)])[0]["seq"] is not None
     return int(class_index)
 
 
