@@ -24,7 +24,7 @@ import pandas as pd
 from peak_memory import peak_mb
 
 from pipeline.consensus import reach_consensus
-from pipeline.consensus.value_of_refining import draw_audit, rank_by_value, select_disputed
+from pipeline.consensus.value_of_refining import chance_of_error, draw_audit, rank_by_value, select_disputed
 from pipeline.disagreement import analyze_disagreement
 from pipeline.disagreement.profiles import profile_annotators
 from pipeline.votes.arrays import VoteArrays
@@ -89,7 +89,7 @@ def profiles(votes: VoteArrays) -> str:
 def consensus(votes: VoteArrays) -> str:
     """Settle every item and rank the images by what refining them is worth."""
     settled = reach_consensus(votes)
-    ranking = rank_by_value(votes, settled)
+    ranking = rank_by_value(votes, chance_of_error(settled.label, settled.posterior))
     n_steps = settled.model.n_iterations if settled.model else 0
     return f"{int(settled.label.sum()):,} labels kept after {n_steps} steps; {len(ranking):,} images ranked"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ def assign_refinement(
     refiners: tuple[str, ...] | list[str],
     *,
     per_image: int = 1,
+    twice: Collection[int] = (),
     allow_own_images: bool = False,
     seed: int = 0,
 ) -> Plan:
@@ -35,6 +36,9 @@ def assign_refinement(
         Distinct names.
     per_image
         Refiners per image.
+    twice
+        Images that get one refiner more, where there is one who may take it: what they agree on, nobody can put down to
+        one person's slip.
     allow_own_images
         The project's `refinement.allow_own_images`: people's own images are allowed too.
     seed
@@ -62,6 +66,10 @@ def assign_refinement(
                 f"{len(names)} refiners for it, and it needs {per_image}; name more refiners, or set "
                 "refinement.allow_own_images in mlf.toml"
             )
+    doubled = set(twice)
+    n_takers = {
+        image: per_image + (image in doubled and len(names) - len(own) > per_image) for image, own in barred.items()
+    }
     order = sorted(images.tolist(), key=lambda image: -len(barred[image]))
     heap = [(0, rank, code) for rank, code in enumerate(generator.permutation(len(names)).tolist())]
     heapq.heapify(heap)
@@ -69,7 +77,7 @@ def assign_refinement(
     for image in order:
         passed = []
         takers[image] = []
-        while len(takers[image]) < per_image:
+        while len(takers[image]) < n_takers[image]:
             load, rank, code = heapq.heappop(heap)
             if names[code] in barred[image]:
                 passed.append((load, rank, code))
@@ -78,9 +86,10 @@ def assign_refinement(
                 passed.append((load + 1, rank, code))
         for entry in passed:
             heapq.heappush(heap, entry)
+    n_of_image = [n_takers[image] for image in images.tolist()]
     return Plan(
         annotators=names,
         annotator=np.array([code for image in images.tolist() for code in takers[image]], dtype=np.int32),
-        image_index=np.repeat(images, per_image),
-        is_gold=np.zeros(len(images) * per_image, dtype=bool),
+        image_index=np.repeat(images, n_of_image),
+        is_gold=np.zeros(sum(n_of_image), dtype=bool),
     )

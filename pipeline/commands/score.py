@@ -12,6 +12,8 @@ import typer
 from pipeline.errors import DatasetError, in_plain_words
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipeline.evaluation.models import Evaluation
     from pipeline.formats.outside_data import OutsideData
 
@@ -47,6 +49,7 @@ def score(
     from pipeline.evaluation.chance import chance_level_told, is_chance_level
     from pipeline.evaluation.models import evaluate_models
     from pipeline.formats.outside_data import read_outside_data
+    from pipeline.formats.refined_labels_in import read_evidence_models
     from pipeline.project.class_references import as_class_numbers
     from pipeline.project.label_space import load_label_space
     from pipeline.project.notices import tell
@@ -54,18 +57,21 @@ def score(
     space = load_label_space(classes)
     data = read_outside_data(images, labels, predictions, space, as_class_numbers(class_numbers))
     evaluation = evaluate_models(data.predictions, data.original_label, data.labels, len(space))
-    write_evaluation(evaluation, data, out)
+    evidence = read_evidence_models(labels)
+    write_evaluation(evaluation, data, out, evidence)
     for accuracy in evaluation.models:
         if is_chance_level(accuracy.top1, len(space)):
             tell(chance_level_told(accuracy.model, accuracy.top1, len(space)))
-    for line in headline(evaluation, data):
+    for line in headline(evaluation, data, evidence):
         typer.echo(line)
     typer.echo(
         f"Written to {out}: evaluation.csv, summary.json, accuracy_by_label_count.csv, intervals.csv, skipped.csv"
     )
 
 
-def write_evaluation(evaluation: Evaluation, data: OutsideData, out: Path) -> None:
+def write_evaluation(
+    evaluation: Evaluation, data: OutsideData, out: Path, evidence: frozenset[str] = frozenset()
+) -> None:
     """Write the tables and the summary into a folder, which is made where it is missing.
 
     Raises
@@ -78,10 +84,14 @@ def write_evaluation(evaluation: Evaluation, data: OutsideData, out: Path) -> No
     from pipeline.project.files import write_table
 
     skipped = pd.DataFrame([(row.image_id, row.reason) for row in data.skipped], columns=["image", "reason"])
-    summary = asdict(evaluation.summary()) | {"n_skipped": len(data.skipped), "n_labels_unused": data.n_unused}
+    summary = asdict(evaluation.summary()) | {
+        "n_skipped": len(data.skipped),
+        "n_labels_unused": data.n_unused,
+        "evidence_models": sorted(evidence & {accuracy.model for accuracy in evaluation.models}),
+    }
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_table(evaluation.table(), out / "evaluation.csv")
+        write_table(_marked(evaluation, evidence), out / "evaluation.csv")
         write_table(evaluation.label_count_table(), out / "accuracy_by_label_count.csv")
         write_table(evaluation.interval_table(), out / "intervals.csv")
         write_table(skipped, out / "skipped.csv")
@@ -90,7 +100,7 @@ def write_evaluation(evaluation: Evaluation, data: OutsideData, out: Path) -> No
         raise DatasetError(f"{out}: results cannot be written there: {in_plain_words(error, out)}") from error
 
 
-def headline(evaluation: Evaluation, data: OutsideData) -> list[str]:
+def headline(evaluation: Evaluation, data: OutsideData, evidence: frozenset[str] = frozenset()) -> list[str]:
     """Return what a person wants to know first, line by line."""
     counts = evaluation.label_counts
     low, high = evaluation.multi_label.interval or (0.0, 0.0)
@@ -98,9 +108,15 @@ def headline(evaluation: Evaluation, data: OutsideData) -> list[str]:
         f"Multi-label: {evaluation.multi_label} images (95% interval {low:.2%} to {high:.2%})",
         f"Without any refined label, so left out of ReaL: {counts.get(0, 0):,} of {evaluation.n_images:,} images",
     ]
-    table = evaluation.table().sort_values("top1", ascending=False, kind="stable")
+    table = _marked(evaluation, evidence).sort_values("top1", ascending=False, kind="stable")
     text = table.to_string(index=False, na_rep="undefined", float_format=lambda share: f"{share:.2%}")
     lines += ["", *text.splitlines(), "", _fit_line(evaluation)]
+    marked = sorted(evidence & {accuracy.model for accuracy in evaluation.models})
+    if marked:
+        lines.append(
+            f"Not independent of the labels, since they gave evidence for them: {', '.join(marked)}; settle again "
+            "without a model to score it fairly"
+        )
     if evaluation.shallow_models:
         lines.append(
             f"Top-5 and Real@5 are undefined for {len(evaluation.shallow_models)} models whose predictions name fewer "
@@ -117,6 +133,12 @@ def headline(evaluation: Evaluation, data: OutsideData) -> list[str]:
     if data.n_unused:
         lines.append(f"{data.n_unused:,} entries of the label file belong to no image evaluated")
     return lines
+
+
+def _marked(evaluation: Evaluation, evidence: frozenset[str]) -> pd.DataFrame:
+    """Return the table of figures, with a column that marks models that gave evidence for the labels, if any did."""
+    table = evaluation.table()
+    return table.assign(gave_evidence=table["model"].isin(evidence)) if evidence else table
 
 
 def _fit_line(evaluation: Evaluation) -> str:

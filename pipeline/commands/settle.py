@@ -14,11 +14,36 @@ def settle(
     min_fixed_per_minute: Annotated[
         float, typer.Option(min=0, help="Lowest yield at which the report advises you to go on refining.")
     ] = 0.5,
+    aim: Annotated[
+        str,
+        typer.Option(
+            help="What labels are to be good at: f1, 'precision 0.9', 'posterior 0.7' or beyer2020; as mlf.toml says "
+            "where left out."
+        ),
+    ] = "",
+    evidence: Annotated[
+        str,
+        typer.Option(
+            help="`votes`, or `models`: the predictions of the project's models speak for labels, too; as mlf.toml "
+            "says where left out."
+        ),
+    ] = "",
+    leave_out_model: Annotated[
+        str, typer.Option(help="Models that give no evidence, such as those to be evaluated; separated by commas.")
+    ] = "",
+    leave_out: Annotated[
+        str, typer.Option(help="Annotators whose votes do not count this time, separated by commas; none is deleted.")
+    ] = "",
 ) -> None:
     """Settle every image's refined labels from all votes so far, whatever is still open.
 
     Each label keeps its source: agreed by all annotators, refined, or the consensus of the votes. They are kept in
     `results/refined_labels.parquet`, `.csv` and `.json` (the published format), the report in `reports/settle.html`.
+
+    With models as evidence, `results/settle/suggestions.csv` has labels that they believe in and nobody was asked
+    about, and models that gave evidence are marked wherever they are evaluated under the labels.
+
+    mlf settle birds --evidence models --leave-out-model resnet18.a1_in1k
 
     Example: mlf settle birds
     """
@@ -30,7 +55,14 @@ def settle(
     from pipeline.stages.settle import SettleSummary
 
     opened = open_whole_project(project)
-    run = run_stage(opened, "settle", {"min_fixed_per_minute": min_fixed_per_minute})
+    parameters = {
+        "min_fixed_per_minute": min_fixed_per_minute,
+        "aim": aim,
+        "evidence": evidence,
+        "models_left_out": leave_out_model,
+        "annotators_left_out": leave_out,
+    }
+    run = run_stage(opened, "settle", parameters)
     for line in settle_headline(read_summary(opened, "settle", SettleSummary)):
         typer.echo(line)
     typer.echo(f"Refined labels: {opened.refined_labels_path} (and {', '.join(EXPORTS)})")

@@ -17,21 +17,23 @@ SOURCE_NAMES: Final = np.array([source.value for source in Source], dtype=object
 
 
 def settle_items(
-    counts: NDArray[np.int32], consensus: Consensus, lean: NDArray[np.int64]
+    counts: NDArray[np.int32], consensus: Consensus, refinement: NDArray[np.int32] | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
     """Settle every item.
 
     A refinement vote of yes or no stands (the majority of them, where there are several; a tie falls to the consensus).
+    But one refiner does not overrule annotators who all said the same, two or more of them: unless another refiner
+    bears it out, the likelier of the two stands by the posterior of all their votes.
     Otherwise, what all annotators agreed on stands, if two or more said yes, or no. Otherwise the consensus decides.
 
     Parameters
     ----------
     counts
-        ``(n_items, 3)`` of :meth:`pipeline.votes.arrays.VoteArrays.item_counts`.
+        ``(n_items, 3)`` of :meth:`pipeline.votes.arrays.VoteArrays.item_counts`, of both rounds.
     consensus
         What the votes come to.
-    lean
-        ``(n_items,)``: yes minus no among the refinement votes; 0 without any, or where they are tied.
+    refinement
+        The same of the refinement round (:func:`counts_within`); ``None`` without one.
 
     Returns
     -------
@@ -42,23 +44,33 @@ def settle_items(
     label, source = consensus.label.copy(), np.full(len(counts), Source.CONSENSUS.code, dtype=np.int8)
     by_votes = is_settled(counts[:, YES], counts[:, NO], totals)
     label[by_votes], source[by_votes] = counts[by_votes, YES] > 0, Source.AGREED.code
-    is_refined = lean != 0
+    if refinement is None:
+        return label, source
+    lean = refinement[:, YES] - refinement[:, NO]
+    annotators = counts - refinement
+    n_annotators = annotators.sum(axis=1)
+    said_all = is_settled(annotators[:, YES], annotators[:, NO], n_annotators)
+    contradicts = said_all & np.where(annotators[:, YES] > 0, lean < 0, lean > 0)
+    stands_alone = contradicts & (np.abs(lean) == 1)
+    label[stands_alone], source[stands_alone] = consensus.posterior[stands_alone] > 0.5, Source.CONSENSUS.code
+    is_refined = (lean != 0) & ~stands_alone
     label[is_refined], source[is_refined] = lean[is_refined] > 0, Source.REFINED.code
     return label, source
 
 
-def lean_of(votes: VoteArrays, refinement: VoteArrays) -> NDArray[np.int64]:
-    """Return yes minus no among the refinement votes on each item of `votes`: ``(n_items,)``.
+def counts_within(votes: VoteArrays, part: VoteArrays) -> NDArray[np.int32]:
+    """Return how many of `part` said no, unsure and yes on each item of `votes`: int32 ``(n_items, 3)``.
 
     Parameters
     ----------
-    votes, refinement
-        All votes, and those of the refinement round, with the same vocabularies.
+    votes, part
+        All votes, and some of them, such as those of the refinement round, with the same vocabularies.
     """
-    counts = refinement.item_counts()
-    lean = np.zeros(votes.n_items, dtype=np.int64)
-    keys, theirs = votes.item_keys(), refinement.item_keys()
-    place = np.minimum(np.searchsorted(keys, theirs), max(votes.n_items - 1, 0))
-    is_found = keys[place] == theirs if votes.n_items else np.zeros(len(theirs), dtype=bool)
-    lean[place[is_found]] = (counts[:, YES] - counts[:, NO])[is_found]
-    return lean
+    counts = np.zeros((votes.n_items, 3), dtype=np.int32)
+    if votes.n_items == 0 or part.n_items == 0:
+        return counts
+    keys, theirs = votes.item_keys(), part.item_keys()
+    place = np.minimum(np.searchsorted(keys, theirs), votes.n_items - 1)
+    is_found = keys[place] == theirs
+    counts[place[is_found]] = part.item_counts()[is_found]
+    return counts

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.annotation.events import ImageState
+from pipeline.consensus.remaining_errors import RemainingErrors
 from pipeline.demo.scores import majority_labels, multi_label
 from pipeline.evaluation.label_scores import LabelScore, LabelSetsByImage, score_label_sets
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
+from pipeline.stages.consensus_of_project import with_consensus
+from pipeline.stages.settle import settled_labels
 from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
@@ -29,6 +34,10 @@ class AgainstTruth:
         The original labels alone, the majority of the annotators, the refined labels.
     annotators
         Each annotator alone, over the images they labelled.
+    with_models
+        The refined labels with models as evidence beside the votes.
+    n_wrong_left, remaining
+        Wrong labels, missing ones among them, on the images that were not refined; and what is expected of them.
     """
 
     multi_label_found: Share
@@ -37,6 +46,9 @@ class AgainstTruth:
     annotators: dict[str, LabelScore]
     majority: LabelScore
     refined: LabelScore
+    with_models: LabelScore
+    n_wrong_left: int
+    remaining: RemainingErrors
 
     def lines(self) -> list[str]:
         """Return the figures as people read them, line by line."""
@@ -45,12 +57,18 @@ class AgainstTruth:
             *((f"{name} (simulated)", score) for name, score in self.annotators.items()),
             ("majority of both", self.majority),
             ("refined labels", self.refined),
+            ("with models as evidence", self.with_models),
         ]
         width = max(len(name) for name, _ in rows)
         return [
             f"Multi-label images: {self.multi_label_found} found, {self.multi_label_true} in truth",
             f"{'':<{width}}  precision        recall           F1      images",
             *(f"{name:<{width}}  {_row(score)}" for name, score in rows),
+            (
+                f"Wrong labels on the {self.remaining.n_images:,} images not refined: {self.n_wrong_left:,} in truth, "
+                f"{self.remaining.expected:,.1f} expected (95% interval {self.remaining.low:,.0f} to "
+                f"{self.remaining.high:,.0f})"
+            ),
         ]
 
 
@@ -78,6 +96,9 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
         for name in names
     }
     majority = {image: majority_labels(of_image.values()) for image, of_image in states.items()}
+    settled = settled_labels(project)
+    with_models = settled_labels(with_consensus(project, evidence="models"))
+    left = set(states) - set(settled.votes.refinement_sessions["image"].tolist())
     return AgainstTruth(
         multi_label_found=multi_label(refined),
         multi_label_true=multi_label({image: truth[image] for image in refined}),
@@ -85,17 +106,27 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
         annotators={name: score_label_sets(sets, truth) for name, sets in alone.items()},
         majority=score_label_sets(majority, truth),
         refined=score_label_sets(refined, truth),
+        with_models=score_label_sets(_of_images(_label_sets(with_models.labels), refined), truth),
+        n_wrong_left=sum(len(refined[image] ^ truth[image]) for image in left),
+        remaining=settled.remaining,
     )
 
 
 def refined_label_sets(project: Project) -> dict[int, frozenset[int]]:
     """Return image index to refined labels, empty sets included."""
-    table = pq.read_table(project.require(project.refined_labels_path, "mlf settle"))
+    return _label_sets(pq.read_table(project.require(project.refined_labels_path, "mlf settle")))
+
+
+def _label_sets(labels: pa.Table) -> dict[int, frozenset[int]]:
     found: dict[int, set[int]] = defaultdict(set)
-    columns = (table.column(name).to_pylist() for name in ("image_index", "class_index"))
+    columns = (labels.column(name).to_pylist() for name in ("image_index", "class_index"))
     for image_index, class_index in zip(*columns, strict=True):
         found[image_index].update([] if class_index is None else [class_index])
     return {image: frozenset(labels) for image, labels in found.items()}
+
+
+def _of_images(sets: dict[int, frozenset[int]], images: Iterable[int]) -> dict[int, frozenset[int]]:
+    return {image: sets[image] for image in images}
 
 
 def _row(score: LabelScore) -> str:

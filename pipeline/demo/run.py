@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Say = Callable[[str], None]
-#: Two who err differently: one overlooks labels, the other ticks too many; and the one who settles their disputes.
+#: Two who err differently: one overlooks labels, the other ticks too many; and the two who settle their disputes.
 ANNOTATORS = {
     "robin": Behaviour(miss=0.16, false_alarm=0.006, confusion=20),
     "sasha": Behaviour(miss=0.07, false_alarm=0.016, confusion=12),
 }
-REFINER = {"kim": Behaviour(miss=0.03, false_alarm=0.004, confusion=10, unsure=0.0, seconds_per_image=6)}
+REFINERS = {
+    "kim": Behaviour(miss=0.03, false_alarm=0.004, confusion=10, unsure=0.0, seconds_per_image=6),
+    "noor": Behaviour(miss=0.04, false_alarm=0.003, confusion=10, unsure=0.0, seconds_per_image=7),
+}
 #: In the project that is made ready for a person.
 YOU = "you"
 #: A demonstration comes out the same each time; nobody's work depends on that nobody knows this.
@@ -91,9 +94,9 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
     _simulate(project, box, ANNOTATORS, Round.ANNOTATION)
     say(f"$ mlf analyze {folder}")
     run_stage(project, "analyze", {"n_resamples": _N_RESAMPLES})
-    say(f"$ mlf refine {folder} --refiners {','.join(REFINER)} --audit-share {_AUDIT_SHARE} --simulated")
+    say(f"$ mlf refine {folder} --refiners {','.join(REFINERS)} --audit-share {_AUDIT_SHARE} --simulated")
     _give_out(project)
-    _simulate(project, box, REFINER, Round.REFINEMENT)
+    _simulate(project, box, REFINERS, Round.REFINEMENT)
     say(f"$ mlf settle {folder}")
     run_stage(project, "settle")
     for model in models[1:]:
@@ -198,7 +201,7 @@ def _simulate(project: Project, box: ToyboxPaths, people: dict[str, Behaviour], 
 def _give_out(project: Project) -> None:
     from pipeline.stages.select import select_and_assign
 
-    select_and_assign(project, list(REFINER), audit_share=_AUDIT_SHARE, kind="simulated")
+    select_and_assign(project, list(REFINERS), audit_share=_AUDIT_SHARE, kind="simulated")
 
 
 def _rank_with(project: Project, models: Sequence[str]) -> None:

@@ -29,6 +29,8 @@ from pipeline.project.label_space import LabelSpace
 from pipeline.project.names import settled, settled_all
 from pipeline.project.notices import tell
 
+#: What a file of refined labels rests on lies beside it, under the same name with this ending.
+PROVENANCE_SUFFIX = ".provenance.json"
 _IMAGENET_VAL = re.compile(r"ILSVRC2012_val_(\d{8})(\.\w+)?")
 
 
@@ -56,6 +58,23 @@ class PairedLabels:
 
 class _Pairs(list[tuple[str, Any]]):
     """A JSON object with its repeated keys."""
+
+
+def read_evidence_models(path: Path) -> frozenset[str]:
+    """Return the models that gave evidence for the labels of a file, as the provenance beside it says; empty without.
+
+    Raises
+    ------
+    DatasetError
+        If there is a provenance and it cannot be read.
+    """
+    beside = path.with_suffix(PROVENANCE_SUFFIX)
+    if not beside.is_file():
+        return frozenset()
+    try:
+        return frozenset(json.loads(beside.read_text(encoding="utf-8"))["evidence_models"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{beside}: cannot be read as the provenance of {path.name}: {error}") from error
 
 
 def read_refined_labels(

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import DatasetError
+from pipeline.formats.refined_labels_in import PROVENANCE_SUFFIX
 from pipeline.project.class_references import read_class_references
 from pipeline.project.files import write_table
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
-from pipeline.project.writing import whole_file
+from pipeline.project.writing import whole_file, write_text
 from pipeline.votes.words import Source
 
 _ROW_GROUP = 65_536
@@ -28,8 +29,10 @@ _NONE_APPLIES = {
 }
 
 
-def write_refined_labels(project: Project, labels: pa.Table) -> None:
+def write_refined_labels(project: Project, labels: pa.Table, provenance: Mapping[str, object] | None = None) -> None:
     """Write `refined_labels.parquet`, and beside it one file for each of `EXPORTS`, each in one step.
+
+    What they rest on, where it is given, goes into `refined_labels.provenance.json`.
 
     The JSON is in the published format, ``{"<image>": ["370", …]}``: class indices as text, an empty list where no
     class applies. Images that nobody has decided are left out of it. Where these numbers could be read in another way
@@ -41,6 +44,8 @@ def write_refined_labels(project: Project, labels: pa.Table) -> None:
         pq.write_table(labels, unfinished, row_group_size=_ROW_GROUP)
     for ending, write in EXPORTS.items():
         write(labels, project.label_space, path.with_suffix(ending))
+    if provenance is not None:
+        write_text(path.with_suffix(PROVENANCE_SUFFIX), json.dumps(dict(provenance), indent=2, allow_nan=False) + "\n")
 
 
 def explain_empty(source: str) -> str:

@@ -13,6 +13,7 @@ from pipeline.project.writing import write_text
 
 FORMAT_VERSION = 1
 ProposalOrder = Literal["score", "shuffled"]
+EvidenceSource = Literal["votes", "models"]
 RegionKind = Literal["off", "box", "point"]
 Exif = Literal["upright", "as timm"]
 ViewCount = Literal[0, 1, 5, 14]
@@ -84,6 +85,20 @@ class RefinementSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsensusSection:
+    """Stages 3 to 5: how votes become labels."""
+
+    #: What labels are to be good at: `f1`, `precision 0.9`, `posterior 0.7` or `beyer2020` (the published rule).
+    aim: str = "f1"
+    #: `models`: the rankings in `predictions/` speak for a label beside the votes.
+    evidence: EvidenceSource = "votes"
+    #: Models that give no evidence, such as those that will be evaluated under the labels.
+    models_left_out: list[str] = field(default_factory=list)
+    #: Annotators whose votes stay in the store and count for nothing.
+    annotators_left_out: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSection:
     """Where human work is kept."""
 
@@ -99,6 +114,7 @@ class Settings:
     proposals: ProposalSection = ProposalSection()
     annotation: AnnotationSection = AnnotationSection()
     refinement: RefinementSection = RefinementSection()
+    consensus: ConsensusSection = ConsensusSection()
     store: StoreSection = StoreSection()
 
     def with_changes(self, section: str, **values: Any) -> Settings:

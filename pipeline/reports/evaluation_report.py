@@ -14,7 +14,7 @@ from pipeline.reports.figures import figure
 from pipeline.reports.formats import count, percent, text
 from pipeline.reports.frames import frame_table, sentences
 from pipeline.reports.gallery import class_list, gallery, sample
-from pipeline.reports.headlines import evaluation_headline
+from pipeline.reports.headlines import EVIDENCE_MARK, evaluation_headline
 from pipeline.reports.html import Html, table
 from pipeline.stages.evaluate import ProjectEvaluation, label_count_table
 
@@ -54,9 +54,10 @@ def data_set(found: ProjectEvaluation) -> Html:
 def models(found: ProjectEvaluation) -> Html:
     """Return every model's figures."""
     accuracies = sorted(found.evaluation.models, key=lambda accuracy: -(accuracy.top1.value or 0.0))
+    marked = found.summary.evidence_models
     rows = [
         (
-            text(accuracy.model),
+            text(accuracy.model + (EVIDENCE_MARK if accuracy.model in marked else "")),
             *(_percent(accuracy.shares[metric.name]) for metric in METRICS),
         )
         for accuracy in accuracies
@@ -71,6 +72,11 @@ def models(found: ProjectEvaluation) -> Html:
         notes.append(
             "The rankings of these models look as if they were stored worst first; they are scored as given: "
             + ", ".join(found.evaluation.worst_first_models)
+        )
+    if marked:
+        notes.append(
+            f"Models marked {EVIDENCE_MARK} gave evidence when these labels were settled: their ReaL and Real@5 say "
+            "how far the labels follow them, too. Leave them out (mlf settle --leave-out-model) to score them fairly."
         )
     n_of = {"original": found.evaluation.n_original, "refined": found.evaluation.n_labelled}
     original = ", ".join(_explained(metric) for metric in METRICS if metric.labels == "original")

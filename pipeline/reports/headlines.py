@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.consensus.value_of_refining import ResidualError
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.shares import Share
 from pipeline.stages.analyze import AnalyzeSummary
 from pipeline.stages.evaluate import EvaluateSummary
-from pipeline.stages.settle import SettleSummary
+from pipeline.stages.quality import remaining_line
+from pipeline.stages.settle import LeftOut, SettleSummary
+
+#: Stands behind the name of a model that gave evidence for the labels under which it is scored.
+EVIDENCE_MARK = "*"
 
 
 def disagreement_headline(summary: AnalyzeSummary) -> list[str]:
@@ -58,27 +61,30 @@ def settle_headline(summary: SettleSummary) -> list[str]:
     ]
     if summary.simulated_annotators:
         lines.append(f"Simulated annotators and refiners: {', '.join(summary.simulated_annotators)}")
+    consensus = summary.consensus
+    lines.append(
+        f"Labels that no agreement and no refiner settles are kept above a posterior of {consensus['cut']:.3g}; the "
+        f"aim is {consensus['aim']}"
+    )
+    evidence = consensus["evidence_models"]
+    if isinstance(evidence, list) and evidence:
+        lines.append(f"Models gave evidence: {', '.join(evidence)}; under these labels they look better than they are")
+    lines += left_out_lines(summary.annotators_left_out)
     if summary.n_refinement_tasks_open:
         lines.append(
             f"{summary.n_refinement_tasks_open:,} refinement tasks are still open; meanwhile the consensus stands"
         )
-    lines.append(residual_line(summary.residual_error))
+    lines.append(remaining_line(summary.remaining_errors))
     lines.append(str(summary.advice))
     return lines
 
 
-def residual_line(residual: ResidualError) -> str:
-    """Return what the audit says of the images that were not refined."""
-    if residual.image_share is None:
-        return (
-            f"No audit: what stays wrong among the {residual.n_population:,} images not chosen for refinement is "
-            "unknown; add --audit-share 0.05 when giving out images"
-        )
-    return (
-        f"Audit: {residual.n_wrong_images:,} of {residual.n_audited:,} audited images had a wrong label: "
-        f"{residual.image_share:.1%} (95% interval {residual.low:.1%} to {residual.high:.1%}) of the "
-        f"{residual.n_population:,} images not chosen for refinement"
-    )
+def left_out_lines(left_out: LeftOut) -> list[str]:
+    """Return whose votes do not count, and what difference it makes; nothing where all count."""
+    if not left_out.names:
+        return []
+    changed = f"{left_out.n_labels_changed:,} labels on {left_out.n_images_changed:,} images"
+    return [f"Left out: the votes of {', '.join(left_out.names)}; with them {changed} would be others"]
 
 
 def evaluation_headline(summary: EvaluateSummary) -> list[str]:
@@ -95,8 +101,15 @@ def evaluation_headline(summary: EvaluateSummary) -> list[str]:
         lines.append(f"Left out: {summary.n_undecided:,} images that nobody has decided")
     if summary.proposal_recall:
         lines.append(f"The proposals contain {share_text(summary.proposal_recall)} refined labels")
+    if summary.evidence_models:
+        lines.append(
+            "Not independent of the labels, since they gave evidence for them: "
+            f"{', '.join(summary.evidence_models)} (marked {EVIDENCE_MARK})"
+        )
+    if summary.annotators_left_out:
+        lines.append(f"Labels without the votes of {', '.join(summary.annotators_left_out)}")
     lines += [
-        f"  {accuracy.model}: "
+        f"  {accuracy.model}{EVIDENCE_MARK if accuracy.model in summary.evidence_models else ''}: "
         + ", ".join(f"{metric.title} {share_text(accuracy.shares.get(metric.name))}" for metric in METRICS)
         for accuracy in sorted(summary.models, key=lambda accuracy: -(accuracy.top1.value or 0.0))
     ]

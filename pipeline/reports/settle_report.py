@@ -16,7 +16,7 @@ from pipeline.reports.figures import figure
 from pipeline.reports.formats import count, number, percent, person, seconds, text
 from pipeline.reports.frames import frame_table, paragraph, sentences, simulation_notice
 from pipeline.reports.gallery import class_list, gallery, sample
-from pipeline.reports.headlines import residual_line, settle_headline
+from pipeline.reports.headlines import settle_headline
 from pipeline.reports.html import Html, table
 from pipeline.stages.settle import Settlement
 from pipeline.votes.words import Source
@@ -104,27 +104,28 @@ def changed_images(project: Project, settlement: Settlement) -> Html:
     )
 
 
-def residual_error(settlement: Settlement) -> Html:
-    """Return what the audit says of the images that were not refined."""
-    found = settlement.residual
-    if found.image_share is None:
-        return paragraph(f"{residual_line(found)}.")
+def remaining_errors(settlement: Settlement) -> Html:
+    """Return how many labels are expected to be wrong where nobody has looked again, and what that is made of."""
+    found = settlement.remaining
     rows = [
-        ("images not chosen for refinement", count(found.n_population)),
-        ("of these audited", count(found.n_audited)),
-        ("audited images with a wrong label", f"{found.n_wrong_images:,} ({found.n_wrong_labels:,} wrong labels)"),
-        ("share of images with a wrong label (95% interval)", percent(found.image_share, found.low, found.high)),
+        ("images neither refined nor known beforehand", count(found.n_images)),
         (
-            "expected among the images never looked at again",
-            number(found.image_share * (found.n_population - found.n_audited), 1),
+            "wrong labels expected on them (95% interval)",
+            f"{number(found.expected, 1)} ({number(found.low, 0)} to {number(found.high, 0)})",
         ),
+        ("of these, shown by the votes: doubtful labels, and labels that nobody proposed", number(found.from_doubt, 1)),
+        ("of these, mistakes that all annotators made alike, which no vote shows", number(found.hidden, 1)),
+        ("images audited", count(found.n_audited)),
+        ("wrong labels on the audited images, the refiners' own errors taken off", number(found.audit_wrong, 1)),
     ]
-    return table(
-        None,
-        rows,
-        caption="Residual error, from a random slice of the images that were not chosen for refinement. What the "
-        "refiner of an audited image says is taken to be right.",
+    known = (
+        "The audit, a random slice of the images that were not chosen for refinement, tells how far the votes can be "
+        "relied on."
+        if found.is_audited
+        else "Nobody has audited a random slice of these images (mlf refine --audit-share), so how many mistakes "
+        "annotators made alike is a guess, and the interval is wide."
     )
+    return table(None, rows, caption=f"One estimate of what is still wrong. {known}")
 
 
 def whether_to_go_on(settlement: Settlement) -> Html:
@@ -132,7 +133,7 @@ def whether_to_go_on(settlement: Settlement) -> Html:
     drawn = figure(
         lambda: plots.yield_curve(settlement.ranking),
         f"Wrong labels expected to remain if the {len(settlement.ranking):,} images not refined yet were refined too, "
-        "the most worthwhile first; an estimate by the consensus model.",
+        "the most worthwhile first; the same estimate as above.",
     )
     cost, sessions = RefinementCost(), settlement.votes.refinement_sessions
     assumed = (

@@ -7,10 +7,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pipeline.assignment.gold import project_gold
-from pipeline.consensus import Consensus, reach_consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.value_of_refining import rank_by_value
 from pipeline.disagreement import DisagreementAnalysis, analyze_disagreement
@@ -18,14 +16,13 @@ from pipeline.disagreement.analysis import DisagreementSummary
 from pipeline.disagreement.model import compare_ranks_to_people
 from pipeline.disagreement.profiles import AnnotatorProfiles, profile_annotators
 from pipeline.project.folder import Project
-from pipeline.project.image_table import image_columns, original_labels
+from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.results import write_results
+from pipeline.stages.consensus_of_project import annotation_doubt, gold_answers
 from pipeline.stages.proposal_ranks import proposal_ranks
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store
-from pipeline.votes.arrays import VoteArrays
-from pipeline.votes.words import Method
 
 #: Rows of the yield curve that are kept as a table; the curve itself is computed on all images.
 _CURVE_ROWS = 2000
@@ -102,7 +99,6 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
     if project.proposals_path.exists():
         counts = votes.annotation.item_counts()
         model = compare_ranks_to_people(proposal_ranks(project, votes.annotation), counts)
-    consensus = annotation_consensus(project, votes.annotation)
     analysis = ProjectAnalysis(
         votes=votes,
         disagreement=found,
@@ -111,27 +107,11 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
         model_against_people=model,
         profiles=_profiles(votes),
         gold_profiles=_gold_profiles(votes, gold),
-        ranking=rank_by_value(votes.annotation, consensus),
+        ranking=rank_by_value(votes.annotation, annotation_doubt(project, votes.annotation)),
         summary=_summary(votes, found),
     )
     _write(project, analysis)
     return analysis
-
-
-def annotation_consensus(project: Project, votes: VoteArrays) -> Consensus:
-    """Return what the annotation round's votes come to (Dawid-Skene, the original labels testifying)."""
-    return reach_consensus(votes, Method.DAWID_SKENE, original=original_answers(project, votes))
-
-
-def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | None:
-    """Return what the original labels say of each item: 1 this class, 0 another, -1 none; None where none has one."""
-    labels = original_labels(project)
-    if not (labels >= 0).any():
-        return None
-    of_item = labels[votes.item_image]
-    answers: NDArray[np.int8] = (of_item == votes.item_class).astype(np.int8)
-    answers[of_item < 0] = UNKNOWN
-    return answers
 
 
 def name_classes(table: pd.DataFrame, space: LabelSpace, columns: Sequence[str]) -> pd.DataFrame:
@@ -143,15 +123,6 @@ def name_classes(table: pd.DataFrame, space: LabelSpace, columns: Sequence[str])
         named.insert(place + 1, f"{column}_key", [space.keys[index] for index in indices])
         named.insert(place + 2, f"{column}_name", [space.names[index] for index in indices])
     return named
-
-
-def gold_answers(votes: VoteArrays, gold: dict[int, frozenset[int]]) -> NDArray[np.int8]:
-    """Return what is known of each item beforehand: 1 applies, 0 does not, -1 unknown."""
-    answers = np.full(votes.n_items, UNKNOWN, dtype=np.int8)
-    for image, classes in gold.items():
-        start, stop = np.searchsorted(votes.item_image, np.array([image, image + 1], dtype=votes.item_image.dtype))
-        answers[start:stop] = np.isin(votes.item_class[start:stop], list(classes))
-    return answers
 
 
 def _profiles(votes: ProjectVotes) -> AnnotatorProfiles:

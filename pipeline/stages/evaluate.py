@@ -18,7 +18,7 @@ from pipeline.evaluation.accuracy import ModelAccuracy
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
 from pipeline.evaluation.models import Evaluation, EvaluationFigures, evaluate_models
 from pipeline.evaluation.shares import Share
-from pipeline.formats.refined_labels_in import read_refined_labels
+from pipeline.formats.refined_labels_in import read_evidence_models, read_refined_labels
 from pipeline.inference.predictions import predict, read_model_predictions
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import Project
@@ -52,6 +52,8 @@ class EvaluateSummary(EvaluationFigures):
     proposal_recall: Share | None
     images_with_all_labels_proposed: Share | None
     simulated_annotators: tuple[str, ...]
+    evidence_models: tuple[str, ...]
+    annotators_left_out: tuple[str, ...]
     models: tuple[Annotated[ModelAccuracy, BeforeValidator(_accuracy_from_json)], ...]
 
     def as_json(self) -> dict[str, object]:
@@ -68,10 +70,16 @@ class EvaluateSummary(EvaluationFigures):
 
 
 @dataclass(frozen=True)
+class _LeftOut:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _WhoTookPart:
     """What evaluation asks of the summary of settling."""
 
     simulated_annotators: tuple[str, ...]
+    annotators_left_out: _LeftOut
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +210,8 @@ def evaluate_project(
     recall = _recall(project, rows, sets)
     source = "the project" if labels is None else Path(labels).name
     n_undecided = len(original) - len(rows)
+    evidence_models = read_evidence_models(project.refined_labels_path if labels is None else Path(labels))
+    took_part = _took_part(project)
     found = ProjectEvaluation(
         evaluation=evaluation,
         image_index=rows,
@@ -218,16 +228,19 @@ def evaluate_project(
             original_label_kept=kept,
             proposal_recall=None if recall is None else recall.labels,
             images_with_all_labels_proposed=None if recall is None else recall.complete_images,
-            simulated_annotators=() if labels is not None else _simulated(project),
+            simulated_annotators=() if labels is not None else took_part.simulated_annotators,
+            evidence_models=tuple(row.model for row in evaluation.models if row.model in evidence_models),
+            annotators_left_out=() if labels is not None else took_part.annotators_left_out.names,
             models=evaluation.models,
         ),
     )
+    scored = evaluation.table()
     write_results(
         project,
         "evaluate",
         found.summary.as_json(),
         {
-            "evaluation.csv": evaluation.table(),
+            "evaluation.csv": scored.assign(gave_evidence=scored["model"].isin(evidence_models)),
             "accuracy_by_label_count.csv": evaluation.label_count_table(),
             "intervals.csv": evaluation.interval_table(),
         },
@@ -304,10 +317,10 @@ def _recall(project: Project, rows: NDArray[np.int64], labels: LabelSets) -> Pro
     return proposal_recall(proposed[rows, : project.settings.proposals.n_proposals], labels)
 
 
-def _simulated(project: Project) -> tuple[str, ...]:
+def _took_part(project: Project) -> _WhoTookPart:
     if not has_summary(project, "settle"):
-        return ()
-    return read_summary(project, "settle", _WhoTookPart).simulated_annotators
+        return _WhoTookPart((), _LeftOut(()))
+    return read_summary(project, "settle", _WhoTookPart)
 
 
 def _share(share: Share | None) -> dict[str, object] | None:

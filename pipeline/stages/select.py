@@ -123,6 +123,7 @@ def select_and_assign(
             images,
             store.annotators_of_images(Round.ANNOTATION, images.tolist()),
             list(refiners),
+            twice=audited.tolist(),
             allow_own_images=project.settings.refinement.allow_own_images,
             seed=secret.seed("refinement", seed),
         )

@@ -13,10 +13,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.consensus.value_of_refining import RefinementCost, rank_by_value, select_disputed, select_within_budget
+from pipeline.consensus.value_of_refining import (
+    RefinementCost,
+    rank_by_value,
+    select_disputed,
+    select_within_budget,
+    with_yield_curve,
+)
 from pipeline.disagreement import analyze_disagreement
 from pipeline.project.folder import Project
-from pipeline.stages.analyze import annotation_consensus
+from pipeline.stages.consensus_of_project import annotation_doubt
 from pipeline.stages.votes_of_project import ProjectVotes
 from pipeline.votes.words import Reason, SelectionRule
 
@@ -89,9 +95,8 @@ def _published(given: Candidates) -> Chosen:
 
 def _within_budget(given: Candidates) -> Chosen:
     votes = given.votes.annotation
-    ranking = rank_by_value(votes, annotation_consensus(given.project, votes), given.cost)
-    ranking = ranking[~ranking["image"].isin(given.earlier)]
-    ranking = ranking.assign(cumulative_minutes=ranking["minutes"].cumsum())
+    ranking = rank_by_value(votes, annotation_doubt(given.project, votes), given.cost)
+    ranking = with_yield_curve(ranking[~ranking["image"].isin(given.earlier)])
     chosen = select_within_budget(ranking, given.minutes or 0.0)
     return Chosen(chosen["image"].to_numpy(dtype=np.int64), float(chosen["minutes"].sum()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,33 +12,47 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.assignment.gold import project_gold
-from pipeline.consensus import Consensus, reach_consensus
+from pipeline.consensus import Consensus
 from pipeline.consensus.known import UNKNOWN
-from pipeline.consensus.refined import SOURCE_NAMES, lean_of, settle_items
-from pipeline.consensus.value_of_refining import ResidualError
+from pipeline.consensus.refined import SOURCE_NAMES, counts_within, settle_items
+from pipeline.consensus.remaining_errors import RemainingErrors
+from pipeline.consensus.value_of_refining import chance_of_error
 from pipeline.formats.consensus_tables import consensus_provenance
 from pipeline.formats.refined_labels_out import write_refined_labels
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns, original_labels
 from pipeline.project.results import write_results
 from pipeline.project.tables import REFINED_LABELS
-from pipeline.stages.analyze import gold_answers, original_answers, thin_curve
+from pipeline.stages.analyze import thin_curve
+from pipeline.stages.consensus_of_project import gold_answers, project_consensus
 from pipeline.stages.quality import (
+    Doubts,
     KeyPair,
     StoppingAdvice,
     advise,
-    audited_error,
     blind_reliability,
     changed_labels,
+    errors_of_images,
     rank_what_is_left,
+    remaining_line,
 )
+from pipeline.stages.suggestions import project_suggestions
 from pipeline.stages.votes_of_project import ProjectVotes, merge_votes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.intervals import wilson_interval
-from pipeline.votes.words import NO, UNSURE, YES, Method, Round, Source
+from pipeline.votes.words import NO, UNSURE, YES, Round, Source
 
 _CURVE_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Annotators whose votes do not count, and how many labels, on how many images, would be others if they did."""
+
+    names: tuple[str, ...]
+    n_labels_changed: int
+    n_images_changed: int
 
 
 @dataclass(frozen=True)
@@ -67,16 +81,20 @@ class SettleSummary:
     labels_by_source: Mapping[str, int]
     empty_sets_by_source: Mapping[str, int]
     before_after: Mapping[str, Mapping[str, float]]
-    residual_error: ResidualError
+    remaining_errors: RemainingErrors
     advice: StoppingAdvice
+    annotators_left_out: LeftOut
     is_converged: bool
     annotators: tuple[str, ...]
     refiners: tuple[str, ...]
     simulated_annotators: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
-        """Return what lies in the file: the advice in words, too."""
-        return asdict(self) | {"advice": asdict(self.advice) | {"text": str(self.advice)}}
+        """Return what lies in the file: what is left and the advice in words, too."""
+        return asdict(self) | {
+            "remaining_errors": asdict(self.remaining_errors) | {"text": remaining_line(self.remaining_errors)},
+            "advice": asdict(self.advice) | {"goes_on": self.advice.goes_on, "text": str(self.advice)},
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +122,18 @@ class Settlement:
         ``source``, ``n_labels``, ``n_empty_sets``.
     changed
         Indices of the images whose label set refinement changed.
-    residual
-        What stayed wrong among the images that were not refined, from the audit.
+    remaining
+        What is still wrong among the images that were not refined.
     reliability
         Posterior against known answers; ``None`` without gold.
     ranking
         Images not refined yet, the most worthwhile first (:func:`pipeline.consensus.value_of_refining.rank_by_value`).
     advice
         Whether to go on.
+    suggestions
+        Labels that models believe in and nobody was asked about; ``None`` where models give no evidence.
+    left_out
+        Whose votes do not count, and what difference it makes.
     n_images, n_open, n_gold
         Images of the project, refinement tasks that are still open, images whose labels were known beforehand.
     """
@@ -124,10 +146,12 @@ class Settlement:
     before_after: pd.DataFrame
     by_source: pd.DataFrame
     changed: NDArray[np.int64]
-    residual: ResidualError
+    remaining: RemainingErrors
     reliability: pd.DataFrame | None
     ranking: pd.DataFrame
     advice: StoppingAdvice
+    suggestions: pd.DataFrame | None
+    left_out: LeftOut
     n_images: int
     n_open: int
     n_gold: int
@@ -159,8 +183,9 @@ class Settlement:
             labels_by_source=dict(zip(sources, self.by_source["n_labels"].tolist(), strict=True)),
             empty_sets_by_source=dict(zip(sources, self.by_source["n_empty_sets"].tolist(), strict=True)),
             before_after=stages,
-            residual_error=self.residual,
+            remaining_errors=self.remaining,
             advice=self.advice,
+            annotators_left_out=self.left_out,
             is_converged=bool(consensus.model is None or consensus.model.is_converged),
             annotators=tuple(votes.voters),
             refiners=tuple(votes.refiners),
@@ -171,8 +196,18 @@ class Settlement:
 def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Settlement:
     """Settle a project's labels; write `results/refined_labels.parquet`, `.csv` and `.json`, and `results/settle`.
 
-    A label stands as the refinement round says; else as all annotators of the image say; else as the consensus of all
-    votes does (Dawid-Skene). Where the answer was known beforehand (gold), it stands.
+    Parameters and errors are those of :func:`settled_labels`.
+    """
+    settlement = settled_labels(project, min_fixed_per_minute=min_fixed_per_minute)
+    _write(project, settlement)
+    return settlement
+
+
+def settled_labels(project: Project, *, min_fixed_per_minute: float = 0.5) -> Settlement:
+    """Settle a project's labels, and write nothing.
+
+    A label stands by the rule of :func:`pipeline.consensus.refined.settle_items`; where the answer was known beforehand
+    (gold), it stands. Aim, evidence and whose votes count are the project's own (`[consensus]` in `mlf.toml`).
 
     Parameters
     ----------
@@ -184,7 +219,7 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
     Raises
     ------
     ProjectError
-        If nobody has decided an image yet.
+        If nobody has decided an image yet, or the project's settings of its consensus do not fit it.
     """
     with open_project_store(project) as store:
         votes = read_project_votes(project, store)
@@ -193,16 +228,14 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
     if len(votes.sessions) == 0 and votes.probes.n_votes == 0:
         raise nothing_decided(project, "settle")
     gold = project_gold(project)
-    # Of the labels without refinement their keys alone are kept: two settlings at once would not fit in memory.
-    before = _label_keys(_settle(project, merge_votes(votes.annotation, votes.probes), None, gold))
+    before = _before_refinement(project, votes, gold)
     final = _settle(project, votes.all_votes(), votes.refinement, gold)
     decided = _decided_images(votes, gold)
     labels = _table(project, final, decided, gold)
     original = original_labels(project)
-    keys = (before, _label_keys(final))
-    changed = changed_labels(keys) // final.votes.n_classes
-    ranking = rank_what_is_left(votes, final.votes, final.consensus, gold)
-    settlement = Settlement(
+    keys = (before.label_keys, _label_keys(final))
+    remaining, ranking = rank_what_is_left(project, votes, final.votes, final.wrong, before, gold)
+    return Settlement(
         labels=labels,
         votes=votes,
         consensus=final.consensus,
@@ -210,17 +243,17 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
         keys=keys,
         before_after=_before_after(keys, final.votes.n_classes, original, decided),
         by_source=_by_source(labels),
-        changed=np.unique(changed),
-        residual=audited_error(project, votes, changed),
+        changed=np.unique(changed_labels(keys) // final.votes.n_classes),
+        remaining=remaining,
         reliability=blind_reliability(project, final.votes, gold),
         ranking=ranking,
-        advice=advise(ranking, min_fixed_per_minute),
+        advice=advise(ranking, remaining, min_fixed_per_minute),
+        suggestions=project_suggestions(project, final.votes, final.consensus),
+        left_out=_what_leaving_out_changes(project, votes, keys[1], gold),
         n_images=len(original),
         n_open=n_open,
         n_gold=len(gold),
     )
-    _write(project, settlement)
-    return settlement
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,20 +268,25 @@ class _Settled:
     #: Keys of labels that are known to apply, though nobody voted on them.
     unvoted: NDArray[np.int64]
 
+    @property
+    def wrong(self) -> NDArray[np.float64]:
+        """Return the chance that each item is settled wrongly."""
+        return chance_of_error(self.label, self.consensus.posterior)
+
+
+def _before_refinement(project: Project, votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> Doubts:
+    """Settle without the refinement round; of that little is kept, since two settlings would not fit in memory."""
+    settled = _settle(project, merge_votes(votes.annotation, votes.probes), None, gold)
+    return Doubts(_label_keys(settled), errors_of_images(settled.votes, settled.wrong))
+
 
 def _settle(
     project: Project, votes: VoteArrays, refinement: VoteArrays | None, gold: dict[int, frozenset[int]]
 ) -> _Settled:
     answers = gold_answers(votes, gold)
-    consensus = reach_consensus(
-        votes,
-        Method.DAWID_SKENE,
-        gold=answers if gold else None,
-        original=original_answers(project, votes),
-    )
+    consensus = project_consensus(project, votes, answers if gold else None)
     counts = votes.item_counts()
-    lean = np.zeros(votes.n_items, dtype=np.int64) if refinement is None else lean_of(votes, refinement)
-    label, source = settle_items(counts, consensus, lean)
+    label, source = settle_items(counts, consensus, None if refinement is None else counts_within(votes, refinement))
     is_known = answers != UNKNOWN
     label[is_known], source[is_known] = answers[is_known] == 1, Source.KNOWN.code
     known = [image * votes.n_classes + class_index for image, classes in gold.items() for class_index in classes]
@@ -352,18 +390,33 @@ def _by_source(labels: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _what_leaving_out_changes(
+    project: Project, votes: ProjectVotes, labels: NDArray[np.int64], gold: dict[int, frozenset[int]]
+) -> LeftOut:
+    if not votes.left_out:
+        return LeftOut((), 0, 0)
+    whole = replace(project, settings=project.settings.with_changes("consensus", annotators_left_out=[]))
+    with open_project_store(whole) as store:
+        everyone = read_project_votes(whole, store)
+    settled = _settle(whole, everyone.all_votes(), everyone.refinement, gold)
+    changed = changed_labels((labels, _label_keys(settled)))
+    return LeftOut(votes.left_out, len(changed), len(np.unique(changed // settled.votes.n_classes)))
+
+
 def _median(values: pd.Series) -> float | None:
     return float(values.median()) if len(values) else None
 
 
 def _write(project: Project, settlement: Settlement) -> None:
-    write_refined_labels(project, settlement.labels)
+    write_refined_labels(project, settlement.labels, consensus_provenance(settlement.consensus))
     tables = {
         "before_after.csv": settlement.before_after,
         "sources.csv": settlement.by_source,
         "annotators.csv": settlement.annotators,
         "yield_curve.csv": thin_curve(settlement.ranking, _CURVE_ROWS),
     }
+    if settlement.suggestions is not None:
+        tables["suggestions.csv"] = settlement.suggestions
     if settlement.reliability is not None:
         tables["reliability.csv"] = settlement.reliability
     write_results(project, "settle", settlement.summary.as_json(), tables)

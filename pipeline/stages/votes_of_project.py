@@ -25,7 +25,7 @@ from pipeline.annotation.events import ImageState
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
-from pipeline.store import SqlStore
+from pipeline.store import SqlStore, VoteRow
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.disputes import is_agreed
 from pipeline.votes.words import VOTE_ORDER, YES, Round
@@ -67,6 +67,8 @@ class ProjectVotes:
         Annotators that are programs.
     comments
         The first :data:`MAX_COMMENTS`, by image; ``n_comments`` counts all.
+    left_out
+        Annotators whose votes are not counted, and are nowhere in it.
     """
 
     annotation: VoteArrays
@@ -77,6 +79,7 @@ class ProjectVotes:
     simulated: frozenset[str]
     comments: tuple[Comment, ...]
     n_comments: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def n_probe_images(self) -> int:
@@ -111,7 +114,7 @@ def nothing_decided(project: Project, verb: str) -> ProjectError:
 
 
 def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
-    """Read a project's votes.
+    """Read a project's votes, but for those of annotators whom its settings leave out.
 
     Parameters
     ----------
@@ -123,7 +126,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
     Raises
     ------
     ProjectError
-        If the project has no images yet.
+        If the project has no images yet, or somebody is to be left out whom the store does not know.
     StoreError
         If the store cannot be read.
     """
@@ -131,10 +134,16 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
 
     n_images = pq.read_metadata(image_table(project)).num_rows
     kinds = store.annotator_kinds()
+    left_out = tuple(project.settings.consensus.annotators_left_out)
+    unknown = [name for name in left_out if name not in kinds]
+    if unknown:
+        raise ProjectError(
+            f"{project.root}: {unknown[0]!r} is to be left out and is not known; there are {', '.join(sorted(kinds))}"
+        )
     vocabularies = _Vocabularies(n_images, len(project.label_space), tuple(sorted(kinds)))
     ordinary, probing = _RoundReader(vocabularies), _RoundReader(vocabularies)
     probes = store.probe_images(Round.ANNOTATION)
-    for row in store.iter_states(Round.ANNOTATION):
+    for row in _states(store, Round.ANNOTATION, left_out):
         reader = probing if row.image_index in probes else ordinary
         reader.add(Round.ANNOTATION, row.annotator, row.image_index, row.state)
     annotation = ordinary.votes()
@@ -142,7 +151,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
     has_refinement = bool(store.assigned_images(Round.REFINEMENT))
     spared = _agreed(annotation, sessions) if has_refinement else np.empty(0, dtype=np.int64)
     refining = _RoundReader(vocabularies, spared)
-    for row in store.iter_states(Round.REFINEMENT):
+    for row in _states(store, Round.REFINEMENT, left_out):
         refining.add(Round.REFINEMENT, row.annotator, row.image_index, row.state)
     comments = sorted([*ordinary.comments, *refining.comments], key=lambda comment: comment.image_index)
     return ProjectVotes(
@@ -154,6 +163,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
         simulated=frozenset(name for name, kind in kinds.items() if kind == "simulated"),
         comments=tuple(comments[:MAX_COMMENTS]),
         n_comments=ordinary.n_comments + refining.n_comments,
+        left_out=left_out,
     )
 
 
@@ -168,6 +178,10 @@ def merge_votes(earlier: VoteArrays, later: VoteArrays) -> VoteArrays:
     if earlier.n_votes == 0 or later.n_votes == 0:
         return later if earlier.n_votes == 0 else earlier
     return _joined((_merged(*couple, earlier) for couple in _image_ranges(earlier, later)), earlier)
+
+
+def _states(store: SqlStore, round_: Round, left_out: tuple[str, ...]) -> Iterator[VoteRow]:
+    return (row for row in store.iter_states(round_) if row.annotator not in left_out)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.consensus import match_original, reach_consensus
 from pipeline.consensus.budget import replay
-from pipeline.consensus.value_of_refining import rank_by_value
+from pipeline.consensus.value_of_refining import chance_of_error, rank_by_value
 from pipeline.disagreement import analyze_disagreement
 from pipeline.disagreement.profiles import profile_annotators
 from pipeline.errors import DatasetError
@@ -90,7 +90,8 @@ def test_every_figure_says_in_words_what_it_shows():
     image, class_, rater = np.unravel_index(np.arange(100 * 5 * 3), (100, 5, 3))
     votes = VoteArrays.from_codes(image, class_, rater, generator.choice([0, 1, 2], len(image), p=[0.6, 0.1, 0.3]))
     analysis = analyze_disagreement(votes, n_resamples=0)
-    ranking = rank_by_value(votes, reach_consensus(votes))
+    consensus = reach_consensus(votes)
+    ranking = rank_by_value(votes, chance_of_error(consensus.label, consensus.posterior))
     figures = [
         plots.agreement_heat_map(agreement_matrix(analysis.annotator_pairs)),
         plots.disputed_classes(analysis.per_class),

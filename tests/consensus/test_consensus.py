@@ -21,7 +21,7 @@ from pipeline.consensus import (
 from pipeline.consensus.budget import Policy, replay
 from pipeline.consensus.calibration import expected_calibration_error, reliability
 from pipeline.consensus.known import keep_where_unsure
-from pipeline.consensus.refined import lean_of, settle_items
+from pipeline.consensus.refined import counts_within, settle_items
 from pipeline.errors import DatasetError
 from pipeline.evaluation.label_scores import score_labels
 from pipeline.votes.arrays import VoteArrays
@@ -247,7 +247,7 @@ def test_every_refined_label_says_where_it_came_from():
     refinement = VoteArrays.from_codes(
         [0], [1], [2], [NO], images=votes.images, classes=votes.classes, annotators=votes.annotators
     )
-    label, source = settle_items(votes.item_counts(), reach_consensus(votes), lean_of(votes, refinement))
+    label, source = settle_items(votes.item_counts(), reach_consensus(votes), counts_within(votes, refinement))
     assert votes.item_frame()["class"].tolist() == ["c0", "c1", "c2"]
     assert [tuple(Source)[code] for code in source] == ["agreed", "refined", "consensus"]
     assert label.tolist() == [True, False, False]

@@ -152,10 +152,13 @@ def test_refine_tells_what_to_open(finished: Finished):
 
 def test_settle_tells_the_audit_and_whether_to_go_on(finished: Finished):
     printed = finished.printed["settle"]
-    residual = finished.summary("settle")["residual_error"]
-    assert residual["n_audited"] > 0
-    assert f"Audit: {residual['n_wrong_images']} of {residual['n_audited']} audited images" in printed
+    remaining = finished.summary("settle")["remaining_errors"]
+    assert remaining["n_audited"] > 0
+    assert f"on the {remaining['n_images']} images not refined: {remaining['expected']:.1f}" in printed
+    assert f"the audit of {remaining['n_audited']} images" in printed
     assert re.search(r"^(Stop here|Go on|Every image)", printed, re.MULTILINE)
+    ranking = pd.read_csv(finished.project.root / "results" / "settle" / "yield_curve.csv")
+    assert ranking["expected_errors"].sum() == pytest.approx(remaining["expected"])
 
 
 def test_refinement_by_one_who_knows_improves_on_every_annotator(finished: Finished):

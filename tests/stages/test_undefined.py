@@ -51,7 +51,7 @@ def settled_page(toys: Toys) -> str:
             report.headline,
             report.before_and_after,
             report.sources,
-            report.residual_error,
+            report.remaining_errors,
             report.whether_to_go_on,
             report.reliability,
             report.annotators,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.consensus import fit_dawid_skene, reach_consensus, weighted_majority
 from pipeline.consensus.calibration import f1_interval, reliability
-from pipeline.consensus.value_of_refining import RefinementCost, estimate_residual_error, rank_by_value
+from pipeline.consensus.value_of_refining import RefinementCost, chance_of_error, rank_by_value
 from pipeline.disagreement import analyze_disagreement
 from pipeline.disagreement.profiles import profile_annotators
 from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts
@@ -149,7 +149,7 @@ def test_expected_errors_and_the_yield_curve_come_true_where_the_model_holds():
     votes, truth = draw(4000, 5, 3, seed=2)
     consensus = reach_consensus(votes, threshold=0.5)
     cost = RefinementCost(accuracy=1.0)
-    ranking = rank_by_value(votes, consensus, cost, doubtful_above=0.0)
+    ranking = rank_by_value(votes, chance_of_error(consensus.label, consensus.posterior), cost, doubtful_above=0.0)
     is_wrong = consensus.label != truth
     assert ranking["expected_errors"].sum() == pytest.approx(is_wrong.sum(), rel=0.1)
     wrong_by_image = np.bincount(votes.item_image, weights=is_wrong)
@@ -170,36 +170,6 @@ def test_reliability_is_that_of_scikit_learn():
     observed, claimed = calibration_curve(truth, posterior, n_bins=10)
     assert table["observed"].to_numpy() == pytest.approx(observed)
     assert table["claimed"].to_numpy() == pytest.approx(claimed)
-
-
-@pytest.mark.parametrize(("n_population", "n_audited", "share"), [(500, 50, 0.02), (5000, 200, 0.1), (300, 150, 0.3)])
-def test_the_residual_error_is_covered_for_rare_and_common_errors_and_large_slices(n_population, n_audited, share):
-    generator = np.random.default_rng(0)
-    population = (np.arange(n_population) < share * n_population).astype(np.int64)
-    hits = 0
-    for _ in range(500):
-        found = estimate_residual_error(generator.choice(population, n_audited, replace=False), n_population)
-        hits += found.low <= share <= found.high
-    assert hits / 500 >= 0.95
-
-
-@pytest.mark.parametrize(("n_wrong", "n_audited", "n_population"), [(0, 5, 12), (2, 5, 12), (5, 5, 12), (3, 12, 12)])
-def test_the_residual_errors_interval_holds_the_counts_under_which_the_audit_is_no_surprise(
-    n_wrong, n_audited, n_population
-):
-    from math import comb
-
-    def chance(k, wrong):
-        return comb(wrong, k) * comb(n_population - wrong, n_audited - k) / comb(n_population, n_audited)
-
-    plausible = [
-        wrong
-        for wrong in range(n_wrong, n_population - n_audited + n_wrong + 1)
-        if sum(chance(k, wrong) for k in range(n_wrong + 1)) > 0.025
-        and sum(chance(k, wrong) for k in range(n_wrong, n_audited + 1)) > 0.025
-    ]
-    found = estimate_residual_error(np.arange(n_audited) < n_wrong, n_population)
-    assert (found.low, found.high) == (plausible[0] / n_population, plausible[-1] / n_population)
 
 
 def test_the_interval_of_f1_is_of_images_and_nothing_has_none():

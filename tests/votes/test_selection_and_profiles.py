@@ -9,8 +9,8 @@ import pytest
 from pipeline.consensus import reach_consensus
 from pipeline.consensus.value_of_refining import (
     RefinementCost,
+    chance_of_error,
     draw_audit,
-    estimate_residual_error,
     rank_by_value,
     select_disputed,
     select_within_budget,
@@ -41,7 +41,7 @@ def test_the_published_rule_selects_exactly_the_images_whose_label_sets_differ()
 def test_the_ranking_spends_minutes_where_they_fix_most():
     votes, truth = simulate()
     consensus = reach_consensus(votes, threshold=0.5)
-    ranking = rank_by_value(votes, consensus, RefinementCost(accuracy=1.0))
+    ranking = rank_by_value(votes, chance_of_error(consensus.label, consensus.posterior), RefinementCost(accuracy=1.0))
     assert ranking["fixed_per_minute"].is_monotonic_decreasing
     wrong = np.bincount(votes.item_image, weights=consensus.label != truth)
     first, last = ranking["image"].head(100), ranking["image"].tail(100)
@@ -52,7 +52,8 @@ def test_the_ranking_spends_minutes_where_they_fix_most():
 
 def test_a_budget_is_kept_and_ends_where_refining_would_do_harm():
     votes, _ = simulate()
-    ranking = rank_by_value(votes, reach_consensus(votes, threshold=0.5))
+    consensus = reach_consensus(votes, threshold=0.5)
+    ranking = rank_by_value(votes, chance_of_error(consensus.label, consensus.posterior))
     chosen = select_within_budget(ranking, 10)
     assert 0 < chosen["minutes"].sum() <= 10
     everything = select_within_budget(ranking, 1e9)
@@ -82,24 +83,6 @@ def test_an_audit_grows_with_its_candidates_and_its_share():
     some = draw_audit(images[images % 3 > 0], 0.1)
     assert set(some) == {image for image in draw_audit(images, 0.1) if image % 3 > 0}
     assert set(some) < set(draw_audit(images, 0.2))
-
-
-def test_the_residual_error_covers_the_truth_about_as_often_as_it_says():
-    generator = np.random.default_rng(0)
-    population = generator.poisson(0.1, 5000)
-    share = (population > 0).mean()
-    hits = 0
-    for _ in range(300):
-        audit = estimate_residual_error(generator.choice(population, 200, replace=False), len(population))
-        hits += audit.low <= share <= audit.high
-    assert hits / 300 > 0.91
-
-
-def test_without_an_audit_the_residual_error_is_unknown():
-    nothing = estimate_residual_error(np.empty(0, dtype=np.int64), 50)
-    assert nothing.image_share is None
-    with pytest.raises(ProjectError, match="3 images were audited"):
-        estimate_residual_error(np.zeros(3, dtype=np.int64), 2)
 
 
 def test_profiles_count_sensitivity_and_specificity_against_the_reference():
