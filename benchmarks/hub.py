@@ -48,6 +48,7 @@ from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.tables import PROPOSALS
 from pipeline.proposals.writer import write_proposals
+from pipeline.sessions.local import opaque_image_id
 from pipeline.stages.assign import assign_project
 from pipeline.store import open_project_store
 from pipeline.votes.words import Round
@@ -324,9 +325,9 @@ def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]
 
 
 def image_indices(project: Project) -> dict[str, int]:
-    """Return the index of each image id."""
-    table = image_columns(project, ["image_id", "image_index"])
-    return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
+    """Return the index of each image by what annotators' sessions call it."""
+    n_images = image_columns(project, ["image_index"]).num_rows
+    return {opaque_image_id(project, index): index for index in range(n_images)}
 
 
 def memory_mib(state: Path) -> dict[str, float]:

@@ -15,6 +15,7 @@ import tempfile
 from io import BytesIO
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from lab_server import ROOT, LabServer, launch_chromium, run_all_cells, running_lab
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
@@ -75,10 +76,11 @@ def _telling_task(project: Project, truth: dict[str, frozenset[str]]) -> tuple[i
     """Return the position of a scene of which two to four objects are on the first page, and their classes."""
     session = LocalSession(project, ANNOTATOR)
     page_size = project.settings.annotation.page_size
+    names = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pylist()
     best: tuple[int, list[int]] = (0, [])
     for position, task in enumerate(session.tasks(range(N_SCENES))):
         shown = [proposal.class_index for proposal in task.proposals[:page_size]]
-        present = {project.label_space.index_of(key) for key in truth[task.image_id]}
+        present = {project.label_space.index_of(key) for key in truth[names[task.image_index]]}
         found = [class_index for class_index in shown if class_index in present]
         if len(best[1]) < len(found) <= 4:
             best = (position, found)

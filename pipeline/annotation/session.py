@@ -81,9 +81,10 @@ class Evidence:
 class Task:
     """One image offered to one annotator: the proposals in the order shown, and what they have said so far.
 
-    `position` counts from 0 within the annotator's tasks. `has_image` is False where the project has no file for it. In
-    refinement `open_labels` holds the classes that annotators' votes do not settle; `evidence` is withheld until the
-    refiner's decision on every label asked about where the project has them decide blind first.
+    `position` counts from 0 within the annotator's tasks. `image_id` is opaque: it tells images apart, and nothing
+    about them. `has_image` is False where the project has no file for it. In refinement `open_labels` holds the classes
+    that annotators' votes do not settle; `evidence` is withheld until the refiner's decision on every label asked about
+    where the project has them decide blind first.
     """
 
     position: int

@@ -6,6 +6,8 @@ Nothing here imports torch or pandas, so a session's kernel stays small.
 
 from __future__ import annotations
 
+import hashlib
+import posixpath
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -171,7 +173,7 @@ class LocalSession:
         asked = self._evidence.read(indices) if self._evidence else {}
         found = []
         for row in rows:
-            image_id, path = self._tables.image(row.image_index)
+            _, path = self._tables.image(row.image_index)
             proposals = self._in_order(row.image_index, self._offered(proposed[row.image_index]))
             questions, state = asked.get(row.image_index), states[row.image_index]
             to_decide = (questions.open_labels if questions else ()) or tuple(p.class_index for p in proposals)
@@ -179,7 +181,7 @@ class LocalSession:
                 Task(
                     position=row.position,
                     image_index=row.image_index,
-                    image_id=image_id,
+                    image_id=opaque_image_id(self._project, row.image_index),
                     has_image=path is not None,
                     proposals=proposals,
                     state=state,
@@ -198,7 +200,12 @@ class LocalSession:
         rows = self._store.tasks(self._round, self._annotator, [position])
         if not rows:
             raise DatasetError(f"{self._annotator!r} has no task {position} in the {self._round.value} round")
-        return display_picture(self._tables, rows[0].image_index, max_side_px)
+        index = rows[0].image_index
+        try:
+            return display_picture(self._tables, index, max_side_px)
+        except DatasetError as error:
+            reason = self._without_names(str(error), index)
+        raise DatasetError(reason)  # outside of the except: its cause would carry the names along
 
     def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
         """Return several tasks' images, scaled down."""
@@ -206,7 +213,7 @@ class LocalSession:
             raise StoreError(f"{len(positions)} images asked for at once; at most {MAX_IMAGES_AT_ONCE} are given")
         rows = {row.position: row for row in self._store.tasks(self._round, self._annotator, positions)}
         return [
-            small_picture(self._tables, rows[position].image_index, max_side_px)
+            self._small(rows[position].image_index, max_side_px)
             if position in rows
             else Unreadable(f"{self._annotator!r} has no task {position} in the {self._round.value} round")
             for position in positions
@@ -262,6 +269,20 @@ class LocalSession:
     def progress(self) -> Progress:
         """Return how far the annotator is."""
         return self._store.progress(self._round, self._annotator)
+
+    def _small(self, image_index: int, max_side_px: int) -> Picture | Unreadable:
+        shown = small_picture(self._tables, image_index, max_side_px)
+        return Unreadable(self._without_names(shown.reason, image_index)) if isinstance(shown, Unreadable) else shown
+
+    def _without_names(self, reason: str, image_index: int) -> str:
+        """Return a reason without the image's name and file, which may hold the original label."""
+        image_id, path = self._tables.image(image_index)
+        names = {image_id, posixpath.basename(image_id)}
+        if path is not None:
+            names |= {path, posixpath.basename(path), join_location(self._project.images_root, path)}
+        for name in sorted(names, key=len, reverse=True):
+            reason = reason.replace(name, "the file")
+        return reason
 
     @property
     def _order(self) -> str:
@@ -327,6 +348,20 @@ class LocalSession:
         if not 0 <= class_index < len(self._tables.label_space):
             n_classes = len(self._tables.label_space)
             raise DatasetError(f"no class {class_index}; the label space has indices 0 to {n_classes - 1}")
+
+
+def opaque_image_id(project: Project, image_index: int) -> str:
+    """Return what people at work see of an image's name: nothing that could tell its original label.
+
+    Ids and file names of data sets often hold the class. Whoever runs the project finds the image by it with
+    :func:`image_of_opaque_id`.
+    """
+    return hashlib.sha256(f"{project.settings.project.id}\0image\0{image_index}".encode()).hexdigest()[:12]
+
+
+def image_of_opaque_id(project: Project, opaque_id: str, n_images: int) -> int | None:
+    """Return the image whose opaque id this is; None where it is that of none."""
+    return next((index for index in range(n_images) if opaque_image_id(project, index) == opaque_id), None)
 
 
 def display_picture(tables: ProjectTables, image_index: int, max_side_px: int | None) -> Picture:

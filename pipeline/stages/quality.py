@@ -64,8 +64,8 @@ class StoppingAdvice:
                 "mistakes that annotators make alike show in no vote."
             )
         return (
-            f"Stop here: no images are expected to yield {self.min_fixed_per_minute:g} corrected labels a minute, "
-            "and at least one in all."
+            f"Stop here: no image is left, or too few to correct a label, that would yield "
+            f"{self.min_fixed_per_minute:g} corrected labels a minute."
         )
 
 

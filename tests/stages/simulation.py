@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from random import Random
 
+import pyarrow.parquet as pq
+
 from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.session import Task
 from pipeline.project.folder import Project
@@ -27,11 +29,12 @@ def annotate(
 ) -> None:
     """Decide every task of an annotator, ticking what is true but for misses and false alarms."""
     generator = Random(f"{seed}{annotator}")
+    names = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pylist()
 
     def ticks(task: Task) -> dict[int, str]:
         said = {}
         for proposal in task.proposals:
-            is_true = proposal.class_index in truth[task.image_id]
+            is_true = proposal.class_index in truth[names[task.image_index]]
             if generator.random() < unsure:
                 said[proposal.class_index] = "unsure"
             elif generator.random() < (1 - miss if is_true else false_alarm):

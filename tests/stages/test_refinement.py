@@ -193,6 +193,9 @@ def votes_by_class(project: Project, image: int) -> tuple[dict[int, list[str]], 
 def by_the_rule(votes: list[str], settled: list[str], posterior: float | None, cut: float) -> tuple[bool, str]:
     """Return whether a label stands, and where from; the posterior is that of a label that was kept."""
     lean = settled.count("yes") - settled.count("no")
+    said_alike = len(votes) > 1 and set(votes) in ({"yes"}, {"no"})
+    if said_alike and abs(lean) == 1 and (votes[0] == "yes") != (lean > 0):
+        return posterior is not None and posterior > 0.5, "consensus"
     if lean:
         return lean > 0, "refined"
     everyone = votes + settled
@@ -343,7 +346,7 @@ def test_known_answers_stand_anchor_and_check_the_posterior(proposed: Toys, tmp_
         decide(
             toys.project,
             name,
-            lambda t: {wrong.get(t.image_index, next(iter(toys.truth[t.image_id]))): "yes"},
+            lambda t: {wrong.get(t.image_index, next(iter(toys.truth[toys.image_ids[t.image_index]]))): "yes"},
         )
     settlement = settle_project(toys.project)
     table = settlement.labels.to_pandas()

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any
 
 import ipywidgets
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,9 @@ def ask(annotator: Annotator, kind: str, **params: Any) -> dict[str, Any]:
 
 
 def position_of(session: LocalSession, image_id: str) -> int:
-    return next(task.position for task in session.tasks(range(12)) if task.image_id == image_id)
+    """Return the position of the task on an image of this name: sessions themselves do not tell names."""
+    names = pq.read_table(session._project.images_path, columns=["image_id"]).column(0).to_pylist()
+    return next(task.position for task in session.tasks(range(12)) if names[task.image_index] == image_id)
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ export class GridController extends SessionController<GridState, Happening> {
     if (entry === undefined || !this.canBeJudged(position)) return;
     const isOn = entry.state.votes[String(classIndex)] === vote;
     this.record([this.voteOn(position, classIndex, isOn ? "clear" : vote)]);
-    this.say(`${entry.task.image_id}: ${isOn ? "cleared" : vote}`);
+    this.say(`Image ${entry.task.position + 1}: ${isOn ? "cleared" : vote}`);
   }
 
   /**

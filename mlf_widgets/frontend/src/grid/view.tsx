@@ -180,7 +180,7 @@ function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
           <Tile
             key={position}
             number={position}
-            name={entry?.task.image_id ?? `image ${position + 1}`}
+            name={`Image ${position + 1}`}
             classIndex={state.classIndex ?? -1}
             word={word}
             notes={entry === undefined ? [] : notesOn(state, position)}
@@ -324,13 +324,13 @@ function Look({
   const stage = useMemo(() => new Stage(), [position]);
   const image = controller.pictures?.image(position);
   const version = controller.picturesVersion.value;
-  const name = controller.state.value.entries.get(position)?.task.image_id ?? "";
+  const name = `Image ${position + 1}`;
   useLayoutEffect(() => stage.show(position, image), [stage, image, version]);
   useEffect(() => () => stage.close(), [stage]);
   return (
     <Dialog kind="look" title={name} onClose={onClose}>
       <div class="mlf-look">
-        <ImageStage stage={stage} label={`Image ${name}`} />
+        <ImageStage stage={stage} label={name} />
       </div>
     </Dialog>
   );

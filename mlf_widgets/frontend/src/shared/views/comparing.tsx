@@ -72,7 +72,7 @@ export function ComparedPair({ screen, compared, where, label }: ComparedPairPro
   return (
     <div class="mlf-compare-pair">
       <figure>
-        <ImageStage stage={compared.image} label={`Image ${screen.entry.value?.task.image_id ?? ""}`} />
+        <ImageStage stage={compared.image} label={`Image ${(screen.entry.value?.task.position ?? 0) + 1}`} />
         <figcaption>The image</figcaption>
       </figure>
       <figure>

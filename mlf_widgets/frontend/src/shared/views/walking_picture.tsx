@@ -30,17 +30,21 @@ export function Picture({ screen, marksFrom }: PictureProps) {
   return (
     <section class="mlf-picture" aria-label="Image">
       <div class="mlf-stage">
-        <ImageStage stage={stage} label={task === undefined ? "Image" : `Image ${task.image_id}`} />
+        <ImageStage stage={stage} label={task === undefined ? "Image" : `Image ${task.position + 1}`} />
         {task !== undefined && !task.has_image && (
           <div class="mlf-stage-note">
             <p>This project has no file for this image.</p>
-            <p class="mlf-muted">{task.image_id}</p>
+            <p class="mlf-muted">
+              Image {task.position + 1} ({task.image_id})
+            </p>
           </div>
         )}
         {failure !== undefined && (
           <div class="mlf-stage-note" role="alert">
             <p>This image cannot be shown: {failure}</p>
-            <p class="mlf-muted">{task?.image_id}</p>
+            <p class="mlf-muted">
+              Image {position + 1} ({task?.image_id})
+            </p>
             <button type="button" onClick={() => controller.retry()}>
               Try again
             </button>
