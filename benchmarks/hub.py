@@ -46,9 +46,9 @@ from pipeline.hub.accounts import Role
 from pipeline.hub.launch import PreparedHub, find_proxy, hub_log, prepare_hub
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
+from pipeline.project.opaque_ids import opaque_image_id
 from pipeline.project.tables import PROPOSALS
 from pipeline.proposals.writer import write_proposals
-from pipeline.sessions.local import opaque_image_id
 from pipeline.stages.assign import assign_project
 from pipeline.store import open_project_store
 from pipeline.votes.words import Round
@@ -327,7 +327,7 @@ def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]
 def image_indices(project: Project) -> dict[str, int]:
     """Return the index of each image by what annotators' sessions call it."""
     n_images = image_columns(project, ["image_index"]).num_rows
-    return {opaque_image_id(project, index): index for index in range(n_images)}
+    return {opaque_image_id(project.settings.project.id, index): index for index in range(n_images)}
 
 
 def memory_mib(state: Path) -> dict[str, float]:

@@ -188,6 +188,7 @@ def sprite_message(class_index: int, sprite: Sprite) -> dict[str, Any]:
         "n_examples": sprite.n_examples,
         "n_columns": sprite.n_columns,
         "tile_px": sprite.tile_px,
+        "groups": sprite.groups,
     }
 
 

@@ -153,13 +153,19 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """The examples of a class in one picture: tiles of `tile_px` squared, row by row, `n_columns` in a row."""
+    """The examples of a class in one picture: tiles of `tile_px` squared, row by row, `n_columns` a row.
+
+    Where examples are images of the project, `groups` has a digit a tile: tiles of an image's own group (the last
+    character of its `image_id`) are not shown beside it, so that no image is an example beside itself. `-`: no image
+    of the project. Empty where none is.
+    """
 
     data: bytes
     media_type: str
     n_examples: int
     n_columns: int
     tile_px: int
+    groups: str = ""
 
 
 @dataclass(frozen=True, slots=True)

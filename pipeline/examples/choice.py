@@ -14,6 +14,7 @@ from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.names import settled
+from pipeline.project.opaque_ids import example_group
 
 
 def example_candidates(project: Project) -> dict[int, list[str]]:
@@ -24,6 +25,25 @@ def example_candidates(project: Project) -> dict[int, list[str]]:
     if project.examples_root == project.images_root:
         return _own_images(project)
     return _by_class(walk_files(project.examples_root), project.label_space)
+
+
+def groups_of_candidates(project: Project, candidates: Mapping[int, Sequence[str]]) -> dict[str, int]:
+    """Return the group of each candidate that is an image of the project, by its path below `examples_root`.
+
+    Empty where the folders of images and examples have nothing in common.
+    """
+    images, examples = (posixpath.normpath(root) for root in (project.images_root, project.examples_root))
+    if not (images == examples or images.startswith(f"{examples}/") or examples.startswith(f"{images}/")):
+        return {}
+    table = image_columns(project, ["image_index", "path"])
+    indices, paths = (table.column(name).to_pylist() for name in ("image_index", "path"))
+    at = {posixpath.join(images, path): index for index, path in zip(indices, paths, strict=True) if path is not None}
+    found: dict[str, int] = {}
+    for path in (path for of_class in candidates.values() for path in of_class):
+        index = at.get(posixpath.join(examples, path))
+        if index is not None:
+            found[path] = example_group(index)
+    return found
 
 
 def draw_order(candidates: Sequence[str], class_key: str, seed: int) -> list[str]:

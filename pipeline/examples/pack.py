@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,10 +16,11 @@ from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from pipeline.errors import DatasetError
-from pipeline.examples.choice import draw_order, example_candidates
+from pipeline.examples.choice import draw_order, example_candidates, groups_of_candidates
 from pipeline.images import read_image
 from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
+from pipeline.project.opaque_ids import N_EXAMPLE_GROUPS
 from pipeline.project.tables import EXAMPLES, EXAMPLES_ROW_GROUP
 from pipeline.project.writing import whole_file
 
@@ -45,6 +46,7 @@ class _PackedClass:
     n_columns: int
     sprite: bytes
     sources: list[str]
+    groups: str
     unreadable: list[str]
 
 
@@ -62,10 +64,11 @@ def pack_examples(project: Project) -> ExampleSummary:
     settings = project.settings.proposals
     candidates = example_candidates(project) if settings.examples_per_class else {}
     space = project.label_space
+    groups = groups_of_candidates(project, candidates)
     drawn = [draw_order(candidates.get(info.index, ()), info.key, settings.seed) for info in space]
 
     def pack(class_index: int) -> _PackedClass:
-        return _pack_class(class_index, drawn[class_index], project)
+        return _pack_class(class_index, drawn[class_index], project, groups)
 
     n_with_examples = n_examples = 0
     unreadable: list[str] = []
@@ -89,24 +92,32 @@ def pack_examples(project: Project) -> ExampleSummary:
     return summary
 
 
-def _pack_class(class_index: int, drawn: Sequence[str], project: Project) -> _PackedClass:
+def _pack_class(class_index: int, drawn: Sequence[str], project: Project, groups: Mapping[str, int]) -> _PackedClass:
     settings = project.settings.proposals
+    n_wanted, side_px = settings.examples_per_class, settings.thumbnail_px
+    # Of the project's own images one group is left out beside each image: the number wanted is to be left.
+    n_of_group = -(-n_wanted // (N_EXAMPLE_GROUPS - 1))
+    n_most = n_wanted + n_of_group if groups else n_wanted
+    room = {group: n_most if group is None else n_of_group for group in {groups.get(path) for path in drawn}}
     tiles: list[Image.Image] = []
     sources: list[str] = []
     unreadable: list[str] = []
     for path in drawn:
-        if len(tiles) == settings.examples_per_class:
+        if len(tiles) == n_most or not any(room.values()):
             break
+        if room[groups.get(path)] == 0:
+            continue
         try:
-            image = read_image(join_location(project.examples_root, path), reduce_to_px=settings.thumbnail_px)
+            image = read_image(join_location(project.examples_root, path), reduce_to_px=side_px)
         except DatasetError as error:
             unreadable.append(str(error))
             continue
-        side_px = settings.thumbnail_px
         tiles.append(ImageOps.fit(image, (side_px, side_px), Image.Resampling.LANCZOS))
         sources.append(path)
+        room[groups.get(path)] -= 1
     n_columns = max(1, min(_MAX_COLUMNS, len(tiles)))
-    return _PackedClass(class_index, n_columns, _sprite(tiles, n_columns), sources, unreadable)
+    digits = "".join(str(groups.get(path, "-")) for path in sources) if groups else ""
+    return _PackedClass(class_index, n_columns, _sprite(tiles, n_columns), sources, digits, unreadable)
 
 
 def _sprite(tiles: Sequence[Image.Image], n_columns: int) -> bytes:
@@ -131,5 +142,6 @@ def _table(packed: Sequence[_PackedClass], tile_px: int) -> pa.Table:
         "tile_px": [tile_px] * len(packed),
         "sprite": [row.sprite for row in packed],
         "sources": [row.sources for row in packed],
+        "groups": [row.groups for row in packed],
     }
     return pa.table(columns, schema=EXAMPLES)

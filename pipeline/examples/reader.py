@@ -61,7 +61,9 @@ class ExampleReader:
             If there is no such class.
         """
         row = self._row(class_index)
-        return Sprite(row["sprite"], "image/jpeg", row["n_examples"], row["n_columns"], row["tile_px"])
+        return Sprite(
+            row["sprite"], "image/jpeg", row["n_examples"], row["n_columns"], row["tile_px"], row.get("groups") or ""
+        )
 
     def sources(self, class_index: int) -> tuple[str, ...]:
         """Return the paths of a class's examples relative to `examples_root`, in tile order."""

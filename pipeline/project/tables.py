@@ -52,6 +52,9 @@ EXAMPLES = pa.schema(
         pa.field("sprite", pa.binary(), nullable=False),
         #: Paths of the examples relative to `examples_root`, in tile order.
         pa.field("sources", pa.list_(pa.string()), nullable=False),
+        #: A digit a tile: the group of the image that it is (:mod:`pipeline.project.opaque_ids`), `-` for an image
+        #: that is not of the project; empty or absent where none is.
+        pa.field("groups", pa.string()),
     ]
 )
 EXAMPLES_ROW_GROUP = 8

@@ -292,7 +292,9 @@ class RemoteSession(ServiceClient):
     def _fetch_sprite(self, class_index: int) -> Sprite:
         response = self._get(f"{self._path}/sprites/{class_index}")
         facts = {name: _number(response, header) for name, header in wire.SPRITE_HEADERS.items()}
-        return Sprite(response.content, _media_type(response), **facts)
+        return Sprite(
+            response.content, _media_type(response), groups=response.headers.get(wire.GROUPS_HEADER, ""), **facts
+        )
 
 
 def _bodies(events: Sequence[Event]) -> list[bytes]:

@@ -41,6 +41,7 @@ from pipeline.service.wire import (
     CLASSES,
     FOUND,
     GRID,
+    GROUPS_HEADER,
     HEIGHT_HEADER,
     MAX_INT32,
     MAX_INT64,
@@ -166,6 +167,7 @@ def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
         """Return a class's examples in one picture."""
         found = session.sprite(class_index)
         headers = {header: str(getattr(found, name)) for name, header in SPRITE_HEADERS.items()}
+        headers[GROUPS_HEADER] = found.groups
         return Response(found.data, headers=headers, media_type=found.media_type)
 
     @router.get("/examples/{class_index}/{number}", responses=_PICTURE, response_class=Response)

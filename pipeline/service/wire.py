@@ -27,6 +27,7 @@ MAX_INT64 = 2**63 - 1
 WIDTH_HEADER = "X-MLF-Width-Px"
 HEIGHT_HEADER = "X-MLF-Height-Px"
 SPRITE_HEADERS = {"n_examples": "X-MLF-N-Examples", "n_columns": "X-MLF-N-Columns", "tile_px": "X-MLF-Tile-Px"}
+GROUPS_HEADER = "X-MLF-Example-Groups"
 
 #: Text that the database and the logs take as it is.
 _Plain = Annotated[str, Field(max_length=64, pattern=r"^[\x20-\x7e]*$")]

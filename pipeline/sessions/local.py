@@ -6,7 +6,6 @@ Nothing here imports torch or pandas, so a session's kernel stays small.
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +36,7 @@ from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.opaque_ids import opaque_image_id
 from pipeline.project.tables import IMAGES_ROW_GROUP
 from pipeline.proposals.reader import ProposalReader
 from pipeline.sessions.evidence import EvidenceReader
@@ -181,7 +181,7 @@ class LocalSession:
                 Task(
                     position=row.position,
                     image_index=row.image_index,
-                    image_id=opaque_image_id(self._project, row.image_index),
+                    image_id=opaque_image_id(self._project.settings.project.id, row.image_index),
                     has_image=path is not None,
                     proposals=proposals,
                     state=state,
@@ -348,20 +348,6 @@ class LocalSession:
         if not 0 <= class_index < len(self._tables.label_space):
             n_classes = len(self._tables.label_space)
             raise DatasetError(f"no class {class_index}; the label space has indices 0 to {n_classes - 1}")
-
-
-def opaque_image_id(project: Project, image_index: int) -> str:
-    """Return what people at work see of an image's name: nothing that could tell its original label.
-
-    Ids and file names of data sets often hold the class. Whoever runs the project finds the image by it with
-    :func:`image_of_opaque_id`.
-    """
-    return hashlib.sha256(f"{project.settings.project.id}\0image\0{image_index}".encode()).hexdigest()[:12]
-
-
-def image_of_opaque_id(project: Project, opaque_id: str, n_images: int) -> int | None:
-    """Return the image whose opaque id this is; None where it is that of none."""
-    return next((index for index in range(n_images) if opaque_image_id(project, index) == opaque_id), None)
 
 
 def display_picture(tables: ProjectTables, image_index: int, max_side_px: int | None) -> Picture:

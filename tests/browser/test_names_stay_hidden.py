@@ -12,7 +12,7 @@ def test_page_accessible_tree_and_messages_hold_no_name_of_an_image(make_toybox,
     project = make_toybox()
     table = pq.read_table(project.images_path)
     names = {name for column in ("image_id", "path") for name in table.column(column).to_pylist()}
-    names |= {PurePosixPath(name).name for name in names} | {PurePosixPath(name).stem for name in names}
+    names |= {PurePosixPath(name).name for name in names}
     ada = sit_down(project)
     heard: list[bytes] = []
 

@@ -13,7 +13,8 @@ from mlf_widgets.messages import session_info_message, small_picture_message, ta
 from pipeline.datasets.create import init_project
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
-from pipeline.sessions.local import LocalSession, image_of_opaque_id, opaque_image_id
+from pipeline.project.opaque_ids import image_of_opaque_id, opaque_image_id
+from pipeline.sessions.local import LocalSession
 from pipeline.stages.assign import assign_project
 from pipeline.stages.propose import propose_from_predictions
 
@@ -62,11 +63,12 @@ def test_tasks_pictures_and_failures_name_no_file_and_no_folder(project):
 
 
 def test_opaque_ids_tell_images_apart_and_lead_back_for_whoever_has_the_project(project):
-    ids = [opaque_image_id(project, index) for index in range(2 * N_EACH)]
+    name = project.settings.project.id
+    ids = [opaque_image_id(name, index) for index in range(2 * N_EACH)]
     assert len(set(ids)) == 2 * N_EACH
     assert all(set(one) <= set("0123456789abcdef") for one in ids)
-    assert [image_of_opaque_id(project, one, 2 * N_EACH) for one in ids] == list(range(2 * N_EACH))
-    assert image_of_opaque_id(project, "of nothing", 2 * N_EACH) is None
+    assert [image_of_opaque_id(name, one, 2 * N_EACH) for one in ids] == list(range(2 * N_EACH))
+    assert image_of_opaque_id(name, "of nothing", 2 * N_EACH) is None
     session = LocalSession(project, "ada")
     assert [task.image_id for task in session.tasks(range(6))] == [
         ids[task.image_index] for task in session.tasks(range(6))

@@ -14,7 +14,8 @@ export function classesToCompare(screen: Screen): number[] {
 export function turnExample(screen: Screen, step: 1 | -1): void {
   const { dialog } = screen.controller.state.peek();
   if (dialog?.kind !== "compare") return;
-  const nExamples = screen.controller.pictures?.exampleCount(dialog.classIndex) ?? 0;
+  const nExamples =
+    screen.controller.pictures?.exampleCount(dialog.classIndex, screen.task.peek()?.image_id) ?? 0;
   if (nExamples === 0) return;
   screen.controller.open({ ...dialog, number: (dialog.number + step + nExamples) % nExamples });
 }

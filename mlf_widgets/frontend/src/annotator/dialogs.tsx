@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { writtenLabelKey } from "../shared/keys.ts";
-import type { DecodedSprite } from "../shared/pictures.ts";
+import { type DecodedSprite, spriteBeside } from "../shared/pictures.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { ClassMeaning, ComparedPair, useCompared, whichExample } from "../shared/views/comparing.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
@@ -110,7 +110,8 @@ function useLargeSprite(screen: Screen, classIndex: number | null): DecodedSprit
       held?.bitmap?.close();
     };
   }, [classIndex]);
-  return large.value?.head.class_index === classIndex ? large.value : undefined;
+  const loaded = large.value?.head.class_index === classIndex ? large.value : undefined;
+  return spriteBeside(loaded, screen.task.value?.image_id);
 }
 
 /** Examples of the class under the cursor. */
@@ -128,7 +129,7 @@ function Compare({ screen, classIndex, number, onClose }: CompareProps<Screen>) 
   const name = screen.controller.classes.value?.names[classIndex] ?? String(classIndex);
   const sprite = useLargeSprite(screen, classIndex);
   const nExamples = sprite?.head.n_examples ?? 0;
-  const compared = useCompared(screen, classIndex, number, nExamples);
+  const compared = useCompared(screen, classIndex, sprite?.tiles?.[number] ?? number, nExamples);
   const place =
     screen.task.value?.proposals.findIndex((proposal) => proposal.class_index === classIndex) ?? -1;
   const vote = screen.votes.value[String(classIndex)];

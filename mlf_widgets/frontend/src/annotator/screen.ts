@@ -2,7 +2,7 @@
 
 import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals";
 import type { Proposal, Task, Vote } from "../shared/messages.ts";
-import type { DecodedSprite } from "../shared/pictures.ts";
+import { type DecodedSprite, spriteBeside } from "../shared/pictures.ts";
 import type { MarkedRegions } from "../shared/views/image_stage.tsx";
 import { type StripLayout, stripLayout, stripSize } from "../shared/views/strip_layout.ts";
 import type { Visibility } from "../shared/views/visibility.ts";
@@ -155,7 +155,8 @@ export class Screen extends WalkingScreen<Controller> {
       vote: computed(() => this.votes.value[String(classIndex.value)]),
       sprite: computed(() => {
         controller.picturesVersion.value;
-        return classIndex.value === undefined ? undefined : controller.pictures?.sprite(classIndex.value);
+        if (classIndex.value === undefined) return undefined;
+        return spriteBeside(controller.pictures?.sprite(classIndex.value), this.task.value?.image_id);
       }),
       failure: computed(() => {
         controller.picturesVersion.value;

@@ -84,7 +84,8 @@ function Question({ controller, state }: PartProps) {
         </h2>
         <p class="mlf-grid-meaning">{[synonyms, definition].filter((text) => text !== "").join(" — ")}</p>
       </div>
-      {sprite !== undefined && sprite.head.n_examples > 0 && (
+      {/* Examples that are images of the project might stand beside themselves here. */}
+      {sprite !== undefined && sprite.head.n_examples > 0 && (sprite.head.groups ?? "") === "" && (
         <ExampleStrip
           sprite={sprite}
           layout={{ sidePx: 56, nColumns: sprite.head.n_examples, gapPx: 3 }}

@@ -3,6 +3,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { LABEL_CODES } from "../shared/keys.ts";
 import type { Evidence, Vote } from "../shared/messages.ts";
+import { spriteBeside } from "../shared/pictures.ts";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
 import { N_KEYED } from "./keys.ts";
 import { labelSetsBefore, type Row } from "./labels.ts";
@@ -51,7 +52,7 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
   const { classIndex, own, stands } = row;
   const classes = controller.classes.value;
   controller.picturesVersion.value;
-  const sprite = controller.pictures?.sprite(classIndex);
+  const sprite = spriteBeside(controller.pictures?.sprite(classIndex), screen.entry.value?.task.image_id);
   const name = classes?.names[classIndex] ?? String(classIndex);
   const meaning = [(classes?.synonyms[classIndex] ?? []).join(", "), classes?.definitions[classIndex] ?? ""];
   const words = meaning.filter((text) => text !== "").join(" — ");

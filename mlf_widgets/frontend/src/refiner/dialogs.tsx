@@ -2,6 +2,7 @@
 
 import type { KeyAction } from "../shared/keys.ts";
 import { KEY_BINDINGS } from "../shared/keys.ts";
+import { spriteBeside } from "../shared/pictures.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { ClassMeaning, ComparedPair, useCompared, whichExample } from "../shared/views/comparing.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
@@ -84,10 +85,10 @@ function Compare({ screen, classIndex, number, onClose }: CompareProps<RefinerSc
   const { controller } = screen;
   controller.picturesVersion.value;
   const name = controller.classes.value?.names[classIndex] ?? String(classIndex);
-  const sprite = controller.pictures?.sprite(classIndex);
+  const sprite = spriteBeside(controller.pictures?.sprite(classIndex), screen.entry.value?.task.image_id);
   const nExamples = sprite?.head.n_examples ?? 0;
   const at = Math.min(number, Math.max(0, nExamples - 1));
-  const compared = useCompared(screen, classIndex, at, nExamples);
+  const compared = useCompared(screen, classIndex, sprite?.tiles?.[at] ?? at, nExamples);
   const where = whichExample(at, nExamples);
   return (
     <Dialog kind="compare" title={name} onClose={onClose}>

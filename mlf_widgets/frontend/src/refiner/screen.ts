@@ -1,7 +1,7 @@
 /** What of the refiner is on the screen: the image, the labels' cards and their examples, and what has been seen. */
 
 import { computed, effect, type ReadonlySignal } from "@preact/signals";
-import type { DecodedSprite } from "../shared/pictures.ts";
+import { type DecodedSprite, spriteBeside } from "../shared/pictures.ts";
 import type { MarkedRegions } from "../shared/views/image_stage.tsx";
 import { WalkingScreen } from "../shared/views/walking_screen.ts";
 import type { RefinerController } from "./controller.ts";
@@ -97,7 +97,7 @@ export class RefinerScreen extends WalkingScreen<RefinerController> {
     if (card?.element == null || card.position !== this.position.peek()) return false;
     if (pictures?.failure("sprite", classIndex) !== undefined) return true;
     if (!this.visibility.mayBeSeen(card.element)) return true;
-    const sprite = pictures?.sprite(classIndex);
+    const sprite = spriteBeside(pictures?.sprite(classIndex), this.entry.peek()?.task.image_id);
     return sprite !== undefined && card.sprite === sprite;
   }
 }

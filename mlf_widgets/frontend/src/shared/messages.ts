@@ -136,6 +136,8 @@ export interface SpriteHead {
   n_examples: number;
   n_columns: number;
   tile_px: number;
+  /** A digit a tile: examples of an image's own group are not shown beside it; "-", or nothing: shown beside all. */
+  groups: string;
 }
 
 export interface SaveResult {

@@ -21,6 +21,8 @@ export interface DecodedSprite {
   bitmap: ImageBitmap | null;
   /** Side of one tile in the bitmap. */
   tilePx: number;
+  /** Which tiles of the bitmap are the examples, in order; all of them where left out. */
+  tiles?: number[];
 }
 
 interface EncodedSprite {
@@ -85,9 +87,10 @@ export class Pictures {
     return this.sprites.get(classIndex);
   }
 
-  /** How many examples a class has, as far as they have arrived. */
-  exampleCount(classIndex: number): number {
-    return (this.encoded.peek(classIndex) ?? this.sprites.peek(classIndex))?.head.n_examples ?? 0;
+  /** How many examples of a class are shown beside an image, as far as they have arrived. */
+  exampleCount(classIndex: number, imageId: string | undefined): number {
+    const head = (this.encoded.peek(classIndex) ?? this.sprites.peek(classIndex))?.head;
+    return head === undefined ? 0 : tilesBeside(head, imageId).length;
   }
 
   /** Why a picture cannot be shown, in words; undefined while it can, or may. */
@@ -288,6 +291,41 @@ export function asBlob(buffer: DataView | undefined, mediaType: string): Blob {
   });
 }
 
+/**
+ * Which tiles are shown beside an image: none of its own group (the last character of its opaque id), and as many
+ * beside every image, so that their number tells nothing either.
+ */
+function tilesBeside(head: SpriteHead, imageId: string | undefined): number[] {
+  const groups = head.groups ?? "";
+  const tiles = Array.from({ length: head.n_examples }, (_, tile) => tile);
+  if (groups === "") return tiles;
+  const largest = Math.max(...["0", "1", "2", "3"].map((group) => groups.split(group).length - 1));
+  const own = imageId?.slice(-1);
+  return tiles.filter((tile) => groups[tile] !== own).slice(0, head.n_examples - largest);
+}
+
+const beside = new WeakMap<DecodedSprite, Map<string, DecodedSprite>>();
+
+/**
+ * The examples of a class that may be shown beside an image, so that none is shown beside itself: that would tell the
+ * image's original label from its other proposals. The same object for the same two.
+ */
+export function spriteBeside(
+  sprite: DecodedSprite | undefined,
+  imageId: string | undefined,
+): DecodedSprite | undefined {
+  if (sprite === undefined || (sprite.head.groups ?? "") === "") return sprite;
+  const known = beside.get(sprite) ?? new Map<string, DecodedSprite>();
+  beside.set(sprite, known);
+  const group = imageId?.slice(-1) ?? "";
+  const found = known.get(group);
+  if (found !== undefined) return found;
+  const tiles = tilesBeside(sprite.head, imageId);
+  const made = { ...sprite, head: { ...sprite.head, n_examples: tiles.length }, tiles };
+  known.set(group, made);
+  return made;
+}
+
 /** Draw a class's examples side by side in one row (or as many as `nColumns` says), scaled to `sidePx` each. */
 export function drawExamples(
   context: CanvasRenderingContext2D,
@@ -296,11 +334,12 @@ export function drawExamples(
   gapPx: number,
   nColumns: number,
 ): void {
-  const { bitmap, head, tilePx } = sprite;
+  const { bitmap, head, tilePx, tiles } = sprite;
   if (bitmap === null) return;
   for (let number = 0; number < head.n_examples; number++) {
-    const fromX = (number % head.n_columns) * tilePx;
-    const fromY = Math.floor(number / head.n_columns) * tilePx;
+    const tile = tiles?.[number] ?? number;
+    const fromX = (tile % head.n_columns) * tilePx;
+    const fromY = Math.floor(tile / head.n_columns) * tilePx;
     const toX = (number % nColumns) * (sidePx + gapPx);
     const toY = Math.floor(number / nColumns) * (sidePx + gapPx);
     context.drawImage(bitmap, fromX, fromY, tilePx, tilePx, toX, toY, sidePx, sidePx);

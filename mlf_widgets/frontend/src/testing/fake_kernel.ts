@@ -237,7 +237,13 @@ export class FakeKernel {
       case "sprite": {
         const indices = params.class_indices as number[];
         const nExamples = this.options.nExamples ?? 10;
-        const head = { media_type: "image/jpeg", n_examples: nExamples, n_columns: 10, tile_px: 128 };
+        const head = {
+          media_type: "image/jpeg",
+          n_examples: nExamples,
+          n_columns: 10,
+          tile_px: 128,
+          groups: "",
+        };
         return {
           result: indices.map((classIndex) => ({ class_index: classIndex, ...head })),
           buffers: indices.map(() => bytes("pixels")),
