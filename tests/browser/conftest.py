@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from pipeline.datasets.create import init_project
 from pipeline.project.folder import Project, open_project
+from pipeline.project.secret import make_secret
 from pipeline.project.settings import write_settings
 from pipeline.stages.assign import assign_project
 from pipeline.stages.propose import propose_from_predictions
@@ -78,6 +79,7 @@ def toybox_template(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = init_project(
         folder / "project", toybox.scenes_csv, toybox.classes, toybox.reference, name="Toybox", images_root=toybox.root
     )
+    make_secret(project.root, bytes(32))  # the same order of images each time
     with toybox.scenes_csv.open(newline="") as source:
         labels = [project.label_space.index_of(row["label"]) for row in csv.DictReader(source)]
     generator = np.random.default_rng(0)

@@ -64,7 +64,7 @@ class Refiner(Person):
             # Two frames: what came into view by the first press has been noticed.
             self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
             is_looking = "has not been on screen" in self.root.locator(".mlf-said-words").inner_text()
-            if not is_looking:
+            if not is_looking or self.number != number:  # the words stay until there are others
                 break
         if number < n_tasks:
             self.sees(number + 1)

@@ -64,7 +64,7 @@ def test_accounts_that_others_could_read_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "../root", "..", ".", " ada", "a\nb", "a,b", "x" * 101])
 def test_a_name_that_is_no_login_name_is_refused(name: str) -> None:
-    with pytest.raises(ProjectError, match="account name"):
+    with pytest.raises(ProjectError, match="a name takes"):
         make_account(name, [], [])
 
 
