@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tomllib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,24 @@ def give_to_refiners() -> Callable[..., None]:
             store.assign(Round.REFINEMENT, given)
 
     return give
+
+
+@pytest.fixture(scope="session")
+def disk_of_3_mb() -> Callable[[Path], AbstractContextManager[Path]]:
+    """Return what makes a folder that is a disk of three megabytes; skip the test where nobody may mount one."""
+
+    @contextmanager
+    def mounted(folder: Path) -> Iterator[Path]:
+        folder.mkdir()
+        if os.geteuid() != 0:
+            pytest.skip("mounting a small disk needs root")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)], capture_output=True)
+        if done.returncode:
+            pytest.skip(f"this machine lets nobody mount: {done.stderr.decode().strip()}")
+        yield folder
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+    return mounted
 
 
 @pytest.fixture(scope="session")

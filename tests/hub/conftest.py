@@ -7,10 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.hub.accounts import Role
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -29,6 +33,19 @@ def running(hub_benchmark: ModuleType, hub_folder: Path, proxy: str) -> Iterator
     people |= {"maria": [Role.RESEARCHERS], "tom": [Role.REVIEWERS]}
     with hub_benchmark.running_hub(project, people, hub_folder / "hub", proxy) as hub:
         yield SimpleNamespace(hub=hub, project=project)
+
+
+@pytest.fixture(scope="module")
+def browser(hub_benchmark: ModuleType) -> Iterator[Browser]:
+    """Return Chromium, started once for each module."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=hub_benchmark._chromium(), args=hub_benchmark.CHROMIUM_ARGUMENTS
+        )
+        yield launched
+        launched.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from serving import free_port
 
 from pipeline.hub.accounts import Role
@@ -38,16 +38,6 @@ def place(annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, pr
     options = {"host": f"http://localhost:{port}", "port": port}
     with hub_benchmark.running_hub(project, people, folder / "hub", proxy, **options) as hub:
         yield SimpleNamespace(hub=hub, port=port)
-
-
-@pytest.fixture(scope="module")
-def browser(hub_benchmark: ModuleType) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=hub_benchmark._chromium(), args=hub_benchmark.CHROMIUM_ARGUMENTS
-        )
-        yield launched
-        launched.close()
 
 
 def enter(browser: Browser, place: SimpleNamespace, name: str) -> Page:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from serving import PostgresServer, with_store
 
 from pipeline.hub.accounts import Role
@@ -35,16 +34,9 @@ window.Date = class extends True {
 
 
 @pytest.fixture(scope="module")
-def small_disk(hub_folder: Path) -> Iterator[Path]:
-    folder = hub_folder / "small disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"this machine lets nobody mount: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def small_disk(hub_folder: Path, disk_of_3_mb: Callable[[Path], AbstractContextManager[Path]]) -> Iterator[Path]:
+    with disk_of_3_mb(hub_folder / "small disk") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +57,6 @@ def place(
     people = {name: [Role.ANNOTATORS] for name in names} | {RESEARCHER: [Role.RESEARCHERS], "tom": [Role.REVIEWERS]}
     with hub_benchmark.running_hub(project, people, folder / "hub", proxy) as hub:
         yield SimpleNamespace(hub=hub, project=project, disk=small_disk)
-
-
-@pytest.fixture(scope="module")
-def browser(hub_benchmark: ModuleType) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=hub_benchmark._chromium(), args=hub_benchmark.CHROMIUM_ARGUMENTS
-        )
-        yield launched
-        launched.close()
 
 
 def log_in(browser: Browser, place: SimpleNamespace, name: str, **context: object) -> Page:

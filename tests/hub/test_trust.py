@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 from intruder import run_as, session_process, start_as
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from serving import wait_until
 
 from pipeline.hub.accounts import Role
@@ -354,16 +354,6 @@ def test_an_annotators_kernel_is_told_nothing_that_runs_code(place: SimpleNamesp
 
     assert asyncio.run(talk()) == "ada"
     assert not mark.exists()
-
-
-@pytest.fixture(scope="module")
-def browser(hub_benchmark: ModuleType) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=hub_benchmark._chromium(), args=hub_benchmark.CHROMIUM_ARGUMENTS
-        )
-        yield launched
-        launched.close()
 
 
 #: What a researcher may run: a server whose pages are hers, for whoever opens them, log-in or not.

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from time import sleep
 
@@ -57,16 +58,9 @@ def test_kills_of_service_client_and_database_lose_nothing_on_postgresql(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"this machine lets nobody mount: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def small_disk(tmp_path: Path, disk_of_3_mb: Callable[[Path], AbstractContextManager[Path]]) -> Iterator[Path]:
+    with disk_of_3_mb(tmp_path / "small") as folder:
+        yield folder
 
 
 def test_a_full_disk_is_said_so_and_work_goes_on_once_there_is_room(

@@ -2,10 +2,10 @@
 /** Whatever a person does and whatever the channel does: what is shown is what the log implies, nothing lost or doubled. */
 
 import * as fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { AnnotationEvent } from "../shared/messages.ts";
 import { FakeKernel, type Fault } from "../testing/fake_kernel.ts";
-import { openNewPage } from "../testing/page.ts";
+import { eachTestOnANewPage } from "../testing/page.ts";
 import { Controller } from "./controller.ts";
 
 type Step =
@@ -67,15 +67,7 @@ class Tab {
   }
 }
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  openNewPage();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+eachTestOnANewPage();
 
 async function settle(tabs: readonly Tab[]): Promise<void> {
   for (let i = 0; i < 20; i++) {

@@ -1,22 +1,14 @@
 // @vitest-environment happy-dom
 /** Moments that a person seldom meets: two machines, a lost reply, a key between two answers of a slow kernel. */
 
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { AnnotationEvent } from "../shared/messages.ts";
 import type { Channel } from "../shared/protocol.ts";
 import { FakeKernel } from "../testing/fake_kernel.ts";
-import { openNewPage } from "../testing/page.ts";
+import { eachTestOnANewPage } from "../testing/page.ts";
 import { Controller } from "./controller.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  openNewPage();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+eachTestOnANewPage();
 
 /** A channel whose requests of one kind take their time. */
 function slow(channel: Channel, kinds: readonly string[], delayMs: number): Channel {

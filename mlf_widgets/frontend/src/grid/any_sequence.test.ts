@@ -2,10 +2,10 @@
 /** Whatever a person ticks, confirms and undoes in the grid, and whatever the channel does: the log is what is shown. */
 
 import * as fc from "fast-check";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { saysTheSame } from "../shared/fold.ts";
 import { FakeKernel, type Fault } from "../testing/fake_kernel.ts";
-import { openNewPage } from "../testing/page.ts";
+import { eachTestOnANewPage } from "../testing/page.ts";
 import { GridController } from "./controller.ts";
 import { positionsOfPage, unanswered } from "./state.ts";
 
@@ -31,15 +31,7 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait"), ms: fc.constantFrom(1, 700, 9_000) }) },
 ) as fc.Arbitrary<Step>;
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  openNewPage();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+eachTestOnANewPage();
 
 async function open(kernel: FakeKernel): Promise<GridController> {
   const controller = new GridController(kernel.channel());

@@ -1,10 +1,10 @@
 // @vitest-environment happy-dom
 /** What the refiner's keys come to in the log, and when the kernel is asked for the evidence. */
 
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Evidence, Task } from "../shared/messages.ts";
 import { FakeKernel } from "../testing/fake_kernel.ts";
-import { openNewPage } from "../testing/page.ts";
+import { eachTestOnANewPage } from "../testing/page.ts";
 import { RefinerController } from "./controller.ts";
 import { isCurrentRevealed, shownRows } from "./state.ts";
 
@@ -46,15 +46,7 @@ class DisputeKernel extends FakeKernel {
   }
 }
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  openNewPage();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+eachTestOnANewPage();
 
 async function open(kernel: FakeKernel, seen: readonly number[] = OPEN): Promise<RefinerController> {
   const controller = new RefinerController(kernel.channel());
