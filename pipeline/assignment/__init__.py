@@ -1,4 +1,4 @@
-"""Who annotates what: pure functions on arrays, and the one module that carries them to a project's store."""
+"""Who annotates what, and the known answers hidden in it: arrays in, plans out; files are read, none is written."""
 
 from pipeline.assignment.changes import Moves, hand_over, share_with, top_up
 from pipeline.assignment.design import Plan, assign_images, people_schedule

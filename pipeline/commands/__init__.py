@@ -1,1 +1,1 @@
-"""The `mlf` commands, one module each."""
+"""The `mlf` commands, one module each: they take options, call the rooms below, and print."""

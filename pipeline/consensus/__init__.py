@@ -1,4 +1,4 @@
-"""From many votes to one answer for each (image, class): majority, weighted majority, Dawid-Skene."""
+"""From many votes, and what else speaks for a label, to one answer for each (image, class): pure."""
 
 from pipeline.consensus.cut import Aim, AimKind, Cut, choose_cut
 from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene

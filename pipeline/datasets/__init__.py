@@ -1,1 +1,1 @@
-"""Where a project's images come from: class-named folders, manifests, local or behind any fsspec URL."""
+"""Where images come from: class-named folders, manifests, any fsspec URL; reads them, writes a new project's tables."""

@@ -1,4 +1,4 @@
-"""Where annotators differ: by image, by class, by pair of classes, by pair of annotators, and from the model."""
+"""Where annotators differ: by image, class, pair of classes, pair of annotators, and from the model: pure."""
 
 from pipeline.disagreement.analysis import DisagreementAnalysis, DisagreementSummary, analyze_disagreement
 

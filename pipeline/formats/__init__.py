@@ -1,1 +1,1 @@
-"""Files that come from elsewhere and go elsewhere: votes, known answers, predictions, labels, tables of results."""
+"""Files that come from elsewhere and go elsewhere: votes, known answers, predictions, labels, tables; no store."""

@@ -1,1 +1,1 @@
-"""Many people on one machine: accounts, the Hub's authenticator and spawner, and starting it all."""
+"""Many people on one machine: makes their accounts and folders, signs them in, starts their sessions and the Hub."""

@@ -1,1 +1,1 @@
-"""Running `timm` models over a project's images; the only package that imports torch."""
+"""Running `timm` models over a project's images into its `predictions/`; torch is imported here and by the toybox."""

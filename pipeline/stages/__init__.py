@@ -1,1 +1,1 @@
-"""A stage on a project: propose, assign, analyze, select, settle, evaluate, status."""
+"""Each stage on a project, from proposing to evaluating: reads and writes its tables, its results and its store."""

@@ -1,4 +1,4 @@
-"""The store of human work: an append-only log of annotation events in SQLite or PostgreSQL."""
+"""The store of human work: an append-only log of events in SQLite or PostgreSQL, touched through this room alone."""
 
 from pipeline.store.sql_store import Assignment, SqlStore, TaskRow, VoteRow, open_project_store, open_store
 

@@ -1,1 +1,1 @@
-"""Votes as arrays, and how far they agree: pure."""
+"""Votes as arrays, the words they are made of, and how far they agree: pure."""
