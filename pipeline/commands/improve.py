@@ -37,7 +37,7 @@ def improve(
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.results import read_summary
     from pipeline.runs import run_stage
-    from pipeline.stages.improve import ImproveSummary
+    from pipeline.stages.improve import RATES, ImproveSummary
 
     opened = open_whole_project(project)
     run_stage(
@@ -67,4 +67,7 @@ def improve(
             f"  at {row.k}: {row.before:.1%} before, {row.after:.1%} now, of {row.n_labels:,} labels; "
             f"gain {row.gain:+.1%} (95%: {low:+.1%} to {high:+.1%})"
         )
+    for rate, enough in zip(RATES, found.enough, strict=True):
+        many = "not promised by what is settled" if enough is None else f"{enough} proposals"
+        typer.echo(f"To miss at most {rate:.0%} of an image's labels, as expected over images like these: {many}")
     typer.echo(f"Next: mlf assign {shlex.quote(str(project))} --annotators NAME,NAME")

@@ -29,6 +29,7 @@ from pipeline.project.list_columns import lists_from_padded
 from pipeline.project.results import write_results
 from pipeline.project.tables import FEATURES, FEATURES_ROW_GROUP, PROPOSALS_ROW_GROUP, PROPOSALS_WITH_VIEWS
 from pipeline.proposals.fusion import proposal_recall
+from pipeline.proposals.how_many import fewest_proposals, share_missed
 from pipeline.proposals.learned import (
     N_FOLDS,
     TOGETHER,
@@ -58,6 +59,8 @@ AT = (5, 10)
 _LIFTS = (0.0, 0.1, 0.3)
 #: What the head on settled labels is called.
 HEAD = "settled labels"
+#: Shares of an image's labels that may be missed, of which it is told how many proposals are enough.
+RATES = (0.1, 0.05)
 _N_DRAWS = 1000
 #: Proposes for some images, from what is settled about others.
 _Way = Callable[[Judged, npt.NDArray[np.int64]], MergedProposals]
@@ -93,6 +96,9 @@ class Improvement:
     n_needed
         Fewest of the new proposals that hold as many of the labels as all of the old ones did; None where even all do
         not.
+    enough
+        For each of :data:`RATES`, the fewest of the new proposals whose expected share of missed labels stays under it
+        (:mod:`pipeline.proposals.how_many`); None where all are too few, or too little is settled to promise it.
     methods
         What was merged.
     next_images
@@ -104,6 +110,7 @@ class Improvement:
     n_renewed: int
     recall: tuple[RecallChange, ...]
     n_needed: int | None
+    enough: tuple[int | None, ...]
     methods: tuple[str, ...]
     next_images: pd.DataFrame
 
@@ -127,6 +134,7 @@ class ImproveSummary:
     n_settled: int
     n_renewed: int
     n_needed: int | None
+    enough: tuple[int | None, ...]
     methods: tuple[str, ...]
     recall: tuple[ImprovedRecall, ...]
 
@@ -259,6 +267,7 @@ def improve_project(
     target = proposal_recall(old, sets).labels.n_hits
     ks = range(1, whole.n_proposals + 1)
     needed = next((k for k in ks if proposal_recall(after[:, :k], sets).labels.n_hits >= target), None)
+    missed = share_missed(after, sets)
     undecided = np.setdiff1d(np.arange(whole.n_images), np.union1d(judged.images, _decided(project)))
     names = (*whole.names, *([HEAD] if whole.features else []), TOGETHER)
     renewed = whole.proposals(judged, undecided) if len(undecided) else None
@@ -269,6 +278,7 @@ def improve_project(
         n_renewed=0 if renewed is None else len(undecided),
         recall=recall,
         n_needed=needed,
+        enough=tuple(fewest_proposals(missed, rate) for rate in RATES),
         methods=names,
         next_images=_next_images(
             project, undecided, reader.as_arrays().score[undecided] if renewed is None else renewed.score
@@ -294,7 +304,9 @@ def recall_table(found: Improvement) -> pd.DataFrame:
 
 def _summary(found: Improvement) -> dict[str, object]:
     rows = (ImprovedRecall(c.k, c.before.n, c.before.value, c.after.value, c.gain, c.interval) for c in found.recall)
-    return asdict(ImproveSummary(found.n_settled, found.n_renewed, found.n_needed, found.methods, tuple(rows)))
+    return asdict(
+        ImproveSummary(found.n_settled, found.n_renewed, found.n_needed, found.enough, found.methods, tuple(rows))
+    )
 
 
 def _opened(
