@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 #: What a parameter may be: it is written into the executed notebook as text.
-Parameter = str | int | float | bool | None
+Parameter = str | int | float | bool | list[str] | None
 
 
 def declared_parameters(notebook: NotebookNode, name: str) -> tuple[str, ...]:
@@ -51,7 +51,8 @@ def check_parameters(given: Mapping[str, object], declared: tuple[str, ...], nam
     Raises
     ------
     ProjectError
-        If a name is unknown (with the nearest known one), or a value is not None, text, a number or a truth value.
+        If a name is unknown (with the nearest known one), or a value is not None, text, a list of texts, a number or a truth
+        value.
     """
     checked: dict[str, Parameter] = {}
     for parameter, value in given.items():
@@ -59,8 +60,13 @@ def check_parameters(given: Mapping[str, object], declared: tuple[str, ...], nam
             near = get_close_matches(parameter, declared, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(declared) or 'none'}"
             raise ProjectError(f"{name} has no parameter {parameter!r}; {hint}")
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            checked[parameter] = [str(item) for item in value]
+            continue
         if not (value is None or isinstance(value, str | int | float)):
-            raise ProjectError(f"{name}: parameter {parameter} = {value!r}; give text, a number, True, False or None")
+            raise ProjectError(
+                f"{name}: parameter {parameter} = {value!r}; give text, a list of texts, a number, True, False or None"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise ProjectError(f"{name}: parameter {parameter} = {value}; give a finite number")
         checked[parameter] = value

@@ -84,8 +84,9 @@ def _inputs(project: Project, parameters: Mapping[str, Parameter]) -> Iterable[t
         if path.is_file():
             yield path.relative_to(project.root).as_posix(), path
     for name, value in parameters.items():
-        if isinstance(value, str) and value and name != "project" and _is_file(value):
-            yield f"parameter {name}", Path(value)
+        for number, text in enumerate(value if isinstance(value, list) else [value], start=1):
+            if isinstance(text, str) and text and name != "project" and _is_file(text):
+                yield f"parameter {name}" + (f" {number}" if isinstance(value, list) else ""), Path(text)
 
 
 def _is_file(text: str) -> bool:
