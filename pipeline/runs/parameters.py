@@ -51,8 +51,8 @@ def check_parameters(given: Mapping[str, object], declared: tuple[str, ...], nam
     Raises
     ------
     ProjectError
-        If a name is unknown (with the nearest known one), or a value is not None, text, a list of texts, a number or a truth
-        value.
+        If a name is unknown (with the nearest known one), or a value is not None, text, a list of texts, a number or a
+        truth value.
     """
     checked: dict[str, Parameter] = {}
     for parameter, value in given.items():

@@ -84,7 +84,7 @@ def test_the_hash_of_a_notebook_is_of_its_code_alone() -> None:
     [
         ({"numbr": 1}, "no parameter 'numbr'; did you mean 'number'"),
         ({"zebra": 1}, "no parameter 'zebra'; it takes project, number, word"),
-        ({"word": ["a"]}, r"word = \['a'\]"),
+        ({"word": ["a", 1]}, r"word = \['a', 1\]; give text, a list of texts"),
         ({"number": float("nan")}, "finite"),
     ],
 )
@@ -94,6 +94,17 @@ def test_parameters_that_the_notebook_does_not_take_are_refused_before_anything_
     with pytest.raises(ProjectError, match=message):
         run_stage(project, make_stage("x = 1"), parameters)
     assert not project.runs_dir.exists()
+
+
+def test_a_list_of_texts_reaches_the_notebook_and_its_files_are_recorded(
+    project: Project, make_stage: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"weights")
+    words = ["a b", str(tmp_path / "weights.pth")]
+    done = run_stage(project, make_stage("print('got', word)"), {"word": words})
+    made = nbformat.read(done.notebook, as_version=4)
+    assert f"got {words}" in json.dumps(made.cells).replace("\\'", "'")
+    assert "parameter word 2" in made.metadata["mlf"]["data_sha256"]
 
 
 def test_a_notebook_without_one_parameters_cell_is_refused(project: Project, make_stage: Callable[..., str]) -> None:
