@@ -1,26 +1,13 @@
 /** What each key press does to the annotation widget. */
 
 import { keepTabInside } from "../shared/accessibility.ts";
-import { isTyping, type KeyAction, meaningOf } from "../shared/keys.ts";
+import { isTyping, type KeyAction, meaningOf, REPEATING_ACTIONS } from "../shared/keys.ts";
 import { walk } from "../shared/views/walking_keys.ts";
 import { turnClass, turnExample } from "./compare.ts";
 import type { Screen } from "./screen.ts";
 
-/** Keys that go on doing what they do while they are held. */
-const REPEATING: ReadonlySet<KeyAction> = new Set([
-  "next",
-  "previous",
-  "next_page",
-  "previous_page",
-  "undo",
-  "redo",
-  "zoom_in",
-  "zoom_out",
-  "pan_left",
-  "pan_right",
-  "pan_up",
-  "pan_down",
-]);
+/** Keys that go on doing what they do while they are held; only here do images fly past, at the pace they are painted. */
+const REPEATING: ReadonlySet<KeyAction> = new Set([...REPEATING_ACTIONS, "next", "previous"]);
 
 /** Do what a key press means; returns whether it meant anything here. */
 export function press(event: KeyboardEvent, screen: Screen): boolean {

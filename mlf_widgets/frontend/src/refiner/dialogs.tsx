@@ -1,7 +1,6 @@
 /** The refiner's dialogs: keys, guidelines, finding a class, image and examples side by side. */
 
-import type { KeyAction } from "../shared/keys.ts";
-import { KEY_BINDINGS } from "../shared/keys.ts";
+import { isForAnnotatorAlone, KEY_BINDINGS } from "../shared/keys.ts";
 import { spriteBeside } from "../shared/pictures.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { ClassMeaning, ComparedPair, useCompared, whichExample } from "../shared/views/comparing.tsx";
@@ -20,28 +19,12 @@ import { OWN_KEYS } from "./keys.ts";
 import type { RefinerScreen } from "./screen.ts";
 import { allRows } from "./state.ts";
 
-/** Keys that the refiner shares with the annotation widget. */
-const SHARED_KEYS: ReadonlySet<KeyAction> = new Set([
-  ...(["next", "previous", "none", "unsure", "search", "comment", "undo", "redo", "first_not_done"] as const),
-  ...([
-    "jump",
-    "filter",
-    "zoom_in",
-    "zoom_out",
-    "zoom_fit",
-    "full_resolution",
-    "pan_left",
-    "compare",
-  ] as const),
-  ...(["guidelines", "help", "leave"] as const),
-]);
-
 export function Dialogs({ screen }: { screen: RefinerScreen }) {
   return <WalkingDialogs screen={screen} Help={Help} Search={Search} Compare={Compare} />;
 }
 
 function Help({ screen, onClose }: DialogPartProps<RefinerScreen>) {
-  const shared = KEY_BINDINGS.filter(({ action, does }) => does !== "" && SHARED_KEYS.has(action));
+  const shared = KEY_BINDINGS.filter(({ action, does }) => does !== "" && !isForAnnotatorAlone(action));
   const rows = shared.map(({ action, does }) => ({ written: [screen.keyOf(action)], does }));
   return (
     <KeysDialog onClose={onClose} keys={<KeyRows rows={[...OWN_KEYS, ...rows]} />}>

@@ -1,15 +1,16 @@
 /** What each key press does to the refinement widget. */
 
 import { keepTabInside } from "../shared/accessibility.ts";
-import { isTyping } from "../shared/keys.ts";
+import { isTyping, type KeyAction, REPEATING_ACTIONS } from "../shared/keys.ts";
 import { walk } from "../shared/views/walking_keys.ts";
 import { type RefinerAction, refinerKey } from "./keys.ts";
 import type { RefinerScreen } from "./screen.ts";
 
 /** Keys that go on doing what they do while they are held. */
-const REPEATING: ReadonlySet<RefinerAction> = new Set([
-  ...(["cursor_up", "cursor_down", "undo", "redo", "zoom_in", "zoom_out"] as const),
-  ...(["pan_left", "pan_right", "pan_up", "pan_down"] as const),
+const REPEATING: ReadonlySet<string> = new Set<RefinerAction | KeyAction>([
+  ...REPEATING_ACTIONS,
+  "cursor_up",
+  "cursor_down",
 ]);
 
 /** Do what a key press means; returns whether it meant anything here. */

@@ -1,9 +1,15 @@
 /** The refiner's keys: a digit says yes to a label, the key under it says no, shift with the digit unsure. */
 
-import { type KeyAction, type KeyPress, meaningOf } from "../shared/keys.ts";
+import {
+  type AnnotatorAction,
+  isForAnnotatorAlone,
+  type KeyAction,
+  type KeyPress,
+  meaningOf,
+} from "../shared/keys.ts";
 
 export type RefinerAction =
-  | Exclude<KeyAction, WithoutMeaning>
+  | Exclude<KeyAction, AnnotatorAction>
   | "confirm"
   | "majority"
   | "fold"
@@ -31,9 +37,6 @@ const OWN: Readonly<Record<string, RefinerAction>> = {
   Delete: "cursor_no",
   KeyD: "compare",
 };
-/** What the annotator's keys do that refiners have no use for; the compiler asks for what each of the others does. */
-const WITHOUT_MEANING = ["next_page", "previous_page", "show_all", "mark", "definitions"] as const;
-type WithoutMeaning = (typeof WITHOUT_MEANING)[number];
 /** Labels that have keys of their own: the digits, and the row of letters beneath. */
 export const N_KEYED = 10;
 
@@ -49,12 +52,7 @@ export function refinerKey(press: KeyPress, overrides: Record<string, string> = 
     if (number < N_KEYED) return { kind: "vote", number, vote: isUnsure ? "unsure" : "yes" };
     return isUnsure ? null : { kind: "vote", number: number - N_KEYED, vote: "no" };
   }
-  return hasMeaning(meaning.action) ? { kind: "action", action: meaning.action } : null;
-}
-
-function hasMeaning(action: KeyAction): action is Exclude<KeyAction, WithoutMeaning> {
-  const none: readonly KeyAction[] = WITHOUT_MEANING;
-  return !none.includes(action);
+  return isForAnnotatorAlone(meaning.action) ? null : { kind: "action", action: meaning.action };
 }
 
 /** Keys that are not those of every widget, as the help shows them. */

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import contract from "../../../../tests/contract/disputes.json";
 import { EMPTY_STATE } from "../shared/fold.ts";
+import { isForAnnotatorAlone, KEY_BINDINGS } from "../shared/keys.ts";
 import type { Evidence, ImageState, Vote } from "../shared/messages.ts";
 import type { ImageEntry } from "../shared/work.ts";
 import { refinerKey } from "./keys.ts";
@@ -166,6 +167,14 @@ describe("keys", () => {
     ["Slash", "?", { shiftKey: true }, "help"],
   ])("%s (%s) %o means %s", (code, key, more, action) => {
     expect(press(code, key, more)).toEqual({ kind: "action", action });
+  });
+
+  test("of its own stand before none that it shares with the annotation widget", () => {
+    const shared = KEY_BINDINGS.filter(({ action }) => !isForAnnotatorAlone(action));
+    expect(shared.length).toBeGreaterThan(15);
+    for (const { action, code, written, shift = false } of shared) {
+      expect(press(code, written, { shiftKey: shift })).toEqual({ kind: "action", action });
+    }
   });
 
   test("keys of the annotation widget alone mean nothing here", () => {

@@ -6,63 +6,62 @@ export const LABEL_CODES: readonly string[] = [
   ...["KeyQ", "KeyW", "KeyE", "KeyR", "KeyT", "KeyY", "KeyU", "KeyI", "KeyO", "KeyP"],
 ];
 
-export type KeyAction =
-  | "next"
-  | "previous"
-  | "next_page"
-  | "previous_page"
-  | "show_all"
-  | "none"
-  | "unsure"
-  | "undo"
-  | "redo"
-  | "search"
-  | "comment"
-  | "first_not_done"
-  | "jump"
-  | "filter"
-  | "zoom_in"
-  | "zoom_out"
-  | "zoom_fit"
-  | "full_resolution"
-  | "pan_left"
-  | "pan_right"
-  | "pan_up"
-  | "pan_down"
-  | "compare"
-  | "definitions"
-  | "mark"
-  | "guidelines"
-  | "help"
-  | "leave";
-
-export interface KeyBinding {
-  action: KeyAction;
+interface Binding {
+  action: string;
   code: string;
   shift?: boolean;
   /** How it is written where the layout is unknown. */
   written: string;
+  /** What the help says; "" where the row of another key says it. */
   does: string;
+  /** Left out where each widget that walks from image to image does the same: `walk` in `views/walking_keys.ts`. */
+  by?: "annotator" | "each";
+  /** Goes on doing what it does while it is held. */
+  repeats?: true;
 }
 
-/** By physical key where letters and arrows are concerned; `/` and `?` by what they type, wherever they lie. */
-export const KEY_BINDINGS: readonly KeyBinding[] = [
+/**
+ * By physical key where letters and arrows are concerned; `/` and `?` by what they type, wherever they lie.
+ *
+ * A new key is a row here; the compiler then asks each widget that has it what it does, and the help shows it.
+ */
+const BINDINGS = [
   { action: "next", code: "ArrowRight", written: "→", does: "next image" },
   { action: "previous", code: "ArrowLeft", written: "←", does: "previous image" },
-  { action: "next_page", code: "ArrowDown", written: "↓", does: "next page of labels" },
-  { action: "previous_page", code: "ArrowUp", written: "↑", does: "previous page of labels" },
-  { action: "show_all", code: "KeyA", written: "a", does: "all labels at once, or in pages" },
+  {
+    action: "next_page",
+    code: "ArrowDown",
+    written: "↓",
+    does: "next page of labels",
+    by: "annotator",
+    repeats: true,
+  },
+  {
+    action: "previous_page",
+    code: "ArrowUp",
+    written: "↑",
+    does: "previous page of labels",
+    by: "annotator",
+    repeats: true,
+  },
+  {
+    action: "show_all",
+    code: "KeyA",
+    written: "a",
+    does: "all labels at once, or in pages",
+    by: "annotator",
+  },
   { action: "none", code: "KeyN", written: "n", does: "none of these" },
   { action: "unsure", code: "KeyX", written: "x", does: "unsure about this image" },
   { action: "search", code: "KeyS", written: "s", does: "add another label" },
   { action: "comment", code: "KeyC", written: "c", does: "comment" },
-  { action: "undo", code: "KeyZ", written: "z", does: "undo" },
-  { action: "redo", code: "KeyZ", shift: true, written: "Z", does: "redo" },
+  { action: "undo", code: "KeyZ", written: "z", does: "undo", repeats: true },
+  { action: "redo", code: "KeyZ", shift: true, written: "Z", does: "redo", repeats: true },
   { action: "first_not_done", code: "KeyF", written: "f", does: "first image not done" },
   { action: "jump", code: "KeyJ", written: "j", does: "jump to a number" },
   { action: "filter", code: "KeyL", written: "l", does: "filter images" },
-  { action: "zoom_in", code: "Equal", written: "+", does: "zoom in" },
-  { action: "zoom_out", code: "Minus", written: "−", does: "zoom out" },
+  { action: "zoom_in", code: "Equal", written: "+", does: "zoom in", repeats: true },
+  { action: "zoom_out", code: "Minus", written: "−", does: "zoom out", repeats: true },
   { action: "zoom_fit", code: "KeyV", written: "v", does: "fit the image" },
   { action: "full_resolution", code: "KeyB", written: "b", does: "full resolution" },
   {
@@ -71,17 +70,41 @@ export const KEY_BINDINGS: readonly KeyBinding[] = [
     shift: true,
     written: "⇧ arrows",
     does: "move around the zoomed image",
+    repeats: true,
   },
-  { action: "pan_right", code: "ArrowRight", shift: true, written: "⇧→", does: "" },
-  { action: "pan_up", code: "ArrowUp", shift: true, written: "⇧↑", does: "" },
-  { action: "pan_down", code: "ArrowDown", shift: true, written: "⇧↓", does: "" },
-  { action: "compare", code: "KeyD", written: "d", does: "image and example side by side" },
-  { action: "definitions", code: "KeyH", written: "h", does: "what the labels mean" },
-  { action: "mark", code: "KeyM", written: "m", does: "mark where the last label is" },
+  { action: "pan_right", code: "ArrowRight", shift: true, written: "⇧→", does: "", repeats: true },
+  { action: "pan_up", code: "ArrowUp", shift: true, written: "⇧↑", does: "", repeats: true },
+  { action: "pan_down", code: "ArrowDown", shift: true, written: "⇧↓", does: "", repeats: true },
+  { action: "compare", code: "KeyD", written: "d", does: "image and example side by side", by: "each" },
+  { action: "definitions", code: "KeyH", written: "h", does: "what the labels mean", by: "annotator" },
+  { action: "mark", code: "KeyM", written: "m", does: "mark where the last label is", by: "annotator" },
   { action: "guidelines", code: "KeyG", written: "g", does: "guidelines" },
   { action: "help", code: "Slash", shift: true, written: "?", does: "these keys" },
   { action: "leave", code: "Escape", written: "Esc", does: "give the keyboard back to the notebook" },
-];
+] as const satisfies readonly Binding[];
+
+type Bound = (typeof BINDINGS)[number];
+export type KeyAction = Bound["action"];
+/** What the annotator alone has a key for. */
+export type AnnotatorAction = Extract<Bound, { by: "annotator" }>["action"];
+/** What each widget that walks from image to image does in the same way. */
+export type WalkAction = Exclude<KeyAction, Extract<Bound, { by: "annotator" | "each" }>["action"]>;
+
+export interface KeyBinding extends Binding {
+  action: KeyAction;
+}
+
+export const KEY_BINDINGS: readonly KeyBinding[] = BINDINGS;
+
+/** Actions whose keys go on doing what they do while they are held. */
+export const REPEATING_ACTIONS: readonly KeyAction[] = KEY_BINDINGS.flatMap(({ action, repeats }) =>
+  repeats ? [action] : [],
+);
+
+/** Whether other widgets have no use for the action. */
+export function isForAnnotatorAlone(action: KeyAction): action is AnnotatorAction {
+  return KEY_BINDINGS.some((binding) => binding.action === action && binding.by === "annotator");
+}
 
 /** What this needs from a KeyboardEvent. */
 export interface KeyPress {

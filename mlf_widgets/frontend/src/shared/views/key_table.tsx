@@ -30,18 +30,13 @@ export function KeyRows({ rows }: KeyRowsProps) {
 export interface KeyTableProps {
   layout: ReadonlyMap<string, string> | null;
   overrides: Record<string, string>;
-  /** Actions that this widget knows; all where left out. */
-  actions?: readonly KeyAction[];
   /** Actions that this project has no use for. */
   leaveOut?: readonly KeyAction[];
   nLabels?: number;
 }
 
-export function KeyTable({ layout, overrides, actions, leaveOut = [], nLabels = 20 }: KeyTableProps) {
-  const bindings = KEY_BINDINGS.filter(
-    ({ action, does }) =>
-      does !== "" && !leaveOut.includes(action) && (actions === undefined || actions.includes(action)),
-  );
+export function KeyTable({ layout, overrides, leaveOut = [], nLabels = 20 }: KeyTableProps) {
+  const bindings = KEY_BINDINGS.filter(({ action, does }) => does !== "" && !leaveOut.includes(action));
   const label = (number: number) => writtenLabelKey(number, layout);
   return (
     <table class="mlf-keys">

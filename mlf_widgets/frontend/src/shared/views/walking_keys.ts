@@ -1,13 +1,10 @@
 /** What keys do that mean the same in every widget that walks from image to image. */
 
-import type { KeyAction } from "../keys.ts";
+import type { WalkAction } from "../keys.ts";
 import { giveKeyboardBack } from "./keyboard.ts";
 import type { WalkingScreen } from "./walking_screen.ts";
 
-/** Actions that each such widget has in a way of its own, or not at all. */
-export type OwnKeyAction = "next_page" | "previous_page" | "show_all" | "compare" | "definitions" | "mark";
-
-export function walk(action: Exclude<KeyAction, OwnKeyAction>, screen: WalkingScreen): void {
+export function walk(action: WalkAction, screen: WalkingScreen): void {
   const { controller, stage, root } = screen;
   switch (action) {
     case "next":
@@ -49,6 +46,8 @@ export function walk(action: Exclude<KeyAction, OwnKeyAction>, screen: WalkingSc
       return stage.panStep(0, 1);
     case "leave":
       return giveKeyboardBack(root);
+    default:
+      return action satisfies never; // an action without a case does not compile
   }
 }
 
