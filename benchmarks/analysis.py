@@ -73,7 +73,7 @@ def profiles(votes: VoteArrays) -> str:
     """Describe every annotator, drift included."""
     who = (votes.item_image[votes.item].astype(np.int64) * votes.n_annotators) + votes.annotator
     who = np.unique(who[np.append(True, np.diff(who) != 0)])
-    sessions = pd.DataFrame(
+    sittings = pd.DataFrame(
         {
             "image": who // votes.n_annotators,
             "annotator": who % votes.n_annotators,
@@ -82,7 +82,7 @@ def profiles(votes: VoteArrays) -> str:
         }
     )
     del who
-    found = profile_annotators(votes, sessions=sessions)
+    found = profile_annotators(votes, sittings=sittings)
     return f"{len(found.profiles)} annotators, {len(found.drift)} parts"
 
 

@@ -98,7 +98,7 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
     majority = {image: majority_labels(of_image.values()) for image, of_image in states.items()}
     settled = settled_labels(project)
     with_models = settled_labels(with_consensus(project, evidence="models"))
-    left = set(states) - set(settled.votes.refinement_sessions["image"].tolist())
+    left = set(states) - set(settled.votes.refinement_sittings["image"].tolist())
     return AgainstTruth(
         multi_label_found=multi_label(refined),
         multi_label_true=multi_label({image: truth[image] for image in refined}),

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pipeline.disagreement.pairs import SessionPairs, compare_sessions, confused_classes, find_sessions
+from pipeline.disagreement.pairs import SittingPairs, compare_sittings, confused_classes, find_sittings
 from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts
 from pipeline.votes.arrays import VoteArrays, VoteBlock
 from pipeline.votes.disputes import sets_differ_on
@@ -152,10 +152,10 @@ class _Tally:
         self.confusions = sparse.csr_array((self.n_classes, self.n_classes), dtype=np.int64)
 
     def add(self, block: VoteBlock, counts: NDArray[np.int32]) -> None:
-        sessions = find_sessions(block, self.n_annotators)
-        pairs, ticks = compare_sessions(block, sessions)
+        sittings = find_sittings(block, self.n_annotators)
+        pairs, ticks = compare_sittings(block, sittings)
         here = slice(block.first_image, block.first_image + block.n_images)
-        n_annotators = sessions.n_by_image
+        n_annotators = sittings.n_by_image
         self._count_items(block, counts, n_annotators, here)
         any_differ = np.zeros(block.n_images, dtype=bool)
         any_differ[pairs.image[pairs.n_differ > 0]] = True
@@ -193,7 +193,7 @@ class _Tally:
         differs[block.item_image[is_apart]] = True
         self.columns["set_disagreement"][here] = differs
 
-    def _count_annotators(self, pairs: SessionPairs) -> None:
+    def _count_annotators(self, pairs: SittingPairs) -> None:
         has_shared = pairs.n_shared > 0
         values = (has_shared, pairs.n_shared, pairs.n_agree, pairs.n_differ > 0, pairs.jaccard_distance_shared)
         where = (pairs.annotator_a[has_shared], pairs.annotator_b[has_shared])

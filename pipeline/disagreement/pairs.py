@@ -17,17 +17,17 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Sessions:
-    """The (image, annotator) couples of a block, ascending by image and annotator.
+class Sittings:
+    """The sittings of a block, ascending by image and annotator: who worked on which image.
 
     Attributes
     ----------
     image, annotator
-        ``(n_sessions,)``: codes; the image counts from the block's first.
+        ``(n_sittings,)``: codes; the image counts from the block's first.
     n_labels
-        ``(n_sessions,)``: size of the label set, 0 for an annotator who said `no` throughout.
+        ``(n_sittings,)``: size of the label set, 0 for an annotator who said `no` throughout.
     of_vote
-        ``(n_votes,)``: the session of each vote.
+        ``(n_votes,)``: the sitting of each vote.
     n_by_image, first_of_image
         ``(n_images,)``.
     """
@@ -41,8 +41,8 @@ class Sessions:
 
 
 @dataclass(frozen=True, eq=False)
-class SessionPairs:
-    """Every pair of sessions of one image, and what they have in common.
+class SittingPairs:
+    """Every pair of sittings of one image, and what they have in common.
 
     ``n_shared`` classes were shown to both, on ``n_agree`` of them they said the same word, ``n_both`` were ticked by
     both, ``n_either_shared`` by at least one, of those shown to both, ``n_either`` by at least one, shown to both or
@@ -78,7 +78,7 @@ class SessionPairs:
 class OneSidedTicks:
     """Classes that one of two annotators ticked and the other, who was shown them too, did not.
 
-    ``pair`` is the position in :class:`SessionPairs`, ascending; ``is_first``: the first of the two ticked it.
+    ``pair`` is the position in :class:`SittingPairs`, ascending; ``is_first``: the first of the two ticked it.
     """
 
     pair: IntArray
@@ -86,47 +86,47 @@ class OneSidedTicks:
     is_first: NDArray[np.bool_]
 
 
-def find_sessions(block: VoteBlock, n_annotators: int) -> Sessions:
+def find_sittings(block: VoteBlock, n_annotators: int) -> Sittings:
     """Find who worked on which image of the block."""
     key = block.item_image[block.item].astype(np.int64) * n_annotators + block.annotator
-    sessions, of_vote = np.unique(key, return_inverse=True)
-    image = sessions // n_annotators
+    sittings, of_vote = np.unique(key, return_inverse=True)
+    image = sittings // n_annotators
     n_by_image = np.bincount(image, minlength=block.n_images)
-    return Sessions(
+    return Sittings(
         image=image,
-        annotator=sessions % n_annotators,
-        n_labels=np.bincount(of_vote[block.vote == YES], minlength=len(sessions)),
+        annotator=sittings % n_annotators,
+        n_labels=np.bincount(of_vote[block.vote == YES], minlength=len(sittings)),
         of_vote=of_vote,
         n_by_image=n_by_image,
         first_of_image=np.cumsum(n_by_image) - n_by_image,
     )
 
 
-def compare_sessions(block: VoteBlock, sessions: Sessions) -> tuple[SessionPairs, OneSidedTicks]:
+def compare_sittings(block: VoteBlock, sittings: Sittings) -> tuple[SittingPairs, OneSidedTicks]:
     """Compare every pair of annotators of every image of the block."""
-    n_pairs_by_image = sessions.n_by_image * (sessions.n_by_image - 1) // 2
+    n_pairs_by_image = sittings.n_by_image * (sittings.n_by_image - 1) // 2
     first_pair = np.cumsum(n_pairs_by_image) - n_pairs_by_image
     n_pairs = int(n_pairs_by_image.sum())
     counts = np.zeros((4, n_pairs), dtype=np.int64)
     ticks: list[tuple[IntArray, IntArray, NDArray[np.bool_]]] = []
     for left, right in _vote_pairs(block.item):
-        pair = _pair_index(sessions, first_pair, sessions.of_vote[left], sessions.of_vote[right])
+        pair = _pair_index(sittings, first_pair, sittings.of_vote[left], sittings.of_vote[right])
         vote_a, vote_b = block.vote[left], block.vote[right]
         yes_a, yes_b = vote_a == YES, vote_b == YES
         for row, chosen in enumerate((None, vote_a == vote_b, yes_a & yes_b, yes_a | yes_b)):
             counts[row] += np.bincount(pair if chosen is None else pair[chosen], minlength=n_pairs)
         one = np.flatnonzero(yes_a != yes_b)
         ticks.append((pair[one], block.item_class[block.item[left[one]]].astype(np.int64), yes_a[one]))
-    first, second = _all_session_pairs(sessions)
-    pairs = SessionPairs(
-        image=sessions.image[first],
-        annotator_a=sessions.annotator[first],
-        annotator_b=sessions.annotator[second],
+    first, second = _all_sitting_pairs(sittings)
+    pairs = SittingPairs(
+        image=sittings.image[first],
+        annotator_a=sittings.annotator[first],
+        annotator_b=sittings.annotator[second],
         n_shared=counts[0],
         n_agree=counts[1],
         n_both=counts[2],
         n_either_shared=counts[3],
-        n_either=sessions.n_labels[first] + sessions.n_labels[second] - counts[2],
+        n_either=sittings.n_labels[first] + sittings.n_labels[second] - counts[2],
     )
     return pairs, _join_ticks(ticks)
 
@@ -162,19 +162,19 @@ def _vote_pairs(item: NDArray[np.int32]) -> list[tuple[IntArray, IntArray]]:
     return pairs
 
 
-def _pair_index(sessions: Sessions, first_pair: IntArray, one: IntArray, other: IntArray) -> IntArray:
-    image = sessions.image[one]
-    base = sessions.first_of_image[image]
-    rank_a, rank_b, n = one - base, other - base, sessions.n_by_image[image]
+def _pair_index(sittings: Sittings, first_pair: IntArray, one: IntArray, other: IntArray) -> IntArray:
+    image = sittings.image[one]
+    base = sittings.first_of_image[image]
+    rank_a, rank_b, n = one - base, other - base, sittings.n_by_image[image]
     index: IntArray = first_pair[image] + rank_a * n - rank_a * (rank_a + 1) // 2 + (rank_b - rank_a - 1)
     return index
 
 
-def _all_session_pairs(sessions: Sessions) -> tuple[IntArray, IntArray]:
-    n_sessions = len(sessions.image)
-    ends = (sessions.first_of_image + sessions.n_by_image)[sessions.image]
-    n_later = ends - np.arange(n_sessions) - 1
-    first = np.repeat(np.arange(n_sessions), n_later)
+def _all_sitting_pairs(sittings: Sittings) -> tuple[IntArray, IntArray]:
+    n_sittings = len(sittings.image)
+    ends = (sittings.first_of_image + sittings.n_by_image)[sittings.image]
+    n_later = ends - np.arange(n_sittings) - 1
+    first = np.repeat(np.arange(n_sittings), n_later)
     within = np.arange(len(first)) - np.repeat(np.cumsum(n_later) - n_later, n_later)
     return first, first + 1 + within
 

@@ -30,11 +30,11 @@ class AnnotatorProfiles:
         One row per annotator of the vocabulary: ``annotator``, ``n_images``, ``n_votes``, ``labels_per_image``,
         ``unsure_share``, ``n_compared`` (votes on items that another voted on as well), ``agreement`` with any other's
         vote there, ``sensitivity`` and ``specificity`` against the reference with ``_low``, ``_high`` and their
-        denominators ``n_applies``, ``n_absent``, ``median_active_ms`` where sessions are given.
+        denominators ``n_applies``, ``n_absent``, ``median_active_ms`` where sittings are given.
     drift
         One row per annotator and quarter of their images, in the order decided: ``annotator``, ``part`` (from 1),
         ``n_images``, ``labels_per_image``, ``median_active_ms``, ``n_votes``, ``right_share`` with ``low``, ``high``.
-        Empty without sessions.
+        Empty without sittings.
     """
 
     profiles: pd.DataFrame
@@ -44,7 +44,7 @@ class AnnotatorProfiles:
 def profile_annotators(
     votes: VoteArrays,
     reference: NDArray[np.bool_] | None = None,
-    sessions: pd.DataFrame | None = None,
+    sittings: pd.DataFrame | None = None,
 ) -> AnnotatorProfiles:
     """Describe every annotator.
 
@@ -55,13 +55,13 @@ def profile_annotators(
     reference
         bool ``(n_items,)``: what is held to be right, gold or consensus. Left out: the majority of the *other*
         annotators of each item, ties left out, so that nobody is their own yardstick.
-    sessions
+    sittings
         Columns ``image``, ``annotator``, ``active_ms``, ``decided_at``: one row per image that an annotator decided.
 
     Raises
     ------
     DatasetError
-        If the reference has another length or sessions lack a column.
+        If the reference has another length or sittings lack a column.
     """
     if reference is not None and reference.shape != (votes.n_items,):
         raise DatasetError(f"the reference has shape {reference.shape}; there are {votes.n_items} items")
@@ -76,19 +76,19 @@ def profile_annotators(
         total, n_right = tally.n_known[:, state], tally.n_right[:, state]
         table[count], table[name] = total, _ratio(n_right, total)
         table[f"{name}_low"], table[f"{name}_high"] = wilson_interval(n_right.astype(float), total.astype(float))
-    if sessions is None:
+    if sittings is None:
         return AnnotatorProfiles(table, pd.DataFrame())
-    missing = [name for name in ("image", "annotator", "active_ms", "decided_at") if name not in sessions]
+    missing = [name for name in ("image", "annotator", "active_ms", "decided_at") if name not in sittings]
     if missing:
-        raise DatasetError(f"the sessions lack the columns {missing}; they have {list(sessions.columns)}")
-    median = sessions.groupby("annotator", observed=True)["active_ms"].median()
+        raise DatasetError(f"the sittings lack the columns {missing}; they have {list(sittings.columns)}")
+    median = sittings.groupby("annotator", observed=True)["active_ms"].median()
     table["median_active_ms"] = table["annotator"].map(median)
-    return AnnotatorProfiles(table, _drift(votes, sessions, tally.by_session))
+    return AnnotatorProfiles(table, _drift(votes, sittings, tally.by_sitting))
 
 
 @dataclass(eq=False)
 class _Counts:
-    """Counts by annotator, and by session (image and annotator), that grow block by block.
+    """Counts by annotator, and by sitting (one annotator at one image), that grow block by block.
 
     ``by_vote`` has the columns no, unsure, yes; ``n_known`` and ``n_right`` absent and applies; ``n_same`` is the mean
     share of the others' votes that are the same, summed over the votes that can be compared.
@@ -100,7 +100,7 @@ class _Counts:
     n_same: NDArray[np.float64]
     n_known: NDArray[np.int64]
     n_right: NDArray[np.int64]
-    by_session: pd.DataFrame
+    by_sitting: pd.DataFrame
 
 
 def _tally(votes: VoteArrays, reference: NDArray[np.bool_] | None) -> _Counts:
@@ -113,7 +113,7 @@ def _tally(votes: VoteArrays, reference: NDArray[np.bool_] | None) -> _Counts:
         n_same=np.zeros(n),
         n_known=np.zeros((n, 2), dtype=np.int64),
         n_right=np.zeros((n, 2), dtype=np.int64),
-        by_session=pd.DataFrame(),
+        by_sitting=pd.DataFrame(),
     )
     parts: list[NDArray[np.int64]] = []
     for block in votes.blocks():
@@ -123,13 +123,13 @@ def _tally(votes: VoteArrays, reference: NDArray[np.bool_] | None) -> _Counts:
         is_right = is_known & np.where(applies, block.vote == YES, block.vote == NO)
         _count_votes(tally, block, counts, applies, is_known, is_right)
         image = block.item_image[block.item].astype(np.int64) + block.first_image
-        sessions, session = np.unique(image * n + block.annotator, return_inverse=True)
-        tally.n_images += np.bincount(sessions % n, minlength=n)
-        n_sessions = len(sessions)
-        columns = (np.bincount(session[rows], minlength=n_sessions) for rows in (block.vote == YES, is_known, is_right))
-        parts.append(np.column_stack([sessions, *columns]))
+        sittings, sitting = np.unique(image * n + block.annotator, return_inverse=True)
+        tally.n_images += np.bincount(sittings % n, minlength=n)
+        n_sittings = len(sittings)
+        columns = (np.bincount(sitting[rows], minlength=n_sittings) for rows in (block.vote == YES, is_known, is_right))
+        parts.append(np.column_stack([sittings, *columns]))
     found = np.concatenate(parts) if parts else np.zeros((0, 4), dtype=np.int64)
-    tally.by_session = pd.DataFrame(found[:, 1:], index=found[:, 0], columns=["n_yes", "n_votes", "n_right"])
+    tally.by_sitting = pd.DataFrame(found[:, 1:], index=found[:, 0], columns=["n_yes", "n_votes", "n_right"])
     return tally
 
 
@@ -164,8 +164,8 @@ def _yardstick(
     return others > n_others, (n_others > 0) & (others != n_others)
 
 
-def _drift(votes: VoteArrays, sessions: pd.DataFrame, by_session: pd.DataFrame) -> pd.DataFrame:
-    ordered = sessions.sort_values("decided_at", kind="stable")
+def _drift(votes: VoteArrays, sittings: pd.DataFrame, by_sitting: pd.DataFrame) -> pd.DataFrame:
+    ordered = sittings.sort_values("decided_at", kind="stable")
     position = ordered.groupby("annotator", observed=True).cumcount()
     size = ordered.groupby("annotator", observed=True)["image"].transform("size")
     ordered = ordered.assign(part=position * N_PARTS // size + 1)
@@ -173,7 +173,7 @@ def _drift(votes: VoteArrays, sessions: pd.DataFrame, by_session: pd.DataFrame) 
     annotator = pd.Index(votes.annotators).get_indexer(pd.Index(ordered["annotator"]))
     key = np.where((image >= 0) & (annotator >= 0), image.astype(np.int64) * votes.n_annotators + annotator, -1)
     joined = ordered.assign(
-        **dict(by_session.reindex(key, fill_value=0).reset_index(drop=True).set_index(ordered.index))
+        **dict(by_sitting.reindex(key, fill_value=0).reset_index(drop=True).set_index(ordered.index))
     )
     grouped = joined.groupby(["annotator", "part"], observed=True)
     table = grouped.agg(

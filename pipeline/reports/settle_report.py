@@ -135,14 +135,14 @@ def whether_to_go_on(settlement: Settlement) -> Html:
         f"Wrong labels expected to remain if the {len(settlement.ranking):,} images not refined yet were refined too, "
         "the most worthwhile first; the same estimate as above.",
     )
-    cost, sessions = RefinementCost(), settlement.votes.refinement_sessions
+    cost, sittings = RefinementCost(), settlement.votes.refinement_sittings
     assumed = (
         f"The estimate assumes {cost.seconds_per_image:g} s for an image and {cost.seconds_per_label:g} s for each "
         f"doubtful label in it, and that refiners are right {cost.accuracy:.0%} of the time."
     )
-    if len(sessions):
-        median = seconds(float(sessions["active_ms"].median()))
-        assumed += f" Those who refined {len(sessions):,} images so far took a median of {median} on each."
+    if len(sittings):
+        median = seconds(float(sittings["active_ms"].median()))
+        assumed += f" Those who refined {len(sittings):,} images so far took a median of {median} on each."
     return Html(f"<p><strong>{text(settlement.advice)}</strong></p>{drawn.text}{paragraph(assumed).text}")
 
 

@@ -91,7 +91,7 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
     """
     with open_project_store(project) as store:
         votes = read_project_votes(project, store)
-    if len(votes.sessions) == 0:
+    if len(votes.sittings) == 0:
         raise nothing_decided(project, "analyse")
     found = analyze_disagreement(votes.annotation, n_resamples=n_resamples, seed=seed)
     gold = project_gold(project)
@@ -126,7 +126,7 @@ def name_classes(table: pd.DataFrame, space: LabelSpace, columns: Sequence[str])
 
 
 def _profiles(votes: ProjectVotes) -> AnnotatorProfiles:
-    found = profile_annotators(votes.annotation, sessions=votes.sessions)
+    found = profile_annotators(votes.annotation, sittings=votes.sittings)
     profiles = found.profiles[found.profiles["annotator"].isin(votes.voters)].reset_index(drop=True)
     profiles.insert(1, "is_simulated", profiles["annotator"].isin(votes.simulated))
     return AnnotatorProfiles(profiles, found.drift)

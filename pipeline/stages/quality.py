@@ -129,7 +129,7 @@ def rank_what_is_left(
         Known answers.
     """
     unseen = _unseen_per_image(project, votes)
-    done = np.union1d(votes.refinement_sessions["image"].to_numpy(dtype=np.int64), np.array(list(gold), dtype=np.int64))
+    done = np.union1d(votes.refinement_sittings["image"].to_numpy(dtype=np.int64), np.array(list(gold), dtype=np.int64))
     decided = np.unique(settled.item_image).astype(np.int64)
     left = decided[~np.isin(decided, done)]
     audited = _audited_images(project, votes)
@@ -168,12 +168,12 @@ def advise(ranking: pd.DataFrame, remaining: RemainingErrors, min_fixed_per_minu
 def _unseen_per_image(project: Project, votes: ProjectVotes) -> float:
     """Return how many labels an image is expected to have that were not proposed and that no annotator found."""
     annotation = votes.annotation
-    n_decided = len(np.unique(votes.sessions["image"]))
+    n_decided = len(np.unique(votes.sittings["image"]))
     if n_decided == 0 or annotation.n_items == 0 or not project.proposals_path.exists():
         return 0.0
     n_yes = annotation.item_counts()[:, YES]
     n_finders = n_yes[proposal_ranks(project, annotation) == 0]
-    n_lookers = len(votes.sessions) / n_decided
+    n_lookers = len(votes.sittings) / n_decided
     return unseen_by_all(int((n_finders == 1).sum()), int((n_finders > 1).sum()), n_lookers) / n_decided
 
 
@@ -181,7 +181,7 @@ def _audited_images(project: Project, votes: ProjectVotes) -> NDArray[np.int64]:
     """Return the images that were refined though nothing spoke for it, and that nothing speaks for still."""
     selection = read_selection(project)
     audited = selection.loc[selection["reason"] == Reason.AUDIT, "image_index"].to_numpy(dtype=np.int64)
-    audited = np.intersect1d(audited, votes.refinement_sessions["image"].to_numpy(dtype=np.int64))
+    audited = np.intersect1d(audited, votes.refinement_sittings["image"].to_numpy(dtype=np.int64))
     left_disputed = [rule.reason for rule in RULES.values() if not rule.takes_all_disputed]
     if len(audited) and not selection["reason"].isin(left_disputed).any():
         per_image = analyze_disagreement(votes.annotation, n_resamples=0).per_image
@@ -193,7 +193,7 @@ def _audit(
     votes: ProjectVotes, settled: VoteArrays, labels_before: NDArray[np.int64], audited: NDArray[np.int64]
 ) -> AuditFindings:
     """Estimate what was wrong in the audited images from what refiners said of all images they refined."""
-    n_refiners = np.bincount(votes.refinement_sessions["image"].to_numpy(dtype=np.int64), minlength=settled.n_images)
+    n_refiners = np.bincount(votes.refinement_sittings["image"].to_numpy(dtype=np.int64), minlength=settled.n_images)
     position = np.full(settled.n_images, -1, dtype=np.int64)
     position[audited] = np.arange(len(audited))
     by_refiners = counts_within(settled, votes.refinement)

@@ -109,7 +109,7 @@ def select_and_assign(
     secret = project.secret
     with open_project_store(project) as store:
         votes = read_project_votes(project, store)
-        if len(votes.sessions) == 0:
+        if len(votes.sittings) == 0:
             raise nothing_decided(project, "refine")
         earlier = store.assigned_images(Round.REFINEMENT)
         known = np.fromiter(earlier, dtype=np.int64, count=len(earlier))
@@ -131,7 +131,7 @@ def select_and_assign(
         reasons += [(image, Reason.AUDIT) for image in audited.tolist()]
         summary = RefinementSummary(
             rule=rule,
-            n_images=len(np.unique(votes.sessions["image"])),
+            n_images=len(np.unique(votes.sittings["image"])),
             n_disputed=len(disputed),
             n_new=len(images),
             n_audit=len(audited),
@@ -158,7 +158,7 @@ def _audit(
     votes: ProjectVotes, spared: NDArray[np.int64], known: NDArray[np.int64], share: float, seed: int
 ) -> NDArray[np.int64]:
     """Draw from the decided images that are not spared; those drawn before are given already."""
-    decided = np.unique(votes.sessions["image"].to_numpy(dtype=np.int64))
+    decided = np.unique(votes.sittings["image"].to_numpy(dtype=np.int64))
     drawn = draw_audit(decided[~np.isin(decided, spared)], share, seed)
     return drawn[~np.isin(drawn, known)]
 

@@ -172,9 +172,9 @@ class Settlement:
             n_multi_label=int(now["n_multi"]),
             multi_label_share=now["multi_share"],
             multi_label_interval_95=(now["low"], now["high"]),
-            n_refined_images=int(votes.refinement_sessions["image"].nunique()),
+            n_refined_images=int(votes.refinement_sittings["image"].nunique()),
             n_refinement_tasks_open=self.n_open,
-            median_refinement_ms=_median(votes.refinement_sessions["active_ms"]),
+            median_refinement_ms=_median(votes.refinement_sittings["active_ms"]),
             n_changed_by_refinement=len(self.changed),
             n_labels_added=len(np.setdiff1d(after, before, assume_unique=True)),
             n_labels_removed=len(np.setdiff1d(before, after, assume_unique=True)),
@@ -225,7 +225,7 @@ def settled_labels(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
         votes = read_project_votes(project, store)
         refinement = store.annotators_of(Round.REFINEMENT).values()
         n_open = sum(progress.n_tasks - progress.n_done for progress in refinement)
-    if len(votes.sessions) == 0 and votes.probes.n_votes == 0:
+    if len(votes.sittings) == 0 and votes.probes.n_votes == 0:
         raise nothing_decided(project, "settle")
     gold = project_gold(project)
     before = _before_refinement(project, votes, gold)
@@ -300,7 +300,7 @@ def _label_keys(settled: _Settled) -> NDArray[np.int64]:
 
 
 def _decided_images(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> NDArray[np.int64]:
-    parts = [votes.sessions["image"], votes.refinement_sessions["image"], np.array(list(gold), dtype=np.int64)]
+    parts = [votes.sittings["image"], votes.refinement_sittings["image"], np.array(list(gold), dtype=np.int64)]
     return np.unique(np.concatenate([np.asarray(part, dtype=np.int64) for part in parts]))
 
 

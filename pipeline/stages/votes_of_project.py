@@ -58,10 +58,10 @@ class ProjectVotes:
         the image's only annotator) is no vote of a refiner who left it alone.
     probes
         The annotation round's votes on images that are hidden gold to everyone who has them.
-    sessions
+    sittings
         One row per image that an annotator decided in the annotation round (gold left out): ``image``, ``annotator``,
         ``active_ms``, ``decided_at`` (the store's running number of the last event, which orders them in time).
-    refinement_sessions
+    refinement_sittings
         The same of the refinement round.
     simulated
         Annotators that are programs.
@@ -74,8 +74,8 @@ class ProjectVotes:
     annotation: VoteArrays
     refinement: VoteArrays
     probes: VoteArrays
-    sessions: pd.DataFrame
-    refinement_sessions: pd.DataFrame
+    sittings: pd.DataFrame
+    refinement_sittings: pd.DataFrame
     simulated: frozenset[str]
     comments: tuple[Comment, ...]
     n_comments: int
@@ -147,9 +147,9 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
         reader = probing if row.image_index in probes else ordinary
         reader.add(Round.ANNOTATION, row.annotator, row.image_index, row.state)
     annotation = ordinary.votes()
-    sessions = ordinary.sessions()
+    sittings = ordinary.sittings()
     has_refinement = bool(store.assigned_images(Round.REFINEMENT))
-    spared = _agreed(annotation, sessions) if has_refinement else np.empty(0, dtype=np.int64)
+    spared = _agreed(annotation, sittings) if has_refinement else np.empty(0, dtype=np.int64)
     refining = _RoundReader(vocabularies, spared)
     for row in _states(store, Round.REFINEMENT, left_out):
         refining.add(Round.REFINEMENT, row.annotator, row.image_index, row.state)
@@ -158,8 +158,8 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
         annotation=annotation,
         refinement=refining.votes(),
         probes=probing.votes(),
-        sessions=sessions,
-        refinement_sessions=refining.sessions(),
+        sittings=sittings,
+        refinement_sittings=refining.sittings(),
         simulated=frozenset(name for name, kind in kinds.items() if kind == "simulated"),
         comments=tuple(comments[:MAX_COMMENTS]),
         n_comments=ordinary.n_comments + refining.n_comments,
@@ -246,7 +246,7 @@ class _RoundReader:
         self._flush()
         return _joined(_drained(self._parts), self._empty)
 
-    def sessions(self) -> pd.DataFrame:
+    def sittings(self) -> pd.DataFrame:
         image, annotator, active_ms, last_seq = (np.frombuffer(column, column.typecode) for column in self._decided)
         people = pd.CategoricalDtype(list(self.vocabularies.annotators))
         return pd.DataFrame(
@@ -282,12 +282,12 @@ class _RoundReader:
         return dict(zip(("images", "classes", "annotators"), self.vocabularies.arrays(), strict=True))
 
 
-def _agreed(votes: VoteArrays, sessions: pd.DataFrame) -> NDArray[np.int64]:
+def _agreed(votes: VoteArrays, sittings: pd.DataFrame) -> NDArray[np.int64]:
     """Return the keys of the items that stand agreed before a refiner, ascending.
 
     The rule is :func:`pipeline.votes.disputes.is_agreed`, which the refinement widget has too.
     """
-    n_annotators = np.bincount(sessions["image"].to_numpy(dtype=np.int64), minlength=votes.n_images)
+    n_annotators = np.bincount(sittings["image"].to_numpy(dtype=np.int64), minlength=votes.n_images)
     found = [np.empty(0, dtype=np.int64)]
     for block in votes.blocks():
         n_yes = np.bincount(block.item[block.vote == YES], minlength=block.n_items)

@@ -4,6 +4,9 @@ The *votes table* is a long :class:`pandas.DataFrame`, one row for each (image, 
 exposure-aware: a class that was not shown to an annotator has no row, or one with ``shown=False``; neither is a ``no``.
 Everything that counts votes runs on :class:`VoteArrays`, the same votes as small integers (seven bytes per vote),
 sorted so that the votes of an image, and within it those of a class, lie side by side.
+
+A *sitting* is one annotator at one image in one round: the votes they left there together, their label set, the time it
+took. (A *session* is another thing: what a widget opens to work through many images, `pipeline.annotation.session`.)
 """
 
 from __future__ import annotations

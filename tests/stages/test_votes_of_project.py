@@ -187,16 +187,16 @@ def test_gold_that_is_gold_to_everyone_stands_apart(project, store):
     assert {image for image, _, _ in as_dict(votes.annotation)} == {4, 5}
     assert {image for image, _, _ in as_dict(votes.probes)} == {3}
     assert votes.n_probe_images == 1
-    assert set(votes.sessions["image"]) == {4, 5}
+    assert set(votes.sittings["image"]) == {4, 5}
     assert {image for image, _, _ in as_dict(votes.all_votes())} == {3, 4, 5}
 
 
-def test_sessions_carry_active_time_and_order_and_comments_are_counted(project, store):
+def test_sittings_carry_active_time_and_order_and_comments_are_counted(project, store):
     save(store, [vote("ben", 7, 0, "yes", active_ms=700), vote("ada", 2, 0, "yes", active_ms=100)])
     save(store, [event("ben", 7, EventKind.COMMENT, text="dark", active_ms=50)])
     save(store, [event("cleo", 1, EventKind.COMMENT, text="only words")])
     votes = read(project, store)
-    rows = votes.sessions.sort_values("decided_at")
+    rows = votes.sittings.sort_values("decided_at")
     assert rows[["image", "annotator", "active_ms"]].astype(str).values.tolist() == [
         ["2", "ada", "100"],
         ["7", "ben", "750"],
@@ -217,7 +217,7 @@ def test_programs_are_told_from_people(project, store):
 def test_a_project_without_votes_has_none(project, store):
     votes = read(project, store)
     assert votes.annotation.n_votes == votes.all_votes().n_votes == votes.n_probe_images == 0
-    assert len(votes.sessions) == 0
+    assert len(votes.sittings) == 0
     assert votes.annotation.n_images == N_IMAGES
 
 

@@ -121,11 +121,11 @@ def test_drift_shows_who_tires():
     truth = generator.random(n_images * 4) < 0.4
     is_right = generator.random(n_images * 4) < np.where(image < 200, 0.95, 0.7)
     votes = VoteArrays.from_codes(image, class_, np.zeros_like(image), 2 * (truth == is_right))
-    sessions = pd.DataFrame(
+    sittings = pd.DataFrame(
         {"image": np.arange(n_images), "annotator": 0, "active_ms": 1000, "decided_at": np.arange(n_images)}
     )
-    drift = profile_annotators(votes, truth, sessions).drift
+    drift = profile_annotators(votes, truth, sittings).drift
     assert drift["n_images"].tolist() == [100] * 4
     assert drift["low"].iloc[0] > drift["high"].iloc[3]
     with pytest.raises(DatasetError, match="lack the columns"):
-        profile_annotators(votes, truth, sessions.drop(columns="active_ms"))
+        profile_annotators(votes, truth, sittings.drop(columns="active_ms"))
