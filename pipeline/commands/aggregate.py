@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import DatasetError
+from pipeline.formats.votes_in import LOOKS, read_votes
 from pipeline.votes.words import Method
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def aggregate(
-    votes: Annotated[
-        Path, typer.Argument(help="Votes: .csv or .parquet with image, class, annotator, vote; or ReaL's raters.npz.")
-    ],
+    votes: Annotated[Path, typer.Argument(help=f"Votes: {LOOKS}.")],
     out: Annotated[Path, typer.Option(help="Folder for labels.parquet and annotators.csv.")],
     method: Annotated[Method, typer.Option(help="How votes become one answer.")] = Method.DAWID_SKENE,
     gold: Annotated[
@@ -83,7 +82,6 @@ def aggregate(
     from pipeline.consensus import Aim, reach_consensus
     from pipeline.formats.consensus_tables import write_consensus
     from pipeline.formats.known_answers import read_gold_answers, read_original_labels
-    from pipeline.formats.votes_csv import read_votes
     from pipeline.project.names import names_in
 
     _refuse_misplaced(images, original, predictions, leave_out_model)

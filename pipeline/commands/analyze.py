@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import ProjectError
+from pipeline.formats.votes_in import LOOKS, read_votes
 
 
 def analyze(
@@ -16,8 +17,7 @@ def analyze(
         Path,
         typer.Argument(
             metavar="PROJECT|VOTES",
-            help="The project's folder; or votes: .csv or .parquet with image, class, annotator, vote; or ReaL's "
-            "raters.npz.",
+            help=f"The project's folder; or votes: {LOOKS}.",
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="With VOTES: folder for the tables and summary.json.")] = None,
@@ -83,7 +83,6 @@ def _analyze_project(project: Path, resamples: int, seed: int) -> None:
 def _analyze_votes(votes: Path, out: Path, resamples: int, seed: int) -> None:
     from pipeline.disagreement import analyze_disagreement
     from pipeline.formats.consensus_tables import write_disagreement
-    from pipeline.formats.votes_csv import read_votes
 
     analysis = analyze_disagreement(read_votes(votes), n_resamples=resamples, seed=seed)
     paths = write_disagreement(analysis, out)

@@ -1,4 +1,4 @@
-"""Votes as files: a long table in CSV or Parquet, or the published `raters.npz`."""
+"""Votes as a long table in CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -9,41 +9,32 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import DatasetError
-from pipeline.formats.real_votes import read_raters
 from pipeline.project.files import columns_of, named_row, read_table
 from pipeline.votes.arrays import VOTE_COLUMNS, VoteArrays, check_vote_table
 
 _SHOWN = {"true": True, "1": True, "false": False, "0": False}
 
 
-def read_votes(path: Path) -> VoteArrays:
-    """Read votes from a table (`.csv`, `.parquet`) or from the published `raters.npz`.
+def read_votes_table(path: Path) -> VoteArrays:
+    """Read votes from a long table: ``image, class, annotator, vote`` and, where present, ``round, shown``.
+
+    Names are text, whatever they look like: ``007``, ``1e3`` and ``NA`` are names like any other.
 
     Raises
     ------
     DatasetError
-        If the file is missing, of another kind, unreadable, no votes table or without a single vote; the message names
-        file and row.
+        If the file is missing, unreadable or no votes table, or somebody voted twice on the same class of an image; the
+        message names file and row.
     """
-    if path.suffix.lower() == ".npz":
-        votes = read_raters(path)
-    else:
-        given = [read_vote_table(path)]
-        try:
-            votes = VoteArrays.from_table(given.pop())  # no other reference: its memory is free for what follows
-        except DatasetError as error:
-            raise DatasetError(f"{path}: {_repeated_row(read_vote_table(path), path)}{error}") from error
-    if votes.n_votes == 0:
-        raise DatasetError(f"{path} holds no votes; give one row for each vote: {', '.join(VOTE_COLUMNS[:4])}")
-    return votes
+    given = [_checked_table(path)]
+    try:
+        return VoteArrays.from_table(given.pop())  # no other reference: its memory is free for what follows
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {_repeated_row(_checked_table(path), path)}{error}") from error
 
 
-def read_vote_table(path: Path) -> pd.DataFrame:
-    """Read and check a long votes table: ``image, class, annotator, vote`` and, where present, ``round, shown``.
-
-    Names are text, whatever they look like: ``007``, ``1e3`` and ``NA`` are names like any other. Columns come back as
-    categories in order, so that memory holds a few bytes a vote. The index counts the file's rows.
-    """
+def _checked_table(path: Path) -> pd.DataFrame:
+    """Return the table as categories in order, a few bytes a vote; the index counts the file's rows."""
     table = read_table(path, VOTE_COLUMNS)
     missing = [name for name in VOTE_COLUMNS[:4] if name not in table]
     if missing:

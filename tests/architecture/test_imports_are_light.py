@@ -16,6 +16,8 @@ HEAVY = ("matplotlib", "nbconvert", "pandas", "papermill", "ray", "scipy", "skle
         "pipeline",
         "pipeline.cli",
         "pipeline.annotation.session",
+        "pipeline.formats.votes_in",
+        "pipeline.votes.words",
         "pipeline.sessions.local",
         "pipeline.service.client",
         "mlf_widgets",

@@ -17,7 +17,7 @@ from pipeline.errors import DatasetError, ProjectError
 from pipeline.formats.outside_data import read_outside_data
 from pipeline.formats.predictions_npz import read_predictions
 from pipeline.formats.refined_labels_in import read_refined_labels
-from pipeline.formats.votes_csv import read_votes
+from pipeline.formats.votes_in import read_votes
 from pipeline.project.label_space import label_space_from_keys
 
 SPACE = label_space_from_keys(["ant", "bee", "cat", "dog", "eel", "fox", "gnu"], "animals")

@@ -19,7 +19,7 @@ from pipeline.errors import DatasetError
 from pipeline.evaluation.models import evaluate_models
 from pipeline.formats.known_answers import read_gold_answers
 from pipeline.formats.outside_data import read_outside_data
-from pipeline.formats.votes_csv import read_votes
+from pipeline.formats.votes_in import read_votes
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.notices import notices_to

@@ -14,9 +14,10 @@ from pipeline.cli import app
 from pipeline.commands.aggregate import aggregate
 from pipeline.commands.analyze import analyze
 from pipeline.errors import DatasetError
+from pipeline.formats import votes_in
 from pipeline.formats.known_answers import read_gold_answers
 from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
-from pipeline.formats.votes_csv import read_votes
+from pipeline.formats.votes_in import read_votes
 
 VOTES = """image,class,annotator,vote
 i0,c0,ann,yes
@@ -142,6 +143,25 @@ def test_a_missing_file_and_an_unknown_kind_are_refused(tmp_path):
     (tmp_path / "votes.txt").write_text("x")
     with pytest.raises(DatasetError, match=r"neither .csv nor .parquet"):
         read_votes(tmp_path / "votes.txt")
+
+
+def test_of_formats_with_one_ending_the_one_that_fits_reads(votes_as_rows, votes_csv, tmp_path, monkeypatch):
+    def read_backwards(path):
+        (tmp_path / "turned.csv").write_text(path.read_text()[::-1])
+        return votes_in.read_votes(tmp_path / "turned.csv")
+
+    def is_backwards(path):
+        return "etov" in path.read_text()
+
+    backwards = votes_in.VotesFormat((".csv",), "backwards", read_backwards, fits=is_backwards)
+    expected = votes_as_rows(read_votes(votes_csv))
+    monkeypatch.setattr(votes_in, "FORMATS", (backwards, *votes_in.FORMATS))
+    (tmp_path / "backwards.csv").write_text(votes_csv.read_text()[::-1])
+    assert votes_as_rows(read_votes(tmp_path / "backwards.csv")) == expected
+    assert votes_as_rows(read_votes(votes_csv)) == expected
+    monkeypatch.setattr(votes_in, "FORMATS", (backwards,))
+    with pytest.raises(DatasetError, match="is no file of votes; give backwards"):
+        read_votes(votes_csv)
 
 
 @pytest.mark.parametrize("method", ["majority", "weighted", "dawid-skene"])

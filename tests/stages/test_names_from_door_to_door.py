@@ -19,7 +19,7 @@ from simulation import decide
 from pipeline.datasets.create import init_project
 from pipeline.formats.outside_data import read_outside_data
 from pipeline.formats.refined_labels_in import read_refined_labels
-from pipeline.formats.votes_csv import read_votes
+from pipeline.formats.votes_in import read_votes
 from pipeline.project.files import read_table
 from pipeline.project.label_space import load_label_space
 from pipeline.project.names import settled
