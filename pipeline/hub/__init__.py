@@ -1,1 +1,1 @@
-"""Many people on one machine: makes their accounts and folders, signs them in, starts their sessions and the Hub."""
+"""Many people on one machine: makes their accounts and folders, signs them in, starts their servers and the Hub."""

@@ -11,7 +11,7 @@ _REMEDY = "install Python and multilabelfy below /opt, or name a Python with --s
 _SHARED = ("lib", "share", "etc")
 
 
-def session_interpreter(folder: Path) -> str:
+def server_interpreter(folder: Path) -> str:
     """Return an interpreter that any account may run, with the packages of this one.
 
     That is this interpreter where its whole path is open to others. Where it lies in somebody's closed home, as those

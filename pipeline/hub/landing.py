@@ -90,7 +90,7 @@ def land(spawner: Any, notebooks_dir: str) -> None:
     """
     landing = find_landing({group.name for group in spawner.user.groups})
     if landing is None:
-        raise no_session()
+        raise no_server()
     spawner.default_url = landing.url
     spawner.args = list(landing.arguments)
     spawner.environment = {
@@ -101,7 +101,7 @@ def land(spawner: Any, notebooks_dir: str) -> None:
     spawner.notebook_dir = "" if landing.is_laboratory else notebooks_dir
 
 
-def no_session() -> web.HTTPError:
+def no_server() -> web.HTTPError:
     """Return the refusal of a session to a person whose roles need none."""
     return refusal("Reviewers read the reports and need no session of their own.")
 

@@ -20,12 +20,12 @@ from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Account, Role, home_folder, read_accounts, read_removed, write_accounts
 from pipeline.hub.appearance import write_appearance
 from pipeline.hub.front_door import held_port
-from pipeline.hub.interpreter import closed_folder, session_interpreter
+from pipeline.hub.interpreter import closed_folder, server_interpreter
 from pipeline.hub.keeper import Keeper
-from pipeline.hub.leftovers import LeftSession, end_left_over, end_sessions
+from pipeline.hub.leftovers import LeftServer, end_left_over, end_servers
 from pipeline.hub.notebooks import place_notebooks
 from pipeline.hub.people import AccountChanges, change_accounts, uids_beside
-from pipeline.hub.records import forget, session_pids
+from pipeline.hub.records import forget, server_pids
 from pipeline.hub.session_logs import LogKeeper
 from pipeline.hub.sockets import HubSockets, make_sockets_folder, sockets_path
 from pipeline.project.folder import Project
@@ -145,7 +145,7 @@ def prepare_hub(
         _check_reachable(state, "the hub's folder", "choose another with --state")
         _check_reachable(_PACKAGE, "multilabelfy", "install it below /opt")
         _close_project(project)
-        session_python = session_python or session_interpreter(state / "python")
+        session_python = session_python or server_interpreter(state / "python")
     session_python = session_python or sys.executable
     private = state / "private"
     config = state / _CONFIG_NAME
@@ -324,8 +324,8 @@ def _carry_out(changes: AccountChanges, state: Path, sockets: Path) -> None:
     path, records = state / "private" / "accounts.json", state / "private" / "hub.sqlite"
     renewed = {name: changes.accounts[name] for name in changes.passwords}
     logged_out = {**renewed, **changes.removed}
-    end_sessions(
-        [LeftSession(name, home_folder(state / "homes", name), session_pids(records, name)) for name in logged_out]
+    end_servers(
+        [LeftServer(name, home_folder(state / "homes", name), server_pids(records, name)) for name in logged_out]
     )
     for account in logged_out.values():
         shutil.rmtree(sockets / str(account.uid), ignore_errors=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 from pipeline.errors import ProjectError
 
 _PATIENCE_S = 20.0
-#: A session that is asked to end saves nothing: whatever is not in the store waits in its owner's browser.
-_SESSION_PATIENCE_S = 3.0
+#: A server that is asked to end saves nothing: whatever is not in the store waits in its owner's browser.
+_SERVER_PATIENCE_S = 3.0
 
 
 def end_left_over(state: Path) -> None:
@@ -29,8 +29,8 @@ def end_left_over(state: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftSession:
-    """What is known of a session that may still run.
+class LeftServer:
+    """What is known of a person's server that may still run.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class LeftSession:
     home
         Their folder in this hub. The Hub starts everything of theirs with it as HOME, and no other hub has it.
     pids
-        Processes that the Hub's records name as this session; only those that were started for `name` are.
+        Processes that the Hub's records name as this server; only those that were started for `name` are.
     """
 
     name: str
@@ -47,8 +47,8 @@ class LeftSession:
     pids: Collection[int] = ()
 
 
-def end_sessions(sessions: Collection[LeftSession]) -> None:
-    """End what still runs of sessions: their servers, their kernels, and what was started from them.
+def end_servers(servers: Collection[LeftServer]) -> None:
+    """End what still runs of people's servers: themselves, their kernels, and what was started from them.
 
     Raises
     ------
@@ -58,8 +58,8 @@ def end_sessions(sessions: Collection[LeftSession]) -> None:
     found: dict[int, str] = {}
     for number in (signal.SIGTERM, signal.SIGKILL):
         asked: set[int] = set()
-        deadline = time.monotonic() + _SESSION_PATIENCE_S
-        while found := _processes_of(sessions):
+        deadline = time.monotonic() + _SERVER_PATIENCE_S
+        while found := _processes_of(servers):
             for pid in found.keys() - asked:
                 asked.add(pid)
                 _signal(pid, number)
@@ -70,12 +70,12 @@ def end_sessions(sessions: Collection[LeftSession]) -> None:
         raise ProjectError(f"the session of {name!r} does not end (process {pid}); end it, and start the hub again")
 
 
-def _processes_of(sessions: Collection[LeftSession]) -> dict[int, str]:
-    """Return the processes of sessions, and whose they are."""
-    at_home = {os.fsencode(f"HOME={each.home}"): each.name for each in sessions}
-    recorded = {(pid, os.fsencode(f"JUPYTERHUB_USER={each.name}")): each.name for each in sessions for pid in each.pids}
+def _processes_of(servers: Collection[LeftServer]) -> dict[int, str]:
+    """Return the processes of these servers, and whose they are."""
+    at_home = {os.fsencode(f"HOME={each.home}"): each.name for each in servers}
+    recorded = {(pid, os.fsencode(f"JUPYTERHUB_USER={each.name}")): each.name for each in servers for pid in each.pids}
     found = {}
-    for folder in Path("/proc").glob("[0-9]*") if sessions else ():
+    for folder in Path("/proc").glob("[0-9]*") if servers else ():
         try:
             environment = (folder / "environ").read_bytes().split(b"\0")  # empty for one that is not yet reaped
         except OSError:  # it has ended, or is another account's

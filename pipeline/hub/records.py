@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.errors import ProjectError
 
-#: What holds a log-in; a session that has ended leaves no address or number for the Hub to look for.
+#: What holds a log-in; a server that has ended leaves no address or number for the Hub to look for.
 _LOG_INS = (
     "DELETE FROM api_tokens WHERE user_id = ?",
     "DELETE FROM oauth_codes WHERE user_id = ?",
@@ -28,8 +28,8 @@ _USER = (
 )
 
 
-def session_pids(database: Path, name: str) -> list[int]:
-    """Return the processes that the Hub's records name as somebody's session; the numbers may be others' by now.
+def server_pids(database: Path, name: str) -> list[int]:
+    """Return the processes that the Hub's records name as somebody's server; the numbers may be others' by now.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 _HUB_BYTES, _N_HUB_FILES = 20_000_000, 5
-_SESSION_BYTES, _N_SESSION_FILES = 1_000_000, 2
+_SERVER_BYTES, _N_SERVER_FILES = 1_000_000, 2
 #: Of one session: bytes that are taken at once, and a second in the long run.
 _BURST_BYTES, _BYTES_PER_SECOND = 500_000, 10_000
 _MAX_NAME_BYTES = 2_000
@@ -172,12 +172,12 @@ class LogKeeper:
         source.name = name
         if end:
             file = f"{quote(name.decode('utf-8', 'replace'), safe='')}.log"
-            source.file = TurningFile(self._sessions / file, _SESSION_BYTES, _N_SESSION_FILES)
+            source.file = TurningFile(self._sessions / file, _SERVER_BYTES, _N_SERVER_FILES)
         return rest
 
 
 @contextmanager
-def log_of_session(path: Path, name: str) -> Iterator[socket.socket | int]:
+def log_of_server(path: Path, name: str) -> Iterator[socket.socket | int]:
     """Yield what a session prints to: a socket of its own, or nothing where nobody keeps logs."""
     with socket.socket(socket.AF_UNIX) as connected:
         try:

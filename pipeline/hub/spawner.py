@@ -23,9 +23,9 @@ from jupyterhub.utils import url_path_join
 from traitlets import Bool, Dict, Integer, Unicode, default
 
 from pipeline.hub.accounts import Account, Role, home_folder, read_accounts
-from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_session, refusal
+from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_server, refusal
 from pipeline.hub.notebooks import FOR_RESEARCHERS
-from pipeline.hub.session_logs import log_of_session
+from pipeline.hub.session_logs import log_of_server
 from pipeline.hub.sockets import HubSockets, make_sockets_folder, socket_url, sockets_path
 
 #: Where a session that shows one page looks for what it would else look for in its owner's home.
@@ -33,7 +33,11 @@ _SCRATCH_FOLDERS = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", 
 
 
 class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
-    """Starts sessions as processes of this machine."""
+    """Starts people's servers as processes of this machine.
+
+    A person's *server* is what the Hub starts for them. The name is after the session that they open in it: the
+    protocol between a widget and the work of one annotator in one round (:mod:`pipeline.annotation.session`).
+    """
 
     accounts_path = Unicode(help="The accounts file: roles and uids.").tag(config=True)
     homes_dir = Unicode(help="Where everybody has a folder of their own.").tag(config=True)
@@ -63,7 +67,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         account = self.account
         landing = find_landing(account.roles, self.kernel_patience_s)
         if landing is None:
-            raise no_session()
+            raise no_server()
         self.home_dir = str(self._make_home(account))
         if landing.is_laboratory:
             self._give_notebooks(account)
@@ -72,7 +76,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         self.default_url = landing.url
         self.notebook_dir = self.home_dir if landing.is_laboratory else self.notebooks_dir
         self.args = [*landing.arguments, f"--ServerApp.sock={self._socket(account)}"]
-        with log_of_session(HubSockets(Path(self.sockets_dir)).log, account.name) as log:
+        with log_of_server(HubSockets(Path(self.sockets_dir)).log, account.name) as log:
             # A descriptor that a session holds can be read, written and cut by it: it gets none of the Hub's.
             self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             await super().start()

@@ -33,7 +33,7 @@ from traitlets.config import Config
 
 from pipeline.hub.accounts import Role
 from pipeline.hub.appearance import TEMPLATE
-from pipeline.hub.interpreter import session_interpreter
+from pipeline.hub.interpreter import server_interpreter
 from pipeline.hub.landing import find_landing, land
 from pipeline.hub.launch import prepare_hub
 from pipeline.service.app import create_app
@@ -528,7 +528,7 @@ def test_the_containers_command_and_environment_run_the_service_as_nobody_in_par
 
 
 def _python(folder: Path) -> str:
-    return session_interpreter(folder / "python") if os.geteuid() == 0 else sys.executable
+    return server_interpreter(folder / "python") if os.geteuid() == 0 else sys.executable
 
 
 @pytest.mark.parametrize("section", sorted({*VALUES["hub"], *VALUES["proxy"], *VALUES["singleuser"]}))

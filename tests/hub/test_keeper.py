@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ProjectError
-from pipeline.hub.interpreter import closed_folder, session_interpreter
+from pipeline.hub.interpreter import closed_folder, server_interpreter
 from pipeline.hub.keeper import Keeper
 from pipeline.hub.launch import alone
 from pipeline.hub.leftovers import end_left_over
@@ -110,7 +110,7 @@ def test_a_left_over_proxy_is_ended_and_a_stranger_with_its_number_is_not(tmp_pa
 
 
 def test_sessions_get_a_python_that_other_accounts_may_run(tmp_path: Path) -> None:
-    python = session_interpreter(tmp_path / "python")
+    python = server_interpreter(tmp_path / "python")
     assert closed_folder(Path(python).resolve()) is None
     printed = subprocess.run(
         [python, "-c", "import numpy, sys; print(sys.version_info[:2], numpy.__version__)"],

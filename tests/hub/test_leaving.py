@@ -20,7 +20,7 @@ import pytest
 from intruder import session_process
 from serving import wait_until
 
-from pipeline.hub.leftovers import LeftSession, end_left_over, end_sessions
+from pipeline.hub.leftovers import LeftServer, end_left_over, end_servers
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
@@ -143,4 +143,4 @@ def test_a_new_password_and_a_removal_end_what_outlived_a_killed_hub(
     finally:
         if (state / "private").exists():
             end_left_over(state)
-        end_sessions([LeftSession(name, state / "homes" / name) for name in ("ada", "ben", "maria")])
+        end_servers([LeftServer(name, state / "homes" / name) for name in ("ada", "ben", "maria")])

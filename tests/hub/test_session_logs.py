@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from serving import wait_until
 
-from pipeline.hub.session_logs import LogKeeper, TurningFile, log_of_session
+from pipeline.hub.session_logs import LogKeeper, TurningFile, log_of_server
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def text(kept: SimpleNamespace, name: str) -> str:
 def test_each_session_has_a_file_of_its_own_whatever_it_is_called(kept: SimpleNamespace, tmp_path: Path) -> None:
     names = ("ada", "../../ben", "cleo\u202e <b>")
     for name in names:
-        with log_of_session(kept.socket, name) as log:
+        with log_of_server(kept.socket, name) as log:
             subprocess.run(["sh", "-c", "echo out; echo err >&2"], stdout=log, stderr=log, check=True)
     files = ("ada.log", "..%2F..%2Fben.log", "cleo%E2%80%AE%20%3Cb%3E.log")
     wait_until(lambda: all(text(kept, file) == "out\nerr\n" for file in files), 20, lambda: list(kept.folder.iterdir()))
@@ -41,7 +41,7 @@ def test_each_session_has_a_file_of_its_own_whatever_it_is_called(kept: SimpleNa
 
 
 def test_a_session_that_writes_without_end_neither_fills_the_disk_nor_waits(kept: SimpleNamespace) -> None:
-    with log_of_session(kept.socket, "loud") as loud, log_of_session(kept.socket, "quiet") as quiet:
+    with log_of_server(kept.socket, "loud") as loud, log_of_server(kept.socket, "quiet") as quiet:
         assert isinstance(loud, socket.socket)
         assert isinstance(quiet, socket.socket)
         for _ in range(400):
@@ -73,12 +73,12 @@ def test_a_link_in_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
 def test_the_hub_writes_on_while_sessions_come_and_go(kept: SimpleNamespace, tmp_path: Path) -> None:
     for number in range(20):
         os.write(kept.keeper.hub_end.fileno(), f"line {number}\n".encode())
-        with log_of_session(kept.socket, "x" * 3000):  # a name beyond measure
+        with log_of_server(kept.socket, "x" * 3000):  # a name beyond measure
             pass
     kept.keeper.stop()
     assert (tmp_path / "hub.log").read_text() == "".join(f"line {number}\n" for number in range(20))
 
 
 def test_without_a_keeper_a_session_prints_to_nobody(tmp_path: Path) -> None:
-    with log_of_session(tmp_path / "none.sock", "ada") as log:
+    with log_of_server(tmp_path / "none.sock", "ada") as log:
         assert log == subprocess.DEVNULL
