@@ -4,13 +4,12 @@
 import axe from "axe-core";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeKernel, type FakeKernelOptions } from "../testing/fake_kernel.ts";
-import { openNewPage } from "../testing/page.ts";
+import { closeWidgets, leavePage, openNewPage, openWidget } from "../testing/page.ts";
+import { pressKey } from "../testing/presses.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
-
-let close: () => void = () => {};
 
 beforeEach(() => {
   openNewPage();
@@ -18,19 +17,10 @@ beforeEach(() => {
   document.title = "Annotation";
 });
 
-afterEach(() => {
-  close();
-  document.body.replaceChildren();
-  vi.unstubAllGlobals();
-});
+afterEach(leavePage);
 
 async function open(options: FakeKernelOptions = {}): Promise<HTMLElement> {
-  const el = document.createElement("div");
-  document.body.append(el);
-  close = widget.render({ model: new FakeKernel(options).channel(), el });
-  const root = el.querySelector<HTMLElement>("[data-mlf]");
-  if (root === null) throw new Error("no root");
-  return root;
+  return openWidget(widget, new FakeKernel(options));
 }
 
 async function problems(root: HTMLElement): Promise<string[]> {
@@ -40,23 +30,19 @@ async function problems(root: HTMLElement): Promise<string[]> {
   );
 }
 
-function press(root: HTMLElement, code: string, key: string, shiftKey = false): void {
-  root.dispatchEvent(new KeyboardEvent("keydown", { code, key, shiftKey, bubbles: true, cancelable: true }));
-}
-
 test("axe finds nothing while it opens, with nothing to do, and at work", async () => {
   expect(await problems(await open())).toEqual([]);
-  close();
+  closeWidgets();
   const empty = await open({ nTasks: 0 });
   await until(() => expect(empty.textContent).toContain("No images"));
   expect(await problems(empty)).toEqual([]);
-  close();
+  closeWidgets();
   const root = await open({ annotation: { regions: "box", show_scores: true, guidelines: "Look well." } });
   await until(() => expect(root.dataset.ready).toBe("true"));
   expect(await problems(root)).toEqual([]);
-  press(root, "Digit2", "2");
-  press(root, "Digit3", "#", true);
-  press(root, "KeyA", "a");
+  pressKey(root, "Digit2", "2");
+  pressKey(root, "Digit3", "#", { shiftKey: true });
+  pressKey(root, "KeyA", "a");
   await until(() => expect(root.querySelectorAll("input[data-class-id]")).toHaveLength(20));
   expect(await problems(root)).toEqual([]);
 });
@@ -69,7 +55,7 @@ test.each([
 ])("axe finds nothing in the dialog %s", async (_name, code, key, shift) => {
   const root = await open({ annotation: { guidelines: "Look well." } });
   await until(() => expect(root.dataset.ready).toBe("true"));
-  press(root, code, key, shift);
+  pressKey(root, code, key, { shiftKey: shift });
   await until(() => expect(root.querySelector("dialog")).not.toBeNull());
   expect(await problems(root)).toEqual([]);
 });

@@ -3,39 +3,28 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FakeKernel, type FakeKernelOptions } from "../testing/fake_kernel.ts";
-import { openNewPage } from "../testing/page.ts";
+import { closeWidgets, leavePage, openNewPage, openWidget } from "../testing/page.ts";
+import { pressKey } from "../testing/presses.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-let close: () => void = () => {};
-
 beforeEach(() => {
   openNewPage();
 });
 
-afterEach(() => {
-  close();
-  document.body.replaceChildren();
-  vi.unstubAllGlobals();
-});
+afterEach(leavePage);
 
 async function open(options: FakeKernelOptions = {}) {
   const kernel = new FakeKernel(options);
-  const el = document.createElement("div");
-  document.body.append(el);
-  close = widget.render({ model: kernel.channel(), el });
-  const root = el.querySelector<HTMLElement>("[data-mlf='annotator']");
-  if (root === null) throw new Error("no root");
+  const root = openWidget(widget, kernel);
   const ready = () => until(() => expect(root.dataset.ready).toBe("true"));
   const shows = (imageId: string) =>
     until(() => expect(root.dataset).toMatchObject({ imageId: imageId, ready: "true" }));
   const press = (code: string, key: string, more: KeyboardEventInit = {}) => {
     const target = root.contains(document.activeElement) ? (document.activeElement as HTMLElement) : root;
-    const event = new KeyboardEvent("keydown", { code, key, bubbles: true, cancelable: true, ...more });
-    target.dispatchEvent(event);
-    return event;
+    return pressKey(target, code, key, more);
   };
   const boxes = () => [...root.querySelectorAll<HTMLInputElement>("input[type=checkbox][data-class-id]")];
   const classes = () => boxes().map((box) => Number(box.dataset.classId));
@@ -103,11 +92,11 @@ describe("what is on the page", () => {
   test("says so where there is nothing to do, no file, or no store", async () => {
     const empty = await open({ nTasks: 0 });
     await until(() => expect(empty.root.textContent).toContain("No images for you yet"));
-    close();
+    closeWidgets();
     const filed = await open({ hasImage: () => false });
     await filed.shows("image-0");
     expect(filed.root.textContent).toContain("no file for this image");
-    close();
+    closeWidgets();
     const away = await open();
     away.kernel.fault = "storeAway";
     await until(() =>
@@ -129,7 +118,7 @@ describe("what is on the page", () => {
     await plain.ready();
     expect(plain.root.querySelector(".mlf-card-score")).toBeNull();
     expect(plain.root.textContent).not.toContain("simulated");
-    close();
+    closeWidgets();
     const scored = await open({ annotation: { show_scores: true }, info: { is_simulated: true } });
     await scored.ready();
     expect(scored.root.querySelector(".mlf-card-score")?.textContent).toBe("1.00");
@@ -337,7 +326,7 @@ describe("closing", () => {
   test("leaves nothing behind in the page", async () => {
     const { ready, root, kernel } = await open();
     await ready();
-    close();
+    closeWidgets();
     expect(root.isConnected).toBe(false);
     const before = { ...kernel.nRequests };
     window.dispatchEvent(new Event("beforeunload", { cancelable: true }));

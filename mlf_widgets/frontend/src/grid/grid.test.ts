@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { EMPTY_STATE } from "../shared/fold.ts";
 import type { ImageState, Task } from "../shared/messages.ts";
+import { keyPress } from "../testing/presses.ts";
 import { gridKey } from "./keys.ts";
 import {
   type GridState,
@@ -129,8 +130,7 @@ test("a vote made here and not yet saved counts at once", () => {
 });
 
 describe("keys", () => {
-  const press = (code: string, key = "", more = {}) =>
-    gridKey({ code, key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  const press = (code: string, key = "", more = {}) => gridKey(keyPress(code, key, more));
   test.each([
     ["Space", " ", {}, "tick"],
     ["Enter", "Enter", {}, "tick"],

@@ -6,6 +6,7 @@ import { EMPTY_STATE } from "../shared/fold.ts";
 import { isForAnnotatorAlone, KEY_BINDINGS } from "../shared/keys.ts";
 import type { Evidence, ImageState, Vote } from "../shared/messages.ts";
 import type { ImageEntry } from "../shared/work.ts";
+import { keyPress } from "../testing/presses.ts";
 import { refinerKey } from "./keys.ts";
 import {
   agreedClasses,
@@ -147,8 +148,7 @@ describe("what may be shown", () => {
 });
 
 describe("keys", () => {
-  const press = (code: string, key: string, more = {}) =>
-    refinerKey({ code, key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  const press = (code: string, key: string, more = {}) => refinerKey(keyPress(code, key, more));
   test("a digit says yes, the key under it no, shift and the digit unsure", () => {
     expect(press("Digit2", "2")).toEqual({ kind: "vote", number: 1, vote: "yes" });
     expect(press("KeyW", "w")).toEqual({ kind: "vote", number: 1, vote: "no" });

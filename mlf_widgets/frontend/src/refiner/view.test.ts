@@ -3,36 +3,24 @@
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeKernel, type FakeKernelOptions } from "../testing/fake_kernel.ts";
-import { openNewPage } from "../testing/page.ts";
+import { leavePage, openNewPage, openWidget } from "../testing/page.ts";
+import { pressKey } from "../testing/presses.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-let close: () => void = () => {};
-
 beforeEach(() => {
   openNewPage();
 });
 
-afterEach(() => {
-  close();
-  document.body.replaceChildren();
-  vi.unstubAllGlobals();
-});
+afterEach(leavePage);
 
 function open(options: FakeKernelOptions = {}) {
   const kernel = new FakeKernel({ ...options, info: { round: "refinement", ...options.info } });
-  const el = document.createElement("div");
-  document.body.append(el);
-  close = widget.render({ model: kernel.channel(), el });
-  const root = el.querySelector<HTMLElement>("[data-mlf='refiner']");
-  if (root === null) throw new Error("no root");
+  const root = openWidget(widget, kernel);
   const action = (name: string) => root.querySelector<HTMLButtonElement>(`[data-mlf-action='${name}']`);
-  const press = (code: string, key: string, shiftKey = false) =>
-    root.dispatchEvent(
-      new KeyboardEvent("keydown", { code, key, shiftKey, bubbles: true, cancelable: true }),
-    );
+  const press = (code: string, key: string, shiftKey = false) => pressKey(root, code, key, { shiftKey });
   return { kernel, root, action, press };
 }
 

@@ -1,18 +1,7 @@
 // @vitest-environment happy-dom
 import { describe, expect, test } from "vitest";
-import {
-  isTyping,
-  KEY_BINDINGS,
-  type KeyPress,
-  LABEL_CODES,
-  meaningOf,
-  writtenActionKey,
-  writtenLabelKey,
-} from "./keys.ts";
-
-function press(code: string, key: string, more: Partial<KeyPress> = {}): KeyPress {
-  return { code, key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more };
-}
+import { keyPress } from "../testing/presses.ts";
+import { isTyping, KEY_BINDINGS, LABEL_CODES, meaningOf, writtenActionKey, writtenLabelKey } from "./keys.ts";
 
 describe("keys", () => {
   test("are 20 for labels, and no action has one of them or another's", () => {
@@ -23,36 +12,39 @@ describe("keys", () => {
   });
 
   test("of labels go by place: the same on every layout, on the number pad too", () => {
-    expect(meaningOf(press("Digit1", "&"))).toEqual({ kind: "label", number: 0, isUnsure: false }); // French
-    expect(meaningOf(press("KeyY", "z"))).toEqual({ kind: "label", number: 15, isUnsure: false }); // German
-    expect(meaningOf(press("Digit7", "/", { shiftKey: true }))).toMatchObject({ number: 6, isUnsure: true });
-    expect(meaningOf(press("Numpad4", "4"))).toMatchObject({ kind: "label", number: 3 });
+    expect(meaningOf(keyPress("Digit1", "&"))).toEqual({ kind: "label", number: 0, isUnsure: false }); // French
+    expect(meaningOf(keyPress("KeyY", "z"))).toEqual({ kind: "label", number: 15, isUnsure: false }); // German
+    expect(meaningOf(keyPress("Digit7", "/", { shiftKey: true }))).toMatchObject({
+      number: 6,
+      isUnsure: true,
+    });
+    expect(meaningOf(keyPress("Numpad4", "4"))).toMatchObject({ kind: "label", number: 3 });
   });
 
   test("of help, search and zoom go by what they type, wherever it lies", () => {
-    expect(meaningOf(press("Minus", "?", { shiftKey: true }))).toEqual({ kind: "action", action: "help" }); // German
-    expect(meaningOf(press("Slash", "/"))).toEqual({ kind: "action", action: "search" });
-    expect(meaningOf(press("NumpadAdd", "+"))).toEqual({ kind: "action", action: "zoom_in" });
-    expect(meaningOf(press("Slash", "-"))).toEqual({ kind: "action", action: "zoom_out" });
+    expect(meaningOf(keyPress("Minus", "?", { shiftKey: true }))).toEqual({ kind: "action", action: "help" }); // German
+    expect(meaningOf(keyPress("Slash", "/"))).toEqual({ kind: "action", action: "search" });
+    expect(meaningOf(keyPress("NumpadAdd", "+"))).toEqual({ kind: "action", action: "zoom_in" });
+    expect(meaningOf(keyPress("Slash", "-"))).toEqual({ kind: "action", action: "zoom_out" });
   });
 
   test("with Ctrl or Cmd undo and redo, and are else left to the browser, as those with Alt are", () => {
-    expect(meaningOf(press("KeyZ", "z", { ctrlKey: true }))).toMatchObject({ action: "undo" });
-    expect(meaningOf(press("KeyZ", "Z", { metaKey: true, shiftKey: true }))).toMatchObject({
+    expect(meaningOf(keyPress("KeyZ", "z", { ctrlKey: true }))).toMatchObject({ action: "undo" });
+    expect(meaningOf(keyPress("KeyZ", "Z", { metaKey: true, shiftKey: true }))).toMatchObject({
       action: "redo",
     });
-    expect(meaningOf(press("KeyY", "y", { ctrlKey: true }))).toMatchObject({ action: "redo" });
-    expect(meaningOf(press("KeyR", "r", { ctrlKey: true }))).toBeNull();
-    expect(meaningOf(press("KeyN", "n", { altKey: true }))).toBeNull();
-    expect(meaningOf(press("Tab", "Tab"))).toBeNull();
+    expect(meaningOf(keyPress("KeyY", "y", { ctrlKey: true }))).toMatchObject({ action: "redo" });
+    expect(meaningOf(keyPress("KeyR", "r", { ctrlKey: true }))).toBeNull();
+    expect(meaningOf(keyPress("KeyN", "n", { altKey: true }))).toBeNull();
+    expect(meaningOf(keyPress("Tab", "Tab"))).toBeNull();
   });
 
   test("that a project chooses win, and are written so", () => {
     const own = { next: "k", none: "1" };
-    expect(meaningOf(press("KeyK", "k"), own)).toMatchObject({ action: "next" });
-    expect(meaningOf(press("ArrowRight", "ArrowRight"), own)).toBeNull();
-    expect(meaningOf(press("Digit1", "1"), own)).toMatchObject({ action: "none" });
-    expect(meaningOf(press("KeyK", "k"), { launch: "k" })).toBeNull();
+    expect(meaningOf(keyPress("KeyK", "k"), own)).toMatchObject({ action: "next" });
+    expect(meaningOf(keyPress("ArrowRight", "ArrowRight"), own)).toBeNull();
+    expect(meaningOf(keyPress("Digit1", "1"), own)).toMatchObject({ action: "none" });
+    expect(meaningOf(keyPress("KeyK", "k"), { launch: "k" })).toBeNull();
     expect(writtenActionKey("next", null, own)).toBe("k");
   });
 

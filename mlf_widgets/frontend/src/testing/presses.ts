@@ -1,0 +1,20 @@
+/** Keys as a person presses them. */
+
+import type { KeyPress } from "../shared/keys.ts";
+
+/** What is pressed, without a key held beside it unless `more` says so. */
+export function keyPress(code: string, key: string, more: Partial<KeyPress> = {}): KeyPress {
+  return { code, key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more };
+}
+
+/** Press it there; the event tells whether somebody took it. */
+export function pressKey(
+  target: EventTarget,
+  code: string,
+  key: string,
+  more: KeyboardEventInit = {},
+): KeyboardEvent {
+  const event = new KeyboardEvent("keydown", { code, key, bubbles: true, cancelable: true, ...more });
+  target.dispatchEvent(event);
+  return event;
+}
