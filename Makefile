@@ -42,6 +42,7 @@ lint: setup  ## Format, rules and types, of Python and TypeScript
 bench: setup system-packages  ## The figures of README, but for the widget's and the hub's; some need SHARED_DATA
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/consensus.py $(SHARED_DATA)/imagenet_val
+	$(BIN)/python benchmarks/fewer_votes.py $(SHARED_DATA)/imagenet_val
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/project_stages.py
 	$(BIN)/python benchmarks/session_open.py
