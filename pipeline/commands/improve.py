@@ -57,6 +57,8 @@ def improve(
     typer.echo(
         f"{project}: learnt from {found.n_settled:,} settled images, new proposals for {found.n_renewed:,} images"
     )
+    if found.simulated_annotators:
+        typer.echo(f"Simulated: the votes of {', '.join(found.simulated_annotators)} were made by programs")
     typer.echo("Recall of the labels that people settled, each image by what was learnt from others:")
     for row in found.recall:
         if row.before is None or row.after is None:

@@ -101,6 +101,8 @@ class Improvement:
         (:mod:`pipeline.proposals.how_many`); None where all are too few, or too little is settled to promise it.
     methods
         What was merged.
+    simulated_annotators
+        Those whose votes it rests on and who are programs.
     next_images
         The images without a decision, the least certain first: `image_index`, `image_id`, `uncertainty` (the expected
         number of wrong guesses among the proposals).
@@ -112,6 +114,7 @@ class Improvement:
     n_needed: int | None
     enough: tuple[int | None, ...]
     methods: tuple[str, ...]
+    simulated_annotators: tuple[str, ...]
     next_images: pd.DataFrame
 
 
@@ -136,6 +139,7 @@ class ImproveSummary:
     n_needed: int | None
     enough: tuple[int | None, ...]
     methods: tuple[str, ...]
+    simulated_annotators: tuple[str, ...]
     recall: tuple[ImprovedRecall, ...]
 
 
@@ -257,7 +261,7 @@ def improve_project(
     """
     reader = ProposalReader(project.require(project.proposals_path, "mlf propose"))
     before = reader.as_arrays().class_index
-    judged = _judged_of_file(project, labels, class_numbers) if labels else _judged_of_project(project)
+    judged, simulated = (_judged_of_file(project, labels, class_numbers), ()) if labels else _judged_of_project(project)
     source = ModelSource(model, Path(checkpoint) if checkpoint else None)
     whole = _opened(project, reader, source, views, RunOptions(batch_size, device, n_workers))
     after = _cross_fitted(whole, judged)
@@ -280,6 +284,7 @@ def improve_project(
         n_needed=needed,
         enough=tuple(fewest_proposals(missed, rate) for rate in RATES),
         methods=names,
+        simulated_annotators=simulated,
         next_images=_next_images(
             project, undecided, reader.as_arrays().score[undecided] if renewed is None else renewed.score
         ),
@@ -305,7 +310,15 @@ def recall_table(found: Improvement) -> pd.DataFrame:
 def _summary(found: Improvement) -> dict[str, object]:
     rows = (ImprovedRecall(c.k, c.before.n, c.before.value, c.after.value, c.gain, c.interval) for c in found.recall)
     return asdict(
-        ImproveSummary(found.n_settled, found.n_renewed, found.n_needed, found.enough, found.methods, tuple(rows))
+        ImproveSummary(
+            found.n_settled,
+            found.n_renewed,
+            found.n_needed,
+            found.enough,
+            found.methods,
+            found.simulated_annotators,
+            tuple(rows),
+        )
     )
 
 
@@ -382,7 +395,8 @@ def _judged_of_file(project: Project, labels: str | Path, numbers: ClassNumbers)
     return Judged(images, classes, np.ones(len(images), dtype=bool), is_complete=True, images=np.sort(rows))
 
 
-def _judged_of_project(project: Project) -> Judged:
+def _judged_of_project(project: Project) -> tuple[Judged, tuple[str, ...]]:
+    """Return what the project's people settled, and those of them that are programs."""
     table = pq.read_table(project.require(project.refined_labels_path, "mlf settle"))
     table = table.filter(pc.not_equal(table["source"], Source.UNLABELLED.value))
     n_classes = len(project.label_space)
@@ -391,13 +405,15 @@ def _judged_of_project(project: Project) -> Judged:
     true = named["image_index"].to_numpy().astype(np.int64) * n_classes + named["class_index"].to_numpy()
     store = open_project_store(project)
     try:
-        votes = read_project_votes(project, store).all_votes()
+        read = read_project_votes(project, store)
     finally:
         store.close()
+    votes = read.all_votes()
     voted = votes.item_image.astype(np.int64) * n_classes + votes.item_class
     settled = np.union1d(true, voted[np.isin(votes.item_image, images)])
     image, class_index = np.divmod(settled, n_classes)
-    return Judged(image, class_index, np.isin(settled, true), is_complete=False, images=images)
+    judged = Judged(image, class_index, np.isin(settled, true), is_complete=False, images=images)
+    return judged, tuple(sorted(read.simulated & {*read.voters, *read.refiners}))
 
 
 def _decided(project: Project) -> npt.NDArray[np.int64]:
