@@ -247,9 +247,9 @@ def test_the_order_of_proposals_and_scores_follow_the_project(make_toybox, sit_d
 
 
 def plain_task(plain, ada: Person):
-    image_id = ada.task(1).image_id
+    image_index = ada.task(1).image_index  # ids are opaque, and another project's are others
     session = type(ada.session())(plain, "ada")
-    return next(task.proposals for task in session.tasks(range(40)) if task.image_id == image_id)
+    return next(task.proposals for task in session.tasks(range(40)) if task.image_index == image_index)
 
 
 def test_scores_are_hidden_unless_the_project_shows_them(ada: Person) -> None:
