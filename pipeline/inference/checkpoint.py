@@ -23,6 +23,8 @@ _SHAPE_LENGTH = 3
 CHANNELS = (1, 3)
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 CROP_MODES = ("center", "squash", "border")
+#: How a model was trained, as our own training notes it: nothing that loading needs.
+_OF_TRAINING = frozenset({"command", "n_pictures", "n_steps", "seed", "timm", "torch"})
 #: What others call a known field.
 _ALSO_CALLED = {
     "classes": "class_keys",
@@ -169,7 +171,7 @@ def _description(content: Any) -> CheckpointDescription:
         "class_keys": _class_keys,
         "views": _views,
     }
-    unknown = tuple(name for name in content if name not in readers)
+    unknown = tuple(name for name in content if name not in readers and name not in _OF_TRAINING)
     for name in unknown:
         near = _ALSO_CALLED.get(name) or next(iter(get_close_matches(name.lower(), readers, 1, cutoff=0.8)), None)
         if near and near not in content:

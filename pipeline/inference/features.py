@@ -51,7 +51,7 @@ class Backbone:
         Beside the features, evened out, stands what the backbone says of its own classes, as square roots of
         probabilities: their distances are Hellinger's. On 20 superclasses of photographs, with 10 references each,
         nearest prototypes are right on 72.5% of the images with bare features, 78.3% with evened ones, 83.3% with both
-        (four draws, kept apart from those that benchmarks/proposal_methods.py reports).
+        (four draws, kept apart from those that figures are reported on).
         """
         found = features.astype(np.float32)
         even: npt.NDArray[np.float32] = (np.sign(found) * np.abs(found) ** _POWER).astype(np.float32)

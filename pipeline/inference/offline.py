@@ -79,5 +79,6 @@ def best_at_hand(space: LabelSpace) -> tuple[ModelSource, str]:
         )
     raise DatasetError(
         f"no model is named, and none at hand knows the classes of {space.name} ({', '.join(space.keys[:3])}, …): "
-        "give --model NAME, --checkpoint FILE or --from-predictions FILE"
+        "--from-examples learns them from the reference images or the original labels; or give --model NAME, "
+        "--checkpoint FILE or --from-predictions FILE"
     )
