@@ -10,6 +10,7 @@ Unlike `disable_user_config` alone, this is a list of what is needed, not of wha
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from typing import Any
@@ -34,6 +35,9 @@ _READ = (
     r"/voila/labextensions/.*",
 )
 _SENT = (rf"/voila/api/shutdown/{_KERNEL}",)
+
+
+_PROXY_WRITES_S = 0.1
 
 
 class NotServed(Matcher):
@@ -63,8 +67,13 @@ class NotServed(Matcher):
 class NotServedHandler(RequestHandler):
     """Refuses, whoever asks: nothing is given away by it, and no log-in is looked at."""
 
-    def prepare(self) -> None:
-        """Answer in words that are ours alone."""
+    async def prepare(self) -> None:
+        """Answer in words that are ours alone.
+
+        The answer closes the connection. On a Unix socket a write to it then fails at once, and the proxy may still be
+        writing the end of the request: it would say 503 in place of this. So it gets a moment to finish.
+        """
+        await asyncio.sleep(_PROXY_WRITES_S)
         self.set_status(404)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("This session shows one page and serves nothing else.")

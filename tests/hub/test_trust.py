@@ -86,7 +86,7 @@ def service_process(place: SimpleNamespace) -> psutil.Process | None:
     root = str(place.project.root.resolve())
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or [""]  # it may just have ended
-        if command[-1] == root and command[1:2] == ["-c"]:
+        if command[-1] == root and "-c" in command[1:3]:
             return process
     return None
 

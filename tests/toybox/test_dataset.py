@@ -153,7 +153,7 @@ def test_a_toybox_that_lost_a_picture_is_drawn_again(tmp_path: Path) -> None:
 
 def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(DatasetError, match="no toybox"):
+    with pytest.raises(DatasetError, match="not a toybox"):
         _draw(tmp_path)
     assert _bytes(tmp_path) == {"thesis.txt": b"years of work"}
 
@@ -168,7 +168,7 @@ def test_a_toybox_of_other_settings_is_refused_by_name(tmp_path: Path) -> None:
 def test_numbers_out_of_range_and_folders_without_toybox_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="reference_px is 9"):
         write_toybox(tmp_path / "box", reference_px=9)
-    with pytest.raises(DatasetError, match="no toybox"):
+    with pytest.raises(DatasetError, match="not a toybox"):
         open_toybox(tmp_path)
 
 
