@@ -1,4 +1,4 @@
-"""From many votes, and what else speaks for a label, to one answer for each (image, class): pure."""
+"""Turn many votes, and other evidence for a label, into one answer for each (image, class). Pure functions only."""
 
 from pipeline.consensus.cut import Aim, AimKind, Cut, choose_cut
 from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene

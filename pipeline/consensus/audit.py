@@ -1,12 +1,12 @@
-"""What an audit found, with the refiner's own errors taken off.
+"""What an audit found, less the refiners' own errors.
 
-Refiners err too. Where errors are rare, most of what a single refiner "corrects" may be right as it was. So an audited
-label is no verdict: what annotators said (all no, all yes, neither) tells how often the label applies, refiners' votes
-are evidence on it, and both the shares and the refiners' rates of error are estimated together. Images that two
-refiners audit separate them; with one refiner, the rates stay as uncertain as they are believed to be beforehand.
+Refiners err too. Where errors are rare, most of what a single refiner "corrects" may have been right before. So an
+audited label is not a verdict. What annotators said (all no, all yes, neither) tells how often such labels apply, and
+refiners' votes are evidence on each label. The shares and the refiners' error rates are estimated together. Images that
+two refiners audited tell the two apart; with one refiner, the rates stay as uncertain as the prior beliefs about them.
 
-It is the model of Dawid & Skene (1979) with refiners as the only witnesses, and a share of its own for each kind of
-label: whether annotators erred alike or each by themselves makes no difference to it.
+It is the model of Dawid & Skene (1979), with refiners as the only witnesses and a separate share for each kind of
+label. Whether annotators erred alike or independently makes no difference to it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-#: What is believed of refiners before they vote: median rate and spread (of its logarithm) of a miss, of a false alarm.
+#: Prior beliefs about refiners: median rate of a miss and of a false alarm, each with the spread of its logarithm.
 _MISS, _FALSE_ALARM = (0.03, 0.8), (0.003, 1.0)
 _STEPS = np.linspace(-2, 2, 7)
-#: Imaginary labels in each kind, half of them true, and the trials that stand for what is believed of searching.
+#: Imaginary labels of each kind, half of them true, and the imaginary searches that stand for the prior belief.
 _LABELS, _SEARCHES = 1.0, 4.0
 _N_EM = 60
 
@@ -53,14 +53,14 @@ class AuditFindings:
 
 @dataclass(frozen=True, eq=False)
 class RefinedItems:
-    """Pairs that refiners judged, one entry a pair.
+    """(image, class) pairs that refiners judged, one entry per pair.
 
     Attributes
     ----------
     kind
         ``(n,)`` small integers: pairs of one kind share how often the label applies.
     n_yes, n_no
-        ``(n,)``: refiners who said so; one who left an agreed label standing said yes.
+        ``(n,)``: how many refiners said so. One who left an agreed label standing said yes.
     image
         ``(n,)``: position among the audited images, -1 for an image that was refined for cause.
     was_label
@@ -80,11 +80,11 @@ def judge_audit(items: RefinedItems, n_added: NDArray[np.integer], n_refiners: N
     Parameters
     ----------
     items
-        What refiners said; images refined for cause tell about the refiners, too.
+        What refiners said. Images refined for cause also tell about the refiners.
     n_added
-        ``(n_audited, 2)``: labels that nobody had been shown and one refiner, or more than one, found.
+        ``(n_audited, 2)``: labels that nobody had been shown, found by one refiner, and by more than one.
     n_refiners
-        ``(n_audited,)``: refiners of each audited image.
+        ``(n_audited,)``: number of refiners of each audited image.
     """
     patterns, pattern_of, count = np.unique(
         np.stack([items.kind, items.n_yes, items.n_no], axis=1), axis=0, return_inverse=True, return_counts=True
@@ -109,14 +109,14 @@ def judge_audit(items: RefinedItems, n_added: NDArray[np.integer], n_refiners: N
 
 
 def _beliefs(median: float, spread: float) -> list[tuple[float, float]]:
-    """Return rates and the logarithm of what each is believed."""
+    """Return rates, each with the logarithm of its prior belief."""
     return [(median * float(np.exp(spread * step)), -0.5 * float(step) ** 2) for step in _STEPS]
 
 
 def _fit_shares(
     patterns: NDArray[np.integer], count: NDArray[np.integer], miss: float, false_alarm: float
 ) -> tuple[NDArray[np.float64], float]:
-    """Return how likely a label of each pattern applies, and the log likelihood of the refiners' votes."""
+    """Return how likely a label of each pattern is to apply, and the log likelihood of the refiners' votes."""
     if len(patterns) == 0:
         return np.empty(0), 0.0
     kind, n_yes, n_no = patterns.T
@@ -134,10 +134,10 @@ def _fit_shares(
 
 
 def _never_found(n_added: NDArray[np.integer], n_refiners: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return, for each image, the labels outside of what was shown: those found, and those that searching missed.
+    """Return, for each image, the number of labels that were not shown: those found, and those that searching missed.
 
-    How likely a refiner finds one shows where two looked: `f2` found by both and `f1` by one make it ``2 f2 / (2 f2 +
-    f1)`` (Lincoln & Petersen); where nobody looked twice it is taken for one half.
+    Images with two refiners show how likely a refiner is to find one: if both found `f2` and only one found `f1`, the
+    chance is ``2 f2 / (2 f2 + f1)`` (Lincoln & Petersen). If no image was looked at twice, it is taken as one half.
     """
     if len(n_refiners) == 0:
         return np.empty(0)

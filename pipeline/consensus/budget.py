@@ -1,9 +1,9 @@
-"""The budget study: replay recorded votes under a policy that says how many to ask for, and see what quality they buy.
+"""The budget study: replay recorded votes under a policy for how many to ask for, and see what quality they buy.
 
-Every question of the record must have the same number of votes. A replay deals them in random order; a policy takes as
-many as it wants, Dawid-Skene settles what was taken, and the labels are scored against a reference. Intervals come from
-resampling images, since the questions of one image are not independent. The reference rests on the same votes where it
-was published with them: what more votes buy is then an upper bound, alike for every policy.
+Every item of the record must have the same number of votes. A replay deals them in random order, a policy takes as many
+as it wants, Dawid-Skene settles the items by the votes taken, and the labels are scored against a reference. Intervals
+come from resampling images, since the items of one image are not independent. If the reference was published with the
+votes, it rests on the same votes: then what more votes buy is an upper bound, for every policy alike.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from pipeline.votes.words import Method
 
 @dataclass(frozen=True)
 class Policy:
-    """How many votes to ask for on a question.
+    """How many votes to ask for on an item.
 
-    All questions get `n_first`. Those that are still open get one more at a time up to `n_most`: open means that the
+    Every item gets `n_first`. Those that are still open get one more at a time, up to `n_most`. Open means that the
     votes so far differ (``margin=None``), or that the posterior lies between ``margin`` and ``1 - margin``.
     """
 
@@ -39,7 +39,7 @@ class Policy:
     margin: float | None = None
 
 
-#: The policies of the study: a fixed number for all, the published two and a third on difference, adaptive stopping.
+#: The policies of the study: a fixed number for all, the published two plus a third where they differ, and adaptive.
 POLICIES = (
     Policy("two for all", 2, 2),
     Policy("two, a third where they differ", 2, 3),
@@ -61,7 +61,7 @@ def replay(
     n_resamples: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Replay the votes under every policy, all on the same random order of the votes.
+    """Replay the votes under every policy, in one random order that all policies share.
 
     Parameters
     ----------
@@ -72,11 +72,11 @@ def replay(
     policies
         What to compare.
     original
-        Original labels ``(n_items,)``, as for :func:`pipeline.consensus.reach_consensus`; ``None`` does without.
+        Original labels ``(n_items,)``, as for :func:`pipeline.consensus.reach_consensus`; ``None`` leaves them out.
     threshold
-        Labels are kept above it.
+        Labels with a posterior above it are kept.
     n_resamples, seed
-        Of the bootstrap over images; the seed deals the votes too.
+        Number of draws of the bootstrap over images, and its seed, which also sets the order of the votes.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def replay(
 
 
 def first_votes(votes: VoteArrays, turn: NDArray[np.int64], n_wanted: NDArray[np.int64]) -> VoteArrays:
-    """Keep of each item the votes whose turn (from 0) comes before the number wanted; items stay as they are."""
+    """Keep, for each item, the votes whose turn (from 0) is below the wanted number; items stay as they are."""
     kept = turn < n_wanted[votes.item]
     return replace(votes, item=votes.item[kept], annotator=votes.annotator[kept], vote=votes.vote[kept])
 

@@ -13,16 +13,16 @@ from pipeline.votes.intervals import CONFIDENCE, wilson_interval
 def f1_interval(
     votes: VoteArrays, label: NDArray[np.bool_], truth: NDArray[np.bool_], n_resamples: int = 200, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95% percentile bootstrap interval of F1 over images: questions of one image are not independent.
+    """Return the 95% percentile bootstrap interval of F1, over images: items of one image are not independent.
 
     Parameters
     ----------
     votes
-        Tell which items are of one image.
+        They tell which items belong to the same image.
     label, truth
         bool ``(n_items,)``.
     n_resamples, seed
-        Of the bootstrap.
+        Number of draws of the bootstrap, and its seed.
     """
     by_image = np.column_stack(
         [
@@ -47,7 +47,7 @@ def f1_interval(
 
 
 def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_], n_bins: int = 10) -> pd.DataFrame:
-    """Compare what the posterior claims with what is true, in equal bins of the posterior.
+    """Compare what the posterior claims with what is true, in bins of equal width.
 
     Returns
     -------
@@ -75,6 +75,6 @@ def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_], n_bins
 
 
 def expected_calibration_error(table: pd.DataFrame) -> float:
-    """Return the mean gap between claimed and observed of a :func:`reliability` table, weighted by items."""
+    """Return the mean gap between ``claimed`` and ``observed`` in a :func:`reliability` table, weighted by items."""
     gap = (table["claimed"] - table["observed"]).abs()
     return float((gap * table["n_items"]).sum() / table["n_items"].sum())

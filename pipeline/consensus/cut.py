@@ -1,9 +1,9 @@
-"""Where a posterior is cut into labels: by the aim that was declared, never by a number tuned on one study.
+"""Where to cut a posterior into labels: by the declared aim, never by a number tuned on one study.
 
-For F1 the best cut of calibrated posteriors is the one of greatest expected F1. It needs no known answers, so it is
-fixed before anything is scored. Lipton, Elkan & Narayanaswamy (2014, theorem 1) show that it lies at half of the F1
+For F1, the best cut of calibrated posteriors is the one with the greatest expected F1. It needs no known answers, so it
+is fixed before anything is scored. Lipton, Elkan & Narayanaswamy (2014, theorem 1) show that it lies at half the F1
 that it reaches: keeping one more label of posterior *p* raises ``2 E[right] / (E[kept] + E[true])`` as long as *p* is
-above half of that ratio. https://arxiv.org/abs/1402.1892
+above half that ratio. https://arxiv.org/abs/1402.1892
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 
-#: The rule of Beyer et al. (2020), made for five votes: a wrong label costs as much as four that are missed.
+#: The rule of Beyer et al. (2020), made for five votes: one wrong label costs as much as four missed ones.
 BEYER2020_CUT = 0.8
 _WORDING = "say f1, precision 0.9, posterior 0.8 or beyer2020"
 
@@ -33,14 +33,14 @@ class AimKind(StrEnum):
 
 @dataclass(frozen=True)
 class Aim:
-    """A declared aim; ``level`` is the least precision, or the fixed posterior, where the kind has one."""
+    """A declared aim; ``level`` is the least precision or the fixed posterior, for the kinds that take a number."""
 
     kind: AimKind = AimKind.F1
     level: float | None = None
 
     @classmethod
     def parse(cls, words: str) -> Aim:
-        """Read an aim as people write it: ``f1``, ``precision 0.9``, ``posterior 0.8``, ``beyer2020``.
+        """Parse an aim as people write it: ``f1``, ``precision 0.9``, ``posterior 0.8``, ``beyer2020``.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Aim:
 
 @dataclass(frozen=True)
 class Cut:
-    """Labels are kept above ``value``; the expectations are those of the posterior itself, ``None`` where undefined."""
+    """Labels are kept above ``value``. The expectations come from the posterior itself; ``None`` if undefined."""
 
     aim: Aim
     value: float
@@ -90,13 +90,13 @@ def choose_cut(posterior: NDArray[np.float64], aim: Aim) -> Cut:
     posterior
         ``(n_items,)``: probabilities in [0, 1].
     aim
-        ``f1``: greatest ``2 sum(kept p) / (n_kept + sum(p))``. ``precision``: as many labels as may be kept while their
-        mean posterior stays at the level. ``posterior``: the level itself. ``beyer2020``: 0.8.
+        ``f1``: the greatest ``2 sum(kept p) / (n_kept + sum(p))``. ``precision``: as many labels as can be kept while
+        their mean posterior is at least the level. ``posterior``: the level itself. ``beyer2020``: 0.8.
 
     Returns
     -------
     Cut
-        A label is kept where its posterior lies above the value; labels of equal posterior are treated alike.
+        A label is kept if its posterior is above the value; labels with equal posteriors are treated alike.
     """
     ranked = np.sort(posterior)[::-1]
     n_true = float(ranked.sum())
@@ -121,7 +121,7 @@ def choose_cut(posterior: NDArray[np.float64], aim: Aim) -> Cut:
 
 
 def _cut_at_precision(ranked: NDArray[np.float64], precision: NDArray[np.float64], level: float) -> float:
-    """Return the posterior just below the last label that keeps the precision; 1 where not even the surest one does."""
+    """Return the posterior just below the last label that keeps the precision; 1 if not even the surest label does."""
     is_last_of_equals = np.append(ranked[1:] < ranked[:-1], True) if len(ranked) else np.zeros(0, dtype=bool)
     good = np.flatnonzero(is_last_of_equals & (precision >= level))
     if len(good) == 0:

@@ -2,22 +2,23 @@
 
 What it adds to the published model, and why:
 
-- *Three votes on two states.* A label applies or it does not; `unsure` is a word people say, not a state of the image.
-  It becomes evidence whose worth is estimated for each annotator, instead of a third state that soaks up hard images.
+- *Three votes on two states.* A label applies or it does not; `unsure` is something people say, not a state of the
+  image. It counts as evidence whose worth is estimated for each annotator. As a third state it would soak up the hard
+  images.
 - *Partial pooling.* An annotator's confusion matrix is drawn towards that of all annotators by `prior_votes` imaginary
-  votes in each state, so that someone with six votes is not believed to be perfect or perverse.
+  votes in each state. So nobody is taken to be perfect, or always wrong, on the strength of six votes.
 - *The original label testifies.* Where the data set's single label is known, it takes part as one more annotator, who
-  says yes to that class and no to all others, and whose own confusion is estimated like anyone's. Callers silence it in
-  the classes that annotators know well (:func:`pipeline.consensus.known.keep_where_unsure`).
+  says yes to that class and no to all others. Its confusion matrix is estimated like anyone else's. Callers silence it
+  in the classes that annotators know well (:func:`pipeline.consensus.known.keep_where_unsure`).
 
-It is fitted by plain (soft) EM: every item counts towards both states, by its posterior. Hard (classification) EM and
-sharpened EM, which squares the odds of each item before counting it, keep the two states further apart. With five votes
-an item that gains a little; with two or three, the model is surer of itself than the votes allow, drops labels that
-apply, and would stop asking too early. `benchmarks/consensus.py` compares the three.
+It is fitted by plain (soft) EM: every item counts towards both states, in proportion to its posterior. Hard
+(classification) EM and sharpened EM, which squares the odds of each item before counting it, keep the two states
+further apart. With five votes per item that gains a little. With two or three, the model becomes surer than the votes
+allow: it drops labels that apply, and would stop asking too early. `benchmarks/consensus.py` compares the three.
 
 That the original label should not testify everywhere was learnt from the published ReaL scores of half of the images:
-they are those of a two-state model in which it testifies on animals alone. Plain EM was chosen after the budget study
-on all of them. Figures on those votes are therefore not blind; `benchmarks/consensus.py` reports the two halves
+they match a two-state model in which it testifies only on animals. Plain EM was chosen after the budget study, which
+used all of the images. Figures on those votes are therefore not blind; `benchmarks/consensus.py` reports the two halves
 separately.
 
 References
@@ -39,7 +40,7 @@ from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES, NO, YES
 
-#: One imaginary vote in each state, mostly right: states keep their meaning even where all votes are the same word.
+#: One imaginary vote in each state, mostly right, so that the states keep their meaning even if all votes are alike.
 _WEAK_PRIOR = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
 
 
@@ -54,16 +55,17 @@ class DawidSkene:
     prevalence
         Share of items to which the label applies.
     confusion
-        float64 ``(n_annotators, 2, 3)``: probability of no, unsure, yes where the label is absent (0), applies (1).
+        float64 ``(n_annotators, 2, 3)``: probability of no, unsure and yes where the label is absent (0) or
+        applies (1).
     pooled_confusion
-        ``(2, 3)``: the same of all annotators together.
+        ``(2, 3)``: the same for all annotators together.
     original_confusion
-        ``(2, 2)``: probability that the original label is another class, or this one, in either state; ``None`` where
-        no original labels were given.
+        ``(2, 2)``: probability, in each state, that the original label is another class or this one; ``None`` where no
+        original labels were given.
     n_iterations
         Steps taken.
     is_converged
-        Whether the last one changed no posterior by more than the tolerance.
+        Whether the last step changed no posterior by more than the tolerance.
     """
 
     posterior: NDArray[np.float64]
@@ -89,22 +91,23 @@ def fit_dawid_skene(
     Parameters
     ----------
     votes
-        The votes; memory stays within a few numbers per item.
+        The votes. Memory use stays at a few numbers per item.
     gold
         ``(n_items,)`` from :func:`pipeline.consensus.match_gold`: known answers that stay fixed and anchor the rest.
     original
         ``(n_items,)`` from :func:`pipeline.consensus.match_original`: the original label testifies wherever it is not
         -1, so pass it through :func:`pipeline.consensus.known.keep_where_unsure` first.
     prior_votes
-        Weight of the pooled confusion in each annotator's own, in votes. 0 leaves every annotator to themselves.
+        Weight, in votes, of the pooled confusion matrix in each annotator's own. At 0 nothing is pooled.
     max_iterations, tolerance
-        When to stop; the tolerance is the largest change of a posterior. With two votes per item the likelihood has a
-        flat ridge, along which smaller steps go on for a long time and change hardly any label.
+        When to stop: the tolerance is the largest change of any posterior in one step. With two votes per item the
+        likelihood has a flat ridge. A smaller tolerance would creep along it for a long time and change hardly any
+        label.
 
     Raises
     ------
     DatasetError
-        If `gold` or `original` has another length than there are items, or a value but -1, 0 and 1.
+        If `gold` or `original` does not have one value per item, or has a value other than -1, 0 and 1.
     """
     for name, known in (("gold", gold), ("original", original)):
         _check_known(known, name, votes.n_items)
@@ -167,7 +170,7 @@ def _first_estimate(
     original: NDArray[np.int8] | None,
     prior_votes: float,
 ) -> _Parameters:
-    """Start from the majority; where there are known answers, mostly from those, so that a majority may be wrong."""
+    """Start from the majority; with known answers, start mostly from those, so that a wrong majority can be undone."""
     weight = np.ones(votes.n_items)
     is_known = None if gold is None else gold != UNKNOWN
     if is_known is not None and is_known.any() and not is_known.all():

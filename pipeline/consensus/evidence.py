@@ -1,8 +1,8 @@
-"""What speaks for a label beside votes: models' ranks and scores, their agreement, the original label.
+"""Evidence for a label besides votes: models' ranks and scores, how far they agree, and the original label.
 
-Each becomes a column that rises with the support, on the scale of log odds, so that a label's prior can be learnt from
-them with few coefficients (:mod:`pipeline.consensus.prior`). Columns are shares over models: they read the same with
-one model as with 47, and one ranking at a time is in memory.
+Each kind becomes a column that rises with the support, on the scale of log odds. So a label's prior can be learnt from
+few coefficients (:mod:`pipeline.consensus.prior`). Columns are shares over models, so they mean the same with one model
+as with 47. Only one ranking at a time is in memory.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
 
-#: What may be taken as evidence; models are silent where all but `original` are left out.
+#: What may be taken as evidence. With `original` alone, models have no say.
 EvidenceKind = Literal["rank", "agreement", "score", "original"]
 EVIDENCE_KINDS: Final[tuple[EvidenceKind, ...]] = get_args(EvidenceKind)
-#: Models agree on a class where it is among their first so many.
+#: How many of a model's first classes count towards agreement.
 _WITHIN = 5
-#: Scores nearer to 0 or 1 than this say no more.
+#: Scores closer to 0 or 1 than this count as this close: their log odds would grow without bound.
 _LEAST_SCORE = 1e-4
 _CELLS_AT_ONCE = 50_000_000
 
@@ -34,9 +34,9 @@ class Evidence:
     Attributes
     ----------
     columns
-        What each column is.
+        Name of each column.
     values
-        float32 ``(n_items, n_columns)``: rising with the support.
+        float32 ``(n_items, n_columns)``: they rise with the support.
     models
         Names of the models that were asked, for the provenance.
     """
@@ -58,7 +58,7 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class ModelRanking:
-    """One model: class indices ``(n_images, k)``, the best first, -1 for none; scores of that shape, or None."""
+    """One model: class indices ``(n_images, k)``, best first, -1 for none; scores of the same shape, or None."""
 
     name: str
     class_index: NDArray[np.integer]
@@ -71,7 +71,7 @@ class ModelSupport:
     Parameters
     ----------
     image, class_index
-        ``(n_pairs,)``: row of each pair's image in the rankings, and its class; -1 where the models do not know it.
+        ``(n_pairs,)``: each pair's row in the rankings, and its class; -1 where the models do not know it.
     """
 
     def __init__(self, image: NDArray[np.integer], class_index: NDArray[np.integer]) -> None:
@@ -107,7 +107,7 @@ class ModelSupport:
             self.sureness += sureness
 
     def evidence(self, kinds: Iterable[EvidenceKind] = EVIDENCE_KINDS) -> Evidence:
-        """Return the columns of the kinds wanted."""
+        """Return the columns of the wanted kinds."""
         n, wanted = len(self.models), set(kinds)
         columns: dict[str, NDArray[np.float32]] = {}
         if n and "rank" in wanted:
@@ -134,19 +134,19 @@ def model_evidence(
     Parameters
     ----------
     votes
-        Whose items.
+        The votes whose items are meant.
     rankings
-        Model name to ``(n_images, k)`` class indices, the best first, -1 for none.
+        Model name to ``(n_images, k)`` class indices, best first, -1 for none.
     row_of_image, class_index
-        Row of each image of the vocabulary in the rankings, and the models' index of each class; -1 where they have
-        none. The codes themselves where left out.
+        For each image of the vocabulary, its row in the rankings; for each class, the models' index of it; -1 where
+        there is none. If left out, the codes themselves are used.
     kinds
         Which evidence to use.
 
     Raises
     ------
     DatasetError
-        If there is no model, or a row lies outside a ranking.
+        If there is no model, or a row is outside a ranking.
     """
     rows = np.arange(votes.n_images) if row_of_image is None else row_of_image
     classes = np.arange(votes.n_classes) if class_index is None else class_index
@@ -161,12 +161,12 @@ def model_evidence(
 
 
 def original_evidence(original: NDArray[np.int8]) -> Evidence:
-    """Return the original label as evidence: 1 this class, -1 another, 0 where the image has none.
+    """Return the original label as evidence: 1 for this class, -1 for another, 0 where the image has none.
 
     Parameters
     ----------
     original
-        ``(n_items,)`` of :func:`pipeline.consensus.match_original`.
+        ``(n_items,)``, from :func:`pipeline.consensus.match_original`.
     """
     support = np.where(original < 0, 0.0, np.where(original == 1, 1.0, -1.0))
     return Evidence(("original label",), support.astype(np.float32)[:, None])
@@ -178,16 +178,21 @@ def ranked_but_not_asked(
     image: NDArray[np.integer],
     class_index: NDArray[np.integer],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return what some model ranks first to fifth on an image and nobody was asked about: its images and its classes.
+    """Return the (image, class) pairs that some model ranks first to fifth and that nobody was asked about.
 
     Parameters
     ----------
     rankings
-        One array a model, ``(n_images, k)`` class indices, -1 for none; all have the same rows.
+        One array per model: ``(n_images, k)`` class indices, -1 for none. All have the same rows.
     n_classes
         Size of the label space.
     image, class_index
         The pairs that were asked about; -1 stands for a class that the models do not know.
+
+    Returns
+    -------
+    images, classes
+        int64 ``(n_pairs,)`` each.
     """
     orders = [order[:, :_WITHIN] for order in rankings]
     n_images = len(orders[0]) if orders else 0
@@ -207,6 +212,6 @@ def ranked_but_not_asked(
 
 
 def _log_odds(total: NDArray[np.float32], n_models: int) -> NDArray[np.float32]:
-    """Return the log odds of a mean over models, half a model for and half a model against taken for granted."""
+    """Return the log odds of a mean over models, with half a model added for and half against, so that it is finite."""
     odds: NDArray[np.float32] = np.log((total + np.float32(0.5)) / (n_models - total + np.float32(0.5)))
     return odds

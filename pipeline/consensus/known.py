@@ -14,7 +14,7 @@ from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import UNSURE
 
-#: In the arrays of this module: nothing is known of this item.
+#: In the arrays of this module: nothing is known about this item.
 UNKNOWN = -1
 _ANSWERS = {"true": 1, "1": 1, "yes": 1, "1.0": 1, "false": 0, "0": 0, "no": 0, "0.0": 0}
 
@@ -32,11 +32,11 @@ def match_gold(
     votes
         The votes.
     gold
-        Columns ``image``, ``class``, ``label`` (true or false, 1 or 0, yes or no): one row an answer, nothing is said
-        of other classes. Without a column ``label``: one row for each class that applies to an image, and no other
-        class applies to it; a missing class says that none does. Answers on pairs that nobody voted on are left aside.
+        Columns ``image``, ``class``, ``label`` (true or false, 1 or 0, yes or no): one row per answer; nothing is said
+        about other classes. Without a column ``label``: one row for each class that applies to an image, and no other
+        class applies to it; a missing class says that none does. Answers on pairs that nobody voted on are ignored.
     source, name_row
-        What to call the table, and where a row stands from its index label.
+        How messages name the table, and a row of it, given the row's index label.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def match_gold(
     Raises
     ------
     DatasetError
-        If a column or a name is missing, an answer is none of the known words, or one pair has two answers.
+        If a column or a name is missing, an answer is not one of the known words, or one pair has two answers.
     """
     _require_columns(gold, ("image", "class"), source)
     _require_names(gold, ("image", "class") if "label" in gold else ("image",), source, name_row)
@@ -84,14 +84,14 @@ def match_original(
     votes
         The votes.
     original
-        Columns ``image``, ``class``, one row per image; a missing class: the image has none.
+        Columns ``image``, ``class``, one row per image. A missing class means that the image has none.
     source, name_row
-        What to call the table, and where a row stands from its index label.
+        How messages name the table, and a row of it, given the row's index label.
 
     Returns
     -------
     numpy.ndarray
-        int8 ``(n_items,)``: 1 the class is the image's original label, 0 another is, -1 the image has none.
+        int8 ``(n_items,)``: 1 if the class is the image's original label, 0 if another is, -1 if the image has none.
 
     Raises
     ------
@@ -123,15 +123,15 @@ def keep_where_unsure(
     """Silence the original label in the classes that annotators know well.
 
     People say *unsure* where they lack the knowledge: the breed of a dog, the species of a crab. There the original
-    label, which an expert may have given, adds something. Of a class that they know it mostly repeats, as they do, what
-    catches the eye first; taken as one more independent witness it would count the same thing twice.
+    label adds something, since an expert may have given it. In a class that people know well, the original label mostly
+    names what catches the eye first, as they do. As one more independent witness it would count the same thing twice.
 
     Parameters
     ----------
     votes, original
         As for :func:`pipeline.consensus.fit_dawid_skene`.
     counts
-        ``votes.item_counts()``, where the caller has them already.
+        ``votes.item_counts()``, if the caller has them already.
 
     Returns
     -------

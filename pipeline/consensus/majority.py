@@ -1,6 +1,6 @@
-"""Majority of the votes, each annotator alike or weighted by how often the others bear them out.
+"""Majority of the votes: all annotators count alike, or each by how often the others agree with them.
 
-An `unsure` counts as half a `yes`: it is a vote, neither for nor against.
+An `unsure` counts as half a `yes`: it is a vote, but neither for nor against.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def majority(votes: VoteArrays) -> NDArray[np.float64]:
 def weighted_majority(votes: VoteArrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the share of `yes` with each vote weighted by its annotator's reliability.
 
-    An annotator's weight is the log odds of their agreeing with what the *other* annotators of the item favour, never
-    below zero; items on which the others are tied, and `unsure` votes, do not count. An annotator who was never
-    compared weighs as much as the average of the others.
+    An annotator's weight is the log odds that they agree with what the *other* annotators of the item favour, but never
+    below zero. Items on which the others are tied do not count, nor do `unsure` votes. An annotator who was never
+    compared gets the average weight of the others.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def _reliability(votes: VoteArrays) -> NDArray[np.float64]:
         agrees = is_compared & ((lean > 0) == (block.vote == YES))
         n_compared += np.bincount(block.annotator[is_compared], minlength=votes.n_annotators)
         n_agree += np.bincount(block.annotator[agrees], minlength=votes.n_annotators)
-    # Beta(1, 1): one agreement and one disagreement taken for granted, so that no weight is infinite.
+    # Beta(1, 1): one agreement and one disagreement are added, so that no weight is infinite.
     odds = (n_agree + 1) / (n_compared - n_agree + 1)
     weights = np.maximum(np.log(odds), 0.0)
     is_known = n_compared > 0

@@ -1,12 +1,12 @@
 """A prior for each (image, class), learnt from the votes' own posterior: no known answer is needed.
 
-The votes of all images say what evidence is worth: a logistic regression of the posterior on the evidence (each column
-may only raise the prior, never lower it), on what people say about the image's other classes, and on an effect of each
-class, drawn towards none (partial pooling). An item's own votes take no part in its own prior: the class effect is that
-of the class's other images, and the few coefficients are shared by all items.
+The votes of all images say what evidence is worth. A logistic regression explains the posterior by the evidence (each
+column may only raise the prior, never lower it), by what people say about the image's other classes, and by an effect
+of each class, which is drawn towards zero (partial pooling). An item's own votes have no part in its prior: the class
+effect comes from the class's other images, and the few coefficients are shared by all items.
 
-It is one step and no loop: with the prior let back into the fit, votes and evidence would bear each other out, and
-labels drift towards whatever the models say.
+It is one step, not a loop. If the prior were fed back into the fit, votes and evidence would confirm each other, and
+labels would drift towards whatever the models say.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.votes.arrays import VoteArrays
 
 #: Variance of the class effects in log odds: a class differs from the others by about a factor of two.
 CLASS_VARIANCE = 0.5
-#: Penalty of a standardized coefficient, in items: evidence counts for nothing where there is next to no data.
+#: Penalty of a standardized coefficient, in items, so that evidence counts for nothing if there are hardly any data.
 _RIDGE = 1.0
 _N_SAMPLED = 200_000
 _N_AT_ONCE = 1_000_000
@@ -37,10 +37,10 @@ class LearntPrior:
     log_odds
         float64 ``(n_items,)``.
     intercept, weights
-        Log odds where every column is 0, and what each is worth: name to log odds a unit. Evidence that would lower the
-        prior has weight 0.
+        Log odds where every column is 0, and the weight of each column: name to log odds per unit. Evidence that would
+        lower the prior has weight 0.
     class_effect
-        float64 ``(n_classes,)``: log odds by which a class is likelier than its evidence says.
+        float64 ``(n_classes,)``: how much likelier a class is than its evidence says, in log odds.
     """
 
     log_odds: NDArray[np.float64]
@@ -50,16 +50,16 @@ class LearntPrior:
 
 
 def learn_prior(votes: VoteArrays, posterior: NDArray[np.float64], evidence: Evidence | None = None) -> LearntPrior:
-    """Learn the prior of every item from the posterior of all.
+    """Learn the prior of every item from the posteriors of all items.
 
     Parameters
     ----------
     votes
-        Whose items.
+        The votes whose items are meant.
     posterior
-        ``(n_items,)``: of the votes alone.
+        ``(n_items,)``: from the votes alone.
     evidence
-        What else is known of each item.
+        What else is known about each item.
     """
     if votes.n_items == 0:
         return LearntPrior(np.zeros(0), 0.0, {}, np.zeros(votes.n_classes))
@@ -92,18 +92,18 @@ def predict_prior(
 ) -> NDArray[np.float64]:
     """Return the prior of pairs that nobody voted on: log odds ``(n_pairs,)``.
 
-    Where nobody voted on the image at all, it is taken for an image like the average one.
+    If nobody voted on the image at all, it is treated as an average image.
 
     Parameters
     ----------
     prior
         Learnt from the same kind of evidence.
     votes, posterior
-        What was voted on, and what came of it.
+        What was voted on, and the posterior that resulted.
     image, class_code
         ``(n_pairs,)``: codes in the vocabularies of the votes.
     evidence
-        Of the pairs.
+        Evidence on the pairs.
     """
     n_labels = np.bincount(votes.item_image, weights=posterior, minlength=votes.n_images)
     n_asked = np.bincount(votes.item_image, minlength=votes.n_images).astype(float)
@@ -129,7 +129,7 @@ def _others(votes: VoteArrays, posterior: NDArray[np.float64]) -> tuple[NDArray[
 
 
 def _fit(design: NDArray[np.float64], target: NDArray[np.float64], n_rising: int) -> tuple[float, NDArray[np.float64]]:
-    """Fit a ridge logistic regression; of the first `n_rising` columns those with a negative weight are left out."""
+    """Fit a ridge logistic regression; leave out those of the first `n_rising` columns whose weight is negative."""
     from scipy.special import expit
 
     mean, spread = design.mean(axis=0), design.std(axis=0)
@@ -161,7 +161,7 @@ def _fit(design: NDArray[np.float64], target: NDArray[np.float64], n_rising: int
 def _class_effects(
     log_odds: NDArray[np.float64], target: NDArray[np.float64], votes: VoteArrays
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return each class's effect (greatest posterior density), and for each item that of its class without it."""
+    """Return each class's effect (its posterior mode), and for each item the effect of its class without that item."""
     from scipy.special import expit
 
     code, n_classes = votes.item_class, votes.n_classes

@@ -21,19 +21,20 @@ def settle_items(
 ) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
     """Settle every item.
 
-    A refinement vote of yes or no stands (the majority of them, where there are several; a tie falls to the consensus).
-    But one refiner does not overrule annotators who all said the same, two or more of them: unless another refiner
-    bears it out, the likelier of the two stands by the posterior of all their votes.
-    Otherwise, what all annotators agreed on stands, if two or more said yes, or no. Otherwise the consensus decides.
+    A refinement vote of yes or no stands. If there are several, their majority stands; on a tie the consensus decides.
+    But one refiner alone does not overrule two or more annotators who all said the same. Unless another refiner agrees,
+    the likelier answer stands, by the posterior of all their votes.
+    Without refinement votes, what two or more annotators all agreed on (yes, or no) stands. Otherwise the consensus
+    decides.
 
     Parameters
     ----------
     counts
-        ``(n_items, 3)`` of :meth:`pipeline.votes.arrays.VoteArrays.item_counts`, of both rounds.
+        ``(n_items, 3)``, from :meth:`pipeline.votes.arrays.VoteArrays.item_counts`: the votes of both rounds.
     consensus
-        What the votes come to.
+        The consensus of these votes.
     refinement
-        The same of the refinement round (:func:`counts_within`); ``None`` without one.
+        The same for the refinement round alone (:func:`counts_within`); ``None`` without one.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def counts_within(votes: VoteArrays, part: VoteArrays) -> NDArray[np.int32]:
     Parameters
     ----------
     votes, part
-        All votes, and some of them, such as those of the refinement round, with the same vocabularies.
+        All votes, and some of them (such as those of the refinement round), with the same vocabularies.
     """
     counts = np.zeros((votes.n_items, 3), dtype=np.int32)
     if votes.n_items == 0 or part.n_items == 0:

@@ -1,11 +1,12 @@
-"""How many labels are still wrong where nobody has looked again: one estimate, one interval, and what it is made of.
+"""How many labels are still wrong on images that were not refined: one estimate, its interval and its parts.
 
 An image that was not refined is expected to hold ``scale * doubt + hidden`` wrong labels. *Doubt* is what the votes
-show: the chance that each label is settled wrongly, and the labels that nobody was shown, as far as annotators' own
-finds tell. *Hidden* are mistakes that all who looked made alike, which no vote shows. Both numbers are learnt from the
-audit; where nothing was audited they are only believed, and the interval says so by its width.
+show: the chance that each label is settled wrongly, plus an estimate of the labels that nobody was shown, from those
+that annotators added themselves. *Hidden* errors are mistakes that everyone who looked made alike, so no vote shows
+them. ``scale`` and ``hidden`` are learnt from the audit. Without an audit they are only prior beliefs, and the interval
+is wide accordingly.
 
-The yield of refining the rest and the advice whether to go on follow from the same two numbers.
+The yield of refining the rest, and the advice on whether to go on, follow from the same two numbers.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from pipeline.consensus.audit import AuditFindings
 from pipeline.votes.intervals import CONFIDENCE
 
-#: Hidden errors an image, before an audit: most likely few, possibly one (Gamma of this shape and mean).
+#: Hidden errors per image, before an audit: most likely few, possibly one (Gamma of this shape and mean).
 _SHAPE, _MEAN = 0.3, 0.3
-#: Doubt is believed to be right within a factor of two or so (log-normal of this spread).
+#: Doubt is believed to be right to within a factor of two or so (log-normal of this spread).
 _SCALE_SPREAD = 0.5
 _HIDDEN = np.geomspace(1e-5, 5.0, 120)
 _SCALE = np.exp(np.linspace(-3, 3, 13) * _SCALE_SPREAD)
@@ -36,13 +37,13 @@ class RemainingErrors:
     Attributes
     ----------
     n_images, n_audited
-        Those images; and the images audited in their stead.
+        How many such images there are, and how many images were audited to speak for them.
     expected, low, high
-        Wrong labels, with the 95% interval of their number.
+        The number of wrong labels, with its 95% interval.
     from_doubt, hidden
         What `expected` is made of: what the votes show, and what only an audit can see.
     audit_wrong
-        Wrong labels of the audited images, the refiners' own errors taken off.
+        Wrong labels of the audited images, less the refiners' own errors.
     scale, hidden_per_image
         The two numbers of the estimate.
     """
@@ -60,7 +61,7 @@ class RemainingErrors:
 
     @property
     def is_audited(self) -> bool:
-        """Return whether anything but votes stands behind it."""
+        """Return whether the estimate rests on an audit, not on votes alone."""
         return self.n_audited > 0
 
 
@@ -75,13 +76,13 @@ def estimate_remaining_errors(
     Parameters
     ----------
     doubt
-        ``(n_images,)``: expected errors of each image not refined, as far as its votes tell.
+        ``(n_images,)``: expected errors of each image that was not refined, as far as its votes tell.
     audited_doubt
-        ``(n_audited,)``: the same of the audited images, before the audit.
+        ``(n_audited,)``: the same for the audited images, before the audit.
     findings
-        What the audit found, in the same order; ``None`` without one.
+        What the audit found, in the same order as `audited_doubt`; ``None`` without an audit.
     seed
-        Of the draws that make the interval.
+        Seed of the draws that make the interval.
     """
     generator = np.random.default_rng(seed)
     scale, hidden, spread = _draw(audited_doubt, findings, generator)
@@ -104,10 +105,10 @@ def estimate_remaining_errors(
 
 
 def unseen_by_all(n_found_once: int, n_found_more: int, n_lookers: float) -> float:
-    """Estimate how many labels outside of the proposals nobody found, from how many one and several annotators did.
+    """Estimate how many labels outside the proposals nobody found, from how many were found once and more than once.
 
-    Chao's lower bound, corrected for small counts: ``(k - 1) / k * f1 (f1 - 1) / (2 (f2 + 1))``, k lookers an image.
-    Chao, A. (1987). https://doi.org/10.2307/2531532
+    Chao's lower bound, corrected for small counts: ``(k - 1) / k * f1 (f1 - 1) / (2 (f2 + 1))``, with k annotators
+    per image. Chao, A. (1987). https://doi.org/10.2307/2531532
     """
     if n_lookers <= 1:
         return 0.0
@@ -117,9 +118,9 @@ def unseen_by_all(n_found_once: int, n_found_more: int, n_lookers: float) -> flo
 def _draw(
     doubt: NDArray[np.float64], findings: AuditFindings | None, generator: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Draw scale and hidden errors from what is believed after the audit; return how clumped errors are, too."""
+    """Draw scale and hidden errors from what is believed after the audit; also return how clumped errors are."""
     scale, hidden = (grid.ravel() for grid in np.meshgrid(_SCALE, _HIDDEN, indexing="ij"))
-    # The grid of hidden errors is even in the logarithm, so its prior density carries one more factor of itself.
+    # The grid of hidden errors is even on the log scale, so the prior density there has one more factor of `hidden`.
     belief = _SHAPE * np.log(hidden) - _SHAPE / _MEAN * hidden - 0.5 * (np.log(scale) / _SCALE_SPREAD) ** 2
     if findings is None or findings.n_images == 0:
         chosen = generator.choice(len(scale), _N_DRAWS, p=_normalized(belief))
@@ -145,7 +146,7 @@ def _spread(
     log_mean: NDArray[np.float64],
     total: NDArray[np.float64],
 ) -> float:
-    """Return Pearson's dispersion at the best fit: errors of an image come in clumps, and no audit shows how large."""
+    """Return Pearson's dispersion at the best fit, within bounds: errors of an image come in clumps."""
     wrong = findings.weight @ findings.wrong
     best = mean[int(np.argmax(belief + log_mean @ wrong - total))]
     n = findings.n_images
@@ -154,7 +155,7 @@ def _spread(
 
 
 def _counts(mean: NDArray[np.float64], spread: float, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Draw counts of these means whose variance is `spread` times as large: negative binomial, or Poisson at 1."""
+    """Draw counts whose variance is `spread` times their mean: negative binomial, or Poisson at 1."""
     if spread > 1.0 + 1e-9:
         mean = generator.gamma(np.maximum(mean, 1e-12) / (spread - 1), spread - 1)
     return generator.poisson(mean).astype(float)

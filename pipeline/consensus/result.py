@@ -1,4 +1,4 @@
-"""One way to ask for a consensus, whatever the method, and the tables that come of it."""
+"""One way to ask for a consensus, whatever the method, and the tables made from it."""
 
 from __future__ import annotations
 
@@ -20,40 +20,41 @@ from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import NO, UNSURE, VOTE_ORDER, YES, Method
 
-#: The fixed cuts: more than half for majorities; for Dawid-Skene that of the published method (aim `beyer2020`).
+#: The fixed cuts: more than half for majorities; for Dawid-Skene, the published method's (aim `beyer2020`).
 DEFAULT_THRESHOLD: Final = {Method.MAJORITY: 0.5, Method.WEIGHTED: 0.5, Method.DAWID_SKENE: BEYER2020_CUT}
 
 
-#: Coarse on purpose. With two votes an item the likelihood has a long flat ridge: steps along it go on for a hundred
-#: iterations, take annotators for surer than they are and the label for rarer, and foretell hidden votes no better.
+#: Coarse on purpose. With two votes per item the likelihood has a long flat ridge. Steps along it go on for a hundred
+#: iterations; they make annotators seem surer and the label rarer than they are, and predict hidden votes no better.
 _TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
-    """What the votes come to.
+    """The consensus of some votes.
 
     Attributes
     ----------
     method
         How it was reached.
     cut
-        Above which posterior labels are kept, for which aim, and what is expected of that.
+        The posterior above which labels are kept, the aim it serves, and the quality to expect.
     posterior
         float64 ``(n_items,)``: probability (Dawid-Skene) or share of votes (majorities) in favour of the label.
     label
         bool ``(n_items,)``: posterior above the cut, or the known answer where there is one.
     weights
-        ``(n_annotators,)`` of the weighted majority, else ``None``.
+        ``(n_annotators,)``: weights of the weighted majority, else ``None``.
     model
         The fitted Dawid-Skene model, else ``None``.
     prior, tempering
-        What was learnt about each label before its votes, and how much votes and prior are worth; ``None`` for
-        majorities and under the aim `beyer2020`.
+        What was learnt about each label before its votes, and how much votes and prior count; ``None`` for majorities
+        and under the aim `beyer2020`.
     evidence_models
-        The models whose rankings took part: scored under these labels, they are to be marked.
+        The models whose rankings were used as evidence. They must be marked wherever they are scored under these
+        labels.
     uses_original
-        Whether the original labels took part.
+        Whether the original labels were used.
     """
 
     method: Method
@@ -79,9 +80,9 @@ class Consensus:
     def annotators(self, votes: VoteArrays) -> pd.DataFrame:
         """Return one row per annotator of the vocabulary.
 
-        Columns ``annotator``, ``n_votes``, ``n_no``, ``n_unsure``, ``n_yes``, ``agreement`` (share of their yes and no
-        votes that the consensus label bears out; missing where there are none), then ``weight`` or, for Dawid-Skene,
-        ``no_if_absent`` … ``yes_if_applies``: the six entries of the confusion matrix.
+        The columns are ``annotator``, ``n_votes``, ``n_no``, ``n_unsure``, ``n_yes`` and ``agreement`` (share of their
+        yes and no votes that match the consensus label; missing where there are none). Then comes ``weight`` or, for
+        Dawid-Skene, ``no_if_absent`` … ``yes_if_applies``: the six entries of the confusion matrix.
         """
         by_vote, n_right = np.zeros((votes.n_annotators, 3), dtype=np.int64), np.zeros(votes.n_annotators)
         for block in votes.blocks():
@@ -114,10 +115,11 @@ def reach_consensus(
 ) -> Consensus:
     """Settle every item.
 
-    Dawid-Skene's posterior of the votes alone teaches a prior of each item (:mod:`pipeline.consensus.prior`); prior and
-    votes are weighed by how well they foretell votes that are hidden (:mod:`pipeline.consensus.tempering`); the result
-    is cut as the aim says (:mod:`pipeline.consensus.cut`). Under the aim `beyer2020` the model of the published labels
-    is used instead: no prior but the prevalence, the original label one more annotator, cut at 0.8.
+    First, Dawid-Skene's posterior from the votes alone is used to learn a prior for each item
+    (:mod:`pipeline.consensus.prior`). Then prior and votes are weighted by how well they predict hidden votes
+    (:mod:`pipeline.consensus.tempering`). Last, the result is cut as the aim says (:mod:`pipeline.consensus.cut`).
+    Under the aim `beyer2020` the model of the published labels is used instead: no prior but the prevalence, the
+    original label as one more annotator, and a cut at 0.8.
 
     Parameters
     ----------
@@ -126,21 +128,21 @@ def reach_consensus(
     method
         See :class:`Method`.
     gold
-        Known answers ``(n_items,)``; they stand whatever the votes say, and anchor Dawid-Skene.
+        Known answers ``(n_items,)``. They stand whatever the votes say, and anchor Dawid-Skene.
     original
-        Original labels ``(n_items,)``, evidence for Dawid-Skene alone.
+        Original labels ``(n_items,)``; only Dawid-Skene uses them, as evidence.
     evidence
-        What models say of each item (:func:`pipeline.consensus.evidence.model_evidence`), for Dawid-Skene alone.
+        What models say about each item (:func:`pipeline.consensus.evidence.model_evidence`); only Dawid-Skene uses it.
     aim
-        What labels are to be good at: F1 where left out; majorities keep more than half of the votes.
+        What labels are to be good at. If left out: F1, and for majorities more than half of the votes.
     threshold
-        In [0, 1], in place of an aim: labels above this posterior are kept.
+        In [0, 1]. To be given instead of an aim: labels above this posterior are kept.
 
     Raises
     ------
     DatasetError
-        If the threshold lies outside [0, 1], it is given beside an aim, or evidence or an aim is given to a method that
-        has no use for it.
+        If the threshold lies outside [0, 1] or is given together with an aim, or if evidence or an aim is given to a
+        method that has no use for it.
     """
     chosen = _aim_of(method, aim, threshold)
     if method is not Method.DAWID_SKENE and (original is not None or evidence is not None):

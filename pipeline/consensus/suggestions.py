@@ -1,4 +1,4 @@
-"""Labels that nobody was asked about and models believe in: for refiners to look at, never labels by themselves."""
+"""Labels that models believe in and nobody was asked about. Refiners look at them; they never count by themselves."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def suggest_labels(
     Parameters
     ----------
     consensus
-        Of the votes, with models as evidence.
+        The consensus of the votes, with models as evidence.
     votes
         What was asked.
     image, class_code
         ``(n_pairs,)``: pairs that nobody was asked about, as codes in the vocabularies of the votes.
     evidence
-        Of the pairs, with the columns that the consensus used.
+        Evidence on the pairs, with the columns that the consensus used.
 
     Returns
     -------
     pandas.DataFrame
-        ``image``, ``class`` (as codes) and ``probability``: an extrapolation from the classes that people were asked
-        about to those that they were not.
+        ``image``, ``class`` (as codes) and ``probability``. The latter extrapolates from the classes that people were
+        asked about to those that they were not.
 
     Raises
     ------

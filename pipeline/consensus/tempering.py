@@ -1,9 +1,9 @@
-"""How much votes are worth beside the prior, and beside each other: learnt by predicting each vote from the others.
+"""How much votes count against the prior and each other: learnt by predicting each vote from the others.
 
-Annotators who look at the same picture err together, so that a second vote brings less news than Dawid-Skene believes.
-How much less shows in the votes themselves: with one vote of an item hidden, the others and the prior say how likely it
-is. The weights of prior and votes under which the hidden votes are likeliest are those of the posterior. What everyone
-gets wrong alike stays invisible to this; only known answers, refinement votes and an audit see it.
+Annotators who look at the same image err together, so a second vote tells less than Dawid-Skene assumes. How much less
+shows in the votes themselves: if one vote of an item is hidden, the others and the prior say how likely it is. The
+posterior uses the weights of prior and votes that make the hidden votes likeliest. This cannot see what everyone gets
+wrong alike; only known answers, refinement votes and an audit can.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES
 
 _N_SAMPLED = 200_000
-#: Spread of what is believed of shift, weight of the prior and weight of the votes before seeing a vote: 0, 1 and 1.
+#: Before any vote, shift, prior weight and vote weight are believed to be 0, 1 and 1, with these spreads.
 _SPREAD = np.array([0.5, 0.25, 0.25])
 #: Votes are never worth more than independent ones would be.
 _BOUNDS = [(-3.0, 3.0), (0.05, 3.0), (0.05, 1.0)]
@@ -26,7 +26,7 @@ _BOUNDS = [(-3.0, 3.0), (0.05, 3.0), (0.05, 1.0)]
 
 @dataclass(frozen=True)
 class Tempering:
-    """``log odds = shift + prior_weight * prior + vote_weight * votes``; 0, 1 and 1 leave them as they are."""
+    """``log odds = shift + prior_weight * prior + vote_weight * votes``; 0, 1 and 1 change nothing."""
 
     shift: float = 0.0
     prior_weight: float = 1.0
@@ -38,7 +38,7 @@ class Tempering:
 
 
 def vote_log_odds(votes: VoteArrays, model: DawidSkene) -> NDArray[np.float64]:
-    """Return what each item's votes say for the label against its absence: ``(n_items,)`` log likelihood ratios."""
+    """Return how strongly each item's votes speak for the label: ``(n_items,)`` log likelihood ratios."""
     worth = _worth(model)
     total = np.zeros(votes.n_items)
     for block in votes.blocks():
@@ -59,9 +59,9 @@ def learn_tempering(
     votes, model
         The votes, and the confusion matrices fitted to them.
     prior
-        ``(n_items,)``: log odds.
+        ``(n_items,)``: log odds of the prior.
     said
-        ``(n_items,)`` of :func:`vote_log_odds`.
+        ``(n_items,)``, from :func:`vote_log_odds`.
     """
     from scipy.optimize import minimize
     from scipy.special import expit
@@ -88,6 +88,6 @@ def learn_tempering(
 
 
 def _worth(model: DawidSkene) -> NDArray[np.float64]:
-    """Return what each annotator's each vote says for the label: flat ``(n_annotators * 3,)``."""
+    """Return how strongly each vote of each annotator speaks for the label: flat, ``(n_annotators * 3,)``."""
     worth: NDArray[np.float64] = (np.log(model.confusion[:, 1]) - np.log(model.confusion[:, 0])).ravel()
     return worth

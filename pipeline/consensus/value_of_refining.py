@@ -1,9 +1,9 @@
-"""Which images go to refinement, in which order, and what is left wrong when it stops.
+"""Which images go to refinement, in which order, and how many errors are left when it stops.
 
-The default is the published rule: every image whose annotators' label sets differ (Anzaku et al. 2023). Where time is
+The default is the published rule: every image whose annotators' label sets differ (Anzaku et al. 2023). If time is
 short, images are ordered by *expected errors fixed per minute*: a label settled at posterior *p* is wrong with
-probability *p* if it was dropped and *1 - p* if it was kept. A random audit slice of the images that were not selected
-tells what no vote shows (:mod:`pipeline.consensus.remaining_errors`).
+probability *p* if it was dropped and *1 - p* if it was kept. A random audit of the images that were not selected finds
+the errors that no vote shows (:mod:`pipeline.consensus.remaining_errors`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pipeline.votes.arrays import VoteArrays
 
 @dataclass(frozen=True)
 class RefinementCost:
-    """What refining an image takes, and how often the one who refines is right.
+    """What it takes to refine an image, and how often the refiner is right.
 
-    ``seconds_per_image`` to open and see it, ``seconds_per_label`` for each of its doubtful labels, ``accuracy`` the
-    chance that a label is right after refinement.
+    ``seconds_per_image`` is the time to open and view it, ``seconds_per_label`` the time for each of its doubtful
+    labels, and ``accuracy`` the chance that a label is right after refinement.
     """
 
     seconds_per_image: float = 8.0
@@ -46,7 +46,7 @@ def select_disputed(per_image: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows of the images whose label sets differ, the most distant sets first.
+        The rows of the images whose label sets differ, those with the most distant sets first.
     """
     disputed = per_image[per_image["set_disagreement"]]
     return disputed.sort_values("mean_jaccard_distance", ascending=False, kind="stable").reset_index(drop=True)
@@ -70,17 +70,17 @@ def rank_by_value(
     wrong
         ``(n_items,)``: the chance that each label is settled wrongly (:func:`chance_of_error`).
     cost
-        What refining takes.
+        What refining an image takes.
     scale, hidden
-        Of :class:`pipeline.consensus.remaining_errors.RemainingErrors`: what that chance is multiplied by, and errors
-        of each image that no vote shows. A refiner who looks at the image finds the latter like any other.
+        From :class:`pipeline.consensus.remaining_errors.RemainingErrors`: the factor on that chance, and the errors
+        per image that no vote shows. A refiner who looks at the image finds the latter like any other.
     doubtful_above
-        A label counts as doubtful, and takes time, where its chance of being wrong is above this.
+        A label counts as doubtful, and takes time, if its chance of being wrong is above this.
 
     Returns
     -------
     pandas.DataFrame
-        One row per image with votes, the most worthwhile first: ``image``, ``n_doubtful``, ``expected_errors``,
+        One row per image with votes, most worthwhile first: ``image``, ``n_doubtful``, ``expected_errors``,
         ``expected_fixed`` (negative values mean that refining would do harm: they come last), ``minutes``,
         ``fixed_per_minute``, ``cumulative_minutes``, ``cumulative_fixed``, ``remaining_errors``. The last three are the
         yield curve.
@@ -107,12 +107,12 @@ def rank_by_value(
 
 
 def chance_of_error(label: NDArray[np.bool_], posterior: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the chance that each label is wrong *as it was settled*: by the votes' agreement, a refiner or the cut."""
+    """Return the chance that each label is wrong *as it was settled*: by agreement, a refiner or the cut."""
     return np.where(label, 1 - posterior, posterior)
 
 
 def with_yield_curve(ranking: pd.DataFrame) -> pd.DataFrame:
-    """Return a ranking with its three columns of the yield curve made anew, in the order that it has."""
+    """Return a ranking with the three columns of the yield curve recomputed for its present order."""
     table = ranking.reset_index(drop=True)
     table["cumulative_minutes"] = table["minutes"].cumsum()
     table["cumulative_fixed"] = table["expected_fixed"].cumsum()
@@ -121,7 +121,7 @@ def with_yield_curve(ranking: pd.DataFrame) -> pd.DataFrame:
 
 
 def select_within_budget(ranking: pd.DataFrame, minutes: float) -> pd.DataFrame:
-    """Cut a ranking where the budget ends, or before, where refining would no longer fix more than it breaks.
+    """Cut a ranking where the budget ends, or earlier, where refining would no longer fix more than it breaks.
 
     Raises
     ------
@@ -134,19 +134,19 @@ def select_within_budget(ranking: pd.DataFrame, minutes: float) -> pd.DataFrame:
 
 
 def draw_audit(candidates: NDArray[np.integer], share: float, seed: int = 0) -> NDArray[np.int64]:
-    """Draw a random slice of the images that were not selected, each with the same chance.
+    """Draw a random audit slice of the images that were not selected, each with the same chance.
 
-    Whether an image is drawn depends on the seed and its own index alone. So the slice of a growing set of candidates
-    grows with it, and stays a random one; a larger share contains a smaller one.
+    Whether an image is drawn depends only on the seed and its own index. So the slice grows with the set of candidates
+    and stays random, and a larger share contains a smaller one.
 
     Parameters
     ----------
     candidates
         Indices of the images not selected for refinement.
     share
-        The chance of each, in [0, 1]. Above 0, at least one candidate is drawn.
+        The chance of each candidate, in [0, 1]. Above 0, at least one is drawn.
     seed
-        Of the draw, so that it can be told in a report.
+        Seed of the draw, so that a report can state it.
 
     Raises
     ------

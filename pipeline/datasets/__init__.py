@@ -1,1 +1,1 @@
-"""Where images come from: class-named folders, manifests, any fsspec URL; reads them, writes a new project's tables."""
+"""Read images from class-named folders, manifests or any fsspec URL, and write a new project's tables."""

@@ -1,4 +1,4 @@
-"""Making a project from images and a label space."""
+"""Make a project from images and a label space."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def init_project(
 ) -> Project:
     """Make a project folder with its label space and its table of images.
 
-    The folder appears under its name only when it is whole.
+    The folder appears under its name only once it is complete.
 
     Parameters
     ----------
@@ -75,31 +75,31 @@ def init_project(
     images
         A folder of images or a manifest, local or an fsspec URL; see :mod:`pipeline.datasets`.
     classes
-        A label space by name or file; left out, it is the folder's sub-folders or the manifest's labels.
+        A label space by name or file. If left out, it is the folder's sub-folders or the manifest's labels.
     examples
-        Folder of example images: one sub-folder per class, or flat `<class key>.jpg`. Left out, examples are drawn from
-        the images themselves.
+        Folder of example images: one sub-folder per class, or flat files `<class key>.jpg`. If left out, examples are
+        drawn from the images themselves.
     name
-        What people call the project; the folder's name where left out.
+        The project's name for people. If left out, the folder's name.
     images_root
-        What a manifest's paths are relative to; its own folder where left out.
+        What a manifest's paths are relative to. If left out, its own folder.
     has_files
-        False where a manifest's images have no files here.
+        False if a manifest's images have no files here.
     check
-        How each file is looked at: not at all, its header (default), or decoded in full.
+        How each file is checked: not at all, by its header (default), or by decoding it in full.
     numbers
-        How labels that are numbers are read (:mod:`pipeline.project.class_references`).
+        How to read labels that are numbers (:mod:`pipeline.project.class_references`).
     order
-        Of the classes and images of a folder; natural, and told where that matters, if left out.
+        The order of a folder's classes and images. If left out, natural, and the user is told where that matters.
     settings
-        Everything else that `mlf.toml` holds.
+        All other contents of `mlf.toml`.
 
     Raises
     ------
     ProjectError
         If the folder is in use.
     DatasetError
-        If the source cannot be read, or not one image of it can be used.
+        If the source cannot be read, or none of its images can be used.
     """
     root = Path(root).expanduser()
     _require_free(root)
@@ -134,7 +134,7 @@ def init_project(
 
 
 def as_check(value: str) -> Check:
-    """Return how files are looked at, from what a person typed.
+    """Return the way to check files that a person typed.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def _unique(records: Iterable[ImageRecord | SkippedRow]) -> Iterator[ImageRecord
 def _checked(
     records: Iterator[ImageRecord | SkippedRow], root: str, check: Check
 ) -> Iterator[ImageRecord | SkippedRow]:
-    """Turn records whose file does not pass the check into skipped rows, keeping the order."""
+    """Turn records whose file fails the check into skipped rows, keeping the order."""
     if check == "none":
         yield from records
         return
@@ -237,7 +237,7 @@ def _with_links(
 
 
 def _keep_link_roots(project: Project, links: LinkedFolders, root: Path) -> Project:
-    """Write where links of images and examples lead into the settings, and say so."""
+    """Write the folders that links of images and examples lead to into the settings, and tell the user."""
     section, roots = project.settings.project, links.roots()
     links.tell()
     if section.examples_root != section.images_root and not is_url(section.examples_root):

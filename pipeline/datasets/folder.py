@@ -17,7 +17,7 @@ from pipeline.project.notices import tell
 
 
 def class_folders(root: str) -> list[str]:
-    """Return what the sub-folders that hold images are called, in natural order; names that look alike are one."""
+    """Return the names of the sub-folders that hold images, in natural order; names that look alike count as one."""
     return sorted(set(settled_all(_class_folders(root), "class", root).values()), key=natural_key)
 
 
@@ -26,9 +26,9 @@ def folder_records(
 ) -> Iterator[ImageRecord | SkippedRow]:
     """Yield the images of a folder, with their original labels.
 
-    In a tree the first sub-folder names the class, by its key or by a number
-    (:mod:`pipeline.project.class_references`). Files directly in the folder are labelled by their own name
-    (`<class key>.jpg`) if any of them is named so, and have no label otherwise.
+    In a tree, the first sub-folder names the class, by its key or by a number
+    (:mod:`pipeline.project.class_references`). Files directly in the folder are labelled by their own names if any of
+    them is named `<class key>.jpg`, and have no label otherwise.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def folder_records(
     space
         The label space.
     numbers
-        How folders that are called by numbers are read.
+        How to read folder names that are numbers.
     order
-        In which they come.
+        The order in which images are yielded.
     """
     folders = {name: settled(name) for name in _class_folders(root)}
     reading = read_class_references(set(folders.values()), space, f"{root}, class folders", numbers)
@@ -76,7 +76,7 @@ def folder_records(
 
 
 def _class_folders(root: str) -> list[str]:
-    """Return the first sub-folders of all images, as they are spelled."""
+    """Return the first sub-folder of every image, each once, as spelled."""
     names = (found.name for found in walk(root) if not found.reason)
     return list(dict.fromkeys(name.split("/", 1)[0] for name in names if "/" in name and has_image_suffix(name)))
 

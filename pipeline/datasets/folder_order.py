@@ -1,7 +1,7 @@
-"""The two orders that a folder of class folders comes in: models and prediction files number classes and images by it.
+"""Two orders for a folder of class folders. Models and prediction files number classes and images by one of them.
 
-`natural` reads numbers as numbers (1, 2, 10), as timm does; `torchvision` goes by characters (1, 10, 2), as
-torchvision's `ImageFolder`, Keras and Hugging Face do, and takes each class's images folder by folder.
+`natural` compares numbers as numbers (1, 2, 10), as timm does. `torchvision` compares character by character (1, 10,
+2), as torchvision's `ImageFolder`, Keras and Hugging Face do, and takes each class's images folder by folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SHOWN = 12
 
 
 def as_folder_order(value: str) -> FolderOrder:
-    """Return an order, from what a person typed.
+    """Return the order that a person typed.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def as_folder_order(value: str) -> FolderOrder:
 
 
 def torchvision_key(path: str) -> tuple[str, str, str]:
-    """Return the sort key of a path below a folder by which torchvision's `ImageFolder` lists images."""
+    """Return the key by which torchvision's `ImageFolder` sorts a path below a folder."""
     return path.split("/", 1)[0], posixpath.dirname(path), posixpath.basename(path)
 
 
@@ -46,7 +46,7 @@ def sorted_in(order: FolderOrder, paths: Iterable[str]) -> list[str]:
 
 
 def classes_in_order(keys: Sequence[str], order: FolderOrder | None, source: str) -> list[str]:
-    """Return class folders in the order asked for; told where none is asked for and the two differ."""
+    """Return class folders in the requested order; tell the user if none is requested and the two orders differ."""
     natural, by_character = sorted(keys, key=natural_key), sorted(keys)
     if order is None and natural != by_character:
         tell(
@@ -58,7 +58,7 @@ def classes_in_order(keys: Sequence[str], order: FolderOrder | None, source: str
 
 
 def positions_in(order: FolderOrder, paths: Sequence[str]) -> NDArray[np.int64]:
-    """Return where each path stands in this order: ``(len(paths),)``."""
+    """Return the position of each path in this order: ``(len(paths),)``."""
     place = {path: position for position, path in enumerate(sorted_in(order, paths))}
     return np.array([place[path] for path in paths], dtype=np.int64)
 

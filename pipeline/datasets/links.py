@@ -1,8 +1,8 @@
-"""Images that are links to files elsewhere, as git-annex, DVC and the Hugging Face cache keep them.
+"""Images that are links to files elsewhere, as in git-annex, DVC and the Hugging Face cache.
 
-A hub serves no file that a link leads to out of the images' folder, unless it lies below a folder that `mlf.toml` names
-(`link_roots`). They are found when a project is made: as deep as the links allow, never a home folder or one above the
-images or the project.
+If a link leads out of the images' folder, a hub serves its file only if that lies below a folder named in `mlf.toml`
+(`link_roots`). These folders are found when a project is made. They are as deep as the links allow, and never a home
+folder or a folder above the images or the project.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from pipeline.images.locations import is_url, join_location
 from pipeline.project.notices import tell
 
-#: A folder in which links lead to more sub-folders than this is named itself: caches have hundreds.
+#: If links lead to more sub-folders of a folder than this, the folder itself is named: caches have hundreds.
 _MOST_CHILDREN = 8
-#: So many folders below `/` at least lie above what is named.
+#: Folders with no more path parts than this (`/` is one) are never named: they are too wide.
 _LEAST_DEPTH = 2
 
 
@@ -26,7 +26,7 @@ class LinkedFolders:
     Parameters
     ----------
     root
-        The images' folder; of a URL nothing is collected.
+        The images' folder. Nothing is collected for a URL.
     project
         The project's folder.
     """
@@ -46,7 +46,7 @@ class LinkedFolders:
             return
         location = join_location(self._root, path)
         folder, name = os.path.split(location)
-        real = os.path.realpath(location) if os.path.islink(location) else os.path.join(_real(folder), name)  # noqa: PTH114, PTH118 - one a file, of a million
+        real = os.path.realpath(location) if os.path.islink(location) else os.path.join(_real(folder), name)  # noqa: PTH114, PTH118 - once per file, of a million
         if Path(real).is_relative_to(self._real_root):
             return
         self.n_links += 1
@@ -62,7 +62,7 @@ class LinkedFolders:
         node.is_whole = True
 
     def roots(self) -> list[str]:
-        """Return the folders to name, in order."""
+        """Return the folders to name in `mlf.toml`, sorted."""
         return sorted(folder for folder in self._tree.ends() if not self._is_too_wide(folder))
 
     def tell(self) -> None:
@@ -83,7 +83,7 @@ class LinkedFolders:
 
 
 class _Folder:
-    """A folder on the way to where links lead; `is_whole` where links lead into it, or into too many below."""
+    """A folder on the path of a link's target; `is_whole` if links lead into it, or into too many folders below it."""
 
     def __init__(self, path: str = "") -> None:
         self.path = path

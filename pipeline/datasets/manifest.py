@@ -37,7 +37,7 @@ _WITH_ZERO_FRACTION = re.compile(r"\d+\.0+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """One row: its id settled, path and label as it spells them; `where` it stands, and what its `flaw` is, if any."""
+    """One row: its settled id, its path and label as spelled, `where` it is in the file, and its `flaw`, if any."""
 
     where: str
     image_id: str
@@ -52,12 +52,12 @@ def is_manifest(location: str) -> bool:
 
 
 def manifest_rows(location: str) -> Iterator[ManifestRow]:
-    """Yield the rows of a manifest, its columns found and its names settled.
+    """Find the columns of a manifest, and yield its rows with their names settled.
 
-    Columns, whatever their capitals: a path (`path`, `file`, `filename`, …), an id (`image_id`, `id`, `image`) and a
-    label (`label`, `wnid`, `class`, `original_label`). Where there is no path column, values of `image` that end like
-    an image file are paths. Columns of a `.csv` are separated by commas; by semicolons or tabulators where its first
-    line shows that. Of a Parquet column of Hugging Face's class numbers, the names that come with it are the labels.
+    The columns, in upper or lower case, are a path (`path`, `file`, `filename`, …), an id (`image_id`, `id`, `image`)
+    and a label (`label`, `wnid`, `class`, `original_label`). If there is no path column, values of `image` that end
+    like an image file are paths. Columns of a `.csv` are separated by commas, or by semicolons or tabs if its first
+    line shows that. If a Parquet column holds Hugging Face's class numbers, the names stored with it are the labels.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def manifest_rows(location: str) -> Iterator[ManifestRow]:
     Raises
     ------
     DatasetError
-        If the file cannot be read, has no column that names the image, has one twice, or one that holds no text.
+        If the file cannot be read, no column names the image, or a needed column is there twice or holds no text.
     """
     with _open(location) as (columns, rows):
         path_at, id_at, label_at = (_column(columns, names, location) for names in _ROLES)
@@ -92,7 +92,7 @@ def manifest_rows(location: str) -> Iterator[ManifestRow]:
 def read_labels(
     location: str, space: LabelSpace, numbers: ClassNumbers = "auto", agreement: Agreement | None = None
 ) -> Reading:
-    """Decide what all labels of a manifest mean; they stand in the result as the manifest spells them.
+    """Decide what all labels of a manifest mean. The result lists them as the manifest spells them.
 
     Raises
     ------
@@ -121,9 +121,9 @@ def manifest_records(
     images_root
         What the paths are relative to; absolute paths must lie below it.
     has_files
-        False takes every image for one without a file (predictions were made elsewhere).
+        False means that no image has a file here (predictions were made elsewhere).
     labels
-        What its labels mean, where that is decided already (:func:`read_labels`).
+        What its labels mean, if that is already decided (:func:`read_labels`).
 
     Raises
     ------
@@ -139,9 +139,9 @@ def manifest_records(
 
 
 def manifest_classes(location: str) -> list[str]:
-    """Return the distinct labels of a manifest in natural order: the label space where none is given.
+    """Return the distinct labels of a manifest in natural order: the label space if none is given.
 
-    Where the labels are Hugging Face's class numbers, these are all its class names, in its order.
+    If the labels are Hugging Face's class numbers, return all the class names stored with them, in that order.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def manifest_classes(location: str) -> list[str]:
     if named:
         return [settled(name) for name in named]
     keys = set(settled_all(found, "class", location).values()) - {""}
-    if keys and all(_WITH_ZERO_FRACTION.fullmatch(key) for key in keys):  # pandas, where a label is missing
+    if keys and all(_WITH_ZERO_FRACTION.fullmatch(key) for key in keys):  # pandas writes 3 as 3.0 if a label is missing
         keys = {key.partition(".")[0] for key in keys}
     if not keys:
         raise DatasetError(
@@ -172,7 +172,7 @@ def manifest_classes(location: str) -> list[str]:
 
 
 def default_images_root(location: str) -> str:
-    """Return the folder that a manifest lies in."""
+    """Return the folder that contains a manifest."""
     if is_url(location):
         return location.rsplit("/", 1)[0]
     return str(Path(location).parent)
@@ -196,7 +196,7 @@ def _record(
 
 
 def _column(columns: Sequence[str], names: Sequence[str], location: str) -> int | None:
-    """Return where the first of these columns stands, and tell which others are not used."""
+    """Return the position of the first of these columns that exists, and tell the user which others are not used."""
     present = [name for name in names if name in columns]
     if not present:
         return None
@@ -213,7 +213,7 @@ def _cell(row: Sequence[str], position: int | None) -> str:
 
 
 class _ParquetRows:
-    """Rows of an open Parquet table as text, with the class names that Hugging Face keeps for a column, by position."""
+    """Rows of an open Parquet table as text, with the class names that Hugging Face stores for columns, by position."""
 
     def __init__(self, table: Any, names: Sequence[str], location: str) -> None:
         self._table, self._names, self._location = table, names, location
@@ -238,7 +238,7 @@ class _ParquetRows:
 
 @contextmanager
 def _open(location: str) -> Iterator[tuple[Sequence[str], Iterable[tuple[str, str, list[str]]]]]:
-    """Open a manifest: its columns' names, and of every row where it stands, what is wrong with it, and its cells."""
+    """Open a manifest: yield its column names and, for every row, its place, what is wrong with it, and its cells."""
     if not location.lower().endswith(".parquet"):
         separator = "\t" if location.lower().endswith(".tsv") else None
         with csv_rows(open_location(location), location, separator=separator) as table:
@@ -253,7 +253,7 @@ def _open(location: str) -> Iterator[tuple[Sequence[str], Iterable[tuple[str, st
             parquet = pq.ParquetFile(file)
             refuse_twice(parquet.schema_arrow, wanted, location)
             found = [name for name in parquet.schema_arrow.names if column_name(name) in wanted]
-            if set(map(column_name, found)) & set(PATH_COLUMNS):  # pictures in a column are needless then
+            if set(map(column_name, found)) & set(PATH_COLUMNS):  # then pictures inside a column are not needed
                 found = [name for name in found if not pa.types.is_struct(parquet.schema_arrow.field(name).type)]
             columns = [column_name(name) for name in found or parquet.schema_arrow.names]
             yield columns, _ParquetRows(parquet, found, location)

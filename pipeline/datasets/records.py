@@ -15,13 +15,13 @@ from pipeline.images.locations import has_image_suffix
 from pipeline.project.tables import IMAGES, IMAGES_ROW_GROUP, SKIPPED
 from pipeline.project.writing import whole_file
 
-#: Key of the file metadata that tells which source rows became images: a JSON object of `n_rows` and `skipped`.
+#: Key of the file's metadata that says which source rows became images: a JSON object of :class:`SourceRows`.
 SOURCE_ROWS_KEY = b"source_rows"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image as its source describes it; `path` is None where there is no file, `label` a class index."""
+    """One image as its source describes it; `path` is None if there is no file; `label` is a class index."""
 
     image_id: str
     path: str | None
@@ -39,16 +39,16 @@ class SkippedRow:
 
 @dataclass(frozen=True, slots=True)
 class SourceOrder:
-    """In which order a folder was read (empty: a manifest has its own).
+    """The order in which a folder was read (empty for a manifest, which has its own order).
 
     Parameters
     ----------
     order
-        As :mod:`pipeline.datasets.folder_order` calls it.
+        Its name in :mod:`pipeline.datasets.folder_order`.
     is_given
-        A person said so.
+        Whether a person chose it.
     names_classes
-        The sub-folders are all that names the classes.
+        Whether the classes are named by the sub-folders alone.
     """
 
     order: str = ""
@@ -58,7 +58,7 @@ class SourceOrder:
 
 @dataclass(frozen=True, slots=True)
 class SourceRows:
-    """Which rows of the source became images: tables made elsewhere lie in the order of *its* rows."""
+    """Which rows of the source became images. Tables made elsewhere follow the order of *those* rows."""
 
     n_rows: int
     skipped: tuple[int, ...]
@@ -66,14 +66,14 @@ class SourceRows:
 
 
 class ImageTableWriter:
-    """Write images and skipped rows as they come, a row group at a time.
+    """Write images and skipped rows as they come, one row group at a time.
 
     Parameters
     ----------
     images_path, skipped_path
-        The two Parquet files; they are whole only after the context is left without an error.
+        The two Parquet files. They are complete only once the context is left without an error.
     origin
-        In which order the source was read.
+        The order in which the source was read.
     """
 
     def __init__(self, images_path: Path, skipped_path: Path, origin: SourceOrder = SourceOrder()) -> None:
@@ -120,7 +120,7 @@ class ImageTableWriter:
             self._flush()
 
     def _is_source_row(self, row: SkippedRow) -> bool:
-        """Tell whether others count this row, too: of a folder they list the images alone."""
+        """Tell whether others count this row, too. In a folder they list only the images."""
         return not self._origin.order or has_image_suffix(row.path or "")
 
     def _flush(self) -> None:
@@ -138,7 +138,7 @@ class ImageTableWriter:
 
 
 def read_source_rows(images_path: Path) -> SourceRows:
-    """Return which rows of the source became images; all of them where the file does not say."""
+    """Return which rows of the source became images; all of them if the file does not say."""
     metadata = pq.read_metadata(images_path)
     found = (metadata.metadata or {}).get(SOURCE_ROWS_KEY)
     if found is None:
@@ -160,7 +160,7 @@ def write_skipped(rows: list[SkippedRow], path: Path) -> None:
 
 
 def read_skipped(path: Path) -> list[SkippedRow]:
-    """Return the rows of `skipped.parquet`; none where there is no such file."""
+    """Return the rows of `skipped.parquet`; none if there is no such file."""
     if not path.exists():
         return []
     return [SkippedRow(row["image_id"], row["path"], row["reason"]) for row in pq.read_table(path).to_pylist()]

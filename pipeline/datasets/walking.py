@@ -1,4 +1,4 @@
-"""Every file below a folder, and what is passed over on the way, with the reason."""
+"""Every file below a folder, and what is left out on the way, with the reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.errors import DatasetError, in_plain_words
 from pipeline.images.locations import is_url, natural_key
 
-#: Folders that network storage, Windows and macOS put among people's own, in small letters.
+#: Folders that network storage, Windows and macOS add among people's own, in lower case.
 _OF_THE_SYSTEM = frozenset(
     {
         "@eadir", "@tmp", "#recycle", "#snapshot",  # Synology
@@ -23,16 +23,16 @@ _LEFT_OUT = "a folder of the storage or the system, not of the data set: left ou
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file, or something that is passed over.
+    """A file, or something that is left out.
 
     Parameters
     ----------
     path
-        Below the folder, as the file system spells it; bytes that are not UTF-8 are written out.
+        Path below the folder, as the file system spells it. Bytes that are not UTF-8 are escaped.
     name
-        The same with `/` between folders, also where a zip made on Windows has left backslashes in file names.
+        The same path with `/` between folders, even if a zip made on Windows left backslashes in file names.
     reason
-        Why it is passed over; empty for a file.
+        Why it is left out; empty for a file.
     """
 
     path: str
@@ -41,15 +41,15 @@ class Found:
 
 
 def walk(root: str) -> Iterator[Found]:
-    """Yield every file below a local folder or URL in natural order, with what is passed over in its place.
+    """Yield every file below a local folder or URL in natural order; what is left out is yielded, too, in its place.
 
-    Hidden files and folders are left out. Links to folders are followed, but for those that lead back to a folder they
-    lie in.
+    Hidden files and folders are left out silently. Links to folders are followed, except those that lead back to a
+    folder that contains them.
 
     Raises
     ------
     DatasetError
-        If there is no such folder, or one in it may not be read.
+        If there is no such folder, or a folder in it may not be read.
     """
     if is_url(root):
         yield from _walk_url(root)
@@ -62,7 +62,7 @@ def walk(root: str) -> Iterator[Found]:
 
 
 def walk_files(root: str) -> Iterator[str]:
-    """Yield the files alone that :func:`walk` finds, as the file system spells them."""
+    """Yield only the files that :func:`walk` finds, as the file system spells them."""
     return (found.path for found in walk(root) if not found.reason)
 
 
@@ -90,7 +90,7 @@ def _file(path: str, entry: os.DirEntry[str]) -> Found:
     shown = os.fsencode(path).decode("utf-8", "backslashreplace")
     if shown != path:
         return Found(shown, shown, "its name is not in UTF-8: rename it, with `convmv -f latin1 -t utf8` for instance")
-    if not entry.is_file() and not entry.is_symlink():  # a link that leads nowhere is told when it is opened
+    if not entry.is_file() and not entry.is_symlink():  # a broken link is reported when it is opened
         return Found(path, path, "neither a file nor a folder: left out")
     return Found(path, path if os.sep == "\\" else path.replace("\\", "/"))
 

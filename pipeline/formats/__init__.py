@@ -1,1 +1,1 @@
-"""Files that come from elsewhere and go elsewhere: votes, known answers, predictions, labels, tables; no store."""
+"""Files exchanged with others: votes, known answers, predictions, labels and tables. No store is involved."""

@@ -1,4 +1,4 @@
-"""What becomes of votes, as files: `labels.parquet` and the tables of an analysis."""
+"""Write what votes lead to: `labels.parquet`, and the tables of an analysis of disagreement."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _ROWS_AT_ONCE = 1_000_000
 def write_consensus(
     consensus: Consensus, votes: VoteArrays, folder: Path, suggestions: pd.DataFrame | None = None
 ) -> list[Path]:
-    """Write what the votes come to, and what it rests on; return the paths.
+    """Write a consensus and its provenance; return the paths.
 
-    `labels.parquet` (image, class, posterior, label), `annotators.csv`, `provenance.json`, and, where there are
-    suggestions, `suggestions.csv` (image, class, probability). Each file replaces an older one in one step, so that
-    none is ever seen half written. Memory stays flat.
+    The files are `labels.parquet` (image, class, posterior, label), `annotators.csv`, `provenance.json` and, if there
+    are suggestions, `suggestions.csv` (image, class, probability). Each file replaces an older one in one step, so
+    nobody ever sees one half written. Labels are written in blocks, so memory use stays flat.
 
     Raises
     ------
     DatasetError
-        If the folder cannot be made or written to.
+        If the folder cannot be created or written to.
     """
     labels, annotators, provenance = (folder / name for name in ("labels.parquet", "annotators.csv", "provenance.json"))
     paths = [labels, annotators, provenance]
@@ -47,7 +47,7 @@ def write_consensus(
 
 
 def consensus_provenance(consensus: Consensus) -> dict[str, object]:
-    """Return how labels came about as plain JSON: method, aim, cut, what is expected of it, and the evidence."""
+    """Return, as plain JSON, how the labels came about: method, aim, cut, expected quality and evidence."""
     cut = consensus.cut
     return {
         "method": str(consensus.method),
@@ -92,7 +92,7 @@ def write_disagreement(analysis: DisagreementAnalysis, folder: Path) -> list[Pat
     Raises
     ------
     DatasetError
-        If the folder cannot be made or written to.
+        If the folder cannot be created or written to.
     """
     tables = {
         "images.parquet": analysis.per_image,

@@ -1,4 +1,4 @@
-"""Known answers and original labels of outside votes, as files: read, brought to the votes' names, matched, counted."""
+"""Read known answers and original labels for outside votes from files, and match them to the votes' names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WHOLE = re.compile(r"-?\d{1,18}(\.0+)?", re.ASCII)
 
 @dataclass(frozen=True, eq=False)
 class KnownAnswers:
-    """Answers from a file, matched to items: ``of_item`` int8 ``(n_items,)``, and what was made of them in words."""
+    """Answers from a file, matched to items: ``of_item`` is int8 ``(n_items,)``, ``told`` sums it up in words."""
 
     of_item: NDArray[np.int8]
     told: str
@@ -35,7 +35,7 @@ def read_gold_answers(path: Path, votes: VoteArrays) -> KnownAnswers:
     Raises
     ------
     DatasetError
-        If the file is no table of answers, or none of them is about a pair that was voted on.
+        If the file is not a table of answers, or no answer is about a pair that was voted on.
     """
     table = read_known_table(path, votes)
     found = match_gold(votes, table, str(path), partial(named_row, path))
@@ -76,15 +76,15 @@ def _nothing_matched(path: Path, table: pd.DataFrame, what: str, where: str) -> 
 
 
 def read_known_table(path: Path, votes: VoteArrays) -> pd.DataFrame:
-    """Read gold answers or original labels, their names brought to the types that the votes use.
+    """Read gold answers or original labels, with names converted to the types that the votes use.
 
-    A column ``wnid`` in place of ``class`` is read as ImageNet-1k WordNet ids where the votes name classes by index.
-    Empty cells stay missing.
+    A column ``wnid`` may stand in for ``class``. If the votes name classes by index, it is read as ImageNet-1k WordNet
+    ids. Empty cells stay missing.
 
     Raises
     ------
     DatasetError
-        If the file cannot be read, or the votes use numbers and a name is no whole number.
+        If the file cannot be read, or if the votes use numbers and a name is not a whole number.
     """
     table = read_table(path)
     has_indices = votes.classes.dtype.kind in "iu"
@@ -97,7 +97,7 @@ def read_known_table(path: Path, votes: VoteArrays) -> pd.DataFrame:
 
 
 def _named_alike(table: pd.DataFrame, column: str, vocabulary: NDArray[Any], path: Path) -> pd.Series:
-    """Return a column as text or as numbers, whichever the vocabulary holds; what is missing stays so."""
+    """Return a column as text or as numbers, whichever the vocabulary holds; missing cells stay missing."""
     given = table[column].astype(object)
     if vocabulary.dtype.kind not in "iu":
         return given

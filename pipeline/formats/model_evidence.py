@@ -1,4 +1,4 @@
-"""Models' rankings from a file, paired with votes made elsewhere: evidence on what was voted on, and beyond."""
+"""Pair models' rankings from a file with votes made elsewhere: evidence on what was voted on, and beyond."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class PairedModels:
     Attributes
     ----------
     evidence
-        Of every item; ``None`` where the original label alone is asked.
+        Evidence on every item; ``None`` if only the original label is wanted.
     original
-        ``(n_items,)`` as :func:`pipeline.consensus.match_original` gives it; ``None`` where it is not asked, or no
+        ``(n_items,)``, as :func:`pipeline.consensus.match_original` returns it; ``None`` if it is not wanted or no
         image has one.
     told
-        What was paired and what was not, line by line.
+        What was paired and what was not, as lines of text.
     """
 
     evidence: Evidence | None
@@ -61,7 +61,7 @@ class PairedModels:
     _kinds: tuple[EvidenceKind, ...]
 
     def suggestions(self, consensus: Consensus, votes: VoteArrays) -> pd.DataFrame:
-        """Return labels that nobody was asked about and models believe in: ``image``, ``class``, ``probability``.
+        """Return labels that models believe in and nobody was asked about: ``image``, ``class``, ``probability``.
 
         See :func:`pipeline.consensus.suggestions.suggest_labels`. Empty without models.
         """
@@ -110,25 +110,26 @@ def read_model_evidence(
     Parameters
     ----------
     images
-        Manifest: one row an image, in the order of the rankings, with its original label where it has one.
+        Manifest with one row per image, in the order of the rankings, and the image's original label if it has one.
     predictions
-        As :func:`pipeline.formats.predictions_npz.read_predictions` reads them; ``None``: original labels alone.
+        A file for :func:`pipeline.formats.predictions_npz.read_predictions`; ``None`` for original labels alone.
     votes
-        Images are paired by name, with or without the file's ending; classes are indices, keys or names of `space`.
+        Their images are paired by name, with or without the file's ending. Their classes are indices, keys or names of
+        `space`.
     space
-        Which classes the rankings count.
+        The label space that the rankings' class indices refer to.
     kinds
         Which evidence to use.
     leave_out
-        Models that give none, such as the one that will be evaluated.
+        Models that give no evidence, such as one that will be evaluated.
     numbers
         How class numbers of the votes and the manifest are read (:mod:`pipeline.project.class_references`).
 
     Raises
     ------
     DatasetError
-        If a file cannot be read, no image or class of the votes can be paired, a model to leave out is not there, or
-        none is left.
+        If a file cannot be read, no image of the votes can be paired, a class of the votes is unknown, a model to leave
+        out does not exist, or no model is left.
     """
     if not is_manifest(str(images)) or not images.is_file():
         raise DatasetError(f"{images}: give a .csv, .tsv or .parquet with one row an image")
@@ -163,7 +164,7 @@ def _left_out(names: Sequence[str]) -> str:
 
 
 def _pair_images(records: Sequence[Any], votes: VoteArrays, path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return the row of each image of the votes, -1 for none, and what to tell."""
+    """Return the row of each image of the votes (-1 for none), and lines of text about the pairing."""
     listed = [_name_in(row) for row in records]
     voted = [str(name) for name in votes.images.tolist()]
     is_exact = set(voted) <= set(listed)

@@ -1,4 +1,4 @@
-"""Arrays of an `.npz` by their heads, before they take memory: a few bytes of zeros unpack to many gigabytes."""
+"""Check the arrays of an `.npz` by their headers before they take memory: a small file can unpack to many gigabytes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _SHARE_OF_MEMORY = 0.5
 
 
 def array_head(archive: NpzFile, name: str, where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and type of an array, reading its head alone.
+    """Return the shape and type of an array, reading only its header.
 
     Parameters
     ----------
     archive, name
         The open file, and one of its arrays.
     where
-        What begins a message.
+        What an error message begins with.
 
     Raises
     ------
     DatasetError
         If the array would take more than half of this machine's memory.
     ValueError, OSError, KeyError, zipfile.BadZipFile
-        If the head cannot be read.
+        If the header cannot be read.
     """
     if archive.zip is None:
         raise ValueError("the file is closed")

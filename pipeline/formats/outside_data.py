@@ -1,4 +1,4 @@
-"""Images, refined labels and predictions from files, without a project: read and paired, what is unusable named."""
+"""Read and pair images, refined labels and predictions from files, without a project; name what cannot be used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pipeline.project.names import settled
 
 @dataclass(frozen=True)
 class OutsideData:
-    """What an evaluation needs, about the usable images and in one order.
+    """What an evaluation needs: only the usable images, all in one order.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class OutsideData:
     labels
         Refined labels.
     predictions
-        Model name to ``(n_images, k)`` class indices, the best first.
+        Model name to ``(n_images, k)`` class indices, best first.
     skipped
         Images that could not be used, each with the reason.
     n_unused
@@ -60,19 +60,19 @@ def read_outside_data(
         A manifest (:func:`pipeline.datasets.manifest.manifest_records`): one row per image with its name and single
         label.
     labels
-        As :func:`pipeline.formats.refined_labels_in.read_refined_labels` reads them.
+        A file for :func:`pipeline.formats.refined_labels_in.read_refined_labels`.
     predictions
-        As :func:`pipeline.formats.predictions_npz.read_predictions` reads them, rows in the order of `images`.
+        A file for :func:`pipeline.formats.predictions_npz.read_predictions`, with its rows in the order of `images`.
     space
-        Which classes there are.
+        The label space.
     numbers
-        How class numbers are read in `images` and `labels`, where they fit two readings.
+        How to read class numbers in `images` and `labels` if they fit two readings.
 
     Raises
     ------
     DatasetError
-        If a file cannot be read as a whole, class numbers fit two readings and the predictions do not tell which, or no
-        image is left. An image that alone is at fault is skipped and named.
+        If a whole file cannot be read, class numbers fit two readings and the predictions do not tell which is right,
+        or no image is left. If only single images are at fault, they are skipped and named.
     """
     if not is_manifest(str(images)):
         raise DatasetError(f"{images}: expected a .csv, .tsv or .parquet with one row for each image")
@@ -93,7 +93,7 @@ def read_outside_data(
 
 
 def _most_hits(labels: Sequence[str], first_choices: Sequence[Sequence[int]], index_of: Mapping[str, int]) -> int:
-    """Return on how many images the best model is right, if the original labels are read so."""
+    """Return on how many images the best model is right, if the original labels are read in this way."""
     read = [index_of.get(label, -1) for label in labels]
     return max((sum(map(eq, choices, read)) for choices in first_choices), default=0)
 

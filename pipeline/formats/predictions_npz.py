@@ -1,4 +1,4 @@
-"""Rankings that models made elsewhere: an ``.npz`` of one integer array per model, rows in the order of the images."""
+"""Rankings that models made elsewhere: an ``.npz`` with one integer array per model, its rows in image order."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def read_predictions(
     path
         An ``.npz`` whose arrays are named by model.
     n_images
-        Rows that each array must have: those of the manifest, skipped rows included.
+        Number of rows that each array must have: all rows of the manifest, including skipped ones.
     n_classes
         Size of the label space.
     image_list
-        What a message calls that manifest.
+        How error messages name that manifest.
 
     Returns
     -------
     dict
-        Model name to ``(n_images, k)`` class indices, the best first, in the file's own dtype. `k` may differ by model.
+        Model name to ``(n_images, k)`` class indices, best first, in the file's own dtype. `k` may differ by model.
 
     Raises
     ------
     DatasetError
-        If the file is missing, empty or no ``.npz``, or an array is not ``(n_images, k)`` integers in ``0 … n_classes -
-        1`` with no class twice in a row. The message names the array and the row (counted from 0).
+        If the file is missing, empty or not an ``.npz``, or if an array does not hold ``(n_images, k)`` integers in
+        ``0 … n_classes - 1`` with no class twice in a row. The message names the array and the row (counted from 0).
     """
     with _open(path) as archive:
         names = archive.files
@@ -85,12 +85,12 @@ def _check_shape(
 def check_ranking(
     ranking: NDArray[Any], n_images: int, n_classes: int, where: str, image_list: str = "the image list"
 ) -> None:
-    """Refuse an array that is no ranking of `n_images` images; see :func:`read_predictions`.
+    """Refuse an array that is not a ranking for `n_images` images; see :func:`read_predictions`.
 
     Raises
     ------
     DatasetError
-        Beginning with `where`, and naming the row.
+        The message begins with `where` and names the row.
     """
     _check_shape(ranking.shape, ranking.dtype, n_images, n_classes, where, image_list)
     if ranking.size == 0:
@@ -116,9 +116,9 @@ def refuse_shifted(
     space: LabelSpace,
     where: str,
 ) -> None:
-    """Refuse rankings that the original labels show to number the classes in another way than the label space does.
+    """Refuse rankings if the original labels show that they number the classes differently from the label space.
 
-    Tried are classes that lie one apart, and classes numbered in the order of their keys by character (torchvision's
+    The numberings tried are off by one (up or down), or follow the order of the class keys: by character (torchvision's
     `ImageFolder`, Keras, Hugging Face) or in natural order (timm).
 
     Parameters
@@ -126,18 +126,18 @@ def refuse_shifted(
     rankings
         Model name to ``(n_rows, k)`` class indices.
     rows
-        ``(n_images,)``: the rows of the images with an original label.
+        ``(n_images,)``: the rows of the images that have an original label.
     original
         ``(n_images,)``: these labels.
     space
         The label space.
     where
-        The file.
+        The file, for the message.
 
     Raises
     ------
     DatasetError
-        If another numbering fits the best model clearly better, and at least half of the images.
+        If another numbering makes the best model clearly better, and right on at least half of the images.
     """
     keys = list(space.keys)
     place = {key: index for index, key in enumerate(keys)}

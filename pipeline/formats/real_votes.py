@@ -36,7 +36,7 @@ def read_raters(path: Path) -> VoteArrays:
     Raises
     ------
     DatasetError
-        If the file is missing, lacks an array or the arrays do not fit together.
+        If the file is missing or lacks an array, or if the arrays do not fit together.
     """
     arrays = _load(path, ("tensor", "info", "ids"))
     tensor, info, ids = arrays["tensor"], arrays["info"], arrays["ids"]
@@ -52,7 +52,7 @@ def read_raters(path: Path) -> VoteArrays:
 
 
 def read_scores(path: Path, votes: VoteArrays) -> NDArray[np.float64]:
-    """Read the publishers' own score of each item of `votes`: ``(n_items,)``, nan where they have none."""
+    """Read the publishers' own score of each item of `votes`: ``(n_items,)``, NaN where there is none."""
     arrays = _load(path, ("tensor", "info"))
     scores = pd.Series(
         arrays["tensor"], index=pd.MultiIndex.from_arrays([arrays["info"][:, 0], arrays["info"][:, 1].astype(np.int64)])
@@ -63,14 +63,15 @@ def read_scores(path: Path, votes: VoteArrays) -> NDArray[np.float64]:
 
 
 def read_final_labels(path: Path, votes: VoteArrays) -> NDArray[np.bool_]:
-    """Read the published final labels: bool ``(n_items,)``, whether the class is among the image's in `real.json`.
+    """Read the published final labels: bool ``(n_items,)``, whether `real.json` lists the class for the image.
 
-    Its label lists are ordered by file name: the number in ``ILSVRC2012_val_00000001.JPEG`` is a position, from 1.
+    The label lists in that file are ordered by file name: the number in ``ILSVRC2012_val_00000001.JPEG`` is a position,
+    counted from 1.
 
     Raises
     ------
     DatasetError
-        If the file is no list, or an image's name carries no number within it.
+        If the file does not exist, or an image's name contains no number that is a position in it.
     """
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; give the published real.json")

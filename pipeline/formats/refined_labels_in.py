@@ -1,8 +1,8 @@
 """Refined labels as others publish them, paired with images by name.
 
-Two formats of JSON are read: an object from image name to a list of classes (Multilabelfy), and a list of lists in the
+Two JSON formats are read: an object from image name to a list of classes (Multilabelfy), and a list of lists in the
 order of the sorted image names (ReaL). Classes are keys (``"n01667114"``) or numbers (``370`` or ``"370"``, which mean
-the same); what the numbers mean is decided once for the whole file (:mod:`pipeline.project.class_references`).
+the same). What the numbers mean is decided once for the whole file (:mod:`pipeline.project.class_references`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pipeline.project.label_space import LabelSpace
 from pipeline.project.names import settled, settled_all
 from pipeline.project.notices import tell
 
-#: What a file of refined labels rests on lies beside it, under the same name with this ending.
+#: The provenance of a file of refined labels lies beside it, under the same name with this ending.
 PROVENANCE_SUFFIX = ".provenance.json"
 _IMAGENET_VAL = re.compile(r"ILSVRC2012_val_(\d{8})(\.\w+)?")
 
@@ -41,7 +41,7 @@ class PairedLabels:
     Parameters
     ----------
     labels
-        One set an image, in the order of the images asked for.
+        One label set per image, in the order of the images asked for.
     rows
         ``(len(labels),)``: position of each among the images asked for.
     skipped
@@ -57,16 +57,16 @@ class PairedLabels:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object with its repeated keys."""
+    """A JSON object that keeps repeated keys."""
 
 
 def read_evidence_models(path: Path) -> frozenset[str]:
-    """Return the models that gave evidence for the labels of a file, as the provenance beside it says; empty without.
+    """Return the models that gave evidence for a file's labels, from the provenance beside it; empty without one.
 
     Raises
     ------
     DatasetError
-        If there is a provenance and it cannot be read.
+        If there is a provenance file and it cannot be read.
     """
     beside = path.with_suffix(PROVENANCE_SUFFIX)
     if not beside.is_file():
@@ -86,10 +86,10 @@ def read_refined_labels(
 ) -> PairedLabels:
     """Read the refined labels of these images.
 
-    Images are paired by name. In an object, the ending (``.jpeg``) may be missing on one side or differ, as long as
-    names without their endings stay unique. A list is paired with the images' names in sorted order, one entry an
-    image; names of the ImageNet validation set (``ILSVRC2012_val_00000293.JPEG``) carry their number, so any part of
-    them will do.
+    Images are paired by name. In an object, the ending (``.jpeg``) may differ or be missing on one side, as long as
+    names without their endings stay unique. A list is paired with the images' names in sorted order, one entry per
+    image. Names of the ImageNet validation set (``ILSVRC2012_val_00000293.JPEG``) contain their number, so any subset
+    of them will do.
 
     Parameters
     ----------
@@ -98,19 +98,19 @@ def read_refined_labels(
     image_ids
         Unique image names, in any order.
     space
-        Which classes there are.
+        The label space.
     numbers
         How class numbers are read.
     original
-        ``(len(image_ids),)``: each image's original label, or -1. Labels are held against it where their numbers, or
-        the order of a list, could be read in two ways: most images keep their original label.
+        ``(len(image_ids),)``: each image's original label, or -1. Most images keep their original label, so it shows
+        which reading is right if class numbers, or the order of a list, could be read in two ways.
 
     Raises
     ------
     DatasetError
-        If the file is missing or not in one of the formats, a list's length does not fit, names are ambiguous, class
-        numbers fit two readings, a list fits another order clearly better, or no image at all is left. An image that
-        alone is at fault (absent, listed twice, a class out of range or repeated) is skipped and named.
+        If the file is missing or in neither format, a list's length does not fit, names are ambiguous, class numbers
+        fit two readings, a list fits another order clearly better, or no image is left. If only single images are at
+        fault (absent, listed twice, a class out of range or repeated), they are skipped and named.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Pairs)
@@ -182,12 +182,12 @@ def _settled_names(pairs: _Pairs, path: Path) -> _Pairs:
 
 
 def _classes(found: Sequence[Any]) -> Sequence[Any]:
-    """Return the classes of an image that has one entry, a list."""
+    """Return an image's classes if it has exactly one entry and that is a list; otherwise nothing."""
     return found[0] if len(found) == 1 and type(found[0]) is list else ()
 
 
 def _reference(value: object) -> str | None:
-    """Return a class reference as text: ``370`` says what ``"370"`` says; None for what is none."""
+    """Return a class reference as text (``370`` means the same as ``"370"``); None if it is not one."""
     if isinstance(value, str):
         return settled(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
@@ -196,7 +196,7 @@ def _reference(value: object) -> str | None:
 
 
 def _n_keeping(referred: Sequence[Sequence[str]], original: Sequence[int], index_of: Mapping[str, int]) -> int:
-    """Return how many images have their original label among the refined ones, if classes are read so."""
+    """Return how many images have their original label among the refined ones, if classes are read in this way."""
     return sum(
         any(index_of.get(reference, -1) == label for reference in of_image)
         for of_image, label in zip(referred, original, strict=True)
@@ -253,7 +253,7 @@ def _check_order(
     n_keeping: Callable[[Sequence[Sequence[str]]], int],
     path: Path,
 ) -> None:
-    """Refuse a list whose entries fit the images in the order of the image list, not of their sorted names."""
+    """Refuse a list whose entries clearly fit the order of the image list better than that of the sorted names."""
     if len(lists) != len(image_ids):
         return
 
@@ -274,7 +274,7 @@ def _without_image_suffix(name: str) -> str:
 
 
 def _require_distinct(names: Sequence[str], where: str) -> None:
-    """Refuse names that differ in their ending alone; the very same name twice is another matter."""
+    """Refuse names that differ only in their ending. The same name twice is handled elsewhere."""
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(_without_image_suffix(name), name)

@@ -1,4 +1,4 @@
-"""Refined labels as files: the table of the project, a CSV for people, and the published JSON."""
+"""Write refined labels to files: the project's table, a CSV for people, and JSON in the published format."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ _NONE_APPLIES = {
 
 
 def write_refined_labels(project: Project, labels: pa.Table, provenance: Mapping[str, object] | None = None) -> None:
-    """Write `refined_labels.parquet`, and beside it one file for each of `EXPORTS`, each in one step.
+    """Write `refined_labels.parquet` and, beside it, one file for each of `EXPORTS`, each in one step.
 
-    What they rest on, where it is given, goes into `refined_labels.provenance.json`.
+    The provenance, if given, goes into `refined_labels.provenance.json`.
 
     The JSON is in the published format, ``{"<image>": ["370", …]}``: class indices as text, an empty list where no
-    class applies. Images that nobody has decided are left out of it. Where these numbers could be read in another way
-    (:mod:`pipeline.project.class_references`), the JSON names classes by key, so that it reads back as it is.
+    class applies. Images that nobody has decided are left out. If these numbers could be read in another way
+    (:mod:`pipeline.project.class_references`), the JSON names classes by key instead, so that it reads back
+    correctly.
     """
     path = project.refined_labels_path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ def _write_json(labels: pa.Table, space: LabelSpace, path: Path) -> None:
 
 
 def _label_lists(labels: pa.Table) -> Iterator[tuple[str, list[int]]]:
-    """Yield each decided image with its classes; the rows of an image lie together."""
+    """Yield each decided image with its classes; the rows of an image must be adjacent."""
     decided = labels.filter(pc.not_equal(labels.column("source"), Source.UNLABELLED.value))
     image, classes = None, list[int]()
     for batch in decided.select(["image_id", "class_index"]).to_batches(_ROW_GROUP):
@@ -97,7 +98,7 @@ def _label_lists(labels: pa.Table) -> Iterator[tuple[str, list[int]]]:
 
 
 def _reads_back(indices: Sequence[int], space: LabelSpace) -> bool:
-    """Return whether these indices, written as text, are read as these indices and nothing else."""
+    """Return whether these indices, written as text, read back as the same indices."""
     try:
         reading = read_class_references({str(index) for index in indices}, space, "refined labels")
     except DatasetError:
@@ -105,6 +106,6 @@ def _reads_back(indices: Sequence[int], space: LabelSpace) -> bool:
     return all(reading.index_of.get(str(index)) == index for index in indices)
 
 
-#: Ending of the file to what writes it, given the table of the project, its classes and where to. To add a format,
-#: write a module for it, and its line here.
+#: From a file's ending to the function that writes it, given the project's table, its classes and the path. To add a
+#: format, write a module for it and add a line here.
 EXPORTS: Mapping[str, Callable[[pa.Table, LabelSpace, Path], None]] = {".csv": _write_csv, ".json": _write_json}

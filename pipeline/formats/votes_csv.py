@@ -16,25 +16,25 @@ _SHOWN = {"true": True, "1": True, "false": False, "0": False}
 
 
 def read_votes_table(path: Path) -> VoteArrays:
-    """Read votes from a long table: ``image, class, annotator, vote`` and, where present, ``round, shown``.
+    """Read votes from a long table: ``image, class, annotator, vote`` and, if present, ``round, shown``.
 
-    Names are text, whatever they look like: ``007``, ``1e3`` and ``NA`` are names like any other.
+    Names are text, whatever they look like: ``007``, ``1e3`` and ``NA`` are ordinary names.
 
     Raises
     ------
     DatasetError
-        If the file is missing, unreadable or no votes table, or somebody voted twice on the same class of an image; the
-        message names file and row.
+        If the file is missing, unreadable or not a table of votes, or if somebody voted twice on the same class of an
+        image. The message names the file and the row.
     """
     given = [_checked_table(path)]
     try:
-        return VoteArrays.from_table(given.pop())  # no other reference: its memory is free for what follows
+        return VoteArrays.from_table(given.pop())  # keep no other reference, so that its memory can be freed
     except DatasetError as error:
         raise DatasetError(f"{path}: {_repeated_row(_checked_table(path), path)}{error}") from error
 
 
 def _checked_table(path: Path) -> pd.DataFrame:
-    """Return the table as categories in order, a few bytes a vote; the index counts the file's rows."""
+    """Return the table as ordered categories, a few bytes per vote; the index counts the file's rows."""
     table = read_table(path, VOTE_COLUMNS)
     missing = [name for name in VOTE_COLUMNS[:4] if name not in table]
     if missing:
@@ -50,7 +50,7 @@ def _checked_table(path: Path) -> pd.DataFrame:
 
 
 def _in_small_letters(column: pd.Series) -> pd.Series:
-    """Return the column's words without spaces around them and in small letters, as categories."""
+    """Return the column's words in lower case and without surrounding spaces, as categories."""
     coded = column.astype("category").cat
     words, place = np.unique([str(word).strip().lower() for word in coded.categories], return_inverse=True)
     codes = np.append(place, -1).astype(np.int32)[coded.codes]

@@ -1,6 +1,6 @@
-"""The formats in which votes come, one registry.
+"""The registry of file formats for votes.
 
-To read another format, write a module for it, and its entry in :data:`FORMATS`; commands and their help follow.
+To read another format, write a module for it and add an entry to :data:`FORMATS`. Commands and their help pick it up.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VotesFormat:
-    """One format of files that hold votes.
+    """One file format for votes.
 
     Attributes
     ----------
     suffixes
-        Endings of such files, in small letters.
+        Endings of such files, in lower case.
     looks
         What such a file looks like, as `--help` says it.
     read
-        Reads such a file; raises `DatasetError` for one that is missing or cannot be read, naming file and row.
+        Reads such a file. Raises `DatasetError`, naming the file and the row, if it is missing or cannot be read.
     fits
-        Whether a file with such an ending is of this format, where several formats share one.
+        Whether a file is of this format, for endings that several formats share.
     """
 
     suffixes: tuple[str, ...]
@@ -38,7 +38,7 @@ class VotesFormat:
     fits: Callable[[Path], bool] = lambda _: True
 
 
-# Readers are imported when a file is read: the command line asks here for its help, and starts without pandas.
+# Readers are imported only when a file is read: the command line uses this module for its help, without pandas.
 def _read_table(path: Path) -> VoteArrays:
     from pipeline.formats.votes_csv import read_votes_table
 
@@ -51,12 +51,12 @@ def _read_raters(path: Path) -> VoteArrays:
     return read_raters(path)
 
 
-#: Every format that is read; of several with one ending, the first that fits.
+#: Every format that can be read. If several share an ending, the first that fits is used.
 FORMATS: Final[tuple[VotesFormat, ...]] = (
     VotesFormat((".csv", ".parquet"), ".csv or .parquet with image, class, annotator, vote", _read_table),
     VotesFormat((".npz",), "ReaL's raters.npz", _read_raters),
 )
-#: What files of votes look like, in words.
+#: What files of votes look like, in words for people.
 LOOKS: Final = "; or ".join(each.looks for each in FORMATS)
 
 
@@ -66,8 +66,8 @@ def read_votes(path: Path) -> VoteArrays:
     Raises
     ------
     DatasetError
-        If the file is missing, of another kind, unreadable, no file of votes or without a single vote; the message
-        names file and row.
+        If the file is missing, of another kind, unreadable, not a file of votes or without a single vote. The message
+        names the file and, where it can, the row.
     """
     suffix = path.suffix.lower()
     alike = [each for each in FORMATS if suffix in each.suffixes]

@@ -1,4 +1,4 @@
-"""Reading pictures, upright, in sRGB and within bounds of memory, one answer for people and models; writes nothing."""
+"""Read pictures upright, in sRGB and within memory limits, the same for people and models. Nothing is written."""
 
 from pipeline.images.decoding import check_header, read_as_timm, read_image
 from pipeline.images.display import DisplayJpeg, display_jpeg, read_display

@@ -1,4 +1,4 @@
-"""From a picture as its file stores it to 8-bit sRGB: colour profiles, deep grey, transparency."""
+"""Convert a picture as its file stores it to 8-bit sRGB: colour profiles, deep grey, transparency."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ from PIL import Image, ImageChops, TiffImagePlugin
 if TYPE_CHECKING:
     from PIL import ImageCms
 
-#: Modes of Pillow whose pixels may be transparent.
+#: Pillow modes whose pixels may be transparent.
 TRANSPARENT_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 
-#: Modes that a colour profile can describe, with what profiles call their colours.
+#: Modes that a colour profile can describe, with the profiles' names for their colour spaces.
 _COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 _DEEPEST = 65535
 _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 262, 0
 _BITS_TAG = 258
-#: Two profiles whose colours differ by no more, in levels of 255, are the same: rounding makes up as much.
+#: Two profiles count as the same if colours differ by no more than this, in levels of 255: rounding can do as much.
 _SAME_LEVELS = 2
 _LATTICE_STEPS = 9
 _CONVERSIONS_KEPT = 32
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Return a picture in mode RGB: in sRGB, 8 bits a channel, over white where it is transparent.
+    """Return a picture in mode RGB: sRGB, 8 bits per channel, over white where it is transparent.
 
-    Colours are converted as the ICC profile in the file says; a profile that is damaged, or that is one of other
-    colours than the file holds, is passed over, as browsers do. Grey of 9 to 16 bits is scaled to 8.
+    Colours are converted by the ICC profile in the file. A profile that is damaged, or is for another colour space than
+    the file's, is ignored, as browsers do. Grey of 9 to 16 bits is scaled to 8.
 
     Parameters
     ----------
     image
-        As Pillow opened it.
+        A picture as Pillow opened it.
 
     Raises
     ------
     ValueError
-        If its pixels have 32 bits or a sign: nothing says what is white. Pillow's decoders raise more.
+        If its pixels have 32 bits or a sign, because then nothing says what is white. Pillow's decoders raise other
+        errors, too.
     """
-    # Both lie in how the file stores its pixels, which Pillow forgets as it loads them.
+    # Both depend on how the file stores its pixels, which Pillow forgets when it loads them.
     white, transparent_grey = _white_of_deep_grey(image), _transparent_grey(image)
     image.load()
     profile, transparent = image.info.get("icc_profile"), None
@@ -64,7 +65,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def is_srgb(image: Image.Image) -> bool:
-    """Tell whether a picture's colours are sRGB as they are: it has no profile, that of sRGB, or one of no use."""
+    """Tell whether a picture's colours need no conversion: it has no profile, the sRGB profile, or a useless one."""
     profile = image.info.get("icc_profile")
     return not profile or _conversion(profile, image.mode) is None
 
@@ -91,7 +92,7 @@ def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=_CONVERSIONS_KEPT)
 def _conversion(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return how colours of a mode become sRGB; None where they are left as Pillow takes them."""
+    """Return the conversion of a mode's colours to sRGB; None if they are left as Pillow reads them."""
     if mode not in _COLOURS or not (profile or mode == "LAB"):
         return None
     from PIL import ImageCms
@@ -120,7 +121,7 @@ def _changes_nothing(conversion: ImageCms.ImageCmsTransform, mode: str) -> bool:
 
 
 def _white_of_deep_grey(image: Image.Image) -> int | None:
-    """Return which value is white in grey of more than 8 bits; None for other pictures."""
+    """Return the value of white in grey of more than 8 bits; None for other pictures."""
     if not (image.mode.startswith("I;16") or (image.mode == "I" and image.format in {"PNG", "PPM"})):
         return None
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -137,10 +138,10 @@ def _from_deep_grey(image: Image.Image, white: int, transparent: int | None) -> 
 
 
 def _transparent_grey(image: Image.Image) -> int | None:
-    """Return the level of grey that a PNG calls transparent, as its pixels will have it once they are loaded."""
+    """Return the grey level that a PNG calls transparent, as its pixels will have it once they are loaded."""
     level = image.info.get("transparency")
     if not isinstance(level, int) or image.format != "PNG" or image.mode == "P":
         return None
     stored = image.tile[0][3] if image.tile else ""  # type: ignore[attr-defined]
-    # Pillow widens grey of 2 and 4 bits to 8, and leaves the level as it was.
+    # Pillow widens grey of 2 and 4 bits to 8, but leaves the transparent level as it was.
     return level * {"L;2": 85, "L;4": 17}.get(str(stored), 1)

@@ -1,6 +1,6 @@
-"""Decoding any photograph that a data set may hold, or saying by name why it cannot be decoded.
+"""Decode any photograph that a data set may hold, or say why the named file cannot be decoded.
 
-Nothing here imports torch: sessions show images from kernels that stay small.
+Nothing here imports torch: sessions show images from kernels that must stay small.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pipeline.images.kinds import N_FIRST_BYTES, format_of, refuse_preview, why_
 from pipeline.images.locations import open_location
 from pipeline.images.repair import jpeg_with_end, png_of_pixels
 
-#: Most pixels that are decoded at once (268 MB of RGB). A larger JPEG is decoded at a half, a quarter or an eighth.
+#: Most pixels of a decoded picture (268 MB of RGB). A larger JPEG is decoded at a half, a quarter or an eighth.
 MAX_PIXELS = 89_478_485
-#: Most pixels a JPEG may have, however much it is reduced: a progressive one keeps all of its coefficients in memory.
+#: Most pixels a JPEG may have, however far it is reduced: a progressive one keeps all its coefficients in memory.
 MAX_JPEG_PIXELS = 1_000_000_000
 
 _ORIENTATION_TAG = 0x0112
@@ -34,7 +34,7 @@ _ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-#: What Pillow's decoders raise on damaged files, beside the obvious.
+#: What Pillow's decoders raise on damaged files: far more than `OSError`.
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -56,17 +56,17 @@ _DECODER_ERRORS = (
 
 
 def read_image(location: str, reduce_to_px: int | None = None) -> Image.Image:
-    """Decode an image as people see it: upright, in sRGB, 8 bits a channel, over white where it is transparent.
+    """Decode an image as people see it: upright, in sRGB, 8 bits per channel, over white where it is transparent.
 
-    Of an animation the first frame is taken. A JPEG that lacks nothing but its end mark, and a PNG that is damaged
-    beside its pixels alone, are read.
+    Only the first frame of an animation is read. A JPEG that lacks only its end mark is read, and so is a PNG that is
+    damaged only outside its pixels.
 
     Parameters
     ----------
     location
         Local path or fsspec URL.
     reduce_to_px
-        A JPEG may be decoded at a half, a quarter or an eighth as long as both sides keep this many pixels, which is
+        A JPEG may be decoded at a half, a quarter or an eighth, as long as both sides keep this many pixels. This is
         several times as fast. Other formats ignore it.
 
     Returns
@@ -78,14 +78,14 @@ def read_image(location: str, reduce_to_px: int | None = None) -> Image.Image:
     ------
     DatasetError
         If it is missing, damaged, of a format that is not supported, or larger than :data:`MAX_PIXELS`
-        (:data:`MAX_JPEG_PIXELS` for a JPEG); the message names the file and the reason.
+        (:data:`MAX_JPEG_PIXELS` for a JPEG). The message names the file and the reason.
     """
     with open_location(location) as file:
         return decode(file, open_image(file, location), location, reduce_to_px)
 
 
 def read_as_timm(location: str) -> Image.Image:
-    """Decode an image as `timm`'s own loader does: neither turned by EXIF nor converted to sRGB, alpha left away.
+    """Decode an image as `timm`'s own loader does: not turned by EXIF, not converted to sRGB, and without alpha.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def check_header(location: str) -> None:
 
 
 def open_image(file: IO[bytes], location: str) -> Image.Image:
-    """Read the header, and refuse what is too large before any pixel is decoded.
+    """Read the header, and refuse a picture that is too large before any pixel is decoded.
 
     Raises
     ------
@@ -158,14 +158,14 @@ def decode(file: IO[bytes], image: Image.Image, location: str, reduce_to_px: int
 
 
 def jpeg_divisor(size: tuple[int, int], reduce_to_px: int | None) -> int:
-    """Return by what a JPEG's sides may be divided; the decoder takes the next lower of 1, 2, 4 and 8.
+    """Return the number by which a JPEG's sides may be divided; the decoder rounds it down to 1, 2, 4 or 8.
 
     Parameters
     ----------
     size
         Width and height in pixels.
     reduce_to_px
-        What both sides keep; None reduces only what is too large otherwise.
+        Pixels that both sides must keep. With None, only a picture that would be too large is reduced.
     """
     width_px, height_px = size
     divisor = 1 if reduce_to_px is None else max(1, min(width_px, height_px) // max(1, reduce_to_px))
@@ -175,7 +175,7 @@ def jpeg_divisor(size: tuple[int, int], reduce_to_px: int | None) -> int:
 
 
 def is_upright(image: Image.Image) -> bool:
-    """Tell whether a picture that is not loaded yet stands upright as it is stored."""
+    """Tell whether a picture that is not loaded yet is stored upright."""
     return _orientation(image) not in _ORIENTATIONS
 
 
@@ -197,8 +197,8 @@ def _kind(file: IO[bytes], location: str) -> str:
 
 
 def _opened(file: IO[bytes], kind: str) -> Image.Image:
-    """Open a file with the reader of its kind alone: Image.open would refuse a large JPEG, which is decoded reduced."""
-    if kind == "JPEG":  # not as Pillow registers it, which looks for further pictures in the file
+    """Open a file with only the reader for its kind. Image.open would refuse a large JPEG that is decoded reduced."""
+    if kind == "JPEG":  # not Pillow's registered opener, which looks for more pictures in the file
         return JpegImagePlugin.JpegImageFile(file)
     if kind not in Image.OPEN:
         Image.init()
@@ -212,7 +212,7 @@ def _opened(file: IO[bytes], kind: str) -> Image.Image:
 
 
 def _repaired(file: IO[bytes], image: Image.Image) -> Image.Image | None:
-    """Open a file again whose pixels may be whole although decoding it failed."""
+    """Open a file again if its pixels may be whole although decoding failed."""
     if isinstance(image, PngImagePlugin.PngImageFile):
         return _without_odd_chunks(file)
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
@@ -245,7 +245,7 @@ def _draft(image: JpegImagePlugin.JpegImageFile, reduce_to_px: int | None) -> No
 
 def _upright(image: Image.Image) -> Image.Image:
     decoded = to_srgb(image)
-    # Asked once the pixels are there: Pillow turns a TIFF itself as it loads it, and forgets its orientation.
+    # Ask only after loading: Pillow turns a TIFF upright as it loads it, and then removes its orientation.
     transpose = _ORIENTATIONS.get(_orientation(image))
     return decoded if transpose is None else decoded.transpose(transpose)
 

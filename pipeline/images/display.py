@@ -1,4 +1,4 @@
-"""Pictures for the browser: JPEGs of a bounded size, large ones made in turns."""
+"""Make pictures for the browser: JPEGs of limited size. Large pictures take turns."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ DISPLAY_QUALITY = 90
 
 _LEAST_REDUCED_PX = 32
 _JPEG_REDUCTIONS = (1, 2, 4, 8)
-#: As Pillow holds a pixel of RGB; then as the decoder has it, in RGB, and twice while it is turned upright or scaled.
+#: Bytes per RGB pixel in Pillow; below, four copies: the decoder's, the RGB, and two while it is turned or scaled.
 _BYTES_DECODED = 4
 _BYTES_A_PIXEL = 4 * _BYTES_DECODED
-#: Laid over white, in between.
+#: One copy more, laid over white.
 _BYTES_A_TRANSPARENT_PIXEL = 5 * _BYTES_DECODED
-#: 16-bit grey, scaled as whole numbers.
+#: 16-bit grey is scaled as whole numbers.
 _BYTES_A_DEEP_PIXEL = 14
 _BYTES_A_COEFFICIENT = 2
-#: What decoders that work on whole pictures hold beside them.
+#: Bytes per pixel that some decoders hold besides the picture, because they work on whole pictures.
 _BYTES_OF_DECODER = {"WEBP": 8, "JPEG2000": 4, "TIFF": 4, "AVIF": 4, "HEIF": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayJpeg:
-    """A JPEG for the browser: its bytes, its own size, and the size of the original once it stands upright."""
+    """A JPEG for the browser: its bytes, its own size, and the size of the original when upright."""
 
     data: bytes
     width_px: int
@@ -45,7 +45,7 @@ class DisplayJpeg:
 
 
 def display_jpeg(location: str, max_side_px: int | None) -> tuple[bytes, int, int]:
-    """Return an image as a JPEG for the browser, with its width and its height in pixels; see :func:`read_display`."""
+    """Return an image as a JPEG for the browser, with its width and height in pixels; see :func:`read_display`."""
     shown = read_display(location, max_side_px)
     return shown.data, shown.width_px, shown.height_px
 
@@ -54,7 +54,7 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     """Return an image as a JPEG for the browser, in sRGB.
 
     A JPEG that is small enough, upright, whole, in sRGB and not CMYK is passed through byte for byte. Others are
-    decoded, large ones in turns (:mod:`pipeline.images.turns`); while one waits, no more than its header is in memory.
+    decoded. Large pictures take turns (:mod:`pipeline.images.turns`); while one waits, only its header is in memory.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     Raises
     ------
     DatasetError
-        As :func:`pipeline.images.read_image`; and if decoding it takes more than half of the machine's memory.
+        As for :func:`pipeline.images.read_image`, and if decoding would take more than half of the machine's memory.
     NoTurnError
-        Inside :func:`pipeline.images.turns.without_waiting` alone.
+        Only inside :func:`pipeline.images.turns.without_waiting`.
     """
     with open_location(location) as file:
         opened = decoding.open_image(file, location)
@@ -79,7 +79,7 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
             if has_jpeg_end(data):
                 return DisplayJpeg(data, *opened.size, *opened.size)
         shrink = 1.0 if max_side_px is None else min(1.0, max_side_px / longest_px)
-        # Rounded up, and never a few pixels alone: reducing a thin image early would change its shape.
+        # Rounded up, and never just a few pixels: reducing a thin image early would change its shape.
         shortest_px = max(_LEAST_REDUCED_PX, ceil(min(opened.size) * shrink))
         reduce_to_px = None if shrink == 1.0 else shortest_px
         n_bytes = _n_bytes(opened, reduce_to_px)
@@ -97,11 +97,11 @@ def _made_display(
 ) -> DisplayJpeg:
     original = opened.size
     image = decoding.decode(file, opened, location, reduce_to_px)
-    # A picture that was turned by a quarter lies across its file's own width and height.
+    # After a quarter turn, the file's width and height are swapped.
     is_turned = (image.width - image.height) * (original[0] - original[1]) < 0
     original = original[::-1] if is_turned else original
     if shrink < 1.0:
-        # By the original's shape: the decoder's own reduction rounds each side up.
+        # Computed from the original's shape, because the decoder's own reduction rounds each side up.
         size = (max(1, round(original[0] * shrink)), max(1, round(original[1] * shrink)))
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     return DisplayJpeg(_encode(image, location), *image.size, *original)
@@ -126,7 +126,7 @@ def _encode(image: Image.Image, location: str) -> bytes:
 
 
 def _n_bytes(image: Image.Image, reduce_to_px: int | None) -> int:
-    """Return how much memory making a picture for display takes, at its height."""
+    """Return the peak memory, in bytes, that making a picture for display takes."""
     n_pixels = decoding.n_pixels(image)
     while_decoding = 0
     if isinstance(image, JpegImagePlugin.JpegImageFile):
@@ -138,7 +138,7 @@ def _n_bytes(image: Image.Image, reduce_to_px: int | None) -> int:
 
 
 def _n_coefficients(image: JpegImagePlugin.JpegImageFile) -> int:
-    """Return what a progressive JPEG keeps of the whole picture until its last scan, however much it is reduced."""
+    """Return how many coefficients a progressive JPEG keeps until its last scan, however far it is reduced."""
     samples = [across * down for _, across, down, _ in image.layer]
     widest = max(across for _, across, _, _ in image.layer) * max(down for _, _, down, _ in image.layer)
     return decoding.n_pixels(image) * sum(samples) // max(1, widest)
@@ -154,5 +154,5 @@ def _bytes_a_pixel(image: Image.Image) -> int:
 
 
 def _is_plain_jpeg(image: Image.Image) -> bool:
-    """Tell whether a browser shows a picture as the model sees it."""
+    """Tell whether a browser shows a JPEG just as the model sees it."""
     return image.format == "JPEG" and image.mode in {"RGB", "L"} and decoding.is_upright(image) and is_srgb(image)

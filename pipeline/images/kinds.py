@@ -1,4 +1,4 @@
-"""What a file holds, told from its first bytes: the format to read it in, or why it is not read and what to do."""
+"""What a file's first bytes say about it: the format to read it in, or why it is not read and what to do."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from importlib.util import find_spec
 
 from PIL import Image, TiffImagePlugin, features
 
-#: As many of a file's first bytes are looked at.
+#: How many of a file's first bytes are looked at.
 N_FIRST_BYTES = 512
 
-#: Formats that are read, by Pillow's names. Others are not photographs, and decoding some (EPS) runs programs.
+#: Formats that are read, by Pillow's names. Others are not for photographs, and decoding some (EPS) runs programs.
 _READ = (
     (rb"\x89PNG\r\n\x1a\n", "PNG"),
     (rb"GIF8[79]a", "GIF"),
@@ -22,7 +22,7 @@ _READ = (
     (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
 )
 _RAW_THAT_ARE_TIFF = rb"II\*\0....CR"
-#: Formats that are known by sight and not read.
+#: Formats that are recognized but not read.
 _NOT_READ = (
     (_RAW_THAT_ARE_TIFF, "a camera's raw format"),
     (rb"II\x1a\0\0\0HEAPCCDR|IIR[OS]|MMOR|IIU\0|FUJIFILMCCD-RAW|\0MRM|FOVb", "a camera's raw format"),
@@ -46,7 +46,7 @@ _NOT_READ = (
     (rb"\x93NUMPY", "a NumPy array"),
     (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!", "an archive"),
 )
-#: What is no picture at all, and what to do.
+#: Files that are not pictures at all, and what to do about them.
 _NO_PICTURES = (
     (
         rb"version https://git-lfs\.github\.com",
@@ -86,14 +86,14 @@ _SUFFIXES_NOT_READ = {
 
 
 def format_of(start: bytes) -> str | None:
-    """Return the format in which a file can be read here, by Pillow's name; None where it cannot.
+    """Return the format in which a file can be read here, by Pillow's name; None if it cannot be read.
 
     Parameters
     ----------
     start
         Its first :data:`N_FIRST_BYTES` bytes.
     """
-    if start.startswith(b"\xff\xd8\xff"):  # most are, and each question below costs as much as opening one
+    if start.startswith(b"\xff\xd8\xff"):  # most files are, and each check below costs as much as opening one
         return "JPEG"
     boxed = _boxed(start)
     if boxed is not None:
@@ -121,19 +121,19 @@ def why_not_read(start: bytes) -> str:
 
 
 def why_no_image(path: str) -> str:
-    """Return why a file is no image, by the end of its name alone, in words for the list of what was skipped."""
+    """Return why a file is not an image, judged by its ending alone, in words for the list of skipped rows."""
     suffix = posixpath.splitext(path)[1].lower()
     found = next((name for name, suffixes in _SUFFIXES_NOT_READ.items() if suffix in suffixes), None)
     return f"not supported: {found}; {_SAVE_AS}" if found else "not an image: its name does not end like one"
 
 
 def refuse_preview(image: Image.Image) -> None:
-    """Refuse a camera's raw file that is a TIFF by its first bytes: what it would show is a thumbnail.
+    """Refuse a camera's raw file that looks like a TIFF by its first bytes: only its thumbnail could be shown.
 
     Raises
     ------
     SyntaxError
-        If it is one, as Pillow's readers do.
+        If it is one. Pillow's readers raise the same for files that they refuse.
     """
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return
@@ -143,12 +143,12 @@ def refuse_preview(image: Image.Image) -> None:
 
 
 def _boxed(start: bytes) -> str | None:
-    """Return what a file of ISO boxes holds, None for others."""
+    """Return what a file in an ISO container (one made of boxes) holds; None for other files."""
     if start[4:8] != b"ftyp":
         return None
     end = min(int.from_bytes(start[:4], "big"), len(start))
     brands = {start[8:12], *(start[at : at + 4] for at in range(16, end, 4))}
-    # `mif1` stands for any coding, so the brands beside it decide.
+    # `mif1` stands for any encoding, so the other brands decide.
     if brands & _BRANDS_OF_AVIF:
         return "AVIF"
     if brands & _BRANDS_OF_HEIC:

@@ -1,4 +1,4 @@
-"""Where a file lies: a local path, or a URL that `fsspec` understands."""
+"""Where a file is: a local path, or a URL that `fsspec` understands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO
 from pipeline.errors import DatasetError, in_plain_words
 from pipeline.project.names import settled
 
-#: File name endings that are taken for images, in lower case.
+#: File name endings of images, in lower case.
 IMAGE_SUFFIXES = frozenset(
     {
         ".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo",
@@ -36,7 +36,7 @@ def has_image_suffix(path: str) -> bool:
 
 
 def natural_key(path: str) -> tuple[tuple[tuple[tuple[int, int, str], ...], ...], str]:
-    """Return a sort key that puts `img2` before `img10`, folder by folder; no two paths have the same."""
+    """Return a sort key that puts `img2` before `img10`, folder by folder. No two paths have the same key."""
     parts = tuple(
         tuple((0, int(chunk), "") if chunk.isdecimal() else (1, 0, chunk) for chunk in _DIGITS.split(part) if chunk)
         for part in path.split("/")
@@ -45,14 +45,14 @@ def natural_key(path: str) -> tuple[tuple[tuple[tuple[int, int, str], ...], ...]
 
 
 def join_location(root: str, path: str) -> str:
-    """Return where a file below `root` lies.
+    """Return the location of a file below `root`.
 
     Parameters
     ----------
     root
         A local folder or an fsspec URL.
     path
-        Relative to it, with `/` between folders.
+        Path relative to `root`, with `/` between folders.
 
     Raises
     ------
@@ -70,12 +70,12 @@ def join_location(root: str, path: str) -> str:
 
 
 def relative_location(location: str, root: str) -> str:
-    """Return `location` relative to `root`, in the one spelling that all ways to write it share (`./x` is `x`).
+    """Return `location` relative to `root`, in one spelling for all ways to write it (`./x` is `x`).
 
     Raises
     ------
     DatasetError
-        If it lies elsewhere.
+        If it does not lie below `root`.
     """
     if is_url(location):
         prefix = root.rstrip("/") + "/"
@@ -85,7 +85,7 @@ def relative_location(location: str, root: str) -> str:
     location = posixpath.normpath(location)
     if not Path(location).is_absolute():
         return location
-    # A root that is a link is known by two names, and a manifest may use either.
+    # A root that is a link has two names, and a manifest may use either.
     for known in () if is_url(root) else (Path(root), Path(root).resolve()):
         if Path(location).is_relative_to(known):
             return Path(location).relative_to(known).as_posix()
@@ -93,9 +93,9 @@ def relative_location(location: str, root: str) -> str:
 
 
 def absolute_location(location: str | Path) -> str:
-    """Return a location that does not depend on where one stands: `~` and `..` are resolved, and no link is.
+    """Return a location that does not depend on the working directory: `~` and `..` are resolved, but links are not.
 
-    What links lead to may have another suffix and other neighbours: in the caches of git-annex, DVC and Hugging Face.
+    A link's target may have another suffix and other neighbours, as in the caches of git-annex, DVC and Hugging Face.
     """
     text = str(location)
     if is_url(text):
@@ -105,12 +105,12 @@ def absolute_location(location: str | Path) -> str:
 
 
 def same_image_key(image_id: str, path: str | None) -> str:
-    """Return what two rows that name one image share: its file, or what its id says where there is no file here.
+    """Return a key that is the same for two rows that name one image: its file, or its id if there is no file here.
 
     Parameters
     ----------
     image_id
-        As the source spells it; one that ends like an image file is taken for a path.
+        As the source spells it. An id that ends like an image file is taken as a path.
     path
         As :func:`relative_location` returns it.
     """
@@ -118,7 +118,7 @@ def same_image_key(image_id: str, path: str | None) -> str:
 
 
 def open_location(location: str) -> IO[bytes]:
-    """Open a file for reading; a remote one is fetched whole, since image decoders seek.
+    """Open a file for reading. A remote file is fetched whole, since image decoders seek in it.
 
     Raises
     ------
@@ -144,10 +144,11 @@ def open_location(location: str) -> IO[bytes]:
 
 
 def spelling_on_disk(path: str, root: str) -> str:
-    """Return how the file system spells a path of a manifest, where that differs in what people do not see.
+    """Return a manifest's path as the file system spells it, where the two differ in ways that people do not see.
 
     A zip unpacked from macOS has names in Unicode's normal form D; Windows writes backslashes between folders. A local
-    path that is there as written stays so, and so does one that is there in no spelling.
+    path that exists as written is returned unchanged. If no spelling of it exists, it is returned settled, with `/`
+    between folders.
     """
     if is_url(path) or is_url(root) or (path.isascii() and "\\" not in path and path == path.strip()):
         return path

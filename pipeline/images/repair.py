@@ -1,4 +1,4 @@
-"""Files whose pixels are whole though something beside them is not: a mark at the end, a text, a checksum."""
+"""Read files whose pixels are whole although something else is damaged: the end mark, a text, a checksum."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from PIL import JpegImagePlugin
 
 _JPEG_END = b"\xff\xd9"
 _JPEG_SCAN = b"\xff\xda"
-#: Put where the rest of a JPEG may have been cut off; where it was, they decode to different pixels.
+#: Appended where a JPEG may have been cut off. If it was, the two decode to different pixels.
 _CONTINUATIONS = (b"\0" * 4096, b"\xaa" * 4096)
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
-#: What Pillow's reader takes of one text, and of all texts of a file.
+#: The longest text that Pillow's reader accepts, and the most for all texts of a file.
 _MOST_TEXT_BYTES, _MOST_TEXTS_BYTES = 2**20, 2**26
 _MOST_PROFILE_BYTES = 2**25
 
 
 @dataclass(frozen=True, slots=True)
 class PngOfPixels:
-    """A PNG without what no pixel needs: its bytes, and its colour profile apart, since Pillow refuses long ones."""
+    """A PNG reduced to what its pixels need, and its colour profile apart, since Pillow refuses long ones."""
 
     data: bytes
     icc_profile: bytes | None
 
 
 def has_jpeg_end(data: bytes) -> bool:
-    """Tell whether the last scan of a JPEG is closed, whatever lies behind it."""
+    """Tell whether the last scan of a JPEG is closed, whatever follows it."""
     return data.endswith(_JPEG_END) or data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
 
 
 def jpeg_with_end(data: bytes, size: tuple[int, int]) -> bytes | None:
-    """Return a JPEG that lacks nothing but its end mark with one; None where pixels are missing.
+    """Add the end mark to a JPEG that lacks only that, and return it; None if pixels are missing.
 
-    They are missing if it matters what comes next: the file is decoded with two different continuations.
+    To find out, the file is decoded with two different continuations: pixels are missing if the results differ.
 
     Parameters
     ----------
@@ -54,10 +54,10 @@ def jpeg_with_end(data: bytes, size: tuple[int, int]) -> bytes | None:
 
 
 def png_of_pixels(data: bytes) -> PngOfPixels | None:
-    """Return a PNG with its pixels and what tells how to show them alone; None where the data are no PNG.
+    """Return a PNG with only its pixels and what is needed to show them; None if the data are not a PNG.
 
-    That is transparency, orientation and the colour profile. Texts are kept as far as Pillow takes them; chunks beside
-    the pixels whose checksum is wrong are left out, as libpng does.
+    What is needed is transparency, orientation and the colour profile. Texts are kept as far as Pillow accepts them.
+    Chunks other than the pixels are left out if their checksum is wrong, as in libpng.
     """
     if not data.startswith(_PNG_START):
         return None
@@ -86,7 +86,7 @@ def _pixels(data: bytes, size: tuple[int, int]) -> bytes | None:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield the kind, the content and the whole of each chunk; the last as it is where the file is cut there."""
+    """Yield the kind, the content and all bytes of each chunk; the last one may be cut short, like the file."""
     at = len(_PNG_START)
     while at + 8 <= len(data):
         n_bytes = int.from_bytes(data[at : at + 4], "big")
@@ -96,24 +96,24 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def _fits(transparency: bytes, data: bytes) -> bool:
-    """Tell whether what is transparent has the length that the kind of a PNG's colours asks for."""
+    """Tell whether a PNG's transparency has the length that its colour type requires."""
     colour_type = data[25:26]
     return len(transparency) == {b"\0": 2, b"\2": 6}.get(colour_type, len(transparency) or 1)
 
 
 def _is_short(kind: bytes, content: bytes) -> bool:
-    """Tell whether Pillow takes a text, which it does not where it grows long or cannot be unpacked."""
+    """Tell whether Pillow accepts a text. It refuses texts that unpack to too much, or that cannot be unpacked."""
     rest = content.partition(b"\0")[2]
     if kind == b"zTXt":
         return rest[:1] == b"\0" and _inflated(rest[1:], _MOST_TEXT_BYTES) is not None
     if kind == b"iTXt" and rest[:1] == b"\1":
-        packed = rest[2:].split(b"\0", 2)[-1]  # behind the language, and the keyword in it
+        packed = rest[2:].split(b"\0", 2)[-1]  # after the language and the translated keyword
         return rest[1:2] == b"\0" and _inflated(packed, _MOST_TEXT_BYTES) is not None
     return True
 
 
 def _inflated(data: bytes, most_bytes: int) -> bytes | None:
-    """Return what was packed; None where it is damaged or larger."""
+    """Return the unpacked bytes; None if they are damaged or more than `most_bytes`."""
     inflater = zlib.decompressobj()
     try:
         inflated = inflater.decompress(data, most_bytes)

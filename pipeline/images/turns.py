@@ -1,4 +1,4 @@
-"""How many large pictures are decoded at once: each may hold gigabytes for a moment, an ordinary one some megabytes."""
+"""Limit how many large pictures are decoded at once: each may need gigabytes for a moment; most need megabytes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import TypeVar
 
-#: A picture that takes no more than this waits for no other: a photograph of 12 megapixels, reduced for the screen.
+#: A picture that takes no more than this never waits: enough for a 12-megapixel photograph reduced for the screen.
 SMALL_BYTES = 64 * 2**20
-#: On a small machine even less: what sixteen threads decode in half of its memory.
+#: On a small machine even less, so that sixteen threads together take at most half of its memory.
 _SMALL_SHARE = 1 / 32
-#: The share of the machine's memory that large pictures under way may take.
+#: The share of the machine's memory that large pictures may take together.
 _SHARE_OF_MEMORY = 0.25
-#: What one picture alone may take of it; a larger one would end the process, and everybody's work with it.
+#: The share that one picture may take; a larger one could end the process, and everybody's work with it.
 _SHARE_OF_ONE = 0.5
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-#: What the caller holds already, where it must not wait; None where it may.
+#: What a caller that must not wait already holds; None for a caller that may wait.
 _HELD_BYTES: ContextVar[int | None] = ContextVar("held_bytes", default=None)
 _T = TypeVar("_T")
 
 
 class NoTurnError(Exception):
-    """A large picture's turn has not come, and its caller does not wait here; `n_bytes` is what it takes."""
+    """A large picture would have to wait for its turn, and its caller must not; `n_bytes` is what the picture takes."""
 
     def __init__(self, n_bytes: int) -> None:
         super().__init__(f"no turn for a picture of {n_bytes:,} bytes")
@@ -36,7 +36,7 @@ class NoTurnError(Exception):
 
 
 class Place:
-    """A place among those who wait; once `has_come` is true, a turn."""
+    """A place in the line; it is a turn once `has_come` is true."""
 
     def __init__(self, n_bytes: int, when_come: Callable[[], object]) -> None:
         self.n_bytes = n_bytes
@@ -50,16 +50,16 @@ class Place:
 
 
 class Turns:
-    """Lets large pictures be decoded in the order in which they came, as many at once as cores and memory allow.
+    """Lets large pictures be decoded in the order of arrival, as many at once as cores and memory allow.
 
-    One that alone takes more than large pictures may take together has its turn when no other is under way.
+    A picture that takes more than the limit for all of them has its turn when no other is being decoded.
 
     Parameters
     ----------
     n_cores
-        So many are decoded at once at most.
+        At most this many are decoded at once.
     memory_bytes
-        Of the machine; a quarter is for large pictures, and no picture may take more than a half.
+        Memory of the machine. Large pictures get a quarter of it, and no picture may take more than half.
     """
 
     def __init__(self, n_cores: int, memory_bytes: int) -> None:
@@ -73,7 +73,7 @@ class Turns:
 
     @contextmanager
     def take(self, n_bytes: int) -> Iterator[None]:
-        """Hold a turn for a picture whose decoding takes so many bytes, waiting for it where they are many.
+        """Hold a turn for a picture that takes `n_bytes` to decode. A large picture waits for its turn first.
 
         Raises
         ------
@@ -96,14 +96,14 @@ class Turns:
             self.leave(place)
 
     def join(self, n_bytes: int, when_come: Callable[[], object]) -> Place:
-        """Return a place behind all who wait; whoever takes it must leave it, whether its turn has come or not.
+        """Return a place at the end of the line. The caller must leave it, whether its turn has come or not.
 
         Parameters
         ----------
         n_bytes
-            What the picture takes.
+            Memory that decoding the picture takes.
         when_come
-            Called once, from any thread, when the turn comes: maybe before this returns. It must not block.
+            Called once, from any thread, when the turn comes; this may be before `join` returns. It must not block.
         """
         place = Place(n_bytes, when_come)
         with self._lock:
@@ -112,7 +112,7 @@ class Turns:
         return place
 
     def leave(self, place: Place) -> None:
-        """Give a turn back, or a place up."""
+        """Give back a turn, or give up a place."""
         with self._lock:
             (self._under_way if place.has_come else self._waiting).remove(place)
             self._let_in()
@@ -136,19 +136,19 @@ def turns() -> Turns:
 
 
 def without_waiting(work: Callable[[], _T], held_bytes: int = 0) -> _T:
-    """Call `work` on a thread that others need too: a large picture whose turn has not come ends it.
+    """Call `work` on a thread that others need, too. If a large picture would have to wait, `work` is ended.
 
     Parameters
     ----------
     work
-        Decodes pictures, one after the other.
+        Decodes pictures, one after another.
     held_bytes
-        What the turn takes that the caller holds: pictures up to this size are decoded in it.
+        Size of the turn that the caller already holds. Pictures up to this size are decoded within it.
 
     Raises
     ------
     NoTurnError
-        Then, with what that picture takes; nothing more was held on to.
+        If a picture would have to wait; the error says what it takes. No further turn is held afterwards.
     """
     token = _HELD_BYTES.set(held_bytes)
     try:
@@ -158,7 +158,7 @@ def without_waiting(work: Callable[[], _T], held_bytes: int = 0) -> _T:
 
 
 def _n_cores() -> int:
-    """Return how many cores this process may use, or what a container may have of them."""
+    """Return how many cores this process may use, or its container if that is less."""
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = map(int, _CPU_QUOTA.read_text().split())
@@ -168,7 +168,7 @@ def _n_cores() -> int:
 
 
 def _memory_bytes() -> int:
-    """Return the memory of the machine, or what a container may have of it."""
+    """Return the memory of the machine, or of the container if that is less."""
     known = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in _CGROUP_LIMITS:
         try:

@@ -1,4 +1,4 @@
-"""Appending to the log, and deriving the states that follow from it, inside one transaction."""
+"""Append to the log and derive the states that follow from it, inside one transaction."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ from pipeline.votes.words import Round
 def append_events(
     connection: sa.Connection, candidates: Sequence[tuple[int, Event]]
 ) -> tuple[dict[int, SaveResult], Mark | None]:
-    """Insert what is new and fit.
+    """Insert the events that are new and acceptable.
 
-    Returns a result for each candidate, by its position in the call, and the last event of the log where there are new
-    ones.
+    Return a result for each candidate, by its position in the call, and the last event of the log if any were new.
 
-    What this costs does not grow with what an image has been through: the state that is kept is carried on by the new
-    events alone. An undo or a redo does read the image's history, which has its bounds for that reason.
+    The cost does not grow with an image's history: the kept state is updated from the new events alone. Only an undo or
+    a redo reads that history, and it is limited in size for that reason.
     """
     known = _known_events(connection, candidates)
     owned = _owned_images(connection, candidates)
@@ -45,7 +44,7 @@ def append_events(
             if twin.seq:
                 results[position] = SaveResult(event.event_id, twin.seq)
             else:
-                accepted.append((position, event))  # the same event twice in one call: both get its seq below
+                accepted.append((position, event))  # the same event twice in one call: both get the same seq below
         elif refusal or (refusal := _too_much(event, kept[key_of(event)])):
             results[position] = SaveResult(event.event_id, None, refusal)
         else:
@@ -61,7 +60,7 @@ def append_events(
 
 
 def _insert(connection: sa.Connection, fresh: Sequence[Event]) -> tuple[dict[str, int], Mark]:
-    """Add events to the log and to the chains of their annotators; return event id to `seq`, and the last of them."""
+    """Add events to the log and to the chains of their annotators; return `seq` by event id, and the last event."""
     heads = _heads(connection, {(event.round.value, event.annotator) for event in fresh})
     started = set(heads)
     rows = list(linked([event_to_row(event) for event in fresh], heads))
@@ -123,7 +122,7 @@ def _refusal(event: Event, known: Mapping[str, Event], owned: set[Key]) -> str:
 
 
 def _too_much(event: Event, kept: Kept) -> str:
-    """Count an event to its image; return why it is one too many, or nothing."""
+    """Count an event towards its image's limits; return why it is one too many, or an empty string."""
     n_bytes = _n_bytes(event)
     if kept.n_events >= MAX_EVENTS_AN_IMAGE:
         return f"image {event.image_index} has {kept.n_events:,} events of {event.annotator!r}; no more are accepted"

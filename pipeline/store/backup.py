@@ -1,7 +1,7 @@
-"""Copying a project while people work on it, and bringing a copy back.
+"""Copy a project while people work on it, and restore a project from a copy.
 
-A backup is a project folder like any other, with its store as one SQLite file whatever the store was: it can be opened
-on any machine. The copy of the store is one consistent moment; every vote acknowledged before it began is in it.
+A backup is a project folder like any other. Its store is one SQLite file, whatever the store was before, so it can be
+opened on any machine. The copy shows the store at one moment, with every vote that was acknowledged before it began.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.store.engine import first_line, open_engine
 from pipeline.store.tables import annotators, events, states, tasks
 
 _STORE_FILE = "store.sqlite"
-#: What SQLite keeps beside a file that was not closed: commits that have not reached it yet, or a way back.
+#: What SQLite keeps beside a file that was not closed: commits that are not in it yet, or what a rollback needs.
 _BESIDE_A_STORE = ("-wal", "-journal")
 _COPY_TRIES = 5
 _CHUNK = 5_000
@@ -33,7 +33,7 @@ _TABLES = (annotators, tasks, events, states)
 
 @dataclass(frozen=True, slots=True)
 class BackupSummary:
-    """What a backup holds: the folder, its events, and its size in bytes."""
+    """A backup: its folder, its number of events, and its size in bytes."""
 
     folder: Path
     n_events: int
@@ -41,7 +41,7 @@ class BackupSummary:
 
 
 def back_up(project: Project, destination: str | Path) -> BackupSummary:
-    """Copy a project, its store included, while it is in use.
+    """Copy a project and its store while it is in use.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def back_up(project: Project, destination: str | Path) -> BackupSummary:
     ProjectError
         If the destination exists, or lies inside the project.
     StoreError
-        If the store cannot be read, or the disk is full; then no folder is left.
+        If the store cannot be read, or the disk is full. In that case no folder is left behind.
     """
     return _copy_project(project, destination, lambda target: _copy_store(project, target))
 
@@ -66,16 +66,16 @@ def restore(backup: str | Path, destination: str | Path, store_url: str = "") ->
     Parameters
     ----------
     backup
-        The folder of a backup; nothing is written there, so it may lie on a medium that cannot be written.
+        The folder of a backup. Nothing is written there, so it may be on a read-only medium.
     destination
         A new folder. It appears whole or not at all.
     store_url
-        SQLAlchemy URL of an empty database to put the store into; the project's own SQLite file where left out.
+        SQLAlchemy URL of an empty database for the store. If left out, the store is the project's own SQLite file.
 
     Raises
     ------
     ProjectError
-        If `backup` is no backup or the destination exists.
+        If `backup` is not a backup, or the destination exists.
     StoreError
         If the backup's store is damaged or being written to, or the database already holds events.
     """
@@ -88,7 +88,7 @@ def restore(backup: str | Path, destination: str | Path, store_url: str = "") ->
     try:
         _fill(restored, store_url)
     except StoreError:
-        shutil.rmtree(summary.folder)  # it is our own copy, and would be in the way of the next try
+        shutil.rmtree(summary.folder)  # our own copy; left here, it would block the next try
         raise
     write_settings(restored.settings.with_changes("store", url=store_url), restored.root / SETTINGS_FILE)
     (restored.root / _STORE_FILE).unlink()
@@ -96,7 +96,7 @@ def restore(backup: str | Path, destination: str | Path, store_url: str = "") ->
 
 
 def _copy_project(project: Project, destination: str | Path, copy_store: Callable[[Path], int]) -> BackupSummary:
-    """Copy the folder to a new one; `copy_store` makes the store's file at a path and returns its events' number."""
+    """Copy the folder to a new one; `copy_store` writes the store's file at a path and returns its number of events."""
     target = Path(destination).expanduser().resolve()
     if target.exists():
         raise ProjectError(f"{target} exists already; name a new folder")
@@ -105,7 +105,7 @@ def _copy_project(project: Project, destination: str | Path, copy_store: Callabl
     building = target.with_name(target.name + ".new")
     _remove(building)
     try:
-        building.mkdir(mode=0o700, parents=True)  # closed until it has the project's own mode
+        building.mkdir(mode=0o700, parents=True)  # private until it gets the project's own mode
         _copy_files(project.root, building)
         n_events = copy_store(building / _STORE_FILE)
         settings = project.settings.with_changes("store", url="").with_changes(
@@ -131,7 +131,7 @@ def _copy_files(root: Path, target: Path) -> None:
 
 
 def _let_owner_write(folder: Path) -> None:
-    """Let the owner change what came from a medium that nobody can write."""
+    """Let the owner change what was copied from a read-only medium."""
     for path in (folder, *folder.rglob("*")):
         needed = 0o700 if path.is_dir() else 0o200
         if not path.is_symlink() and path.stat().st_mode & needed != needed:
@@ -139,7 +139,7 @@ def _let_owner_write(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    if folder.is_symlink():  # what it leads to is not ours
+    if folder.is_symlink():  # what it points to is not ours
         with suppress(OSError):
             folder.unlink()
     elif folder.is_dir():
@@ -152,7 +152,7 @@ def _copy_store(project: Project, target: Path) -> int:
     is_file = url.get_backend_name() == "sqlite"
     if is_file:
         open_engine(project.store_url).dispose()  # the copy has today's schema
-    # As closed as the store's own file; what a database kept behind a password is for its owner alone.
+    # Give it the permissions of the store's file. What a database kept behind a password is for its owner alone.
     target.touch(mode=0o600)
     target.chmod(Path(str(url.database)).stat().st_mode & 0o777 if is_file else 0o600)
     if is_file:
@@ -163,7 +163,7 @@ def _copy_store(project: Project, target: Path) -> int:
 
 
 def _copy_resting_store(source: Path, target: Path) -> int:
-    """Copy a store that nobody works with, opening the copy alone: SQLite writes beside whatever it opens."""
+    """Copy a store that is not in use, and open only the copy: SQLite writes files beside whatever it opens."""
     for _ in range(_COPY_TRIES):
         before = _fingerprint(source)
         for ending in ("", *_BESIDE_A_STORE):
@@ -183,23 +183,23 @@ def _copy_resting_store(source: Path, target: Path) -> int:
 
 
 def _fingerprint(store: Path) -> list[tuple[int, int] | None]:
-    """Return size and time of a store's files: what changes when somebody writes."""
+    """Return the sizes and times of a store's files, which change when somebody writes."""
     files = (store.with_name(store.name + ending) for ending in ("", *_BESIDE_A_STORE))
     return [(file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None for file in files]
 
 
 def _finish(copy_path: Path) -> int:
-    """Bring all of a copied store into its one file; return the number of its events."""
+    """Bring all of a copied store into one file; return how many events it has."""
     with closing(sqlite3.connect(copy_path)) as copy:
         copy.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return int(copy.execute("SELECT count(*) FROM events").fetchone()[0])
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
-    """Copy by SQLite's own online backup: writers go on, and the copy is one moment (sqlite.org/backup.html)."""
+    """Copy with SQLite's online backup: writers go on, and the copy shows one moment (sqlite.org/backup.html)."""
     try:
         with closing(sqlite3.connect(source, timeout=30)) as live, closing(sqlite3.connect(target)) as copy:
-            # A read transaction pins the moment; without it every write by another process would restart the copy.
+            # A read transaction fixes the moment. Without it, every write by another process would restart the copy.
             live.execute("BEGIN")
             live.execute("SELECT count(*) FROM sqlite_master").fetchone()
             live.backup(copy, pages=_PAGES_A_STEP, sleep=0)
@@ -219,7 +219,7 @@ def _copy_tables(source: sa.Engine, target: sa.Engine) -> None:
                 for rows in _row_groups(live, table):
                     copy.execute(table.insert(), rows)
             if target.dialect.name == "postgresql":
-                # Rows brought their `seq` along; the next event must come after them.
+                # The rows kept their `seq`; the next event must come after them.
                 copy.execute(
                     sa.text(
                         "SELECT setval(pg_get_serial_sequence('events', 'seq'), "

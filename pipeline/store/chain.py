@@ -1,9 +1,9 @@
-"""The chain through each annotator's events: whoever changes, removes or inserts one later breaks it.
+"""The chain through each annotator's events. Changing, removing or inserting an event later breaks it.
 
-Each event carries a digest of its own content and of the digest before it, and its place in its chain. There is a chain
-for each (round, annotator), so that verifying one person's work reads that person's events alone. Someone who can write
-the database can also make all later digests anew; what they cannot change is a head that was kept elsewhere (a backup,
-a printed report), which is what `mlf store verify --heads` compares with.
+Each event carries its place in its chain, and a digest of its own content and of the digest before it. There is one
+chain per (round, annotator), so verifying one person's work reads only that person's events. Someone who can write to
+the database can also recompute all later digests. They cannot change a head that was kept elsewhere (in a backup or a
+printed report), so `mlf store verify --heads` compares with that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: What the digest covers: everything that an event says, as it lies in its row.
+#: What the digest covers: everything that an event says, as stored in its row.
 _COVERED = (
     "event_id",
     "round",
@@ -32,7 +32,7 @@ _COVERED = (
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a chain ends: how many events it has, and the digest of the last; a new chain has none."""
+    """The end of a chain: how many events it has, and the digest of the last one (empty for a new chain)."""
 
     n_events: int = 0
     digest: str = ""
@@ -45,13 +45,13 @@ class Break:
     Parameters
     ----------
     round, annotator
-        Whose chain.
+        The round and the annotator of the chain.
     position
         The place in the chain, counted from 1.
     event_id
         The event found there; empty where events are missing at the end.
     what
-        What was found, in words.
+        What is wrong, in words.
     """
 
     round: str
@@ -61,18 +61,18 @@ class Break:
     what: str
 
     def __str__(self) -> str:
-        """Return it as a line for people."""
+        """Return it as one readable line."""
         return f"{self.annotator}, {self.round}, event {self.position:,} of the chain: {self.what}"
 
 
 def digest_of(row: Mapping[str, Any], previous: str) -> str:
-    """Return the SHA-256 digest (hexadecimal) of an event's row after the digest before it."""
+    """Return the SHA-256 digest (hexadecimal) of the previous digest followed by an event's row."""
     content = json.dumps([previous, *(row[name] for name in _COVERED)], separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def linked(rows: Iterable[dict[str, Any]], heads: dict[tuple[str, str], Head]) -> Iterator[dict[str, Any]]:
-    """Yield rows of new events with their place in their chain and their digest; `heads` moves on with them."""
+    """Yield rows of new events with their place in their chain and their digest, and update `heads` accordingly."""
     for row in rows:
         key = (row["round"], row["annotator"])
         head = heads.get(key, Head())
@@ -87,11 +87,11 @@ def breaks_of(round_: str, annotator: str, rows: Iterable[Mapping[str, Any]], he
     Parameters
     ----------
     round_, annotator
-        Whose chain it is.
+        The round and the annotator of the chain.
     rows
         Its events as the log has them, in order of their `seq`.
     head
-        Where it ends, as it was kept.
+        Where the chain ends, according to the store.
     """
     position, previous = 0, ""
     for row in rows:

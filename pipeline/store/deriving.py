@@ -1,4 +1,4 @@
-"""What the log amounts to: the state of each image for each annotator, carried on by new events or folded anew."""
+"""What the log amounts to: each annotator's state on each image, updated by new events or folded from the start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNDOING = frozenset({EventKind.UNDO, EventKind.REDO})
 
 @dataclass(slots=True)
 class Kept:
-    """What is kept of one annotator's work on one image: its state, and how much its events are."""
+    """What is kept of one annotator's work on one image: its state, and the number and size of its events."""
 
     state: ImageState = field(default_factory=ImageState)
     n_events: int = 0
@@ -26,7 +26,7 @@ class Kept:
 
 
 def kept_states(connection: sa.Connection, keys: set[Key]) -> dict[Key, Kept]:
-    """Return what is kept of these images; of one without events, nothing yet."""
+    """Return what is kept for these keys; an empty entry where there are no events yet."""
     kept = {key: Kept() for key in keys}
     for condition in matching(connection, states, sorted(keys)):
         for row in connection.execute(sa.select(states).where(condition)):
@@ -46,7 +46,7 @@ def carry_on(connection: sa.Connection, fresh: Sequence[Event], kept: dict[Key, 
     for key, new in grouped.items():
         before = kept[key].state
         if key in histories:
-            # What was seen and how long it took stay, whatever is undone: only the decisions are folded anew.
+            # What was seen and how long it took stay, whatever is undone. So only the decisions are folded again.
             seen = fold_onto(before, [replace(event, kind=EventKind.VIEW, payload={}) for event in new])
             decided = fold(histories[key])
             state = replace(decided, shown=seen.shown, active_ms=seen.active_ms, last_seq=seen.last_seq)
@@ -107,10 +107,11 @@ def _write_states(connection: sa.Connection, changed: Mapping[Key, Kept]) -> Non
 
 
 def matching(connection: sa.Connection, table: sa.Table, keys: Sequence[Key]) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield conditions that together match the rows of these keys, each answered from an index.
+    """Yield conditions that together match the rows of these keys; an index answers each of them.
 
-    SQLite gets one per annotator: for ``OR`` and for ``(a, b, c) IN (VALUES …)`` it may read the whole round, and a
-    statement costs it microseconds. For PostgreSQL each is a round trip, so it gets one for many annotators.
+    SQLite gets one condition per annotator: for ``OR`` and for ``(a, b, c) IN (VALUES …)`` it may read the whole round,
+    while another statement takes only microseconds. For PostgreSQL each statement is a round trip over the network, so
+    it gets one condition for many annotators.
     """
     images: dict[tuple[str, str], list[int]] = {}
     for round_, annotator, image_index in keys:
@@ -156,5 +157,5 @@ _UPDATE_TASK = (
 
 
 def key_of(event: Event) -> Key:
-    """Return whose task an event belongs to, as the tables name it."""
+    """Return the task that an event belongs to, as the tables name it."""
     return event.round.value, event.annotator, event.image_index

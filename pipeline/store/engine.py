@@ -1,9 +1,8 @@
-"""Opening the database: durable settings, and the schema brought up to date.
+"""Open the database with durable settings, and bring the schema up to date.
 
-SQLite runs in WAL mode with `synchronous=FULL`: a commit that returned has reached the disk, power cut or not
+SQLite runs in WAL mode with `synchronous=FULL`: a commit that has returned is on the disk, even if the power is cut
 (https://www.sqlite.org/pragma.html#pragma_synchronous). A transaction that writes begins as a writer (`BEGIN
-IMMEDIATE`), so two
-processes wait for each other instead of failing half-way.
+IMMEDIATE`), so two processes wait for each other instead of failing half-way.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def open_engine(url: str) -> sa.Engine:
-    """Open the database at a SQLAlchemy URL, and make or upgrade its schema.
+    """Open the database at a SQLAlchemy URL, and create or upgrade its schema.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The ends of the chains as a file that is kept elsewhere: what tells that a whole log was made again."""
+"""The ends of the chains in a file that is kept elsewhere: it shows whether a whole log was rewritten."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.store.chain import Head
 
 
 def write_heads(path: Path, heads: dict[tuple[str, str], Head]) -> None:
-    """Write where the chain of each (round, annotator) ends.
+    """Write the end of the chain of each (round, annotator).
 
     Raises
     ------

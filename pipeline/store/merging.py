@@ -1,4 +1,4 @@
-"""Joining two copies of a store that went separate ways: the events of both, each once."""
+"""Join two copies of a store that have diverged: the events of both, each once."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class MergeSummary:
     Parameters
     ----------
     n_known
-        Events of the other store that were here already.
+        Events of the other store that were already here.
     n_taken
-        Those that were added, at the end of the log and with the time at which the other store took them.
+        Events that were added, at the end of the log and with the time at which the other store took them.
     taken_from
         Annotator to number of events added.
     refused
         Event ids that were not taken, each with the reason.
     continued_on_both
-        (round, annotator, image index) with events after the split on both sides: there the other store's are the later
-        ones now. Have the annotator look at these again.
+        (round, annotator, image index) with events on both sides after the split. The other store's events now come
+        last there. Have the annotator look at these images again.
     """
 
     n_known: int
@@ -43,15 +43,15 @@ class MergeSummary:
 
 
 def merge_stores(store: SqlStore, other: SqlStore) -> MergeSummary:
-    """Add to a store what another copy of it has and it lacks: annotators, tasks and events.
+    """Add to a store the annotators, tasks and events that another copy of it has and it lacks.
 
-    Events are told apart by their ids, so that merging twice changes nothing. Those that are added keep their order and
-    their times, and go to the end of the log.
+    Events are told apart by their ids, so merging twice changes nothing. Added events keep their order and their times,
+    and go to the end of the log.
 
     Raises
     ------
     StoreError
-        If the two have no event in common though both have some: they are not copies of one store.
+        If both have events but none in common: they are not copies of one store.
     """
     ours = {event.event_id: key_of(event) for event in store.iter_events()}
     theirs = {event.event_id: key_of(event) for event in other.iter_events()}

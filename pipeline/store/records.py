@@ -1,4 +1,4 @@
-"""How events and states lie in the tables: values in, rows out, and back."""
+"""How events and states are kept in the tables: from values to rows and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.annotation.as_json import state_as_json, state_from_json
 from pipeline.annotation.events import Event, EventKind, ImageState
 from pipeline.votes.words import Round
 
-_CHUNK = 400  # rows named in one statement; SQLite takes 32,766 variables at most
+_CHUNK = 400  # rows named in one statement; SQLite takes at most 32,766 variables
 
 
 def state_to_text(state: ImageState) -> str:
@@ -37,7 +37,7 @@ def event_to_row(event: Event) -> dict[str, Any]:
         "active_ms": event.active_ms,
         "proposal_order": event.order,
         "client_time": event.client_time,
-        "server_time": event.server_time or now(),  # one that comes from another store keeps its own
+        "server_time": event.server_time or now(),  # an event from another store keeps its own time
     }
 
 
@@ -60,7 +60,7 @@ def event_from_row(row: Any) -> Event:
 
 
 def action_from_row(row: Any) -> Event:
-    """Return what an event decided, from a row of `events` that was read without exposure, time and order."""
+    """Return what an event decided, from a row of `events` that was read without exposure, times and order."""
     return Event(
         event_id=row.event_id,
         round=Round(row.round),

@@ -25,7 +25,7 @@ from pipeline.store.tables import annotators, events, states, tasks
 from pipeline.store.verification import Verification, lost_heads, verify_log
 from pipeline.votes.words import Round
 
-#: How many of the latest actions undo reaches back.
+#: How many of the latest actions can be undone.
 UNDO_DEPTH = 500
 
 
@@ -58,7 +58,7 @@ class VoteRow:
 
 
 def open_store(url: str, n_classes: int) -> SqlStore:
-    """Open the store at a SQLAlchemy URL; `n_classes` bounds the class indices that it takes."""
+    """Open the store at a SQLAlchemy URL; it accepts class indices below `n_classes`."""
     return SqlStore(open_engine(url), n_classes)
 
 
@@ -68,7 +68,7 @@ def open_project_store(project: Project) -> SqlStore:
 
 
 class SqlStore:
-    """Events in, states out. Safe to share between threads and processes; closed at the end of a `with` block.
+    """Events in, states out. It can be shared between threads and processes; a `with` block closes it at the end.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class SqlStore:
 
     @property
     def last(self) -> Mark:
-        """Return the last event that was appended here; none where nothing was."""
+        """Return the mark of the last event that was appended here; an empty mark if there was none."""
         return self._last
 
     def close(self) -> None:
@@ -107,7 +107,7 @@ class SqlStore:
     # ---------------------------------------------------------------- people and tasks
 
     def add_annotators(self, names: Iterable[str], *, kind: str = "human") -> None:
-        """Make annotators known; one that is known already becomes active again and keeps its kind."""
+        """Add annotators. One who is already known becomes active again and keeps their kind."""
         with self._write() as connection:
             known = {row.name for row in connection.execute(sa.select(annotators.c.name))}
             for name in names:
@@ -124,7 +124,7 @@ class SqlStore:
             return {row.name: row.kind for row in connection.execute(sa.select(annotators).order_by(annotators.c.name))}
 
     def assign(self, round_: Round, assignments: Sequence[Assignment]) -> int:
-        """Append tasks to the annotators' lists, in this order; those that exist already stay as they are.
+        """Append tasks to the annotators' lists, in this order; tasks that already exist stay as they are.
 
         Returns
         -------
@@ -169,7 +169,7 @@ class SqlStore:
             return len(rows)
 
     def unassign(self, round_: Round, annotator: str, image_indices: Iterable[int]) -> int:
-        """Take tasks that are not decided from an annotator; positions close up. Returns how many went."""
+        """Take undecided tasks from an annotator, close the gaps in the positions, and return how many were taken."""
         mine = sa.and_(tasks.c.round == round_.value, tasks.c.annotator == annotator)
         gone = set(image_indices)
         with self._write() as connection:
@@ -178,13 +178,14 @@ class SqlStore:
             ]
             kept = [row for row in rows if row["is_decided"] or row["image_index"] not in gone]
             if len(kept) < len(rows):
+                # Positions are part of the key and must have no gaps, so all of the annotator's rows are written again.
                 connection.execute(tasks.delete().where(mine))
                 if kept:
                     connection.execute(tasks.insert(), [row | {"position": i} for i, row in enumerate(kept)])
             return len(rows) - len(kept)
 
     def annotators_of(self, round_: Round) -> dict[str, Progress]:
-        """Return everyone who has tasks in a round, with their progress."""
+        """Return everyone with tasks in a round, and their progress."""
         query = (
             sa.select(
                 tasks.c.annotator,
@@ -221,7 +222,7 @@ class SqlStore:
             return [Assignment(*row) for row in connection.execute(query)]
 
     def annotators_of_images(self, round_: Round, image_indices: Sequence[int]) -> dict[int, set[str]]:
-        """Return who has each of these images in a round, decided or not: image index to names."""
+        """Return who has each of these images in a round, decided or not: from image index to names."""
         found: dict[int, set[str]] = {image_index: set() for image_index in image_indices}
         with self._read() as connection:
             for chunk in chunks(image_indices):
@@ -233,13 +234,13 @@ class SqlStore:
         return found
 
     def assigned_images(self, round_: Round) -> set[int]:
-        """Return the images that somebody has in a round."""
+        """Return the images that are assigned to somebody in a round."""
         query = sa.select(tasks.c.image_index).where(tasks.c.round == round_.value).distinct()
         with self._read() as connection:
             return set(connection.scalars(query))
 
     def probe_images(self, round_: Round) -> set[int]:
-        """Return the images that are hidden gold to everyone who has them: they measure people, nothing else."""
+        """Return the images that are hidden gold for everyone who has them: they only measure people."""
         gold = sa.select(tasks.c.image_index).where(tasks.c.round == round_.value, tasks.c.is_gold.is_(sa.true()))
         ordinary = sa.select(tasks.c.image_index).where(
             tasks.c.round == round_.value, tasks.c.is_gold.is_(sa.false()), tasks.c.image_index.in_(gold)
@@ -250,9 +251,9 @@ class SqlStore:
     # ---------------------------------------------------------------- one annotator's view
 
     def progress(self, round_: Round, annotator: str) -> Progress:
-        """Return how far an annotator is."""
+        """Return how far an annotator has come."""
         mine = _mine(tasks, round_, annotator)
-        # Positions have no gaps, and each flag has an index: nothing here is counted one by one but what is done.
+        # Positions have no gaps, so the last one gives the number of tasks. Only flagged tasks are counted, by index.
         n_tasks = sa.select(sa.func.coalesce(sa.func.max(tasks.c.position) + 1, 0)).where(mine)
         flagged = (sa.select(sa.func.count()).select_from(tasks).where(mine, flag.is_(sa.true())) for flag in _FLAGS)
         query = sa.select(n_tasks.scalar_subquery(), *(count.scalar_subquery() for count in flagged))
@@ -272,7 +273,7 @@ class SqlStore:
     def positions(
         self, round_: Round, annotator: str, image_indices: Sequence[int], which: TaskFilter = TaskFilter.ALL
     ) -> dict[int, int]:
-        """Return image index to position, for those of the images that are the annotator's and pass the filter."""
+        """Return the positions, by image index, of those images that are the annotator's and pass the filter."""
         found: dict[int, int] = {}
         with self._read() as connection:
             for chunk in chunks(image_indices):
@@ -285,7 +286,7 @@ class SqlStore:
     def passing(
         self, round_: Round, annotator: str, which: TaskFilter, start: int, count: int
     ) -> tuple[list[int], int]:
-        """Return the positions that pass the filter, `count` from the `start`-th on, and how many pass in all."""
+        """Return `count` positions that pass the filter, from the `start`-th on, and how many pass in all."""
         passes = sa.and_(_mine(tasks, round_, annotator), _FILTERS[which])
         query = sa.select(tasks.c.position).where(passes).order_by(tasks.c.position).offset(start).limit(count)
         with self._read() as connection:
@@ -304,7 +305,7 @@ class SqlStore:
             return connection.scalar(query)
 
     def states(self, round_: Round, annotator: str, image_indices: Sequence[int]) -> dict[int, ImageState]:
-        """Return the states of these images; an image without events has an empty one."""
+        """Return the states of these images; an image without events has an empty state."""
         found: dict[int, ImageState] = {}
         with self._read() as connection:
             for chunk in chunks(image_indices):
@@ -315,12 +316,12 @@ class SqlStore:
         return {image_index: found.get(image_index, ImageState()) for image_index in image_indices}
 
     def states_of_images(self, round_: Round, image_indices: Sequence[int]) -> dict[int, dict[str, ImageState]]:
-        """Return everyone's states on these images: image index to annotator to state."""
+        """Return everyone's states on these images: by image index, then by annotator."""
         found: dict[int, dict[str, ImageState]] = {image_index: {} for image_index in image_indices}
         columns = (states.c.image_index, states.c.annotator, states.c.state)
         with self._read() as connection:
             for chunk in chunks(image_indices):
-                # `round` and `image_index` are in the key, `annotator` between them: name the annotators to use it.
+                # The key is `round`, `annotator`, `image_index`: it helps only if the annotators are named, too.
                 query = sa.select(*columns).where(
                     states.c.round == round_.value,
                     states.c.annotator.in_(sa.select(annotators.c.name)),
@@ -331,7 +332,7 @@ class SqlStore:
         return found
 
     def images_passing(self, round_: Round, which: TaskFilter, annotator: str = "") -> set[int]:
-        """Return the images of tasks that pass the filter: those of one annotator, or of anybody."""
+        """Return the images of tasks that pass the filter: of one annotator, or of anybody."""
         query = sa.select(tasks.c.image_index).where(tasks.c.round == round_.value, _FILTERS[which])
         if annotator:
             query = query.where(tasks.c.annotator == annotator)
@@ -339,7 +340,7 @@ class SqlStore:
             return set(connection.scalars(query))
 
     def last_seq(self, round_: Round, annotator: str) -> int:
-        """Return the `seq` of an annotator's last event in a round; 0 where there is none."""
+        """Return the `seq` of an annotator's last event in a round; 0 if there is none."""
         with self._read() as connection:
             return connection.scalar(sa.select(sa.func.max(events.c.seq)).where(_mine(events, round_, annotator))) or 0
 
@@ -353,7 +354,7 @@ class SqlStore:
         return max((row[1] for row in rows), default=since_seq), {row[0] for row in rows}
 
     def undo_stacks(self, round_: Round, annotator: str) -> tuple[list[Event], list[Event]]:
-        """Return what the annotator can undo and redo, the next one last, over the last `UNDO_DEPTH` actions."""
+        """Return what the annotator can undo and redo, the next one last, among the last `UNDO_DEPTH` actions."""
         kinds = [kind.value for kind in (*UNDOABLE, EventKind.UNDO, EventKind.REDO)]
         query = (
             sa.select(events)
@@ -371,7 +372,7 @@ class SqlStore:
             return connection.scalar(query.limit(1))
 
     def activity(self, round_: Round) -> dict[str, tuple[int, str]]:
-        """Return, for everyone with events in a round, how many they are and the store's time of the latest (UTC)."""
+        """Return, for everyone with events in a round, how many and when the store took the latest (UTC)."""
         query = (
             sa.select(events.c.annotator, sa.func.count(), sa.func.max(events.c.server_time))
             .where(events.c.round == round_.value)
@@ -381,7 +382,7 @@ class SqlStore:
             return {row[0]: (int(row[1]), row[2]) for row in connection.execute(query)}
 
     def check_readable(self) -> None:
-        """Raise `StoreError` unless the store answers now."""
+        """Raise `StoreError` unless the store can be read now."""
         with self._read() as connection:
             connection.execute(sa.select(annotators.c.name).limit(1)).all()
 
@@ -390,19 +391,19 @@ class SqlStore:
     def append(self, new: Sequence[Event]) -> list[SaveResult]:
         """Append events to the log in one transaction, each exactly once.
 
-        An event that is in the log already is acknowledged again. One that is malformed, that names an image which is
-        not the annotator's, that undoes what is not theirs, or carries another event's id is refused, alone: the others
-        are taken.
+        An event that is already in the log is acknowledged again. An event is refused if it is malformed, names an
+        image that is not the annotator's, undoes an action that is not theirs, or carries another event's id. The other
+        events are still taken.
 
         Returns
         -------
         list of SaveResult
-            One an event, in the same order. When this returns, what has a `seq` is on the disk.
+            One per event, in the same order. When this returns, every event with a `seq` is on the disk.
 
         Raises
         ------
         StoreError
-            If the store is away, full or read-only. Then nothing of this call was taken; sending it again is safe.
+            If the store is away, full or read-only. Then nothing from this call was taken, and it is safe to try again.
         """
         results: dict[int, SaveResult] = {}
         candidates: list[tuple[int, Event]] = []
@@ -427,7 +428,7 @@ class SqlStore:
         Parameters
         ----------
         progress
-            Called with the number of states derived so far, and of all.
+            Called with the number of states derived so far, and the number in all.
         """
         with self._write() as connection:
             connection.execute(states.delete())
@@ -444,7 +445,7 @@ class SqlStore:
             return len(keys)
 
     def check_standing(self, mark: Mark | None = None) -> None:
-        """Check that the store is whole and the one that was opened; from a failure on, nothing is written.
+        """Check that the store is whole and is the one that was opened. After a failure, nothing more is written.
 
         Parameters
         ----------
@@ -480,7 +481,7 @@ class SqlStore:
             return verify_log(connection, progress)
 
     def lost_heads(self, kept: dict[tuple[str, str], Head]) -> list[str]:
-        """Return, in words, each chain that no longer holds a head that was kept elsewhere."""
+        """Return, in words, each chain that no longer contains a head that was kept elsewhere."""
         with self._read() as connection:
             return lost_heads(connection, kept)
 
@@ -537,11 +538,11 @@ class SqlStore:
             self._file.hold()
             with self._engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
-                    # One writer at a time, as in SQLite: so `seq` order is commit order and no reader skips an event,
-                    # and no task is taken away or written anew while a vote on it arrives.
+                    # One writer at a time, as in SQLite. So `seq` order is commit order and no reader skips an event,
+                    # and no task is removed or rewritten while a vote on it arrives.
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(727002)"))
                 yield connection
-            self._file.check()  # after the commit, before anyone hears of it: what went elsewhere is not acknowledged
+            self._file.check()  # after the commit, before it is acknowledged: it may have gone to a replaced file
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(f"the store did not take it: {first_line(error)}; nothing was written") from error
 

@@ -1,9 +1,10 @@
-"""Is the store still the store? What must hold before a write is acknowledged, and before a service starts.
+"""Is this still the same, whole store? Checks before a write is acknowledged, and before a service starts.
 
-A database can be swapped under a running process: an older copy laid over it, its file replaced, its write-ahead log
-deleted. Writes then succeed and are lost. Three things tell: the file (and its log) at the path is the one that was
-opened; the last event that this process wrote is still in the log; and beside the store lies a *mark*, the last event
-that a service acknowledged, which outlives the service.
+A database can be swapped under a running process: an older copy may overwrite it, its file may be replaced, its
+write-ahead log deleted. Writes then succeed and are lost. Three checks reveal this. The file (and its write-ahead log)
+at the path must be the one that was opened. The last event that this process wrote must still be in the log. And the
+log must hold the *mark*, the last event that a service acknowledged; it is kept beside the store and outlives the
+service.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ _WHAT_TO_DO = (
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An event that must be in the log: its `seq` and its digest; a log without events has none."""
+    """An event that must be in the log: its `seq` and its digest (0 and empty for a log without events)."""
 
     seq: int = 0
     digest: str = ""
 
 
 class StandingFile:
-    """A SQLite store's file, as it was when it was first looked at; other databases guard themselves.
+    """The file of a SQLite store, as it was when first looked at. Other databases guard their own files.
 
-    SQLite deletes the write-ahead log when the last connection closes. So one is kept open here, and a log that goes
-    or changes meanwhile was taken away by somebody else.
+    SQLite deletes the write-ahead log when the last connection closes. So one is kept open here: if the
+    log disappears or changes meanwhile, somebody else did it.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -51,7 +52,7 @@ class StandingFile:
         self._files: dict[Path, tuple[int, int] | None] = {}
 
     def hold(self) -> None:
-        """Take the files as they are now for the store's; does nothing where they are held already.
+        """Remember the files as they are now as the store's own; do nothing if they are held already.
 
         Raises
         ------
@@ -72,13 +73,13 @@ class StandingFile:
         self._files = {path: _identity(path) for path in self._paths()}
 
     def release(self) -> None:
-        """Let go of the files: whoever opens the store next takes them as they are then."""
+        """Let go of the files. The next :meth:`hold` takes them as they are then."""
         if self._anchor is not None:
             self._anchor.close()
         self._anchor, self._files = None, {}
 
     def check(self) -> None:
-        """Raise `StoreError` unless the files at the path are those that were held."""
+        """Raise `StoreError` unless the files at the path are those that are held."""
         for path, held in self._files.items():
             found = _identity(path)
             if found != held:
@@ -86,11 +87,11 @@ class StandingFile:
                 raise StoreError(f"{path.name} {what} while it was in use; {_WHAT_TO_DO}")
 
     def check_pages(self) -> None:
-        """Raise `StoreError` if SQLite finds the file damaged; reads all of it, and blocks nobody."""
+        """Raise `StoreError` if SQLite finds the file damaged. This reads the whole file and blocks nobody."""
         if self.path is None:
             return
         try:
-            # A connection of its own: one that has been in use would answer from its cache.
+            # A new connection: one that has been in use would answer from its cache.
             with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as store:
                 verdict = str(store.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.OperationalError as error:
@@ -108,14 +109,14 @@ class StandingFile:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - twice a commit: as cheap as it gets
+        found = os.stat(path)  # noqa: PTH116 - called twice per commit, so as cheap as possible
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
 
 
 def check_mark(connection: sa.Connection, mark: Mark) -> None:
-    """Raise `StoreError` unless the log holds an event that was acknowledged."""
+    """Raise `StoreError` unless the log contains the event of a mark, which was acknowledged."""
     if not mark.seq:
         return
     found = connection.scalar(sa.select(events.c.digest).where(events.c.seq == mark.seq))
@@ -126,7 +127,7 @@ def check_mark(connection: sa.Connection, mark: Mark) -> None:
 
 
 def read_mark(folder: Path) -> Mark:
-    """Return the mark that lies in a project's folder; that of an empty log where none does.
+    """Return the mark in a project's folder, or the mark of an empty log if there is none.
 
     Raises
     ------
@@ -144,7 +145,7 @@ def read_mark(folder: Path) -> Mark:
 
 
 def write_mark(folder: Path, mark: Mark) -> None:
-    """Keep a mark in a project's folder, in one step.
+    """Write a mark to a project's folder, in one step.
 
     Raises
     ------

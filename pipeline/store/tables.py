@@ -6,10 +6,10 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
-#: SQLite counts an integer primary key by itself only under this exact type.
+#: SQLite numbers the rows of an integer primary key by itself only if the column has this exact type.
 _Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
-#: Who works on the project. `kind` tells people from programs (`human`, `simulated`); inactive ones keep their votes.
+#: Who works on the project. `kind` tells people from programs (`human`, `simulated`); inactive people keep their votes.
 annotators = sa.Table(
     "annotators",
     metadata,
@@ -39,7 +39,7 @@ tasks = sa.Table(
     sqlite_with_rowid=False,
 )
 
-#: The log: the only truth. Rows are added, never changed, never removed.
+#: The log: the only truth. Rows are added, but never changed or removed.
 events = sa.Table(
     "events",
     metadata,
@@ -62,7 +62,7 @@ events = sa.Table(
     sqlite_autoincrement=True,
 )
 
-#: Where the chain of each annotator's events in a round ends (see `chain.py`): their number, and the last one's digest.
+#: Where the chain of each annotator's events in a round ends (see `chain.py`): their number and the last digest.
 chains = sa.Table(
     "chains",
     metadata,

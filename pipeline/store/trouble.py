@@ -1,4 +1,4 @@
-"""What is wrong with a database, in words for everyone: drivers' own name hosts, accounts, databases and folders."""
+"""What is wrong with a database, in words that are safe to show: drivers' messages name hosts, accounts and folders."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SQLITE = {
     sqlite3.SQLITE_CANTOPEN: _AWAY,
     sqlite3.SQLITE_IOERR: _AWAY,
 }
-#: PostgreSQL's SQLSTATE, or how it begins (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+#: PostgreSQL's SQLSTATE codes, or their first characters (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _SQLSTATES = (
     ("53100", _FULL),
     ("25006", _READ_ONLY),
-    ("40", _BUSY),  # rolled back for another
+    ("40", _BUSY),  # rolled back because of another transaction
     ("53", _BUSY),  # out of connections or memory
-    ("55P03", _BUSY),  # a lock that did not come
+    ("55P03", _BUSY),  # could not get a lock
     ("57014", _BUSY),  # took too long
     ("57P", _AWAY),  # shutting down or starting
     ("08", _AWAY),
@@ -37,12 +37,12 @@ _SQLSTATES = (
 
 
 def trouble_in_plain_words(error: BaseException) -> str | None:
-    """Return what is wrong with the database where that is why an error was raised; None for every other error.
+    """Return what is wrong with the database if that caused an error; None for every other error.
 
     Parameters
     ----------
     error
-        A `StoreError`, or any other that may have been raised from one of the database's.
+        A `StoreError`, or any other error that a database error may have caused.
     """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, sa.exc.SQLAlchemyError | sqlite3.Error):
@@ -56,6 +56,6 @@ def trouble_in_plain_words(error: BaseException) -> str | None:
     sqlstate = getattr(told, "sqlstate", None)
     if sqlstate:
         return next((words for start, words in _SQLSTATES if sqlstate.startswith(start)), _OTHER)
-    # Without a code the database never answered: no connection, or none free.
+    # No code means that the database never answered: there was no connection, or none was free.
     is_away = isinstance(cause, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
     return _AWAY if is_away else _OTHER

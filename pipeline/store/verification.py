@@ -1,4 +1,4 @@
-"""Verifying a store: the chain through each annotator's events, and the states that are said to follow from them."""
+"""Verify a store: the chain through each annotator's events, and the states that should follow from them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Verification:
     Parameters
     ----------
     n_events
-        Events read.
+        Number of events read.
     breaks
-        Where chains do not hold; none in a log that nobody has touched.
+        Where chains do not hold; none in a log that nobody has tampered with.
     heads
-        Where the chain of each (round, annotator) ends. Kept elsewhere, they tell later whether the log was made anew.
+        Where the chain of each (round, annotator) ends. Kept elsewhere, they show later whether the log was rewritten.
     stale_states
-        (round, annotator, image index) whose state is not what the events imply; `mlf store rebuild` mends these.
+        (round, annotator, image index) whose state is not what the events imply. `mlf store rebuild` repairs these.
     """
 
     n_events: int
@@ -76,7 +76,7 @@ def verify_log(connection: sa.Connection, progress: Callable[[int], None] = lamb
 
 
 def lost_heads(connection: sa.Connection, kept: dict[tuple[str, str], Head]) -> list[str]:
-    """Return, in words, each chain that no longer holds a head that was kept elsewhere; it may have grown since."""
+    """Return, in words, each chain that no longer contains a head kept elsewhere; chains may have grown since."""
     lost = []
     for (round_, annotator), head in sorted(kept.items()):
         query = sa.select(events.c.digest).where(

@@ -14,7 +14,7 @@ _Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make all tables."""
+    """Create all tables."""
     op.create_table(
         "annotators",
         sa.Column("name", sa.Text, primary_key=True),
@@ -68,6 +68,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take all tables away."""
+    """Drop all tables."""
     for table in ("states", "events", "tasks", "annotators"):
         op.drop_table(table)

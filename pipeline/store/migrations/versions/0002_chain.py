@@ -1,4 +1,4 @@
-"""The chain through each annotator's events, and how much an image has: both from what is there."""
+"""The chain through each annotator's events, and the number and size of each image's events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROWS_AT_ONCE = 5_000
 
 
 def upgrade() -> None:
-    """Add the columns and the table, and fill them for the events that are there."""
+    """Add the columns and the table, and fill them from the events that are already there."""
     op.add_column("events", sa.Column("chain_position", sa.Integer, nullable=False, server_default="0"))
     op.add_column("events", sa.Column("digest", sa.Text, nullable=False, server_default=""))
     op.add_column("states", sa.Column("n_events", sa.Integer, nullable=False, server_default="0"))
@@ -60,7 +60,7 @@ UPDATE states SET (n_events, n_bytes) = (
 
 
 def downgrade() -> None:
-    """Take them away."""
+    """Drop what the upgrade added."""
     op.drop_table("chains")
     for table, column in (("states", "n_bytes"), ("states", "n_events"), ("events", "digest")):
         op.drop_column(table, column)
