@@ -1,1 +1,1 @@
-"""Example images of each class, shown beside a proposal: chosen, packed into one file of the project, read from it."""
+"""Example images of each class, shown beside a proposal: chosen, packed into one project file, and read from it."""

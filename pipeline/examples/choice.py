@@ -20,7 +20,8 @@ from pipeline.project.opaque_ids import example_group
 def example_candidates(project: Project) -> dict[int, list[str]]:
     """Return every image that may stand for a class: class index to paths below `examples_root`.
 
-    They are the images of the examples' folder, or the project's own by original label where that is the same folder.
+    They are the images in the examples' folder. If that is also the folder of the project's images, they are those
+    images, by original label.
     """
     if project.examples_root == project.images_root:
         return _own_images(project)
@@ -30,7 +31,7 @@ def example_candidates(project: Project) -> dict[int, list[str]]:
 def groups_of_candidates(project: Project, candidates: Mapping[int, Sequence[str]]) -> dict[str, int]:
     """Return the group of each candidate that is an image of the project, by its path below `examples_root`.
 
-    Empty where the folders of images and examples have nothing in common.
+    Empty if neither of the two folders, of images and of examples, contains the other.
     """
     images, examples = (posixpath.normpath(root) for root in (project.images_root, project.examples_root))
     if not (images == examples or images.startswith(f"{examples}/") or examples.startswith(f"{images}/")):
@@ -47,7 +48,7 @@ def groups_of_candidates(project: Project, candidates: Mapping[int, Sequence[str
 
 
 def draw_order(candidates: Sequence[str], class_key: str, seed: int) -> list[str]:
-    """Return a class's candidates in the order drawn; it depends on them, the class and the seed alone."""
+    """Return a class's candidates in the order drawn, which depends only on them, the class and the seed."""
     drawn = sorted(candidates, key=natural_key)
     random.Random(f"{seed}\0{class_key}").shuffle(drawn)
     return drawn

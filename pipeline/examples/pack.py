@@ -1,4 +1,4 @@
-"""Packing each class's examples into one picture, so that they travel to a browser once."""
+"""Packing each class's examples into one picture, so that a browser fetches them only once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CLASSES_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class ExampleSummary:
-    """How many classes have examples, how many examples there are, and which files could not be read, with reasons."""
+    """How many classes have examples, how many examples there are, and which files could not be read and why."""
 
     n_classes: int
     n_classes_with_examples: int
@@ -51,10 +51,10 @@ class _PackedClass:
 
 
 def pack_examples(project: Project) -> ExampleSummary:
-    """Choose up to `examples_per_class` images a class and write them to `examples.parquet`.
+    """Choose up to `examples_per_class` images per class and write them to `examples.parquet`.
 
-    The choice depends on the images, the class and the project's seed alone. Unreadable files are passed over, the next
-    one drawn takes their place. The table appears under its name only when it is whole.
+    The choice depends only on the images, the class and the project's seed. Unreadable files are skipped, and the next
+    one drawn takes their place. The table appears under its name only when it is complete.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def pack_examples(project: Project) -> ExampleSummary:
 def _pack_class(class_index: int, drawn: Sequence[str], project: Project, groups: Mapping[str, int]) -> _PackedClass:
     settings = project.settings.proposals
     n_wanted, side_px = settings.examples_per_class, settings.thumbnail_px
-    # Of the project's own images one group is left out beside each image: the number wanted is to be left.
+    # Beside each of the project's own images, one group of examples is left out: enough must remain without it.
     n_of_group = -(-n_wanted // (N_EXAMPLE_GROUPS - 1))
     n_most = n_wanted + n_of_group if groups else n_wanted
     room = {group: n_most if group is None else n_of_group for group in {groups.get(path) for path in drawn}}

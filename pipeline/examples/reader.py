@@ -1,4 +1,4 @@
-"""Reading a class's examples: its sprite from `examples.parquet`, one example enlarged from its file.
+"""Reading a class's examples: its sprite from `examples.parquet`, and one enlarged example from its own file.
 
 Nothing here imports torch or pandas.
 """
@@ -26,14 +26,14 @@ _ENLARGED_PX = 1024
 
 
 class ExampleReader:
-    """A finished `examples.parquet`; opening it reads its footer alone, and it may be shared by threads.
+    """A finished `examples.parquet`; opening it reads only its footer, and threads may share it.
 
     Parameters
     ----------
     path
         The file.
     examples_root
-        Folder or URL of the example images, for enlarging them; without it tiles are shown as they are.
+        Folder or URL of the example images, for enlarging them; without it, tiles are shown as they are.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class ExampleReader:
         self._read_group = lru_cache(maxsize=_GROUPS_KEPT)(self._load_group)
 
     def sprite(self, class_index: int) -> Sprite:
-        """Return a class's examples in one JPEG; `n_examples` is 0 and `data` empty where there are none.
+        """Return a class's examples in one JPEG; if there are none, `n_examples` is 0 and `data` is empty.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class ExampleReader:
         return tuple(self._row(class_index)["sources"])
 
     def enlarged(self, class_index: int, number: int) -> Picture:
-        """Return one example as large as it is, at most 1,024 px; its tile where the file is away.
+        """Return one example in its own size, at most 1,024 px; if its file cannot be had, return its tile.
 
         Raises
         ------

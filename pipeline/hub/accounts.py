@@ -1,8 +1,8 @@
 """The people of a hub: names, roles and scrypt hashes of their passwords, in one file that the Hub alone can read.
 
-The file is the whole user administration: no sign-up page, no password that is stored or can be guessed. Passwords are
-drawn from 79 bits of randomness, printed once and kept as scrypt hashes (RFC 7914; N = 2^15, r = 8, p = 1: 32 MiB and
-some 50 ms a guess).
+The file is the whole user administration: there is no sign-up page, and no password is stored or can be guessed.
+Passwords are drawn from 79 bits of randomness, printed once and kept as scrypt hashes (RFC 7914; N = 2^15, r = 8,
+p = 1: 32 MiB and about 50 ms per guess).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.project.writing import write_text
 FIRST_UID = 61_184
 LAST_UID = 65_519
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 2**20}
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters that look like others
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters and digits that look alike
 
 
 class Role(StrEnum):
@@ -55,7 +55,7 @@ class Account:
 
 
 def make_account(name: str, roles: Iterable[Role], taken_uids: Iterable[int]) -> tuple[Account, str]:
-    """Make an account with a random password; returns it and the password, which is kept nowhere.
+    """Make an account with a random password; return it and the password, which is kept nowhere.
 
     Raises
     ------
@@ -70,12 +70,12 @@ def make_account(name: str, roles: Iterable[Role], taken_uids: Iterable[int]) ->
 
 
 def read_accounts(path: Path) -> dict[str, Account]:
-    """Read the accounts by name; none where there is no file yet.
+    """Read the accounts by name; there are none if there is no file yet.
 
     Raises
     ------
     ProjectError
-        If the file is damaged or holds something else, or somebody else on the machine could read it.
+        If the file is damaged or holds something else, or if somebody else on the machine could read it.
     """
     rows = _read(path)["accounts"]
     try:
@@ -89,7 +89,7 @@ def read_accounts(path: Path) -> dict[str, Account]:
 
 
 def read_removed(path: Path) -> tuple[str, ...]:
-    """Read the names whose accounts were removed: tasks that they had then are no reason to make new ones.
+    """Read the names whose accounts were removed: tasks from before the removal are no reason to make new accounts.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def read_removed(path: Path) -> tuple[str, ...]:
 
 
 def write_accounts(accounts: Mapping[str, Account], path: Path, removed: Iterable[str] = ()) -> None:
-    """Write the accounts, and the names of those that were removed, in one step, readable by their owner alone."""
+    """Write the accounts and the names of removed ones in one step; only the owner of the file can read it."""
     rows = []
     for account in accounts.values():
         row = asdict(account)
@@ -111,7 +111,7 @@ def write_accounts(accounts: Mapping[str, Account], path: Path, removed: Iterabl
 
 
 def home_folder(homes: Path, name: str) -> Path:
-    """Return where somebody's home folder lies, below the folder of all homes."""
+    """Return the path of somebody's home folder, below the folder of all homes."""
     return homes / quote(name, safe="")
 
 
@@ -147,7 +147,7 @@ def _free_uid(taken: set[int]) -> int:
 
 
 def _running_uids() -> set[int]:
-    """Return the uids under which something runs now: a session of another hub, or what somebody left behind."""
+    """Return the uids under which something runs now: a session of another hub, or a process left behind."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended

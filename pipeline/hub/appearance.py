@@ -1,8 +1,8 @@
-"""What sessions look like: a Voilà template that asks nobody on the internet for anything, a JupyterLab without news.
+"""What sessions look like: a Voilà template that needs nothing from the internet, and a JupyterLab without news.
 
-A hub often has no way to the internet; Voilà's own template waits for two style sheets from there before it paints, and
-its scripts ask there for MathJax. Where a kernel dies or is too slow at its start, its page waits for ever; this one
-says that it takes long, and starts again by itself once that kernel is given up.
+A hub often has no internet access. Voilà's own template waits for two style sheets from there before it paints, and its
+scripts fetch MathJax from there. If a kernel dies or starts too slowly, Voilà's page waits forever. This one says that
+it is taking long, and starts again by itself once that kernel has been given up.
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ def write_appearance(folder: Path) -> dict[str, str]:
     Parameters
     ----------
     folder
-        Where to; readable for every account.
+        The folder to write to; every account can read what is written.
 
     Returns
     -------
     dict
-        Environment variables by which sessions find them.
+        Environment variables that tell sessions where to find them.
     """
     template = folder / "voila" / "templates" / TEMPLATE
     settings = folder / "labconfig"

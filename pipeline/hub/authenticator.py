@@ -15,18 +15,18 @@ from pipeline.hub.accounts import Account, make_account, read_accounts
 from pipeline.hub.throttle import Failures, Turns
 from pipeline.project.names import settled
 
-#: Wrong passwords within five minutes that cost no time: of one name from one address, and of one address in all.
+#: Wrong passwords within five minutes that cost no time: for one name from one address, and from one address in all.
 _N_FREE, _N_FREE_OF_ADDRESS = 5, 50
 _KNOWN_DAYS = 180
 
 
 class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
-    """Takes a name and a password from the file that `mlf hub` writes; knows nobody else.
+    """Checks names and passwords against the file that `mlf hub` writes; knows nobody else.
 
     After five wrong passwords for a name from an address within five minutes, each further one from there waits a
-    little longer, up to eight seconds. Nobody is refused for what others tried, and a browser from which somebody has
-    logged in before is counted apart. A name that does not exist takes as long and gets the same answer as a wrong
-    password.
+    little longer, up to eight seconds. Nobody is refused because of what others tried, and a browser from which
+    somebody has logged in before is counted separately. A name that does not exist takes as long as a wrong password
+    and gets the same answer.
     """
 
     accounts_path = Unicode(help="The accounts file; readable by the Hub's own account alone.").tag(config=True)
@@ -39,7 +39,7 @@ class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
         self._nobody, _ = make_account("nobody", (), ())
 
     def normalize_username(self, username: str) -> str:
-        """Return the name as the store knows annotators: as it was typed, capitals included, and settled."""
+        """Return the name as the store knows annotators: as it was typed, capitals included, in its settled form."""
         return settled(username)
 
     async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
@@ -48,7 +48,7 @@ class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
         address = str(handler.request.remote_ip)
         browser = _known_browser(handler, name)
         key = (name, browser or address)
-        wait_s = self._of_name.count(key)  # before it is looked at: guesses may come all at once
+        wait_s = self._of_name.count(key)  # before checking the password: guesses may come all at once
         if not browser:
             wait_s = max(wait_s, self._of_address.count(address))
         if wait_s:
@@ -72,13 +72,13 @@ def _cookie(name: str) -> str:
 
 
 def _known_browser(handler: Any, name: str) -> str:
-    """Return what tells a browser apart from which this person has logged in before; empty for any other."""
+    """Return what identifies a browser from which this person has logged in before; empty for any other."""
     value = handler.get_signed_cookie(_cookie(name), max_age_days=_KNOWN_DAYS)
     return f"browser {value.decode()}" if value else ""
 
 
 def _remember_browser(handler: Any, name: str) -> None:
-    """Mark the browser; the Hub signs the mark, which opens nothing and only spares its owner the waiting."""
+    """Mark the browser; the Hub signs the mark, which grants no access and only spares its owner the wait."""
     handler.set_signed_cookie(
         _cookie(name),
         secrets.token_hex(16),

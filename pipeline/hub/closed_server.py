@@ -1,11 +1,11 @@
-"""A server that shows one page and runs no code of its owner's: an extension for the sessions of annotators, refiners.
+"""A server that shows one page and runs none of its owner's code: an extension for sessions of annotators and refiners.
 
-All people of a hub share an origin, so a page that one person's server makes up could act for whoever looks at it. What
-is not in the list below is therefore refused, whatever Jupyter, Voilà or an extension would make of it: no contents, no
-terminals, no kernels but those of the page. What kernels may be told is bounded beside this (`ALLOWED_MESSAGES`), and
-nothing that lies in the owner's home is read.
+All people of a hub share an origin, so a page made up by one person's server could act for whoever looks at it.
+Everything that is not in the list below is therefore refused, whatever Jupyter, Voilà or an extension would do with it:
+no contents, no terminals, no kernels but those of the page. `ALLOWED_MESSAGES` also limits what kernels may be told,
+and nothing in the owner's home is read.
 
-Unlike `disable_user_config` alone, this is a list of what is needed, not of what is known to be dangerous.
+Unlike `disable_user_config` alone, this lists what is needed, not what is known to be dangerous.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KERNEL = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 #: Below the server's address; the page itself is added to them.
 _READ = (
     r"/?",
-    r"/api",  # by which the Hub sees that the server is up
+    r"/api",  # tells the Hub that the server is up
     r"/api/status",
     rf"/api/kernels/{_KERNEL}(/channels)?",
     r"/oauth_callback",
@@ -48,7 +48,7 @@ class NotServed(Matcher):
     base_url
         The server's address, `/user/NAME/`.
     page
-        The page's, below it.
+        The page's address, below `base_url`.
     """
 
     def __init__(self, base_url: str, page: str) -> None:
@@ -57,7 +57,7 @@ class NotServed(Matcher):
         self._sent = re.compile("|".join(_SENT))
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        """Return None for what is served."""
+        """Return None for a request that is served."""
         known = {"GET": self._read, "HEAD": self._read, "POST": self._sent}.get(request.method or "")
         if known is None or not request.path.startswith(self._base):
             return {}
@@ -65,7 +65,7 @@ class NotServed(Matcher):
 
 
 class NotServedHandler(RequestHandler):
-    """Refuses, whoever asks: nothing is given away by it, and no log-in is looked at."""
+    """Refuses, whoever asks: the answer gives nothing away, and no log-in is looked at."""
 
     async def prepare(self) -> None:
         """Answer in words that are ours alone.
@@ -84,7 +84,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    """Put the refusal before everything else that the server has."""
+    """Put the refusal before all other handlers of the server."""
     web = server.web_app
     page = "/" + os.environ["JUPYTERHUB_DEFAULT_URL"].lstrip("/")
     web.default_router.rules.insert(0, Rule(NotServed(web.settings["base_url"], page), NotServedHandler))

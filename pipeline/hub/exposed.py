@@ -10,7 +10,7 @@ from pipeline.project.folder import Project
 
 
 def readable_by_everyone(path: Path) -> bool:
-    """Return whether every account can open a file or list a folder: its own mode, and each folder on the way to it."""
+    """Return whether every account can open a file or list a folder, by its mode and those of the folders above it."""
     try:
         resolved = path.resolve(strict=True)
         own = stat.S_IROTH | (stat.S_IXOTH if resolved.is_dir() else 0)
@@ -22,10 +22,10 @@ def readable_by_everyone(path: Path) -> bool:
 
 
 def exposed_folders(project: Project) -> tuple[Path, ...]:
-    """Return the folders of images and examples, outside the project's, that every account of the machine can read.
+    """Return the folders of images and examples outside the project that every account of the machine can read.
 
-    The service alone needs them. Folders named after classes tell the original label of each image, and images of other
-    people's tasks are nobody's business in a hub.
+    Only the service needs them. Folders named after classes give away the original label of each image, and in a hub
+    nobody should see the images of other people's tasks.
     """
     named = (project.images_root, project.examples_root)
     outside = {Path(root) for root in named if root and not is_url(root)}

@@ -2,10 +2,10 @@
 
     python -m pipeline.hub.front_door configurable-http-proxy … --ip 127.0.0.1 --port 8000 …
 
-The proxy is started anew with every Hub, and a port that is free for a moment can be taken by any account of the
-machine, which would then be shown everybody's password. So `mlf hub` itself binds the port for as long as it runs, and
-never listens on it. With SO_REUSEPORT, Linux lets processes of the same account bind it again, and nobody else; this
-module does that, and becomes the proxy, which finds the listening socket ready.
+The proxy is restarted with every Hub. A port that is free for a moment can be taken by any account of the machine,
+which would then be sent everybody's password. So `mlf hub` itself binds the port for as long as it runs, and never
+listens on it. With SO_REUSEPORT, Linux lets processes of the same account bind it again, and nobody else. This module
+does that, and then becomes the proxy, which finds the listening socket ready.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from pipeline.errors import ProjectError
 
 _ADDRESS = "127.0.0.1"
-#: "localhost" is this address first in many browsers: who can bind it would be taken for the hub.
+#: Many browsers try this address first for "localhost": whoever can bind it would be taken for the hub.
 _ADDRESS_6 = "::1"
 _BACKLOG = 511
 _PRELOADED = Path(__file__).with_name("given_socket.cjs")
@@ -34,7 +34,7 @@ def held_port(port: int) -> Iterator[None]:
     Raises
     ------
     ProjectError
-        If somebody has it already.
+        If another process has it already.
     """
     with ExitStack() as stack:
         for family, address in ((socket.AF_INET, _ADDRESS), (socket.AF_INET6, _ADDRESS_6)):

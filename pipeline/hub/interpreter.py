@@ -14,13 +14,13 @@ _SHARED = ("lib", "share", "etc")
 def server_interpreter(folder: Path) -> str:
     """Return an interpreter that any account may run, with the packages of this one.
 
-    That is this interpreter where its whole path is open to others. Where it lies in somebody's closed home, as those
-    of pyenv and conda often do, it is the system's Python of the same version with this one's packages.
+    That is this interpreter if its whole path is open to others. If it lies in somebody's closed home, as those of
+    pyenv and conda often do, it is the system's Python of the same version with this one's packages.
 
     Parameters
     ----------
     folder
-        Where such an environment may be made.
+        A folder in which such an environment may be made.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def server_interpreter(folder: Path) -> str:
 
 
 def closed_folder(path: Path) -> Path | None:
-    """Return the first folder above `path`, links followed or not, that other accounts may not pass; None if none."""
+    """Return the first folder above `path`, links followed or not, that other accounts may not enter, or None."""
     for start in (path.absolute(), path.resolve()):
         for folder in reversed(start.parents):
             if folder.exists() and not folder.stat().st_mode & 0o001:

@@ -1,13 +1,13 @@
-"""Keeping a process alive: started again when it is killed, ended with whoever started the keeper.
+"""Keeping a process alive: it is restarted when it is killed, and ends together with whoever started the keeper.
 
     python -m pipeline.hub.keeper [--socket PATH] COMMAND …
 
-JupyterHub looks after a service that died only every half minute, and nobody looks after JupyterHub. So both run
-below a keeper. The kernel of Linux ends the process when its keeper dies, and the keeper when its own parent does:
-nothing is left behind that holds a port or the store.
+JupyterHub checks only every half minute whether a service has died, and nobody checks on JupyterHub. So both run under
+a keeper. The Linux kernel ends the process when its keeper dies, and the keeper when its own parent does: nothing is
+left behind that holds a port or the store.
 
-With --socket, the keeper binds a socket once and hands it to every process that it starts: who connects meanwhile is
-answered by the next one, and nobody else can ever stand there.
+With --socket, the keeper binds a socket once and hands it to every process that it starts. Whoever connects in between
+is answered by the next process, and nobody else can ever listen there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _QUICK_S = 10.0
 _LONGEST_PAUSE_S = 2.0
 _STOP_TIMEOUT_S = 60.0
 _BACKLOG = 1024
-#: Names the descriptor of the listening socket that a process was given.
+#: The environment variable that holds the descriptor of the listening socket given to a process.
 GIVEN_SOCKET = "MLF_GIVEN_SOCKET"
 
 
@@ -42,10 +42,10 @@ class Keeper:
     command
         What to run. Exit code 0 means that it is done; anything else starts it again.
     environment, folder, output
-        As for `subprocess.Popen`; None keeps this process's own. Input is empty in any case: the operator's terminal is
-        for `mlf hub` alone.
+        As for `subprocess.Popen`; None keeps this process's own. Input is always empty: the operator's terminal is for
+        `mlf hub` alone.
     listening
-        A socket to hand down; its descriptor is in the environment as :data:`GIVEN_SOCKET`.
+        A socket to hand down; its descriptor goes into the environment as :data:`GIVEN_SOCKET`.
     max_quick_failures
         How often in a row it may fail within ten seconds of its start before the keeper gives up.
     """
@@ -74,7 +74,7 @@ class Keeper:
         self._is_stopping = False
 
     def run(self) -> int:
-        """Run it; returns its last exit code, 0 where it was asked to stop by SIGINT or SIGTERM."""
+        """Run it; return its last exit code, or 0 if SIGINT or SIGTERM asked it to stop."""
         before = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             return self._run()
@@ -97,7 +97,7 @@ class Keeper:
                 start_new_session=True,  # Ctrl-C reaches the keeper alone, which passes it on once
                 preexec_fn=dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 - a keeper has one thread
             )
-            if self._is_stopping:  # asked between two starts
+            if self._is_stopping:  # asked to stop between two starts
                 self._process.terminate()
             code = self._wait()
             if self._is_stopping:
@@ -134,7 +134,7 @@ class Keeper:
 
 
 def dying_with_parent(number: int) -> Callable[[], None] | None:
-    """Return what a new process does to get a signal when its parent dies; None where the system cannot."""
+    """Return what a new process runs to get a signal when its parent dies; None if the system cannot do that."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None, use_errno=True)
@@ -146,9 +146,9 @@ def dying_with_parent(number: int) -> Callable[[], None] | None:
 
 
 def listen_at(path: Path) -> socket.socket:
-    """Return a socket that listens at a path, for all accounts that may come there; an earlier one is replaced.
+    """Return a socket that listens at a path, for all accounts that can reach it; an earlier one is replaced.
 
-    Its folder says who may replace it in turn, and its file is made open in one step.
+    The mode of its folder says who may replace it in turn. Its file is open to others from the moment it appears.
     """
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX)
@@ -162,7 +162,7 @@ def listen_at(path: Path) -> socket.socket:
 
 
 def main(command: Sequence[str]) -> int:
-    """Keep a command running, as long as the process that started this one lives."""
+    """Keep a command running for as long as the process that started this one lives."""
     listening = None
     if command[:1] == ["--socket"]:
         listening, command = listen_at(Path(command[1])), command[2:]
@@ -170,7 +170,7 @@ def main(command: Sequence[str]) -> int:
     die_with_parent = dying_with_parent(signal.SIGTERM)
     if die_with_parent is not None:
         die_with_parent()
-        if os.getppid() != parent:  # it died before the kernel was asked
+        if os.getppid() != parent:  # the parent died before the kernel was told
             return 1
     return abs(Keeper(command, listening=listening).run())
 

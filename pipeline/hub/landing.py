@@ -1,7 +1,7 @@
 """Where people land: each role's page, and what the server that shows it is told.
 
-`SessionSpawner` uses this, and `land` does the same for spawners of other kinds. The values for Kubernetes say it once
-more, as the Hub there has no multilabelfy; a test compares them.
+`SessionSpawner` uses this, and `land` does the same for other kinds of spawner. The values file for Kubernetes repeats
+it, since multilabelfy is not installed in the Hub there; a test compares the two.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from pipeline.hub.appearance import TEMPLATE, UNUSED_LAB_EXTENSIONS
 
 #: Seconds that a kernel may take to start.
 KERNEL_PATIENCE_S = 120
-#: The page each role works on, the first match counts.
+#: The page each role works on; the first match counts.
 _PAGES = ((Role.RESEARCHERS, "/lab"), (Role.REFINERS, "4_refine.ipynb"), (Role.ANNOTATORS, "2_annotate.ipynb"))
-#: What a session that only shows one notebook does without: they cost memory and start-up time.
+#: Extensions that a session showing only one notebook does without: they cost memory and start-up time.
 _UNUSED_EXTENSIONS = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
+#: Kernels listen on sockets, not on ports that another account could take first.
 _FOR_ALL = ("--KernelManager.transport=ipc",)
-#: All that a page's kernel may be told: a widget talks by comms. None of these runs code.
+#: The only messages that a page's kernel accepts: a widget talks through comms. None of these runs code.
 ALLOWED_MESSAGES = ("comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request")
-#: A session that shows one page runs no code of its owner's, wherever it lies.
+#: A session that shows one page runs none of its owner's code, wherever that code lies.
 _CLOSED_ENVIRONMENT = {
     "JUPYTERHUB_SINGLEUSER_APP": "jupyter-server",
     "JUPYTERHUB_DISABLE_USER_CONFIG": "1",
     "PYTHONNOUSERSITE": "1",
 }
-# A hub is often without a way to the internet, and asks nobody about news.
+# A hub often has no internet access, so its sessions ask nobody for news.
 _FOR_LABORATORIES = ("--LabApp.news_url=None", "--LabApp.extension_manager=readonly")
 
 
@@ -43,9 +44,9 @@ class Landing:
     url
         The page, below the address of the session.
     arguments
-        Of the session's server.
+        Command-line arguments of the session's server.
     environment
-        Of the session's server, beside what all sessions have.
+        Environment of the session's server, beside what all sessions have.
     is_laboratory
         Whether it is JupyterLab in the person's own folder; if not, it is one of the hub's notebooks, without code.
     """
@@ -57,7 +58,7 @@ class Landing:
 
 
 def find_landing(roles: Collection[str], kernel_patience_s: int = KERNEL_PATIENCE_S) -> Landing | None:
-    """Return what opens for a person with these roles; None for one whose roles need no session."""
+    """Return what opens for a person with these roles; None if the roles need no session."""
     page = next((page for role, page in _PAGES if role in roles), None)
     if page is None:
         return None
@@ -74,12 +75,12 @@ def find_landing(roles: Collection[str], kernel_patience_s: int = KERNEL_PATIENC
 
 
 def land(spawner: Any, notebooks_dir: str) -> None:
-    """Let a session open with what its owner's groups work on: the `pre_spawn_hook` of spawners that are not ours.
+    """Make a session open with what its owner's groups work on: the `pre_spawn_hook` of spawners that are not ours.
 
     Parameters
     ----------
     spawner
-        Of any kind.
+        A spawner of any kind.
     notebooks_dir
         Where its sessions find the notebooks that Voilà shows.
 
@@ -94,7 +95,7 @@ def land(spawner: Any, notebooks_dir: str) -> None:
     spawner.default_url = landing.url
     spawner.args = list(landing.arguments)
     spawner.environment = {
-        # It may have been another page's at the last start.
+        # The owner may have landed on another page at the last start: drop that page's variables.
         **{name: value for name, value in spawner.environment.items() if name not in _CLOSED_ENVIRONMENT},
         **landing.environment,
     }
@@ -102,7 +103,7 @@ def land(spawner: Any, notebooks_dir: str) -> None:
 
 
 def no_server() -> web.HTTPError:
-    """Return the refusal of a session to a person whose roles need none."""
+    """Return the error for a person who asks for a session but whose roles need none."""
     return refusal("Reviewers read the reports and need no session of their own.")
 
 
@@ -114,12 +115,12 @@ def refusal(message: str) -> web.HTTPError:
 
 
 def _single_notebook_arguments(kernel_patience_s: int) -> list[str]:
-    # Without braces: SystemdSpawner takes them for its own.
+    # Without braces: SystemdSpawner would take them for its own templates.
     return [
         *(f"--ServerApp.jpserver_extensions={name}=False" for name in _UNUSED_EXTENSIONS),
         "--ServerApp.jpserver_extensions=voila=True",
         "--ServerApp.jpserver_extensions=pipeline.hub.closed_server=True",
-        "--ServerApp.reraise_server_extension_failures=True",  # rather no server than an open one
+        "--ServerApp.reraise_server_extension_failures=True",  # better no server than an open one
         *(f"--MappingKernelManager.allowed_message_types={name}" for name in ALLOWED_MESSAGES),
         f"--VoilaConfiguration.template={TEMPLATE}",
         "--VoilaConfiguration.allow_template_override=NO",

@@ -52,15 +52,15 @@ class PreparedHub:
     accounts
         Everyone who may log in, by name.
     unnamed
-        Those among them whom nobody named this time.
+        Those among them who were not named this time.
     kept_homes
-        Name to home folder of the accounts that were removed, where there is one: what is in it is theirs.
+        Name to home folder of the removed accounts that have one: what is in it still belongs to its owner.
     use_own_uids
         Each session runs under a uid of its own; False means that all share one, and the store is not protected.
     missing_notebooks
-        Notebooks that sessions show and that were not found; who lands on one sees nothing.
+        Notebooks that sessions show and that were not found; whoever lands on one sees nothing.
     sockets
-        The folder of all sockets; of no use once the hub and its sessions have ended.
+        The folder of all sockets; no longer needed once the hub and its sessions have ended.
     """
 
     state: Path
@@ -78,7 +78,7 @@ class PreparedHub:
 
 
 def default_state_dir(project: Project) -> Path:
-    """Return where a project's hub keeps its files: outside the project, which can be copied without its passwords."""
+    """Return where a project's hub keeps its files: outside the project, so that its copies hold no passwords."""
     if os.geteuid() == 0:
         return Path("/var/lib/multilabelfy") / project.settings.project.id[:12]
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
@@ -101,8 +101,8 @@ def prepare_hub(
 ) -> PreparedHub:
     """Write everything that a hub needs; starts nothing.
 
-    Who gets a new password, and who is removed, is logged out everywhere: their tokens are gone, and so is a session of
-    theirs that outlived a killed Hub.
+    Anyone who gets a new password or is removed is logged out everywhere: their tokens are deleted, and any session of
+    theirs that outlived a killed Hub is ended.
 
     Parameters
     ----------
@@ -113,32 +113,32 @@ def prepare_hub(
     state
         Folder for the hub's files.
     port
-        Where people log in, on 127.0.0.1; 0 takes a free one.
+        The port on 127.0.0.1 where people log in; 0 takes a free one.
     host
-        The address by which people come, as ``https://hub.example.org``. Sessions are then at
-        ``NAME.hub.example.org``, each an origin of its own: names and certificate must cover these.
+        The address that people use, such as ``https://hub.example.org``. Each session is then at
+        ``NAME.hub.example.org``, an origin of its own: DNS and certificate must cover these names.
     proxy_command
-        How to run configurable-http-proxy; looked for where left out.
+        How to run configurable-http-proxy; if left out, :func:`find_proxy` looks for it.
     service_command
-        How to run the service; `mlf serve` on the project where left out.
+        How to run the service; if left out, `mlf serve` on the project.
     session_python
-        Interpreter of the sessions; left out, this one, or one like it that other accounts may run.
+        Interpreter of the sessions; if left out, this one, or one like it that other accounts may run.
     share_account
-        Run all sessions under the Hub's own account although it is root.
+        Run all sessions under the Hub's own account even though it is root.
     renew
         Names that get a new password.
     remove
-        Names whose account goes; none of `people`.
+        Names whose accounts are removed; must not be among `people`.
 
     Raises
     ------
     ProjectError
-        If the proxy or the configuration is missing, sessions under other accounts could not run, this hub runs, or a
-        name cannot be renewed or removed.
+        If the proxy or the configuration is missing, if sessions under other accounts could not run, if this hub is
+        already running, or if a name cannot be renewed or removed.
     """
     _check_host(host)
     use_own_uids = os.geteuid() == 0 and not share_account
-    state = state.resolve()  # sessions are known by their home's path, and the Hub runs in another folder
+    state = state.resolve()  # sessions are recognized by their home's path, and the Hub runs in another folder
     proxy = list(proxy_command) or [find_proxy()]
     _make_folders(state)
     if use_own_uids:
@@ -156,7 +156,7 @@ def prepare_hub(
             f"{config} is of an earlier version, in which Hub and service had ports that others could take; move it "
             "away, start again, and carry your own changes over into the new one"
         )
-    with alone(state):  # a hub that runs must lose neither its accounts nor its ports
+    with alone(state):  # a running hub must lose neither its accounts nor its ports
         accounts = read_accounts(private / "accounts.json")
         changes = change_accounts(
             accounts,
@@ -168,9 +168,9 @@ def prepare_hub(
         )
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
-        port = _free_port(port)  # a taken one must change no account
+        port = _free_port(port)  # first: a port that is taken must change no account
         sockets = sockets_path(state)
-        make_sockets_folder(sockets)  # or says that it is somebody else's: below it things are removed
+        make_sockets_folder(sockets)  # fails if it is somebody else's: things below it get removed
         _carry_out(changes, state, sockets)
     hub = {
         "port": port,
@@ -206,15 +206,15 @@ def prepare_hub(
 
 
 def run_hub(prepared: PreparedHub) -> int:
-    """Run a prepared hub until SIGINT or SIGTERM; returns 0, or the exit code of a Hub that does not start.
+    """Run a prepared hub until SIGINT or SIGTERM; return 0, or the exit code of a Hub that does not start.
 
-    A Hub that is killed is started again and finds its sessions, which went on meanwhile: all addresses stay.
+    A Hub that is killed is restarted and finds its sessions, which kept running meanwhile: all addresses stay the same.
     What the Hub writes goes to `private/hub.log`, and what sessions write to `private/sessions`.
 
     Raises
     ------
     ProjectError
-        If this project's hub runs already, or its port was taken meanwhile.
+        If this project's hub is already running, or its port has been taken meanwhile.
     """
     make_sockets_folder(prepared.sockets)
     with alone(prepared.state), held_port(prepared.port), kept_logs(prepared) as output:
@@ -231,7 +231,7 @@ def run_hub(prepared: PreparedHub) -> int:
 
 @contextmanager
 def kept_logs(prepared: PreparedHub) -> Iterator[socket.socket]:
-    """Keep the logs of a hub until the block ends; yields what the Hub prints to."""
+    """Keep the logs of a hub until the block ends; yield the socket that the Hub prints to."""
     logs = LogKeeper(hub_log(prepared.state), prepared.state / "private" / "sessions", HubSockets(prepared.sockets).log)
     logs.start()
     try:
@@ -241,7 +241,7 @@ def kept_logs(prepared: PreparedHub) -> Iterator[socket.socket]:
 
 
 def hub_log(state: Path) -> Path:
-    """Return where a hub's log lies."""
+    """Return the path of a hub's log."""
     return state / "private" / "hub.log"
 
 
@@ -300,14 +300,14 @@ def _make_folders(state: Path) -> None:
 
 def _close_project(project: Project) -> None:
     project.root.chmod(0o700)
-    if project.store_url.startswith("sqlite"):  # it may lie elsewhere
+    if project.store_url.startswith("sqlite"):  # the database may lie outside the project
         store = Path(project.store_url.partition(":///")[2])
         for file in store.parent.glob(f"{store.name}*"):
             file.chmod(0o600)
 
 
 def _check_reachable(path: Path, what: str, remedy: str) -> None:
-    """Raise unless any account may come to `path`, links followed."""
+    """Raise unless every account can reach `path`, links followed."""
     closed = closed_folder(path)
     if closed is not None:
         raise ProjectError(
@@ -317,9 +317,9 @@ def _check_reachable(path: Path, what: str, remedy: str) -> None:
 
 
 def _carry_out(changes: AccountChanges, state: Path, sockets: Path) -> None:
-    """Bring sessions, the Hub's records and the accounts file to what is asked.
+    """Apply the changes to sessions, the Hub's records and the accounts file.
 
-    The accounts are written last: what is cut off before is done by the same command again.
+    The accounts are written last: if this is cut off before, running the same command again finishes it.
     """
     path, records = state / "private" / "accounts.json", state / "private" / "hub.sqlite"
     renewed = {name: changes.accounts[name] for name in changes.passwords}
@@ -359,7 +359,7 @@ def _service_command(project: Project) -> list[str]:
 
 
 def _python_path() -> dict[str, str]:
-    """Let children find these packages where they run from a checkout that is not installed."""
+    """Let child processes find these packages when they run from a checkout that is not installed."""
     path = os.pathsep.join(filter(None, [str(_SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]))
     return {"PYTHONPATH": path}
 

@@ -1,4 +1,4 @@
-"""Ending what a hub left behind that was itself killed: it would hold the ports, and nobody has its tokens any more."""
+"""Ending the processes that a killed hub left behind: they would hold its ports, and nobody has their tokens now."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from pipeline.errors import ProjectError
 
 _PATIENCE_S = 20.0
-#: A server that is asked to end saves nothing: whatever is not in the store waits in its owner's browser.
+#: A server that is asked to end has nothing to save: whatever is not in the store yet waits in its owner's browser.
 _SERVER_PATIENCE_S = 3.0
 
 
 def end_left_over(state: Path) -> None:
-    """End the Hub and the proxy that a hub's folder still names as running.
+    """End the Hub and the proxy that a hub's folder still lists as running.
 
     Parameters
     ----------
@@ -30,16 +30,16 @@ def end_left_over(state: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LeftServer:
-    """What is known of a person's server that may still run.
+    """What is known about a person's server that may still be running.
 
     Attributes
     ----------
     name
         Whose it is.
     home
-        Their folder in this hub. The Hub starts everything of theirs with it as HOME, and no other hub has it.
+        Their folder in this hub. The Hub starts all their processes with it as HOME, and no other hub uses it.
     pids
-        Processes that the Hub's records name as this server; only those that were started for `name` are.
+        Processes that the Hub's records list as this server; only those that were started for `name` really are.
     """
 
     name: str
@@ -48,12 +48,12 @@ class LeftServer:
 
 
 def end_servers(servers: Collection[LeftServer]) -> None:
-    """End what still runs of people's servers: themselves, their kernels, and what was started from them.
+    """End what is still running of people's servers: the servers, their kernels, and whatever these started.
 
     Raises
     ------
     ProjectError
-        If a process does not end.
+        If a process cannot be ended.
     """
     found: dict[int, str] = {}
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -71,13 +71,13 @@ def end_servers(servers: Collection[LeftServer]) -> None:
 
 
 def _processes_of(servers: Collection[LeftServer]) -> dict[int, str]:
-    """Return the processes of these servers, and whose they are."""
+    """Return the processes of these servers, and whose each one is."""
     at_home = {os.fsencode(f"HOME={each.home}"): each.name for each in servers}
     recorded = {(pid, os.fsencode(f"JUPYTERHUB_USER={each.name}")): each.name for each in servers for pid in each.pids}
     found = {}
     for folder in Path("/proc").glob("[0-9]*") if servers else ():
         try:
-            environment = (folder / "environ").read_bytes().split(b"\0")  # empty for one that is not yet reaped
+            environment = (folder / "environ").read_bytes().split(b"\0")  # empty for a process not yet reaped
         except OSError:  # it has ended, or is another account's
             continue
         pid = int(folder.name)
@@ -96,7 +96,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _end(pid_file: Path, word: bytes) -> None:
-    """End the process of this pid, unless the number has become somebody else's."""
+    """End the process with this pid, unless the number now belongs to another process."""
     try:
         pid = int(pid_file.read_text())
         if word not in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -114,6 +114,6 @@ def _end(pid_file: Path, word: bytes) -> None:
 
 def _runs(pid: int, word: bytes) -> bool:
     try:
-        return word in Path(f"/proc/{pid}/cmdline").read_bytes()  # empty for one that has ended and is not yet reaped
+        return word in Path(f"/proc/{pid}/cmdline").read_bytes()  # empty for one that has ended but is not yet reaped
     except OSError:
         return False

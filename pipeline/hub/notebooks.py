@@ -1,4 +1,4 @@
-"""The notebooks of a hub's sessions: copies, of which those that Voilà shows hold the widget alone."""
+"""The notebooks of a hub's sessions: copies, reduced to the widget where Voilà shows them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FOR_RESEARCHERS = ("progress.ipynb", "explorer.ipynb")
 
 
 def place_notebooks(folder: Path) -> tuple[str, ...]:
-    """Copy the notebooks into a hub's folder, where sessions can read them and not change them.
+    """Copy the notebooks into a hub's folder, where sessions can read but not change them.
 
     Parameters
     ----------
     folder
-        Where to.
+        The folder to copy to.
 
     Returns
     -------

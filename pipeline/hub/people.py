@@ -1,4 +1,4 @@
-"""Who has an account: those who are named and those who have tasks; and who has one no longer."""
+"""Who has an account: those who are named and those who have tasks; and who no longer has one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.hub.accounts import FIRST_UID, LAST_UID, Account, Role, make_accou
 
 @dataclass(frozen=True)
 class AccountChanges:
-    """The accounts as they are to be.
+    """The accounts as they will be.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class AccountChanges:
 
 @dataclass(frozen=True, order=True, slots=True)
 class SharedUid:
-    """One numeric account that is two people's: `name` at this hub, `other` at the hub whose folder is `state`."""
+    """One uid that two people share: `name` at this hub, and `other` at the hub whose folder is `state`."""
 
     uid: int
     name: str
@@ -51,7 +51,7 @@ def gather_people(
     tasks: Mapping[Role, Mapping[str, Progress]],
     removed: Collection[str] = (),
 ) -> dict[str, list[Role]]:
-    """Return everyone who is to have an account, with their roles.
+    """Return everyone who should have an account, with their roles.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def gather_people(
     tasks
         Annotators and refiners: who has tasks, and their progress.
     removed
-        Names whose accounts were removed. Tasks that they had then bring no account back; being named does, and so does
-        new work in annotation (they had none undecided then).
+        Names whose accounts were removed. Tasks that they had then do not bring an account back. Being named does, and
+        so does new work in annotation (they had no undecided tasks then).
     """
     all_named = {name for names in named.values() for name in names}
     at_work = {name for name, progress in tasks.get(Role.ANNOTATORS, {}).items() if n_undecided(progress)}
@@ -80,12 +80,12 @@ def check_removal(
     tasks: Mapping[Role, Mapping[str, Progress]],
     project: Path,
 ) -> None:
-    """Raise unless these accounts can go.
+    """Raise unless these accounts can be removed.
 
     Raises
     ------
     ProjectError
-        If somebody is named for a role as well, or has undecided tasks that others can take over.
+        If one of these people is also named for a role, or has undecided tasks that others can take over.
     """
     for name in names:
         for role in Role:
@@ -103,12 +103,12 @@ def check_removal(
 
 
 def unrefined_of_removed(removed: Collection[str], refiners: Mapping[str, Progress]) -> dict[str, int]:
-    """Return which of those whose accounts are gone have undecided disputed images, and how many.
+    """Return who, of those whose accounts are gone, has undecided disputed images, and how many.
 
     Parameters
     ----------
     removed
-        Names without an account. These tasks bring none back, whether they had them before or got them since.
+        Names without an account. These tasks do not bring an account back, whether given before or after the removal.
     refiners
         Who has refinement tasks, and their progress.
     """
@@ -125,26 +125,26 @@ def change_accounts(
     homes: Path,
     others: Collection[int] = (),
 ) -> AccountChanges:
-    """Return the accounts as they are to be; writes nothing.
+    """Return the accounts as they will be; write nothing.
 
     Parameters
     ----------
     accounts
-        As they are.
+        The accounts as they are now.
     people
         Name to roles. Accounts that exist keep their passwords and get these roles.
     renew, remove
-        Names that get a new password, and names whose account goes.
+        Names that get a new password, and names whose accounts are removed.
     homes
-        Where the home folders lie. A uid that owns one is nobody else's, also after its account has gone; who comes
-        back gets theirs again.
+        Where the home folders lie. A uid that owns one is given to nobody else, even after its account is removed;
+        anyone who comes back gets their old uid.
     others
         Uids of people at other hubs.
 
     Raises
     ------
     ProjectError
-        If a name has no account, is to stay and to go, or cannot be a login name.
+        If a name has no account, is asked both to stay and to go, or cannot be a login name.
     """
     for name in renew:
         if name not in people and name not in accounts:
@@ -183,14 +183,14 @@ def uids_beside(state: Path) -> set[int]:
 
 
 def find_shared_uids(accounts: Mapping[str, Account], state: Path) -> list[SharedUid]:
-    """Return whom of these the hubs beside this one have under the same uid: from before they knew of each other.
+    """Return the accounts whose uid a hub beside this one also uses, from before the hubs knew of each other.
 
-    Nothing is changed: files and running sessions belong to the uid.
+    Nothing is changed, since files and running sessions belong to the uid.
 
     Parameters
     ----------
     accounts
-        This hub's, by name.
+        This hub's accounts, by name.
     state
         Its folder.
     """
@@ -209,9 +209,9 @@ def _people_beside(state: Path) -> Iterator[tuple[Path, str, int]]:
         hub = path.parents[1]
         if hub == state.resolve():
             continue
-        with suppress(OSError):  # it is closed to us, or no hub
+        with suppress(OSError):  # it is closed to us, or it is no hub
             yield from ((hub, name, uid) for name, uid in _home_owners(hub / "homes").items())
-        with suppress(ProjectError):  # it is for that hub to say so
+        with suppress(ProjectError):  # the file is damaged: that hub will say so itself
             yield from ((hub, name, account.uid) for name, account in read_accounts(path).items())
 
 
@@ -220,7 +220,7 @@ def _known(accounts: Mapping[str, Account]) -> str:
 
 
 def _home_owners(homes: Path) -> dict[str, int]:
-    """Return whose home folders there are, and the uids that own them; those of the Hub's own account left out."""
+    """Return the names that have a home folder, and its owner's uid; those of the Hub's own account are left out."""
     folders = homes.iterdir() if homes.exists() else ()
     uids = {unquote(folder.name): folder.lstat().st_uid for folder in folders}
     return {name: uid for name, uid in uids.items() if FIRST_UID <= uid <= LAST_UID}

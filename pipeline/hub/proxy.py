@@ -9,9 +9,9 @@ from traitlets import validate
 
 
 class SocketProxy(ConfigurableHTTPProxy):  # type: ignore[misc]
-    """JupyterHub's default proxy; `extra_routes` may lead to sockets, as the routes of servers may already."""
+    """JupyterHub's default proxy; `extra_routes` may lead to sockets too, as the routes of servers already may."""
 
     @validate("extra_routes")
     def _validate_extra_routes(self, proposal: Any) -> dict[str, str]:
-        # JupyterHub's own check of this setting refuses `http+unix`, which the proxy takes.
+        # JupyterHub's own check of this setting refuses `http+unix`, which the proxy accepts.
         return dict(proposal.value)

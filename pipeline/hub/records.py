@@ -1,4 +1,4 @@
-"""What the Hub remembers of people in a database of its own, and making it forget; only while it does not run.
+"""What the Hub remembers about people in its own database, and making it forget; only while it is not running.
 
 The names of tables and columns are JupyterHub's (`jupyterhub/orm.py`).
 """
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from pipeline.errors import ProjectError
 
-#: What holds a log-in; a server that has ended leaves no address or number for the Hub to look for.
+#: What keeps a log-in alive; a server that has ended must leave no address or pid for the Hub to look for.
 _LOG_INS = (
     "DELETE FROM api_tokens WHERE user_id = ?",
     "DELETE FROM oauth_codes WHERE user_id = ?",
     "DELETE FROM servers WHERE id IN (SELECT server_id FROM spawners WHERE user_id = ?)",
     "UPDATE spawners SET server_id = NULL, state = NULL WHERE user_id = ?",
 )
-#: A user goes with all that refers to it; what it refers to goes before.
+#: A user is deleted with everything that refers to it; what it refers to is deleted first.
 _USER = (
     "DELETE FROM oauth_clients WHERE identifier IN (SELECT oauth_client_id FROM spawners WHERE user_id = ?)",
     "DELETE FROM users WHERE id = ?",
@@ -29,7 +29,7 @@ _USER = (
 
 
 def server_pids(database: Path, name: str) -> list[int]:
-    """Return the processes that the Hub's records name as somebody's server; the numbers may be others' by now.
+    """Return the pids that the Hub's records list as somebody's server; other processes may have them by now.
 
     Raises
     ------
@@ -43,19 +43,19 @@ def server_pids(database: Path, name: str) -> list[int]:
 
 
 def forget(database: Path, *, log_ins: Iterable[str] = (), people: Iterable[str] = ()) -> None:
-    """Have the Hub forget what it would hold against the accounts.
+    """Make the Hub forget what no longer agrees with the accounts.
 
-    Always who is in which group: its configuration fills the groups at the start, and never empties them.
+    It always forgets who is in which group: its configuration fills the groups at the start, and never empties them.
 
     Parameters
     ----------
     database
-        The Hub's records; nothing is done where there are none yet.
+        The Hub's records; nothing is done if there are none yet.
     log_ins
-        Whose log-ins, tokens of whatever kind, and sessions are no longer known. Their owner can give a token any note,
-        so none is spared; a session is one by its token, and must have been ended.
+        People whose log-ins, sessions and tokens of every kind are forgotten. An owner can give a token any note, so
+        none is spared; sessions have tokens too, and must have been ended before.
     people
-        People who are no longer known at all.
+        People who are forgotten altogether.
 
     Raises
     ------

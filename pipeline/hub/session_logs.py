@@ -1,11 +1,11 @@
-"""What a hub writes: each process hands its lines on through a socket of its own, and this puts them into files.
+"""What a hub logs: each process sends its lines through its own socket, and this module puts them into files.
 
-A session gets no descriptor of a file of the Hub's: the owner of a process can take its descriptors, and cut, fill or
-read what is behind them. Behind a socket there is nothing to take. Files turn over when they are full, and a session
-that writes without end is heard in part, so that nobody can fill the disk or write the others' lines away.
+A session gets no descriptor of any of the Hub's files: the owner of a process can take its descriptors, and truncate,
+fill or read the files behind them. Behind a socket there is nothing to take. Files rotate when they are full, and only
+part of what an endlessly writing session prints is kept. So nobody can fill the disk or push out the others' lines.
 
-`mlf hub` runs this in a thread of its own, since it outlives the Hub: sessions that go on while the Hub is started
-again keep their logs.
+`mlf hub` runs this in its own thread, since `mlf hub` outlives the Hub: sessions that keep running while the Hub is
+restarted keep their logs.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from urllib.parse import quote
 
 _HUB_BYTES, _N_HUB_FILES = 20_000_000, 5
 _SERVER_BYTES, _N_SERVER_FILES = 1_000_000, 2
-#: Of one session: bytes that are taken at once, and a second in the long run.
+#: For one session: bytes that are taken at once, and per second in the long run.
 _BURST_BYTES, _BYTES_PER_SECOND = 500_000, 10_000
 _MAX_NAME_BYTES = 2_000
 _CHUNK = 65_536
 
 
 class TurningFile:
-    """A file that only its owner reads; it starts anew when it is full, and some earlier ones are kept.
+    """A log file that only its owner can read; a full one is replaced by a new one, and some earlier ones are kept.
 
     Parameters
     ----------
     path
-        Of the newest one; earlier ones are called the same, with a number.
+        Path of the newest file; earlier ones have the same name with a number.
     max_bytes
-        Of each.
+        Size of each file.
     n_files
-        How many there are, the newest included.
+        How many files are kept, the newest included.
     """
 
     def __init__(self, path: Path, max_bytes: int, n_files: int) -> None:
         self._path, self._max_bytes, self._n_files = path, max_bytes, n_files
 
     def write(self, data: bytes) -> None:
-        """Append some bytes; a disk that is full loses them and stops nobody."""
+        """Append some bytes; if the disk is full they are lost, but nobody is stopped."""
         with suppress(OSError):
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
             try:
@@ -65,7 +65,7 @@ class TurningFile:
 
 
 class _Source:
-    """One connection: whose it is, and how much more of it is taken."""
+    """One connection: whose it is, and how many more bytes are taken from it."""
 
     def __init__(self, file: TurningFile | None, is_bounded: bool) -> None:
         self.file, self._is_bounded = file, is_bounded
@@ -96,11 +96,11 @@ class LogKeeper:
     Parameters
     ----------
     hub_file
-        For the Hub, its proxy and the service.
+        The file for the Hub, its proxy and the service.
     sessions
         Folder for the sessions' files.
     path
-        Socket to which the Hub connects for each session; closed to all other accounts.
+        The socket to which the Hub connects for each session; closed to all other accounts.
     """
 
     def __init__(self, hub_file: Path, sessions: Path, path: Path) -> None:
@@ -116,7 +116,7 @@ class LogKeeper:
         self._listening.listen(256)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listening, selectors.EVENT_READ, None)
-        #: What the Hub prints to.
+        #: The socket that the Hub prints to.
         self.hub_end, own_end = socket.socketpair()
         hub = _Source(TurningFile(hub_file, _HUB_BYTES, _N_HUB_FILES), is_bounded=False)
         self._selector.register(own_end, selectors.EVENT_READ, hub)
@@ -129,7 +129,7 @@ class LogKeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Read what has come so far, and end."""
+        """Read what has arrived so far, then end."""
         self._wake.close()
         self._thread.join(timeout=5)
         for each in (self._listening, self.hub_end):
@@ -167,7 +167,7 @@ class LogKeeper:
             source.write(data)
 
     def _with_name(self, source: _Source, data: bytes) -> bytes:
-        """Take the first line as the name of the file; return what is behind it."""
+        """Take the first line as the name of the file; return what follows it."""
         name, end, rest = (source.name + data).partition(b"\n")
         source.name = name
         if end:
@@ -178,7 +178,7 @@ class LogKeeper:
 
 @contextmanager
 def log_of_server(path: Path, name: str) -> Iterator[socket.socket | int]:
-    """Yield what a session prints to: a socket of its own, or nothing where nobody keeps logs."""
+    """Yield what a session prints to: a socket of its own, or the null device if nobody keeps logs."""
     with socket.socket(socket.AF_UNIX) as connected:
         try:
             connected.connect(str(path))

@@ -1,8 +1,8 @@
-"""The sockets of a hub: one folder outside its state, since a socket must have a short path, and all addresses in it.
+"""The sockets of a hub: all in one folder, outside the hub's state because the path of a socket must be short.
 
-Nothing of a hub but its front door listens on a port. A port belongs to whoever binds it first: who waited for one
-while a service was started again would be taken for it. A socket in a folder that only the Hub's account may change is
-what it says, also while nothing listens there.
+Only the front door of a hub listens on a port. A port belongs to whoever binds it first: anyone who grabbed it while a
+service was restarting would be taken for that service. A socket in a folder that only the Hub's account may change
+cannot be taken over like that, even while nothing listens there.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import ProjectError
 
+#: In bytes: with our folder's name, of at most 26, and the names below it, the path then stays within 107.
 _LONGEST_BASE = 25
 _SCHEME = "http+unix"
 
 
 @dataclass(frozen=True, slots=True)
 class HubSockets:
-    """Where everything of one hub is reached.
+    """Where all parts of one hub are reached.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class HubSockets:
 
     @property
     def proxy(self) -> Path:
-        """Return the socket by which the Hub alone tells the proxy its routes."""
+        """Return the socket through which the Hub, and nobody else, tells the proxy its routes."""
         return self.folder / "proxy.sock"
 
     @property
@@ -50,11 +51,11 @@ class HubSockets:
 
     @property
     def log(self) -> Path:
-        """Return the socket by which the Hub alone hands on what sessions print."""
+        """Return the socket through which the Hub, and nobody else, hands on what sessions print."""
         return self.folder / "log.sock"
 
     def session(self, uid: int) -> Path:
-        """Return the socket of somebody's server, in a folder that is closed to the others."""
+        """Return the socket of somebody's server, in a folder that is closed to everyone else."""
         return self.folder / str(uid) / "server.sock"
 
 
@@ -64,29 +65,29 @@ def socket_url(path: Path) -> str:
 
 
 def socket_of(url: str) -> tuple[str, str] | None:
-    """Return the socket that an address names, and the path behind it; None for an address with a host."""
+    """Return the socket that an address names, and the path after it; None for an address with a host."""
     parts = urlsplit(url)
     return (unquote(parts.netloc), parts.path) if parts.scheme == _SCHEME else None
 
 
 def sockets_path(state: Path) -> Path:
-    """Return where the sockets of the hub in `state` lie; makes nothing.
+    """Return where the sockets of the hub in `state` lie; create nothing.
 
-    A socket's whole path may have 107 bytes, of which the names below this folder take 56.
+    The whole path of a socket may have 107 bytes; the names below this folder take 56 of them.
     """
     base = Path("/run") if os.geteuid() == 0 and os.access("/run", os.W_OK) else Path(tempfile.gettempdir())
-    if len(os.fsencode(base)) > _LONGEST_BASE:  # batch systems give long ones
-        base = Path("/tmp")  # noqa: S108 - whose owner is looked at before anything is put there
+    if len(os.fsencode(base)) > _LONGEST_BASE:  # batch systems use long ones
+        base = Path("/tmp")  # noqa: S108 - the owner of our folder in it is checked before use
     return base / f"mlf-{os.geteuid()}-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]}"
 
 
 def make_sockets_folder(path: Path) -> None:
-    """Make the folder, through which all accounts may pass and in which they see nothing.
+    """Make the folder; all accounts may pass through it, but cannot list it.
 
     Raises
     ------
     ProjectError
-        If somebody else was there first.
+        If somebody else made it first.
     """
     path.mkdir(mode=0o711, exist_ok=True)
     found = path.lstat()

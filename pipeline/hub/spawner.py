@@ -1,11 +1,12 @@
 """Starting a person's session: under a uid of their own, with what their role needs and nothing else.
 
 A kernel runs whatever its owner types. So a session gets the address of the service and its own token, and no path to
-the project; and where the Hub runs as root, each session runs under a numeric account of its own, to which the project
-folder, the Hub's files and the other homes are closed.
+the project. If the Hub runs as root, each session runs under a uid of its own, to which the project folder, the Hub's
+files and the other homes are closed.
 
-Server and kernels are reached by sockets in a folder of their owner's. By default they would listen on ports, which are
-looked up free and taken seconds later: another account could take one first, and be shown the owner's browser.
+Server and kernels are reached through sockets in a folder that belongs to their owner. By default they would listen on
+ports that are found free and bound only seconds later: another account could bind one first, and the owner's browser
+would be sent there.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from pipeline.hub.notebooks import FOR_RESEARCHERS
 from pipeline.hub.session_logs import log_of_server
 from pipeline.hub.sockets import HubSockets, make_sockets_folder, socket_url, sockets_path
 
-#: Where a session that shows one page looks for what it would else look for in its owner's home.
+#: Where a session that shows one page looks for what it would otherwise look for in its owner's home.
 _SCRATCH_FOLDERS = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "IPYTHONDIR": "ipython"}
 
 
 class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """Starts people's servers as processes of this machine.
 
-    A person's *server* is what the Hub starts for them. The name is after the session that they open in it: the
+    A person's *server* is what the Hub starts for them. The class is named after the session that they open in it: the
     protocol between a widget and the work of one annotator in one round (:mod:`pipeline.annotation.session`).
     """
 
@@ -51,7 +52,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     ).tag(config=True)
 
     @default("sockets_dir")
-    def _default_sockets_dir(self) -> str:  # a configuration of before has no such line
+    def _default_sockets_dir(self) -> str:  # older configurations have no such line
         return str(sockets_path(Path(self.accounts_path).parents[1]))
 
     @property
@@ -77,14 +78,14 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         self.notebook_dir = self.home_dir if landing.is_laboratory else self.notebooks_dir
         self.args = [*landing.arguments, f"--ServerApp.sock={self._socket(account)}"]
         with log_of_server(HubSockets(Path(self.sockets_dir)).log, account.name) as log:
-            # A descriptor that a session holds can be read, written and cut by it: it gets none of the Hub's.
+            # A session can read, write and truncate any descriptor that it holds, so it gets none of the Hub's.
             self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             await super().start()
         return socket_url(self._socket(account))
 
     @property
     def server(self) -> Any:
-        """Return where the Hub reaches the session; its records have no place for a socket."""
+        """Return where the Hub reaches the session; added here, since the Hub's records have no place for a socket."""
         server = super().server
         if server is not None and server.proto == "http+unix" and not server.connect_url:
             account = read_accounts(Path(self.accounts_path)).get(self.user.name)
@@ -118,7 +119,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     def make_preexec_fn(self, name: str) -> Callable[[], None]:  # noqa: ARG002 - the Hub's signature
         """Return what the child does before it becomes the session: give up root, for good."""
         uid, use_own_uid = self.account.uid, self.use_own_uids
-        folder = self.notebook_dir  # Voilà runs what it finds where its server is started
+        folder = self.notebook_dir  # Voilà runs what it finds in the folder where its server starts
 
         def become_the_person() -> None:
             os.umask(0o077)
@@ -141,10 +142,10 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return home
 
     def _scratch(self, account: Account) -> Path:
-        return Path(self.sockets_dir) / f"{account.uid}.own"  # in a folder where the owner can put nothing in its place
+        return Path(self.sockets_dir) / f"{account.uid}.own"  # only the Hub may write here: nobody can replace it
 
     def _make_scratch(self, account: Account) -> None:
-        """Make the folders of a session that shows one page, empty: what its owner left anywhere is not read."""
+        """Make the folders of a session that shows one page, empty: nothing that its owner left anywhere is read."""
         scratch = self._scratch(account)
         with suppress(FileNotFoundError):
             shutil.rmtree(scratch)
@@ -164,7 +165,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             source, target = Path(self.notebooks_dir) / name, Path(self.home_dir) / name
             if not source.exists() or os.path.lexists(target):
                 continue
-            # The folder is theirs: a link that they put there must not lead the Hub's pen elsewhere.
+            # The folder is theirs: a link that they put there must not make the Hub write elsewhere.
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(source.read_bytes())

@@ -1,7 +1,7 @@
-"""Slowing those who guess passwords: counted by name and address, served in turns, and nobody locked out.
+"""Slowing down password guessers: attempts are counted by name and address and served in turns; nobody is locked out.
 
-A count by name alone would let anybody lock anybody out; a count by address alone would punish an office for one of its
-people. Passwords have 79 random bits, so what a slower pace protects is the processor: a check takes some 50 ms of it.
+A count by name alone would let anybody lock out anybody else; a count by address alone would punish a whole office for
+one person. Passwords have 79 random bits, so what a slower pace protects is the processor: a check takes about 50 ms.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 
 _WINDOW_S = 300.0
-_MAX_KEYS = 10_000  # names and addresses can be made up without end
+_MAX_KEYS = 10_000  # names and addresses can be made up endlessly
 _LONGEST_S = 8.0
 _FIRST_S = 0.5
 
@@ -24,9 +24,9 @@ class Failures:
     Parameters
     ----------
     n_free
-        How many cost no time.
+        How many wrong passwords cost no time.
     clock
-        Seconds, monotonic.
+        Returns the time in seconds, monotonic.
     """
 
     def __init__(self, n_free: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,17 +46,17 @@ class Failures:
         return 0.0 if n_too_many < 0 else min(_LONGEST_S, _FIRST_S * 2.0**n_too_many)
 
     def forget(self, key: Hashable) -> None:
-        """Forget all attempts under a key: the password was right."""
+        """Forget all attempts under a key, because the password was right."""
         self._times.pop(key, None)
 
 
 class Turns:
-    """Lets a few through at once, one of each group after the other: who sends a thousand waits behind their own.
+    """Lets a few through at once, taking the groups in turn: whoever sends a thousand waits behind their own.
 
     Parameters
     ----------
     n_at_once
-        How many.
+        How many are let through at once.
     """
 
     def __init__(self, n_at_once: int) -> None:
@@ -65,7 +65,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, group: Hashable) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it until the block ends."""
+        """Wait for a turn, then hold it until the block ends."""
         if self._n_free:
             self._n_free -= 1
         else:
@@ -74,7 +74,7 @@ class Turns:
             try:
                 await come
             except asyncio.CancelledError:
-                if come.done() and not come.cancelled():  # it came, and nobody is there to take it
+                if come.done() and not come.cancelled():  # the turn came, but nobody is there to take it
                     self._pass_on()
                 raise
         try:

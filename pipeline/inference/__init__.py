@@ -1,1 +1,1 @@
-"""Running `timm` models over a project's images into its `predictions/`; torch is imported here and by the toybox."""
+"""Running `timm` models over a project's images into its `predictions/`; only this room and the toybox import torch."""

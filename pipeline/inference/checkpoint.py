@@ -1,6 +1,7 @@
 """A model to run: one that `timm` knows by name, or a checkpoint on this machine with a description beside it.
 
-The description is a JSON object, `<checkpoint>.json` or of the checkpoint's own stem; `docs/inputs.md` has an example.
+The description is a JSON object in `<checkpoint>.json` or `<stem of the checkpoint>.json`; `docs/inputs.md` has an
+example.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pipeline.inference.views import VIEW_COUNTS
 
 _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
 _SHAPE_LENGTH = 3
-#: Channels that photographs have, grey and coloured.
+#: Numbers of channels that photographs have: gray and color.
 CHANNELS = (1, 3)
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 CROP_MODES = ("center", "squash", "border")
@@ -39,7 +40,7 @@ _ALSO_CALLED = {
     "image_size": "input_size",
     "crop_ratio": "crop_pct",
 }
-#: A field of `timm`'s own `config.json`; its values lie a level deeper.
+#: A field of `timm`'s own `config.json`; its values are nested one level deeper.
 _TIMM_CONFIG = b'"pretrained_cfg"'
 _LFS_POINTER = b"version https://git-lfs"
 
@@ -51,12 +52,12 @@ class ModelSource:
     Parameters
     ----------
     architecture
-        A name `timm.create_model` knows: `resnet50.a1_in1k`, `hf_hub:timm/…`. May be left out where a checkpoint's
-        description names it.
+        A name that `timm.create_model` knows, such as `resnet50.a1_in1k` or `hf_hub:timm/…`. May be left out if the
+        checkpoint's description names it.
     checkpoint
-        Weights on this machine (`.pth`, `.pt`, `.safetensors`); without it the pretrained weights are fetched.
+        Weights on this machine (`.pth`, `.pt`, `.safetensors`); without it, the pretrained weights are downloaded.
     name
-        What tables and reports call the model; made from the other two where left out.
+        What tables and reports call the model; if left out, made from the other two.
     """
 
     architecture: str | None = None
@@ -80,7 +81,7 @@ class ModelSource:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointDescription:
-    """What the JSON beside a checkpoint says; what it leaves out is None, what nobody knows is in `unknown`."""
+    """What the JSON beside a checkpoint says; fields left out are None, and `unknown` lists those that nobody knows."""
 
     architecture: str | None = None
     num_classes: int | None = None
@@ -91,19 +92,19 @@ class CheckpointDescription:
     interpolation: str | None = None
     crop_mode: str | None = None
     class_keys: tuple[str, ...] | None = None
-    #: Into how many views an image is best cut for it.
+    #: The number of views per image that is best for this model.
     views: int | None = None
     unknown: tuple[str, ...] = ()
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """Return the part of it that `timm` calls a data configuration."""
+        """Return the part of the description that `timm` calls a data configuration."""
         names = ("input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 def description_path(checkpoint: Path) -> Path | None:
-    """Return the JSON that lies beside a checkpoint, or else the `config.json` that `timm` puts beside its weights."""
+    """Return the JSON file beside a checkpoint, or else the `config.json` that `timm` puts beside its weights."""
     beside = (checkpoint.with_name(checkpoint.name + ".json"), checkpoint.with_suffix(".json"))
     found = next((candidate for candidate in beside if candidate.is_file()), None)
     of_timm = checkpoint.with_name("config.json")
@@ -111,12 +112,13 @@ def description_path(checkpoint: Path) -> Path | None:
 
 
 def read_description(checkpoint: Path) -> CheckpointDescription:
-    """Read `<checkpoint>.json` or the JSON of the same stem beside a checkpoint; empty where there is none.
+    """Read `<checkpoint>.json` or the JSON of the same stem beside a checkpoint; empty if there is none.
 
     Raises
     ------
     DatasetError
-        If the checkpoint is missing or no file of weights, or its description malformed: the message names the field.
+        If the checkpoint is missing or is not a file of weights, or if its description is malformed. The message then
+        names the field.
     """
     _check_file(checkpoint)
     path = description_path(checkpoint)
@@ -130,7 +132,7 @@ def read_description(checkpoint: Path) -> CheckpointDescription:
 
 
 def _check_file(checkpoint: Path) -> None:
-    """Refuse what is no file of weights by its first bytes, before any library stumbles over it."""
+    """Refuse a file whose first bytes are not those of a file of weights, before any library fails on it."""
     if checkpoint.is_dir():
         raise DatasetError(f"{checkpoint}: a folder, not a checkpoint; name the file of weights in it")
     if not checkpoint.is_file():
@@ -183,7 +185,7 @@ def _description(content: Any) -> CheckpointDescription:
 
 
 def _of_timm(content: dict[str, Any]) -> dict[str, Any]:
-    """Return what `timm`'s own `config.json` says, as one level of fields."""
+    """Return what `timm`'s own `config.json` says, as fields on one level."""
     config = content["pretrained_cfg"]
     known = ("num_classes", "input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation")
     fields = {name: config[name] for name in known if config.get(name) is not None}

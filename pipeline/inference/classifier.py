@@ -1,4 +1,4 @@
-"""A `timm` model made ready: its weights, its own preprocessing and what its outputs mean in a label space."""
+"""A `timm` model made ready to run: its weights, its own preprocessing, and what its outputs mean in a label space."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Classifier:
     Parameters
     ----------
     name
-        What tables call it.
+        What tables call the model.
     module
         The network, on the CPU, in float32.
     data_config
@@ -44,12 +44,12 @@ class Classifier:
     outputs, class_indices
         int64 (n_known,) each: output ``outputs[i]`` of the network stands for class ``class_indices[i]``.
     n_missing
-        Classes of the label space that the model does not know.
+        How many classes of the label space the model does not know.
     class_order
-        ``keys`` where outputs were paired with classes by key; ``assumed`` where nothing names the outputs and they
-        are taken to be in the label space's order.
+        ``keys`` if outputs were paired with classes by key; ``assumed`` if nothing names the outputs, so that they are
+        taken to be in the order of the label space.
     notes
-        What was taken for granted about a checkpoint, and how to say otherwise.
+        What was assumed about a checkpoint, and how to say otherwise.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Classifier:
     notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return what decides this model's ranking of an image, to tell runs apart."""
+        """Return everything that determines this model's ranking of an image, to tell runs apart."""
         pairs = hashlib.sha256(torch.stack([self.outputs, self.class_indices]).numpy().tobytes())
         return {
             "model": self.name,
@@ -75,7 +75,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class LoadedModule:
-    """A network in evaluation mode, on the CPU, with `timm`'s data configuration and what its JSON says of it."""
+    """A network in evaluation mode, on the CPU, with `timm`'s data configuration and what its JSON says."""
 
     module: nn.Module
     data_config: dict[str, Any]
@@ -83,7 +83,7 @@ class LoadedModule:
 
 
 def weights_sha256(module: nn.Module) -> str:
-    """Return the SHA-256 of a network's weights and their names."""
+    """Return the SHA-256 of a network's weights, names included."""
     digest = hashlib.sha256()
     for key, value in sorted(module.state_dict().items()):
         digest.update(key.encode())
@@ -97,7 +97,7 @@ def plain_config(data_config: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_module(source: ModelSource, space: LabelSpace) -> LoadedModule:
-    """Load a network, whatever its outputs stand for.
+    """Load a network without asking what its outputs stand for.
 
     Raises
     ------
@@ -125,19 +125,19 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
     space
         The project's label space.
     allow_missing_classes
-        Take a model that does not know every class; those are then never proposed.
+        Accept a model that does not know every class; the missing classes are then never proposed.
 
     Raises
     ------
     DatasetError
-        If `timm` does not know the model, its weights cannot be loaded, or its classes are not the label space's.
+        If `timm` does not know the model, if its weights cannot be loaded, or if its classes are not the label space's.
     """
     loaded = load_module(source, space)
     module, data_config, described = loaded.module, loaded.data_config, loaded.described
     n_outputs = int(getattr(module, "num_classes", 0))
     keys = described.class_keys or _known_keys(module, n_outputs)
     if keys and source.checkpoint and not described.class_keys and not any(key in space for key in keys):
-        keys = None  # trained on something else than what its number of outputs suggests
+        keys = None  # trained on something other than its number of outputs suggests
     order: ClassOrder = "keys"
     if keys is None:
         keys, order = _assumed_keys(source, n_outputs, space), "assumed"
@@ -157,7 +157,7 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
 
 
 def _of_channels(data_config: dict[str, Any]) -> dict[str, Any]:
-    """Return a data configuration whose mean and std have a value for each channel: in grey, the mean of the three."""
+    """Return a data configuration whose mean and std have one value per channel: for gray, the mean of the three."""
     n_channels = data_config["input_size"][0]
     fitted = {}
     for name in ("mean", "std"):
@@ -173,7 +173,7 @@ def _notes(
     space: LabelSpace,
     order: ClassOrder,
 ) -> Iterator[str]:
-    """Yield what was taken for granted, and how to say otherwise."""
+    """Yield what was assumed, and how to say otherwise."""
     if source.checkpoint is None:
         return
     path = description_path(source.checkpoint)
@@ -206,7 +206,7 @@ def _load_pretrained(source: ModelSource) -> nn.Module:
         return load_offline(source.architecture or "", weights)
     try:
         module: nn.Module = timm.create_model(source.architecture or source.label, pretrained=True)
-    except Exception as error:  # timm, its hub client and the network raise whatever they like
+    except Exception as error:  # timm, its hub client and the network may raise anything
         raise DatasetError(
             f"model {source.architecture!r}: cannot be loaded with pretrained weights: {_first_line(error)}; "
             "`timm.list_models(pretrained=True)` lists names; without a network give --checkpoint, or one of "
@@ -229,12 +229,12 @@ def _load_checkpoint(source: ModelSource, described: CheckpointDescription, spac
         module: nn.Module = timm.create_model(
             architecture, pretrained=False, num_classes=n_classes, pretrained_cfg_overlay=overlay or None, **channels
         )
-    except Exception as error:  # constructors raise whatever they like
+    except Exception as error:  # constructors may raise anything
         raise DatasetError(f"model {architecture!r}: cannot be made: {_first_line(error)}") from error
     try:
         state = _without_prefix(load_state_dict(str(source.checkpoint), weights_only=True), module)
         module.load_state_dict(state)
-    except Exception as error:  # so do readers of damaged files: SafetensorError has no root but Exception
+    except Exception as error:  # so may readers of damaged files: SafetensorError has no base but Exception
         raise DatasetError(
             f"{source.checkpoint}: not weights of a {architecture} with {n_classes} classes: {_why_not(error)}"
         ) from error
@@ -242,7 +242,7 @@ def _load_checkpoint(source: ModelSource, described: CheckpointDescription, spac
 
 
 def _without_prefix(state: dict[str, Any], module: nn.Module) -> dict[str, Any]:
-    """Return weights without what a training framework wrote before all of their names (`model.` in Lightning)."""
+    """Return weights without the prefix that a training framework puts before all names (`model.` in Lightning)."""
     own = next(iter(module.state_dict()))
     prefix = next((name.removesuffix(own) for name in state if name.endswith(f".{own}")), "")
     is_common = prefix and all(name.startswith(prefix) for name in state)
@@ -250,7 +250,7 @@ def _without_prefix(state: dict[str, Any], module: nn.Module) -> dict[str, Any]:
 
 
 def _why_not(error: Exception) -> str:
-    """Return in plain words why weights do not fit."""
+    """Return why weights do not fit, in plain words."""
     text = " ".join(str(error).split())
     if "central directory" in text or "EOF" in text or "incomplete metadata" in text or "too large" in text:
         return f"the file is cut short or damaged ({_first_line(error)}); copy or download it again"
@@ -270,7 +270,7 @@ def _why_not(error: Exception) -> str:
 
 
 def _known_keys(module: nn.Module, n_outputs: int) -> Sequence[str] | None:
-    """Return the classes that the pretrained weights themselves name; None for weights of unknown classes."""
+    """Return the classes that the pretrained weights themselves name; None if their classes are unknown."""
     config = getattr(module, "pretrained_cfg", None) or {}
     names = config.get("label_names")
     if names and len(names) == n_outputs:

@@ -18,8 +18,8 @@ from pipeline.inference.classifier import load_module, plain_config, weights_sha
 from pipeline.inference.ranking import Network
 from pipeline.project.label_space import LabelSpace
 
-#: Features are kept as what raises them to this power and scales each image's to length 1: a few strong channels would
-#: else drown the rest.
+#: The features of an image are raised to this power and then scaled to length 1: otherwise a few strong channels would
+#: drown out the rest.
 _POWER = 0.25
 
 
@@ -30,13 +30,14 @@ class Backbone:
     Parameters
     ----------
     name
-        What tables call it.
+        What tables call the model.
     network
-        Gives the pooled features of an image, (n, width).
+        Gives the pooled features of images, (n, width).
     settings
-        What decides them, as plain JSON.
+        What determines the features, as plain JSON.
     head_weight, head_bias
-        Of the classes that it was trained on, float32 (n_own, width) and (n_own,); None where it has none of its own.
+        Weights for the classes that the model was trained on, float32 (n_own, width) and (n_own,); None if it has no
+        classes of its own.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Backbone:
     head_bias: npt.NDArray[np.float32] | None
 
     def prepared(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return features as a light head wants them: float32 (n, width + n_own).
+        """Return features in the form that a light head wants: float32 (n, width + n_own).
 
         Beside the features, evened out, stands what the backbone says of its own classes, as square roots of
         probabilities: their distances are Hellinger's. On 20 superclasses of photographs, with 10 references each,
@@ -71,7 +72,7 @@ def load_backbone(source: ModelSource, space: LabelSpace) -> Backbone:
     Raises
     ------
     DatasetError
-        If it cannot be loaded, or has no pooled features.
+        If the model cannot be loaded, or has no pooled features.
     """
     loaded = load_module(source, space)
     module: Any = loaded.module
@@ -98,7 +99,7 @@ def load_backbone(source: ModelSource, space: LabelSpace) -> Backbone:
 
 
 def read_features(path: Path, n_views: int = 1) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:
-    """Yield a table's features by row group: rows that have some, and float16 (n, n_views, width)."""
+    """Yield a table's features by row group: the rows that have features, and float16 (n, n_views, width)."""
     with pq.ParquetFile(path) as file:
         first = 0
         for group in range(file.num_row_groups):

@@ -1,4 +1,4 @@
-"""Tables filled by one pass over a project's images: each goes on by itself where a run that was cut off left it."""
+"""Tables filled in one pass over a project's images: each resumes where a run that was cut off left it."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     from pipeline.inference.loading import ImageFiles
     from pipeline.inference.ranking import LookedAt, Network
 
-#: Longest stretch of work that a run which is cut off has to do again.
+#: The most work, in seconds, that has to be done again after a run was cut off.
 PART_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Filling:
-    """A table that is filled with what a network gives for each image.
+    """A table that is filled with a network's output for each image.
 
     Parameters
     ----------
     path
-        Where it appears once it is whole.
+        Where the table appears once it is complete.
     schema
-        Its columns: `image_index`, then lists.
+        Its columns: `image_index`, then columns of lists.
     row_group_size
-        Rows of a group.
+        Rows per row group.
     settings
-        What it depends on, as plain JSON, kept in the file.
+        What the table depends on, as plain JSON; stored in the file.
     name
-        Of the model, kept in the file.
+        Name of the model; stored in the file.
     network
-        What is run.
+        The network to run.
     rows
-        From the network's output (n, n_views, width) to one array (n, k) for each list column. An image that cannot be
+        Turns the network's output (n, n_views, width) into one array (n, k) per list column. An image that cannot be
         decoded has empty lists.
     """
 
@@ -68,13 +68,13 @@ class RunOptions:
     Parameters
     ----------
     batch_size
-        Views a network sees at once.
+        Number of views that a network sees at once.
     device
         ``auto``, ``cpu``, ``cuda``, …
     n_workers
-        Processes that decode; None chooses from the machine.
+        Number of processes that decode; None chooses one that suits the machine.
     restart
-        Begin anew where an earlier run left something.
+        Start over instead of resuming an earlier run.
     """
 
     batch_size: int = 64
@@ -84,25 +84,25 @@ class RunOptions:
 
 
 def fill_tables(project: Project, fillings: Sequence[Filling], n_views: int, options: RunOptions) -> list[int]:
-    """Bring tables about a project's images to their end; return how many images of each were done before.
+    """Complete tables about a project's images; return for each how many images were done before.
 
     Parameters
     ----------
     project
-        Whose images.
+        The project whose images are used.
     fillings
-        The tables; what is whole already is left as it is.
+        The tables; complete ones are left as they are.
     n_views
-        As each image is looked at.
+        In how many views each image is looked at.
     options
         How the networks are run.
 
     Raises
     ------
     DatasetError
-        If not one image can be decoded.
+        If not a single image can be decoded.
     ProjectError
-        If an earlier run used other settings, or another one is at work.
+        If an earlier run used other settings, or another run is under way.
     """
     from pipeline.inference.loading import ProjectImages
 
@@ -129,7 +129,7 @@ def fill_from(
     n_views: int,
     options: RunOptions,
 ) -> list[int]:
-    """As :func:`fill_tables`, of any images; `named` says what images are called, and where they lie."""
+    """Like :func:`fill_tables`, for any images; `named` gives the names of images and where they lie."""
     n_done = [n_images] * len(fillings)
     with ExitStack() as stack:
         sinks = []
@@ -155,14 +155,14 @@ def fill_from(
 
 
 def read_run_settings(path: Path) -> dict[str, Any]:
-    """Return what a table says it was made with."""
+    """Return the settings with which a table says it was made."""
     metadata = pq.read_metadata(path).metadata or {}
     content: dict[str, Any] = json.loads(metadata.get(b"settings", b"{}"))
     return content
 
 
 def read_failures(path: Path) -> list[SkippedRow]:
-    """Return the images that a table has nothing for, with the reasons."""
+    """Return the images for which a table holds nothing, with the reasons."""
     metadata = pq.read_metadata(path).metadata or {}
     return [SkippedRow(*row) for row in json.loads(metadata.get(b"skipped", b"[]"))]
 
@@ -174,7 +174,7 @@ def _looked_at(
     n_views: int,
     options: RunOptions,
 ) -> Iterator[LookedAt]:
-    """Yield what the networks give; one output for each filling, the same for fillings that share a network."""
+    """Yield what the networks give: one output per filling, the same one for fillings that share a network."""
     from tqdm.auto import tqdm
 
     from pipeline.inference.ranking import LookedAt, choose_device, default_n_workers, look_at_images
@@ -203,7 +203,7 @@ def _looked_at(
 
 
 class _Sink:
-    """One table's rows on their way to its parts."""
+    """Collects one table's rows and writes them as parts."""
 
     def __init__(self, filling: Filling, parts: PartialTable) -> None:
         self.filling = filling
@@ -214,7 +214,7 @@ class _Sink:
         self._written_at = time.monotonic()
 
     def add(self, looked_at: LookedAt, output: int) -> None:
-        """Take a batch's rows that the table has not got yet; write them when they are many or old enough."""
+        """Take the rows of a batch that the table lacks; write them once they are many or enough time has passed."""
         batch = looked_at.batch
         n_known = min(len(batch.image_index), max(0, self.n_rows - batch.image_index[0]))
         if n_known == len(batch.image_index):
@@ -234,7 +234,7 @@ class _Sink:
             self._write()
 
     def finish(self, n_images: int, named: Callable[[list[int]], list[tuple[str, str | None]]]) -> None:
-        """Put the whole table in place."""
+        """Put the complete table in place."""
         self._write()
         failures = [failure for part in self._parts.tables() for failure in _failures_of(part)]
         if len(failures) == n_images:

@@ -22,31 +22,31 @@ from pipeline.inference.views import views
 from pipeline.project.tables import IMAGES_ROW_GROUP
 
 _GROUPS_KEPT = 2
-#: A JPEG is decoded reduced only as far as this many times the side it is resized to, so that the result stays the same
-#: but for rounding.
+#: A JPEG is decoded at reduced size, but at no less than this many times the side it is resized to. So the result stays
+#: the same except for rounding.
 _DRAFT_FACTOR = 2
-#: A picture that is longer for its width than this is cut to its middle before it is scaled: the model's crop lies
-#: within, and scaling the whole of a strip of 1 × 3,000 pixels takes 790 MiB.
+#: A picture that is more elongated than this is cut to its middle before it is scaled: the model's crop lies within it,
+#: and scaling a whole strip of 1 × 3,000 pixels would take 790 MiB.
 _MOST_ELONGATED = 16
 
-#: Of each preprocessing, float32 (n_views, channels, height, width); or why there is none.
+#: For each preprocessing, float32 (n_views, channels, height, width); or the reason why there are none.
 Looks = tuple[torch.Tensor, ...] | str
 
 
 @dataclass(frozen=True, slots=True)
 class ImageBatch:
-    """Some images in order of `image_index`.
+    """Some images, in order of `image_index`.
 
     Parameters
     ----------
     image_index
-        Every image of the batch.
+        Index of every image of the batch.
     decoded
         Positions in `image_index` of the images that could be decoded.
     pixels
         For each preprocessing, float32 (len(decoded), n_views, channels, height, width).
     failures
-        `image_index` of the others, with the reason.
+        `image_index` of each of the others, with the reason.
     """
 
     image_index: list[int]
@@ -56,16 +56,17 @@ class ImageBatch:
 
 
 class ImageFiles(Dataset[tuple[int, Looks]]):
-    """Image files, each decoded once and looked at in several ways; an unreadable one is its reason instead.
+    """Image files, each decoded once and looked at in several ways; an unreadable one gives its reason instead.
 
     Parameters
     ----------
     data_configs
         `timm`'s data configuration of each preprocessing.
     n_views
-        How many parts of each image are looked at.
+        In how many views each image is looked at.
     as_timm
-        Decode as `timm` itself does, neither turned upright nor converted to sRGB, to reproduce published figures.
+        Decode like `timm` itself, without turning images upright or converting them to sRGB, to reproduce published
+        figures.
     """
 
     def __init__(self, data_configs: Sequence[Mapping[str, Any]], n_views: int = 1, *, as_timm: bool = False) -> None:
@@ -77,11 +78,11 @@ class ImageFiles(Dataset[tuple[int, Looks]]):
         self._reduce_to_px = _DRAFT_FACTOR * math.ceil(max(sides_px, default=1.0) / smallest)
 
     def location(self, index: int) -> str | None:
-        """Return where the file of an image lies; None where it has none."""
+        """Return where the file of an image lies; None if it has none."""
         raise NotImplementedError
 
     def __getitem__(self, index: int) -> tuple[int, Looks]:
-        """Return an image's tensors, or why there are none."""
+        """Return an image's tensors, or the reason why there are none."""
         location = self.location(index)
         if location is None:
             return index, "has no file in this project"
@@ -97,13 +98,13 @@ class ImageFiles(Dataset[tuple[int, Looks]]):
 
 
 def _as_wanted(image: Image.Image, config: Mapping[str, Any]) -> Image.Image:
-    """Return a picture with the channels that a preprocessing wants; a strip cut to its middle where that is shown."""
+    """Return a picture with the channels that a preprocessing wants; a strip is cut if only its middle is used."""
     shown = _middle(image) if config.get("crop_mode", "center") == "center" else image
     return shown if config["input_size"][0] != 1 else shown.convert("L")
 
 
 def _middle(image: Image.Image) -> Image.Image:
-    """Return the middle of a strip, as long as a model's crop of it may need; other pictures as they are."""
+    """Return the middle of a strip, as much as a model's crop may need; return other pictures unchanged."""
     box = [0, 0, *image.size]
     longer = 0 if image.width > image.height else 1
     surplus_px = image.size[longer] - _MOST_ELONGATED * image.size[1 - longer]
@@ -114,7 +115,7 @@ def _middle(image: Image.Image) -> Image.Image:
 
 
 class ListedImages(ImageFiles):
-    """Images whose locations are given, as those of a reference set."""
+    """Images whose locations are given, such as those of a reference set."""
 
     def __init__(
         self, locations: Sequence[str], data_configs: Sequence[Mapping[str, Any]], *, as_timm: bool = False
@@ -128,7 +129,7 @@ class ListedImages(ImageFiles):
 
 
 class ProjectImages(ImageFiles):
-    """A project's images, read from its table by row group in the process that asks."""
+    """A project's images; each process reads their locations from the project's table itself, by row group."""
 
     def __init__(
         self,
@@ -146,7 +147,7 @@ class ProjectImages(ImageFiles):
         self._groups: OrderedDict[int, list[str | None]] = OrderedDict()
 
     def location(self, index: int) -> str | None:
-        """Return where the file of an image lies; None where it has none."""
+        """Return where the file of an image lies; None if it has none."""
         group, offset = divmod(index, IMAGES_ROW_GROUP)
         if group not in self._groups:
             if self._file is None:

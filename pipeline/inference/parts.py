@@ -1,7 +1,7 @@
-"""A long table written part by part, so that a run that was cut off goes on where it was.
+"""A long table written part by part, so that a run that was cut off can resume where it stopped.
 
-Parts lie in a folder of their own, each complete or absent; the table appears under its final name only when it is
-whole.
+Parts lie in a folder of their own, and each is either complete or absent. The table appears under its final name only
+when it is complete.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _LOCK = "lock"
 
 
 class PartialTable:
-    """The parts of one unfinished table; use it as a context, which keeps other runs out.
+    """The parts of one unfinished table; use it as a context manager, which keeps other runs out.
 
     Parameters
     ----------
     folder
-        Where the parts lie; made when first needed, removed when the table is finished.
+        Where the parts lie; it is made when first needed and removed when the table is finished.
     settings
-        What the run depends on, as plain JSON: parts of other settings are not mixed with these.
+        What the run depends on, as plain JSON: parts made with other settings are not mixed with these.
     restart
-        Throw away the parts that are there.
+        Throw away any parts that are already there.
 
     Raises
     ------
@@ -71,11 +71,11 @@ class PartialTable:
 
     @property
     def n_rows(self) -> int:
-        """Return how many rows are there, counted from the first without a gap."""
+        """Return how many rows there are, counted from the first up to the first gap."""
         return sum(pq.read_metadata(path).num_rows for path in self._parts())
 
     def write_part(self, first_row: int, table: pa.Table) -> None:
-        """Write the rows from `first_row` on: they are on disk, whole, when this returns."""
+        """Write the rows from `first_row` on; when this returns, all of them are on disk."""
         write_whole(table, self._part(first_row))
 
     def tables(self) -> Iterator[pa.Table]:
@@ -127,7 +127,7 @@ class PartialTable:
 
 
 def _n_whole_rows(path: Path) -> int | None:
-    """Return how many rows a part has; None where it is missing, damaged or empty."""
+    """Return how many rows a part has; None if it is missing, damaged or empty."""
     try:
         return int(pq.read_metadata(path).num_rows) or None
     except (OSError, pa.ArrowException):
@@ -135,18 +135,18 @@ def _n_whole_rows(path: Path) -> int | None:
 
 
 def write_whole(table: pa.Table, path: Path, row_group_size: int | None = None) -> None:
-    """Write a Parquet file so that it is there whole or not at all, even when the power fails."""
+    """Write a Parquet file so that it is there completely or not at all, even if the power fails."""
     with whole_file(path) as unfinished:
         pq.write_table(table, unfinished, compression="zstd", row_group_size=row_group_size)
 
 
 def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], where: str) -> None:
-    """Check that what is there was made with the same settings.
+    """Raise unless what is there was made with the same settings.
 
     Raises
     ------
     ProjectError
-        If not; the message names the settings that differ.
+        If the settings differ; the message names the differences.
     """
     differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     if differing:

@@ -1,4 +1,4 @@
-"""Models' rankings of a project's images, one Parquet file per model: what proposals and evaluation are made from."""
+"""Models' rankings of a project's images, one Parquet file per model: the basis of proposals and evaluation."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from pipeline.project.tables import CANDIDATES, PREDICTIONS, PROPOSALS_ROW_GROUP
 if TYPE_CHECKING:
     from pipeline.inference.classifier import Classifier
 
-#: Classes that are kept of each ranking, at least.
+#: Fewest classes that are kept of each ranking.
 TOP_K = 20
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionSummary:
-    """What one model's run came to.
+    """The result of one model's run.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ class PredictionSummary:
     path
         Its table.
     n_images
-        Images of the project.
+        Number of images in the project.
     n_done_before
-        Images that an earlier run had ranked.
+        Number of images that an earlier run had ranked.
     skipped
         Images without a ranking, with the reason.
     n_missing_classes
-        Classes of the label space that the model does not know.
+        How many classes of the label space the model does not know.
     class_order
-        ``keys`` where its outputs were paired with classes by key, else ``assumed``.
+        ``keys`` if its outputs were paired with classes by key, else ``assumed``.
     """
 
     model: str
@@ -86,30 +86,30 @@ def predict(
 ) -> list[PredictionSummary]:
     """Rank every image of a project with each model, writing `predictions/<model>.parquet`.
 
-    A run that was cut off goes on where it was; a finished table of the same settings is left as it is. An image that
-    cannot be decoded has an empty ranking and is named in the summary. Images are decoded once for all models.
+    A run that was cut off resumes where it stopped; a finished table with the same settings is left as it is. An image
+    that cannot be decoded has an empty ranking and is named in the summary. Images are decoded once for all models.
 
     Parameters
     ----------
     project
         Whose images.
     models
-        Which models.
+        The models to run.
     top_k
-        Classes to keep of each ranking.
+        How many classes to keep of each ranking.
     batch_size, device, n_workers
-        As :class:`pipeline.inference.filling.RunOptions`.
+        As for :class:`pipeline.inference.filling.RunOptions`.
     allow_missing_classes
-        Take models that do not know every class.
+        Accept models that do not know every class.
     restart
-        Start over where an earlier run left something.
+        Start over instead of resuming an earlier run.
 
     Raises
     ------
     DatasetError
-        If a model cannot be loaded or not one image can be decoded.
+        If a model cannot be loaded or not a single image can be decoded.
     ProjectError
-        If an earlier run used other settings, or another one is at work.
+        If an earlier run used other settings, or another run is under way.
     """
     from pipeline.inference.classifier import load_classifier
 
@@ -168,19 +168,19 @@ def ranking_tables(project: Project, classifier: Classifier, n_views: int, top_k
 
 
 def settings_of_images(project: Project) -> dict[str, Any]:
-    """Return what decides how models see a project's images, as plain JSON."""
+    """Return everything that determines how models see a project's images, as plain JSON."""
     exif = project.settings.proposals.exif
     found = {"images_sha256": sha256_of(image_table(project))}
     return found if exif == "upright" else {**found, "exif": exif}
 
 
 def candidates_path(project: Project, name: str) -> Path:
-    """Return where a method's candidates lie."""
+    """Return the path of a method's candidates."""
     return project.candidates_dir / f"{name}.parquet"
 
 
 def predictions_path(project: Project, model: str) -> Path:
-    """Return where a model's rankings lie."""
+    """Return the path of a model's rankings."""
     return project.predictions_dir / f"{model}.parquet"
 
 
@@ -190,7 +190,7 @@ def write_predictions(
     class_index: npt.NDArray[np.integer[Any]],
     settings: Mapping[str, Any],
 ) -> Path:
-    """Write rankings that were made elsewhere, without scores.
+    """Write rankings that were made elsewhere and have no scores.
 
     Parameters
     ----------
@@ -199,9 +199,9 @@ def write_predictions(
     model
         The model's name.
     class_index
-        (n_images, k), the best first, in order of `image_index`; -1 names nothing.
+        (n_images, k), the best first, in order of `image_index`; -1 stands for no class.
     settings
-        Where they came from, kept in the file.
+        Where the rankings came from; stored in the file.
     """
     is_named = class_index >= 0
     classes = lists_from_padded(class_index.astype(np.int32), is_named)
@@ -224,7 +224,7 @@ def read_model_predictions(path: Path) -> Predictions:
     Raises
     ------
     DatasetError
-        If the file is no table of predictions.
+        If the file is not a table of predictions.
     """
     try:
         table = pq.read_table(path)

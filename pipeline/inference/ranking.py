@@ -1,4 +1,4 @@
-"""What a model says of images: networks run over batches, and the classes ranked from what they give."""
+"""What models say about images: networks are run over batches, and their outputs give rankings of classes."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from pipeline.inference.loading import ImageBatch, ImageFiles, image_batches
 from pipeline.inference.views import views
 
 _MAX_WORKERS = 16
-#: So many different images may be answered alike before a model is refused; at the end of a run two are enough.
+#: How many different images may get the same answer before a model is refused; at the end of a run, two are enough.
 _ALIKE_AT_MOST = 64
-#: Outputs that differ by less, for their size, are the same.
+#: Outputs count as the same if they differ by less than this, relative to their size.
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class Network:
-    """What is run over images.
+    """A network to run over images.
 
     Parameters
     ----------
     name
-        For progress and messages.
+        Name for progress and messages.
     module
         The network, whose weights move to the device.
     data_config
-        `timm`'s data configuration: networks of the same share their pixels.
+        `timm`'s data configuration; networks with the same one share their pixels.
     forward
-        From pixels (n, channels, height, width) to its answers, (n, n_outputs); they are watched.
+        Turns pixels (n, channels, height, width) into answers (n, n_outputs), which are checked.
     wanted
-        From the answers to what is wanted of them, (n, width).
+        Turns the answers into what is wanted from them, (n, width).
     """
 
     name: str
@@ -51,14 +51,14 @@ class Network:
 
 @dataclass(frozen=True)
 class LookedAt:
-    """A batch of images, and for each network what it gives: float32 (n_decoded, n_views, width)."""
+    """A batch of images, and the output of each network for it: float32 (n_decoded, n_views, width)."""
 
     batch: ImageBatch
     outputs: tuple[npt.NDArray[np.float32], ...]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device to compute on: the GPU where there is one, unless one is named.
+    """Return the device to compute on: the one that is named, else the GPU if there is one.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def default_n_workers(device: torch.device) -> int:
-    """Return how many processes decode: all cores for a GPU, all but one (at least one) beside a model on the CPU."""
+    """Return how many processes decode: one per core for a GPU; one fewer, but at least one, for a CPU."""
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(_MAX_WORKERS, n_cores if device.type != "cpu" else max(1, n_cores - 1))
 
@@ -91,24 +91,24 @@ def look_at_images(
     device: torch.device,
     n_workers: int,
 ) -> Iterator[LookedAt]:
-    """Run networks over images, in order of `indices`; each image is decoded once for all of them.
+    """Run networks over images, in order of `indices`; each image is decoded once for all networks.
 
     Parameters
     ----------
     networks
-        What to run.
+        The networks to run.
     images
         Makes the images for the preprocessings that the networks want.
     indices
-        Which of them.
+        Indices of the images to look at.
     n_views
-        As the images are looked at.
+        In how many views each image is looked at.
     batch_size
-        Views a network sees at once.
+        Number of views that a network sees at once.
     device
-        Where the networks run: on a GPU in half precision (bfloat16 where it has it).
+        Where the networks run; on a GPU in half precision (bfloat16 if the GPU supports it).
     n_workers
-        Processes that decode; 0 decodes in this one.
+        Number of processes that decode; with 0, this process decodes.
     """
     configs: list[dict[str, Any]] = []
     for network in networks:
@@ -136,7 +136,7 @@ def look_at_images(
 
 
 def classifier_network(classifier: Classifier) -> Network:
-    """Return a network that gives the probabilities of the classes which the model knows, in their order."""
+    """Return a network that gives the probabilities of the classes that the model knows, in their order."""
 
     def known(logits: torch.Tensor) -> torch.Tensor:
         return logits.softmax(dim=-1)[:, classifier.outputs.to(logits.device)]
@@ -147,23 +147,23 @@ def classifier_network(classifier: Classifier) -> Network:
 def whole_image_ranking(
     scores: npt.NDArray[np.float32], class_indices: npt.NDArray[np.int64], top_k: int
 ) -> list[npt.NDArray[Any]]:
-    """Return the topmost classes of the whole image and their scores, the best first: (n, k) each."""
+    """Return the top classes of the whole image and their scores, the best first: (n, k) each."""
     return _topmost(scores[:, 0], class_indices, top_k)
 
 
 def ranking_over_views(
     scores: npt.NDArray[np.float32], class_indices: npt.NDArray[np.int64], top_k: int
 ) -> list[npt.NDArray[Any]]:
-    """Return the topmost classes over all views, their scores, and which view spoke loudest for each: (n, k) each.
+    """Return the top classes over all views, their scores, and the view that scored each highest: (n, k) each.
 
     Parameters
     ----------
     scores
         Probabilities (n, n_views, n_known).
     class_indices
-        Of the columns.
+        Class index of each column of `scores`.
     top_k
-        How many are kept.
+        How many classes are kept.
     """
     trust = np.array([view.trust for view in views(scores.shape[1])], dtype=np.float32)
     trusted = scores * trust[:, None]
@@ -180,12 +180,12 @@ def _topmost(
 
 
 class _Outputs:
-    """Watches that a model answers something, and not the same to every image.
+    """Checks that a model's answers mean something, and are not the same for every image.
 
     Parameters
     ----------
     model
-        Its name.
+        The model's name.
     """
 
     def __init__(self, model: str) -> None:
@@ -194,12 +194,12 @@ class _Outputs:
         self._n_alike = 0
 
     def check(self, logits: torch.Tensor, pixels: torch.Tensor, image_index: Sequence[int]) -> None:
-        """Look at a batch of outputs (n, classes) and what they answer (n, channels, height, width).
+        """Check a batch of outputs (n, classes) for pixels (n, channels, height, width).
 
         Raises
         ------
         DatasetError
-            If an output is not a number, all outputs are the same, or many images have been answered alike.
+            If an output is not a number, if all outputs are the same, or if many images got the same answer.
         """
         is_number = torch.isfinite(logits).all(dim=-1).tolist()
         if not all(is_number):
@@ -221,12 +221,12 @@ class _Outputs:
             self.check_end()
 
     def check_end(self) -> None:
-        """Refuse a model that has answered the same to all images, two different ones at least.
+        """Refuse a model that has given the same answer to all images, if at least two of them differ.
 
         Raises
         ------
         DatasetError
-            If it has.
+            If the model has done so.
         """
         if self._n_alike > 0:
             raise DatasetError(

@@ -1,6 +1,6 @@
 """One list of proposals from the rankings of many models, and how much of the refined labels it contains.
 
-Models that were run elsewhere leave ranks behind, not comparable scores, so ranks are what is merged.
+Models that were run elsewhere leave ranks behind but no comparable scores, so ranks are what is merged.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pipeline.errors import DatasetError
 from pipeline.evaluation.label_sets import LabelSets
 from pipeline.evaluation.shares import Share
 
-#: Stands where the models name no further class.
+#: Fills the places for which the models name no further class.
 NO_CLASS = -1
-#: From 0-based ranks to what one model's naming a class at that rank is worth; falling, above 0.
+#: Maps 0-based ranks to what it is worth that one model names a class at that rank; positive and decreasing.
 RankWeight = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 _IMAGES_PER_CHUNK = 4096
 
@@ -25,11 +25,11 @@ _IMAGES_PER_CHUNK = 4096
 def reciprocal_rank(rank: NDArray[np.int64], constant: float = 60.0) -> NDArray[np.float64]:
     """Return ``1 / (constant + r)`` for rank *r* counted from 1: reciprocal rank fusion, with its published constant.
 
-    How many models name a class counts for more than how high one of them does, and the rank settles the order among
-    classes named by equally many. That suits proposals, which should hold every label rather than one: weights that
-    fall steeply (``1 / r``, Borda's ``k + 1 - r``, powers of a half) contain fewer of the refined labels of ImageNetV2,
-    and a bare count of models, which contains barely more in 20, orders them worse in the first 5. Unlike Borda's, the
-    weight of a rank does not depend on how deep a model's list is.
+    How many models name a class counts for more than how high one of them ranks it; the rank decides the order among
+    classes named by equally many. That suits proposals, which should contain every label rather than one. With weights
+    that fall steeply (``1 / r``, Borda's ``k + 1 - r``, powers of a half), proposals contain fewer of the refined
+    labels of ImageNetV2. With a bare count of models, 20 proposals contain barely more, and the first 5 are ordered
+    worse. Unlike Borda's, the weight of a rank does not depend on how long a model's list is.
 
     References
     ----------
@@ -46,12 +46,12 @@ class FusedProposals:
     Parameters
     ----------
     class_index
-        ``(n_images, n_proposals)`` int32, :data:`NO_CLASS` where the models together name no more classes.
+        ``(n_images, n_proposals)`` int32; :data:`NO_CLASS` where all models together name no more classes.
     score
-        Same shape, float32 in (0, 1]: 1 is the top rank with every model; 0 beside :data:`NO_CLASS`.
+        Same shape, float32 in (0, 1]: 1 means the top rank in every model; 0 beside :data:`NO_CLASS`.
     source
-        Same shape, int16: position in `models` of the model that ranks the class highest, the first of equals; -1
-        beside :data:`NO_CLASS`.
+        Same shape, int16: position in `models` of the model that ranks the class highest, or the first such model in a
+        tie; -1 beside :data:`NO_CLASS`.
     models
         Names, in the order given.
     """
@@ -63,7 +63,7 @@ class FusedProposals:
 
     @property
     def n_images_padded(self) -> int:
-        """Return how many images have fewer proposals than were asked for."""
+        """Return how many images have fewer proposals than requested."""
         return int(np.count_nonzero((self.class_index == NO_CLASS).any(axis=1)))
 
 
@@ -74,11 +74,11 @@ class ProposalRecall:
     Parameters
     ----------
     labels
-        Refined labels contained, over all refined labels.
+        Share of all refined labels that the proposals contain.
     complete_images
-        Images all of whose refined labels are contained, over those that have any.
+        Share of images whose refined labels are all contained, among images that have any.
     per_image
-        ``(n_images,)`` share of each image's labels contained; NaN for an empty set.
+        ``(n_images,)`` share of each image's labels that are contained; NaN for an image without labels.
     """
 
     labels: Share
@@ -91,23 +91,23 @@ def merge_proposals_by_rank(
 ) -> FusedProposals:
     """Merge the rankings of many models into one: each class scores the sum of its rank weights over the models.
 
-    Independent of the order of the models (but for `source`) and of how deep each ranks. Ties go to the lower class
-    index.
+    The result does not depend on the order of the models (except for `source`) or on how many classes each ranks. Ties
+    go to the lower class index.
 
     Parameters
     ----------
     predictions
-        Model name to ``(n_images, k)`` class indices, the best first, no class twice in a row; `k` may differ. -1 names
-        nothing.
+        Model name to ``(n_images, k)`` class indices, the best first, no class twice in a row; `k` may differ between
+        models. -1 stands for no class.
     n_proposals
-        How many to keep, at least 1.
+        How many proposals to keep, at least 1.
     weight
         What a rank is worth.
 
     Raises
     ------
     DatasetError
-        If there is no model, or they differ in the number of images.
+        If there is no model, or if the models differ in the number of images.
     """
     if not predictions:
         raise DatasetError("no model to merge proposals of")
@@ -175,7 +175,7 @@ def _common_length(predictions: Mapping[str, NDArray[np.integer]]) -> int:
 def _merge_chunk(
     rankings: list[NDArray[np.integer]], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return image, place, class, score and source of every class named, sorted by image and place."""
+    """Return image, place, class, score and source of every named class, sorted by image and place."""
     depth = len(weights)
     n_images = len(rankings[0])
     classes = np.concatenate([ranking.astype(np.int64) for ranking in rankings], axis=1)
@@ -189,7 +189,7 @@ def _merge_chunk(
     pairs, group = np.unique(keys, return_inverse=True)
     # How many models put the class at each rank: integers, so that the sum does not depend on the order of the models.
     counts = np.bincount(group * depth + named_ranks, minlength=len(pairs) * depth).reshape(-1, depth)
-    # Rank by rank: a matrix product may round equal rows differently and so break ties by chance.
+    # Rank by rank: a matrix product may round equal rows differently and so break ties at random.
     scores = np.zeros(len(pairs))
     for rank in range(depth):
         scores += counts[:, rank] * weights[rank]

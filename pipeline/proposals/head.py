@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-#: Weight of the examples against the prior that holds weights small (scikit-learn's `C`), for features of length about
-#: 1. Of 1, 10, 30 and 300 this did best with 10 references a class and with the data set's own labels alike.
+#: Weight of the examples against the prior that keeps weights small (scikit-learn's `C`), for features of length about
+#: 1. Among 1, 10, 30 and 300 this did best, both with 10 references per class and with the data set's own labels.
 _FIT = 10.0
 _MAX_ITERATIONS = 200
 
@@ -21,7 +21,7 @@ class Head:
     Parameters
     ----------
     classes
-        int64 (n_known,): the classes that had examples, ascending.
+        int64 (n_known,): the classes that have examples, ascending.
     weight, bias
         float32 (n_known, width) and (n_known,).
     """
@@ -43,7 +43,7 @@ def train_head(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64])
     features
         (n, width), of length about 1 each.
     labels
-        (n,) class indices. One example a class is enough; a class without any is not known.
+        (n,) class indices. One example per class is enough; a class without any is not known to the head.
     """
     from scipy.optimize import minimize
 

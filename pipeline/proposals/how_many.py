@@ -1,8 +1,8 @@
 """How many proposals are enough: conformal risk control on the number of proposals.
 
-From images whose labels are settled follows the fewest proposals with which the expected share of an image's labels
-that are missed stays under a rate, for images like those. The promise holds in expectation over the settled images,
-whatever the model is like, as long as it has not learnt from them. It is about labels that somebody could find.
+Images whose labels are settled tell the fewest proposals with which the expected share of an image's labels that are
+missed stays under a given rate, for images like those. The guarantee holds in expectation over the settled images,
+whatever the model is like, as long as it has not learned from them. It covers only labels that somebody could find.
 
 References
 ----------
@@ -25,7 +25,7 @@ def share_missed(class_index: npt.NDArray[np.integer], labels: LabelSets) -> npt
     Parameters
     ----------
     class_index
-        (n_images, k), the best first, -1 for none.
+        (n_images, k), the best first; -1 for no class.
     labels
         Settled labels of the same images.
     """
@@ -41,14 +41,14 @@ def share_missed(class_index: npt.NDArray[np.integer], labels: LabelSets) -> npt
 
 
 def fewest_proposals(missed: npt.NDArray[np.float64], rate: float) -> int | None:
-    """Return the fewest proposals whose expected share of missed labels stays under a rate; None where all are too few.
+    """Return the fewest proposals whose expected share of missed labels stays under a rate; None if all are too few.
 
     Parameters
     ----------
     missed
-        (n_images, k + 1) shares, as :func:`share_missed` returns them: falling along each row.
+        (n_images, k + 1) shares, as :func:`share_missed` returns them: they fall along each row.
     rate
-        Greatest expected share, in (0, 1).
+        The greatest expected share that is allowed, in (0, 1).
     """
     n_images = len(missed)
     bound = (missed.sum(axis=0) + 1) / (n_images + 1)

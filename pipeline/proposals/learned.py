@@ -1,12 +1,12 @@
-"""A merge that is learnt from settled labels: what each method's word is worth, and which classes go together.
+"""A merge that is learned from settled labels: how far to trust each method, and which classes go together.
 
-Two steps. First the probability that a class applies to an image: logistic regression on what each method says of it
-(its score; of a method without scores its rank). Then classes that go together, as keyboard and mouse do: from images
-whose labels are settled it is learnt how often each class applies where another is likely, and a class is lifted by
-those beside it, also one that no method named.
+There are two steps. The first gives the probability that a class applies to an image: logistic regression on what each
+method says about it (its score, or its rank for a method without scores). The second uses classes that go together, as
+keyboard and mouse do: images with settled labels tell how often each class applies where another is likely. A class is
+then lifted by the likely ones beside it, even if no method named it.
 
-Whoever measures what this brings must not measure it on images it learnt from: :func:`cross_fitted` scores each settled
-image by a merge that has not seen it.
+The benefit must not be measured on images that the merge has learned from: :func:`cross_fitted` scores each settled
+image with a merge that has not seen it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pipeline.proposals.fusion import NO_CLASS
 from pipeline.proposals.merging import MergedProposals
 from pipeline.proposals.methods.seam import Candidates
 
-#: What a class is named after that no method named.
+#: The name of the source of a class that no method named.
 TOGETHER = "classes that go together"
-#: Chosen on the first half of ImageNetV2's images, cross-fitted; the figures are reported on the second.
+#: Chosen on the first half of ImageNetV2's images, cross-fitted; figures are reported on the second half.
 _PENALTY = 10.0
 _N_SPEAKING, _HALF_TRUST = 10, 10.0
 #: How far a class is lifted by those beside it.
@@ -37,18 +37,18 @@ _LEAST_IMAGES = 10
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Settled labels to learn from; a class that nobody was asked about says nothing.
+    """Settled labels to learn from; a class that nobody was asked about tells nothing.
 
     Parameters
     ----------
     image_index, class_index
-        int64 (n_pairs,) each: which classes of which images were settled.
+        int64 (n_pairs,) each: which classes of which images are settled.
     applies
-        bool, same shape.
+        bool, same shape: whether the class applies.
     is_complete
-        Whether a class without a pair is settled as absent, as in a published file of labels.
+        Whether a class without a pair counts as settled and absent, as in a published file of labels.
     images
-        The images that are settled, ascending, those without any label included.
+        The images that are settled, ascending, including those without any label.
     """
 
     image_index: npt.NDArray[np.int64]
@@ -58,7 +58,7 @@ class Judged:
     images: npt.NDArray[np.int64]
 
     def of(self, images: npt.NDArray[np.int64]) -> Judged:
-        """Return what is known of some images alone."""
+        """Return what is known about these images only."""
         kept = np.isin(self.image_index, images)
         pairs = (self.image_index[kept], self.class_index[kept], self.applies[kept])
         return Judged(*pairs, self.is_complete, np.intersect1d(self.images, images))
@@ -66,12 +66,12 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class LearnedMerge:
-    """A merge as it was learnt.
+    """A learned merge.
 
     Parameters
     ----------
     weight, bias
-        Of what the methods say: float64 (n_features,) and a number.
+        Weights of what the methods say, float64 (n_features,), and the intercept.
     together
         (n_classes, n_classes) sparse: how often the class of a column applies where that of a row is likely.
     """
@@ -83,7 +83,7 @@ class LearnedMerge:
 
 @dataclass(frozen=True, eq=False)
 class _Named:
-    """The (image, class) pairs that some method named, and what the methods say of each."""
+    """The (image, class) pairs that some method named, and what the methods say about each."""
 
     image: npt.NDArray[np.int64]
     class_index: npt.NDArray[np.int64]
@@ -93,21 +93,21 @@ class _Named:
 
 
 def learn_merge(methods: Sequence[Candidates], judged: Judged, n_classes: int) -> LearnedMerge:
-    """Learn a merge from the images that are settled.
+    """Learn a merge from the settled images.
 
     Parameters
     ----------
     methods
-        Candidates of all images, one a method.
+        The candidates of each method, for all images.
     judged
         What is settled.
     n_classes
-        Of the label space.
+        Number of classes in the label space.
 
     Raises
     ------
     DatasetError
-        If too few images are settled, or all of their classes apply, or none.
+        If too few images are settled, or if all or none of their classes apply.
     """
     return _learn(_named(methods, judged.images, n_classes), judged, n_classes)
 
@@ -121,15 +121,15 @@ def merge_as_learned(
 ) -> MergedProposals:
     """Return the proposals of some images, in their order; `lift` is how far a class is lifted by those beside it.
 
-    `source` is the method that speaks loudest; where none named a class it is the number of methods, which stands for
-    :data:`TOGETHER`.
+    `source` is the position of the method that speaks loudest. For a class that no method named, it is the number of
+    methods, which stands for :data:`TOGETHER`.
     """
     n_classes = merge.together.shape[0]
     return _proposals(merge, _named(methods, images, n_classes), images, n_proposals, len(methods), lift)
 
 
 def cross_fitted(methods: Sequence[Candidates], judged: Judged, n_classes: int, n_proposals: int) -> MergedProposals:
-    """Return the proposals of the settled images, each from a merge learnt on other images."""
+    """Return the proposals of the settled images, each from a merge learned on other images."""
     images = judged.images
     shape = (len(images), n_proposals)
     whole = MergedProposals(
@@ -149,7 +149,7 @@ def cross_fitted(methods: Sequence[Candidates], judged: Judged, n_classes: int, 
 
 
 def fold_of(images: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the fold of each image: by its place among those that are settled, so that neighbours part."""
+    """Return the fold of each image, by its place among the settled ones, so that neighbors land in different folds."""
     return np.arange(len(images)) % N_FOLDS
 
 
@@ -182,7 +182,7 @@ def _learn(named: _Named, judged: Judged, n_classes: int) -> LearnedMerge:
 def _together(
     speaking: tuple[npt.NDArray[np.int64], sparse.csr_matrix], judged: Judged, n_classes: int
 ) -> sparse.csr_matrix:
-    """Return how often each class applies where another is likely, shrunk towards never."""
+    """Return how often each class applies where another is likely, shrunk toward never."""
     images, likely = speaking
     row_of = {int(image): row for row, image in enumerate(images)}
     kept = np.array([int(image) in row_of for image in judged.image_index], dtype=bool)
@@ -200,7 +200,7 @@ def _together(
 
 
 def _speaking(merge: LearnedMerge, named: _Named, n_classes: int) -> tuple[npt.NDArray[np.int64], sparse.csr_matrix]:
-    """Return the images that have candidates, and the probabilities of the likeliest of each: (n_images, n_classes)."""
+    """Return the images that have candidates, and the probabilities of each one's likeliest: (n_images, n_classes)."""
     probability = _probability(merge, named)
     images, row = np.unique(named.image, return_inverse=True)
     order = np.lexsort((named.class_index, -probability, row))
@@ -248,9 +248,9 @@ def _proposals(
 
 
 def _named(methods: Sequence[Candidates], images: npt.NDArray[np.int64], n_classes: int) -> _Named:
-    """Collect what each method says of every class that any method names for these images.
+    """Collect what each method says about every class that any method names for these images.
 
-    Of a method with scores: that it names the class, and the score's logit. Of one without: at which rank.
+    For a method with scores: that it names the class, and the logit of the score. For one without: the rank.
     """
     rows, columns, values, keys, loudness, views = [], [], [], [], [], []
     n_features = 0

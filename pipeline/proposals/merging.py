@@ -13,7 +13,7 @@ from pipeline.proposals.fusion import NO_CLASS, merge_proposals_by_rank
 from pipeline.proposals.methods.seam import Candidates
 
 Merge = Literal["score", "rank"]
-#: Fewest images with an original label that a calibration is fitted on.
+#: Fewest images with an original label on which a calibration is fitted.
 _LEAST_LABELLED = 50
 _STEPS = 50
 
@@ -25,9 +25,9 @@ class MergedProposals:
     Parameters
     ----------
     class_index, score, view
-        As :class:`pipeline.proposals.methods.seam.Candidates`; scores are calibrated where that was possible.
+        As in :class:`pipeline.proposals.methods.seam.Candidates`; scores are calibrated where that was possible.
     source
-        int16, same shape: position of the method that speaks loudest for the class; -1 beside no class.
+        int16, same shape: position of the method that speaks loudest for the class; -1 where there is no class.
     """
 
     class_index: npt.NDArray[np.int32]
@@ -38,7 +38,7 @@ class MergedProposals:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """From a method's scores to the probability that a class is the image's label: logistic in the score's logit.
+    """Maps a method's scores to the probability that a class is the image's label: logistic in the score's logit.
 
     References
     ----------
@@ -58,20 +58,20 @@ class Calibration:
 def calibrate(candidates: Candidates, original: npt.NDArray[np.integer]) -> Calibration:
     """Fit a method's calibration on the images' original labels.
 
-    An image's other labels count as absent, for every method alike: what comes of it orders methods among each other,
-    and is too low as a probability that a class applies.
+    An image's other labels count as absent, for every method alike: the result makes methods comparable, but is too low
+    as a probability that a class applies.
 
     Parameters
     ----------
     candidates
-        The method's.
+        The method's candidates.
     original
-        (n_images,) class indices, -1 where there is none.
+        (n_images,) class indices; -1 for an image without an original label.
 
     Returns
     -------
     Calibration
-        One that changes nothing where too few images have labels, or the scores say nothing about them.
+        One that changes nothing if too few images have labels or the scores say nothing about them.
     """
     has_label = original >= 0
     if np.count_nonzero(has_label) < _LEAST_LABELLED:
@@ -82,7 +82,7 @@ def calibrate(candidates: Candidates, original: npt.NDArray[np.integer]) -> Cali
     y = (classes == original[has_label][:, None])[is_named].astype(np.float64)
     design = np.stack([x, np.ones_like(x)], axis=1)
     weights = np.array([1.0, 0.0])
-    for _ in range(_STEPS):  # Newton's steps, held back a little by a prior around "as it is"
+    for _ in range(_STEPS):  # Newton steps, restrained a little by a prior around "no change"
         p = 1 / (1 + np.exp(-design @ weights))
         gradient = design.T @ (p - y) + (weights - [1.0, 0.0])
         hessian = (design * (p * (1 - p))[:, None]).T @ design + np.eye(2)
@@ -96,18 +96,18 @@ def calibrate(candidates: Candidates, original: npt.NDArray[np.integer]) -> Cali
 def merge_candidates(
     methods: Sequence[Candidates], n_proposals: int, merge: Merge, original: npt.NDArray[np.integer]
 ) -> MergedProposals:
-    """Merge the candidates of methods; of one method the topmost are kept as they are.
+    """Merge the candidates of several methods; with a single method, its top ones are kept as they are.
 
     Parameters
     ----------
     methods
         Candidates of the same images, at least one.
     n_proposals
-        How many are kept.
+        How many proposals are kept.
     merge
-        ``score``: each class has the greatest of its calibrated scores; ``rank``: by reciprocal rank.
+        ``score``: each class gets the greatest of its calibrated scores; ``rank``: by reciprocal rank.
     original
-        (n_images,) original labels, -1 where there is none: what scores are calibrated on.
+        (n_images,) original labels, on which scores are calibrated; -1 where there is none.
     """
     if len(methods) == 1:
         only, k = methods[0], n_proposals
@@ -128,7 +128,7 @@ def _by_score(methods: Sequence[Candidates], n_proposals: int, original: npt.NDA
     image = np.repeat(np.arange(n_images), classes.shape[1])
     column = np.tile(np.arange(classes.shape[1]), n_images)
     flat_class, flat_score = classes.ravel(), score.ravel()
-    # Sorted by image and class, the greatest score first, the first method of equals; then the first of each class.
+    # Sort by image and class, the greatest score first and, in a tie, the first method; then keep the first per class.
     order = np.lexsort((column, -flat_score, flat_class, image))
     order = order[flat_class[order] >= 0]
     is_first = np.ones(len(order), dtype=bool)

@@ -28,9 +28,10 @@ _GROUPS_KEPT = 8
 
 @dataclass(frozen=True, slots=True)
 class ProposalRow:
-    """The proposals of one image, the best first; `score` holds None where nobody scored them.
+    """The proposals of one image, the best first; `score` holds None for proposals without a score.
 
-    `view` is the part of the image that spoke loudest for each: its number among the views of the run, 0 for the whole.
+    `view` is the part of the image that spoke loudest for each: its number among the views of the run, where 0 is the
+    whole image.
     """
 
     class_index: tuple[int, ...]
@@ -65,7 +66,7 @@ class ProposalArrays:
 
 
 class ProposalReader:
-    """A finished `proposals.parquet`; opening it reads its footer alone, and it may be shared by threads.
+    """A finished `proposals.parquet`; opening it reads only its footer, and threads may share it.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ class ProposalReader:
         return content
 
     def rows(self, image_indices: Iterable[int]) -> dict[int, ProposalRow]:
-        """Return the proposals of these images, reading only the row groups they lie in.
+        """Return the proposals of these images; only the row groups that hold them are read.
 
         Raises
         ------
@@ -109,7 +110,7 @@ class ProposalReader:
         return {image_index: self._row(image_index) for image_index in image_indices}
 
     def images_proposing(self, class_index: int, n_proposals: int | None = None) -> list[int]:
-        """Return the images for which a class is among the first `n_proposals` (all where None), in order."""
+        """Return the images for which a class is among the first `n_proposals` (among all if None), in order."""
         found: list[npt.NDArray[np.int64]] = []
         first = 0
         for group in range(self._file.num_row_groups):

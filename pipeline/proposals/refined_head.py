@@ -1,4 +1,4 @@
-"""A head trained on settled labels: for each class whether it applies, from frozen features."""
+"""A head trained on settled labels: it tells for each class whether it applies, from frozen features."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy.typing as npt
 from pipeline.proposals.learned import N_FOLDS, Judged, fold_of
 from pipeline.proposals.methods.seam import Candidates
 
-#: Weight of the settled labels against the prior that holds weights small, for features of length about 1.
+#: Weight of the settled labels against the prior that keeps weights small, for features of length about 1.
 _FIT = 10.0
 _MAX_ITERATIONS = 100
-#: Most images that it learns from.
+#: Most images that the head learns from.
 MOST_IMAGES = 10_000
 
-#: Images and their prepared features, float32 (n, width), part by part.
+#: Images and their prepared features, float32 (n, width), one part after the other.
 FeatureParts = Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, eq=False)
 class MultiLabelHead:
-    """Each class scored by itself: int64 (n_known,) classes, float32 (n_known, width) and (n_known,)."""
+    """Scores each class by itself: int64 (n_known,) classes, float32 (n_known, width) and (n_known,)."""
 
     classes: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float32]
@@ -39,20 +39,20 @@ class MultiLabelHead:
 def train_multi_label_head(
     features: npt.NDArray[np.float32], images: npt.NDArray[np.int64], judged: Judged, n_classes: int
 ) -> MultiLabelHead:
-    """Fit a penalised logistic regression for each class that applies to some image.
+    """Fit a penalized logistic regression for each class that applies to some image.
 
-    A class of an image that was not settled weighs nothing, in either direction.
+    A class of an image that is not settled has no weight in either direction.
 
     Parameters
     ----------
     features
         (n, width), of length about 1 each.
     images
-        (n,): which images they are, ascending.
+        (n,): indices of the images, ascending.
     judged
         What is settled.
     n_classes
-        Of the label space.
+        Number of classes in the label space.
     """
     from scipy.optimize import minimize
 
@@ -92,18 +92,18 @@ def head_candidates(
     n_classes: int,
     top_k: int,
 ) -> Candidates:
-    """Return a head's candidates: of the images it is trained on out of fold, of others from all of those.
+    """Return a head's candidates: out of fold for the images it learns from, and from all of these for others.
 
     Parameters
     ----------
     features, images
-        Of the settled images it learns from, ascending.
+        Features and indices of the settled images that it learns from, ascending.
     judged
         What is settled about them.
     others
-        Further images to score, with their features; those it learns from are passed over.
+        Further images to score, with their features; those that it learns from are skipped.
     n_images, n_classes
-        Of the project.
+        Numbers of images and classes in the project.
     top_k
         How many candidates an image gets.
     """

@@ -1,4 +1,4 @@
-"""Writing `proposals.parquet`: whole or not at all, with a record of how it was made."""
+"""Writing `proposals.parquet`: completely or not at all, with a record of how it was made."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def write_proposals(
     Parameters
     ----------
     project
-        Whose proposals.
+        The project whose proposals they are.
     groups
-        Tables of the schema `PROPOSALS`, or all of `PROPOSALS_WITH_VIEWS`, :data:`PROPOSALS_ROW_GROUP` rows each (the
-        last may have fewer), in order.
+        Tables in order, all of the schema `PROPOSALS` or all of `PROPOSALS_WITH_VIEWS`, with
+        :data:`PROPOSALS_ROW_GROUP` rows each (the last may have fewer).
     models
-        Names that the column `model` refers to by position.
+        Names to which the column `model` refers by position.
     settings
-        How they were made, as plain JSON.
+        How the proposals were made, as plain JSON.
     """
     waiting = iter(groups)
     first = next(waiting, PROPOSALS.empty_table())
@@ -48,12 +48,12 @@ def write_proposals(
 
 
 def has_proposals(project: Project, settings: dict[str, Any]) -> bool:
-    """Tell whether the project has finished proposals, made with these very settings.
+    """Tell whether the project has finished proposals that were made with exactly these settings.
 
     Raises
     ------
     ProjectError
-        If it has others: they may be in use, so they are not replaced unasked.
+        If it has other proposals: they may be in use, so they are not replaced unasked.
     """
     if not project.proposals_path.exists():
         return False
@@ -63,12 +63,12 @@ def has_proposals(project: Project, settings: dict[str, Any]) -> bool:
 
 
 def refuse_other_proposals(project: Project, known: dict[str, Any]) -> None:
-    """Check what is known of a run before it begins against the proposals that are there.
+    """Compare what is known about a run before it begins with the settings of the proposals that are there.
 
     Raises
     ------
     ProjectError
-        If the project has proposals of other settings.
+        If the project has proposals made with other settings.
     """
     if project.proposals_path.exists():
         found = ProposalReader(project.proposals_path).settings
@@ -76,16 +76,16 @@ def refuse_other_proposals(project: Project, known: dict[str, Any]) -> None:
 
 
 def discard_proposals(project: Project) -> None:
-    """Remove a project's proposals and examples, so that a run which is cut off afterwards can be resumed."""
+    """Remove a project's proposals and examples, so that a run that is cut off afterwards can be resumed."""
     project.proposals_path.unlink(missing_ok=True)
     project.examples_path.unlink(missing_ok=True)
 
 
 @contextmanager
 def proposals_begun_anew(project: Project) -> Iterator[None]:
-    """Put a project's proposals and examples out of the way of a new run; back in place where it is refused.
+    """Move a project's proposals and examples out of the way of a new run, and back if the run is refused.
 
-    A run that is cut off instead leaves them away, so that it can be resumed.
+    If the run is cut off instead, they are not put back, so that it can be resumed.
     """
     kept = {path: path.with_name(f"{path.name}.before") for path in (project.proposals_path, project.examples_path)}
     for path, aside in kept.items():

@@ -1,4 +1,4 @@
-"""The service: sole owner of a project's store in a hub, one annotator's own work for each caller, nothing else.
+"""The service: in a hub the sole owner of a project's store; it gives each caller their own work and nothing else.
 
-`pipeline.service.app.create_app` makes the application; this package imports no web framework until then.
+`pipeline.service.app.create_app` makes the application; until then this package imports no web framework.
 """

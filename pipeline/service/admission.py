@@ -22,7 +22,7 @@ from pipeline.service.writer import GroupWriter
 from pipeline.store import SqlStore, open_store
 from pipeline.store.trouble import trouble_in_plain_words
 
-#: A session's kernel serves one request at a time: while one waits here, what its annotator saves waits there.
+#: A session's kernel handles one request at a time: while one waits here, its annotator's saves wait there.
 LONGEST_WAIT_S = 1.5
 
 
@@ -39,7 +39,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a defect
 
 @dataclass
 class Service:
-    """What the routes work with; one a process."""
+    """What the routes work with; there is one per process."""
 
     project: Project
     identity: Identity
@@ -48,7 +48,7 @@ class Service:
     last_write: str = "none"
 
     def __post_init__(self) -> None:
-        # Every message then names the folder in one way, whatever it was called when the service was started.
+        # So every message names the folder in the same way, however it was written when the service was started.
         self.project = replace(self.project, root=self.project.root.resolve())
         self._places = (self.project.images_root, self.project.examples_root, str(self.project.root))
         self.tables = ServedTables(self.project)
@@ -64,12 +64,12 @@ class Service:
 
     @asynccontextmanager
     async def turn_of(self, name: str) -> AsyncIterator[None]:
-        """Hold one of the few requests of a person that are worked on at once; the others wait for it.
+        """Hold one of a person's few places for requests that run at the same time; further requests wait for one.
 
         Raises
         ------
         Refusal
-            If none is free in time.
+            If no place becomes free in time.
         """
         places = self._at_work.get(name)
         if places is None:
@@ -87,12 +87,12 @@ class Service:
             places.release()
 
     def charge(self, caller: Caller, n_requests: float) -> None:
-        """Count a request for many things as so many requests.
+        """Count a request for many things as `n_requests` requests.
 
         Raises
         ------
         Refusal
-            If that is too much for now.
+            If that is too many for now.
         """
         refuse_until(self.allowances.requests.take(caller.name, max(0.0, n_requests - 1)))
 
@@ -102,7 +102,7 @@ class Service:
         Raises
         ------
         Refusal
-            If there is no token, it is nobody's, it is not for this service, or its owner sends too much.
+            If there is no token, if it belongs to nobody or is not for this service, or if its owner sends too much.
         """
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() not in {"token", "bearer"} or not token.strip():
@@ -110,7 +110,7 @@ class Service:
         return await self.admit(request, token.strip())
 
     async def admit(self, request: Request, token: str) -> Caller:
-        """Return whose token this is, and count the request against them; raises as :meth:`caller`."""
+        """Return whose token this is, and count the request against them; raises like :meth:`caller`."""
         try:
             caller = await self.identity.caller(token)
         except RefusedToken as error:
@@ -122,7 +122,7 @@ class Service:
         return caller
 
     def told_to_callers(self, error: Exception, is_read: bool) -> str:
-        """Return what a caller is told of an error: no folder of this machine, nothing of where the database lies."""
+        """Return what a caller is told about an error: no folder of this machine, and no place of the database."""
         trouble = trouble_in_plain_words(error)
         if trouble is None:
             return self.without_places(str(error))
@@ -136,14 +136,14 @@ class Service:
         return message
 
     def close(self) -> None:
-        """Finish what was queued and close the store."""
+        """Finish what is queued, then close the store."""
         self.writer.close()
         self.watch.close()
         self.store.close()
 
 
 def refuse_until(wait_s: float) -> None:
-    """Raise `Refusal` if somebody has to wait before they may ask again."""
+    """Raise `Refusal` if the caller has to wait before asking again."""
     if wait_s:
         raise Refusal(429, "RateLimited", "too many requests; wait a moment", retry_after_s=max(1, round(wait_s)))
 

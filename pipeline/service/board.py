@@ -1,4 +1,4 @@
-"""The progress board for researchers: the kernel of a researcher sees no store either."""
+"""The progress board for researchers: their kernels cannot see the store either."""
 
 import threading
 from typing import Annotated
@@ -26,7 +26,7 @@ def board_router(service: Service) -> APIRouter:
     def full_board(round_: Round, caller: Annotated[Caller, Depends(service.caller)]) -> Response:
         """Return everyone's progress, pace, agreement and gold accuracy in one round; for researchers."""
         require(caller, Role.RESEARCHERS)
-        with lock:  # a reader remembers what it has read
+        with lock:  # a reader keeps what it has read, so only one thread may use it at a time
             if round_ not in readers:
                 readers[round_] = BoardReader(service.store, round_, project_gold(service.project))
             board = readers[round_].read()

@@ -1,4 +1,4 @@
-"""The progress board in a hub: through the Hub's service, which gives it to researchers alone."""
+"""The progress board in a hub: through the Hub's service, which gives it only to researchers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pipeline.service.client import ServiceClient
 from pipeline.sessions.board import Board
 from pipeline.votes.words import Round
 
-#: A board as it travels.
+#: How a board is sent as JSON.
 BOARD: Final = TypeAdapter(Board)
 
 
 class RemoteBoard(ServiceClient):
-    """The board of the hub's project; parameters and errors as its base has them, tries included."""
+    """The board of the hub's project; parameters, errors and retries are those of its base class."""
 
     def read(self, round_: Round | str = Round.ANNOTATION) -> Board:
-        """Return the board of a round as it stands.
+        """Return the current board of a round.
 
         Raises
         ------
         ServiceError
-            If the service is away, or the session is not a researcher's.
+            If the service cannot be reached, or the session is not a researcher's.
         """
         return self._read(BOARD, f"/api/rounds/{Round(round_).value}/board")

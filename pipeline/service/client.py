@@ -1,7 +1,7 @@
-"""A session in a hub: everything comes through the Hub's service, the kernel sees neither folder nor store.
+"""A session in a hub: everything comes through the Hub's service; the kernel sees neither the folder nor the store.
 
-The kernel's own token says who works; the service sets the name. Every request may be sent again: reads change nothing,
-and saving an event twice is saving it once.
+The kernel's own token says who is working; the service sets the name. Every request may be sent again: reads change
+nothing, and saving an event twice has the same effect as saving it once.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _RETRIED = frozenset({429, 502, 503, 504})
 
 
 class _NotTakenError(ServiceError):
-    """The service takes no such request, however often it is sent."""
+    """The service does not accept this request, however often it is sent."""
 
 
 class CrowdedError(ServiceError):
-    """Many large pictures are asked for at once: this one may be asked for again, later and not from here.
+    """Many large pictures are asked for at once: this one may be asked for again, but later and not from here.
 
-    A kernel serves one request at a time: while it tried again, what its annotator saves would wait.
+    A kernel handles one request at a time: if it tried again itself, its annotator's saves would have to wait.
     """
 
 
@@ -63,6 +63,7 @@ _ERRORS: Mapping[str, type[MlfError]] = {
 }
 _SPRITES_KEPT = 256
 _MAX_EVENTS_AT_ONCE = 100
+#: Kept below `Limits.max_body_bytes`, above which the service refuses a request.
 _MAX_BODY_BYTES = 900_000
 UNREADABLE_ANSWER = (
     "the service's answer cannot be read; the hub and this session run different versions of multilabelfy"
@@ -71,19 +72,19 @@ _T = TypeVar("_T")
 
 
 class ServiceClient:
-    """Requests to the service, sent again where that can help.
+    """Sends requests to the service, again where that can help.
 
     Parameters
     ----------
     url
-        The service's address (``https://…/services/mlf``, or ``http+unix://`` and a socket); from the environment's
-        MLF_SERVICE_URL where left out.
+        The service's address (``https://…/services/mlf``, or ``http+unix://`` and a socket); if left out,
+        MLF_SERVICE_URL from the environment.
     token
-        The Hub's token of the person's own session; from JUPYTERHUB_API_TOKEN where left out.
+        The Hub's token for the person's own session; if left out, JUPYTERHUB_API_TOKEN from the environment.
     client
-        An HTTP client to use; made here where left out.
+        An HTTP client to use; if left out, one is made here.
     sleep
-        How to wait between tries, in seconds.
+        Called with the seconds to wait between tries.
 
     Raises
     ------
@@ -154,7 +155,7 @@ class RemoteSession(ServiceClient):
     Parameters
     ----------
     url, token, client, sleep
-        How the service is reached, as for `ServiceClient`.
+        How to reach the service, as for `ServiceClient`.
     round_
         Which round.
 
@@ -192,13 +193,13 @@ class RemoteSession(ServiceClient):
         return self._round
 
     def open(self) -> SessionInfo:
-        """Return what the session needs once."""
+        """Return what the session needs only once."""
         info = self._in_round(wire.SESSION_INFO, "open")
         self._name = info.annotator
         return info
 
     def label_space(self) -> LabelSpace:
-        """Return all classes, fetched once."""
+        """Return all classes; they are fetched only once."""
         if self._space is None:
             self._space = self._in_round(wire.CLASSES, "classes").label_space()
         return self._space
@@ -228,7 +229,7 @@ class RemoteSession(ServiceClient):
             raise ServiceError(UNREADABLE_ANSWER) from error
 
     def sprite(self, class_index: int) -> Sprite:
-        """Return the packed examples of a class; the latest ones are kept here."""
+        """Return the packed examples of a class; the most recently used are kept here."""
         return self._sprite(class_index)
 
     def example(self, class_index: int, number: int) -> Picture:
@@ -236,16 +237,16 @@ class RemoteSession(ServiceClient):
         return _picture(self._get(f"{self._path}/examples/{class_index}/{number}"))
 
     def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
-        """Return tasks of this annotator that pass the filter, for which the class is proposed."""
+        """Return those of this annotator's tasks that pass the filter and for which the class is proposed."""
         of_class = {} if class_index is None else {"class_index": class_index}
         return self._in_round(wire.GRID, "grid", **of_class, start=start, count=count, which=TaskFilter(which).value)
 
     def save(self, events: Sequence[Event]) -> list[SaveResult]:
-        """Append events to the log, each exactly once; many go in several requests."""
+        """Append events to the log, each exactly once; a large number is split into several requests."""
         try:
             return self._save(events)
         except _NotTakenError:
-            # One event that cannot even be sent (half a character, a comment without end) must not keep the others.
+            # One event that cannot even be sent (half a character, an endless comment) must not hold up the others.
             refused = self._misfits(events)
             if not refused:
                 raise
@@ -264,7 +265,7 @@ class RemoteSession(ServiceClient):
         return results
 
     def _misfits(self, events: Sequence[Event]) -> dict[int, SaveResult]:
-        """Return those of the events that no store takes, by position, with the store's own words."""
+        """Return the results for events that no store accepts, by position, in the store's own words."""
         n_classes = len(self.label_space())
         refused = {}
         for i, event in enumerate(events):
@@ -298,7 +299,7 @@ class RemoteSession(ServiceClient):
 
 
 def _bodies(events: Sequence[Event]) -> list[bytes]:
-    """Return request bodies that each stay within what the service takes."""
+    """Return request bodies, each small enough for the service."""
     bodies: list[bytes] = []
     waiting = [list(events[i : i + _MAX_EVENTS_AT_ONCE]) for i in range(0, len(events), _MAX_EVENTS_AT_ONCE)]
     while waiting:

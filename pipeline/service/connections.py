@@ -1,4 +1,4 @@
-"""Connections that ask nothing: each holds a descriptor, and a process has so many."""
+"""Connections that ask for nothing: each holds a descriptor, and a process has only so many."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-#: A connection that has not sent the head of a request after so long is closed.
+#: A connection that has not sent the head of a request within this time is closed.
 HEAD_TIMEOUT_S = 10.0
-#: Descriptors that are kept for everything but connections: the store, pictures, logs.
+#: Descriptors that are reserved for everything but connections: the store, pictures, logs.
 _SPARE_DESCRIPTORS = 256
 
 
 def raise_descriptor_limit() -> int:
-    """Allow this process as many descriptors as it may have; return how many connections that leaves."""
+    """Allow this process as many descriptors as it may have; return how many connections that leaves room for."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return max(64, wanted - _SPARE_DESCRIPTORS)
 
 
-_Protocol: Any = AutoHTTPProtocol  # of httptools, or of h11 where that is missing
+_Protocol: Any = AutoHTTPProtocol  # based on httptools, or on h11 if that is missing
 
 
 class PatientProtocol(_Protocol):  # type: ignore[misc]
-    """uvicorn's protocol, for whoever talks; who is silent is let go, first those that have been silent longest."""
+    """uvicorn's protocol, except that silent connections are closed, those that have been silent longest first."""
 
     max_connections = 768
     _silent: ClassVar[OrderedDict[PatientProtocol, None]] = OrderedDict()
@@ -37,7 +37,7 @@ class PatientProtocol(_Protocol):  # type: ignore[misc]
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Take a connection; where there are too many, the one that has been silent longest goes."""
+        """Take a connection; if there are too many, the one that has been silent longest is closed."""
         super().connection_made(transport)
         self._wait_for_a_head()
         if len(self.connections) > self.max_connections:
@@ -45,7 +45,7 @@ class PatientProtocol(_Protocol):  # type: ignore[misc]
             longest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Read on; a head that is complete ends the waiting."""
+        """Read on; once a head is complete, stop the timer."""
         super().data_received(data)
         if self._is_answering():
             self._stop_waiting()

@@ -1,4 +1,4 @@
-"""The routes of `ExplorerSource`: all images and everybody's words on them, for researchers alone."""
+"""The routes of `ExplorerSource`: all images and what everybody said about them, for researchers only."""
 
 from typing import Annotated
 
@@ -56,7 +56,7 @@ def explorer_router(service: Service) -> APIRouter:
         start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
         count: Annotated[int, Query(ge=0, le=MAX_EXPLORED_AT_ONCE)] = 48,
     ) -> Response:
-        """Return the images that pass a filter, with everybody's words on them."""
+        """Return the images that pass a filter, with what everybody said about them."""
         chosen = ExplorerFilter(round, class_index, annotator, which, disagreement)
         return _json(EXPLORER_PAGE.dump_json(source.page(chosen, start, count)))
 
@@ -65,7 +65,7 @@ def explorer_router(service: Service) -> APIRouter:
         image_indices: Annotated[str, Query(pattern=SEVERAL)],
         max_side_px: Annotated[int, Query(ge=1, le=MAX_SMALL_SIDE_PX)],
     ) -> Response:
-        """Return several images, small, in one body; an image is named by its index, no path is taken from a caller."""
+        """Return several small images in one body; they are named by index, and no path is taken from a caller."""
         wanted = several(image_indices, MAX_IMAGES_AT_ONCE, "images")
         found = await in_turn(lambda: source.images(wanted, max_side_px))
         return Response(pack_pictures([placeless(service, one) for one in found]), media_type=MANY_PICTURES)

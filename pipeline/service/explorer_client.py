@@ -1,4 +1,4 @@
-"""The explorer of the whole data set in a hub: through the Hub's service, which gives it to researchers alone."""
+"""The explorer of the whole data set in a hub: through the Hub's service, which gives it only to researchers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pipeline.service.client import UNREADABLE_ANSWER, ServiceClient
 
 
 class RemoteExplorer(ServiceClient):
-    """All images of the hub's project, and what everybody said of them; parameters and errors as its base has them."""
+    """All images of the hub's project, and what everybody said about them; parameters and errors as in the base."""
 
     _space: LabelSpace | None = None
 
     def open(self) -> ExplorerInfo:
-        """Return what the explorer needs once."""
+        """Return what the explorer needs only once."""
         return self._read(wire.EXPLORER_INFO, "/api/explorer/open")
 
     def label_space(self) -> LabelSpace:
-        """Return all classes, fetched once."""
+        """Return all classes; they are fetched only once."""
         if self._space is None:
             self._space = self._read(wire.CLASSES, "/api/explorer/classes").label_space()
         return self._space

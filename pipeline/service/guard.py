@@ -1,4 +1,4 @@
-"""Around every request: size, origin, security headers, one log line, the metrics. Plain ASGI: it is on every path."""
+"""What surrounds every request: size, origin, security headers, one log line, metrics. Plain ASGI, as all pass it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 _MAX_PATH = 2_000
 
 
-class _BodyTooLarge(Exception):  # noqa: N818 - a signal between two functions here
+class _BodyTooLarge(Exception):  # noqa: N818 - a signal between two functions of this module
     pass
 
 
 class Guard:
-    """Wraps the application.
+    """Wraps the application and checks every request before it.
 
     Parameters
     ----------
     app
         What it wraps.
     limits, metrics
-        The bounds, and where to count.
+        The bounds, and where requests are counted.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
@@ -79,7 +79,7 @@ class Guard:
                 scope["mlf_code"] = "TooLarge"
                 if not status:
                     await _answer(send_guarded, *self._too_large())
-            except Exception:  # noqa: BLE001 - every defect is logged, and answered in the one shape
+            except Exception:  # noqa: BLE001 - every defect is logged, and answered like any other error
                 LOGGER.exception("defect", extra={"facts": {"path": scope["path"]}})
                 scope["mlf_code"] = "InternalError"
                 if not status:
@@ -139,7 +139,7 @@ class Guard:
 
 
 def _is_same_origin(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request that changes something comes from this very site, or from no browser at all."""
+    """Tell whether a request that changes something comes from this same site, or from no browser at all."""
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return False
     origin = headers.get("origin")

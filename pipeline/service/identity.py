@@ -1,4 +1,4 @@
-"""Who calls: the Hub's own word about a token, and nothing that a caller says about themselves."""
+"""Who is calling: what the Hub says about a token, and nothing that callers say about themselves."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any, Protocol
 from pipeline.errors import ServiceError
 from pipeline.hub.accounts import Role
 
-#: Seconds for which the Hub's answer about a token is believed: how long a revoked or expired one may live on.
+#: Seconds for which the Hub's answer about a token is trusted: how long a revoked or expired one may still work.
 TOKEN_CACHE_S = 10.0
-#: Seconds for which it is believed where the Hub cannot be asked: work goes on while a Hub is started again, or hangs.
+#: Seconds for which it is trusted when the Hub cannot be asked: work goes on while the Hub restarts or does not answer.
 KEPT_ANSWER_S = 300.0
-#: Seconds that the Hub has to answer. Saves wait for it, and a Hub that is well takes some milliseconds.
+#: Seconds that the Hub has to answer. Saves wait for it, and a healthy Hub takes a few milliseconds.
 HUB_PATIENCE_S = 2.0
-#: Seconds after a failure in which nobody else waits for the Hub who is known already.
+#: Seconds after a failure in which people who are already known do not wait for the Hub.
 _PAUSE_S = 5.0
 _MAX_CACHED = 20_000
 _MAX_TOKEN_CHARACTERS = 512
@@ -27,7 +27,7 @@ _MAX_TOKEN_CHARACTERS = 512
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person, as the Hub knows them; `groups` are the Hub's groups, see :class:`pipeline.hub.accounts.Role`."""
+    """A person, as the Hub knows them; for `groups`, the Hub's groups, see :class:`pipeline.hub.accounts.Role`."""
 
     name: str
     groups: frozenset[str] = field(default_factory=frozenset)
@@ -38,14 +38,14 @@ class Caller:
 
 
 class RefusedToken(Exception):  # noqa: N818 - an answer, not a defect
-    """The token is good for something, but not for this service; the text says why."""
+    """The token is valid, but not for this service; the text says why."""
 
 
 class Identity(Protocol):
     """Resolves tokens; a hub in production, a table in tests."""
 
     async def caller(self, token: str) -> Caller | None:
-        """Return whose token it is, None if nobody's.
+        """Return whose token it is, or None if it is nobody's.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class HubIdentity:
     Parameters
     ----------
     hub_auth
-        A `jupyterhub.services.auth.HubAuth`; made from the environment that the Hub gives its services if left out.
+        A `jupyterhub.services.auth.HubAuth`; if left out, made from the environment that the Hub gives its services.
     service_name
         The name under which the Hub runs this service: a token needs ``access:services!service=<name>``.
     cache_s
@@ -111,9 +111,9 @@ class HubIdentity:
         task = self._pending.get(key)
         if task is None:  # fifty requests of one page ask the Hub once
             task = self._pending[key] = asyncio.ensure_future(self._ask(key, token))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody may not wait for it
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to await it
         if is_kept and time.monotonic() - self._failed_at < _PAUSE_S:
-            return model  # it was away a moment ago; if it is back, the answer to what was just asked says so
+            return model  # the Hub was away a moment ago; if it is back, its answer will be used next time
         try:
             return await asyncio.shield(task)
         except ServiceError:

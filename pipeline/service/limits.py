@@ -1,4 +1,4 @@
-"""How much one person may ask for: token buckets, of requests, of events and of bytes."""
+"""How much one person may ask for: token buckets of requests, events and bytes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+#: Bounds the memory for buckets; the one used least recently is dropped.
 _MAX_BUCKETS = 50_000
 _DAY_S = 24 * 3600
 
@@ -15,8 +16,8 @@ _DAY_S = 24 * 3600
 class Limits:
     """Bounds on what a caller may send and ask for.
 
-    A key held down repeats some 30 times a second, and each image painted asks for a picture and a save. A day's work
-    is some ten thousand events of a few hundred bytes.
+    A key that is held down repeats about 30 times a second, and each image shown needs a picture and a save. A day's
+    work is about ten thousand events of a few hundred bytes each.
     """
 
     max_body_bytes: int = 1_000_000
@@ -29,22 +30,22 @@ class Limits:
     bytes_per_second: float = 200_000.0
     bytes_burst: int = 5_000_000
     bytes_per_day: int = 200_000_000
-    #: Requests of one person that are worked on at the same time; more wait.
+    #: Requests of one person that are handled at the same time; further ones wait.
     at_once: int = 3
-    #: What counts as one request: so many tasks, or so many small pictures, of one request.
+    #: Tasks, or small pictures, in one request that together count as one request.
     tasks_a_request: int = 10
     pictures_a_request: int = 5
 
 
 class RateLimiter:
-    """One token bucket a person: `burst` at once, `per_second` in the long run.
+    """One token bucket per person: `burst` at once, `per_second` in the long run.
 
     Parameters
     ----------
     burst, per_second
         The bounds.
     clock
-        Seconds, monotonic.
+        Returns the time in seconds, monotonic.
     """
 
     def __init__(self, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,12 +55,12 @@ class RateLimiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, amount: float = 1.0) -> float:
-        """Take some from a person's bucket; return 0, or the seconds after which that much is there.
+        """Take some from a person's bucket; return 0, or the seconds until that much is there.
 
         Raises
         ------
         ValueError
-            If it is more than the bucket ever holds.
+            If `amount` is more than the bucket can ever hold.
         """
         if amount > self._burst:
             raise ValueError(f"{amount} asked for; the bucket holds {self._burst}")
@@ -83,7 +84,7 @@ class Allowances:
         self._bytes_of_the_day = RateLimiter(limits.bytes_per_day, limits.bytes_per_day / _DAY_S, clock)
 
     def take_bytes(self, name: str, n_bytes: int) -> float:
-        """Count a body that arrived; return 0, or the seconds after which it may be sent again."""
+        """Count a body that has arrived; return 0, or the seconds after which it may be sent again."""
         return self._bytes.take(name, n_bytes) or self._bytes_of_the_day.take(name, n_bytes)
 
     def take_events(self, name: str, n_events: int) -> float:

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line, in which nothing that a caller sent begins a new line or colours a screen."""
+"""The log: one JSON object per line, in which nothing sent by a caller can start a new line or control a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_TEXT = 500
 
 
 class JsonFormatter(logging.Formatter):
-    r"""Writes ASCII JSON: control characters, line separators and right-to-left marks leave as ``\uXXXX``."""
+    r"""Writes ASCII JSON: control characters, line separators and right-to-left marks become ``\uXXXX``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
@@ -45,7 +45,7 @@ def log(event: str, *, level: int = logging.INFO, **facts: object) -> None:
 
 
 def _short(value: object) -> object:
-    # DEL and the C1 controls are printable ASCII's neighbours that `json` lets through; terminals act on some of them.
+    # DEL is the one control character that `json` lets through here; terminals may act on it.
     if isinstance(value, str):
         value = value.replace("\x7f", "\\x7f").replace("<", "\\x3c").replace(">", "\\x3e")
         return value if len(value) <= _MAX_TEXT or "\n" in value else value[:_MAX_TEXT] + "…"

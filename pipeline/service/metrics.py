@@ -1,4 +1,4 @@
-"""Counters and histograms in Prometheus form; none of them carries a name of a person."""
+"""Counters and histograms in Prometheus form; none of them holds a person's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way from a session to the service over a socket: whoever answers there must be who started the session."""
+"""How a session reaches the service over a socket: whoever answers must be the account that started the session."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import httpx
 
 from pipeline.errors import ServiceError
 
-#: The numeric account of the service, as the spawner tells sessions.
+#: The variable in which the spawner tells sessions the uid of the service.
 OWNER_VARIABLE = "MLF_SERVICE_UID"
 
 
 class OwnSocketTransport(httpx.HTTPTransport):
-    """Sends requests to a socket, once the kernel of Linux has said whose process listens there.
+    """Sends requests to a socket, once the Linux kernel has said whose process listens there.
 
-    The socket's folder belongs to that account, too. But temporary folders are cleaned away, and what is then made
-    under the same name by somebody else must get neither a token nor a vote.
+    The socket's folder belongs to that account, too. But temporary folders get cleaned up, and whatever somebody else
+    then makes under the same name must get neither a token nor a vote.
 
     Parameters
     ----------
     path
         The socket.
     owner
-        Numeric account that must listen there; from the environment where left out, None trusts the folder alone.
+        The uid that must listen there; if left out, it comes from the environment. None trusts the folder alone.
     """
 
     def __init__(self, path: str, owner: int | None = None) -> None:
@@ -35,7 +35,7 @@ class OwnSocketTransport(httpx.HTTPTransport):
         self._owner = int(named) if owner is None and named.isdecimal() else owner
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; a new connection is looked at before a byte of it is sent."""
+        """Send a request; a new connection is checked before any byte is sent over it."""
         request.extensions = {**request.extensions, "trace": self._look_at_peer}
         return super().handle_request(request)
 

@@ -1,4 +1,4 @@
-"""Routes beside the rounds: who am I, health, metrics."""
+"""Routes besides the rounds: who am I, health, metrics."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from pipeline.service.admission import Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.wire import HEALTH, ME, ErrorBody, Health, Me
 
-#: Every route may answer so.
+#: Errors with which every route may answer.
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": ErrorBody} for status in (400, 401, 403, 404, 413, 422, 429, 503)
 }

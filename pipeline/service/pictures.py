@@ -1,4 +1,4 @@
-"""Pictures: made in turns where they are large; and several in one answer, how they are asked for and sent."""
+"""Pictures: large ones are made in turns; and how several are asked for and sent in one answer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,10 +23,11 @@ _T = TypeVar("_T")
 
 
 async def in_turn(work: Callable[[], _T]) -> _T:
-    """Return what `work` makes, on a thread: one of those that all reading shares, unless a large picture has to wait.
+    """Return what `work` makes, on one of the threads that all reading shares, unless a large picture has to wait.
 
-    Then the request waits its turn without a thread and without the picture's bytes, so that tasks and small pictures
-    pass it by. Where a later picture of the same work takes more than the first that had to wait, the work waits again.
+    Then the request waits for its turn without holding a thread or the picture's bytes, so that tasks and small
+    pictures can overtake it. If a later picture of the same work takes more than the one that had to wait first, the
+    work waits again.
 
     Raises
     ------
@@ -76,5 +77,5 @@ def several(numbers: str, most: int, what: str) -> list[int]:
 
 
 def placeless(service: Service, picture: Picture | Unreadable) -> Picture | Unreadable:
-    """Return a picture whose reason, where it has none to show, names no folder of this machine."""
+    """Return the picture; if it cannot be shown, the reason names no folder of this machine."""
     return Unreadable(service.without_places(picture.reason)) if isinstance(picture, Unreadable) else picture

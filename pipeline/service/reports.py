@@ -1,8 +1,8 @@
 """The reports' pages, for reviewers and researchers in a browser: log-in through the Hub, then plain files.
 
-A report is shown in a sandbox without scripts: whatever a class name or a comment in it holds, nothing of it runs. The
-sandbox is an origin of its own, and a log-in counts for a page that is opened as a page: another page of the hub, such
-as one that a researcher's server makes up, can neither fetch a report with its reader's log-in nor look into it.
+A report is shown in a sandbox without scripts: whatever a class name or a comment in it holds, none of it runs. The
+sandbox is an origin of its own, and a log-in counts only for a report that is opened as a page. So another page of the
+hub, such as one made up by a researcher's server, can neither fetch a report with its reader's log-in nor look into it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOGIN_COOKIE, _STATE_COOKIE = "mlf-login", "mlf-oauth-state"
 
 
 class _Kept:
-    """Secrets to values, each for a while."""
+    """Values by secret, each kept for a while."""
 
     def __init__(self, max_age_s: float) -> None:
         self._max_age_s = max_age_s
@@ -58,8 +58,8 @@ class _Kept:
         return value
 
 
-def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # noqa: C901 - it only holds the routes
-    """Return the routes; without `oauth` only a token in the Authorization header lets somebody in."""
+def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # noqa: C901 - it only lists the routes
+    """Return the routes; without `oauth`, only a token in the Authorization header lets somebody in."""
     router = APIRouter(responses=ERRORS)
     logins, states = _Kept(_LOGIN_AGE_S), _Kept(_STATE_AGE_S)
 
@@ -84,7 +84,7 @@ def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # n
 
     def log_in(request: Request) -> Response:
         verifier, challenge = "", {}
-        if hasattr(oauth, "generate_pkce_code_challenge"):  # JupyterHub 6 has it; 5 has not
+        if hasattr(oauth, "generate_pkce_code_challenge"):  # JupyterHub 6 has it, 5 does not
             verifier, code_challenge, method = oauth.generate_pkce_code_challenge()
             challenge = {"code_challenge": code_challenge, "code_challenge_method": method}
         state = states.put(f"{verifier}\n{request.url.path}")
@@ -150,9 +150,9 @@ def reports_router(service: Service, oauth: Any, prefix: str) -> APIRouter:  # n
 
 
 def _check_is_page(request: Request) -> None:
-    """Refuse what a browser asks for on behalf of a script, a frame or an image; no script can unsay it.
+    """Refuse what a browser asks for on behalf of a script, a frame or an image; a script cannot fake these headers.
 
-    Browsers before 2023 say nothing, and none does over plain HTTP from another machine.
+    Browsers from before 2023 do not send them, and no browser does over plain HTTP to another machine.
     """
     how = (request.headers.get("sec-fetch-mode", "navigate"), request.headers.get("sec-fetch-dest", "document"))
     if how != ("navigate", "document"):

@@ -1,4 +1,4 @@
-"""The routes of `AnnotationSession`, one a method: the caller's own tasks in one round, and nothing else."""
+"""The routes of `AnnotationSession`, one per method: the caller's own tasks in one round, and nothing else."""
 
 import asyncio
 import gzip
@@ -129,7 +129,7 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
         start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
         count: Annotated[int, Query(ge=0, le=MAX_INT32)] = 100,
     ) -> Response:
-        """Return your tasks that pass a filter, for which a class is proposed if one is named."""
+        """Return your tasks that pass a filter; if a class is named, only those for which it is proposed."""
         return _json(GRID.dump_json(session.grid(class_index, start, count, which)))
 
     @router.get("/changes", response_model=Changes)
@@ -156,7 +156,7 @@ def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
         positions: Annotated[str, Query(pattern=SEVERAL)],
         max_side_px: Annotated[int, Query(ge=1, le=MAX_SMALL_SIDE_PX)],
     ) -> Response:
-        """Return several tasks' images, small, in one body."""
+        """Return several tasks' images, scaled down, in one body."""
         wanted = [min(position, MAX_INT32) for position in several(positions, MAX_IMAGES_AT_ONCE, "images")]
         service.charge(caller, len(wanted) / service.limits.pictures_a_request)
         found = await in_turn(lambda: session.images(wanted, max_side_px))
@@ -190,7 +190,7 @@ def _add_saving(router: APIRouter, service: Service) -> None:
         },
     )
     async def save(round: Round, caller: Known, request: Request) -> Response:  # noqa: A002
-        """Save events; the answer follows when they are on the disk."""
+        """Save events; the answer comes once they are on the disk."""
         require(caller, _ROLE_OF[round])
         sent = await _read_save(request, service, caller)
         results = await _save(service, caller, round, sent)
@@ -199,7 +199,7 @@ def _add_saving(router: APIRouter, service: Service) -> None:
 
 async def _read_save(request: Request, service: Service, caller: Caller) -> SaveIn:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        # A form of another site can send text/plain and url-encoded bodies unasked; JSON it cannot.
+        # A form on another site can send text/plain and url-encoded bodies unasked, but not JSON.
         raise Refusal(415, "Invalid", "send JSON, as Content-Type: application/json")
     try:
         async with asyncio.timeout(_BODY_TIMEOUT_S):
@@ -208,7 +208,7 @@ async def _read_save(request: Request, service: Service, caller: Caller) -> Save
         raise Refusal(408, "TooSlow", "the events did not arrive in time; send them again") from None
     refuse_until(service.allowances.take_bytes(caller.name, len(body)))
     try:
-        # Strictly from the bytes: Python's own parser takes lone surrogates, which no database can keep.
+        # Parsed from the bytes: Python's own parser accepts lone surrogates, which no database can store.
         sent = SAVE_IN.validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -260,7 +260,7 @@ def _picture(picture: Picture) -> Response:
 
 
 class ClassesAnswer:
-    """All classes, encoded and compressed once: some megabytes for 21,841 of them."""
+    """All classes, encoded and compressed once: they are several megabytes for 21,841 classes."""
 
     def __init__(self, service: Service) -> None:
         self._plain = CLASSES.dump_json(ClassTable.of(service.tables.label_space))
@@ -268,7 +268,7 @@ class ClassesAnswer:
         self._tag = f'"{hashlib.sha256(self._plain).hexdigest()[:32]}"'
 
     def answer(self, request: Request) -> Response:
-        """Return all of them, or that the caller has them already."""
+        """Return all classes, or the answer that the caller already has them."""
         headers = {"ETag": self._tag, "Vary": "Accept-Encoding"}
         if request.headers.get("if-none-match") == self._tag:
             return Response(status_code=304, headers=headers)

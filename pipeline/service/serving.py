@@ -1,4 +1,4 @@
-"""What a service serves from: the project's tables, shared by threads, and closed to links that lead out of them."""
+"""What a service serves from: a project's tables, shared by threads, without links that lead out of its folders."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class ServedTables(ProjectTables):
         super().__init__(project)
 
     def location(self, image_index: int) -> str:
-        """Return where an image's file lies, refusing one that a symbolic link leads out of the images' folder."""
+        """Return where an image's file lies; refuse it if a symbolic link leads out of the images' folder."""
         return refuse_escape(super().location(image_index), self.project.images_root, self.project.link_roots)
 
     def _load_group(self, group: int) -> tuple[list[str], list[str | None]]:
-        with self._lock:  # a Parquet file is read by one thread at a time
+        with self._lock:  # only one thread at a time may read a Parquet file
             return super()._load_group(group)
 
 
@@ -54,7 +54,7 @@ def refuse_escape(location: str, root: str, link_roots: Sequence[str] = ()) -> s
     Raises
     ------
     DatasetError
-        If it lies elsewhere. The message names no place on this machine.
+        If it lies elsewhere. The message names no folder of this machine.
     """
     if is_url(location):
         return location

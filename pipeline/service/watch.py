@@ -1,4 +1,4 @@
-"""Watching over the store while the service runs: that it is still the store, and what it has acknowledged."""
+"""Watching the store while the service runs: that it is intact, and that it holds every acknowledged event."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MARK_EVERY_S = 1.0
 
 
 class StoreWatch:
-    """Checks a store when the service starts and every ten minutes; keeps the mark of what was acknowledged.
+    """Checks a store when the service starts and every ten minutes; keeps a mark of what was acknowledged.
 
     Parameters
     ----------
     store
-        The open store; from a failed check on, it takes nothing.
+        The open store; after a failed check it accepts nothing more.
     folder
         The project's folder, where the mark lies.
     check_every_s
@@ -43,14 +43,14 @@ class StoreWatch:
         self._thread.start()
 
     def committed(self) -> None:
-        """Keep the last event that was written, at most once a second: called after each commit."""
+        """Mark the last event that was written, at most once a second; called after each commit."""
         now = time.monotonic()
         if now - self._marked_s >= _MARK_EVERY_S:
             self._marked_s = now
             self._keep_mark()
 
     def close(self) -> None:
-        """Keep the last mark, and stop checking."""
+        """Stop checking, and keep the last mark."""
         self._closing.set()
         self._thread.join(timeout=30)
         self._keep_mark()
@@ -60,7 +60,7 @@ class StoreWatch:
             return
         try:
             write_mark(self._folder, self._store.last)
-        except OSError as error:  # votes are in the store: a mark that cannot be kept must not hold them up
+        except OSError as error:  # the votes are in the store: failing to keep a mark must not hold them up
             log("mark not kept", reason=str(error))
 
     def _run(self, check_every_s: float) -> None:

@@ -1,7 +1,7 @@
-"""What goes over the wire: the dataclasses of `pipeline.annotation.session` as JSON, and the few shapes beside them.
+"""What goes over the wire: the dataclasses of `pipeline.annotation.session` as JSON, and a few further shapes.
 
-The service writes and :class:`pipeline.service.client.RemoteSession` reads through the same `TypeAdapter` objects, so
-the two cannot drift apart. Nothing here imports a web framework: kernels load this module too.
+The service writes and :class:`pipeline.service.client.RemoteSession` reads with the same `TypeAdapter` objects, so the
+two cannot drift apart. Nothing here imports a web framework, since kernels load this module too.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from pipeline.votes.words import Round
 #: The largest 32-bit number: what PostgreSQL's `integer` columns hold.
 MAX_INT32 = 2**31 - 1
 MAX_INT64 = 2**63 - 1
-#: Headers that carry a picture's facts beside its bytes.
+#: Headers that describe a picture, whose bytes are the body.
 WIDTH_HEADER = "X-MLF-Width-Px"
 HEIGHT_HEADER = "X-MLF-Height-Px"
 SPRITE_HEADERS = {"n_examples": "X-MLF-N-Examples", "n_columns": "X-MLF-N-Columns", "tile_px": "X-MLF-Tile-Px"}
 GROUPS_HEADER = "X-MLF-Example-Groups"
 
-#: Text that the database and the logs take as it is.
+#: Text that the database and the logs can take unchanged.
 _Plain = Annotated[str, Field(max_length=64, pattern=r"^[\x20-\x7e]*$")]
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """The one shape of every refusal: a word for programs, a sentence for people."""
+    """The shape of every refusal: a word for programs and a sentence for people."""
 
     code: str
     message: str
@@ -58,7 +58,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class PictureHead:
-    """What one of several pictures is: the size of its bytes, or why it has none."""
+    """What is said about one of several pictures: the size of its bytes, or why there are none."""
 
     n_bytes: int
     media_type: str = ""
@@ -69,7 +69,7 @@ class PictureHead:
 
 @dataclass(frozen=True, slots=True)
 class EventIn:
-    """An event as it is sent; `annotator` and `round` must be the caller's own, they are never believed."""
+    """An event as it is sent; `annotator` and `round` are never trusted: they must be the caller's own."""
 
     event_id: Annotated[str, Field(max_length=200)]
     image_index: Annotated[int, Field(ge=0, le=MAX_INT32, strict=True)]
@@ -100,14 +100,14 @@ class EventIn:
 
 @dataclass(frozen=True, slots=True)
 class SaveIn:
-    """Some events to save."""
+    """The events to save."""
 
     events: list[EventIn]
 
 
 @dataclass(frozen=True, slots=True)
 class SaveOut:
-    """One result an event, in the order sent."""
+    """One result per event, in the order sent."""
 
     results: list[SaveResult]
 
@@ -163,12 +163,12 @@ def pack_pictures(pictures: Sequence[Picture | Unreadable]) -> bytes:
 
 
 def unpack_pictures(body: bytes) -> list[Picture | Unreadable]:
-    """Return the pictures of a body that :func:`pack_pictures` made.
+    """Return the pictures in a body made by :func:`pack_pictures`.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not such a body.
     """
     end = 4 + int.from_bytes(body[:4], "big")
     pictures: list[Picture | Unreadable] = []

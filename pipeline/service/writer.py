@@ -1,9 +1,10 @@
 """Group commit: saves that arrive together share one transaction, and so one wait for the disk.
 
-One thread appends. While it waits for a commit, the next saves gather; they are the next transaction. A save is
+One thread appends. While it waits for a commit, the next saves gather; they form the next transaction. A save is
 acknowledged after the commit that holds it, never before.
 
-People take turns: a transaction takes so many events of each, so that whoever sends without end waits for themselves.
+People take turns: a transaction takes only so many events from each, so that whoever sends endlessly delays only
+themselves.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pipeline.store import SqlStore
 
 _MAX_EVENTS_AT_ONCE = 2_000
 _MAX_EVENTS_A_TURN = 100
+#: Most saves that may wait: of everybody together, and of one person, who thus cannot fill the queue alone.
 _MAX_WAITING = 5_000
 _MAX_WAITING_EACH = 200
 
@@ -48,7 +50,7 @@ class GroupWriter:
     def __init__(self, store: SqlStore, on_commit: Callable[[int], None] = lambda _n: None) -> None:
         self._store = store
         self._on_commit = on_commit
-        #: Who has saves waiting, whoever has waited longest first.
+        #: Waiting saves by person, whoever has waited longest first.
         self._waiting: OrderedDict[str, deque[_Save]] = OrderedDict()
         self._n_waiting = 0
         self._is_open = True
@@ -62,22 +64,23 @@ class GroupWriter:
         Parameters
         ----------
         events
-            All of one save.
+            All events of one save.
         who
-            Whose they are; each has a turn in every transaction.
+            Whose they are; each person has a turn in every transaction.
 
         Returns
         -------
         Future of list of SaveResult
-            As `SqlStore.append` answers, once committed; or its `StoreError`.
+            What `SqlStore.append` returns, once committed; or its `StoreError`.
 
         Raises
         ------
         StoreError
-            If hundreds of this person's saves are waiting already, or thousands of everybody's.
+            If hundreds of this person's saves are already waiting, or thousands of everybody's.
         """
         save = _Save(events, Future())
-        # It is under way from here on: a caller who has gone cannot cancel it, and so end the thread that answers.
+        # Marked as running from the start: if a caller who left could cancel it, setting its result would raise and
+        # end the thread.
         save.result.set_running_or_notify_cancel()
         with self._news:
             own = self._waiting.get(who, ())
@@ -117,7 +120,7 @@ class GroupWriter:
             return group
 
     def _turn(self, own: deque[_Save], who: str) -> list[_Save]:
-        """Return a person's saves of one turn; what is left goes to the end of the line."""
+        """Return a person's saves for one turn; if some are left, the person goes to the end of the line."""
         turn = [own.popleft()]
         n_events = len(turn[0].events)
         while own and n_events + len(own[0].events) <= _MAX_EVENTS_A_TURN:
@@ -130,7 +133,7 @@ class GroupWriter:
     def _commit(self, group: Sequence[_Save]) -> None:
         try:
             results = self._store.append([event for save in group for event in save.events])
-        except Exception as error:  # noqa: BLE001 - the writer must outlive every failure, and each save hear of it
+        except Exception as error:  # noqa: BLE001 - the writer must outlive every failure and report it to each save
             self._answer_failure(group, error)
             return
         self._on_commit(len(group))

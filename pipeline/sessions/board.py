@@ -1,7 +1,8 @@
 """How far everyone is: done and left, pace, agreement with peers, gold, idle accounts.
 
-Counts come from the store's own tally and cost the same on any project. What needs the votes themselves (pace,
-agreement, gold) is taken on at most `MAX_IMAGES` images drawn at random, and every share is shown with its denominator.
+Counts come from the store's own tally and cost the same for a project of any size. What needs the votes themselves
+(pace, agreement, gold) is computed on at most `MAX_IMAGES` randomly drawn images. Every share is shown with its
+denominator.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pipeline.project.folder import open_project
 from pipeline.store import SqlStore, open_project_store
 from pipeline.votes.words import Round
 
-#: Images on which pace and agreement are taken.
+#: Most images on which pace and agreement are computed.
 MAX_IMAGES = 5_000
-#: An account with work left and no event for so long is called idle.
+#: An account with work left and no event for this long is called idle.
 IDLE_AFTER_HOURS = 24.0
 
 
@@ -34,17 +35,17 @@ class BoardRow:
     n_done, n_left
         Tasks decided, and still to decide.
     seconds_per_image
-        Median active seconds on a decided image, over `n_timed` of them; None where none is decided.
+        Median active seconds on a decided image, over `n_timed` of them; None if none is decided.
     n_peer_same, n_peer_votes
-        Votes that a peer gave the same way, of those on classes that both were shown.
+        Votes that a peer gave the same way, and all compared votes: those on classes that both were shown.
     gold
-        What they made of hidden gold images.
+        How they did on hidden gold images.
     last_seen
-        When their last event reached the store (ISO 8601, UTC); empty for never.
+        When their last event reached the store (ISO 8601, UTC); empty if never.
     hours_idle
-        Hours since then; None for never.
+        Hours since then; None if never.
     is_idle
-        Work is left and nothing has come for `IDLE_AFTER_HOURS`, or ever.
+        Whether work is left and nothing has come for `IDLE_AFTER_HOURS`, or ever.
     """
 
     annotator: str
@@ -64,12 +65,12 @@ class BoardRow:
 
     @property
     def agreement(self) -> float | None:
-        """Return the share of votes that peers gave the same way, or None where nothing can be compared."""
+        """Return the share of votes that peers gave the same way, or None if nothing can be compared."""
         return self.n_peer_same / self.n_peer_votes if self.n_peer_votes else None
 
     @property
     def hours_left(self) -> float | None:
-        """Return the active hours that the rest would take at the pace so far."""
+        """Return the active hours that the remaining work would take at the pace so far."""
         return None if self.seconds_per_image is None else self.n_left * self.seconds_per_image / 3600
 
 
@@ -83,17 +84,17 @@ class Board:
 
     @property
     def n_done(self) -> int:
-        """Return the tasks decided by everyone."""
+        """Return how many tasks are decided, summed over everyone."""
         return sum(row.n_done for row in self.rows)
 
     @property
     def n_tasks(self) -> int:
-        """Return the tasks of everyone."""
+        """Return how many tasks there are, summed over everyone."""
         return sum(row.n_done + row.n_left for row in self.rows)
 
 
 class BoardReader:
-    """Reads the board again and again; only what changed since the last time is read from the log.
+    """Reads the board repeatedly; only what changed since the last time is read from the log.
 
     Parameters
     ----------
@@ -102,9 +103,9 @@ class BoardReader:
     round_
         Which round.
     answers
-        Image index to the classes of gold images; empty where there are none.
+        For each gold image, its index and its classes; empty if there are none.
     seed
-        Of the images on which pace and agreement are taken.
+        Seed for drawing the images on which pace and agreement are computed.
     """
 
     def __init__(
@@ -126,12 +127,12 @@ class BoardReader:
         self._seqs: dict[str, int] = {}
 
     def read(self, now: datetime | None = None) -> Board:
-        """Return the board as it stands.
+        """Return the current board.
 
         Parameters
         ----------
         now
-            The time against which idleness is measured; the clock's where left out.
+            The time from which idleness is measured; if left out, the current time.
         """
         moment = now or datetime.now(UTC)
         progress = self._store.annotators_of(self._round)
@@ -195,12 +196,12 @@ class BoardReader:
 
 
 def board_of_project(folder: str | Path, round_: Round | str) -> BoardReader:
-    """Return what reads the board of a project on this machine.
+    """Return a reader of the board of a project on this machine.
 
     Raises
     ------
     ProjectError
-        If the folder is no project.
+        If the folder is not a project.
     """
     project = open_project(folder)
     return BoardReader(open_project_store(project), round_, project_gold(project))

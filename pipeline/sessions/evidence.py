@@ -1,8 +1,7 @@
 """What the annotation round said about an image, shown to refiners without names.
 
-A voice's letter is fixed for an image but says nothing across images: letters are dealt by a keyed hash of
-image and annotator, so that a refiner cannot follow one colleague through the data set, nor find out who would get
-which letter.
+An annotator's letter is fixed for one image but says nothing across images: a keyed hash of image and annotator deals
+the letters. So a refiner can neither follow one colleague through the data set nor work out who gets which letter.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from pipeline.votes.words import Round, Vote
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """The open labels of one image, and what was said about it."""
+    """The open labels of one image, and what was said about the image."""
 
     open_labels: tuple[int, ...]
     evidence: Evidence
@@ -34,7 +33,7 @@ class EvidenceReader:
     store
         The project's store.
     secret
-        The project's.
+        The project's secret.
     """
 
     def __init__(self, store: SqlStore, secret: ProjectSecret) -> None:
@@ -42,7 +41,7 @@ class EvidenceReader:
         self._secret = secret
 
     def read(self, image_indices: Sequence[int]) -> dict[int, Questions]:
-        """Return what there is to settle on each of these images."""
+        """Return what is left to settle on each of these images."""
         found = self._store.states_of_images(Round.ANNOTATION, image_indices)
         programs = {name for name, kind in self._store.annotator_kinds().items() if kind == "simulated"}
         return {
@@ -56,18 +55,18 @@ class EvidenceReader:
 def anonymous_evidence(
     image_index: int, states: Mapping[str, ImageState], secret: ProjectSecret, programs: Collection[str] = ()
 ) -> Evidence:
-    """Return the evidence on one image: annotator to state in, letters out.
+    """Return the evidence on one image: names go in, letters come out.
 
     Parameters
     ----------
     image_index
         The image, which fixes who gets which letter.
     states
-        Annotator to state; the undecided are left out.
+        Annotator to state; undecided states are left out.
     secret
         The project's.
     programs
-        Those of the annotators that are programs.
+        Which of the annotators are programs.
     """
     decided = {name: state for name, state in states.items() if state.is_decided}
     dealt = sorted(decided, key=lambda name: secret.digest("letters", image_index, name))

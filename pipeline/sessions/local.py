@@ -1,6 +1,6 @@
 """A session on this machine: it reads the project folder and talks to the store directly.
 
-Opening one reads no table: proposals, examples and the manifest are read by row group when an image is asked for.
+Opening a session reads no table: proposals, examples and the manifest are read by row group when an image is asked for.
 Nothing here imports torch or pandas, so a session's kernel stays small.
 """
 
@@ -63,13 +63,13 @@ class ProjectTables:
 
     @cached_property
     def examples(self) -> ExampleReader | None:
-        """Return the reader of the examples, or None where the project has none."""
+        """Return the reader of the examples, or None if the project has none."""
         if not self.project.examples_path.exists():
             return None
         return ExampleReader(self.project.examples_path, self.project.examples_root)
 
     def image(self, image_index: int) -> tuple[str, str | None]:
-        """Return an image's id and its path below `images_root` (None where there is no file)."""
+        """Return an image's id and its path below `images_root` (None if there is no file)."""
         if not 0 <= image_index < self.n_images:
             raise DatasetError(f"no image {image_index}; the project has images 0 to {self.n_images - 1}")
         ids, paths = self._read_group(image_index // IMAGES_ROW_GROUP)
@@ -82,7 +82,7 @@ class ProjectTables:
         Raises
         ------
         DatasetError
-            If the project has no file for it, or the manifest leads out of the project's images.
+            If the project has no file for the image, or its path in the manifest leads out of the images' folder.
         """
         image_id, path = self.image(image_index)
         if path is None:
@@ -95,18 +95,18 @@ class ProjectTables:
 
 
 class LocalSession:
-    """One annotator's view of one round, from the project folder and the store.
+    """One annotator's view of one round, read from the project folder and the store.
 
     Parameters
     ----------
     project
         An open project that has proposals.
     annotator
-        Who works; must have tasks in the round, or the session is empty.
+        Who is working; without tasks in the round, the session is empty.
     round_
         Which round.
     tables, store
-        Shared ones, where many sessions are served by one process; made from the project where left out.
+        Shared ones, if one process serves many sessions; if left out, made from the project.
     """
 
     def __init__(
@@ -136,9 +136,9 @@ class LocalSession:
         return self._round
 
     def open(self) -> SessionInfo:
-        """Return what the session needs once."""
+        """Return what the session needs only once."""
         settings = self._project.settings
-        # Read first: what another tab saves while the rest is read then counts as news, and is heard of.
+        # Read first: whatever another tab saves while the rest is read then counts as a change, and is not missed.
         last_seq = self._store.last_seq(self._round, self._annotator)
         undo, redo = self._undo_stacks()
         return SessionInfo(
@@ -205,7 +205,7 @@ class LocalSession:
             return display_picture(self._tables, index, max_side_px)
         except DatasetError as error:
             reason = self._without_names(str(error), index)
-        raise DatasetError(reason)  # outside of the except: its cause would carry the names along
+        raise DatasetError(reason)  # outside the except: as its cause, the error would carry the names along
 
     def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
         """Return several tasks' images, scaled down."""
@@ -234,7 +234,7 @@ class LocalSession:
         return self._tables.examples.enlarged(class_index, number)
 
     def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
-        """Return tasks of this annotator that pass the filter, for which the class is proposed."""
+        """Return those of this annotator's tasks that pass the filter and for which the class is proposed."""
         if class_index is None:
             found, n_total = self._store.passing(self._round, self._annotator, TaskFilter(which), start, count)
             return GridPage(None, tuple(found), n_total)
@@ -306,8 +306,8 @@ class LocalSession:
         annotation = self._project.settings.annotation
         if annotation.order != "shuffled":
             return proposals
-        # A fixed permutation for each (seed, annotator, image): a reload must not move the cards. Keyed, or who
-        # knows the seed could sort them back into the order of the scores.
+        # A fixed permutation for each (seed, annotator, image): a reload must not move the cards. It is keyed:
+        # otherwise whoever knows the seed could sort them back into the order of the scores.
         key = self._project.secret.digest("order", annotation.order_seed, self._annotator, image_index)
         generator = random.Random(key)
         shuffled = list(proposals)
@@ -333,9 +333,9 @@ class LocalSession:
         return pairs(undo), pairs(redo)
 
     def _is_revealed(self, state: ImageState, asked: Iterable[int]) -> bool:
-        """Tell whether the evidence is shown: to a blind refiner once every label that is asked about has their vote.
+        """Tell whether the evidence is shown: to a blind refiner, once they have voted on every label asked about.
 
-        One event could say *none of these* of them all, or expose them all: that buys nothing.
+        A single event could say *none of these* for all of them, or expose them all: neither reveals the evidence.
         """
         return not self._project.settings.refinement.blind_first or all(c in state.votes for c in asked)
 
@@ -351,7 +351,7 @@ class LocalSession:
 
 
 def display_picture(tables: ProjectTables, image_index: int, max_side_px: int | None) -> Picture:
-    """Return an image, scaled down to `max_side_px` where that is given; raises `DatasetError` if it cannot be read."""
+    """Return an image, scaled down to `max_side_px` if that is given; raises `DatasetError` if it cannot be read."""
     shown = read_display(tables.location(image_index), max_side_px)
     return Picture(shown.data, _media_type(shown.data), shown.original_width_px, shown.original_height_px)
 

@@ -31,14 +31,14 @@ from pipeline.votes.words import Round
 
 
 class LocalExplorer:
-    """All images of a project, and what everybody said of them.
+    """All images of a project, and what everybody said about them.
 
     Parameters
     ----------
     project
         An open project.
     tables, store
-        Shared ones, inside a service; made from the project where left out.
+        Shared ones, inside a service; if left out, made from the project.
     """
 
     def __init__(self, project: Project, *, tables: ProjectTables | None = None, store: SqlStore | None = None) -> None:
@@ -49,7 +49,7 @@ class LocalExplorer:
         self._lock = Lock()
 
     def open(self) -> ExplorerInfo:
-        """Return what the explorer needs once."""
+        """Return what the explorer needs only once."""
         kinds = self._store.annotator_kinds()
         names = sorted({name for round_ in Round for name in self._store.annotators_of(round_)})
         return ExplorerInfo(
@@ -78,7 +78,7 @@ class LocalExplorer:
         found = self._passing(which)
         chosen = found[start : start + count]
         states = self._store.states_of_images(which.round, chosen)
-        # Disputed and open is what the annotators left so, whatever round's words are shown.
+        # Disputed and open labels come from the annotation round, whichever round's votes are shown.
         annotated = states if which.round is Round.ANNOTATION else self._annotated(chosen)
         images = [self._image(i, states[i], annotated[i].values(), which) for i in chosen]
         return ExplorerPage(len(found), tuple(images))
@@ -151,7 +151,7 @@ class LocalExplorer:
         return [None if label is None or label < 0 else label for label in labels]
 
     def _summary(self, round_: Round) -> _Summary:
-        """Return what all states of a round come to; read again only if the store has taken something since."""
+        """Return a summary of all states of a round; it is read again only if the store has taken something since."""
         stand = self._store.activity(round_)
         with self._lock:
             known = self._summaries.get(round_)
@@ -163,7 +163,7 @@ class LocalExplorer:
 
 @dataclass(frozen=True, eq=False)
 class _Summary:
-    """All states of a round in short: as the store `stand`s, images by agreement, and which of them have a class."""
+    """All states of a round in short: how the store `stand`s, images by agreement, and which of them have a class."""
 
     stand: Any
     by_disagreement: dict[Disagreement, set[int]]
@@ -186,7 +186,7 @@ def _summarise(store: SqlStore, round_: Round, stand: Any) -> _Summary:
             for class_index in state.label_set:
                 summary.ticked.setdefault(class_index, set()).add(image_index)
 
-    for row in store.iter_states(round_):  # the images of a round lie together
+    for row in store.iter_states(round_):  # all states of an image come together
         if row.image_index != image_index:
             close()
             image_index, states = row.image_index, []

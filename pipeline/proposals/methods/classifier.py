@@ -18,15 +18,15 @@ class ClassifierMethod:
     Parameters
     ----------
     project
-        Whose images.
+        The project whose images are used.
     source
-        Which model.
+        The model to run.
     n_views
-        As each image is looked at.
+        In how many views each image is looked at.
     top_k
         How many candidates an image gets.
     allow_missing_classes
-        Take a model that does not know every class.
+        Accept a model that does not know every class.
 
     Raises
     ------
@@ -53,13 +53,13 @@ class ClassifierMethod:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return what decides its candidates."""
+        """Return everything that determines its candidates."""
         return self._tables[-1].settings
 
     def fillings(self) -> list[Filling]:
-        """Return its predictions, and its candidates where it looks more than once."""
+        """Return the table of its predictions and, if it looks at several views, that of its candidates."""
         return self._tables
 
-    def candidates(self, options: RunOptions) -> Candidates:  # noqa: ARG002 - the seam's; nothing is left to run
+    def candidates(self, options: RunOptions) -> Candidates:  # noqa: ARG002 - part of the seam; nothing is left to run
         """Return the classes that it ranks highest."""
         return read_candidates(self._tables[-1].path)

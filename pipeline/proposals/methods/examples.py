@@ -1,7 +1,7 @@
 """Proposals for any classes, from examples of them: a backbone's frozen features and a light head.
 
-Examples are the images of the project's reference set, and the project's own images by their original labels. No
-image's own label speaks for it: heads for the project's images are trained out of fold.
+Examples are the images of the project's reference set, and the project's own images by their original labels. An
+image's own label never influences its proposals: heads for the project's images are trained out of fold.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 #: `references`: the reference set; `labels`: the project's own images; `both`.
 LearnFrom = Literal["references", "labels", "both"]
-#: In how many parts the project's images are cut; the head for one part learns from the labels of the others.
+#: Into how many parts the project's images are split; the head for one part learns from the labels of the others.
 N_FOLDS = 5
-#: Most examples a head learns from, spread evenly over the classes: with more it takes long and gains little.
+#: Most examples a head learns from, spread evenly over the classes: more would take long and gain little.
 MOST_EXAMPLES = 20_000
 _SEED = 0
 
@@ -49,15 +49,15 @@ class ExamplesMethod:
     Parameters
     ----------
     project
-        Whose images.
+        The project whose images are used.
     source
         The backbone.
     n_views
-        As each image is looked at.
+        In how many views each image is looked at.
     top_k
         How many candidates an image gets.
     learn_from
-        Which examples; None takes all that there are.
+        Which examples to learn from; None takes all there are.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class ExamplesMethod:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return what decides its candidates."""
+        """Return everything that determines its candidates."""
         return {
             **self._features.settings,
             "method": "examples",
@@ -117,7 +117,7 @@ class ExamplesMethod:
         return [self._features]
 
     def candidates(self, options: RunOptions) -> Candidates:
-        """Return the classes that the heads find likeliest; kept in a table of their own."""
+        """Return the classes that the heads find likeliest; they are also stored in a table of their own."""
         path = candidates_path(self._project, f"{self.name}.{self._n_views}views")
         if options.restart or not path.exists() or read_run_settings(path) != self.settings:
             found = self._scored(options)
@@ -154,7 +154,7 @@ class ExamplesMethod:
         return labels
 
     def _reference_files(self) -> list[tuple[int, str]]:
-        """Return class and location of the references; none where the project's own images stand for the classes."""
+        """Return the class and location of each reference; none if the project's own images serve as examples."""
         project = self._project
         if project.examples_root == project.images_root:
             return []
@@ -192,7 +192,7 @@ class ExamplesMethod:
         return Candidates(class_index, score, view)
 
     def _heads(self, options: RunOptions) -> Callable[[int], Head]:
-        """Return the head for the images of each fold; without own labels there is one for all."""
+        """Return the head for the images of each fold; without labels of the project, one head serves all folds."""
         features, labels, fold_of = self._examples(options)
         if self._learn_from == "references":
             only = train_head(features, labels)
@@ -230,7 +230,7 @@ class ExamplesMethod:
             return [(locations[index], locations[index]) for index in indices]
 
         if filling.path.exists() and read_run_settings(filling.path) != settings:
-            filling.path.unlink()  # made from other references; nothing else reads it
+            filling.path.unlink()  # it was made from other references, and nothing else reads it
         fill_from(images, len(locations), named, [filling], 1, options)
         for rows, features in read_features(filling.path):
             yield self._backbone.prepared(features[:, 0]), labels[rows]
@@ -253,7 +253,7 @@ def _most_a_class(n_classes: int) -> int:
 
 
 def _spread(labels: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.bool_]:
-    """Return which images to learn from: at most so many of each class, drawn with a fixed seed."""
+    """Return which images to learn from: a limited number per class, drawn with a fixed seed."""
     chosen = np.zeros(len(labels), dtype=bool)
     shuffled = np.random.default_rng(_SEED).permutation(len(labels))
     order = shuffled[np.argsort(labels[shuffled], kind="stable")]

@@ -1,4 +1,4 @@
-"""The methods there are, by name. A new one is a module beside this one, and a line here."""
+"""All methods, by name. To add one, write a module beside this one and add a line here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.proposals.methods.seam import Method
 
 @dataclass(frozen=True, slots=True)
 class MethodOptions:
-    """What methods are told beside their model: number of views, candidates an image, and each its own options."""
+    """What methods are told besides their model: number of views, candidates per image, and their own options."""
 
     n_views: int
     top_k: int
@@ -29,7 +29,7 @@ class MethodOptions:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A method that was asked for, with its model; an empty model takes the method's default."""
+    """A requested method with its model; an empty model means the method's default."""
 
     method: str
     source: ModelSource = field(default_factory=ModelSource)
@@ -45,7 +45,7 @@ def _examples(project: Project, source: ModelSource, options: MethodOptions) -> 
     return ExamplesMethod(project, default_backbone(source), options.n_views, options.top_k, options.learn_from)
 
 
-#: Name to what makes the method ready for a project.
+#: Name to a function that makes the method ready for a project.
 METHODS: dict[str, Callable[[Project, ModelSource, MethodOptions], Method]] = {
     "classifier": _classifier,
     "examples": _examples,
@@ -53,7 +53,7 @@ METHODS: dict[str, Callable[[Project, ModelSource, MethodOptions], Method]] = {
 
 
 def prepare(project: Project, request: Request, options: MethodOptions) -> Method:
-    """Return a method, ready for a project.
+    """Return a method that is ready for a project.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def requests_of_models(models: list[str], checkpoints: list[Path], method: str) 
     checkpoints
         Weights on this machine.
     method
-        What they are for.
+        The method that they are for.
     """
     left = list(models)
     requests = []
@@ -91,13 +91,13 @@ def requests_of_models(models: list[str], checkpoints: list[Path], method: str) 
 
 
 def recommended_views(requests: list[Request]) -> int:
-    """Return the greatest number of views that the models' descriptions recommend; 1 where none says."""
+    """Return the greatest number of views that the models' descriptions recommend; 1 if none recommends any."""
     checkpoints = [request.source.checkpoint for request in requests]
     return max([read_description(path).views or 1 for path in checkpoints if path], default=1)
 
 
 def default_backbone(source: ModelSource, space: LabelSpace | None = None) -> ModelSource:
-    """Return a backbone: the one that is named, else one that knows the label space, else the best installed.
+    """Return a backbone: the one that is named, else one that knows the label space, else the best one installed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every way to propose has in common: it says what it wants of the images, and then scores classes for each."""
+"""What all methods have in common: a method says what it needs from the images, then scores classes for each image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Candidates:
     class_index
         int32 (n_images, k), padded with -1.
     score
-        float32, same shape: probabilities, NaN beside -1.
+        float32, same shape: probabilities; NaN beside -1.
     view
         int8, same shape: which view spoke loudest (:func:`pipeline.inference.views.views`); 0 is the whole image.
     """
@@ -42,21 +42,21 @@ class Method(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return what decides its candidates, as plain JSON."""
+        """Return everything that determines its candidates, as plain JSON."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what a person should know: classes that it can never propose, an assumed order."""
+        """Return what people should know, such as classes that it can never propose or an assumed order."""
 
     def fillings(self) -> list[Filling]:
-        """Return the tables that it wants filled; one pass over the images fills those of all methods."""
+        """Return the tables that it needs filled; one pass over the images fills those of all methods."""
 
     def candidates(self, options: RunOptions) -> Candidates:
-        """Return its candidates, once its tables are filled."""
+        """Return its candidates; its tables must be filled by then."""
 
 
 def read_candidates(path: Path) -> Candidates:
-    """Return the candidates of a table; without a column of views they are of the whole images."""
+    """Return the candidates in a table; if it has no column of views, they are for the whole images."""
     table = pq.read_table(path)
     class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
     score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
