@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlf_widgets.own_package import use_own_pipeline
 
-# Before anything else: what follows imports `pipeline`, a name that many a researcher's own file has, too.
+# Before anything else: the imports below need `pipeline`, a name that many researchers' own files have, too.
 use_own_pipeline()
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ __all__ = [
     "open_session",
 ]
 
-#: Each name above with the module that holds it, loaded when it is asked for: the command line needs none of them.
+#: The module of each widget above (`opening` holds the rest), loaded only on demand: the command line needs none.
 _MODULES = {"Annotator": "annotator", "Explorer": "explorer", "Grid": "grid", "Refiner": "refiner"}
-#: Notebooks that were copied into people's folders still use these.
+#: Notebooks that were copied into people's folders still use these old names.
 _OLD_NAMES = {"Browser": "Explorer", "open_browser": "open_explorer"}
 
 if not TYPE_CHECKING:  # a module that answers to any name would hide a wrong one from the type checker

@@ -19,7 +19,7 @@ Submitted = Callable[[dict[str, Any] | None], None]
 class Annotator(SessionWidget):
     """One annotator's work on one round of one project, in a notebook.
 
-    Decisions are saved as they are made, so a notebook needs no more than ``Annotator(session)``. Beside that it
+    Decisions are saved as they are made, so a notebook needs no more than ``Annotator(session)``. The widget also
     follows the protocol of `ipyannotations`' widgets (`display`, `data`, `on_submit`, `submit`, `on_undo`, `undo`,
     `skip`), so that it drops into a loop such as `superintendent`'s, whose items are then the positions of the tasks.
 
@@ -29,7 +29,7 @@ class Annotator(SessionWidget):
     Parameters
     ----------
     session
-        Whose tasks it shows and where decisions go.
+        The session that hands out the tasks and takes the decisions.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class Annotator(SessionWidget):
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """Return what the store holds about the displayed task, None where nothing is displayed.
+        """Return what the store holds about the displayed task, or None where nothing is displayed.
 
         The keys are ``image_id``, ``labels`` (keys of the classes voted yes), ``votes`` (class key to vote, over every
         class that was shown, empty while nothing is decided), ``none``, ``unsure`` and ``comment``.
@@ -87,12 +87,12 @@ class Annotator(SessionWidget):
         }
 
     def on_submit(self, callback: Submitted) -> None:
-        """Call `callback` with `data` whenever a person goes on from a decided task, with None when they skip it.
+        """Call `callback` with `data` when a person moves on from a decided task, and with None when they skip it.
 
         Raises
         ------
         TypeError
-            If it cannot be called.
+            If `callback` cannot be called.
         """
         if not callable(callback):
             raise TypeError(f"on_submit takes a function, not {callback!r}")
@@ -105,7 +105,7 @@ class Annotator(SessionWidget):
             callback(value)
 
     def skip(self, _sender: object = None) -> None:
-        """Tell every function given to `on_submit` that the task was passed over."""
+        """Tell every function given to `on_submit` that the task was skipped."""
         for callback in list(self.submission_functions):
             callback(None)
 
@@ -114,7 +114,7 @@ class Annotator(SessionWidget):
         self.undo_functions.append(callback)
 
     def undo(self, _sender: object = None) -> None:
-        """Take the last decision back in the browser, and call every function given to `on_undo`."""
+        """Undo the last decision in the browser, and call every function given to `on_undo`."""
         self.send({"id": "", "notice": "undo"})
         for callback in list(self.undo_functions):
             callback()
@@ -133,11 +133,11 @@ class Annotator(SessionWidget):
     def _marks_regions(self) -> bool:
         try:
             return self.session.open().annotation.regions != "off"
-        except MlfError:  # the browser half tells why the session does not open, and tries again
+        except MlfError:  # the browser half says why the session does not open, and tries again
             return False
 
     def _open(self, params: Mapping[str, Any]) -> Answer:
-        self.region_marker.clear()  # a page that was loaded again has lost what was drawn
+        self.region_marker.clear()  # a reloaded page has lost what was drawn
         result, buffers = super()._open(params)
         if not isinstance(result, dict):  # pragma: no cover - the base class answers with an object
             raise MessageError("open must answer with an object")

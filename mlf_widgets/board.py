@@ -69,12 +69,12 @@ def board_html(board: Board) -> str:
 
 
 class ProgressBoard(ipywidgets.HTML):  # type: ignore[misc]
-    """A board that reads itself again every few seconds while the kernel's event loop runs.
+    """A board that refreshes itself every few seconds while the kernel's event loop runs.
 
     Parameters
     ----------
     read
-        Returns the board as it stands; an `MlfError` is shown beneath the last board, and reading goes on.
+        Returns the current board. An `MlfError` is shown below the last board, and reading continues.
     every_s
         Seconds between two readings; 0 reads once.
     """
@@ -86,7 +86,7 @@ class ProgressBoard(ipywidgets.HTML):  # type: ignore[misc]
         self._last = ""
         self._task: asyncio.Task[None] | None = None
         self.refresh()
-        with contextlib.suppress(RuntimeError):  # no loop runs: a plain script, which reads once
+        with contextlib.suppress(RuntimeError):  # no event loop runs: this is a plain script, which reads once
             if every_s > 0:
                 self._task = asyncio.get_running_loop().create_task(self._keep_reading())
 
@@ -114,12 +114,12 @@ class ProgressBoard(ipywidgets.HTML):  # type: ignore[misc]
 
 
 def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every_s: float = 5.0) -> ProgressBoard:  # noqa: A002
-    """Return the live board of a project folder; in a hub, of the hub's project.
+    """Return the live board of a project folder or, in a hub, of the hub's project.
 
     Parameters
     ----------
     project
-        The project's folder; in a hub it is not looked at: the service has the project.
+        The project's folder; ignored in a hub, where the service holds the project.
     round
         ``annotation`` or ``refinement``.
     every_s

@@ -1,4 +1,4 @@
-"""Where the browser half of each widget lies, once it is built."""
+"""Where to find the browser half of each widget, once it is built."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_bundle(file_name: str) -> str:
     Raises
     ------
     BundleError
-        If it was not built; the message says how to.
+        If it was not built; the message says how to build it.
     """
     path = STATIC / file_name
     if not path.is_file():

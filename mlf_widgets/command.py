@@ -6,5 +6,5 @@ from importlib import import_module
 
 
 def main() -> None:
-    """Run the command line; by its name, since widgets themselves use no command."""
+    """Run the command line. It is imported by name, since the widgets themselves use no command."""
     import_module("pipeline.cli").main()

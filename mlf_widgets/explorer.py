@@ -1,4 +1,4 @@
-"""The explorer of the data set: all images and what everybody said of them, read-only, for researchers."""
+"""The explorer of the data set: all images and what everybody said about them, read-only, for researchers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Explorer(RequestWidget):
     Parameters
     ----------
     source
-        Where images and words come from.
+        Where the images, and what people said about them, come from.
     which
         What to show first.
 

@@ -1,4 +1,4 @@
-"""The grid: many images at once, one class, a checkbox each."""
+"""The grid: many images at once, one class, one checkbox per image."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipeline.annotation.session import AnnotationSession
 class Grid(SessionWidget):
     """One annotator's tasks as a grid for one class, in a notebook.
 
-    A tick is a vote like any other, in the same store; it says nothing of any class but the one asked about. An image
-    with one counts as done in the annotator's list, though its other proposals have not been shown: walk through images
-    first, and use the grid to check one class over all of them.
+    A tick is a vote like any other, in the same store; it says nothing about any class but the one asked about. An
+    image with a tick counts as done in the annotator's list, though its other proposals have not been shown. So walk
+    through the images first, and use the grid to check one class over all of them.
 
     Parameters
     ----------
     session
-        Whose tasks it shows and where decisions go.
+        The session that hands out the tasks and takes the decisions.
     class_index
         The class to open with; None opens with all tasks, and the person chooses a class.
 

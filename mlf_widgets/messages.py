@@ -1,8 +1,9 @@
 """The messages between browser and kernel; `frontend/src/shared/messages.ts` has the same shape.
 
 A request is ``{id, kind, params}``. Its reply is ``{id, ok: true, result}``, with pictures as binary buffers beside it,
-or ``{id, ok: false, code, message}``. What the kernel says unasked has an empty id and a ``notice``: ``goto`` (with a
-``position``), ``undo``, or ``changed`` (something was saved that the browser half did not send).
+or ``{id, ok: false, code, message}``. A message that the kernel sends unasked has an empty id and a
+``notice``: ``goto`` (with a ``position``), ``undo``, or ``changed`` (something was saved that the browser half did not
+send).
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Request:
         Raises
         ------
         MessageError
-            If it is no request.
+            If it is not a request.
         """
         if not isinstance(content, dict):
             raise MessageError(f"a message must be an object, not {type(content).__name__}")
@@ -93,7 +94,7 @@ def done(request_id: str, result: object) -> Reply:
 
 
 def failed(request_id: str, code: str, message: str) -> Reply:
-    """Return the answer to a request that was not."""
+    """Return the answer to a request that could not be carried out."""
     return {"id": request_id, "ok": False, "code": code, "message": message}
 
 
@@ -200,7 +201,7 @@ def save_result_message(result: SaveResult) -> dict[str, Any]:
 def classes_buffer(space: LabelSpace) -> bytes:
     """Return all classes as one UTF-8 JSON buffer of columns: ``{keys, names, synonyms, definitions}``.
 
-    As a buffer, twenty thousand classes are parsed once in the browser and never by the notebook's own message layer.
+    In a buffer, twenty thousand classes are parsed once in the browser, and never by the notebook's own message layer.
     """
     columns = {
         "keys": space.keys,

@@ -1,4 +1,4 @@
-"""Opening the fitting session: from the project folder on one machine, from the Hub's service in a hub."""
+"""Opening the right session: from the project folder on one machine, or from the Hub's service in a hub."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def open_session(project: str | Path = "", annotator: str = "", round: str = "")
     Parameters
     ----------
     project
-        The project folder. Empty: the one in MLF_PROJECT, or else the current folder. In a hub it is not looked at: the
-        service has the project.
+        The project folder. Empty: the one in MLF_PROJECT, or else the current folder. In a hub it is ignored: the
+        service holds the project.
     annotator
-        Whose tasks. Empty: the one in MLF_ANNOTATOR, or else the person who runs this. In a hub it is not looked at:
+        Whose tasks. Empty: the one in MLF_ANNOTATOR, or else the person who runs this. In a hub it is ignored:
         the service knows whose session asks.
     round
         ``annotation`` or ``refinement``. Empty: the one in MLF_ROUND, or else ``annotation``.
@@ -89,7 +89,7 @@ def open_refiner(project: str | Path = "", annotator: str = "") -> Refiner:
 
 
 def open_explorer(project: str | Path = "", class_name: str = "", round: str = "annotation") -> Explorer:  # noqa: A002
-    """Return the explorer of all images and everybody's words on them; in a hub it is for researchers alone.
+    """Return the explorer of all images and what everybody said about them; in a hub it is for researchers only.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def open_explorer(project: str | Path = "", class_name: str = "", round: str = "
     class_name
         Key or name of the class to open with; empty for all images.
     round
-        Whose words are shown: those of ``annotation`` or of ``refinement``.
+        Which round it shows: ``annotation`` or ``refinement``.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def find_class(space: LabelSpace, name: str) -> int | None:
 
 
 def default_annotator() -> str:
-    """Return who works here: MLF_ANNOTATOR, or else the name of the account.
+    """Return who is working here: MLF_ANNOTATOR, or else the name of the account.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def default_annotator() -> str:
         return given
     try:
         return getpass.getuser()
-    except (OSError, KeyError) as error:  # an account that is a number alone, as in many containers
+    except (OSError, KeyError) as error:  # an account with a number but no name, as in many containers
         raise ProjectError(f"it is not known who works here: set `annotator`, or {ANNOTATOR_VARIABLE}") from error
 
 

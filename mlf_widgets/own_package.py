@@ -1,4 +1,4 @@
-"""Finding this software's own package `pipeline`, also where a file of a researcher's has that very common name."""
+"""Finding this software's own package `pipeline`, even where a researcher's own file has that very common name."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Refiner(SessionWidget):
     Raises
     ------
     ProjectError
-        If the session is of another round: only refinement has evidence to settle.
+        If the session belongs to another round: only refinement has evidence to settle.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Marking where a label is, with `ipyannotations`' box or point annotator, where `annotation.regions` turns it on.
+"""Marking where a label is, with the box or point annotator of `ipyannotations`, if `annotation.regions` turns it on.
 
-The image is drawn on the annotator's canvas by a message with a buffer, as every other picture here travels: in a
-synced trait, as `ipyannotations` itself would send it, it could end up in a saved notebook.
+The image is drawn on the annotator's canvas by a message with a buffer, just as every other picture travels here.
+In a synced trait, as `ipyannotations` itself would send it, it could end up in a saved notebook.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.project.settings import RegionKind
 
 CANVAS_WIDTH_PX = 720
 CANVAS_HEIGHT_PX = 540
-#: Shares of the image are kept to a hundred-thousandth: finer than a pixel of any screen.
+#: Shares of the image are rounded to a hundred-thousandth, which is finer than a pixel of any screen.
 _DECIMALS = 5
 _HOW = {"box": "drag from corner to corner, once for each place.", "point": "click, once for each place."}
 
@@ -40,7 +40,7 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
     session
         Whose regions; they go to the store as `region` events, like every vote.
     on_saved
-        Called once a marking is in the store.
+        Called once the marks are in the store.
     """
 
     children: tuple[Any, ...]
@@ -51,7 +51,7 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         self._on_saved = on_saved
 
     def mark(self, position: int, class_index: int) -> None:
-        """Show the image of a task, and what is marked on it for one class so far.
+        """Show the image of a task, and what has been marked on it so far for one class.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         self.children = (title, marker)
 
     def clear(self) -> None:
-        """Take away what is shown; nothing of an image stays in the kernel."""
+        """Remove what is shown, so that nothing of an image stays in the kernel."""
         shown, self.children = self.children, ()
         for child in shown:
             _close(child)
@@ -144,7 +144,7 @@ def make_marker(kind: RegionKind, name: str, picture: Picture, regions: Sequence
     kind
         ``box`` or ``point``.
     name
-        What is marked.
+        Name of what is marked.
     picture
         The image at about the size of the canvas.
     regions
@@ -169,12 +169,12 @@ def make_marker(kind: RegionKind, name: str, picture: Picture, regions: Sequence
 
 
 def _take_last(marker: Any) -> None:
-    """Take away the last mark: called once all that was drawn since the marker opened is undone."""
+    """Remove the last mark. Called once everything drawn since the marker opened has been undone."""
     marker.data = marker.data[:-1]
 
 
 def regions_of(data: Sequence[dict[str, Any]], width_px: int, height_px: int) -> list[Region]:
-    """Return what an annotator of `ipyannotations` holds as regions: shares of the image, cut at its edges.
+    """Return the marks of an `ipyannotations` annotator as regions: shares of the image, cut at its edges.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def _share(value_px: float, size_px: int) -> float:
 
 
 def _draw(canvas: Any, picture: Picture) -> None:
-    import numpy as np  # a session in a hub that marks no regions does without
+    import numpy as np  # imported here: a hub session that marks no regions does without it
     from PIL import Image
 
     with Image.open(BytesIO(picture.data)) as opened:
@@ -247,7 +247,7 @@ def _task(session: AnnotationSession, position: int) -> Task:
 
 
 def _close(widget: Any) -> None:
-    # A canvas of several layers names them apart; what is not closed stays in kernel and page, pixels and all.
+    # A multi-layer canvas keeps its layers apart from `children`; what is not closed stays in memory, pixels and all.
     for child in (*getattr(widget, "children", ()), *getattr(widget, "_canvases", ())):
         _close(child)
     for part in (getattr(widget, "layout", None), getattr(widget, "style", None)):

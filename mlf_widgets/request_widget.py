@@ -1,4 +1,4 @@
-"""What every widget shares: its browser half asks, its kernel half answers.
+"""What all widgets share: the browser half asks, the kernel half answers.
 
 Requests and replies are custom messages, not synced traits (nothing of them can end up in a saved notebook) and not
 anywidget's `invoke` (which gives up after three seconds, and cannot tell a failure from a time-out).
@@ -22,7 +22,7 @@ Handler = Callable[[Mapping[str, Any]], Answer]
 
 
 class RequestWidget(anywidget.AnyWidget):
-    """A widget that answers its browser half; subclasses put what they answer into `_handlers`."""
+    """A widget that answers its browser half; subclasses register what they answer in `_handlers`."""
 
     #: Name of the bundle in `mlf_widgets/static`, without its ending.
     bundle: ClassVar[str]
@@ -36,7 +36,7 @@ class RequestWidget(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def answer(self, content: object) -> tuple[Mapping[str, Any], list[bytes]]:
-        """Return the reply to one message of the browser, and its buffers; every failure is put in words."""
+        """Return the reply to one message of the browser, and its buffers; every failure is put into words."""
         request_id = content.get("id", "") if isinstance(content, dict) else ""
         try:
             request = Request.parse(content)
@@ -44,7 +44,7 @@ class RequestWidget(anywidget.AnyWidget):
         except MlfError as error:
             return failed(str(request_id), type(error).__name__, str(error)), []
         except Exception as error:
-            # The browser must hear of a defect, not wait for it; the kernel's log keeps the traceback.
+            # Tell the browser about a defect, or it would wait for an answer; the kernel's log keeps the traceback.
             self.log.exception("request %r failed", request_id)
             return failed(str(request_id), "InternalError", f"{type(error).__name__}: {error}"), []
         return done(request.id, result), buffers

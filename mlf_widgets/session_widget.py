@@ -1,4 +1,4 @@
-"""What every widget on a session shares: it takes requests from its browser half and hands them to the session."""
+"""What all widgets on a session share: they take requests from the browser half and hand them to the session."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SessionWidget(RequestWidget):
     Parameters
     ----------
     session
-        Whose tasks it shows and where decisions go.
+        The session that hands out the tasks and takes the decisions.
     """
 
     def __init__(self, session: AnnotationSession) -> None:

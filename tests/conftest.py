@@ -24,7 +24,7 @@ SHARED_DATA = Path(os.environ.get("MLF_SHARED_DATA", Path(__file__).parents[2] /
 
 @pytest.fixture(scope="session")
 def votes_as_rows() -> Callable[[VoteArrays], list[tuple[str, str, str, str]]]:
-    """Return a function that spells votes out in their order: (image, class, annotator, vote)."""
+    """Return a function that lists votes in their order as (image, class, annotator, vote)."""
     from pipeline.votes.words import VOTE_ORDER
 
     def rows(votes: VoteArrays) -> list[tuple[str, str, str, str]]:
@@ -55,7 +55,7 @@ def give_to_refiners() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def disk_of_3_mb() -> Callable[[Path], AbstractContextManager[Path]]:
-    """Return what makes a folder that is a disk of three megabytes; skip the test where nobody may mount one."""
+    """Return a function that makes a folder on a disk of three megabytes; skip the test where mounting is refused."""
 
     @contextmanager
     def mounted(folder: Path) -> Iterator[Path]:
@@ -73,7 +73,7 @@ def disk_of_3_mb() -> Callable[[Path], AbstractContextManager[Path]]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Return the folder of published data, or skip the test where it does not lie beside the checkout."""
+    """Return the folder of published data, or skip the test where it is not beside the checkout."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no published data at {SHARED_DATA}; set MLF_SHARED_DATA to the folder that holds it")
     return SHARED_DATA
@@ -90,7 +90,7 @@ def pytest_report_header() -> str:
     return "versions: " + ", ".join(found)
 
 
-#: Folders whose tests take longest, longest first: of two workers each begins with one of them.
+#: Folders whose tests take longest, longest first, so that each of two workers begins with one of them.
 _LONGEST = ("browser", "hub", "service", "demo", "stages", "runs", "architecture", "toybox", "proposals")
 
 

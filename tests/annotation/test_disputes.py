@@ -1,4 +1,4 @@
-"""Image disagreement and open labels, against the rules written out over label sets, and in arrays of votes."""
+"""Image disagreement and open labels, against the rules written out over label sets, and over arrays of votes."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_image_has_disagreement_where_two_label_sets_differ_and_the_analysis_
     expected = any(one != other for one, other in combinations(sets, 2))
     assert has_image_disagreement(states) == expected
     votes = votes_of(states)
-    # An annotator who decided without being shown anything leaves no vote, and the analysis knows of votes alone.
+    # An annotator who decided without being shown anything leaves no vote, and the analysis knows only votes.
     if all(state.exposed_votes() for state in states if state.is_decided):
         assert analyze_disagreement(votes, n_resamples=0).per_image["set_disagreement"].tolist() == [expected]
 
@@ -165,7 +165,7 @@ def test_voices_of_programs_are_told_from_those_of_people() -> None:
 
 
 def test_letters_cannot_be_told_from_names_and_images_without_the_secret() -> None:
-    """Whoever knows the team and the program could deal the letters themselves, if nothing else went into them."""
+    """Anyone who knows the team and the program could work out the letters, if they did not depend on the secret."""
     names = ("ada", "ben", "cleo", "dora")
     states = {name: ImageState(votes={1: "yes"}, comment=name) for name in names}
 

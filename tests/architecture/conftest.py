@@ -1,4 +1,4 @@
-"""The source tree as the tests of its order see it: files, modules, what imports what."""
+"""The source tree as the architecture tests see it: files, modules, what imports what."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Module:
     Attributes
     ----------
     name
-        As it is imported.
+        The name it is imported by.
     path
-        Where it lies.
+        Its file.
     imports
         Every name that it imports when it runs, at the top or in a function; of `from a import b` both `a` and `a.b`.
     docstring
-        Its first words; None where it has none.
+        Its docstring; None where it has none.
     """
 
     name: str
@@ -43,7 +43,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def tracked_files() -> tuple[Path, ...]:
-    """Return every file of the source code that git keeps or would keep: what is ignored is left out."""
+    """Return every file of the source code that git keeps or would keep; ignored files are left out."""
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""`.ci/audit`: a known hole fails it, silence is told as silence."""
+"""`.ci/audit`: a known hole fails it, and a part without an answer is reported as not audited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A figure that is claimed can be measured again: each benchmark runs from the Makefile, with options that it knows."""
+"""Every figure that is claimed can be measured again: each benchmark runs from the Makefile, with options it knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command without words is not finished: each teaches itself, and stands in the README."""
+"""A command without help is not finished: each explains itself, and is listed in the README."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.cli import COMMANDS, GROUPS, app
 
 
 def _leaves(command: Any, name: str = "") -> dict[str, Any]:
-    """Return every command that does something by its words: ``init``, ``store rebuild``."""
+    """Return every command that does something, by its full name: ``init``, ``store rebuild``."""
     if not hasattr(command, "commands"):
         return {name: command}
     return {

@@ -14,9 +14,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-#: Names that differ on conda-forge.
+#: Packages whose name on conda-forge differs from the one on PyPI.
 PYPI_NAMES = {"pytorch": "torch", "python-build": "build", "matplotlib-base": "matplotlib"}
-#: What pip cannot bring and conda can.
+#: What conda can install and pip cannot.
 BESIDE_PYTHON = {"python", "pip", "nodejs", "configurable-http-proxy"}
 
 
@@ -27,7 +27,7 @@ def project(root: Path) -> dict[str, Any]:
 
 
 def named(requirements: list[str]) -> dict[str, str]:
-    """Return name to versions, without multilabelfy itself."""
+    """Return a mapping from name to versions, without multilabelfy itself."""
     parsed = [Requirement(text) for text in requirements]
     return {str(canonicalize_name(r.name)): str(r.specifier) for r in parsed if r.name != "multilabelfy"}
 

@@ -29,7 +29,7 @@ def test_the_readme_shows_the_widget_in_words_too(root: Path) -> None:
 
 
 def test_what_the_page_on_inputs_says_is_said_by_the_program(root: Path) -> None:
-    """Every message that a last column of its tables quotes, between its gaps (`…`), is written in the program."""
+    """Every message quoted in the last column of its tables, apart from its gaps (`…`), is written in the program."""
     said = "\n".join(
         text
         for path in (root / "pipeline").rglob("*.py")
@@ -51,7 +51,7 @@ def test_what_the_page_on_inputs_says_is_said_by_the_program(root: Path) -> None
 
 
 def _texts(tree: ast.AST) -> list[str]:
-    """Return every text of a module, with a gap for each value that is put into it."""
+    """Return every string of a module, with a gap for each value that is filled in."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -26,7 +26,7 @@ FLOORS = (
     ("project", "votes"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-#: Where each heavy or outside-facing package may be imported; everything else asks these rooms.
+#: Where each heavy or outside-facing package may be imported; all other rooms must go through these.
 MAY_IMPORT = {
     "torch": ("pipeline.inference", "pipeline.toybox"),
     "timm": ("pipeline.inference", "pipeline.toybox", "pipeline.project"),
@@ -79,7 +79,7 @@ def is_within(name: str, *packages: str) -> bool:
 
 
 def room_of(name: str) -> str | None:
-    """Return the folder of `pipeline/` that a module lies in; None for what lies loose, and outside."""
+    """Return the folder of `pipeline/` that a module is in; None for modules at its top level or outside it."""
     parts = name.split(".")
     return parts[1] if parts[0] == "pipeline" and len(parts) > 1 and parts[1] in FLOOR_OF else None
 
@@ -125,7 +125,7 @@ def test_pure_rooms_touch_no_file_database_network_or_model(modules: dict[str, A
 
 
 def arrows_between_rooms(modules: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
-    """Return (room that imports, room imported) and which modules do it; `pipeline.errors` is open to all."""
+    """Return (importing room, imported room) and which modules do it; any room may import `pipeline.errors`."""
     found: dict[tuple[str, str], set[str]] = {}
     for module in modules.values():
         for name in module.imports:

@@ -11,7 +11,7 @@ import pytest
 
 
 def run(*command: str, folder: Path) -> None:
-    """Run a checker; its findings are the failure."""
+    """Run a checker; what it finds is the message of the failure."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
 

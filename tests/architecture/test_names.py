@@ -1,4 +1,4 @@
-"""A newcomer finds any room from the outside: files are named by their subject and say what they are for."""
+"""A newcomer finds any room from the outside: files are named after their subject and say what they are for."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 _THIS = Path(__file__)
-#: Folders of one person or one machine; `/mnt/backups` is fair in an example, as are a system's own places.
+#: Folders of one person or one machine; `/mnt/backups` is fine in an example, and so are a system's own folders.
 MACHINE_PATHS = re.compile(r"(?<![\w./])/(?:home|Users|root|work)/[\w.-]+")
-#: Where packages come from is each machine's own affair: its pip and npm know.
+#: Where packages come from is each machine's own choice, set in its pip and npm.
 REGISTRY_HOSTS = re.compile(
     r"registry\.(?:npmjs|yarnpkg)|files\.pythonhosted|pypi\.org/simple|\bindex-url\b|find-links"
 )
@@ -18,7 +18,7 @@ MAX_BYTES = {".pth": 12_000_000, ".png": 600_000, ".json": 600_000}
 
 
 def texts(tracked_files: tuple[Path, ...]) -> dict[Path, str]:
-    """Return the text of every file that is text, but for this one, which names what it looks for."""
+    """Return the text of every text file except this one, which names what it looks for."""
     found = {}
     for path in tracked_files:
         content = path.read_bytes()

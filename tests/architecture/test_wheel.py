@@ -36,7 +36,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_installed(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run this Python with the packages of the wheel before all others, away from the source code."""
+    """Run this Python with the wheel's packages before all others, away from the source code."""
     environment = os.environ | {"PYTHONPATH": str(installed)}
     return subprocess.run(
         [sys.executable, *arguments], cwd=installed, env=environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""A small project with proposals that no model had to make."""
+"""A small project with proposals that need no model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assignments carried to a store, and the command that people call."""
+"""Assignments written to a store, and the command that people call."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_images_that_nobody_named_may_complete_are_told_with_what_to_do(
     assert "4 images still have fewer than 3 people ('3.png', '5.png', '8.png', …)" in output
     advice = f"mlf assign {folder} --annotators ada,ben,cleo,NAME --per-image 3"
     assert advice in output
-    assert "fewer than" not in run(*advice.replace("NAME", "dora").split()[2:])  # the advice, as it stands
+    assert "fewer than" not in run(*advice.replace("NAME", "dora").split()[2:])  # the advice, exactly as printed
     assert sorted(lists(project)["dora"]) == [3, 5, 8, 9]
 
 

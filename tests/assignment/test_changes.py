@@ -1,4 +1,4 @@
-"""Changes half-way: only undecided work moves, nobody gets an image twice, what is left stays even."""
+"""Changes halfway through: only undecided work moves, nobody gets an image twice, loads stay even."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def half_done(draw: st.DrawFn) -> TaskTable:
 
 
 def after(tasks: TaskTable, moves: Moves) -> Counter[tuple[int, str]]:
-    """Carry moves out on plain pairs."""
+    """Apply moves to plain (image, annotator) pairs."""
     pairs = zip(tasks.image_index.tolist(), tasks.annotator.tolist(), strict=True)
     have = Counter((image, tasks.annotators[code]) for image, code in pairs)
     for image, giver, taker in moves.moves:

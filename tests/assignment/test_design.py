@@ -1,4 +1,4 @@
-"""Assignments: everyone different, loads even, every two people meeting, the same for the same seed."""
+"""Assignments: different people per image, even loads, every pair meets, and the same seed gives the same result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hidden gold: read with its rows named, mixed in unmarked and evenly, scored by what was exposed."""
+"""Hidden gold: bad rows are named, images are mixed in unmarked and evenly, and scored by what was exposed."""
 
 from __future__ import annotations
 

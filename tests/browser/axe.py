@@ -1,4 +1,4 @@
-"""What axe finds wrong with a widget, in JupyterLab's light and dark."""
+"""What axe finds wrong with a widget, in JupyterLab's light and dark themes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SERIOUS = ("serious", "critical")
 
 
 def complaints(page: Page) -> list[str]:
-    """What axe finds serious within the widget on a page; skips the test where axe is not installed."""
+    """What axe finds serious inside the widget on a page; skips the test where axe is not installed."""
     if not AXE.is_file():
         pytest.skip(f"no axe-core at {AXE}; run `npm ci` in {AXE.parents[2]}")
     if not page.evaluate("() => 'axe' in window"):

@@ -32,13 +32,13 @@ from pipeline.toybox import write_toybox
 N_SCENES = 40
 N_PROPOSALS = 20
 VIEWPORT = {"width": 1280, "height": 720}
-#: How long a page may take for what a person asked of it, on a busy machine; nothing here is a measurement.
+#: How long a page may take to do what a person asked, on a busy machine; nothing here is a measurement.
 PATIENCE_MS = 15_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever uses the browser."""
+    """Mark every test that uses the browser."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -64,7 +64,7 @@ def browser(lab: LabServer) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Return one browsing context: JupyterLab's own files are fetched once for all tests."""
+    """Return one browsing context, so that JupyterLab's own files are fetched once for all tests."""
     opened = browser.new_context(viewport=VIEWPORT)
     opened.set_default_timeout(PATIENCE_MS)
     yield opened
@@ -79,7 +79,7 @@ def toybox_template(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = init_project(
         folder / "project", toybox.scenes_csv, toybox.classes, toybox.reference, name="Toybox", images_root=toybox.root
     )
-    make_secret(project.root, bytes(32))  # the same order of images each time
+    make_secret(project.root, bytes(32))  # so that images come in the same order each time
     with toybox.scenes_csv.open(newline="") as source:
         labels = [project.label_space.index_of(row["label"]) for row in csv.DictReader(source)]
     generator = np.random.default_rng(0)
@@ -100,9 +100,9 @@ MakeProject = Callable[..., Project]
 
 @pytest.fixture(scope="package")
 def make_toybox(toybox_template: Project, tmp_path_factory: pytest.TempPathFactory) -> MakeProject:
-    """Return a function that makes a project of toybox scenes on which nobody has worked yet.
+    """Return a function that makes a project of toybox scenes that nobody has worked on yet.
 
-    It takes annotators' names (each gets every image) and, as keywords, settings of the section `annotation`.
+    It takes the annotators' names (each gets every image) and, as keywords, settings of the section `annotation`.
     """
     folder = tmp_path_factory.mktemp("projects")
 
@@ -121,7 +121,7 @@ def make_toybox(toybox_template: Project, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="package")
 def photographs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a project of 1,000 real photographs in the label space of ImageNet; Ada has all of them."""
+    """Return a project of 1,000 real photographs in the label space of ImageNet; all of them are assigned to Ada."""
     folder = tmp_path_factory.mktemp("photographs")
     return make_photograph_project(folder, shared_data / "imagenet_samples", 1000, ["ada"], n_examples=1)
 
@@ -131,7 +131,7 @@ SitDown = Callable[..., Person]
 
 @contextmanager
 def seated(lab: LabServer, context: BrowserContext) -> Iterator[SitDown]:
-    """Yield a function that seats a person at an open widget; their pages and kernels end with the block."""
+    """Yield a function that seats a person at an open widget; their page and kernel end with the block."""
     people: list[Person] = []
 
     def sit_down(project: Project, annotator: str = "ada", where: str = "lab") -> Person:
@@ -157,6 +157,6 @@ def sit_down(lab: LabServer, context: BrowserContext) -> Iterator[SitDown]:
 
 @pytest.fixture(scope="module")
 def sit_down_for_long(lab: LabServer, context: BrowserContext) -> Iterator[SitDown]:
-    """Return the same; page and kernel end with the tests of the file."""
+    """Return the same function; page and kernel end with the tests of the file."""
     with seated(lab, context) as sit:
         yield sit

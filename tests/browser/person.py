@@ -1,4 +1,4 @@
-"""What a person does with the annotation widget in a notebook, and what the store holds of it."""
+"""What a person does with the annotation widget in a notebook, and what of it the store holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABEL_KEYS = [*"1234567890", *"qwertyuiop"]
 
 
 def write_annotation_notebook(lab: LabServer, name: str, project: Project, annotator: str) -> str:
-    """Write `notebooks/2_annotate.ipynb` into the server's folder, its parameters set; returns its name."""
+    """Write `notebooks/2_annotate.ipynb` into the server's folder, with its parameters set; returns its name."""
     content = json.loads((ROOT / "notebooks" / "2_annotate.ipynb").read_text(encoding="utf-8"))
     for cell in content["cells"]:
         if "parameters" in cell["metadata"].get("tags", []):
@@ -61,7 +61,7 @@ class Person:
         return path.read_text(encoding="utf-8")
 
     def reloads_the_page(self) -> None:
-        """Save the notebook, reload; the widget comes back from the running kernel."""
+        """Save the notebook and reload; the widget comes back from the running kernel."""
         self.saves_the_notebook()
         self.page.goto(self.lab.page_url(self.notebook))
         self.sees_an_image(OPEN_TIMEOUT_MS)
@@ -69,7 +69,7 @@ class Person:
     def restarts_the_kernel(self) -> None:
         """Restart the kernel and run all cells, by the notebook's own command."""
         before = self.lab.kernel_pid(self.notebook)
-        # Not awaited: the command ends when all cells have run, its dialog has to be answered before.
+        # Not awaited: the command ends when all cells have run, but its dialog has to be answered before that.
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-run-all'); }")
         self.page.get_by_role("button", name=re.compile("Confirm.*Restart")).click()
         self.root.wait_for(state="detached", timeout=OPEN_TIMEOUT_MS)
@@ -110,7 +110,7 @@ class Person:
         self.sees(number)
 
     def looks_at_a_new_image(self) -> int:
-        """Go to the first image on which nothing has been done at all; returns its number."""
+        """Go to the first image that nothing has been done on; returns its number."""
         n_tasks = self.session().open().progress.n_tasks
         untouched = (number for number in range(1, n_tasks + 1) if not self.events(number))
         number = next(number for number in untouched if number != self.number)
@@ -132,7 +132,7 @@ class Person:
         return self.page.get_by_role("listbox", name="Classes found").get_by_role("option")
 
     def shown_classes(self) -> list[int]:
-        """Classes whose cards are on the page, in their order."""
+        """Classes whose cards are on the page, in order."""
         boxes = self.root.locator(".mlf-cards input[type=checkbox][data-class-id]").all()
         return [int(box.get_attribute("data-class-id") or -1) for box in boxes]
 
@@ -147,7 +147,7 @@ class Person:
         return LocalSession(self.project, self.annotator)
 
     def task(self, number: int) -> Any:
-        """The n-th task (from 1) as the store has it now."""
+        """The n-th task (from 1) as the store holds it now."""
         return self.session().tasks([number - 1])[0]
 
     def state(self, number: int) -> ImageState:
@@ -159,13 +159,13 @@ class Person:
         return [proposal.class_index for proposal in self.task(number).proposals]
 
     def events(self, number: int | None = None) -> list[Event]:
-        """The annotator's events in the store, of one image or of all."""
+        """The annotator's events in the store, for one image or for all."""
         image_index = None if number is None else self.task(number).image_index
         log = self.session()._store.iter_events(annotator=self.annotator)
         return [event for event in log if image_index is None or event.image_index == image_index]
 
 
 def new_name(folder: Path, stem: str) -> str:
-    """Return the name of a file that is not there yet."""
+    """Return a file name that is not taken yet."""
     taken = sum(path.name.startswith(stem) for path in folder.iterdir())
     return f"{stem}-{taken}"

@@ -21,7 +21,7 @@ def ada(make_toybox, sit_down_for_long) -> Person:
 
 
 def complaints(ada: Person) -> list[str]:
-    """What axe finds serious within the widget."""
+    """What axe finds serious inside the widget."""
     if not ada.page.evaluate("() => 'axe' in window"):
         ada.page.evaluate(AXE.read_text(encoding="utf-8"))  # as a script element it would meet the page's policy
     found = ada.page.evaluate(
@@ -129,7 +129,7 @@ def overflow(ada: Person) -> dict[str, float]:
 
 @pytest.mark.parametrize(("width", "height", "zoom"), [(1280, 720, 1), (1280, 720, 2), (640, 720, 1), (1920, 1080, 1)])
 def test_nothing_is_cut_or_scrolled_sideways(ada: Person, width: int, height: int, zoom: int) -> None:
-    """A browser's zoom of 200% makes the window half as wide in the page's own pixels."""
+    """A browser zoom of 200% makes the window half as wide in the page's own pixels."""
     ada.page.set_viewport_size({"width": width // zoom, "height": height // zoom})
     try:
         ada.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")

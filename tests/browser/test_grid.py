@@ -1,4 +1,4 @@
-"""The grid in JupyterLab: one class, many images, ticks that say nothing of any other class."""
+"""The grid in JupyterLab: one class, many images, ticks that say nothing about any other class."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ class GridPerson(Person):
         return self.root.locator(f'input[type=checkbox][data-position="{position}"]')
 
     def shown_positions(self) -> list[int]:
-        """The tasks on this page, in their order."""
+        """The tasks on this page, in order."""
         boxes = self.root.locator("input[type=checkbox][data-position]").all()
         return [int(box.get_attribute("data-position") or -1) for box in boxes]
 
     def states(self) -> dict[int, ImageState]:
-        """What the store holds, by position, of the images that somebody has said something about."""
+        """What the store holds, by position, for the images that somebody has said something about."""
         session = self.session()
         tasks = session.tasks(range(session.open().progress.n_tasks))
         return {task.position: task.state for task in tasks if task.state.last_seq}
 
     def hears(self, words: str) -> None:
-        """Wait until the widget says so."""
+        """Wait until the widget announces these words."""
         expect(self.root.locator(".mlf-said")).to_contain_text(words)
 
 
@@ -96,7 +96,7 @@ def test_ticks_by_key_and_by_click_are_votes_on_this_class_alone(make_toybox, si
     expected[4] = {class_index: "yes"}
     states = ada.states()
     assert {number: dict(states[positions[number]].votes) for number in range(5)} == expected
-    # No class that was not asked about was shown, so none has got a word.
+    # Only the class that was asked about was shown, so no other class got a vote or a `no`.
     assert {state.shown for state in states.values()} == {(class_index,)}
     assert set(states) == set(positions[:5])
 
@@ -113,7 +113,7 @@ def test_a_confirmed_page_says_no_of_what_was_on_screen_and_goes_back_as_one(mak
     assert votes.pop(positions[1]) == {class_index: "yes"}
     assert votes
     assert all(vote == {class_index: "no"} for vote in votes.values())
-    while ada.root.get_by_text("Page confirmed").count() == 0:  # rows that had not been on screen come into view
+    while ada.root.get_by_text("Page confirmed").count() == 0:  # rows that were not on screen yet come into view
         n_before = len(ada.states())
         ada.presses("c")
         ada.hears("confirmed")
@@ -206,7 +206,7 @@ def test_the_explorer_shows_everybodys_words_by_class_and_agreement_and_has_noth
         expect(rea.root.get_by_role("status").first).to_have_text("40 images")
         rea.root.get_by_label("Agreement").select_option("disputed")
         expect(rea.root.get_by_role("status").first).to_have_text("1 image")
-        # A researcher sees the image's name; the annotators' tasks do not have it.
+        # A researcher sees the image's name; annotators' tasks do not hold it.
         expect(rea.root).to_have_attribute("data-image-id", ProjectTables(project).image(image_index)[0])
         rea.root.locator(".mlf-explorer-bar strong").click()
         rea.presses("s")

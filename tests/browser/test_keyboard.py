@@ -46,7 +46,7 @@ def test_esc_hands_the_keyboard_back_and_a_click_takes_it_again(ada: Person) -> 
     assert ada.number == number
     assert ada.events(number) == []
     n_cells = ada.page.evaluate(N_CELLS)
-    ada.presses("b")  # the notebook's own key: a cell below
+    ada.presses("b")  # the notebook's own key: adds a cell below
     ada.page.wait_for_function(f"({N_CELLS})() === {n_cells + 1}")
     ada.page.evaluate("() => window.jupyterapp.commands.execute('notebook:undo-cell-action')")
     ada.clicks_in_the_widget()

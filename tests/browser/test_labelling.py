@@ -1,4 +1,4 @@
-"""Labelling as a person does it, by keyboard and by mouse, and what of it reaches the store."""
+"""Labelling as a person does it, by keyboard and by mouse, and what reaches the store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def seat(make_toybox, sit_down_for_long) -> Person:
 
 @pytest.fixture
 def ada(seat: Person) -> Person:
-    """Return Ada, looking at an image on which nothing has been done."""
+    """Return Ada, looking at an image that nothing has been done on."""
     seat.looks_at_a_new_image()
     return seat
 
@@ -35,7 +35,7 @@ def test_every_label_has_a_key_of_its_own_without_paging(ada: Person) -> None:
 
 
 def test_label_keys_go_by_their_place_on_the_keyboard(ada: Person) -> None:
-    """On a French keyboard the key in the place of Q types an A, and the digits need Shift."""
+    """On a French keyboard the key in Q's place types an A, and digits need Shift."""
     number, classes = ada.number, ada.proposed(ada.number)
     for key, code in (("a", "KeyQ"), ("&", "Digit1")):
         ada.root.dispatch_event("keydown", {"key": key, "code": code, "bubbles": True, "cancelable": True})
@@ -54,7 +54,7 @@ def test_only_what_was_on_the_screen_counts_as_shown(ada: Person) -> None:
     ada.presses("ArrowDown")
     expect(ada.box(classes[5])).to_be_visible()
     ada.sees_an_image()
-    ada.presses("ArrowRight")  # leaving tells that more was seen
+    ada.presses("ArrowRight")  # leaving records that more was seen
     ada.sees(number + 1)
     ada.is_told_saved()
     assert ada.state(number).shown == tuple(sorted(classes[:10]))
@@ -152,7 +152,7 @@ def test_a_label_that_was_not_proposed_is_found_and_added(ada: Person, by: str) 
     assert ada.state(number).votes == {info.index: "yes"}
     assert info.index in ada.state(number).shown
     ada.box(info.index).click()
-    expect(ada.root.get_by_text(f"{info.name}: cleared")).to_have_count(2)  # for everyone, and for a screen reader
+    expect(ada.root.get_by_text(f"{info.name}: cleared")).to_have_count(2)  # on the screen, and for a screen reader
     ada.is_told_saved()
     assert ada.state(number).votes == {}
 
@@ -247,7 +247,7 @@ def test_the_order_of_proposals_and_scores_follow_the_project(make_toybox, sit_d
 
 
 def plain_task(plain, ada: Person):
-    image_index = ada.task(1).image_index  # ids are opaque, and another project's are others
+    image_index = ada.task(1).image_index  # ids are opaque, and differ from project to project
     session = type(ada.session())(plain, "ada")
     return next(task.proposals for task in session.tasks(range(40)) if task.image_index == image_index)
 

@@ -1,4 +1,4 @@
-"""Looking closer: zoom, full resolution, examples, definitions, keys, guidelines, images that are not there."""
+"""Looking closer: zoom, full resolution, examples, definitions, keys, guidelines, missing images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NASTY_NAME = "<img src=x onerror=window.mlfHacked=1>"
 
 @pytest.fixture(scope="module")
 def ada(make_toybox, sit_down_for_long) -> Person:
-    """Return Ada; pictures come at 64 pixels first, so that the full resolution is more."""
+    """Return Ada; pictures first come at 64 pixels, so that the full resolution is sharper."""
     person = sit_down_for_long(make_toybox(display_px=64, guidelines="Tick <b>what</b> you see.\nNothing else."))
     person.clicks_in_the_widget()
     return person
@@ -111,7 +111,7 @@ def test_comparing_opens_by_key_and_closes_by_the_same(ada: Person) -> None:
 
 
 def test_help_shows_every_key_and_keeps_the_keyboard_until_it_is_closed(ada: Person) -> None:
-    # A decided image that was looked at for a second leaves a record of that when one goes on; a new one leaves none.
+    # A decided image that was looked at for a second leaves a record when the person moves on; a new image leaves none.
     number = ada.looks_at_a_new_image()
     ada.is_told_saved()
     n_events = len(ada.events())
@@ -124,7 +124,7 @@ def test_help_shows_every_key_and_keeps_the_keyboard_until_it_is_closed(ada: Per
     ada.presses("Escape")
     expect(dialog).to_have_count(0)
     assert ada.number == number
-    ada.presses("ArrowRight")  # the keys are the widget's again
+    ada.presses("ArrowRight")  # the keys belong to the widget again
     ada.sees(number + 1)
     ada.is_told_saved()  # a key that had leaked would be in the store now
     assert len(ada.events()) == n_events
@@ -141,7 +141,7 @@ def test_guidelines_are_shown_as_plain_text(ada: Person) -> None:
 
 @pytest.fixture(scope="module")
 def odd(make_toybox, sit_down_for_long, tmp_path_factory: pytest.TempPathFactory) -> Person:
-    """Return Ada at a project with nasty names, an image that cannot be read and one that is away."""
+    """Return Ada at a project with nasty names, an image that cannot be read and one that is missing."""
     from pipeline.project.label_space import load_label_space
 
     project = make_toybox()

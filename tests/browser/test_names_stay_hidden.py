@@ -1,4 +1,4 @@
-"""An annotator's page, its accessible tree and what travels to it name no file."""
+"""An annotator's page, its accessibility tree and the messages to it name no file."""
 
 from __future__ import annotations
 

@@ -57,14 +57,14 @@ class Refiner(Person):
             self.jumps_to(number)
 
     def confirms(self) -> None:
-        """Confirm the image by its key, having looked at every label; the next image is on the screen afterwards."""
+        """Confirm the image by its key after looking at every label; afterwards the next image is on the screen."""
         number, n_tasks = self.number, self.session().open().progress.n_tasks
         for _ in range(10):
             self.presses("Enter")
-            # Two frames: what came into view by the first press has been noticed.
+            # Wait two frames, so that the widget has noticed what the first press brought into view.
             self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
             is_looking = "has not been on screen" in self.root.locator(".mlf-said-words").inner_text()
-            if not is_looking or self.number != number:  # the words stay until there are others
+            if not is_looking or self.number != number:  # the message stays until another replaces it
                 break
         if number < n_tasks:
             self.sees(number + 1)
@@ -75,7 +75,7 @@ class Refiner(Person):
 
 
 def proposed_classes(project: Project, image_index: int) -> list[int]:
-    """The classes proposed for an image, the best first."""
+    """The classes proposed for an image, best first."""
     session = LocalSession(project, "ada")
     task = next(task for task in session.tasks(range(40)) if task.image_index == image_index)
     return [proposal.class_index for proposal in task.proposals]
@@ -105,7 +105,7 @@ def annotate(project: Project) -> None:
 
 @pytest.fixture
 def make_disputed(make_toybox) -> Callable[..., Project]:
-    """Return a function that makes a project with disputes, given to grace."""
+    """Return a function that makes a project with disputes, assigned to grace."""
 
     def make(*, blind_first: bool = False) -> Project:
         project = make_toybox("ada", "ben")
@@ -195,7 +195,7 @@ def test_undisputed_labels_are_folded_and_stand_unless_somebody_says_no(make_dis
     grace.presses("q")  # the first label: no
     grace.is_told_saved()
     assert grace.state(grace.number).votes == {disputed: "no"}
-    assert agreed not in grace.state(grace.number).shown  # looking at it was no question
+    assert agreed not in grace.state(grace.number).shown  # looking at it did not ask about it
     grace.box(agreed).click()
     expect(grace.box(agreed)).not_to_be_checked()
     grace.is_told_saved()

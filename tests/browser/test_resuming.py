@@ -1,4 +1,4 @@
-"""What a person did is there again: after a reload, a restart of the kernel, a kernel that died, in another tab."""
+"""What a person did is still there after a reload, after a kernel restarts or dies, and in another tab."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ def test_decisions_made_while_the_kernel_is_dead_arrive_exactly_once(make_toybox
 
 @pytest.fixture
 def frozen(make_toybox, sit_down):
-    """Yield a person whose kernel stands still until the test lets it go on."""
+    """Yield a person whose kernel is stopped until the test lets it continue."""
     ada = sit_down(make_toybox())
-    ada.saves_the_notebook()  # or JupyterLab itself would warn of closing the page
+    ada.saves_the_notebook()  # otherwise JupyterLab itself would warn about closing the page
     pid = ada.lab.kernel_pid(ada.notebook)
     os.kill(pid, signal.SIGSTOP)
     yield ada, lambda: os.kill(pid, signal.SIGCONT)
@@ -147,7 +147,7 @@ def test_two_tabs_of_one_annotator_converge_before_their_eyes(make_toybox, sit_d
     expect(left.root.locator('[data-mlf-action="none"]')).to_have_attribute("aria-pressed", "true")
     left.page.bring_to_front()
     left.clicks_in_the_widget()
-    left.presses("z")  # takes back what was done in the other tab: the log is one
+    left.presses("z")  # undoes what was done in the other tab: both share one log
     expect(right.box(classes[2])).to_be_checked()
     left.is_told_saved()
     assert left.state(1).votes == {classes[2]: "yes"}

@@ -33,7 +33,7 @@ def test_a_refused_decision_is_taken_back_and_said_in_words(make_toybox, sit_dow
     project = make_toybox("ada", "ben")
     ada = sit_down(project)
     label = ada.proposed(1)[0]
-    # A tab that is not looked at hears nothing of the store: this one decides before it does.
+    # A hidden tab is not told of changes in the store: this one decides before it is told.
     ada.page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true})")
     with open_project_store(project) as store:
         store.unassign(Round.ANNOTATION, "ada", [ada.task(1).image_index])
@@ -75,7 +75,7 @@ widget
     ada.is_told_saved()
     ada.presses("ArrowRight")
     ada.sees(3)
-    ada.presses("ArrowRight")  # nothing decided: the loop hears of a skip
+    ada.presses("ArrowRight")  # nothing was decided, so the loop is told of a skip
     ada.sees(8)
     key = project.label_space.keys[ada.proposed(5)[1]]
     assert record.read_text().splitlines() == [f"['{key}']", "None"]

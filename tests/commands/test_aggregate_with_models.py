@@ -1,4 +1,4 @@
-"""`mlf aggregate` with models as evidence: names paired, provenance kept, what cannot be used refused by name."""
+"""`mlf aggregate` with models as evidence: names paired, provenance kept, and what cannot be used refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlf annotate`: whose notebook, and a JupyterLab that ends with the command."""
+"""`mlf annotate`: whose notebook it opens, and a JupyterLab that ends with the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root of the command line: help, version, and how errors are told."""
+"""The root of the command line: help, version, and how errors are reported."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ VOTES = "image,class,annotator,vote\na,cat,ada,yes\na,cat,ben,yes\n"
 
 
 def told(*arguments: object) -> str:
-    """Run a command that must fail; return the one line that it says."""
+    """Run a command that must fail; return the one line that it prints."""
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 2, done.output
     (line,) = [line for line in done.output.splitlines() if not line.startswith("Note: ")]
@@ -44,7 +44,7 @@ def project(tmp_path: Path, images: Path) -> Path:
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
-    """Refuse all access to the paths in this list, as to an account without the right; root has every right."""
+    """Refuse all access to the paths in this list, as for an account without permission; root has every permission."""
     paths: list[Path] = []
     real_open, real_mkdir, real_scandir = os.open, os.mkdir, os.scandir
 

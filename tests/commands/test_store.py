@@ -1,4 +1,4 @@
-"""`mlf store`: a log that was touched is told, two copies are joined, and nothing is taken for granted."""
+"""`mlf store`: a log that was tampered with is reported, two copies are joined, and nothing is taken for granted."""
 
 from __future__ import annotations
 

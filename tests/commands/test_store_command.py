@@ -1,4 +1,4 @@
-"""`mlf store`: what it derives is what the log says, whatever had become of it."""
+"""`mlf store`: what it derives is what the log says, whatever state it was in before."""
 
 from __future__ import annotations
 

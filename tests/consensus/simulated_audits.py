@@ -1,4 +1,4 @@
-"""Two simulated annotators who may judge alike, two simulated refiners, an audit: what is estimated, and what is so."""
+"""Two simulated annotators who may judge alike, two simulated refiners, an audit: the estimates and the truth."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONFUSABLE = {c: frozenset([c ^ 1]) for c in range(20)}
 
 @dataclass(frozen=True)
 class Outcome:
-    """The estimates with and without the audit; wrong labels in truth; wrong labels of refined images before, after."""
+    """The estimates with and without the audit; the wrong labels left; those of refined images, before and after."""
 
     remaining: RemainingErrors
     unaudited: RemainingErrors
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def run(seed: int, alike: float, n_refiners: int = 2, n_images: int = 600, audit_share: float = 0.1) -> Outcome:
-    """Simulate a project whose annotators judge a share of the images alike, and estimate what stays wrong."""
+    """Simulate a project whose annotators judge a share of the images alike, and estimate how much stays wrong."""
     rng, chance = np.random.default_rng(seed), Random(seed)
     truths, offers, said = [], [], []
     for _ in range(n_images):

@@ -39,7 +39,7 @@ def table_of(votes):
 
 
 def simulate(n_items, confusions, prevalence=0.3, seed=0):
-    """Draw votes of every annotator on every item from the Dawid-Skene model itself."""
+    """Draw every annotator's votes on every item from the Dawid-Skene model itself."""
     generator = np.random.default_rng(seed)
     truth = generator.random(n_items) < prevalence
     item, rater = np.unravel_index(np.arange(n_items * len(confusions)), (n_items, len(confusions)))

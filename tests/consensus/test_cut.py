@@ -1,4 +1,4 @@
-"""Where a posterior is cut: against all cuts there are, by the theorem it rests on, on labels drawn from it."""
+"""Where a posterior is cut: against all possible cuts, by the theorem it rests on, and on labels drawn from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence beside votes: what is counted, what is learnt from it, what it is worth; on votes whose truth is known."""
+"""Evidence besides votes: what is counted, what is learnt from it, what it is worth; on votes whose truth is known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOOD = np.array([[0.9, 0.06, 0.04], [0.15, 0.15, 0.7]])
 
 
 def draw_votes(n_images=600, n_asked=10, n_annotators=2, alike=0.0, n_models=5, seed=0):
-    """Draw truth, rankings that favour it, and votes; on a share of the pairs everybody says the same."""
+    """Draw a truth, rankings that favour it, and votes; on a share of the pairs everybody gives the same vote."""
     rng = np.random.default_rng(seed)
     belief = rng.normal(size=(n_images, N_CLASSES)) - 1.2
     truth = rng.random(belief.shape) < 1 / (1 + np.exp(-2 * belief))
@@ -111,7 +111,7 @@ def test_the_effect_of_a_class_on_an_item_is_that_of_its_other_images():
 
 
 def _effect_of_item(prior, votes, posterior):
-    """Return the effect in each item's prior: its prior less what the shared columns say, refitted from outside."""
+    """Return the effect in each item's prior: its prior minus what the shared columns say, refitted independently."""
     context = prior.intercept + sum(
         weight * column for weight, column in zip(prior.weights.values(), _context(votes, posterior), strict=True)
     )
@@ -137,7 +137,7 @@ def test_votes_that_are_independent_are_believed_and_votes_that_err_alike_are_no
 
 
 def surprise_at(truth, posterior):
-    """Return the mean log loss: what a posterior costs that is too sure."""
+    """Return the mean log loss, which is high for a posterior that is too sure."""
     return -np.log(np.where(truth, posterior, 1 - posterior).clip(1e-6)).mean()
 
 

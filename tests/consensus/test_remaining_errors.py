@@ -81,7 +81,7 @@ def test_what_nobody_found_is_estimated_as_chao_does():
 
 
 def settled(annotators, refiners):
-    """Settle one (image, class) beside many plain ones by the votes of annotators and refiners."""
+    """Settle one (image, class) among many plain ones by the votes of annotators and refiners."""
     rng = np.random.default_rng(0)
     truth = rng.random(400) < 0.2
     image, person = np.divmod(np.arange(800), 2)

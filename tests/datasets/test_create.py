@@ -1,4 +1,4 @@
-"""Projects made from folders and manifests, through `init_project` and the tables it leaves."""
+"""Projects made from folders and manifests, through `init_project` and the tables it writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests as pandas, spreadsheets, Windows, macOS and Hugging Face write them: read rightly, or refused by column."""
+"""Manifests as pandas, spreadsheets, Windows, macOS and Hugging Face write them: read right, or refused by column."""
 
 from __future__ import annotations
 

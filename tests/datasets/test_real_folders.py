@@ -1,4 +1,4 @@
-"""Folders as people have them: links, names of other systems, what storage and Windows put between."""
+"""Folders as people have them: links, names from other systems, files that storage and Windows add."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def save(path: Path, colour: str = "teal") -> Path:
 
 
 def made(folder: Path, images: Path) -> tuple[Project, list[str], list[str]]:
-    """Return a project, the ids of its images, and what was told."""
+    """Return a project, the ids of its images, and the messages."""
     told: list[str] = []
     with notices_to(told.append):
         project = init_project(folder, images)
@@ -148,7 +148,7 @@ def test_what_is_skipped_by_its_name_is_called_what_it_is(tmp_path: Path, name: 
 
 
 def linked(folder: Path, layout: str, n: int = 40) -> Path:
-    """Return images that are links, as a tool keeps them: the cache beside the images, under names of its own."""
+    """Return images that are links, as a tool keeps them: its cache lies beside them, under the tool's own names."""
     for number in range(n):
         name = f"{number:02x}{number:030x}"
         target = {
@@ -177,7 +177,7 @@ def test_images_that_are_links_into_a_cache_are_served_and_nothing_else_beside_i
     assert "link_roots in mlf.toml" in told[-1]
     tables = ServedTables(open_project(tmp_path / "lab" / "birds"))
     assert all(tables.location(index) for index in range(len(ids)))
-    # Exchanged behind the hub's back for a link to somebody's own files.
+    # Replaced behind the hub's back by a link to somebody's own files.
     own = save(tmp_path / "home" / "private.jpg")
     (images / "c0" / "0.jpg").unlink()
     (images / "c0" / "0.jpg").symlink_to(own)

@@ -1,4 +1,4 @@
-"""`mlf demo` as a person starts it: headless to the report, and with JupyterLab and colleagues at work."""
+"""`mlf demo` as a person starts it: headless up to the report, and with JupyterLab and colleagues at work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulated annotators: rates as set, errors where classes are confused, events as a widget makes them."""
+"""Simulated annotators: error rates as set, errors where classes are confused, events as a widget makes them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> ToyboxPaths:
 
 @pytest.fixture
 def project(box: ToyboxPaths, tmp_path: Path) -> Project:
-    """Return a project whose proposals hold all true classes of an image but the last one."""
+    """Return a project whose proposals hold all true classes of each image except the last."""
     made = init_project(tmp_path / "project", str(box.scenes_csv), str(box.classes))
     truth = toybox_truth(made, box.truth)
     rows = []

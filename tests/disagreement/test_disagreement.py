@@ -1,4 +1,4 @@
-"""Disagreement, held against brute force over label sets, and `krippendorff`."""
+"""Disagreement, compared with brute force over label sets and with `krippendorff`."""
 
 from __future__ import annotations
 

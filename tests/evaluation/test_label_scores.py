@@ -1,4 +1,4 @@
-"""Labels against a truth: held against scikit-learn, and counted by hand."""
+"""Labels against a truth: compared with scikit-learn, and counted by hand."""
 
 from __future__ import annotations
 

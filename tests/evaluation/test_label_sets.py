@@ -1,4 +1,4 @@
-"""The compact label sets hold what went in."""
+"""Compact label sets hold what was put in."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def draw(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (90, 
 
 
 def make_project(tmp_path: Path, n_images: int = 14, seed: int = 0, name: str = "project") -> Project:
-    """Make a project with `n_images` images of a cat and a dog each; its examples have owls too few and no dogs."""
+    """Make a project with `n_images` images each of cats and of dogs; its examples have too few owls and no dogs."""
     for key in ("cat", "dog"):
         for number in range(n_images):
             draw(tmp_path / f"images/{key}/{number}.png", COLOURS[key])
@@ -51,7 +51,7 @@ def test_every_tile_of_a_sprite_shows_an_image_of_the_class(tmp_path: Path) -> N
     for class_index, key in enumerate(("cat", "dog")):
         sprite = reader.sprite(class_index)
         assert (sprite.n_columns, sprite.tile_px) == (5, 40)
-        assert 10 <= sprite.n_examples <= 14  # of own images more, since some are left out beside each of them
+        assert 10 <= sprite.n_examples <= 14  # more if they are its own images, since some are left out beside each
         for number in range(sprite.n_examples):
             inner = tile(sprite.data, number, 5, 40)[8:-8, 8:-8]  # JPEG lets the white of an empty place in at the edge
             assert np.abs(inner - np.array(COLOURS[key], dtype=float)).max() < 12

@@ -1,4 +1,4 @@
-"""Files made elsewhere: paired by name, what is unusable named, nothing dropped silently."""
+"""Files made elsewhere: paired by name, unusable parts named, nothing dropped silently."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_files_that_are_no_npz_are_refused(tmp_path: Path) -> None:
 
 
 def small_files(folder: Path) -> dict[str, Path]:
-    """Six images of which two alone can be used: the first and the last."""
+    """Six images of which only two can be used: the first and the last."""
     write(folder / "images.csv", "image,label\na,ant\nb,wolf\nc,cat\nc,cat\nd,dog\ne,eel\n")
     write(folder / "labels.json", {"a.jpg": [0, 1], "c.jpg": [2], "e.jpg": [4], "z.jpg": [5]})
     ranking = np.array([[0, 1], [0, 1], [2, 1], [2, 1], [3, 1], [5, 4]])

@@ -106,7 +106,7 @@ def truth(n_used: int = N_CLASSES) -> list[int]:
 def write(
     folder: Path, labels: Any, refined: Any, first: list[int], ids: list[str] | None = None
 ) -> tuple[Path, Path, Path]:
-    """Write an image list, its refined labels and a model that says `first` of each image."""
+    """Write an image list, its refined labels and a model that ranks `first` on top for each image."""
     names = ids or [f"im{i:02d}.jpg" for i in range(len(labels))]
     pd.DataFrame({"image": names, "label": labels}).to_csv(folder / "images.csv", index=False)
     content = refined if isinstance(refined, dict) else dict(zip(names, refined, strict=True))

@@ -1,4 +1,4 @@
-"""What a real JupyterHub in a test needs: a folder, the proxy, a browser half that is built, PostgreSQL."""
+"""What a real JupyterHub in a test needs: a folder, the proxy, a built browser half, PostgreSQL."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hub_benchmark() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def hub_folder() -> Iterator[Path]:
-    """Return a folder that other accounts may pass through; pytest's own are closed to them."""
+    """Return a folder that other accounts may enter; pytest's own folders are closed to them."""
     folder = Path(tempfile.mkdtemp(prefix="mlf-hub-"))
     folder.chmod(0o711)
     yield folder
@@ -44,7 +44,7 @@ def hub_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def proxy(hub_benchmark: ModuleType, hub_folder: Path) -> str:
-    """Return configurable-http-proxy."""
+    """Return the path of configurable-http-proxy."""
     try:
         return hub_benchmark.installed_proxy(hub_folder / "proxy")
     except (ProjectError, OSError) as error:

@@ -1,7 +1,7 @@
 """A real hub whose parts are killed at seeded random moments, while people work in it.
 
-The people are kernels that run the annotation notebook, spoken to as the browser half does, and a real browser. After
-each kill those whom it hit must get an acknowledgement anew, by themselves; afterwards the store is compared with what
+The people are kernels that run the annotation notebook, addressed as the browser half would, and a real browser. After
+each kill, the people it hit must get acknowledgements again without help. At the end the store is compared with what
 everyone was told.
 """
 
@@ -40,7 +40,7 @@ _RECOVERY_S = 90.0
 
 @dataclass(frozen=True)
 class HubKillFigures:
-    """What came of it; recovery is the median and the longest wait for an acknowledgement after a kill, in seconds."""
+    """The outcome; recovery is the median and the longest wait for an acknowledgement after a kill, in seconds."""
 
     n_kills: int
     kills: dict[str, int]
@@ -51,7 +51,7 @@ class HubKillFigures:
 
 
 class Worker(threading.Thread):
-    """Somebody who works without end; `told` counts acknowledgements."""
+    """Somebody who works without stopping; `told` counts acknowledgements."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -66,7 +66,7 @@ class Worker(threading.Thread):
 
 
 class KernelWorker(Worker):
-    """Speaks to the widget in a kernel of its own; opens the page anew whenever it does not answer."""
+    """Speaks to the widget in a kernel of its own; opens the page again whenever it does not answer."""
 
     def __init__(self, tools: ModuleType, hub: PreparedHub, name: str) -> None:
         super().__init__(name)
@@ -96,7 +96,7 @@ class KernelWorker(Worker):
         visitor = self._visitor
         if visitor.client.get("hub/home").url.path.endswith("/login"):
             visitor.log_in()
-        visitor.start_session(8)  # one that has just died counts as running for some seconds
+        visitor.start_session(8)  # a session that has just died counts as running for some seconds
         link = self._tools.WidgetLink(visitor.client, self._tools.PAGE.format(name=self.person))
         await link.open()
         return link
@@ -109,7 +109,7 @@ class KernelWorker(Worker):
             self._number += 1
         try:
             (result,) = await link.request("save", 8, events=[self._waiting])
-        except self._tools.Refused as error:  # the service is away: the same is sent again
+        except self._tools.Refused as error:  # the service is away: the same save is sent again
             self.problem = str(error)[:500]
             await asyncio.sleep(0.3)
             return
@@ -123,7 +123,7 @@ class KernelWorker(Worker):
 
 
 class BrowserWorker(Worker):
-    """Ticks labels in Chromium, each once; `told` holds (image id, class) of those that the page showed as saved."""
+    """Ticks labels in Chromium, each once; `told` holds the (image id, class) pairs that the page showed as saved."""
 
     def __init__(self, tools: ModuleType, hub: PreparedHub, name: str, profile: Path) -> None:
         super().__init__(name)
@@ -139,14 +139,14 @@ class BrowserWorker(Worker):
                     self._enter(page)
                     while not self.is_stopping.is_set():
                         self._tick_one(page)
-                except Error as error:  # the browser was killed, or a page that is reloading forgot its elements
+                except Error as error:  # the browser was killed, or a reloading page has lost its elements
                     self.problem = str(error)[:500]
                 finally:
                     if context is not None:
                         _close(context)
 
     def _launch(self, playwright: Any) -> BrowserContext:
-        (self._profile / "SingletonLock").unlink(missing_ok=True)  # of the one that was killed
+        (self._profile / "SingletonLock").unlink(missing_ok=True)  # left by the browser that was killed
         context: BrowserContext = playwright.chromium.launch_persistent_context(
             str(self._profile), executable_path=self._tools._chromium(), args=self._tools.CHROMIUM_ARGUMENTS
         )
@@ -188,9 +188,9 @@ class HubKillRun:
     hub, project
         The hub, started below a keeper, and its project.
     kernels, browser
-        Names of those who work in kernels, and in a browser.
+        Names of the people who work in kernels, and in a browser.
     postgres
-        The server of the project's store, where it is one.
+        The server of the project's store, if the store is PostgreSQL.
     """
 
     def __init__(
@@ -218,7 +218,7 @@ class HubKillRun:
         return [*self._kernels, self._browser]
 
     def run(self) -> HubKillFigures:
-        """Kill, wait until everyone hit has resumed, and compare."""
+        """Kill, wait until everyone who was hit has resumed, and compare."""
         targets = [t for t in TARGETS if t != "postgres" or self._postgres]
         kills: Counter[str] = Counter()
         waits: dict[str, list[float]] = defaultdict(list)
@@ -252,7 +252,7 @@ class HubKillRun:
         )
 
     def _kill(self, target: str) -> list[Worker]:
-        """Kill one part; returns who works with it."""
+        """Kill one part; returns the people who work with it."""
         home = f"{self._hub.state}/homes/"
         if target == "browser":
             _kill_all(lambda p: f"--user-data-dir={self._profile}" in p.cmdline() and "--type=" not in str(p.cmdline()))
@@ -274,7 +274,7 @@ class HubKillRun:
         return self._workers
 
     def _wait_for(self, workers: Sequence[Worker], why: str) -> None:
-        """Wait until each has been told of two more decisions: the first may have been on its way before the kill."""
+        """Wait until each has been told of two more decisions: the first may have been sent before the kill."""
         before = {worker: len(worker.told) for worker in workers}
         deadline = time.monotonic() + _RECOVERY_S
         while not all(len(worker.told) >= n + 2 for worker, n in before.items()):

@@ -1,4 +1,4 @@
-"""Code under the account of somebody's session: what researchers may run, and annotators if a session let them."""
+"""Code under the account of somebody's session: what researchers may run, and annotators if a session lets them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.hub.launch import PreparedHub
 
 
 def session_process(hub: PreparedHub, name: str) -> psutil.Process:
-    """Return the server of somebody's session."""
+    """Return the server process of somebody's session."""
     home = f"{hub.state}/homes/{name}"
     for process in psutil.process_iter():
         try:
@@ -44,7 +44,7 @@ def start_as(hub: PreparedHub, name: str, code: str) -> subprocess.Popen[str]:
 
 
 def run_as(hub: PreparedHub, name: str, code: str) -> Any:
-    """Run code under somebody's account; returns what it printed behind the word RESULT, as JSON."""
+    """Run code under somebody's account; returns the JSON that it printed after the word RESULT."""
     process = start_as(hub, name, code)
     printed, complaint = process.communicate(timeout=120)
     assert process.returncode == 0, complaint

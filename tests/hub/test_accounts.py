@@ -204,13 +204,13 @@ def test_a_new_password_ends_the_old_ones_log_ins(project: Project, tmp_path: Pa
         tokens = {user.name: sorted(token.note for token in user.api_tokens) for user in hub.query(orm.User)}
     assert kept["ada"] != cookies["ada"]
     assert kept["ben"] == cookies["ben"]
-    assert tokens["ada"] == []  # whose note says that it is a session's may be anybody's
+    assert tokens["ada"] == []  # anybody can give a token a note that says it is a session's
     assert len(tokens["ben"]) == 3
 
 
 @pytest.fixture
 def outliving() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Return what starts a process that stands for a session's, with the environment that the Hub gives one."""
+    """Return a function that starts a stand-in for a session's process, with the environment that the Hub gives one."""
     processes = []
 
     def start(name: str, home: Path) -> subprocess.Popen[bytes]:
@@ -243,10 +243,10 @@ def test_a_session_that_outlived_its_hub_ends_and_no_other(
     homes = {name: state / "homes" / name for name in ("ada", "ben", "cleo")}
     homes["ada"].mkdir()
     kernel, bens = (outliving(name, homes[name]) for name in ("ada", "ben"))
-    elsewhere = outliving("ada", tmp_path)  # under another spawner: known by its number and name alone
+    elsewhere = outliving("ada", tmp_path)  # under another spawner: known only by its number and name
     of_another_hub = outliving("ada", tmp_path)
     with orm.new_session_factory(f"sqlite:///{state / 'private' / 'hub.sqlite'}")() as hub:
-        for name, pid in (("ada", elsewhere.pid), ("cleo", bens.pid)):  # Cleo's has ended, and Ben's got its number
+        for name, pid in (("ada", elsewhere.pid), ("cleo", bens.pid)):  # Cleo's has ended, and Ben's has its number
             user = orm.User(name=name)
             server = orm.Server(ip="127.0.0.1", port=1)
             hub.add(orm.Spawner(user=user, name="", state={"pid": pid}, server=server))
@@ -329,7 +329,7 @@ def test_a_uid_is_nobody_elses_while_its_home_folder_is_there(
 ) -> None:
     state = tmp_path / "hub"
     uid = prepare(project, state, {"adaéx": [Role.ANNOTATORS]}).accounts["adaéx"].uid
-    home = state / "homes" / "ada%C3%A9x"  # as the spawner makes it
+    home = state / "homes" / "ada%C3%A9x"  # as the spawner names it
     home.mkdir()
     os.chown(home, uid, uid)
     prepare(project, state, {}, remove=["adaéx"])

@@ -1,4 +1,4 @@
-"""What lies in deploy/: as far as a machine without a cluster can check it."""
+"""What is in deploy/, as far as a machine without a cluster can check it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_only_the_service_has_the_project_and_reaches_the_database() -> None:
 
 
 def test_a_store_in_trouble_takes_no_pod_away(tmp_path: Path) -> None:
-    # A pod that is not ready gets no requests, so no save could ever tell that the store is well again.
+    # A pod that is not ready gets no requests, so no save could ever show that the store works again.
     app = create_app(make_project(tmp_path), SimpleNamespace())  # type: ignore[arg-type]
     app.state.service.last_write = "failed"
     service = container("Deployment", "mlf-service")
@@ -105,7 +105,7 @@ def test_hub_and_service_agree_on_names_ports_and_scopes() -> None:
 
 
 def data_files() -> set[str]:
-    """Return the manifests with which data would go."""
+    """Return the manifests whose deletion would delete data."""
     files = {}
     for path in (DEPLOY / "kubernetes").glob("*.yaml"):
         files[path.name] = [document for document in yaml.safe_load_all(path.read_text()) if "kind" in document]
@@ -117,8 +117,8 @@ def data_files() -> set[str]:
 
 
 def deletions(text: str) -> list[str]:
-    """Return what every `kubectl ... delete` of a text is told to delete."""
-    text = re.sub(r"(?<!`)`(?!`)[^`]+`", lambda span: span[0].replace("\n", " "), text)  # a span may go over two lines
+    """Return what each `kubectl ... delete` in a text would delete."""
+    text = re.sub(r"(?<!`)`(?!`)[^`]+`", lambda span: span[0].replace("\n", " "), text)  # a span may run over two lines
     text = re.sub(r"\\\n#?", " ", text)
     return re.findall(r"\bkubectl\b[^\n&;|`]*?\sdelete\s([^\n&;|`]*)", text)
 
@@ -173,12 +173,12 @@ def test_proxy_hub_and_sessions_reach_the_service() -> None:
         [rule] = section["networkPolicy"]["egress"]
         assert rule["to"][0]["podSelector"]["matchLabels"].items() <= labels.items()
         assert rule["ports"] == [{"port": port}]
-    # The chart's own label for pods that the Hub answers.
+    # The chart's own label for pods that may reach the Hub.
     assert labels["hub.jupyter.org/network-access-hub"] == "true"
 
 
-#: The part of the chart's schema that our values touch, in our words: a type is what a value must be, a `dict` is
-#: open, a list names the only values. The chart refuses every other name.
+#: The part of the chart's schema that our values touch, in our own notation: a type is what a value must be, a `dict`
+#: is open, a list names the only values allowed. The chart refuses every other name.
 NETWORK_POLICY = {
     "enabled": bool,
     "ingress": list,
@@ -248,7 +248,7 @@ def misfits(values: Any, schema: Any, place: str = "") -> Iterator[str]:
 
 def test_the_values_hold_what_the_chart_takes_and_nothing_else() -> None:
     assert list(misfits(VALUES, CHART)) == []
-    # What its schema says of them apart from that: mappings by name, for services and roles; text by name, for code.
+    # What its schema also says about them: services and roles are mappings by name; code is text by name.
     assert all(isinstance(service["url"], str) for service in VALUES["hub"]["services"].values())
     assert all(isinstance(role["scopes"], list) for role in VALUES["hub"]["loadRoles"].values())
     assert all(isinstance(text, str) for text in VALUES["hub"]["extraConfig"].values())
@@ -273,12 +273,12 @@ def test_the_hubs_configuration_names_settings_that_exist() -> None:
 
 
 def hub_of_the_values() -> Config:
-    """Return what the chart makes of our values, as far as sessions go."""
+    """Return what the chart makes of our values, as far as sessions are concerned."""
     session = VALUES["singleuser"]
     config = Config()
     config.KubeSpawner.image = f"{session['image']['name']}:{session['image']['tag']}"
     config.KubeSpawner.environment = session["extraEnv"]
-    config.KubeSpawner.uid = 1000  # the chart's own, where the values say nothing
+    config.KubeSpawner.uid = 1000  # the chart's default, where the values say nothing
     for kind, place in (("mem", "memory"), ("cpu", "cpu")):
         config.KubeSpawner[f"{kind}_limit"] = session[place]["limit"]
         config.KubeSpawner[f"{kind}_guarantee"] = session[place]["guarantee"]
@@ -303,7 +303,7 @@ HUB = SimpleNamespace(api_url="http://hub:8081/hub/api", base_url="/hub/", publi
 def test_the_pod_of_a_session_opens_with_what_one_machine_opens_with(
     role: Role, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # KubeSpawner wants to know a cluster before it makes anything; this one it never calls.
+    # KubeSpawner needs a cluster's address before it makes anything; it never calls this one.
     none = {"name": "none"}
     cluster = {"clusters": [none | {"cluster": {"server": "http://127.0.0.1:9"}}], "users": [none | {"user": {}}]}
     cluster |= {"contexts": [none | {"context": {"cluster": "none", "user": "none"}}], "current-context": "none"}
@@ -379,7 +379,7 @@ def test_chart_and_image_have_one_jupyterhub() -> None:
 
 @pytest.fixture
 def hub_of_the_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return what makes a configuration: that of one machine, with the code of a section of the notes after it."""
+    """Return a function that makes a configuration: that of one machine, then the code of a section of the notes."""
     state = tmp_path / "hub"
     prepare_hub(
         make_project(tmp_path),
@@ -436,7 +436,7 @@ def test_a_container_gets_its_own_python_its_page_and_nothing_of_this_machine(
 def test_a_unit_gets_its_page_and_its_limits(
     role: Role, hub_of_the_notes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Stand-ins for systemd's commands, which write down what they are asked for.
+    # Stand-ins for systemd's commands, which record what they are asked for.
     programs, asked = tmp_path / "programs", tmp_path / "asked"
     programs.mkdir()
     for name, text in (

@@ -1,4 +1,4 @@
-"""Who starts a hub is told of images that every account of the machine can read."""
+"""Whoever starts a hub is told about images that every account on the machine can read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.hub.exposed import exposed_folders, readable_by_everyone
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Return a folder that every account can reach; pytest's own are closed."""
+    """Return a folder that every account can reach; pytest's own folders are closed."""
     with tempfile.TemporaryDirectory(prefix="mlf-open-") as name:
         made = Path(name)
         made.chmod(0o755)

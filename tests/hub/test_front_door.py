@@ -1,4 +1,4 @@
-"""The one port of a hub: while it is held, its own account may listen there, and nobody else."""
+"""The one port of a hub: while it is held, only its own account may listen there."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def attempt_as_nobody(port: int) -> list[object]:
 @pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="needs a Python that any account may run")
 def test_a_held_port_can_be_taken_by_no_other_account(needs_root: None) -> None:
     port = free_port()
-    assert attempt_as_nobody(port)  # the attempt is a real one
+    assert attempt_as_nobody(port)  # the attempt works while the port is free
     with held_port(port):
         assert attempt_as_nobody(port) == []
     assert attempt_as_nobody(port)
@@ -73,7 +73,7 @@ def test_nobody_answers_at_a_held_port_until_the_proxy_does_on_the_socket_it_was
     with held_port(port):
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", port))
-        # Without the socket that it is given, it could not listen here: the port is held.
+        # Without the socket that it is given it could not listen here, since the port is held.
         alone = subprocess.run(
             [node, str(script), "--ip", "127.0.0.1", "--port", str(port)], capture_output=True, text=True, check=False
         )

@@ -147,7 +147,7 @@ def test_a_made_up_token_and_a_made_up_name_are_refused_by_the_service(
 def test_the_token_of_one_session_never_opens_the_work_of_another(
     hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
 ) -> None:
-    """A process of hers may send what it likes: the service goes by the token, not by the name."""
+    """Her process may send any name it likes: the service goes by the token, not by the name."""
     code = (
         "import json, uuid\nfrom pipeline.service.client import RemoteSession\n"
         "from pipeline.annotation.events import Event, EventKind\n"
@@ -190,7 +190,7 @@ def test_the_board_is_for_researchers_and_shows_everyone(
 def test_a_stolen_token_opens_its_owners_work_alone_and_ends_with_the_session(
     hub_benchmark: ModuleType, running: SimpleNamespace, ada: SimpleNamespace
 ) -> None:
-    """A process of Cleo's own account gives her token away; an expired one of her own making goes the same way."""
+    """A process under Cleo's account gives away her token, and one that she made herself and that soon expires."""
     cleo = hub_benchmark.Person(running.hub, "cleo")
     cleo.log_in()
     cleo.start_session()
@@ -218,7 +218,7 @@ def test_a_stolen_token_opens_its_owners_work_alone_and_ends_with_the_session(
     assert asked(stolen, "hub/api/users/Ada") in {403, 404}
     ended = cleo.client.delete("hub/api/users/cleo/server", headers=xsrf | {"Referer": running.hub.url + "hub/home"})
     assert ended.status_code in {202, 204}, ended.text
-    # The service believes the Hub's word about a token for TOKEN_CACHE_S seconds.
+    # The service keeps the Hub's answer about a token for TOKEN_CACHE_S seconds.
     wait_until(lambda: asked(stolen) == asked(short_lived) == 401, 40, lambda: "the tokens live on")
     log = (running.hub.state / "private" / "hub.log").read_text()
     refusals = [json.loads(line) for line in log.splitlines() if line.startswith('{"time"') and '"refused"' in line]

@@ -1,4 +1,4 @@
-"""Kills of every part of a real hub while people work in it, one of each; `make soak` runs two hundred."""
+"""Kills of every part of a real hub while people work in it, one kill per part; `make soak` runs two hundred."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that are kept running: started again when killed, ended with their keeper, nothing left behind."""
+"""Processes that are kept running: restarted when killed, ended with their keeper, with nothing left behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.hub.keeper import Keeper
 from pipeline.hub.launch import alone
 from pipeline.hub.leftovers import end_left_over
 
-#: Writes its pid beneath the others, and waits.
+#: Writes its pid below the others, and waits.
 _WORKER = "import os, sys, time\nopen(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\ntime.sleep(600)"
 
 

@@ -1,4 +1,4 @@
-"""A real JupyterHub that is killed: who then gets a new password or is removed has nothing left of what they had."""
+"""A real JupyterHub that is killed: anyone who then gets a new password or is removed keeps no session and no token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
 @contextmanager
 def mlf_hub(project: Path, state: Path, proxy: str, *options: str) -> Iterator[SimpleNamespace]:
-    """Run `mlf hub`; returns what it printed, the address and the passwords in it, and its process."""
+    """Run `mlf hub`; yields what it printed, the address and passwords in that, and its process."""
     environment = os.environ | {"PATH": f"{Path(proxy).parent}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, "-u", "-m", "pipeline.cli", "hub", str(project), "--state", str(state), "--port", "0"]
     with subprocess.Popen([*command, *options], env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -56,7 +56,7 @@ def answers(url: str) -> bool:
 
 
 def kill(hub: SimpleNamespace) -> None:
-    """Kill `mlf hub` and its Hub, which has no time to end the sessions."""
+    """Kill `mlf hub` and its Hub, so that neither has time to end the sessions."""
     its_hub = psutil.Process(int((hub.state / "private" / "hub.pid").read_text()))
     its_hub.suspend()
     hub.process.kill()
@@ -66,13 +66,13 @@ def kill(hub: SimpleNamespace) -> None:
 
 
 def begin(person: Any) -> list[str]:
-    """Log in and start a session; returns its own token, and one made by hand that pretends to be that."""
+    """Log in and start a session; returns its token, and one made by hand that pretends to be a session's."""
     person.log_in()
     person.start_session()
     if person.name == "maria":
         person.new_kernel()
     else:
-        person.client.get(f"user/{person.name}/voila/render/2_annotate.ipynb", timeout=240)  # starts one
+        person.client.get(f"user/{person.name}/voila/render/2_annotate.ipynb", timeout=240)  # this starts a kernel
     token = session_process(person.hub, person.name).environ()["JUPYTERHUB_API_TOKEN"]
     made = person.client.post(
         f"hub/api/users/{person.name}/tokens",
@@ -124,7 +124,7 @@ def test_a_new_password_and_a_removal_end_what_outlived_a_killed_hub(
             def asked(token: str) -> int:
                 headers = {"Authorization": f"token {token}"}
                 url = hub.url + "services/mlf/api/rounds/annotation/open"
-                # Who comes before the service has started waits at its socket, which its keeper holds.
+                # A request that comes before the service has started waits at its socket, which its keeper holds.
                 return httpx.get(url, headers=headers, timeout=60).status_code
 
             wait_until(lambda: asked(tokens["ben"][0]) == 200, 30, lambda: "the service does not answer")

@@ -1,4 +1,4 @@
-"""Guessing passwords: slowed by name and address, nobody locked out, and a browser that is known let in at once."""
+"""Guessing passwords: slowed by name and address, with nobody locked out and a known browser let in at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.hub.throttle import Failures, Turns
 
 
 class Browser:
-    """What the authenticator sees of a browser: its address, and cookies that the Hub has signed."""
+    """What the authenticator sees of a browser: its address, and the cookies that the Hub has signed."""
 
     def __init__(self, address: str) -> None:
         self.request = SimpleNamespace(remote_ip=address, protocol="http")
@@ -32,7 +32,7 @@ class Browser:
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """Return a door with two accounts whose password is `right`, and the seconds that each log-in was made to wait."""
+    """Return a door with two accounts whose password is `right`, and the seconds that each log-in had to wait."""
     accounts = {}
     for name in ("ada", "ben"):
         account, _ = make_account(name, [Role.ANNOTATORS], [])
@@ -45,7 +45,7 @@ def door(tmp_path: Path) -> Iterator[SimpleNamespace]:
         waits.append(seconds)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.hub.accounts._hash", lambda password, _salt: password)  # scrypt takes its time
+        patch.setattr("pipeline.hub.accounts._hash", lambda password, _salt: password)  # scrypt is slow
         patch.setattr(authenticator, "_wait", wait)
 
         async def log_in(browser: Browser, name: str, password: str) -> str | None:
@@ -65,7 +65,7 @@ def test_wrong_passwords_are_slowed_more_and_more_and_the_right_one_is_let_in(do
     stranger = Browser("10.0.0.9")
     answers = try_all(door, *[(stranger, "ada", "wrong")] * 30, (stranger, "ada", "right"))
     assert answers == [None] * 30 + ["ada"]
-    assert len(door.waits) == 26  # five cost nothing
+    assert len(door.waits) == 26  # the first five cost nothing
     assert door.waits == sorted(door.waits)
     assert max(door.waits) == 8
 
@@ -88,7 +88,7 @@ def test_a_browser_from_which_somebody_has_logged_in_is_let_in_beside_a_guesser_
     door.waits.clear()
     assert try_all(door, (known, "ada", "right")) == ["ada"]
     assert door.waits == []
-    # It is known for her alone: a mark for one name opens no fast lane for another.
+    # The browser is known for her only: a mark for one name opens no fast lane for another.
     try_all(door, *[(known, "ben", "wrong")] * 6)
     assert len(door.waits) == 1
 

@@ -1,4 +1,4 @@
-"""A hub whose sessions have web addresses of their own: what a researcher's server shows reaches nobody else's."""
+"""A hub whose sessions have web addresses of their own: a page on a researcher's server cannot reach anybody else's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.hub.accounts import Role
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
-#: What a page can read of others: their pages, and whatever the reader of it may do at the Hub.
+#: What a page can read from other addresses: their pages, and whatever its reader may do at the Hub.
 READ = """async (urls) => {
   const read = [];
   for (const url of urls)
@@ -27,7 +27,7 @@ READ = """async (urls) => {
 
 @pytest.fixture(scope="module")
 def place(annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, proxy: str) -> Iterator[SimpleNamespace]:
-    """Return a hub at `localhost`, whose sessions browsers look for at `NAME.localhost`: this machine."""
+    """Return a hub at `localhost`, whose sessions browsers find at `NAME.localhost`, which is this machine."""
     folder = hub_folder / "origins"
     folder.mkdir(mode=0o711)
     project = hub_benchmark.make_project(folder, 4, ["ada", "ben"])
@@ -63,7 +63,7 @@ def test_each_session_is_an_origin_of_its_own_and_a_researchers_page_reads_nothi
     ada.locator('[data-mlf="annotator"][data-saved="saved"]').wait_for()
     ada.goto(f"{place.hub.url}services/mlf/reports")
     ada.get_by_role("link", name="findings").wait_for()
-    # She opens a page of Maria's server, as anybody may be made to.
+    # She opens a page on Maria's server, as anybody could be tricked into doing.
     ada.goto(f"http://maria.localhost:{place.port}/user/maria/api")
     assert urlsplit(ada.url).hostname == "maria.localhost"
     wanted = [

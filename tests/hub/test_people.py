@@ -1,4 +1,4 @@
-"""Who left and came back, and what `mlf hub` says of them at its start."""
+"""People who left and came back, and what `mlf hub` says about them at its start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.project.settings import Settings
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Return what gives the command `mlf hub`, with everything but the Hub's own process."""
+    """Return a function that runs the command `mlf hub`, with everything but the Hub's own process."""
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "configurable-http-proxy").write_text("#!/bin/sh\n")
@@ -40,7 +40,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
 def test_a_removed_refiner_with_undecided_images_is_named_at_the_start_and_comes_back_when_named(
     start: Callable[..., Result], tmp_path: Path
 ) -> None:
-    project, state = make_project(tmp_path), tmp_path / "hub"  # Cleo has four disputed images, and nothing else
+    project, state = make_project(tmp_path), tmp_path / "hub"  # Cleo has four disputed images and nothing else
 
     def printed(*options: str) -> str:
         result = start(project, state, "--share-account", *options)
@@ -127,7 +127,7 @@ def test_a_foreign_accounts_file_stops_no_hub_beside_it_and_as_its_own_is_named(
     foreign.parent.mkdir(parents=True)
     foreign.write_bytes(content.encode("utf-8", "surrogateescape"))
     foreign.chmod(0o600)
-    (tmp_path / "beside" / "homes").touch()  # no folder
+    (tmp_path / "beside" / "homes").touch()  # a file, not a folder
     hub = prepare(project, tmp_path / "hub", "ada")
     assert set(hub.passwords) == {"ada"}
     assert find_shared_uids(hub.accounts, hub.state) == []
@@ -137,7 +137,7 @@ def test_a_foreign_accounts_file_stops_no_hub_beside_it_and_as_its_own_is_named(
 
 
 def share_uid(state: Path, name: str, uid: int) -> None:
-    """Make a hub's accounts what they were before hubs knew of each other."""
+    """Put a hub's accounts into the state they had before hubs knew of each other."""
     path = state / "private" / "accounts.json"
     accounts: dict[str, Account] = read_accounts(path)
     write_accounts(accounts | {name: replace(accounts[name], uid=uid)}, path)

@@ -1,4 +1,4 @@
-"""What sessions and the Hub print: kept in files of bounded size, each session's apart, none of them in its hands."""
+"""What sessions and the Hub print: kept in files of bounded size, one per session, which no session can change."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_link_in_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
 def test_the_hub_writes_on_while_sessions_come_and_go(kept: SimpleNamespace, tmp_path: Path) -> None:
     for number in range(20):
         os.write(kept.keeper.hub_end.fileno(), f"line {number}\n".encode())
-        with log_of_server(kept.socket, "x" * 3000):  # a name beyond measure
+        with log_of_server(kept.socket, "x" * 3000):  # a name that is far too long
             pass
     kept.keeper.stop()
     assert (tmp_path / "hub.log").read_text() == "".join(f"line {number}\n" for number in range(20))

@@ -1,4 +1,4 @@
-"""A browser whose kernel dies while it starts: the page says so, starts another, and asks nobody else for anything."""
+"""A browser whose kernel dies while starting: the page says so, starts another, and sends no request elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.hub.accounts import Role
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
 PATIENCE_S = 12
-#: Dies when it is started for the first time.
+#: Dies the first time it is started.
 DIES_ONCE = 'if [ -e "$HOME/tried" ]; then exec "$0" -m ipykernel_launcher -f "$1"; fi; touch "$HOME/tried"; exit 1'
 
 
@@ -38,7 +38,7 @@ def place(annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, pr
 
 
 def break_first_kernel(place: SimpleNamespace) -> None:
-    """Let everybody's first kernel die; a session takes kernels from the hub's folder, never from its owner's."""
+    """Make everybody's first kernel die; a session takes kernels from the hub's folder, never from its owner's."""
     kernel = place.state / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)
     python = json.loads((place.state / "private" / "hub.json").read_text())["session_python"]
@@ -63,7 +63,7 @@ def test_a_kernel_that_dies_at_the_start_is_told_of_and_another_one_started(
         )
         page = browser.new_page()
         page.set_default_timeout(60_000)
-        page.on("request", lambda request: asked.append(request))  # it refuses a method of a list
+        page.on("request", lambda request: asked.append(request))  # Playwright refuses a list's own method
         page.goto(place.hub.url)
         page.get_by_label("Username").fill("ada")
         page.get_by_label("Password").fill(place.hub.passwords["ada"])
@@ -72,7 +72,7 @@ def test_a_kernel_that_dies_at_the_start_is_told_of_and_another_one_started(
         expect(page.get_by_role("button", name="Start again")).to_be_visible()
         page.locator('[data-mlf="annotator"][data-ready="true"]').wait_for()
         assert page.evaluate("() => Object.keys(sessionStorage).filter((key) => key.startsWith('mlf-starts'))") == []
-        # Chromium reports a request also where the page's own rules keep it from being sent.
+        # Chromium reports a request even if the page's own rules keep it from being sent.
         elsewhere = [request for request in asked if urlsplit(request.url).hostname not in {"127.0.0.1", None}]
         assert {request.failure for request in elsewhere} <= {"csp"}
         browser.close()

@@ -1,4 +1,4 @@
-"""A browser in a real hub whose disk fills up and turns read-only, and in which every name tries to run as script."""
+"""A browser in a real hub whose disk fills up and turns read-only, and where every name tries to run as a script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.store import open_project_store
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
-#: Whoever runs this as script leaves a mark in the page.
+#: If this runs as a script, it leaves a mark in the page.
 NASTY = "<img src=x onerror=window.pwned=1>"
 EVA = f"eva {NASTY}"
 RESEARCHER = "maria"
@@ -43,7 +43,7 @@ def small_disk(hub_folder: Path, disk_of_3_mb: Callable[[Path], AbstractContextM
 def place(
     annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, small_disk: Path, proxy: str
 ) -> Iterator[SimpleNamespace]:
-    """Return a hub whose store lies on a disk of three megabytes, and whose names are all markup."""
+    """Return a hub whose store is on a disk of three megabytes, and whose names are all markup."""
     folder = hub_folder / "trouble"
     folder.mkdir(mode=0o711)
     names = [EVA, "ben"]
@@ -81,7 +81,7 @@ def nothing_ran(page: Page) -> bool:
 
 
 def tick(page: Page, number: int) -> None:
-    """Click the label at a place among the five shown."""
+    """Click one of the five labels shown, by its place."""
     page.locator("input[type=checkbox][data-class-id]").nth(number).click()
 
 
@@ -118,7 +118,7 @@ def test_a_full_disk_shows_in_the_widget_and_what_was_ticked_is_saved_once_there
         while True:
             file.write(b"x" * 4096)
     n_ticks = 0
-    # The database's own files have some room left; it takes a while until a commit needs a new page.
+    # The database's own files have some space left, so it takes a while until a commit needs a new page.
     while eva.locator('[data-mlf="annotator"]').get_attribute("data-saved") != "offline":
         assert n_ticks < 400
         tick(eva, n_ticks % 5)
@@ -189,7 +189,7 @@ def test_the_board_is_live_for_a_researcher_and_names_do_not_run(
     page = log_in(browser, place, RESEARCHER)
     page.get_by_text("progress.ipynb").first.dblclick()
     page.locator(".jp-Notebook").wait_for()
-    page.get_by_text("| Idle").wait_for()  # a cell that is run before the kernel answers is forgotten
+    page.get_by_text("| Idle").wait_for()  # a cell run before the kernel answers is lost
     for number in (0, 1):
         cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
         cell.locator(".jp-InputPrompt").click()

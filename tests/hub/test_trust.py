@@ -1,4 +1,4 @@
-"""A real hub in which people are curious: who stands in for a part that is away, and whose page acts for whom."""
+"""A real hub with curious people: can anyone pose as a part that is away, or make a page act for somebody else?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="sessions get accounts of their own only where the hub runs as root"),
 ]
 
-#: Files of a home that Python, IPython, Jupyter or Voilà run, and what each does if it is run.
+#: Files of a home that Python, IPython, Jupyter or Voilà run, and what each of them does when it is run.
 MARK = "import pathlib; pathlib.Path({home!r}, 'ran {name}').touch()\n"
 IN_A_HOME = (
     ".jupyter/jupyter_server_config.py",
@@ -78,7 +78,7 @@ def people(place: SimpleNamespace) -> dict[str, Any]:
 
 
 def hub_pid(place: SimpleNamespace) -> int:
-    """Return the Hub's process; 0 where it is just writing its number."""
+    """Return the Hub's process id, or 0 while the Hub is still writing it."""
     return int((place.hub.state / "private" / "hub.pid").read_text() or 0)
 
 
@@ -98,7 +98,7 @@ def answers(place: SimpleNamespace) -> bool:
         return False
 
 
-#: Tries for as long as it is let to take an address: by listening there, and by putting a socket of its own there.
+#: Keeps trying to take an address until it is stopped: by listening there, and by putting its own socket there.
 SQUATTER = """
 import json, os, socket, sys, urllib.parse
 url = {url}
@@ -136,7 +136,7 @@ print("RESULT" + json.dumps(taken))
 
 
 def squat(place: SimpleNamespace, url: str, disturb: Any, tmp_path: Path) -> list[str]:
-    """Let Maria try to take an address while `disturb` does its worst; returns what she took."""
+    """Let Maria try to take an address while `disturb` does its worst; returns what she could take."""
     tmp_path.chmod(0o755)
     stop = Path("/tmp") / f"stop-{os.getpid()}-{tmp_path.name}"
     squatter = start_as(place.hub, "maria", SQUATTER.format(url=url, stop=str(stop)))
@@ -177,7 +177,7 @@ def test_nobody_takes_the_front_door_nor_the_hubs_own_while_a_hub_is_started_aga
 
     assert squat(place, repr(place.hub.url), disturb, tmp_path) == []
     assert squat(place, "os.environ['JUPYTERHUB_API_URL']", disturb, tmp_path) == []
-    assert people["ada"].client.get("user/ada/api").status_code == 200  # the session went on
+    assert people["ada"].client.get("user/ada/api").status_code == 200  # the session kept running
 
 
 def test_nobody_takes_the_place_of_anothers_session(
@@ -196,7 +196,7 @@ def test_nobody_takes_the_place_of_anothers_session(
 
 
 def test_a_vote_goes_to_nobody_but_the_hubs_own_account(place: SimpleNamespace, people: dict[str, Any]) -> None:
-    """A socket under the right name, in a folder that was cleaned away and made again by somebody else."""
+    """A socket with the right name, in a folder that was cleaned away and made again by somebody else."""
     code = """
         import http.server, json, os, socketserver, sys, tempfile
         folder = tempfile.mkdtemp(); os.chmod(folder, 0o755)
@@ -253,7 +253,7 @@ def test_a_session_holds_no_descriptor_of_a_file_of_the_hubs(place: SimpleNamesp
 
 
 def plant(place: SimpleNamespace, name: str) -> Path:
-    """Put what would be run into somebody's home, as an earlier role or an earlier version may have let them."""
+    """Put files that would be run into somebody's home, as an earlier role or version may have let them do."""
     home = place.hub.state / "homes" / name
     for path in IN_A_HOME:
         file = home / path.format(python=f"{sys.version_info.major}.{sys.version_info.minor}")
@@ -348,7 +348,7 @@ def test_an_annotators_kernel_is_told_nothing_that_runs_code(place: SimpleNamesp
         for kind, content in told.items():
             for channel in ("shell", "control", "stdin"):
                 await link.send(kind, content, channel)
-        name = (await link.request("open"))["annotator"]  # the kernel is there, and has read what came before
+        name = (await link.request("open"))["annotator"]  # the kernel answers, so it has read what came before
         link.close()
         return str(name)
 
@@ -356,7 +356,7 @@ def test_an_annotators_kernel_is_told_nothing_that_runs_code(place: SimpleNamesp
     assert not mark.exists()
 
 
-#: What a researcher may run: a server whose pages are hers, for whoever opens them, log-in or not.
+#: What a researcher may run: a server that shows pages of her own to anybody, logged in or not.
 OWN_PAGES = '''
 import sys
 from jupyter_server.base.handlers import JupyterHandler
@@ -445,7 +445,7 @@ def test_another_sessions_page_cannot_read_reports(place: SimpleNamespace, evil:
     assert tom.evaluate(STEAL) == []
     with tom.expect_popup() as opened:
         tom.evaluate("() => { window.other = window.open('/services/mlf/reports/findings.html'); }")
-    opened.value.get_by_role("heading", name="the findings").wait_for()  # he may read it himself
+    opened.value.get_by_role("heading", name="the findings").wait_for()  # Tom himself may read it
     read = "() => { try { return window.other.document.body.innerText; } catch (error) { return error.name; } }"
     assert "the findings" not in str(tom.evaluate(read))
     tom.context.close()
@@ -455,7 +455,7 @@ def test_another_sessions_page_cannot_read_reports(place: SimpleNamespace, evil:
 def test_a_worker_of_another_sessions_page_cannot_read_reports(
     place: SimpleNamespace, evil: None, browser: Browser
 ) -> None:
-    """A server may let a script of its own stand between a browser and all pages of its origin."""
+    """A server can put its own script between a browser and all pages of its origin."""
     tom = enter(browser, place, "tom")
     tom.get_by_role("link", name="findings").wait_for()
     tom.goto(place.hub.url + "user/maria/evil/page")
@@ -464,12 +464,12 @@ def test_a_worker_of_another_sessions_page_cannot_read_reports(
         ".then(() => navigator.serviceWorker.ready)"
     )
     tom.goto(place.hub.url + "services/mlf/reports/findings.html")
-    assert "STOLEN:" in tom.content()  # the worker does stand between
+    assert "STOLEN:" in tom.content()  # the worker does stand in between
     assert "the findings" not in tom.content()
     tom.context.close()
 
 
-#: Saves until the Hub's last word on the token is older than it is believed while the Hub answers.
+#: Keeps saving until the Hub's last answer about the token is too old to be used while the Hub answers.
 SAVE_ON = """
 import json, os, threading, time, uuid
 from pipeline.annotation.events import Event, EventKind

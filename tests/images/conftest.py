@@ -1,4 +1,4 @@
-"""Tests of pictures share how they are drawn (`drawn.py`)."""
+"""Lets the tests of pictures share how they are drawn (`drawn.py`)."""
 
 from __future__ import annotations
 

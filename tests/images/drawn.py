@@ -1,4 +1,4 @@
-"""Pictures that are drawn, and colour profiles that are written, for comparisons with what is read back."""
+"""Drawn pictures and hand-written colour profiles, to compare with what is read back."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def grey_profile(gamma: float) -> bytes:
 
 
 def stored_in(icc_profile: bytes, mode: str, picture: Image.Image) -> Image.Image:
-    """Return a picture of sRGB in the colours of a profile."""
+    """Return an sRGB picture converted to the colours of a profile."""
     target = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
     return ImageCms.profileToProfile(picture, ImageCms.createProfile("sRGB"), target, outputMode=mode)
 
 
 def muted() -> Image.Image:
-    """Return colours that lie within every space of these tests."""
+    """Return colours that lie inside every colour space of these tests."""
     return gradient().point(lambda level: 50 + level * 150 // 255)

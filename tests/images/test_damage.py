@@ -1,4 +1,4 @@
-"""Files that are cut or odd: one answer for model and annotator, and no whole pixels are lost with what lies beside."""
+"""Cut or odd files: model and annotator get the same answer, and whole pixels are kept whatever lies beside them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def saved(form: str, picture: Image.Image | None = None, **options: Any) -> byte
 
 
 def answers(path: Path) -> list[str | tuple[int, int]]:
-    """Return what model and annotator get: the size of a picture, or the reason why there is none."""
+    """Return what model and annotator get: the size of a picture, or the reason why there is no picture."""
     found: list[str | tuple[int, int]] = []
     for look in (
         lambda: read_image(str(path)).size,

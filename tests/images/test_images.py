@@ -19,7 +19,7 @@ from pipeline.images import check_header, decoding, display_jpeg, read_display, 
 
 
 def png_header(width_px: int, height_px: int) -> bytes:
-    """Return a PNG that claims to be large and holds next to nothing."""
+    """Return a PNG that claims to be large but holds almost nothing."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

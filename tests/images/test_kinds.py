@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.errors import DatasetError
 from pipeline.images import check_header, kinds, read_as_timm, read_image
 
-#: EXIF orientation to the transpose of Pillow that stores an upright picture so.
+#: EXIF orientation to the Pillow transpose that stores an upright picture that way.
 UNDO = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
 
 

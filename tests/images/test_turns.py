@@ -25,7 +25,7 @@ TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0
 
 
 def n_at_once(turns: Turns, n_bytes: int) -> int:
-    """Return how many of a size have their turns of a hundred that come."""
+    """Return how many of a hundred pictures of this size get their turn at once."""
     places = [turns.join(n_bytes, lambda: None) for _ in range(100)]
     n_come = sum(place.has_come for place in places)
     for place in places:
@@ -40,7 +40,7 @@ def n_at_once(turns: Turns, n_bytes: int) -> int:
         (8, 2 * GIB, 100 * MIB, 5),
         (8, 8 * GIB, 100 * MIB, 8),
         (8, 8 * GIB, GIB, 2),
-        (8, 2 * GIB, GIB, 1),  # more than a quarter, and alone
+        (8, 2 * GIB, GIB, 1),  # more than a quarter, so it runs alone
         (1, 64 * GIB, 100 * MIB, 1),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_large_picture_is_not_overtaken_for_ever() -> None:
     came: list[str] = []
     first = [turns.join(400 * MIB, lambda: came.append("first")) for _ in range(2)]
     large = turns.join(2 * GIB, lambda: came.append("large"))
-    later = turns.join(100 * MIB, lambda: came.append("later"))  # there would be room
+    later = turns.join(100 * MIB, lambda: came.append("later"))  # there would be room for it
     with pytest.raises(NoTurnError):
         without_waiting(lambda: turns.take(100 * MIB).__enter__())
     assert came == ["first", "first"]
@@ -155,7 +155,7 @@ print(highest() - before)
 
 
 class Counted(Turns):
-    """Keeps what was asked for."""
+    """Records how many bytes were asked for."""
 
     n_bytes = 0
 

@@ -36,7 +36,7 @@ def save_model(path: Path, n_classes: int, architecture: str = "test_resnet", **
 def plain_topk(
     architecture: str, checkpoint: Path, n_classes: int, files: Sequence[Path], top_k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rank as anyone would with timm: one image at a time, its own transform, softmax, topk."""
+    """Rank as anyone would with timm: one image at a time, timm's own transform, softmax, topk."""
     model = timm.create_model(architecture, num_classes=n_classes, checkpoint_path=str(checkpoint)).eval()
     transform = create_transform(**resolve_model_data_config(model), is_training=False)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The JSON beside a checkpoint, files that are no weights, and models whose answers mean nothing."""
+"""The JSON beside a checkpoint, files that are not weights, and models whose answers mean nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def run(project: Project, checkpoint: Path, architecture: str | None = "test_resnet") -> list[str]:
-    """Rank with a checkpoint on the CPU; return what is told along the way."""
+    """Rank with a checkpoint on the CPU; return the messages along the way."""
     told: list[str] = []
     with notices_to(told.append):
         predict(project, [ModelSource(architecture, checkpoint)], device="cpu", n_workers=0, batch_size=4)

@@ -1,4 +1,4 @@
-"""Models that come as packages: what is taken for which classes, and weights that do not fit."""
+"""Models that come as packages: which one is taken for which classes, and weights that do not fit."""
 
 from __future__ import annotations
 

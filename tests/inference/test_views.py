@@ -1,4 +1,4 @@
-"""Where a model looks: which parts of an image, and what comes of several looks."""
+"""Where a model looks: which parts of an image, and how several looks are combined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of classes as frameworks and spreadsheets write them: the same classes of each, or a refusal by name."""
+"""Files of classes as frameworks and spreadsheets write them: the same classes from each, or a refusal by name."""
 
 from __future__ import annotations
 

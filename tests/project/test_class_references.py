@@ -1,4 +1,4 @@
-"""What class numbers mean is decided once for a whole file: against a plain model of how the file was made."""
+"""What class numbers mean is decided once for a whole file; compared with a plain model of how the file was made."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def read(keys: list[str], values: list[str], numbers: ClassNumbers = "auto") -> 
     ("keys", "values", "expected"),
     [
         (FROM_1, ["1", "2", "3", "4"], [0, 1, 2, 3]),  # all are keys
-        (FROM_1, ["0", "1", "2", "3"], [0, 1, 2, 3]),  # 0 is no key: indices
-        (PADDED, ["1", "2", "3", "4"], [0, 1, 2, 3]),  # a spreadsheet took the zeros
+        (FROM_1, ["0", "1", "2", "3"], [0, 1, 2, 3]),  # 0 is not a key, so these are indices
+        (PADDED, ["1", "2", "3", "4"], [0, 1, 2, 3]),  # a spreadsheet removed the zeros
         (PADDED, ["001", "2"], [0, 1]),
         (PADDED, ["0", "1", "4"], [0, 1, 4]),
         (ANIMALS, ["0", "1", "2", "3", "4"], [0, 1, 2, 3, 4]),
@@ -68,7 +68,7 @@ def test_numbers_that_fit_two_readings_are_refused_with_the_options_that_force_o
 def test_no_file_is_read_as_other_classes_than_it_was_made_with_unless_it_says_so(
     data: st.DataObject, made: ClassNumbers, n_classes: int
 ) -> None:
-    """Whoever numbers classes in one way gets these classes, an error, or the word that it could be another way."""
+    """Whoever numbers classes in one way gets these classes, an error, or a warning that there is another reading."""
     first = data.draw(st.sampled_from([0, 1, 7]))
     keys = [str(number + first) for number in range(n_classes)]
     if made != "keys":
@@ -76,7 +76,7 @@ def test_no_file_is_read_as_other_classes_than_it_was_made_with_unless_it_says_s
     meant = data.draw(st.lists(st.integers(0, n_classes - 1), min_size=1, unique=True))
     assume(made == "keys" or 2 * len(meant) >= n_classes)
     written = [keys[i] if made == "keys" else str(i + (made == "from-1")) for i in meant]
-    # All numbers that are keys are keys, whatever was meant: other data alone can tell, as the next test says.
+    # If all numbers are keys, they are read as keys, whatever was meant: only other data can tell (see the next test).
     assume(made == "keys" or not set(written) <= set(keys))
     try:
         found = read(keys, written)
@@ -100,7 +100,7 @@ def test_other_data_decide_what_is_open_and_stop_what_they_contradict() -> None:
     assert read_class_references(values, numbers, "labels.json", agreement=speaks_for(1)).index_of["3"] == 2
     with pytest.raises(DatasetError, match=r"1 as keys, 20 as indices counted from 0; say which with --class-numbers"):
         read_class_references(values, numbers, "labels.json", agreement=speaks_for(0))
-    with pytest.raises(DatasetError, match="fit two readings"):  # both agree alike: nothing is decided
+    with pytest.raises(DatasetError, match="fit two readings"):  # both agree equally well: nothing is decided
         read_class_references(values, animals, "labels.json", agreement=lambda _: 3)
 
 

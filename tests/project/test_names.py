@@ -1,4 +1,4 @@
-"""Names are one text at every door: outer white space and Unicode's normal form settled, nothing else touched."""
+"""Names are one text at every door: outer white space and Unicode's normal form are settled, the rest is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One rule for what names a person, wherever one is named."""
+"""One rule for what a person's name may be, wherever a person is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The secret of a project: who has it foresees what is drawn, and nobody else does."""
+"""The secret of a project: whoever has it can foresee what is drawn, and nobody else can."""
 
 from __future__ import annotations
 

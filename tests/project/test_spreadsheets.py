@@ -1,4 +1,4 @@
-"""No cell that we write runs as a formula, and every name comes back as it was."""
+"""No cell that we write runs as a formula, and every name comes back unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many proposals are enough: the promise holds on new images, and the counting is plain."""
+"""How many proposals are enough: the promise holds on new images, and matches plain counting."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_few_images_promise_little(n_images: int, rate: float, fewest: int | Non
 
 
 def test_the_promise_holds_on_images_that_it_was_not_made_from() -> None:
-    """Each draw: 200 images to choose on, 5,000 to hold it against; the mean over draws must not pass the rate."""
+    """Each draw: 200 images to choose on, 5,000 to check it on; the mean over draws must not exceed the rate."""
     rate, n_classes, k = 0.1, 12, 12
     on_new, n_kept = [], 0
     for seed in range(100):

@@ -37,7 +37,7 @@ def recall(classes: np.ndarray, labels: list[set[int]], k: int) -> float:
 def test_on_published_labels_it_beats_the_merge_by_rank_on_images_it_has_not_seen(
     shared_data: Path, record_property: pytest.RecordProperty
 ) -> None:
-    """On all 5,000 images of the half that nothing was chosen on: 76.6% at 5, 85.0% at 10, 90.2% at 20."""
+    """On all 5,000 images of the half on which nothing was chosen: 76.6% at 5, 85.0% at 10, 90.2% at 20."""
     data = shared_data / "imagenetv2_matched_frequency"
     some = slice(8000, 10_000)  # the figures of the merge were chosen on the first 5,000
     ids = pd.read_csv(data / "images.csv")["image"][some]
@@ -52,7 +52,7 @@ def test_on_published_labels_it_beats_the_merge_by_rank_on_images_it_has_not_see
 
 
 def study(n_images: int = 60, seed: int = 0) -> tuple[list[Candidates], list[set[int]]]:
-    """Return two methods, the first mostly right and the second by chance, and labels; 7 goes with 1, unnamed."""
+    """Return two methods (the first mostly right, the second random) and labels; 7 comes with 1, unnamed by both."""
     generator = np.random.default_rng(seed)
     first, second, labels = [], [], []
     for _ in range(n_images):

@@ -1,4 +1,4 @@
-"""Several methods at once, and classes that are known by examples alone."""
+"""Several methods at once, and classes that are known only by examples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CPU = {"device": "cpu", "n_workers": 0}
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return weights whose classes are nobody's: good for features alone."""
+    """Return weights whose classes mean nothing: useful only for features."""
     path = tmp_path_factory.mktemp("models") / "backbone.pth"
     torch.manual_seed(4)
     torch.save(timm.create_model("test_resnet", num_classes=7).state_dict(), path)
@@ -44,7 +44,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_coloured(tmp_path: Path) -> Callable[..., Project]:
-    """Return a function that makes a project of speckled pictures, one colour a class, and some references."""
+    """Return a function that makes a project of speckled pictures, one colour per class, and some references."""
 
     def paint(path: Path, hue: str, seed: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`mlf propose`, as a person types it; the notebook it runs is stood in for by the function the notebook calls."""
+"""`mlf propose`, as a person types it; the function that the notebook calls stands in for the notebook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ app.command()(command)
 
 @pytest.fixture
 def stage_parameters(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Put a stage runner in place that notes its parameters and proposes without a notebook."""
+    """Put in place a stage runner that records its parameters and proposes without a notebook."""
     noted: list[dict[str, Any]] = []
 
     def run_stage(project: Project, stage: str, parameters: dict[str, Any]) -> None:

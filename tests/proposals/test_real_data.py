@@ -1,4 +1,4 @@
-"""Stage 1 on the data that lies beside the checkout: real photographs, and rankings of real models."""
+"""Stage 1 on the data beside the checkout: real photographs, and rankings of real models."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_real_photographs_get_the_proposals_that_the_model_itself_ranks_first(
         own = project.label_space.index_of(path.stem)
         n_first += rows[image].class_index[0] == own
         n_five += own in rows[image].class_index[:5]
-    assert n_same / (20 * N_PHOTOGRAPHS) > 0.97  # photographs are decoded reduced, which may swap the last few
-    # On all 1,000 it is 89.1% and 98.1%; three standard errors below that, of as many as there are here.
+    assert n_same / (20 * N_PHOTOGRAPHS) > 0.97  # photographs are decoded at reduced size, which may swap the last few
+    # On all 1,000 it is 89.1% and 98.1%; the bounds are three standard errors lower, for as many as there are here.
     assert n_first / N_PHOTOGRAPHS > 0.75
     assert n_five / N_PHOTOGRAPHS > 0.92
     examples = ExampleReader(project.examples_path, project.examples_root)

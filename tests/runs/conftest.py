@@ -48,7 +48,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Return a function that makes a stage of code cells, the first of which holds its parameters."""
+    """Return a function that makes a stage from code cells; the first one holds its parameters."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
 

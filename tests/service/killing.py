@@ -1,7 +1,7 @@
-"""Annotators that save while service, database and clients are killed at seeded random moments.
+"""Annotators that save while the service, the database and the clients are killed at seeded random moments.
 
-Each client is a process of its own. Its journal is what it was told: it notes an event's id before sending it and again
-once it is acknowledged, so after its own death the next one knows what is open and sends that again, as a widget does.
+Each client is a process of its own. Its journal records what it was told: it notes an event's id before sending it, and
+again once it is acknowledged. So after its death the next client knows what is open and sends it again, like a widget.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ while not os.path.exists(stop):
 
 @dataclass(frozen=True)
 class KillFigures:
-    """What came of it: `n_given_up` counts events that a client sent and was never told about."""
+    """The outcome: `n_given_up` counts events that a client sent and was never told about."""
 
     n_kills: int
     kills: dict[str, int]
@@ -81,7 +81,7 @@ class KillRun:
         self._clients: dict[str, subprocess.Popen[bytes]] = {}
 
     def run(self) -> KillFigures:
-        """Kill, start again, stop, and compare what clients were told with the store."""
+        """Kill, restart and stop, then compare what clients were told with the store."""
         self._service.start().wait_ready()
         for name in ("ann", "ben"):
             self._start_client(name)
@@ -130,7 +130,7 @@ class KillRun:
             )
 
     def _wait_for_progress(self) -> None:
-        """Wait until somebody has been acknowledged anew, so that every kill meets work under way."""
+        """Wait until new events have been acknowledged, so that every kill hits work in progress."""
         before = self._n_done()
         logs = self._folder.glob("*.log")
         wait_until(lambda: self._n_done() >= before + 5, 60, lambda: "\n".join(log.read_text()[-1500:] for log in logs))

@@ -1,4 +1,4 @@
-"""What the service's tests stand on: a project, a stub of the Hub's API, PostgreSQL, services as processes."""
+"""What the service's tests build on: a project, a stub of the Hub's API, PostgreSQL, services as processes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def assign_small(project: Project) -> None:
 
 
 def vote(event_id: str, image_index: int, class_index: int = 0, word: str = "yes", **changes: Any) -> Event:
-    """Return ann's vote."""
+    """Return a vote by ann."""
     given: dict[str, Any] = {"annotator": "ann", "round": Round.ANNOTATION, "shown": (class_index,), "active_ms": 10}
     payload = {"class_index": class_index, "vote": word}
     return Event(event_id, image_index=image_index, kind=EventKind.VOTE, payload=payload, **(given | changes))
@@ -163,7 +163,7 @@ class StubHub:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -239,7 +239,7 @@ class ServiceProcess:
 
 @contextmanager
 def kept_log() -> Iterator[list[str]]:
-    """Yield the lines that the service of this process logs meanwhile."""
+    """Yield the lines that the service in this process logs during the block."""
     lines: list[str] = []
 
     class Kept(logging.Handler):
@@ -258,7 +258,7 @@ def kept_log() -> Iterator[list[str]]:
 
 
 def wait_until(is_so: Any, timeout_s: float, failure: Any) -> None:
-    """Ask again and again, until it is so."""
+    """Check again and again until the condition holds."""
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()
     while not is_so():
@@ -269,7 +269,7 @@ def wait_until(is_so: Any, timeout_s: float, failure: Any) -> None:
 
 @dataclass
 class PostgresServer:
-    """A PostgreSQL of its own, under an ordinary account."""
+    """A PostgreSQL server for the tests alone, under an ordinary account."""
 
     folder: Path
     binaries: Path
@@ -309,7 +309,7 @@ class PostgresServer:
         wait_until(answers, 60, lambda: (self.folder / "log").read_text()[-2000:])
 
     def dsn(self, database: str) -> str:
-        """Return libpq's address of a database."""
+        """Return the address of a database for libpq."""
         return f"postgresql://owner@127.0.0.1:{self.port}/{database}"
 
     def new_database(self) -> str:
@@ -339,7 +339,7 @@ class PostgresServer:
         assert self.process is not None
         everyone = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
         for each in everyone:
-            each.suspend()  # none sees another die
+            each.suspend()  # so that none sees another die
         for each in everyone:
             each.kill()
         self.process.wait()
@@ -354,7 +354,7 @@ class PostgresServer:
 
 
 def start_postgres() -> PostgresServer:
-    """Start Debian's PostgreSQL in a folder of its own, or skip."""
+    """Start Debian's PostgreSQL in a new folder, or skip the test."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("no PostgreSQL below /usr/lib/postgresql; apt-get install postgresql")

@@ -1,4 +1,4 @@
-"""The API as its own document describes it: whatever is sent, no defect is answered."""
+"""The API as its own document describes it: whatever is sent, the answer is never an internal error."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_a_project_that_nobody_has_opened_yet_is_copied_too(project: Project, tm
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[Path]:
-    """Put a folder's content on a medium that nobody can write, and yield where it lies."""
+    """Put a folder's content on a medium that nobody can write to, and yield where it is."""
     if os.geteuid() != 0:
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
@@ -227,7 +227,7 @@ def test_a_backup_on_a_medium_that_cannot_be_written_is_restored(project: Projec
         assert "2 events restored" in restored.output
     back = open_project(tmp_path / "back")
     assert event_ids(back) == ["event-0001", "event-0002"]
-    save(back, "event-0003")  # people can go on working in it
+    save(back, "event-0003")  # people can continue working in it
     closed = [path for path in (back.root, *back.root.rglob("*")) if not path.stat().st_mode & 0o200]
     assert closed == []
     back_up(back, tmp_path / "again")

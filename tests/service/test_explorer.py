@@ -1,4 +1,4 @@
-"""The explorer: all images and everybody's words: from the folder, and through the service for researchers alone."""
+"""The explorer, with all images and what everybody said: from the folder, and by the service for researchers only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytes
 
 
 def say(project: Project) -> None:
-    """Ann and ben agree on image 1, differ on 2; ann alone has decided 3, ben comments on 4 and doubts 5."""
+    """Ann and ben agree on image 1 and differ on 2; only ann has decided 3; ben comments on 4 and is unsure on 5."""
     with open_store(project.store_url, 6) as store:
         said = {"text": "<i>hm</i>"}
         comment = replace(vote("explored-b-4", 4, annotator="ben"), kind=EventKind.COMMENT, payload=said)
@@ -82,7 +82,7 @@ def test_it_opens_with_everybody_who_has_tasks(source: ExplorerSource) -> None:
         ({"which": TaskFilter.COMMENTED}, [4]),
         ({"disagreement": Disagreement.DISPUTED}, [2]),
         ({"disagreement": Disagreement.AGREED}, [1]),
-        ({"disagreement": Disagreement.OPEN}, [2, 5]),  # ben alone decided 5, and doubts
+        ({"disagreement": Disagreement.OPEN}, [2, 5]),  # only ben decided 5, and is unsure
         ({"annotator": "cleo"}, []),
         ({"annotator": "cleo", "round": Round.REFINEMENT}, [0, 1, 2, 3]),
         ({"annotator": "cleo", "round": Round.REFINEMENT, "which": TaskFilter.DONE}, [2]),
@@ -119,7 +119,7 @@ def test_pictures_are_small_and_one_that_is_not_there_keeps_none_of_the_others(s
     first, missing, last = source.images([11, 99, 0], 32)
     assert not isinstance(first, Unreadable)
     assert not isinstance(last, Unreadable)
-    assert (first.width_px, first.height_px) == (80, 60)  # of the original
+    assert (first.width_px, first.height_px) == (80, 60)  # the size of the original
     assert max(Image.open(BytesIO(first.data)).size) == 32
     assert isinstance(missing, Unreadable)
 

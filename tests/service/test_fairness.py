@@ -34,14 +34,14 @@ ROUND = "/services/mlf/api/rounds/annotation"
 
 
 class ByName:
-    """Takes a token for its owner's name."""
+    """Takes a token as its owner's name."""
 
     async def caller(self, token: str) -> Caller | None:
         return Caller(token, frozenset({"annotators", "refiners"}))
 
 
 class SlowStore:
-    """Keeps what each transaction holds; the first waits until it is let go."""
+    """Records what each transaction holds; the first one waits until the test releases it."""
 
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
@@ -61,7 +61,7 @@ def saves_of(name: str, n_saves: int, n_events: int) -> list[list[Event]]:
 
 def test_whoever_has_hundreds_of_saves_waiting_holds_up_nobodys_next_save() -> None:
     store = SlowStore()
-    writer = GroupWriter(store)  # type: ignore[arg-type] - a store in all that the writer asks of one
+    writer = GroupWriter(store)  # type: ignore[arg-type] - it has all that the writer needs of a store
     waiting = [writer.append(save, "ann") for save in saves_of("ann", 1, 100)]
     assert store.is_writing.wait(10)
     waiting += [writer.append(save, "ann") for save in saves_of("ann", 150, 100)]
@@ -178,7 +178,7 @@ def test_of_one_persons_requests_few_are_worked_on_at_once(project: Project, mon
 
 @pytest.fixture
 def patient(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """Return a function that starts a real server with the patience of the test, and gives its address."""
+    """Return a function that starts a real server with the test's timeouts, and returns its address."""
     monkeypatch.setattr(PatientProtocol, "max_connections", 40)
     app = create_app(project, ByName())
     config = uvicorn.Config(app, port=0, http=PatientProtocol, log_config=None)  # type: ignore[arg-type]
@@ -218,7 +218,7 @@ def test_a_head_that_does_not_come_ends_its_connection_and_an_idle_one_after_an_
             silent.recv(1) or (_ for _ in ()).throw(ConnectionError)
     with httpx.Client(base_url=f"http://{host}:{port}", headers=HEADERS, trust_env=False) as client:
         first = client.get("/services/mlf/api/me")
-        threading.Event().wait(2.5)  # longer than a head may take
+        threading.Event().wait(2.5)  # longer than a request's head may take
         second = client.get("/services/mlf/api/me")
         assert first.extensions["network_stream"].get_extra_info("client_addr") == second.extensions[
             "network_stream"

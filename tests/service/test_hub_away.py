@@ -1,4 +1,4 @@
-"""A Hub that hangs: who is known goes on working, who is not is told so, and nobody waits long."""
+"""A Hub that hangs: known people go on working, others are told so, and nobody waits long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE_S = 0.05
 
 
 class Hub:
-    """A Hub that answers, hangs, or says that a token is nobody's; counts how often it is asked."""
+    """A Hub that answers, hangs, or says that a token is nobody's; it counts how often it is asked."""
 
     def __init__(self) -> None:
         self.hangs = False
@@ -73,7 +73,7 @@ def test_who_is_not_known_is_told_and_not_let_in(now: list[float]) -> None:
         assert await caller(known, "made up") is None
         hub.hangs = True
         now[0] += 60
-        with pytest.raises(ServiceError):  # that it was nobody's is no answer to keep
+        with pytest.raises(ServiceError):  # the answer "nobody's token" is not cached
             await caller(known, "made up")
 
     asyncio.run(go())
@@ -88,7 +88,7 @@ def test_nobody_waits_for_a_hub_that_was_away_a_moment_ago(now: list[float]) -> 
         hub.hangs = True
         now[0] += identity.TOKEN_CACHE_S + 1
         await caller(known)  # this one has waited
-        known._patience_s = 1e9  # who waited now would wait for ever
+        known._patience_s = 1e9  # anyone who waited now would wait for ever
         async with asyncio.timeout(10):
             assert [(await caller(known, token)).name for token in ("ada's", "ben's") for _ in range(20)]
 

@@ -29,14 +29,14 @@ from pipeline.service.wire import save_body, unpack_pictures
 
 ANNOTATION = "/services/mlf/api/rounds/annotation"
 PROTOCOL = Path(__file__).parents[2] / "mlf_widgets" / "frontend" / "src" / "shared" / "protocol.ts"
-#: More than there are threads that read.
+#: More requests than there are threads that read pictures.
 N_LARGE = 24
-#: The third takes more than the others.
+#: Sizes of the large pictures; the third needs more memory than the others.
 LARGE = ((2_200, 1_500), (2_200, 1_500), (2_400, 1_500))
 
 
 class Probe:
-    """Counts who decodes a large picture right now, and holds them until they are let go."""
+    """Counts how many large pictures are being decoded right now, and holds them until the test lets them go."""
 
     def __init__(self) -> None:
         self.n_now = self.n_most = self.n_done = 0
@@ -88,7 +88,7 @@ def app(project: Project) -> FastAPI:
         async def caller(self, _token: str) -> Caller | None:
             return Caller("ann", frozenset({"annotators", "researchers"}))
 
-    # Ann stands for many people: one alone has few requests worked on at once.
+    # Ann stands for many people: for one person alone, few requests are worked on at once.
     return create_app(project, Ann(), limits=Limits(burst=10**6, at_once=10**3))
 
 
@@ -100,7 +100,7 @@ def test_large_pictures_are_decoded_two_at_a_time_and_nothing_else_waits_for_the
             paths += ["/services/mlf/api/explorer/pictures?image_indices=3,0,4&max_side_px=64"] * 2
             large = [asyncio.create_task(client.get(path)) for path in paths]
             assert await asyncio.to_thread(probe.some_under_way.wait, 30)
-            # All of them are held: whatever is answered now has waited for none.
+            # All of them are held, so whatever is answered now has waited for none of them.
             others = [
                 *[await client.get(f"{ANNOTATION}/images/{i}?max_side_px=40") for i in range(3, 10)],
                 await client.get(f"{ANNOTATION}/tasks?positions=0,1"),
@@ -140,7 +140,7 @@ def test_a_picture_whose_turn_does_not_come_is_to_be_asked_for_again(
             asked = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i % 3}")) for i in range(6)]
             done: set[asyncio.Task[httpx.Response]] = set()
             pending = set(asked)
-            while len(done) < 4:  # two hold their turns, all who wait give up
+            while len(done) < 4:  # two hold their turns; all who wait give up
                 more, pending = await asyncio.wait(pending, timeout=30, return_when=asyncio.FIRST_COMPLETED)
                 done |= more
             probe.let_go.set()
@@ -161,7 +161,7 @@ def test_whoever_goes_away_while_waiting_gives_the_place_up(app: FastAPI, probe:
             assert await asyncio.to_thread(probe.two_under_way.wait, 30)
             gone = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i}")) for i in range(3)]
             await client.get(f"{ANNOTATION}/images/3?max_side_px=40")
-            await asyncio.wait(gone, timeout=0.3)  # they wait by now
+            await asyncio.wait(gone, timeout=0.3)  # by now they are waiting
             for task in gone:
                 task.cancel()
             assert all(

@@ -23,7 +23,7 @@ KINDS = ["local", "service-sqlite", pytest.param("service-postgres", marks=pytes
 
 
 class Place:
-    """A project, whose refiners decide blind first or not, and the way to its sessions."""
+    """A project (with or without blind-first refiners) and the way to its sessions."""
 
     def __init__(self, project: Project, url: str = "") -> None:
         self.project, self._url = project, url
@@ -36,7 +36,7 @@ class Place:
 
 @pytest.fixture(scope="module", params=KINDS)
 def open_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Yield one kind of place, started once; tests use images of their own."""
+    """Yield one kind of place, started once; each test uses different images."""
     project = make_project(tmp_path_factory.mktemp("place"))
     write_settings(project.settings.with_changes("refinement", blind_first=True), project.root / "mlf.toml")
     project = open_project(project.root)

@@ -1,4 +1,4 @@
-"""A store in trouble: annotators are told so plainly, where it lies is for the operator's log alone."""
+"""A store in trouble: annotators are told so plainly; only the operator's log says where the store is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def refused_lines(log: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def closed(postgres: PostgresServer, name: str) -> Iterator[None]:
-    """Let nobody into a database, and end who is in it."""
+    """Close a database to new connections, and end those that are open."""
     import psycopg
 
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
@@ -108,7 +108,7 @@ def test_nobody_is_told_in_which_folder_a_sqlite_file_is_missed(project: Project
 
     headers = {"Authorization": "token x"}
     with kept_log() as lines, TestClient(create_app(project, Everyone()), headers=headers) as client:
-        client.app.state.service.store.close()  # type: ignore[attr-defined] - it connects anew when it is asked
+        client.app.state.service.store.close()  # type: ignore[attr-defined] - it reconnects when it is asked
         folder.rename(tmp_path / "moved")
         answers = [client.get("/services/mlf" + path) for _, path in READS]
         saving = client.post(
@@ -139,7 +139,7 @@ def test_nobody_is_told_in_which_folder_a_sqlite_file_is_missed(project: Project
 def test_a_table_that_is_missed_is_named_without_its_folder(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However the folder was named when the service was started: by a link here, or relative to where that was."""
+    """However the folder was named when the service was started: here by a link, or by a relative path."""
     from pipeline.project.folder import open_project
 
     class Ann:

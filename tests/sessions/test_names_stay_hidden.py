@@ -1,4 +1,4 @@
-"""What a session hands out tells nothing about an image but what it shows: names of data sets often hold the class."""
+"""What a session hands out tells nothing about an image but what it shows: file names often hold the class."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BROKEN, MISSING = 1, 4
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Return a project of images in a folder a class; one file is broken and one is gone."""
+    """Return a project of images in one folder per class; one file is broken and one is gone."""
     for number, name in enumerate(CLASSES):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for i in range(N_EACH):

@@ -1,4 +1,4 @@
-"""Long runs, by MLF_SOAK=1 alone (`make soak`); their figures are printed as one table at the end."""
+"""Long runs, only with MLF_SOAK=1 (`make soak`); their figures are printed as one table at the end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Return what adds a line to the table: what was measured, and the figure in words."""
+    """Return a function that adds a line to the table: what was measured, and the figure in words."""
     rows = request.config.stash.setdefault(_ROWS, [])
     return lambda what, figure: rows.append((what, figure))
 

@@ -1,4 +1,4 @@
-"""A toybox project whose annotators are programs, brought to the end of stage 2, and through stages 3 to 5."""
+"""A toybox project whose annotators are programs: at the end of stage 2, and after stages 3 to 5."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def proposed(tmp_path_factory: pytest.TempPathFactory) -> Toys:
         writer.writeheader()
         writer.writerows(rows)
     project = init_project(root / "project", box.scenes_csv, box.classes, box.reference)
-    make_secret(project.root, bytes(32))  # the same people, images and audit each time
+    make_secret(project.root, bytes(32))  # so that people, images and audit are the same each time
     index = {key: i for i, key in enumerate(project.label_space.keys)}
     truth = {Path(image).name: frozenset(index[key] for key in keys) for image, keys in read_truth(box.truth).items()}
     ids = Toys(project, {}).image_ids
@@ -47,7 +47,7 @@ def proposed(tmp_path_factory: pytest.TempPathFactory) -> Toys:
 
 @pytest.fixture(scope="session")
 def annotated(proposed: Toys, tmp_path_factory: pytest.TempPathFactory) -> Toys:
-    """Return a copy in which ada, ben (simulated) and cleo have labelled everything, two to an image."""
+    """Return a copy in which ada, ben (simulated) and cleo have labelled everything, two of them per image."""
     toys = copy_of(proposed, tmp_path_factory.mktemp("annotated") / "project")
     assign_project(toys.project, ["ada", "ben"], 2, n_images=20, kind="simulated")
     assign_project(toys.project, ["ada", "ben", "cleo"], 2, kind="human", seed=1)

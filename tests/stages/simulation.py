@@ -1,4 +1,4 @@
-"""Programs that label through real sessions, at set rates of missing and of false alarm."""
+"""Programs that label through real sessions, at fixed rates of misses and false alarms."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def annotate(
     seed: int = 0,
     round_: Round = Round.ANNOTATION,
 ) -> None:
-    """Decide every task of an annotator, ticking what is true but for misses and false alarms."""
+    """Decide every task of an annotator, ticking what is true except for misses and false alarms."""
     generator = Random(f"{seed}{annotator}")
     names = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pylist()
 

@@ -1,4 +1,4 @@
-"""Stage 5 on a project, figure by figure, against plain counting."""
+"""Stage 5 on a project, compared figure by figure with plain counting."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ LOOK_LIKE_NUMBERS = [
     "123456789012345678901",
 ]
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(LOOK_LIKE_NUMBERS)
-#: A name that is a path is another matter (`./x` is `x`), and so is one that says that it is an image file.
+#: Names that are paths (`./x` is `x`) or that look like image files follow other rules, so they are left out.
 names = texts.map(settled).filter(lambda name: name and "." not in name and "/" not in name)
 
 
@@ -64,7 +64,7 @@ def write_csv(path: Path, header: list[str], rows: list[list[str]]) -> None:
 
 
 def round_trip(folder: Path, ids: list[str], keys: list[str], people: list[str]) -> None:
-    """Label image `i` with classes `i % 3` and, every second one, `(i + 1) % 3`; everything comes back as it was."""
+    """Label image `i` with class `i % 3` and, on every second image, `(i + 1) % 3`; everything comes back as it was."""
     truth = [sorted({i % 3, *((i + 1) % 3 for _ in range(i % 2))}) for i in range(len(ids))]
     original = [keys[of_image[0]] for of_image in truth]
     write_csv(
@@ -88,7 +88,7 @@ def round_trip(folder: Path, ids: list[str], keys: list[str], people: list[str])
 
     exported = project.refined_labels_path
     as_json = exported.with_suffix(".json")
-    assert [name for name in json.loads(as_json.read_text("utf-8"))] == ids  # noqa: C416 - its order, too
+    assert [name for name in json.loads(as_json.read_text("utf-8"))] == ids  # noqa: C416 - the order counts, too
     paired = read_refined_labels(as_json, ids, project.label_space)
     assert not paired.skipped
     assert [sorted(paired.labels[row].tolist()) for row in range(len(ids))] == truth

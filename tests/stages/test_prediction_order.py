@@ -1,4 +1,4 @@
-"""Predictions of a folder in the order of torchvision or timm: against the image lists that these packages make."""
+"""Predictions for a folder in the order of torchvision or timm, compared with the image lists that they make."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def by_timm(folder: Path) -> tuple[list[str], list[int], list[str]]:
     samples, class_to_idx = find_images_and_targets(str(folder / "images"))
     paths = [Path(path).relative_to(folder / "images").as_posix() for path, _ in samples]
     top = [path.split("/")[0] for path in paths]
-    classes = [name for name in class_to_idx if name in set(top)]  # timm takes a folder within a class for a class
+    classes = [name for name in class_to_idx if name in set(top)]  # timm takes a folder inside a class for a class
     return paths, [classes.index(name) for name in top], classes
 
 
@@ -109,7 +109,7 @@ def test_orders_that_agree_need_no_word(tmp_path: Path) -> None:
 
 
 def test_predictions_at_chance_level_are_named_as_what_they_are(tmp_path: Path) -> None:
-    """Rows in another order than the manifest's: no class order explains them, so that is all there is to say."""
+    """Rows in a different order from the manifest's: no class order explains them, so there is nothing more to say."""
     n_images, n_classes = 400, 8
     labels = np.arange(n_images) * n_classes // n_images
     lines = [f"i{i},{'abcdefgh'[label]}" for i, label in enumerate(labels)]

@@ -1,4 +1,4 @@
-"""Selecting, settling and exporting, without a notebook around them."""
+"""Selecting, settling and exporting, called directly rather than from a notebook."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_before_anyone_has_decided_every_stage_says_so(proposed: Toys, tmp_path:
 
 
 def votes_by_class(project: Project, image: int) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
-    """Return what annotators and refiners said of each class of an image, from their states."""
+    """Return what annotators and refiners said about each class of an image, from their states."""
     annotators = states_of(project, Round.ANNOTATION)[image].values()
     votes: dict[int, list[str]] = {}
     for state in annotators:
@@ -191,7 +191,7 @@ def votes_by_class(project: Project, image: int) -> tuple[dict[int, list[str]], 
 
 
 def by_the_rule(votes: list[str], settled: list[str], posterior: float | None, cut: float) -> tuple[bool, str]:
-    """Return whether a label stands, and where from; the posterior is that of a label that was kept."""
+    """Return whether a label stands, and where it comes from; the posterior is that of a label that was kept."""
     lean = settled.count("yes") - settled.count("no")
     said_alike = len(votes) > 1 and set(votes) in ({"yes"}, {"no"})
     if said_alike and abs(lean) == 1 and (votes[0] == "yes") != (lean > 0):
@@ -205,7 +205,7 @@ def by_the_rule(votes: list[str], settled: list[str], posterior: float | None, c
 
 
 def check_labels(project: Project, labels: pd.DataFrame) -> None:
-    """Check every label and every missing one by the rule, image by image, from the states."""
+    """Check every label and every missing label by the rule, image by image, from the states."""
     found = {(r.image_index, int(r.class_index)): r for r in labels.itertuples() if not pd.isna(r.class_index)}
     cut = read_summary(project, "settle", SettleSummary).consensus["cut"]
     for image in states_of(project, Round.ANNOTATION):

@@ -19,7 +19,7 @@ STAGES = ("analyze", "settle", "evaluate")
 
 
 class Page(HTMLParser):
-    """What a reader sees: pictures, their words, tables, captions, scripts."""
+    """What a reader sees: pictures, words, tables, captions, scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Summaries lie in `results/` as plain JSON with the keys that people's scripts read, and read back as they were."""
+"""Summaries are plain JSON in `results/`, with the keys that people's scripts read, and read back unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every refined label can be traced to the votes that it stands on, and these to events of the log."""
+"""Every refined label can be traced to the votes that it rests on, and these to events in the log."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def settled_page(toys: Toys) -> str:
 
 
 def shows_nan(text: str) -> bool:
-    """Tell whether a reader sees a bare NaN: pictures are left out."""
+    """Tell whether a reader sees a bare NaN; pictures are left out."""
     return re.search(r"\bnan\b", re.sub(r'src="data:[^"]*"', "", text), re.IGNORECASE) is not None
 
 
@@ -115,7 +115,7 @@ def test_annotators_who_always_agree_leave_alpha_undefined_not_one(toys: Toys):
 
 
 def test_a_hostile_name_of_an_annotator_is_text_in_every_report(toys: Toys):
-    who = f"eve {HOSTILE}".replace("/", "|")  # no name has what parts addresses
+    who = f"eve {HOSTILE}".replace("/", "|")  # no name may hold a slash, which separates the parts of an address
     assign_project(toys.project, ["ada", who], 2, kind="simulated")
     annotate(toys.project, "ada", toys.truth)
     annotate(toys.project, who, toys.truth, comments={0: HOSTILE}, miss=0.4)

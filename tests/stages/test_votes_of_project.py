@@ -1,4 +1,4 @@
-"""A project's votes, held against a plain fold of the event log."""
+"""A project's votes, compared with a plain fold of the event log."""
 
 from __future__ import annotations
 

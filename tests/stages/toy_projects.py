@@ -1,4 +1,4 @@
-"""Toybox projects on their way through the stages, and what tests ask of them."""
+"""Toybox projects on their way through the stages, and what tests need from them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Toys:
 
 
 def rankings_by_truth(ids: list[str], truth: Mapping[str, frozenset[int]], n_classes: int, skill: int) -> np.ndarray:
-    """Rank the true classes high, the more so the better the model."""
+    """Rank the true classes high; the greater the skill, the higher."""
     rows = []
     for image_id in ids:
         generator = Random(f"{skill}{image_id}")
@@ -74,7 +74,7 @@ def run_mlf(*arguments: str) -> str:
 
 @dataclass(frozen=True)
 class Finished:
-    """A project brought through stages 3 to 5 by the commands, with what each printed."""
+    """A project brought through stages 3 to 5 by the commands, with what each command printed."""
 
     toys: Toys
     printed: dict[str, str]

@@ -1,4 +1,4 @@
-"""The log tells when somebody has changed it: each event is chained to the one before it of the same person."""
+"""The log shows if somebody has changed it: each event is chained to the same person's previous event."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_an_undo_cannot_be_carried_on(store: SqlStore) -> None:
 
 @pytest.fixture
 def rows_read(store: SqlStore) -> Callable[[], int]:
-    """Return a function that counts the rows which SQLite has been asked for since its last call."""
+    """Return a function that counts the rows that SQLite has been asked for since the function's last call."""
     import sqlalchemy as sa
 
     counted = [0]

@@ -29,7 +29,7 @@ def opened(path: Path) -> SqlStore:
 
 
 def older_copy(path: Path, folder: Path) -> Path:
-    """Return a whole copy of the store as it was after two events."""
+    """Return a complete copy of the store as it was after two events."""
     store = opened(path)
     store.append([vote(0), vote(1)])
     store.close()

@@ -55,7 +55,7 @@ def act(event_id: str, kind: EventKind, image_index: int = 0, **payload: object)
 
 
 def replay(log: list[Event]) -> ImageState:  # noqa: C901 - plain on purpose, a second opinion on the fold
-    """Play a log as a person would: states on a stack of actions, without the fold's own code."""
+    """Replay a log as a person would: with a stack of actions, and without the fold's own code."""
     cancelled = set()
     for event in log:
         if event.kind is EventKind.UNDO:

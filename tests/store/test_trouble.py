@@ -1,4 +1,4 @@
-"""What people are told of a database in trouble: real errors, in words that name no place."""
+"""What people are told about a database in trouble: real errors, in words that do not say where it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.store.trouble import trouble_in_plain_words
 
 
 def fail(engine: sa.Engine, *statements: str) -> StoreError:
-    """Return the error of these statements, as a store raises it."""
+    """Return the error of these statements as a store raises it."""
     try:
         with engine.connect() as connection:
             for statement in statements:

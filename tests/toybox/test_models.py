@@ -35,7 +35,7 @@ def test_training_writes_weights_that_timm_loads_and_says_what_they_are(
     checkpoint = _train(small_toybox, tmp_path / "model.pth", seed=5)
     described = json.loads((tmp_path / "model.json").read_text())
     assert described["class_keys"] == [toy.key for toy in TOY_CLASSES]
-    assert described["input_size"] == [3, 85, 85]  # scenes are looked at a third larger than training views
+    assert described["input_size"] == [3, 85, 85]  # scenes are shown a third larger than training views
     assert described["seed"] == 5
     assert "--epochs 1" in described["command"]
     assert described["n_pictures"] == 2 * N_CLASSES

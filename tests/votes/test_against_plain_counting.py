@@ -1,4 +1,4 @@
-"""Statistics of votes, held against plain counting over small tables and against simulated truth."""
+"""Statistics of votes, compared with plain counting over small tables and with simulated truth."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_each_class_is_disputed_as_often_as_plain_counting_says(votes):
 
 
 def draw(n_images, n_classes, n_each, seed, accuracy=0.9):
-    """Draw votes that obey the model: independent annotators, right with the same chance."""
+    """Draw votes that obey the model: independent annotators, each right with the same probability."""
     generator = np.random.default_rng(seed)
     truth = generator.random((n_images, n_classes)) < 0.3
     image, class_, rater = np.unravel_index(np.arange(n_images * n_classes * n_each), (n_images, n_classes, n_each))

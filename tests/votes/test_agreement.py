@@ -10,7 +10,7 @@ from pipeline.votes.intervals import wilson_interval
 
 
 def agreed(n_images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return two votes on each of four classes an image, all alike: one class of four applies."""
+    """Return two votes on each of four classes per image, all in agreement: one class of four applies."""
     counts = np.tile([[0, 0, 2], [2, 0, 0], [2, 0, 0], [2, 0, 0]], (n_images, 1)).astype(np.int32)
     return counts, np.repeat(np.arange(n_images), 4).astype(np.int32)
 

@@ -60,5 +60,5 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
 
 @pytest.fixture
 def project(make_project: Callable[..., Project]) -> Project:
-    """Return such a project with the settings as they come."""
+    """Return such a project with the default settings."""
     return make_project()

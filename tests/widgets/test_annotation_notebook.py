@@ -1,4 +1,4 @@
-"""`notebooks/2_annotate.ipynb`, executed as a person would, and how sessions open by the environment."""
+"""`notebooks/2_annotate.ipynb`, executed as a person would, and how the environment decides which session opens."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Whatever happens in whatever order, the state shown is the one that the event log implies, nothing lost or doubled.
 
 Two tabs of one annotator work on the kernel halves of two widgets over one store. Each tab does what the browser half
-does: it makes events with ids of its own, keeps them until they are acknowledged, and sends them again when it does not
-hear. Messages and replies get lost, arrive twice, late; pages are reloaded; kernels are restarted.
+does: it makes events with ids of its own, keeps them until they are acknowledged, and sends them again when it
+hears nothing. Messages and replies get lost, arrive twice or late; pages are reloaded; kernels are restarted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Tab:
         return reply["result"]
 
     def load(self) -> None:
-        """Load the page: everything is asked anew, what is waiting was kept."""
+        """Load the page: everything is asked for again; what is waiting was kept."""
         info = self.ask("open")
         self.order = info["order"]
         self.undo, self.redo = info["undo"], info["redo"]
@@ -233,7 +233,7 @@ def essence(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def replay(log: list[Any]) -> dict[str, Any]:
-    """Play one image's log as a person would, without the fold's own code."""
+    """Replay one image's log as a person would, without the fold's own code."""
     cancelled: set[str] = set()
     for event in log:
         if event.kind == "undo":

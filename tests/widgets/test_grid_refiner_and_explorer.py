@@ -1,4 +1,4 @@
-"""The kernel halves of grid, refiner and explorer, asked as their browser halves ask."""
+"""The kernel halves of the grid, refiner and explorer, asked as their browser halves would ask."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipeline.votes.words import Round
 
 @pytest.fixture(autouse=True)
 def closed_widgets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close every widget that a test opened; not all there are, for libraries keep some of their own."""
+    """Close every widget that a test opened, but not all widgets: libraries keep some of their own."""
     opened: list[ipywidgets.Widget] = []
     open_widget = ipywidgets.Widget.open
 
@@ -103,7 +103,7 @@ def test_a_class_is_found_by_key_or_by_a_name_that_only_it_has() -> None:
 
 @pytest.fixture
 def disputed(make_project: Callable[..., Project], give_to_refiners: Callable[..., None]) -> Callable[[bool], Project]:
-    """Return a function that makes a project where ada and ben differ on image 2, given to grace."""
+    """Return a function that makes a project where ada and ben differ on image 2, which is assigned to grace."""
 
     def make(blind_first: bool) -> Project:
         project = make_project()

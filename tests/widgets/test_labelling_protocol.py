@@ -55,7 +55,7 @@ def annotator(project: Project) -> Iterator[Annotator]:
 
 @pytest.fixture
 def sent(annotator: Annotator, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Return what the kernel says to the browser, as it is said."""
+    """Return the list to which every message from kernel to browser is added."""
     said: list[dict[str, Any]] = []
     monkeypatch.setattr(annotator, "send", lambda content, _buffers=None: said.append(content))
     return said

@@ -1,4 +1,4 @@
-"""A `pipeline` of a researcher's own beside the notebook, the very common name of ours."""
+"""A researcher's own `pipeline` beside the notebook: our package has the same, very common name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(params=["file", "package", "folder"])
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return a folder with a `pipeline` of somebody's."""
+    """Return a folder with somebody else's `pipeline`."""
     if request.param == "file":
         (tmp_path / "pipeline.py").write_text("theirs = True\n")
     else:
@@ -25,7 +25,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def python(lab: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code as a kernel does: with the folder of the notebook before all packages."""
+    """Run code as a kernel does: with the notebook's folder before all packages."""
     first = f"import sys; sys.path[:0] = ['', {str(ROOT)!r}]\n"
     return subprocess.run(
         [sys.executable, "-c", first + code], cwd=lab, capture_output=True, text=True, env={**os.environ, **environment}

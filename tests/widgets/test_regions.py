@@ -1,4 +1,4 @@
-"""Marking where a label is: the marker below the annotator, and what of it reaches the store."""
+"""Marking where a label is: the marker below the annotator, and what reaches the store."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ask(annotator: Annotator, kind: str, **params: Any) -> dict[str, Any]:
 
 
 def position_of(session: LocalSession, image_id: str) -> int:
-    """Return the position of the task on an image of this name: sessions themselves do not tell names."""
+    """Return the position of the task on an image with this name; sessions themselves do not give names away."""
     names = pq.read_table(session._project.images_path, columns=["image_id"]).column(0).to_pylist()
     return next(task.position for task in session.tasks(range(12)) if names[task.image_index] == image_id)
 
@@ -44,7 +44,7 @@ def open_annotator(make_project: Callable[..., Project]) -> Callable[..., Annota
 
 
 def drag(canvas: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Do on a canvas what `ipycanvas` reports of a mouse."""
+    """Call on a canvas what `ipycanvas` calls when a mouse is dragged."""
     canvas.on_click(*start)
     canvas.on_drag(*end)
     canvas.on_release(*end)
@@ -56,7 +56,7 @@ def test_a_dragged_box_is_saved_as_shares_of_the_image_and_the_browser_is_told(
     annotator = open_annotator(regions="box")
     said: list[object] = []
     monkeypatch.setattr(annotator, "send", lambda content, _buffers=None: said.append(content))
-    position = position_of(annotator.session, "4.png")  # 120 × 90 pixels: drawn as large as it is, in the middle
+    position = position_of(annotator.session, "4.png")  # 120 × 90 pixels: drawn at its own size, in the middle
     assert ask(annotator, "mark_region", position=position, class_index=5)["ok"]
     _, marker = annotator.region_marker.children
     left, top = (CANVAS_WIDTH_PX - 120) / 2, (CANVAS_HEIGHT_PX - 90) / 2

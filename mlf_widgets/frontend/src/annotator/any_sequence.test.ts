@@ -107,7 +107,7 @@ describe("any sequence", () => {
           const tab = tabs[0] as Tab;
           if (one.do === "fault") kernel.fault = one.fault;
           else if (one.do === "reload") {
-            // As a crash does it: nobody says goodbye.
+            // As in a crash: nobody says goodbye.
             tab.controller.close();
             tabs = [new Tab(kernel, made), ...tabs.slice(1)];
             await vi.advanceTimersByTimeAsync(10);

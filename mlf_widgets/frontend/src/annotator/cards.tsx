@@ -27,7 +27,7 @@ export function Cards({ screen }: { screen: Screen }) {
       }
       aria-label="Proposed labels"
     >
-      {/* Keyed by place, not by class: going on to the next image changes words and pixels, and builds nothing. */}
+      {/* Keyed by place, not by class: the next image changes words and pixels, but builds no element. */}
       {Array.from({ length: nCards }, (_, at) => (
         <Card key={at} screen={screen} at={at} />
       ))}
@@ -57,7 +57,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
     };
   }, [slot]);
   useEffect(() => {
-    // All cards are of one size: the first one measures for all.
+    // All cards have the same size: measuring the first one is enough.
     const element = card.current;
     if (at !== 0 || element === null || typeof ResizeObserver === "undefined") return;
     const observer = new ResizeObserver(() => screen.setCardSize(element.clientWidth, element.clientHeight));
@@ -250,7 +250,7 @@ export function Pager({ screen }: { screen: Screen }) {
   );
 }
 
-/** What has been decided so far, from whichever page; labels that were added stand here with their checkbox. */
+/** What has been decided so far, on any page; added labels appear here with their checkbox. */
 export function Given({ screen }: { screen: Screen }) {
   const { controller } = screen;
   const entry = screen.entry.value;

@@ -63,7 +63,7 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
 
   // --- deciding ---
 
-  /** Vote on the n-th proposal; turns to its page, so that one sees what one does. */
+  /** Vote on the n-th proposal and turn to its page, so that people see what they do. */
   toggleLabel(number: number, vote: Vote): void {
     const state = this.state.value;
     const proposal = currentEntry(state)?.task.proposals[number];

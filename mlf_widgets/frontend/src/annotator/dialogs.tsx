@@ -21,7 +21,7 @@ import { LabelBox } from "./cards.tsx";
 import { turnClass } from "./compare.ts";
 import type { Screen } from "./screen.ts";
 
-/** A cursor that stays this long on a class wants to see its examples. */
+/** If the cursor stays on a class for this long, its examples are fetched. */
 const REST_MS = 60;
 
 export function Dialogs({ screen }: { screen: Screen }) {
@@ -78,7 +78,7 @@ function Search({ screen, onClose }: DialogPartProps<Screen>) {
           screen.noteAdded(classIndex);
           const number = proposed.get(classIndex);
           const vote = isUnsure ? "unsure" : "yes";
-          // A class that is given already stays given: choosing it again does not mean clearing it.
+          // A label that was given already stays: choosing it again does not mean clearing it.
           if (screen.votes.peek()[String(classIndex)] !== vote) controller.toggleVote(classIndex, vote);
           if (number !== undefined) controller.showLabel(number);
         }}
@@ -89,7 +89,7 @@ function Search({ screen, onClose }: DialogPartProps<Screen>) {
   );
 }
 
-/** A class's examples at their full size, fetched when one rests on it; undefined until they are there. */
+/** A class's examples at their full size, fetched when the cursor rests on it; undefined until they are there. */
 function useLargeSprite(screen: Screen, classIndex: number | null): DecodedSprite | undefined {
   const large = useSignal<DecodedSprite | undefined>(undefined);
   useEffect(() => {

@@ -90,7 +90,7 @@ function pressInDialog(event: KeyboardEvent, screen: Screen): boolean {
     if (meaning.action === "previous_page") turnClass(screen, -1);
     return true;
   }
-  // Arrows scroll what is long.
+  // Page actions are left to the browser: their arrows scroll a long dialog.
   return !meaning.action.endsWith("_page");
 }
 

@@ -10,7 +10,7 @@ import { Controller } from "./controller.ts";
 
 eachTestOnANewPage();
 
-/** A channel whose requests of one kind take their time. */
+/** A channel on which requests of some kinds are slow. */
 function slow(channel: Channel, kinds: readonly string[], delayMs: number): Channel {
   const send = (content: unknown) => {
     const { kind } = content as { kind: string };
@@ -193,7 +193,7 @@ test("when work is given to others, no image keeps the labels of the one that ha
   await vi.advanceTimersByTimeAsync(1_000);
   expect(controller.pictures?.image(2)).toBeDefined();
   const task = kernel.task.bind(kernel);
-  // The second image went to somebody else: those behind it close up.
+  // The second image went to somebody else: those after it move up.
   kernel.task = (position) => ({ ...task(position < 1 ? position : position + 1), position });
   Object.assign(kernel, { nTasks: 11 });
   const nBefore = kernel.nRequests.image ?? 0;

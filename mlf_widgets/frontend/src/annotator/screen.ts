@@ -11,7 +11,7 @@ import type { Controller } from "./controller.ts";
 import { pageCount, pageSize } from "./state.ts";
 
 const USUAL_EXAMPLES = 10;
-/** These three as the style sheet has them. */
+/** These three match the style sheet. */
 const CARD_HEAD_PX = 24;
 const CARD_PADDING_PX = { across: 12, along: 5 };
 const DEFINITION_LINE_PX = 16;
@@ -43,11 +43,11 @@ export class Screen extends WalkingScreen<Controller> {
   readonly showsDefinitions = signal(false);
   /** How the examples lie in a card; measured from the first card. */
   readonly layout: Signal<StripLayout> = signal(stripLayout(400, 44, USUAL_EXAMPLES));
-  /** Lines of a class's definition below its examples: as many as there is room for, or as were asked for. */
+  /** Lines of a class's definition below its examples: as many as there is room for, or as many as were asked for. */
   readonly definitionLines: Signal<number> = signal(0);
   /** The label that was voted on last, for `mark`. */
   lastClass: number | null = null;
-  /** Classes added in this sitting, the last one first. */
+  /** Classes added in this sitting, the latest first. */
   addedLately: readonly number[] = [];
 
   private readonly slots: Slot[] = [];
@@ -87,7 +87,7 @@ export class Screen extends WalkingScreen<Controller> {
     );
   }
 
-  /** Grows when other cards than before can be seen. */
+  /** Grows when the cards in sight change. */
   readonly revision = signal(0);
 
   slot(at: number): Slot {
@@ -99,7 +99,7 @@ export class Screen extends WalkingScreen<Controller> {
     return slot;
   }
 
-  /** A card has this size; its words and padding go off, as the style sheet has them. */
+  /** Cards have this size; the room for words and padding, as in the style sheet, is subtracted. */
   setCardSize(width: number, height: number): void {
     this.room = {
       width: width - CARD_PADDING_PX.across,

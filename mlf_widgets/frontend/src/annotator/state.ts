@@ -1,4 +1,4 @@
-/** What the annotation widget knows beside the work itself, and how it changes. */
+/** What the annotation widget knows besides the work itself, and how it changes. */
 
 import type { WalkHappening, WalkState } from "../shared/walking_controller.ts";
 import { type ImageEntry, INITIAL_WORK, reduceWork } from "../shared/work.ts";

@@ -22,7 +22,7 @@ export class ExplorerController {
   readonly page = signal(0);
   readonly nTotal = signal(0);
   readonly images: Signal<readonly ExplorerImage[] | null> = signal(null);
-  /** Which image of the page one is at. */
+  /** Which image of the page the person is at. */
   readonly cursor = signal(0);
   readonly dialog: Signal<Dialog | null> = signal(null);
   readonly error = signal("");

@@ -1,4 +1,4 @@
-/** What of the explorer of the data set is on the screen: which tiles are drawn; and its keys. */
+/** What the explorer of the data set has on the screen: which tiles are drawn; and its keys. */
 
 import { gridKey } from "../grid/keys.ts";
 import { keepTabInside } from "../shared/accessibility.ts";

@@ -217,7 +217,7 @@ function Words({ controller, image }: Part & { image: ExplorerImage }) {
   );
 }
 
-/** A name, and that it is a program's where it is. */
+/** A name, with a note if it belongs to a program. */
 function personName(controller: ExplorerController, name: string): string {
   const kind = controller.info.value?.people.find((person) => person.name === name)?.kind;
   return kind === "simulated" ? `${name} (simulated)` : name;

@@ -1,4 +1,4 @@
-/** What the grid does: it asks which tasks there are for a class, and turns ticks into votes on that class alone. */
+/** What the grid does: it asks which tasks there are for a class, and turns ticks into votes on that class only. */
 
 import { signal } from "@preact/signals";
 import type { SessionInfo, TaskFilter, Vote } from "../shared/messages.ts";
@@ -18,7 +18,7 @@ import {
   unanswered,
 } from "./state.ts";
 
-/** As many positions as are asked for at once; more tasks of one class than this are named, not listed. */
+/** The most positions asked for at once; of a class with more tasks, the rest is counted but not listed. */
 const MAX_LISTED = 20_000;
 const MAX_TASKS_AT_ONCE = 100;
 export const SMALL_PX = 224;
@@ -26,13 +26,13 @@ export const SMALL_PX = 224;
 export class GridController extends SessionController<GridState, Happening> {
   thumbnails: Thumbnails | null = null;
   pictures: Pictures | null = null;
-  /** Whether a tile has been on the screen; the view tells. */
+  /** Whether a tile has been on the screen; set by the view. */
   hasSeen: (position: number) => boolean = () => true;
-  /** Nothing that has been on the screen counts as seen any more; the view forgets it. */
+  /** Count nothing that has been on the screen as seen any more; set by the view. */
   forgetSeen: () => void = () => {};
-  /** Bring a tile to where it can be seen; the view does. */
+  /** Bring a tile into view; set by the view. */
   reveal: (position: number, isFirst?: boolean) => void = () => {};
-  /** How many tiles stand in a row; the view tells. */
+  /** How many tiles stand in a row; set by the view. */
   readonly nColumns = signal(1);
 
   constructor(channel: Channel) {
@@ -123,9 +123,9 @@ export class GridController extends SessionController<GridState, Happening> {
   }
 
   /**
-   * Say `no`, for this class alone, of every image of the page that has no vote on it and has been on the screen.
+   * Say `no` to this class, and to it alone, for each image of the page without a vote that has been on the screen.
    *
-   * What has not been seen yet is brought into view instead; confirming again takes it.
+   * Images not seen yet are brought into view instead; confirming again includes them.
    */
   confirmPage(): void {
     const state = this.state.value;
@@ -166,7 +166,7 @@ export class GridController extends SessionController<GridState, Happening> {
     this.say(voted.length === 0 ? "Nothing to clear on this page" : `${voted.length} cleared`);
   }
 
-  /** Take the last action back, or bring it again; what was confirmed as a page goes together. */
+  /** Undo or redo the last action; a page that was confirmed counts as one action. */
   async undo(kind: "undo" | "redo"): Promise<void> {
     const stack = this.state.value.stacks[kind];
     const last = stack.at(-1);
@@ -197,7 +197,7 @@ export class GridController extends SessionController<GridState, Happening> {
 
   private voteOn(position: number, classIndex: number, vote: Vote | "clear"): Action {
     const imageIndex = this.state.value.entries.get(position)?.task.image_index ?? -1;
-    // Only the class that is asked about was shown: no other class gets a word by this.
+    // Only the class that is asked about was shown, so this says nothing about any other class.
     return {
       imageIndex: imageIndex,
       kind: "vote",
@@ -245,7 +245,7 @@ export class GridController extends SessionController<GridState, Happening> {
   protected override kernelAnswered(): void {
     const isLate = [this.thumbnails?.forgetLate(), this.pictures?.forgetLate()].includes(true);
     if (!isLate) return;
-    this.picturesVersion.value++; // a note of what failed goes
+    this.picturesVersion.value++; // removes the note of what failed
     void this.fetch();
   }
 

@@ -4,7 +4,7 @@ import type { GridController } from "./controller.ts";
 import type { GridKey } from "./keys.ts";
 import { positionsOfPage } from "./state.ts";
 
-/** Carry a key out; returns whether it was taken. */
+/** Do what a key means; returns whether it was handled. */
 export function actOn(
   key: GridKey,
   controller: GridController,

@@ -1,4 +1,4 @@
-/** The grid's keys: arrows go about, space ticks. */
+/** The grid's keys: arrows move around, Space ticks. */
 
 import type { KeyPress } from "../shared/keys.ts";
 

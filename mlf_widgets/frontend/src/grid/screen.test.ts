@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** What the grid keeps of tiles that have gone: nothing. */
+/** The grid keeps nothing of tiles that have gone. */
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeKernel } from "../testing/fake_kernel.ts";

@@ -1,4 +1,4 @@
-/** What of the grid is on the screen: which tiles are drawn, which have been seen; and its keys. */
+/** What the grid has on the screen: which tiles are drawn, which have been seen; and its keys. */
 
 import { isTyping } from "../shared/keys.ts";
 import { giveKeyboardBack } from "../shared/views/keyboard.ts";
@@ -28,7 +28,7 @@ export class GridScreen {
     this.paint = new PaintWatch(root, () => this.wish());
   }
 
-  /** A tile has come, or gone. */
+  /** A tile has appeared, or gone. */
   place(position: number, element: HTMLElement | null): void {
     if (element === null) {
       this.unwatch.get(position)?.();
@@ -52,7 +52,7 @@ export class GridScreen {
   rendered(): void {
     const { save, classIndex, which, page, position } = this.controller.state.value;
     const listName = `${classIndex}:${which}`;
-    if (listName !== this.listName) this.seen.clear(); // another question: what was seen was not seen for it
+    if (listName !== this.listName) this.seen.clear(); // a new question: nothing has been seen for it yet
     this.listName = listName;
     this.root.dataset.saved = save.state;
     this.root.dataset.classId = classIndex === null ? "" : String(classIndex);

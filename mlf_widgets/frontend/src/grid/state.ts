@@ -1,4 +1,4 @@
-/** What the grid knows beside the work itself: one class, the tasks it is asked about, the page on screen. */
+/** What the grid knows besides the work itself: one class, the tasks to ask about, the page on screen. */
 
 import type { GridPage, ImageState, TaskFilter, Vote } from "../shared/messages.ts";
 import { INITIAL_WORK, reduceWork, type WorkHappening, type WorkState } from "../shared/work.ts";
@@ -95,7 +95,7 @@ export function neighbour(state: GridState, step: number): number | undefined {
   return state.positions[index + step];
 }
 
-/** What an annotator's word on a class is: a vote, `no` by having left it unticked, or null for none at all. */
+/** An annotator's word on a class: a vote, `no` because it was left unticked, or null for none at all. */
 export interface Word {
   vote: Vote;
   isOwn: boolean;

@@ -1,4 +1,4 @@
-/** One image of the grid: its picture, a checkbox, and what is known of it. */
+/** One image of the grid: its picture, a checkbox, and what is known about it. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 
@@ -55,11 +55,11 @@ export interface TileProps extends TilePictureProps {
   name: string;
   classIndex: number;
   word: TileWord;
-  /** What else is known, as "commented"; shown small. */
+  /** What else is known, such as "commented"; shown small. */
   notes: readonly string[];
   isCurrent: boolean;
   isOff: boolean;
-  /** The word as it is at this moment, also between two drawings. */
+  /** The word as it is at this moment, even between two drawings. */
   wordNow(): TileWord;
   onTick(): void;
   onFocus(): void;

@@ -1,4 +1,4 @@
-/** The grid: one class, many images, a checkbox each. It only draws; `controller.ts` acts. */
+/** The grid: one class, many images, one checkbox per image. It only draws; `controller.ts` acts. */
 
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { hasUnsure, isDecided } from "../shared/fold.ts";
@@ -84,7 +84,7 @@ function Question({ controller, state }: PartProps) {
         </h2>
         <p class="mlf-grid-meaning">{[synonyms, definition].filter((text) => text !== "").join(" — ")}</p>
       </div>
-      {/* Examples that are images of the project might stand beside themselves here. */}
+      {/* Examples that are images of the project could stand beside themselves here, so they are not shown. */}
       {sprite !== undefined && sprite.head.n_examples > 0 && (sprite.head.groups ?? "") === "" && (
         <ExampleStrip
           sprite={sprite}

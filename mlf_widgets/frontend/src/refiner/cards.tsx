@@ -57,7 +57,7 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
   const meaning = [(classes?.synonyms[classIndex] ?? []).join(", "), classes?.definitions[classIndex] ?? ""];
   const words = meaning.filter((text) => text !== "").join(" — ");
   const item = useRef<HTMLLIElement>(null);
-  // The examples are drawn before the card is placed: it keeps what is drawn on it by itself.
+  // The examples are drawn before the card is placed, so the card itself keeps what is drawn on it.
   const [card] = useState(() => new CardOnScreen(classIndex, controller.state.peek().position));
   useLayoutEffect(() => screen.place(card, item.current), [card]);
   const nExamples = sprite?.head.n_examples ?? 0;

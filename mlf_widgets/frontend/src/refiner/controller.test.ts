@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** What the refiner's keys come to in the log, and when the kernel is asked for the evidence. */
+/** What the refiner's keys lead to in the log, and when the kernel is asked for the evidence. */
 
 import { expect, test, vi } from "vitest";
 import type { Evidence, Task } from "../shared/messages.ts";
@@ -11,7 +11,7 @@ import { isCurrentRevealed, shownRows } from "./state.ts";
 const AGREED = 2;
 const OPEN = [0, 1, 30];
 
-/** Every image has 0, 1 and the added 30 open; 2 is agreed on. Blind refiners get the evidence once they decided all. */
+/** Every image has 0, 1 and the added 30 open; 2 is agreed on. Blind refiners get the evidence after deciding all. */
 class DisputeKernel extends FakeKernel {
   constructor(readonly isBlind: boolean) {
     const refinement = { blind_first: isBlind, allow_own_images: false, audit_share: 0 };
@@ -132,7 +132,7 @@ test("a blind refiner gets the evidence after the last decision, not for one of 
   controller.showEvidence();
   await settled();
   expect(evidence()).toBeNull();
-  controller.acceptMajority(); // of votes that may not be known
+  controller.acceptMajority(); // of votes that the refiner may not know
   await settled();
   expect(kernel.log).toEqual([]);
   controller.decide(0, "no");

@@ -19,7 +19,7 @@ import {
 } from "./state.ts";
 
 export class RefinerController extends WalkingController<RefinerState, Happening> {
-  /** Bring a label to where it can be seen; the view does. */
+  /** Bring a label into view; set by the view. */
   reveal: (classIndex: number) => void = () => {};
 
   private readonly askedAgain = new Set<string>();
@@ -36,7 +36,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
 
   // --- going from label to label ---
 
-  /** Going on from an image that is half decided first shows what has not been looked at. */
+  /** Move on; on a half-decided image, first show what has not been looked at. */
   override async step(direction: 1 | -1): Promise<void> {
     const isHalfDone = direction === 1 && this.entry !== undefined && isDecided(this.entry.state);
     if (isHalfDone && this.turnToUnseen("look at it before going on")) return;
@@ -102,7 +102,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     this.say(entry.state.none ? "None of these: taken back" : "None of these, whatever was said before");
   }
 
-  /** Settle every disputed label as most annotators saw it; where they are tied, it stays open. */
+  /** Settle every disputed label as most annotators saw it; a tied label stays open. */
   acceptMajority(): void {
     const entry = this.entry;
     if (entry === undefined || !this.isSeen()) return;
@@ -187,7 +187,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     untracked(() => void this.loadTasks([state.position]));
   }
 
-  /** Evidence that did not arrive is asked for again, as all else is. */
+  /** Evidence that did not arrive is asked for again, like everything else. */
   protected override forgetFailures(): void {
     super.forgetFailures();
     this.askedAgain.clear();
@@ -207,7 +207,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     return { positions: withImage, classIndices: [...new Set([...own, ...next])] };
   }
 
-  /** What stands on the image now shown, ticked labels only. */
+  /** The labels that stand on the image now shown: only those ticked or half-ticked. */
   labelsAfter(): Row[] {
     return allRows(this.state.value).filter(({ stands }) => stands === "yes" || stands === "unsure");
   }

@@ -54,7 +54,7 @@ function Search({ screen, onClose }: DialogPartProps<RefinerScreen>) {
         onChoose={(classIndex, isUnsure) => {
           onClose();
           const vote = isUnsure ? "unsure" : "yes";
-          // A class that is given already stays given: choosing it again does not mean clearing it.
+          // A label that was given already stays: choosing it again does not mean clearing it.
           if (rows.get(classIndex)?.own !== vote) controller.toggleVote(classIndex, vote);
           controller.wantAlso([classIndex]);
         }}

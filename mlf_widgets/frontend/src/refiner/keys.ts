@@ -1,4 +1,4 @@
-/** The refiner's keys: a digit says yes to a label, the key under it says no, shift with the digit unsure. */
+/** The refiner's keys: a digit says yes to a label, the key below it no, Shift with the digit unsure. */
 
 import {
   type AnnotatorAction,
@@ -55,7 +55,7 @@ export function refinerKey(press: KeyPress, overrides: Record<string, string> = 
   return isForAnnotatorAlone(meaning.action) ? null : { kind: "action", action: meaning.action };
 }
 
-/** Keys that are not those of every widget, as the help shows them. */
+/** Keys that only this widget has, as the help shows them. */
 export const OWN_KEYS: readonly { written: readonly string[]; does: string }[] = [
   { written: ["1", "…", "0"], does: "yes to the label with this key, or take it back" },
   { written: ["q", "…", "p"], does: "no to the label above this key (1 and q, 2 and w, …)" },

@@ -1,4 +1,4 @@
-/** What of the refiner is on the screen: the image, the labels' cards and their examples, and what has been seen. */
+/** What the refiner has on the screen: the image, the labels' cards and their examples, and what has been seen. */
 
 import { computed, effect, type ReadonlySignal } from "@preact/signals";
 import { type DecodedSprite, spriteBeside } from "../shared/pictures.ts";
@@ -40,7 +40,7 @@ export class RefinerScreen extends WalkingScreen<RefinerController> {
     );
   }
 
-  /** A card has come; returns what to call when it goes. */
+  /** A card has appeared; returns what to call when it goes. */
   place(card: Card, element: HTMLElement | null): () => void {
     if (element === null) return () => {};
     card.element = element;
@@ -52,7 +52,7 @@ export class RefinerScreen extends WalkingScreen<RefinerController> {
     };
   }
 
-  /** Where annotators marked the label that one is at; all marks where nobody marked that one. */
+  /** Where annotators marked the current label; all marks where nobody marked that label. */
   override marks(): MarkedRegions[] {
     const entry = this.entry.value;
     const evidence = this.isRevealed.value ? entry?.task.evidence : null;

@@ -1,11 +1,11 @@
-/** What the refinement widget knows beside the work itself, and how it changes. */
+/** What the refinement widget knows besides the work itself, and how it changes. */
 
 import type { WalkHappening, WalkState } from "../shared/walking_controller.ts";
 import { type ImageEntry, INITIAL_WORK, reduceWork } from "../shared/work.ts";
 import { isRevealed, type Row, rowsOf } from "./labels.ts";
 
 export interface RefinerState extends WalkState {
-  /** The row that arrows and space go by. */
+  /** The row that arrows and Space act on. */
   cursor: number;
   /** Labels that nobody disputes are shown too. */
   isUnfolded: boolean;

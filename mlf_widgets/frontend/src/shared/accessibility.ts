@@ -3,7 +3,7 @@
 const FOCUSABLE =
   "button:not([disabled]), input:not([disabled]), select:not([disabled]), textarea:not([disabled]), [tabindex]:not([tabindex='-1'])";
 
-/** Move the focus round inside `container` on Tab; returns whether the key was handled. */
+/** Cycle the focus inside `container` on Tab; returns whether the key was handled. */
 export function keepTabInside(container: HTMLElement, event: KeyboardEvent): boolean {
   if (event.key !== "Tab") return false;
   const stops = [...container.querySelectorAll<HTMLElement>(FOCUSABLE)];

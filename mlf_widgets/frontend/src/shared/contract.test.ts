@@ -16,7 +16,7 @@ import {
 } from "./messages.ts";
 import { type Channel, Client, RefusedError } from "./protocol.ts";
 
-/** A type as a JSON file can hold it: words instead of the words allowed, lists instead of pairs. */
+/** A type as a JSON file can hold it: any string instead of the strings allowed, lists instead of pairs. */
 type InJson<T> = T extends string
   ? string
   : T extends number | boolean | null | undefined
@@ -147,7 +147,7 @@ describe("what a log implies", () => {
     expect(stacks.redo.map(([id]) => id)).toEqual(redo);
   });
 
-  // An undo of something that the store's state holds already is the store's to apply: see `hasForeignTarget`.
+  // An undo of something that the store's state already holds must be applied by the store: see `hasForeignTarget`.
   test.each(folds.filter(isWholeInHalves))(
     "$name, the first half as a state from the store",
     ({ events, state }) => {

@@ -85,7 +85,7 @@ const BINDINGS = [
 
 type Bound = (typeof BINDINGS)[number];
 export type KeyAction = Bound["action"];
-/** What the annotator alone has a key for. */
+/** What only the annotator has a key for. */
 export type AnnotatorAction = Extract<Bound, { by: "annotator" }>["action"];
 /** What each widget that walks from image to image does in the same way. */
 export type WalkAction = Exclude<KeyAction, Extract<Bound, { by: "annotator" | "each" }>["action"]>;
@@ -137,7 +137,7 @@ export function meaningOf(press: KeyPress, overrides: Record<string, string> = {
   for (const [action, key] of Object.entries(overrides)) {
     if (key.toLowerCase() === letter && isAction(action)) return { kind: "action", action };
   }
-  // Label keys first: elsewhere `/`, `+` or `-` is typed with a digit's key.
+  // Label keys first: on some layouts a digit's key types `/`, `+` or `-`.
   const number = LABEL_CODES.indexOf(press.code.replace("Numpad", "Digit"));
   if (number >= 0) return { kind: "label", number, isUnsure: press.shiftKey };
   if (press.key === "?") return { kind: "action", action: "help" };

@@ -1,4 +1,4 @@
-/** A cache that keeps what was used last, up to a budget (of bytes, usually). */
+/** A cache that keeps what was used most recently, up to a budget (of bytes, usually). */
 export class Lru<K, V> {
   private readonly entries = new Map<K, { value: V; cost: number }>();
   private total = 0;
@@ -44,7 +44,7 @@ export class Lru<K, V> {
   }
 
   /**
-   * Hold a value unless those that are wanted more leave no room for it; it is dropped at once then.
+   * Hold a value, unless those that are wanted more leave no room for it: then it is dropped at once.
    *
    * @param wanted Keys, the most wanted first. The first of them is held whatever it costs.
    */

@@ -59,7 +59,7 @@ export interface Evidence {
   regions: Record<string, Record<string, Region[]>>;
   /** Everyone who decided the image, in the order of their letters. */
   voices: string[];
-  /** Those of the voices that are programs. */
+  /** The voices that are programs. */
   simulated: string[];
 }
 
@@ -136,7 +136,7 @@ export interface SpriteHead {
   n_examples: number;
   n_columns: number;
   tile_px: number;
-  /** A digit a tile: examples of an image's own group are not shown beside it; "-", or nothing: shown beside all. */
+  /** One digit per tile: examples of an image's own group are not shown beside it; "-" or nothing: shown beside all. */
   groups: string;
 }
 
@@ -207,7 +207,7 @@ export type Reply =
   | { id: string; ok: true; result: unknown }
   | { id: string; ok: false; code: string; message: string };
 
-/** What the kernel says unasked. */
+/** What the kernel sends unasked. */
 export type Notice =
   | { id: ""; notice: "goto"; position: number }
   | { id: ""; notice: "undo" }

@@ -43,9 +43,9 @@ export const DEFAULT_BUDGETS: PictureBudgets = {
 };
 
 const MAX_IN_FLIGHT = 3;
-/** Of what is not on screen: whoever jumps away must not wait until all that is decoded. */
+/** The limit for what is not on screen: nobody who jumps away should wait until all of that is decoded. */
 const MAX_AHEAD_IN_FLIGHT = 2;
-/** A page of labels: what is on screen does not wait for the examples of what lies ahead. */
+/** One page of labels, so that what is on screen does not wait for the examples of what lies ahead. */
 const MAX_SPRITES_AT_ONCE = 5;
 
 export class Pictures {
@@ -53,13 +53,13 @@ export class Pictures {
   private readonly sprites: Lru<number, DecodedSprite>;
   private readonly encoded: Lru<number, EncodedSprite>;
   private readonly failures = new Map<string, string>();
-  /** Those of the failures that only mean that the kernel did not answer; and what failed to be made in the crowd. */
+  /** Failures that only mean that the kernel did not answer, or was too crowded to make the picture. */
   private readonly late = new Set<string>();
   private readonly busy = new Set<string>();
-  /** All that is wanted, there or not. */
+  /** Everything that is wanted, whether it has arrived or not. */
   private orderOfImages: readonly number[] = [];
   private orderOfSprites: readonly number[] = [];
-  /** What part of it has not arrived yet. */
+  /** The part of it that has not arrived yet. */
   private wantedImages: number[] = [];
   private wantedSprites: number[] = [];
   private nInFlight = 0;
@@ -98,7 +98,7 @@ export class Pictures {
     return this.failures.get(`${kind}:${index}`);
   }
 
-  /** Whether an image has failed to arrive, but may well be there: nobody can judge it yet. */
+  /** Whether an image has failed to arrive, but may well exist: nobody can judge it yet. */
   isLate(position: number): boolean {
     return this.late.has(`image:${position}`);
   }
@@ -118,12 +118,12 @@ export class Pictures {
 
   /** Replace the list of what is wanted, the most wanted first; what is under way goes on. */
   want(positions: readonly number[], classIndices: readonly number[]): void {
-    // Those that are there already are touched, the most wanted last, so that making room spares them.
+    // Touch those that are already there, the most wanted last, so that making room spares them.
     for (const position of [...positions].reverse()) this.images.get(position);
     for (const classIndex of [...classIndices].reverse()) this.sprites.get(classIndex);
     this.orderOfImages = positions;
     this.orderOfSprites = classIndices;
-    // What would find no room is not asked for.
+    // Do not ask for what would find no room.
     this.wantedImages = positions
       .slice(0, this.images.nFitting())
       .filter((p) => !this.images.has(p) && !this.hasFailed(`image:${p}`));
@@ -133,7 +133,7 @@ export class Pictures {
     this.pump();
   }
 
-  /** Other images stand at the positions now; what is on its way is asked for again. */
+  /** The positions now hold other images; what is on its way is asked for again. */
   forgetImages(): void {
     this.generation++;
     this.images.clear();
@@ -199,7 +199,7 @@ export class Pictures {
     loading
       .catch((error: unknown) => {
         for (const key of keys) {
-          // Nobody needs to hear of a crowd: the picture is still expected.
+          // A crowd is not reported: the picture is still expected.
           if (!isCrowded(error))
             this.failures.set(key, error instanceof Error ? error.message : String(error));
           if (isCrowded(error) || error instanceof UnreachableError) this.late.add(key);
@@ -285,15 +285,15 @@ export class Pictures {
 
 export function asBlob(buffer: DataView | undefined, mediaType: string): Blob {
   if (buffer === undefined) throw new Error("the reply came without its picture");
-  // A view's bytes, not its whole buffer: the message that carried it is larger.
+  // Only the view's bytes, not its whole buffer: the message that carried it is larger.
   return new Blob([new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength)], {
     type: mediaType,
   });
 }
 
 /**
- * Which tiles are shown beside an image: none of its own group (the last character of its opaque id), and as many
- * beside every image, so that their number tells nothing either.
+ * Which tiles are shown beside an image: none of its own group (the last character of its opaque id), and the
+ * same number beside every image, so that the number tells nothing either.
  */
 function tilesBeside(head: SpriteHead, imageId: string | undefined): number[] {
   const groups = head.groups ?? "";
@@ -308,7 +308,7 @@ const beside = new WeakMap<DecodedSprite, Map<string, DecodedSprite>>();
 
 /**
  * The examples of a class that may be shown beside an image, so that none is shown beside itself: that would tell the
- * image's original label from its other proposals. The same object for the same two.
+ * image's original label from its other proposals. The same two give the same object.
  */
 export function spriteBeside(
   sprite: DecodedSprite | undefined,

@@ -25,7 +25,7 @@ export class RefusedError extends Error {
   }
 }
 
-/** Too many large pictures are being made: whoever wants this one asks again, after a moment. */
+/** Whether too many large pictures are being made: this one must then be asked for again, after a moment. */
 export function isCrowded(error: unknown): boolean {
   return error instanceof RefusedError && error.code === "CrowdedError";
 }

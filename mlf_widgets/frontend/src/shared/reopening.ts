@@ -1,7 +1,7 @@
 /**
  * Reopening the page once its kernel is gone for good.
  *
- * Only where the page is the widget's alone, as Voilà shows it to annotators: there nobody has a button to restart a
+ * Only where the widget has the page to itself, as Voilà shows it to annotators: there nobody has a button to restart a
  * kernel, and a reload starts a fresh one, which costs nothing. In a notebook the page is the person's own.
  */
 
@@ -12,7 +12,7 @@ const PATIENCE_MS = 5_000;
 
 let isUnderWay = false;
 
-/** Whether the page is about to be reopened, with every decision kept: nothing warns then. */
+/** Whether the page is about to be reopened, with every decision kept: then no warning is shown. */
 export function isReopening(): boolean {
   return isUnderWay;
 }
@@ -22,7 +22,7 @@ export class Reopening {
   private isAsking = false;
 
   constructor(
-    /** Bring all that is unsaved into this machine's storage; returns whether it is there. */
+    /** Put everything unsaved into this machine's storage; returns whether it is there. */
     private readonly keep: () => boolean,
     private readonly reload: () => void = () => window.location.reload(),
     private readonly now: () => number = () => performance.now(),
@@ -36,7 +36,7 @@ export class Reopening {
   /**
    * A request to the kernel went unanswered.
    *
-   * @param asked_at When it was sent, on the clock of `performance.now`.
+   * @param askedAt When it was sent, on the clock of `performance.now`.
    */
   async unheard(askedAt: number): Promise<void> {
     this.silentSince ??= askedAt;

@@ -12,7 +12,7 @@ export type SavedState = "saved" | "saving" | "offline" | "failed";
 export interface SaveStatus {
   state: SavedState;
   nWaiting: number;
-  /** Whether all that waits lies in this machine's storage: closing the page loses none of it. */
+  /** Whether everything that waits is in this machine's storage, so that closing the page loses none of it. */
   isKept: boolean;
   /** Why it is offline or failed, in words. */
   reason: string;
@@ -69,7 +69,7 @@ export class SaveQueue {
     return this.waiting.length;
   }
 
-  /** Whether everything that waits lies in this machine's storage, and so outlives the page. */
+  /** Whether everything that waits is in this machine's storage, and so outlives the page. */
   get isKept(): boolean {
     return this.waiting.every(({ isKept }) => isKept);
   }
@@ -99,7 +99,7 @@ export class SaveQueue {
   }
 
   add(event: AnnotationEvent): void {
-    // Later than every stamp before it, also within one millisecond: storage keys sort in the order of the decisions.
+    // Later than every earlier stamp, even within one millisecond: storage keys then sort in the order of decisions.
     lastStamp = Math.max(lastStamp + 1, Date.now() * 1000);
     const storageKey = `${this.prefix}${String(lastStamp).padStart(18, "0")}:${event.event_id}`;
     let isKept = this.options.storage !== null;

@@ -1,6 +1,6 @@
 /**
- * Type-ahead over all classes: name, synonyms, definition. Lower-cased once; the first keystroke is one pass over strings,
- * and each that adds to what is typed a pass over those found before it.
+ * Type-ahead over all classes: name, synonyms, definition. The texts are lower-cased once. The first keystroke is one pass
+ * over all strings; each further one is a pass over the classes found so far.
  */
 
 import type { ClassColumns } from "./messages.ts";
@@ -12,7 +12,7 @@ function plain(text: string): string {
   return text.normalize("NFKD").replace(COMBINING_MARKS, "").toLowerCase();
 }
 
-/** A text in which each word begins after a space, the first too: where words begin is then one native search. */
+/** A text in which every word follows a space, even the first: finding where words begin is then one native search. */
 function spaced(text: string): string {
   return ` ${text.replace(BETWEEN_WORDS, " ")}`;
 }
@@ -66,7 +66,7 @@ export class ClassSearch {
     return this.last.best;
   }
 
-  /** Classes among which all that match are: whoever adds a letter finds nothing that did not match before it. */
+  /** Classes that include every match: adding a letter finds nothing that did not match before. */
   private candidates(typed: string): readonly number[] {
     const { typed: before, matching } = this.last;
     if (before === "" || !typed.startsWith(before)) return this.everything;
@@ -98,7 +98,7 @@ export class ClassSearch {
   }
 }
 
-/** Where a hit of this score comes among others, the best first; after those of the same score. */
+/** Where a hit of this score belongs among others, the best first; after those of the same score. */
 function placeOf(hits: readonly Hit[], score: number): number {
   let low = 0;
   let high = hits.length;

@@ -23,10 +23,10 @@ import { refreshable, type WorkHappening, type WorkState } from "./work.ts";
 const POLL_MS = 2_000;
 const SAVE_TIMEOUT_MS = 6_000;
 const OPEN_RETRY_MS = 2_000;
-/** Refusals that pass by themselves: the store or the service is away for now. */
+/** Refusals that pass on their own: the store or the service is away for now. */
 const PASSING: ReadonlySet<string> = new Set(["StoreError", "ServiceError"]);
 
-/** What the ids of events that are undone together start with: the length of one `crypto.randomUUID()`. */
+/** Length of what the ids of events that are undone together start with: one `crypto.randomUUID()`. */
 const BATCH_LENGTH = 36;
 
 /** The actions on a stack that the next undo or redo takes together, in the order to take them. */
@@ -84,13 +84,13 @@ export abstract class SessionController<S extends WorkState, H> {
   protected abstract listChanged(): void;
   /** The kernel answers: what was asked for while it did not may be asked for again. */
   protected kernelAnswered(): void {}
-  /** The kernel says something unasked. */
+  /** The kernel sends something unasked. */
   protected obey(_notice: Notice): void {}
   /** The person leaves what is on screen. */
   leave(): void {}
 
   async start(): Promise<void> {
-    // A person may ask again while it is being retried by itself: opened twice, it would save and poll twice.
+    // A person may ask again during an automatic retry: opened twice, the session would save and poll twice.
     if (this.isOpening || this.isClosed || this.state.value.info !== null) return;
     this.isOpening = true;
     const askedAt = performance.now();
@@ -106,7 +106,7 @@ export abstract class SessionController<S extends WorkState, H> {
       this.clock = new ActivityClock(info.annotation.idle_after_s * 1000);
       this.clock.setHidden(document.hidden);
       this.dispatch({ type: "opened", info });
-      // Escaped, a name that holds a colon cannot read as the beginning of another's.
+      // Escaped, so that a name with a colon cannot read as the beginning of another.
       this.startSaving([info.project_id, info.round, info.annotator].map(encodeURIComponent).join(":"));
       this.timers.push(setInterval(() => this.poll(), POLL_MS));
       this.opened(info);
@@ -180,7 +180,7 @@ export abstract class SessionController<S extends WorkState, H> {
   /**
    * Turn what the person did into events, show what they imply, and send them.
    *
-   * @param batch_id names actions that are undone together; each event's id starts with it.
+   * @param batchId Names actions that are undone together; each event's id starts with it.
    */
   protected record(actions: readonly Action[], batchId: string = crypto.randomUUID()): void {
     const { info } = this.state.value;
@@ -273,7 +273,7 @@ export abstract class SessionController<S extends WorkState, H> {
   private async isRelisted({ entries, progress }: S, nTasks: number): Promise<boolean> {
     if (nTasks < progress.n_tasks) return true;
     if (entries.size === 0) return false;
-    // Whatever was taken away before it moved the last one known.
+    // Any task taken away before the last known one has moved it.
     const last = Math.max(...entries.keys());
     const { result } = await this.client.request("tasks", { positions: [last] });
     return result[0]?.image_index !== entries.get(last)?.task.image_index;
@@ -284,7 +284,7 @@ export abstract class SessionController<S extends WorkState, H> {
     this.dispatch({ type: "failed", error: error instanceof Error ? error.message : String(error) });
   }
 
-  /** Bring everything into this machine's storage; returns whether it is there. */
+  /** Put everything into this machine's storage; returns whether it is there. */
   private keepAll(): boolean {
     this.leave();
     return this.queue?.isKept ?? true;
@@ -322,7 +322,7 @@ export abstract class SessionController<S extends WorkState, H> {
     if (positions.length > 0) await this.loadTasks(positions.slice(0, 100));
   }
 
-  /** The person asks to try again what failed. */
+  /** The person asks to retry what failed. */
   retry(): void {
     if (this.state.value.info === null) {
       this.dispatch({ type: "failed", error: "" });

@@ -16,7 +16,7 @@ export type FetchThumbnails = (
 export class Thumbnails {
   private readonly bitmaps: Lru<number, ImageBitmap>;
   private readonly failures = new Map<number, string>();
-  /** Those of the failures that only mean that the kernel did not answer; and what failed to be made in the crowd. */
+  /** Failures that only mean that the kernel did not answer, or was too crowded to make the picture. */
   private readonly late = new Set<number>();
   private readonly busy = new Set<number>();
   private wanted: number[] = [];
@@ -43,7 +43,7 @@ export class Thumbnails {
 
   /** Replace the list of what is wanted, the most wanted first. */
   want(keys: readonly number[]): void {
-    // Those that are there already are touched, the most wanted last, so that making room spares them.
+    // Touch those that are already there, the most wanted last, so that making room spares them.
     for (const key of [...keys].reverse()) this.bitmaps.get(key);
     this.wanted = keys.filter(
       (key) => !this.bitmaps.has(key) && !this.failures.has(key) && !this.late.has(key),
@@ -51,7 +51,7 @@ export class Thumbnails {
     this.pump();
   }
 
-  /** Other images stand under the keys now; what is on its way is asked for again. */
+  /** The keys now stand for other images; what is on its way is asked for again. */
   forget(): void {
     this.generation++;
     this.bitmaps.clear();

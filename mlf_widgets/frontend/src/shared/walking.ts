@@ -8,7 +8,7 @@ const TASK_BLOCK = 25;
 const TASKS_AHEAD = 30;
 const TASKS_BEHIND = 10;
 
-/** The most wanted first. */
+/** What to fetch, the most wanted first. */
 export interface Wanted {
   positions: number[];
   classIndices: number[];

@@ -1,4 +1,4 @@
-/** A widget that walks from image to image: going about, deciding on the image shown, exposure, what is wanted next. */
+/** A widget that walks from image to image: moving, deciding on the image shown, exposure, what is wanted next. */
 
 import { isDecided } from "./fold.ts";
 import type { EventKind, Payload, SessionInfo, TaskFilter, Vote } from "./messages.ts";
@@ -8,7 +8,7 @@ import { missingTasks, type Wanted } from "./walking.ts";
 import type { ImageEntry, WorkHappening, WorkState } from "./work.ts";
 
 const THUMBNAIL_PX = 128;
-/** Less time than this on an image that is decided already is passing by, not looking again. */
+/** Less time than this on a decided image counts as passing by, not as looking again. */
 const LOOKED_AGAIN_MS = 1_000;
 
 export type WalkDialog =
@@ -33,15 +33,15 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   H | WalkHappening
 > {
   pictures: Pictures | null = null;
-  /** Class indices whose cards can be seen at this moment; the view tells. */
+  /** Class indices whose cards can be seen at this moment; set by the view. */
   visibleClasses: () => number[] = () => [];
-  /** Called while the image is still the current one: what is being written is kept. */
+  /** Called while the image is still the current one, so that what is being written is kept. */
   beforeLeaving: () => void = () => {};
 
   private direction: 1 | -1 = 1;
   private alsoWanted: readonly number[] = [];
   protected shownNow = new Set<number>();
-  /** Settles when the image gone to last has its task. */
+  /** Settles when the task of the image last gone to has arrived. */
   private arriving: Promise<void> = Promise.resolve();
   private found: { key: string; position: number | null } | null = null;
 
@@ -137,7 +137,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   comment(written: string): void {
     const entry = this.entry;
-    const text = written.replace(/\p{Surrogate}/gu, "\ufffd"); // half a character, as of a cut emoji, cannot be kept
+    const text = written.replace(/\p{Surrogate}/gu, "\ufffd"); // half a character, as from a cut emoji, cannot be kept
     if (entry === undefined || entry.state.comment === text) return;
     this.act("comment", { text });
   }
@@ -151,10 +151,10 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
       this.goTo(position);
       await this.arriving;
     }
-    // Its place may not be known yet, or the person has gone on meanwhile: another image is not meant.
+    // Its position may not be known yet, or the person has moved on: never undo on another image.
     if (this.entry === undefined || position !== this.state.value.position)
       return this.say("The image has not arrived yet; try again");
-    // What was done to other images with it, in a grid, is undone there, or when one comes to them.
+    // What a grid did to other images in the same batch is undone there, or when the person comes to them.
     const here = together.filter(([, other]) => other === position);
     this.actTogether(
       here.map(([target]) => ({ kind, payload: { target } })),
@@ -196,7 +196,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.clock.take();
   }
 
-  /** A tab that loses the focus may be closed next, without another word. */
+  /** A tab that loses the focus may be closed next, without warning. */
   override setHidden(isHidden: boolean): void {
     super.setHidden(isHidden);
     if (isHidden) this.recordLook();
@@ -237,7 +237,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   protected override kernelAnswered(): void {
     if (!this.pictures?.forgetLate()) return;
-    this.picturesVersion.value++; // a note of what failed goes
+    this.picturesVersion.value++; // removes the note of what failed
     this.want();
   }
 
@@ -266,7 +266,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     await loading[0];
   }
 
-  /** Examples that are looked at beside those of the proposals: of a class found, or added. */
+  /** Also fetch examples beyond those of the proposals: of a class that was found or added. */
   wantAlso(classIndices: readonly number[]): void {
     this.alsoWanted = classIndices;
     this.want();

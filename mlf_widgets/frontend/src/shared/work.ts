@@ -1,4 +1,4 @@
-/** What every widget on a session knows of the work, and how it changes: pure, so that any sequence can be tested. */
+/** What all widgets on a session know about the work, and how it changes: pure, so that any sequence can be tested. */
 
 import {
   advanceStacks,
@@ -27,12 +27,12 @@ export interface WorkState {
   /** The task that the person is at. */
   position: number;
   progress: Progress;
-  /** Own events that the store's last word on `changes` did not include. */
+  /** This widget's events that the store's last answer to `changes` did not include. */
   log: readonly LoggedEvent[];
   stacks: UndoStacks;
   storeStacks: UndoStacks;
   lastSeq: number;
-  /** Positions whose state must be asked for again, once nothing of theirs is on its way. */
+  /** Positions whose state must be asked for again, once none of their events is on its way. */
   stale: ReadonlySet<number>;
   save: SaveStatus;
   /** What went wrong, in words; "" when nothing did. */
@@ -95,7 +95,7 @@ export function reduceWork<S extends WorkState>(state: S, happening: WorkHappeni
   }
 }
 
-/** Positions that must be asked for again, and can be: nothing of theirs is on its way. */
+/** Positions that must be asked for again, and can be: none of their events is on its way. */
 export function refreshable(state: WorkState): number[] {
   return [...state.stale].filter((position) => !isWaiting(state.entries.get(position)));
 }
@@ -159,7 +159,7 @@ function withEvents<S extends WorkState>(state: S, events: AnnotationEvent[]): S
 
 function acknowledged<S extends WorkState>(state: S, eventId: string, seq: number): S {
   const withSeq = (logged: LoggedEvent) => (logged.event.event_id === eventId ? { ...logged, seq } : logged);
-  // Saved before, its acknowledgement lost: what the store said since holds it, and what came after it.
+  // If an earlier acknowledgement was lost, a later answer of the store includes the event: drop what it includes.
   const isAfter = (lastSeq: number) => (logged: LoggedEvent) => logged.seq === null || logged.seq > lastSeq;
   const own = state.log.find(({ event }) => event.event_id === eventId);
   const next = { ...state, log: state.log.map(withSeq).filter(isAfter(state.lastSeq)) };
@@ -190,7 +190,7 @@ function refused<S extends WorkState>(state: S, eventId: string): S {
   return { ...next, entries, progress, stacks: stacksOf({ ...next, entries }) };
 }
 
-/** Tasks went to others, and those behind them closed up: what was known by position no longer holds. */
+/** Tasks went to other people, and those after them moved up: what was known by position no longer holds. */
 function relisted<S extends WorkState>(state: S, changes: Changes): S {
   const { last_seq, undo, redo, progress } = changes;
   const next: S = {
@@ -217,7 +217,7 @@ function changed<S extends WorkState>(state: S, changes: Changes): S {
       stale.add(position); // what is on its way may be in `said` already; ask again when it is settled
       continue;
     }
-    // What was said of the image can be newer than the rest of the answer.
+    // What was said about the image can be newer than the rest of the answer.
     const lastSeq = Math.max(changes.last_seq, said.last_seq);
     const later = entry.events.filter(({ seq }) => seq !== null && seq > lastSeq);
     if (later.length === 0 && saysTheSame(entry.state, said) && !hasForeignTarget(entry.events)) {

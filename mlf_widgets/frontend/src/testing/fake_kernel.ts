@@ -1,6 +1,6 @@
 /**
- * A kernel with a store, for tests: it keeps the log of events and derives every answer from it, by other code than the
- * browser's. Its channel can lose requests, lose replies and repeat them.
+ * A kernel with a store, for tests: it keeps the log of events and derives every answer from it, with other code than
+ * the browser's. Its channel can lose requests, lose replies and repeat them.
  */
 
 import type {
@@ -107,13 +107,13 @@ export class FakeKernel {
     };
   }
 
-  /** Say something unasked to every tab. */
+  /** Send every tab something unasked. */
   tell(notice: object): void {
     for (const tab of this.tabs) tab({ id: "", ...notice }, []);
   }
 
   proposals(position: number): number[] {
-    // Distinct, and other ones for each image.
+    // Distinct, and different for each image.
     return Array.from({ length: this.nProposals }, (_, i) => (position * 7 + i) % this.names.length);
   }
 
@@ -351,7 +351,7 @@ export class FakeKernel {
   }
 }
 
-/** Give the page what happy-dom has not: pictures that decode. */
+/** Give the page what happy-dom lacks: pictures that decode. */
 export function pretendToDecode(): void {
   Object.assign(globalThis, {
     createImageBitmap: async () => ({ width: 640, height: 480, close: () => {} }),

@@ -2,12 +2,12 @@
 
 import type { KeyPress } from "../shared/keys.ts";
 
-/** What is pressed, without a key held beside it unless `more` says so. */
+/** A key press, with no modifier key held unless `more` says so. */
 export function keyPress(code: string, key: string, more: Partial<KeyPress> = {}): KeyPress {
   return { code, key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more };
 }
 
-/** Press it there; the event tells whether somebody took it. */
+/** Press a key on an element; the event tells whether somebody handled it. */
 export function pressKey(
   target: EventTarget,
   code: string,

@@ -1,4 +1,4 @@
-/** Waiting in tests: soon on an idle machine, patiently on a busy one. */
+/** Waiting in tests: briefly on an idle machine, patiently on a busy one. */
 
 import { vi } from "vitest";
 

@@ -1,8 +1,8 @@
-/** A list of which one is chosen: nothing but the values offered can come out of it, for the compiler too. */
+/** A list to choose one value from. Only the values offered can come out of it, and the compiler knows it. */
 
 export interface ChoiceProps<T extends string> {
   value: T;
-  /** Value to the words shown for it, in the order shown. */
+  /** The words shown for each value, in the order shown. */
   options: Readonly<Record<T, string>>;
   onChoose: (value: T) => void;
   title: string;

@@ -7,7 +7,7 @@ import type { ClassSearch } from "../search.ts";
 export interface ClassSearchBoxProps {
   classes: ClassColumns;
   search: ClassSearch;
-  /** What is known of a class already, as "ticked" or "proposed"; "" for nothing. */
+  /** What is already known about a class, such as "ticked" or "proposed"; "" for nothing. */
   noteOf?(classIndex: number): string;
   /** Chosen by Enter or a click; with Shift, `isUnsure`. */
   onChoose(classIndex: number, isUnsure: boolean): void;

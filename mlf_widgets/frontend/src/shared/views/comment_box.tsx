@@ -11,7 +11,7 @@ export interface CommentBoxProps {
   /** The comment as it is known. */
   text: string;
   onChange(text: string): void;
-  /** Given a function that keeps at once what has been written, or null when there is nothing. */
+  /** Set to a function that keeps at once what has been written, or null when there is nothing to keep. */
   pending?: { current: (() => void) | null };
   isOff?: boolean;
   placeholder?: string;

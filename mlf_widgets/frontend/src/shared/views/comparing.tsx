@@ -13,7 +13,7 @@ export interface Compared {
   problem: string;
 }
 
-/** Both pictures, for as long as the component lives; of `nExamples` none may be there yet. */
+/** Both pictures, for as long as the component lives; `nExamples` is 0 while no example is there yet. */
 export function useCompared(
   screen: WalkingScreen,
   classIndex: number,
@@ -90,7 +90,7 @@ export function whichExample(number: number, nExamples: number): string {
 export interface ClassMeaningProps {
   screen: WalkingScreen;
   classIndex: number;
-  /** What can be said of it here. */
+  /** What can be said about it here. */
   children?: ComponentChildren;
 }
 

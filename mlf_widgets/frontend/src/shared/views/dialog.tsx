@@ -6,7 +6,7 @@ import { useId, useLayoutEffect, useRef } from "preact/hooks";
 export interface DialogProps {
   title: string;
   onClose(): void;
-  /** Names the look, as `search` or `compare`. */
+  /** Names the look, such as `search` or `compare`. */
   kind: string;
   children: ComponentChildren;
 }
@@ -19,7 +19,7 @@ export function Dialog({ title, onClose, kind, children }: DialogProps) {
     if (element === null) return;
     const root = element.closest<HTMLElement>("[data-mlf]");
     if (!element.open) element.showModal();
-    // By itself it would start at its first button, which closes it.
+    // By default the focus would start at the first button, which closes the dialog.
     (element.querySelector<HTMLElement>("input[type='text'], textarea") ?? element).focus();
     return () => {
       if (element.open) element.close();

@@ -1,4 +1,4 @@
-/** The examples of one class: one canvas, drawn from the sprite in which they travelled. */
+/** The examples of one class: one canvas, drawn from the sprite in which they arrived. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type DecodedSprite, drawExamples } from "../pictures.ts";
@@ -13,7 +13,7 @@ export interface ExampleStripProps {
   chosen?: number;
   label: string;
   onPick(number: number): void;
-  /** Told of what is on the canvas: this sprite, or nothing. */
+  /** Called with what is on the canvas: this sprite, or nothing. */
   onDrawn?(sprite: DecodedSprite | null): void;
 }
 
@@ -22,7 +22,7 @@ export function ExampleStrip(props: ExampleStripProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const nExamples = sprite?.head.n_examples ?? 0;
   const size = stripSize(layout, nExamples);
-  // Drawn before the browser paints the words of the same class: never a picture beside another's name.
+  // Draw before the browser paints the words of this class: no picture may stand beside another class's name.
   useLayoutEffect(() => {
     const element = canvas.current;
     if (element === null) return;

@@ -1,11 +1,11 @@
-/** What surrounds the work in every widget: that it opens, what went wrong, that there is nothing to do, the keys. */
+/** What surrounds the work in every widget: what is opening, what went wrong, nothing to do, the keys. */
 
 import { useComputed } from "@preact/signals";
 import type { WalkingScreen } from "./walking_screen.ts";
 
 export interface OpeningProps {
   error: string;
-  /** What is opened, as "your images". */
+  /** What is being opened, such as "your images". */
   what: string;
 }
 
@@ -25,7 +25,7 @@ export interface FailedNoteProps {
   onRetry(): void;
 }
 
-/** What went wrong, and the way on. */
+/** What went wrong, and how to go on. */
 export function FailedNote({ error, onRetry }: FailedNoteProps) {
   if (error === "") return null;
   return (
@@ -84,7 +84,7 @@ export function Trouble({ screen }: Part) {
 
 export interface NothingToDoProps extends Part {
   title: string;
-  /** What whoever runs the project assigns, as "them". */
+  /** What the person who runs the project assigns, such as "them". */
   assigned: string;
 }
 

@@ -16,7 +16,7 @@ export interface MarkedRegions {
 
 /** What is drawn, and where; lives as long as the widget, while the component only gives it its canvas. */
 export class Stage {
-  /** CSS pixels for a pixel of the original, in percent; 0 while nothing is shown. */
+  /** CSS pixels per pixel of the original, in percent; 0 while nothing is shown. */
   readonly percent: Signal<number> = signal(0);
   readonly hasFullResolution: Signal<boolean> = signal(false);
   /** Called when the person looks closer than the picture at hand is sharp. */
@@ -36,7 +36,7 @@ export class Stage {
     return this.image === undefined ? null : this.key;
   }
 
-  /** Draw an image in this task; another key than before is another image, and starts fitted. */
+  /** Draw an image in this task; a different key means a different image, which starts fitted. */
   show(key: string | number, image: DecodedImage | undefined, marks: readonly MarkedRegions[] = []): void {
     if (key !== this.key) {
       this.view = FITTED;
@@ -116,7 +116,7 @@ export class Stage {
     this.image = undefined;
   }
 
-  /** The room for the image has changed. */
+  /** The space for the image has changed. */
   resize(): void {
     const { canvas } = this;
     if (canvas === null) return;
@@ -219,7 +219,7 @@ export class Stage {
 
 export interface ImageStageProps {
   stage: Stage;
-  /** Names the image for those who cannot see it. */
+  /** Names the image for people who cannot see it. */
   label: string;
 }
 
@@ -237,7 +237,7 @@ export function ImageStage({ stage, label }: ImageStageProps) {
     observer?.observe(element);
     // Preact's own wheel handlers are passive: they could not keep the page from scrolling.
     const wheel = (event: WheelEvent) => {
-      // The notebook scrolls where there is nothing to zoom out of, or somebody works elsewhere.
+      // The notebook scrolls if there is nothing to zoom out of, or if the person is working elsewhere.
       const isInUse = element.closest("[data-mlf]")?.contains(document.activeElement) ?? true;
       if (!isInUse || (event.deltaY > 0 && !stage.isZoomed)) return;
       event.preventDefault();

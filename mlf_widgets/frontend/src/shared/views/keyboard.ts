@@ -10,7 +10,7 @@ const EVENTS = ["keydown", "keyup", "keypress"] as const;
 /**
  * Give a root element the keyboard.
  *
- * @param onKey Is told of every key pressed within; returns whether it was handled, so that nothing else happens.
+ * @param onKey Called with every key pressed inside; returns whether it was handled, so that nothing else happens.
  * @returns A function that gives the keyboard back for good.
  */
 export function takeKeyboard(root: HTMLElement, onKey: (event: KeyboardEvent) => boolean): () => void {
@@ -53,7 +53,7 @@ export function focusOnAppearing(root: HTMLElement): void {
 export function giveKeyboardBack(root: HTMLElement): void {
   const { activeElement } = root.ownerDocument;
   if (activeElement instanceof HTMLElement) activeElement.blur();
-  // From outside of the root, which can have the focus itself.
+  // Start outside the root: the root itself can have the focus.
   const cell =
     root.parentElement?.closest<HTMLElement>(".jp-Cell[tabindex], .jp-Notebook [tabindex], .jp-Notebook") ??
     null;

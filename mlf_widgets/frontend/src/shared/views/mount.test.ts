@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** A widget's coming and going: what it hears from the page while it is there, and that it hears nothing afterwards. */
+/** A widget's coming and going: what it hears from the page while it is there, and nothing afterwards. */
 
 import { h } from "preact";
 import { afterEach, expect, test, vi } from "vitest";

@@ -20,7 +20,7 @@ export interface MountedController {
   setHidden?(isHidden: boolean): void;
 }
 
-/** What of a widget is on the screen. */
+/** What a widget has on the screen. */
 export interface MountedScreen {
   /** Closing the page now would leave something behind. */
   readonly hasUnsaved: boolean;
@@ -34,7 +34,7 @@ export interface ScreenParts<C extends MountedController, S extends MountedScree
   label: string;
   makeController(model: Channel): C;
   makeScreen(controller: C, root: HTMLElement): S;
-  /** A key pressed within; returns whether it was handled. */
+  /** A key pressed inside; returns whether it was handled. */
   press(event: KeyboardEvent, screen: S): boolean;
   View: ComponentType<{ screen: S }>;
 }
@@ -85,7 +85,7 @@ function listen(
   for (const type of ["pointermove", "pointerdown", "wheel"]) on(root, type, () => controller.touch?.());
   on(document, "visibilitychange", () => controller.setHidden?.(document.hidden));
   on(window, "beforeunload", (event) => screen.hasUnsaved && !isReopening() && event.preventDefault(), false);
-  // Once it is in the page: an element outside has no room and cannot have the focus.
+  // Once it is in the page: an element outside has no size and cannot take the focus.
   requestAnimationFrame(() => {
     stops.push(fitIntoNotebook(root));
     root.scrollIntoView({ block: "nearest" });

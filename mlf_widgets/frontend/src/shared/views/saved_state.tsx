@@ -1,4 +1,4 @@
-/** How saving stands, in words that claim no more than the store has acknowledged. */
+/** The state of saving, in words that claim no more than the store has acknowledged. */
 
 import type { SaveStatus } from "../save_queue.ts";
 

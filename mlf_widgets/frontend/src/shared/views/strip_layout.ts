@@ -1,4 +1,4 @@
-/** How the examples of a class are laid out in the room a card has: as large as they can be. */
+/** How the examples of a class are laid out in the space a card has: as large as possible. */
 
 export interface StripLayout {
   sidePx: number;

@@ -21,7 +21,7 @@ export const FITTED: Viewport = { scale: 1, x: 0, y: 0 };
 /** How many CSS pixels a pixel of the original may grow to. */
 const LARGEST_PIXEL = 8;
 
-/** CSS pixels for each pixel of the image when it fits the stage. */
+/** CSS pixels per pixel of the image when it fits the stage. */
 export function fitScale(image: Size, stage: Size): number {
   if (image.width <= 0 || image.height <= 0) return 1;
   return Math.min(stage.width / image.width, stage.height / image.height);
@@ -63,7 +63,7 @@ function largestScale(image: Size, stage: Size): number {
   return Math.max(1, LARGEST_PIXEL / fitScale(image, stage));
 }
 
-/** No part of the stage stays empty that the image could fill. */
+/** Leave no part of the stage empty that the image could fill. */
 function kept(view: Viewport, image: Size, stage: Size): Viewport {
   const { width, height } = placement({ ...view, x: 0, y: 0 }, image, stage);
   const reachX = Math.max(0, (width - stage.width) / 2);

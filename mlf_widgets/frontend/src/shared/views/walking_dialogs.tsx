@@ -1,4 +1,4 @@
-/** The dialogs of a widget that walks from image to image: which one is open, and those that are the same in each. */
+/** The dialogs of a widget that walks from image to image: which one is open, and those that all such widgets share. */
 
 import { useComputed } from "@preact/signals";
 import type { ComponentChildren, ComponentType } from "preact";

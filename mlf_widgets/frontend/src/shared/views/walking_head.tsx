@@ -1,4 +1,4 @@
-/** The head of a widget that walks from image to image: whose work, where one is, how far, and how saving stands. */
+/** The head of a widget that walks from image to image: whose work, which image, progress, and the state of saving. */
 
 import { useComputed } from "@preact/signals";
 import type { TaskFilter } from "../messages.ts";
@@ -12,9 +12,9 @@ interface Part {
 }
 
 export interface HeadProps extends Part {
-  /** What an image is called that needs no more work, as "done". */
+  /** What to call an image that needs no more work, such as "done". */
   done: string;
-  /** Said behind the name of the annotator. */
+  /** Shown after the annotator's name. */
   note?: string;
   /** A decision was refused, and the person has read why. */
   onDismiss?(): void;

@@ -1,4 +1,4 @@
-/** What keys do that mean the same in every widget that walks from image to image. */
+/** What those keys do that mean the same in every widget that walks from image to image. */
 
 import type { WalkAction } from "../keys.ts";
 import { giveKeyboardBack } from "./keyboard.ts";

@@ -1,4 +1,4 @@
-/** The image that is judged, or why it is not there; and what the person says of it in words. */
+/** The image to judge, or why it is not there, and what the person says about it in words. */
 
 import { useComputed } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
@@ -11,7 +11,7 @@ interface Part {
 }
 
 export interface PictureProps extends Part {
-  /** What the marks on the image depend on; always as many. */
+  /** What the marks on the image depend on; always the same number of values. */
   marksFrom: readonly unknown[];
 }
 
@@ -22,7 +22,7 @@ export function Picture({ screen, marksFrom }: PictureProps) {
   controller.picturesVersion.value;
   const failure = screen.imageFailure();
   const image = task?.has_image ? controller.pictures?.image(position) : undefined;
-  // In the task that changes the words, so that no frame shows one image beside another's labels.
+  // In the same task that changes the words, so that no frame shows one image beside another's labels.
   useLayoutEffect(() => {
     stage.show(position, image, screen.marks());
     screen.checkPainted();

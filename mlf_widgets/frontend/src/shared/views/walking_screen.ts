@@ -1,4 +1,4 @@
-/** What of a widget that walks from image to image is on the screen: its picture, what is painted and what is seen. */
+/** What a widget that walks from image to image has on the screen: its picture, what is painted and what is seen. */
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { type KeyAction, keyboardLayout, writtenActionKey } from "../keys.ts";
@@ -9,7 +9,7 @@ import { PaintWatch } from "./painting.ts";
 import { Visibility } from "./visibility.ts";
 
 type AnyWalk = WalkingController<WalkState, never>;
-/** What a view may ask of whichever widget it walks for. */
+/** What a view may ask of the controller, whichever widget it belongs to. */
 export type Walker = Pick<AnyWalk, keyof AnyWalk>;
 
 export abstract class WalkingScreen<C extends Walker = Walker> {
@@ -113,7 +113,7 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
     this.stage.close();
   }
 
-  /** Other labels than before can be seen. */
+  /** The labels in sight have changed. */
   protected sightChanged(): void {
     this.controller.noteVisible();
     this.checkPainted();
