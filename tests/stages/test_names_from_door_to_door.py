@@ -79,9 +79,8 @@ def round_trip(folder: Path, ids: list[str], keys: list[str], people: list[str])
     np.savez(folder / "models.npz", model=ranking)
     propose_from_predictions(project, folder / "models.npz")
     assign_project(project, people, 2)
-    place = {image_id: row for row, image_id in enumerate(ids)}
     for person in people:
-        decide(project, person, lambda task: dict.fromkeys(truth[place[task.image_id]], "yes"))
+        decide(project, person, lambda task: dict.fromkeys(truth[task.image_index], "yes"))
     with open_project_store(project) as store:
         assert set(store.annotators_of(Round.ANNOTATION)) == set(people)
     settle_project(project)

@@ -168,7 +168,7 @@ def test_a_toybox_of_other_settings_is_refused_by_name(tmp_path: Path) -> None:
 def test_numbers_out_of_range_and_folders_without_toybox_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="reference_px is 9"):
         write_toybox(tmp_path / "box", reference_px=9)
-    with pytest.raises(DatasetError, match="not a toybox"):
+    with pytest.raises(DatasetError, match="no toybox"):
         open_toybox(tmp_path)
 
 
