@@ -1,11 +1,11 @@
-"""Everything stage 3 computes, at the size of the published study and of ImageNet: seconds, and peak of the process.
+"""Everything that stage 3 computes, at the size of the published study and of ImageNet: seconds and peak memory.
 
     python benchmarks/analysis.py                      # 10,000 images, then 1,281,167; 2 annotators × 20 proposals
     python benchmarks/analysis.py --images 10000
     python benchmarks/analysis.py --file               # the same votes through a Parquet file and the shell's command
 
 The votes are simulated, by annotators who are right nine times in ten. Each step runs in a process of its own, whose
-peak counts everything, votes and libraries included; the last runs them all one after the other in one process.
+peak memory includes votes and libraries. The last step runs all the others one after the other in one process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ N_CLASSES, N_ANNOTATORS = 1000, 15
 
 
 def main() -> None:
-    """Run every step at every size asked for."""
+    """Run every step at every requested size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 1_281_167])
     parser.add_argument("--proposals", type=int, default=20)
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def run_step(name: str, size: tuple[int, int, int]) -> tuple[float, float, str]:
-    """Simulate votes, run one step on them, and return its seconds, the peak in MB and what it found."""
+    """Simulate votes, run one step on them, and return its time in seconds, the peak in MB and what it found."""
     votes = simulate(*size)
     start = time.perf_counter()
     said = STEPS[name](votes)
@@ -61,7 +61,7 @@ def run_step(name: str, size: tuple[int, int, int]) -> tuple[float, float, str]:
 
 
 def disagreement(votes: VoteArrays) -> str:
-    """Analyse where annotators differ, alpha's interval included, and select for refinement."""
+    """Analyse where annotators differ, including alpha's interval, and select images for refinement."""
     found = analyze_disagreement(votes)
     n_selected = len(select_disputed(found.per_image))
     draw_audit(found.per_image.loc[~found.per_image["set_disagreement"], "image"], 0.02)
@@ -70,7 +70,7 @@ def disagreement(votes: VoteArrays) -> str:
 
 
 def profiles(votes: VoteArrays) -> str:
-    """Describe every annotator, drift included."""
+    """Describe every annotator, including drift."""
     who = (votes.item_image[votes.item].astype(np.int64) * votes.n_annotators) + votes.annotator
     who = np.unique(who[np.append(True, np.diff(who) != 0)])
     sittings = pd.DataFrame(
@@ -95,7 +95,7 @@ def consensus(votes: VoteArrays) -> str:
 
 
 def everything(votes: VoteArrays) -> str:
-    """Take all steps, one after the other."""
+    """Run all steps, one after the other."""
     return "; ".join(step(votes) for step in (disagreement, profiles, consensus))
 
 
@@ -108,7 +108,7 @@ STEPS: dict[str, Callable[[VoteArrays], str]] = {
 
 
 def run_on_file(size: tuple[int, int, int]) -> None:
-    """Write the votes as Parquet and time `mlf analyze` and `mlf aggregate` on them, as processes of the shell."""
+    """Write the votes as Parquet, and time `mlf analyze` and `mlf aggregate` on them, run as from a shell."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "votes.parquet"
         with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -135,7 +135,7 @@ def run_on_file(size: tuple[int, int, int]) -> None:
 
 
 def write_file(path: Path, size: tuple[int, int, int]) -> None:
-    """Write simulated votes as a Parquet table of text columns, a million images' worth of ids and all."""
+    """Write simulated votes as a Parquet table of text columns, including the ids of a million images or more."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -162,7 +162,7 @@ def write_file(path: Path, size: tuple[int, int, int]) -> None:
 
 
 def simulate(n_images: int, n_proposals: int, n_each: int) -> VoteArrays:
-    """Draw votes of annotators who are right nine times in ten, in image order, in bounded memory."""
+    """Draw votes by annotators who are right nine times in ten, in image order and in bounded memory."""
     generator = np.random.default_rng(0)
     offset = generator.integers(0, N_CLASSES, n_images, dtype=np.int32)
     first = (offset[:, None] + np.arange(n_proposals, dtype=np.int32) * (N_CLASSES // n_proposals)) % N_CLASSES

@@ -1,6 +1,7 @@
-"""Typing into the search for a class: from each real key press to the list of classes found, in JupyterLab in Chromium.
+"""Typing into the class search: time from a real key press to the list of classes found, in JupyterLab in Chromium.
 
-Over the 1,000 classes of ImageNet and over the 21,841 of its full label space, with names, synonyms and definitions.
+Measured over the 1,000 classes of ImageNet and the 21,841 of its full label space, with names, synonyms and
+definitions.
 
     python benchmarks/class_search.py
 """
@@ -23,11 +24,12 @@ from pipeline.stages.assign import assign_project
 from pipeline.stages.propose import propose_from_predictions
 
 LABEL_SPACES = ("imagenet-1k", "imagenet-22k")
-#: Names, synonyms and words of definitions; common and rare, short and long.
+#: Names, synonyms and words from definitions: common and rare, short and long.
 QUERIES = ("space heater", "cup", "dog with long hair", "musical instrument", "a", "zzz", "small bird of", "Canis")
 GOAL_MS = 30.0
 
-#: Stamps each key and the list that follows it; the list is in the page within the key's own task or a task after it.
+#: Records the time of each key press and of the list that follows it, which is in the page within the key's own task or
+#: a later one.
 PROBE = """() => {
     const field = document.querySelector(".mlf-search-field");
     window.mlfTyped = [];
@@ -55,7 +57,7 @@ def make_project(folder: Path, classes: str) -> Project:
 
 
 def measure(page: Page, lab: LabServer, project: Project, name: str) -> list[float]:
-    """Return milliseconds a key."""
+    """Return the wait after each key press, in milliseconds."""
     code = f"from mlf_widgets import open_annotator\nopen_annotator({str(project.root)!r}, 'ada')"
     page.goto(lab.page_url(write_notebook(lab, f"{name}.ipynb", code)))
     run_all_cells(page)

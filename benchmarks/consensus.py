@@ -1,14 +1,14 @@
-"""Dawid-Skene on 924,810 real votes: what each part of the method is worth, and speed and memory beside crowd-kit.
+"""Dawid-Skene on 924,810 real votes: what each part of the method is worth, and speed and memory next to crowd-kit.
 
     python benchmarks/consensus.py ../shared/data/imagenet_val
 
 Quality is F1 against the published final labels on the questions that were asked. The threshold is not tuned on them:
-0.8 is the publishers' stated rule, and our default for every data set (a wrong label costs as much as four missed). The
-method was made with the answers of *half* of the images in view; the other half is told apart.
+0.8 is the publishers' stated rule, and our default for every data set (a wrong label costs as much as four missed
+ones). The method was developed with the answers for *half* of the images in view; the other half is reported apart.
 
-Times and memory are of one run: each library loads the same file of votes in a process of its own. Times are the best
-of three, memory is the peak of the whole process, libraries and votes included. crowd-kit is left out where it is not
-installed.
+Times and memory come from one run: each library loads the same file of votes in a process of its own. Times are the
+best of three. Memory is the peak of the whole process, including libraries and votes. crowd-kit is left out where it is
+not installed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FIELDS = ("images", "classes", "annotators", "item_image", "item_class", "item",
 
 
 class Variant(NamedTuple):
-    """One way to settle the votes: a score for each item, and the threshold above which its label is kept."""
+    """One way to settle the votes: a score for each item, and the threshold above which the label is kept."""
 
     name: str
     score: NDArray[np.float64]
@@ -54,7 +54,7 @@ class Variant(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What one fit took, in a process of its own."""
+    """What one fit cost, in a process of its own."""
 
     seconds: float
     peak_mb: float
@@ -102,7 +102,7 @@ def compare_quality(votes: VoteArrays, folder: Path) -> None:
 
 
 def list_variants(votes: VoteArrays, original: NDArray[np.int8]) -> list[Variant]:
-    """Settle the votes in every way, from the plainest to ours, one change at a time."""
+    """Settle the votes in every way, from the simplest to ours, one change at a time."""
     counts = votes.item_counts()
     n_each = counts.sum(axis=1)
     is_animal = votes.classes[votes.item_class] < N_ANIMALS
@@ -135,9 +135,9 @@ def list_variants(votes: VoteArrays, original: NDArray[np.int8]) -> list[Variant
 
 
 def crowd_kit_score(votes: VoteArrays, **options: Any) -> NDArray[np.float64] | None:
-    """Return P(yes) + P(unsure) / 2 of each item by crowd-kit's model of three states; None where it is not installed.
+    """Return P(yes) + P(unsure) / 2 of each item by crowd-kit's three-state model; None where it is not installed.
 
-    Its rule of stopping ends it after two steps on these votes; ``tol=-inf`` lets it take a hundred.
+    Its stopping rule ends the fit after two steps on these votes; ``tol=-inf`` lets it take a hundred.
     """
     try:
         from crowdkit.aggregation import DawidSkene
@@ -148,14 +148,14 @@ def crowd_kit_score(votes: VoteArrays, **options: Any) -> NDArray[np.float64] | 
 
 
 def crowd_table(votes: VoteArrays) -> pd.DataFrame:
-    """Return the votes as the table that crowd-kit reads."""
+    """Return the votes as a table that crowd-kit can read."""
     return pd.DataFrame({"task": votes.item, "worker": votes.annotator, "label": votes.vote})
 
 
 def explored_half(votes: VoteArrays) -> NDArray[np.bool_]:
-    """Return the items of the images whose published answers led to the method.
+    """Return which items belong to the images whose published answers were used to develop the method.
 
-    The other half was scored for finished variants and within the budget study: close to held out, not blind.
+    The other half was only scored for finished variants and in the budget study: it is nearly held out, but not blind.
     """
     numbers = pd.Series(votes.images).str.extract(r"_(\d+)\.")[0].astype(np.int64).to_numpy()
     half: NDArray[np.bool_] = ((numbers * 2_654_435_761 >> 7) % 2 == 0)[votes.item_image]
@@ -163,7 +163,7 @@ def explored_half(votes: VoteArrays) -> NDArray[np.bool_]:
 
 
 def compare_cost(votes: VoteArrays, original: NDArray[np.int8]) -> None:
-    """Print seconds and peak memory of ours and of crowd-kit, each in a process of its own, and their ratios."""
+    """Print seconds and peak memory of our fit and crowd-kit's, each in a process of its own, and their ratios."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "votes.npz"
         columns = {field: getattr(votes, field) for field in FIELDS}
@@ -183,7 +183,7 @@ def compare_cost(votes: VoteArrays, original: NDArray[np.int8]) -> None:
 
 
 def cost_of_ours(path: Path) -> Cost:
-    """Fit ours on the votes of a file."""
+    """Fit our model to the votes of a file."""
     with np.load(path) as columns:
         votes = VoteArrays(**{field: columns[field] for field in FIELDS})
         original = columns["original"]
@@ -192,7 +192,7 @@ def cost_of_ours(path: Path) -> Cost:
 
 
 def cost_of_crowd_kit(path: Path, n_steps: int, options: dict[str, Any]) -> Cost | None:
-    """Fit crowd-kit's on the votes of a file."""
+    """Fit crowd-kit's model to the votes of a file."""
     try:
         from crowdkit.aggregation import DawidSkene
     except ImportError:
@@ -205,7 +205,7 @@ def cost_of_crowd_kit(path: Path, n_steps: int, options: dict[str, Any]) -> Cost
 
 
 def measure(fit: Callable[[], object], n_steps: int) -> Cost:
-    """Return the best of three times, this process's peak so far, and what one fit allocates, traced in a run apart."""
+    """Return the best of three times, this process's peak so far, and what one more fit allocates, run with tracing."""
     times = []
     for _ in range(3):
         start = time.perf_counter()
@@ -220,13 +220,13 @@ def measure(fit: Callable[[], object], n_steps: int) -> Cost:
 
 
 def in_own_process(step: Callable[..., Any], *arguments: object) -> Any:
-    """Run a step where nothing else has been loaded."""
+    """Run a step in a new process, where nothing else has been loaded."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(step, arguments)
 
 
 def told(cost: Cost) -> str:
-    """Return a cost in words."""
+    """Describe a cost in words."""
     return f"{cost.seconds:.2f} s, peak {cost.peak_mb:.0f} MB of the whole process, {cost.fit_mb:.0f} MB by the fit"
 
 

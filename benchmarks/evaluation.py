@@ -1,9 +1,9 @@
-"""How long it takes to evaluate 47 models on 60,000 images, beside plain Python that counts image by image.
+"""How long it takes to evaluate 47 models on 60,000 images, compared with plain Python that counts image by image.
 
     python benchmarks/evaluation.py [--n-models 47] [--n-images 60000] [--n-classes 1000] [--repeats 5]
 
-Labels and rankings are drawn at random, with label counts as in ImageNetV2's refined labels. Prints the median time,
-the time of the plain loop in the same run, and their ratio; stops if the two disagree in any figure.
+Labels and rankings are drawn at random, with label counts as in ImageNetV2's refined labels. The script prints the
+median time, the time of the plain loop in the same run, and their ratio. It stops if the two disagree on any figure.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Labels from two or three of five votes, with and without 47 models, against the votes that were not drawn.
+"""Labels from two or three of five votes, with and without 47 models, compared with the votes that were not drawn.
 
     python benchmarks/fewer_votes.py ../shared/data/imagenet_val
 
-The reference of a question is what those say who were *not* drawn: yes plus half of maybe is at least one half. It
-shares common mistakes with the votes drawn, so the figures compare methods, and are no distance from experts. The
-method was chosen on one half of the images; printed is the other half, mean of three draws.
+The reference for a question comes from the people who were *not* drawn: yes plus half of maybe is at least one half. It
+shares common mistakes with the drawn votes, so the figures compare methods; they do not measure the distance from
+experts. The method was chosen on one half of the images. The figures printed are for the other half, as the mean of
+three draws.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ N_DRAWS, N_EACH = 3, 5
 
 
 def main() -> None:
-    """Print F1 of each method at two and three votes a question."""
+    """Print F1 of each method at two and three votes per question."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="holds raters.npz, images.csv, top5_predictions.npz")
     folder = parser.parse_args().folder
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def kept_aside(votes: VoteArrays) -> VoteArrays:
-    """Return the votes on the half of the images on which nothing was chosen."""
+    """Return the votes on the half of the images that were not used to choose the method."""
     numbers = np.array([int(name.rsplit("_", 1)[1].split(".")[0]) for name in votes.images.tolist()])
     is_aside = (numbers * 2_246_822_519 >> 9) % 2 == 1
     kept = is_aside[votes.item_image[votes.item]]
@@ -76,7 +77,7 @@ def kept_aside(votes: VoteArrays) -> VoteArrays:
 
 
 def deal(votes: VoteArrays, n_votes: int, seed: int) -> tuple[VoteArrays, VoteArrays]:
-    """Return `n_votes` of each question's votes, drawn at random, and the others."""
+    """Return `n_votes` of each question's votes, drawn at random, and the remaining votes."""
     order = np.random.default_rng(seed).random((votes.n_items, N_EACH)).argsort(axis=1)
     turn: NDArray[np.int64] = order.argsort(axis=1).ravel()
     wanted = np.full(votes.n_items, n_votes)

@@ -1,11 +1,11 @@
-"""What colleagues feel while one person floods the service: the latency of their saves, quiet and beside each flood.
+"""What others notice while one person floods the service: the latency of their saves, without and during each flood.
 
     python benchmarks/flood.py --annotators 50 --seconds 15
 
-The flooder is a process of its own with a token like anybody's. It sends the largest saves that are taken, all on one
-image, from 32 connections at once; asks for 100 pictures a request from 32 connections; asks for 500 tasks a request;
-or holds 1,100 connections open that never finish the head of a request. All rows come from one run, one after another,
-each on a service and a store of its own.
+The flooder is a process of its own with an ordinary annotator's token. It does one of four things: sends the largest
+saves that are accepted, all on one image, from 32 connections at once; asks for 100 pictures per request from 32
+connections; asks for 500 tasks per request; or holds open 1,100 connections that never finish the head of a request.
+All rows come from one run, one after another, each with a service and a store of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ N_SILENT = 1_100
 
 
 def main() -> None:
-    """Measure each flood and print a row for it."""
+    """Measure each flood, and print a row for it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--annotators", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=15)
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def measure(flood: str, annotators: int, seconds: int) -> tuple[object, ...]:
-    """Return a row of the table."""
+    """Run a service with annotators and, unless it is to be quiet, one flood; return the row of the table."""
     with tempfile.TemporaryDirectory() as folder, project_with(annotators, Path(folder), False) as (project, _):
         with open_store(project.store_url, len(project.label_space)) as store:
             store.add_annotators([FLOODER])
@@ -81,7 +81,7 @@ def measure(flood: str, annotators: int, seconds: int) -> tuple[object, ...]:
 
 
 def run_flood(flood: str, url: str, stop: Flag, answers: multiprocessing.Queue[str]) -> None:
-    """Flood until told to stop; put what was answered."""
+    """Flood until told to stop, then put what was answered into the queue."""
     counts: Counter[str] = Counter()
     asyncio.run(_flood(flood, url, stop, counts))
     answers.put(", ".join(f"{status}: {n:,}" for status, n in sorted(counts.items())) or "none")

@@ -1,9 +1,9 @@
-"""Annotators in a real JupyterHub: start-up time, memory a session, save latency, and whether the store has every vote.
+"""Annotators in a real JupyterHub: start-up time, memory per session, save latency, and whether any vote is lost.
 
 Each session is a real one: a login, a single-user server, and a kernel that runs the annotation notebook, whose widget
-talks to the Hub's service. Some are real browsers; in the others this program speaks to the widget as the browser half
-does. Run as root, every session gets an account of its own. Latency is from sending a decision to hearing that it is
-saved, the kernel's part included.
+talks to the Hub's service. Some sessions use real browsers; in the others, this program talks to the widget as the
+browser half does. When run as root, every session gets an account of its own. Latency is the time from sending a
+decision to hearing that it is saved, including the kernel's share.
 
     python benchmarks/hub.py --sessions 15 --images 40 --browsers 3
 """
@@ -63,10 +63,10 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
 ]
 
-#: What `mlf hub` does once all is prepared.
+#: The code that `mlf hub` runs once everything is prepared.
 _RUN = "import pickle, sys; from pipeline.hub.launch import run_hub; sys.exit(run_hub(pickle.load(sys.stdin.buffer)))"
 
-#: Where the annotation notebook lies for a session.
+#: Where a session finds the annotation notebook.
 PAGE = "user/{name}/voila/render/2_annotate.ipynb"
 
 
@@ -76,7 +76,7 @@ class SessionReport:
 
     name: str
     started_s: float
-    #: Image (its index, or its id where a browser shows that alone), class index, event id where it is known.
+    #: Image (its index, or its id where a browser shows only that), class index, event id where it is known.
     acknowledged: list[tuple[int | str, int, str]] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     memory_mib: float = 0.0
@@ -111,7 +111,7 @@ def make_project(
 
 
 def installed_proxy(folder: Path) -> str:
-    """Return configurable-http-proxy, installed into `folder` by npm where it is not there yet."""
+    """Return the path of configurable-http-proxy, which npm installs into `folder` if it is not there yet."""
     try:
         return find_proxy()
     except ProjectError:
@@ -129,7 +129,7 @@ def installed_proxy(folder: Path) -> str:
 def running_hub(
     project: Project, people: dict[str, list[Role]], state: Path, proxy: str, **options: Any
 ) -> Iterator[PreparedHub]:
-    """Run a hub until the block ends; it is started again when it is killed, as by `mlf hub`."""
+    """Run a hub until the block ends; if it is killed, it is started again, as by `mlf hub`."""
     prepared = prepare_hub(project, people, state=state, proxy_command=[proxy], **{"port": 0, **options})
     log = hub_log(state)
     process = subprocess.Popen([sys.executable, "-c", _RUN], stdin=subprocess.PIPE)
@@ -149,26 +149,26 @@ def running_hub(
 
 
 class Person:
-    """Somebody at a hub, by HTTP."""
+    """A person who uses a hub over HTTP."""
 
     def __init__(self, hub: PreparedHub, name: str) -> None:
         self.hub, self.name = hub, name
         self.client = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=60)
 
     def log_in(self, password: str | None = None) -> httpx.Response:
-        """Send name and password; returns the page on which they land."""
+        """Send name and password, and return the page that the person lands on."""
         self.client.get("hub/login")
         form = {"username": self.name, "password": password or self.hub.passwords[self.name]}
         return self.client.post("hub/login", data=form, params={"_xsrf": self._token("/hub/")})
 
     def start_session(self, timeout_s: float = 180) -> float:
-        """Wait until the person's own server answers; returns the seconds it took."""
+        """Wait until the person's own server answers, and return the seconds it took."""
         began = time.perf_counter()
         self.client.get(f"hub/spawn/{self.name}")
 
         def is_up() -> bool:
             status = self.client.get(f"user/{self.name}/api").status_code
-            if status == httpx.codes.FAILED_DEPENDENCY:  # the Hub has just seen that an earlier one has ended
+            if status == httpx.codes.FAILED_DEPENDENCY:  # the Hub has just noticed that an earlier server has ended
                 self.client.get(f"hub/spawn/{self.name}")
             return status == httpx.codes.OK
 
@@ -177,7 +177,7 @@ class Person:
         return time.perf_counter() - began
 
     def new_kernel(self) -> str:
-        """Start a kernel, where the session is JupyterLab; returns its id."""
+        """Start a kernel (for sessions in JupyterLab), and return its id."""
         answer = self.client.post(
             f"user/{self.name}/api/kernels", json={}, headers={"X-XSRFToken": self._token(f"/user/{self.name}/")}
         )
@@ -185,7 +185,7 @@ class Person:
         return str(answer.json()["id"])
 
     async def run_in_kernel(self, kernel: str, code: str, timeout_s: float = 500) -> str:
-        """Run code in a kernel; returns what it printed.
+        """Run code in a kernel, and return what it printed.
 
         Raises
         ------
@@ -234,7 +234,7 @@ class Person:
 
 
 async def annotate(person: Person) -> SessionReport:
-    """Log in, open the annotation notebook in a kernel of one's own, and work through all tasks with its widget."""
+    """Log in, open the annotation notebook in a new kernel, and work through all tasks with its widget."""
     began = time.perf_counter()
     await asyncio.to_thread(person.log_in)
     await asyncio.to_thread(person.start_session)
@@ -257,7 +257,7 @@ async def annotate(person: Person) -> SessionReport:
 
 
 def vote_message(info: dict[str, Any], task: dict[str, Any], class_index: int, event_id: str = "") -> dict[str, Any]:
-    """Return a vote as the browser half makes it."""
+    """Return a vote as the browser half would send it."""
     return {
         "event_id": event_id or uuid.uuid4().hex,
         "round": info["round"],
@@ -273,7 +273,7 @@ def vote_message(info: dict[str, Any], task: dict[str, Any], class_index: int, e
 
 
 def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionReport:
-    """Log in with Chromium and tick one label on each image; acknowledged is what the page showed as saved."""
+    """Log in with Chromium and tick one label on each image; votes that the page showed as saved are acknowledged."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -305,7 +305,7 @@ def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionRe
 
 
 def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]:
-    """Return what is wrong: votes acknowledged and not in the store once, and votes that nobody was told of."""
+    """Return what is wrong: acknowledged votes not stored exactly once, and stored votes that nobody was told of."""
     with open_project_store(project) as store:
         found = {}
         for event in store.iter_events(Round.ANNOTATION):
@@ -325,7 +325,7 @@ def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]
 
 
 def image_indices(project: Project) -> dict[str, int]:
-    """Return the index of each image by what annotators' sessions call it."""
+    """Return the index of each image by the id that annotators' sessions show for it."""
     n_images = image_columns(project, ["image_index"]).num_rows
     return {opaque_image_id(project.settings.project.id, index): index for index in range(n_images)}
 
@@ -348,7 +348,7 @@ def memory_mib(state: Path) -> dict[str, float]:
 async def run_sessions(
     hub: PreparedHub, kernels: Sequence[str], browsers: Sequence[str], n_images: int
 ) -> list[SessionReport]:
-    """Let everyone work at once; returns a report each."""
+    """Let everyone work at once, and return one report per session."""
     work = [annotate(Person(hub, name)) for name in kernels]
     seen = [asyncio.to_thread(annotate_in_browser, hub, name, n_images) for name in browsers]
     reports: list[SessionReport] = list(await asyncio.gather(*work, *seen))

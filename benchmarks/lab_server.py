@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real Chromium, for benchmarks and browser tests; nothing of a person's own set-up is used."""
+"""A real JupyterLab in a real Chromium, for benchmarks and browser tests; it uses no settings of the person's own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _START_TIMEOUT_S = 90
 
 
 def chromium_path() -> Path:
-    """Return where Chromium is expected; it need not be there."""
+    """Return where Chromium is expected to be; it may be missing."""
     return Path(os.environ.get(CHROMIUM_VARIABLE, "/usr/bin/chromium"))
 
 
@@ -45,7 +45,7 @@ def launch_chromium(playwright: Playwright, *arguments: str) -> Browser:
 
 @dataclass(frozen=True)
 class LabServer:
-    """A running server that has JupyterLab, Notebook 7 and Voilà; `folder` is what it shows."""
+    """A running server with JupyterLab, Notebook 7 and Voilà; `folder` is the folder that it shows."""
 
     url: str
     token: str
@@ -53,7 +53,7 @@ class LabServer:
     process: subprocess.Popen[bytes]
 
     def page_url(self, notebook: str, where: str = "lab") -> str:
-        """Return the address of a notebook in ``lab``, ``notebook`` or ``voila``; in the lab, alone there."""
+        """Return the address of a notebook in ``lab``, ``notebook`` or ``voila``; in the lab, it opens on its own."""
         workspace = f"lab/workspaces/{Path(notebook).stem}/tree"
         path = {"lab": workspace, "notebook": "notebooks", "voila": "voila/render"}[where]
         return f"{self.url}{path}/{notebook}?token={self.token}"
@@ -64,7 +64,7 @@ class LabServer:
         return httpx.request(method, f"{self.url}api/{path}", headers=headers, timeout=30, **options)
 
     def kernel_pid(self, notebook: str) -> int:
-        """Return the process of a notebook's kernel."""
+        """Return the process id of a notebook's kernel."""
         import psutil
 
         kernel_id = self.kernel_id(notebook)
@@ -81,7 +81,7 @@ class LabServer:
         raise LookupError(f"{notebook} has no kernel")
 
     def end_kernel(self, notebook: str) -> None:
-        """Shut a notebook's kernel down, if it has one."""
+        """Shut down a notebook's kernel, if it has one."""
         for session in self.api("GET", "sessions").json():
             if session["path"] == notebook:
                 self.api("DELETE", f"sessions/{session['id']}")
@@ -96,12 +96,12 @@ def running_lab(home: Path, environment: Mapping[str, str] | None = None) -> Ite
     home
         A folder for everything it writes; notebooks go to ``home / "notebooks"``.
     environment
-        Variables that kernels see beside those of this process.
+        Variables that kernels see in addition to those of this process.
 
     Raises
     ------
     TimeoutError
-        If it does not answer; the message ends with its log.
+        If the server does not answer; the message ends with its log.
     """
     folder = home / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def running_lab(home: Path, environment: Mapping[str, str] | None = None) -> Ite
 
 
 def write_notebook(server: LabServer, name: str, *sources: str, parameters: Mapping[str, object] | None = None) -> str:
-    """Write a notebook of code cells into the server's folder, its kernel named; returns its name.
+    """Write a notebook of code cells, with its kernel set, into the server's folder, and return its name.
 
     Where `parameters` are given, a first cell tagged ``parameters`` sets them.
     """
@@ -190,7 +190,7 @@ def _cell(number: int, source: str) -> dict[str, Any]:
 
 
 def _write_settings(folder: Path) -> None:
-    """Switch off what would open by itself."""
+    """Switch off everything that would open by itself."""
     settings: dict[str, dict[str, object]] = {
         "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
             "fetchNews": "false",

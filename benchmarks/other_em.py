@@ -1,4 +1,4 @@
-"""Our model of the votes under other ways to count than plain EM: the ablation of `benchmarks/consensus.py`.
+"""Our model of the votes with other ways of counting than plain EM: the ablation in `benchmarks/consensus.py`.
 
 Hard EM counts an item wholly towards its likelier state, sharpened EM by its posterior with the odds squared. Both keep
 the two states further apart than plain EM, which counts an item by its posterior.
@@ -42,7 +42,7 @@ def sharpened(posterior: Values) -> Values:
 def fit_counting(
     votes: VoteArrays, original: NDArray[np.int8], count: Callable[[Values], Values], n_steps: int = 100
 ) -> Values:
-    """Return the posteriors of the model of `pipeline.consensus.dawid_skene`, fitted with items counted by `count`."""
+    """Return the posteriors of `pipeline.consensus.dawid_skene`'s model, fitted with items counted by `count`."""
     code, n_codes = votes.annotator.astype(np.int64) * N_VOTES + votes.vote, votes.n_annotators * N_VOTES
     totals = np.bincount(code, minlength=n_codes).reshape(-1, N_VOTES)
     is_known = original != UNKNOWN

@@ -1,4 +1,4 @@
-"""What a process took at most: shared by the benchmarks, which run as scripts in this folder."""
+"""The peak memory of a process: shared by the benchmarks, which run as scripts in this folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 def peak_mb() -> float:
     """Return the peak of this process's resident memory, in MB.
 
-    On Linux from its own address space: `getrusage` there would also tell the peak of the parent that spawned it.
+    On Linux it is read for this process's own address space: `getrusage` there would also count the peak of the parent
+    that spawned it.
     """
     status = Path("/proc/self/status")
     if status.exists():

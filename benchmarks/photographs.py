@@ -1,8 +1,8 @@
 """A project of real photographs with the 1,000 classes of ImageNet, for benchmarks and browser tests.
 
-There are no pretrained weights to propose with, so each photograph's proposals are drawn at random, its own class among
-them; what is measured (pictures, messages, painting) does not depend on which classes they are. Example images are cut
-from the photographs, so that they are as heavy as real ones.
+There are no pretrained weights to propose with, so each photograph's proposals are drawn at random, with its own class
+among them. What is measured (pictures, messages, painting) does not depend on which classes they are. Example images
+are cut from the photographs, so that their files are as large as real ones.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def make_photograph_project(
     Parameters
     ----------
     folder
-        Where all of it goes; the photographs stay where they are.
+        Where the project goes; the photographs stay where they are.
     photographs
         A folder of ``<WordNet id>.jpg``, one per class.
     n_images
-        How many of them.
+        How many of them to use.
     annotators
-        Everyone gets every image.
+        Their names; each gets every image.
     n_examples
-        Examples a class, cut from the photographs of the class and its neighbours; 1 takes the photograph itself.
+        Examples per class, cut from the photographs of the class and its neighbours; 1 takes the photograph itself.
     settings
         Everything else that `mlf.toml` holds.
     """
@@ -80,7 +80,7 @@ def make_photograph_project(
 
 
 def random_rankings(labels: Sequence[int]) -> np.ndarray:
-    """Return 20 distinct classes per image, drawn at random, the image's own among them: int16 (images, 20)."""
+    """Return 20 distinct classes per image, drawn at random, with the image's own among them: int16 (images, 20)."""
     generator = np.random.default_rng(_SEED)
     rankings = np.empty((len(labels), N_PROPOSALS), dtype=np.int16)
     for row, label in enumerate(labels):
@@ -92,7 +92,7 @@ def random_rankings(labels: Sequence[int]) -> np.ndarray:
 
 
 def _cut_examples(files: Sequence[Path], folder: Path, n_examples: int) -> Path:
-    """Cut squares out of each class's photograph and those next in the list, some of them mirrored."""
+    """Cut squares out of each class's photograph and the next ones in the list, some of them mirrored."""
 
     def cut(number: int) -> None:
         generator = np.random.default_rng([_SEED, number])

@@ -1,12 +1,12 @@
-"""Stages 3 to 5 on a whole project, from its store to its tables: seconds, and peak of the process.
+"""Stages 3 to 5 on a whole project, from its store to its tables: seconds and peak memory.
 
     python benchmarks/project_stages.py                    # 10,000 images, then 1,281,167; 2 annotators × 20 proposals
     python benchmarks/project_stages.py --images 10000
-    python benchmarks/project_stages.py --folder DIR       # keep the projects there, and use those that lie there
+    python benchmarks/project_stages.py --folder DIR       # keep the projects there, and use those already there
 
-Votes are simulated by annotators who are right nineteen times in twenty, and are put into the store's tables directly:
-what is timed reads them as any project's. Each stage runs in a process of its own, whose peak counts everything.
-Notebooks and reports are left out: they cost the same on any number of images, a few seconds.
+Votes are simulated, by annotators who are right nineteen times in twenty, and are put into the store's tables directly.
+The stages that are timed read them as in any project. Each stage runs in a process of its own, whose peak memory
+includes everything. Notebooks and reports are left out: they take a few seconds, whatever the number of images.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ N_CLASSES, N_PROPOSALS, N_ANNOTATORS, N_MODELS = 1000, 20, 15, 2
 
 
 def main() -> None:
-    """Run every stage at every size asked for."""
+    """Run every stage at every requested size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 1_281_167])
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def run_stage(name: str, root: Path) -> tuple[float, float, str]:
-    """Run one stage; return its seconds, the peak in MB and what it found."""
+    """Run one stage, and return its time in seconds, the peak in MB and what it found."""
     project = open_project(root)
     start, cpu = time.perf_counter(), time.process_time()
     said = STAGES[name](project)
@@ -62,7 +62,7 @@ def run_stage(name: str, root: Path) -> tuple[float, float, str]:
 
 
 def read(project: Project) -> str:
-    """Read the votes alone."""
+    """Only read the votes."""
     from pipeline.stages.votes_of_project import read_project_votes
     from pipeline.store import open_project_store
 
@@ -80,7 +80,7 @@ def analyze(project: Project) -> str:
 
 
 def refine(project: Project) -> str:
-    """Choose what is to be refined, and give it out."""
+    """Choose images for refinement, and give them to refiners."""
     from pipeline.stages.select import select_and_assign
 
     found = select_and_assign(project, ["zoe", "yves"], audit_share=0.01)
@@ -121,7 +121,7 @@ def make_project(root: Path, n_images: int) -> None:
     project = create_project(partial, Settings(), label_space_from_keys(keys))
     generator = np.random.default_rng(0)
     original = generator.integers(0, N_CLASSES, n_images).astype(np.int32)
-    # Twenty classes per image, the original first, none of them twice.
+    # Twenty distinct classes per image, the original first.
     steps = np.sort(generator.permutation(np.arange(1, 50))[: N_PROPOSALS - 1]) * 20
     proposed = (original[:, None] + np.append(0, steps)) % N_CLASSES
     _write_tables(project, original, proposed.astype(np.int32))

@@ -2,8 +2,9 @@
 
     python benchmarks/screenshot.py assets/annotator.png
 
-Draws a small toybox, proposes with a model that ships, opens the notebook in Chromium as an annotator would, goes to a
-scene of several objects, ticks those there (the toybox keeps the truth), and takes the picture once it is saved.
+The script draws a small toybox, proposes with a shipped model, and opens the notebook in Chromium as an annotator
+would. It goes to a scene of several objects, ticks them (the toybox keeps the truth), and takes the picture once the
+votes are saved.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pipeline.toybox.checkpoints import toybox_checkpoint
 
 ANNOTATOR = "ada"
 N_SCENES = 200
-#: Of the PNG: the README's reader loads it.
+#: Colours in the PNG: few, to keep the file small, since every reader of the README loads it.
 N_COLOURS = 256
 VIEWPORT = {"width": 1360, "height": 860}
 OPEN_TIMEOUT_MS = 60_000
@@ -73,7 +74,7 @@ def _make_project(folder: Path, checkpoint: Path) -> tuple[Project, dict[str, fr
 
 
 def _telling_task(project: Project, truth: dict[str, frozenset[str]]) -> tuple[int, list[int]]:
-    """Return the position of a scene of which two to four objects are on the first page, and their classes."""
+    """Return the position of a scene with two to four of its objects on the first page, and their classes."""
     session = LocalSession(project, ANNOTATOR)
     page_size = project.settings.annotation.page_size
     names = pq.read_table(project.images_path, columns=["image_id"]).column(0).to_pylist()

@@ -1,15 +1,16 @@
-"""Annotators saving through the service, one save a second each: latency, errors, lost and doubled votes.
+"""Annotators who each save once a second through the service: latency, errors, lost votes and votes counted twice.
 
     python benchmarks/service.py --annotators 200 --seconds 60
     python benchmarks/service.py --annotators 200 --seconds 60 --postgres
     python benchmarks/service.py --annotators 1000 --seconds 60
     python benchmarks/service.py --ladder 200,400,600,800,1000 --seconds 20
 
-The ladder shows where it bends, and the shares of a processor that each side takes show why: one of 1.0 is at its end.
+The ladder shows at which load latency starts to grow, and the processor share of each side shows why: a side at 1.0 has
+no time left.
 
-The service is the process that the Hub would start, asking a stand-in for the Hub's API about every token. Latency is
-taken in the client, from the 1st byte sent to the last received. Arrivals are open-loop: a slow answer delays nobody's
-next save but its own annotator's, and waiting counts from the moment the save was due.
+The service is the process that the Hub would start; it asks a stand-in for the Hub's API about every token. Latency is
+measured in the client, from the first byte sent to the last received. Arrivals are open-loop: a slow answer only delays
+the same annotator's next save, and the wait counts from the time that the save was scheduled for.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ N_IMAGES_EACH = 12
 
 @contextmanager
 def project_with(annotators: int, folder: Path, postgres: bool) -> Iterator[tuple[Project, PostgresServer | None]]:
-    """Yield a project in which everyone has 12 tasks, and the server of its store where it has one."""
+    """Yield a project in which everyone has 12 tasks, and the database server of its store if it has one."""
     project = make_project(folder)
     server = start_postgres() if postgres else None
     if server:
@@ -63,7 +64,7 @@ def project_with(annotators: int, folder: Path, postgres: bool) -> Iterator[tupl
 
 
 class Processors:
-    """Processor time of each side of a load."""
+    """Processor time used by each side of a load."""
 
     def __init__(self, service: ServiceProcess, server: PostgresServer | None) -> None:
         self._sides = {"service": service.pid, "load itself": os.getpid()}
@@ -72,7 +73,7 @@ class Processors:
         self._began, self._before = time.perf_counter(), self._seconds()
 
     def shares(self) -> dict[str, float]:
-        """Return the share of one processor that each side took since the start."""
+        """Return the share of one processor that each side has used since the start."""
         took = time.perf_counter() - self._began
         return {side: round((now - self._before[side]) / took, 2) for side, now in self._seconds().items()}
 
@@ -92,7 +93,7 @@ def _seconds_of(process: psutil.Process, with_children: bool) -> float:
 
 
 class Load:
-    """Simulated annotators and what they were told."""
+    """Simulated annotators, and what the service answered them."""
 
     def __init__(self, url: str, annotators: int, seconds: int, seed: int) -> None:
         self.url = f"{url}/api/rounds/annotation/events"
@@ -105,7 +106,7 @@ class Load:
         self.n_sent = 0
 
     async def run(self) -> None:
-        """Let everyone save once a second, starting at a random moment of the first."""
+        """Let everyone save once a second, starting at a random moment of the first second."""
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as client:
             start = time.perf_counter() + 1
@@ -146,7 +147,7 @@ class Load:
 
 
 def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> dict[str, Any]:
-    """Run one load and return its figures."""
+    """Run one load, and return its figures."""
     with (
         tempfile.TemporaryDirectory() as folder,
         project_with(annotators, Path(folder), postgres) as (project, server),
@@ -181,7 +182,7 @@ def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> 
 
 
 def main() -> None:
-    """Measure what the command line asks for and print it as a table."""
+    """Measure what the command line asks for, and print it as a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--annotators", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=60)

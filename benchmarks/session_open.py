@@ -1,8 +1,8 @@
-"""Opening a session on a project the size of ImageNet's training set: until the first image can be judged, and memory.
+"""Opening a session on a project the size of ImageNet's training set: time to the first usable image, and memory.
 
-The tables are made up (1,281,167 images of 20 proposals each, all of them one annotator's tasks); the pictures are real
-photographs, over and over. Measured from running the notebook's cell, in a kernel that has just started, to the first
-image painted in JupyterLab; and in a bare Python process, where the parts of it are told apart.
+The tables are made up (1,281,167 images with 20 proposals each, all of them one annotator's tasks). The pictures are
+real photographs, repeated. The time runs from starting the notebook's cell, in a kernel that has just started, to the
+first image painted in JupyterLab. It is also measured in a bare Python process, step by step.
 
     python benchmarks/session_open.py --images 1281167
 """
@@ -39,7 +39,7 @@ GOAL_S = 1.0
 GOAL_MIB = 250.0
 _CHUNK = 200_000
 
-#: What a kernel does until the first image can be shown, step by step; prints seconds and MiB.
+#: What a kernel does until it can show the first image, step by step; prints seconds and MiB.
 STEPS = """
 import json, os, sys, time
 steps, began = {}, time.perf_counter()
@@ -72,7 +72,7 @@ print(json.dumps({"steps": steps, "memory_mib": memory}))
 
 
 def make_large_project(folder: Path, n_images: int) -> Project:
-    """Make a project of photographs, then blow its tables up to `n_images`; Ada has all of them."""
+    """Make a project of photographs, then enlarge its tables to `n_images`; Ada has all of them as tasks."""
     project = make_photograph_project(folder, PHOTOGRAPHS, 1000, ["ben"], n_examples=10)
     paths = image_columns(project, ["path"]).column(0).to_pylist()
     with pq.ParquetWriter(project.images_path, IMAGES) as writer:
@@ -113,7 +113,7 @@ def _proposals(n_images: int) -> Iterator[pa.Table]:
 
 
 def measure_steps(project: Project) -> dict[str, object]:
-    """Return seconds a step and memory of a bare process."""
+    """Return the seconds of each step and the memory of a bare process."""
     command = [sys.executable, "-c", STEPS, str(project.root)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found: dict[str, object] = json.loads(printed.splitlines()[-1])
@@ -121,7 +121,7 @@ def measure_steps(project: Project) -> dict[str, object]:
 
 
 def measure_in_lab(page: Page, lab: LabServer, project: Project, number: int) -> tuple[float, float]:
-    """Return seconds from running the cell to the first image painted, and the kernel's memory in MiB after."""
+    """Return the seconds from running the cell to the first image painted, and the kernel's memory in MiB then."""
     code = f"from mlf_widgets import open_annotator\nopen_annotator({str(project.root)!r}, 'ada')"
     notebook = write_notebook(lab, f"open-{number}.ipynb", code)
     page.goto(lab.page_url(notebook))

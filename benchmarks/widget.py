@@ -1,13 +1,14 @@
 """How long an annotator waits: from a real key press to the next image painted, in a real JupyterLab in Chromium.
 
-Over real photographs with the 1,000 classes of ImageNet, 20 proposals an image and 10 example images a class. A key is
-pressed through the browser's own input queue; painted is when the widget's root says ``data-ready`` for another image.
-Cold: nothing was asked for before. Warm: the neighbours were fetched ahead, as they are while a person looks.
+Measured on real photographs with the 1,000 classes of ImageNet, 20 proposals per image and 10 example images per class.
+A key is pressed through the browser's own input queue. An image counts as painted when the widget's root says
+``data-ready`` for it. Cold means that nothing was fetched before; warm means that the neighbouring images were fetched
+ahead, as happens while a person looks.
 
     python benchmarks/widget.py --images 400
 
-Published peers were measured on the same content (20 proposals of 10 examples) and 2 cores: Multilabelfy's own web app
-takes 1,270 ms in the median, Label Studio 1.23 takes 2,160 ms.
+Published peers were measured with the same content (20 proposals with 10 examples each) on 2 cores: Multilabelfy's own
+web app takes 1,270 ms in the median, Label Studio 1.23 takes 2,160 ms.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ PHOTOGRAPHS = Path(os.environ.get("MLF_SHARED_DATA", ROOT.parent / "shared" / "d
 PEERS_MS = {"Multilabelfy's web app": 1270.0, "Label Studio 1.23": 2160.0}
 GOALS_MS = {"forward": 50.0, "jump": 150.0}
 SEED = 7
-#: Time a person looks at an image before the next key, in seconds; a fast one.
+#: How long a fast person looks at an image before the next key press, in seconds.
 LOOK_S = 0.35
 
-#: Stamps each key press and each change of `data-ready`, in the page's own clock.
+#: Records the time of each key press and each change of `data-ready`, by the page's own clock.
 PROBE = """() => {
     const root = document.querySelector('[data-mlf="annotator"]');
     const probe = (window.mlfProbe = { pressed: null, from: null, waits: [] });
@@ -58,34 +59,34 @@ PROBE = """() => {
 
 @dataclass
 class Measurement:
-    """Waits of one way of going on, in ms."""
+    """The waits for one way of moving through the images, in ms."""
 
     name: str
     waits_ms: list[float] = field(default_factory=list)
 
     def row(self) -> str:
-        """Return a row of the table: percentiles, and how many times faster than the peers."""
+        """Return a row of the table: percentiles, and how many times faster than the peers it is."""
         p50, p95, p99 = np.percentile(self.waits_ms, [50, 95, 99])
         peers = " | ".join(f"{peer_ms / p50:,.0f}×" for peer_ms in PEERS_MS.values())
         return f"| {self.name} | {len(self.waits_ms)} | {p50:,.0f} | {p95:,.0f} | {p99:,.0f} | {peers} |"
 
 
 class Walk:
-    """A page with an open widget, and what is measured on it."""
+    """A page with an open widget, and the measurements made on it."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.page.evaluate(PROBE)
 
     def press(self, key: str) -> float:
-        """Press a key that leads to another image; returns the wait in ms."""
+        """Press a key that leads to another image, and return the wait in ms."""
         n_before = self.page.evaluate("() => window.mlfProbe.waits.length")
         self.page.keyboard.press(key)
         self.page.wait_for_function(f"() => window.mlfProbe.waits.length > {n_before}", timeout=30_000)
         return float(self.page.evaluate("() => window.mlfProbe.waits.at(-1)"))
 
     def walk(self, name: str, keys: Iterator[str], n: int, look_s: float) -> Measurement:
-        """Press `n` keys, with a look at each image."""
+        """Press `n` keys, looking at each image in between."""
         measured = Measurement(name)
         for _ in range(n):
             self.page.wait_for_timeout(1000 * look_s)
@@ -93,7 +94,7 @@ class Walk:
         return measured
 
     def jump(self, name: str, numbers: list[int], look_s: float) -> Measurement:
-        """Jump to numbers; the wait counts from Enter."""
+        """Jump to images by number; the wait counts from Enter."""
         measured = Measurement(name)
         for number in numbers:
             self.page.wait_for_timeout(1000 * look_s)
@@ -103,7 +104,7 @@ class Walk:
         return measured
 
     def hold(self, name: str, key: str, seconds: float, per_second: int = 30) -> Measurement:
-        """Hold a key down, as the keyboard repeats it; the waits are the times between two images painted."""
+        """Hold a key down so that it repeats; the waits are the times between one painted image and the next."""
         self.page.evaluate(
             """() => {
                 const root = document.querySelector('[data-mlf="annotator"]');
@@ -127,7 +128,7 @@ class Walk:
 
 @dataclass
 class Traffic:
-    """Bytes that came over the kernel's channel."""
+    """Bytes that went over the kernel's channel."""
 
     received: int = 0
     sent: int = 0
@@ -135,7 +136,7 @@ class Traffic:
 
 @contextmanager
 def counted_traffic(page: Page) -> Iterator[Traffic]:
-    """Count what passes through the page's web sockets."""
+    """Count the bytes that pass through the page's web sockets."""
     traffic = Traffic()
 
     def size(payload: str | bytes) -> int:
@@ -156,7 +157,7 @@ def counted_traffic(page: Page) -> Iterator[Traffic]:
 
 
 def open_widget(page: Page, lab: LabServer, project: Project) -> None:
-    """Open a notebook with the widget; returns when the first image is painted."""
+    """Open a notebook with the widget, and return when the first image is painted."""
     code = f"from mlf_widgets import open_annotator\nopen_annotator({str(project.root)!r}, 'ada')"
     notebook = write_notebook(lab, "benchmark.ipynb", code)
     page.goto(lab.page_url(notebook))
@@ -166,7 +167,7 @@ def open_widget(page: Page, lab: LabServer, project: Project) -> None:
 
 
 def heap_mib(page: Page) -> float:
-    """Return the page's JavaScript heap after a collection; decoded pictures are not in it."""
+    """Return the page's JavaScript heap after garbage collection; decoded pictures are not in it."""
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     size = session.send("Runtime.getHeapUsage")["usedSize"]
@@ -175,7 +176,7 @@ def heap_mib(page: Page) -> float:
 
 
 def renderer_mib(browser_pid: int) -> float:
-    """Return the memory of the heaviest page process (proportional set size)."""
+    """Return the memory of the largest page process (proportional set size)."""
     sizes = [0.0]
     for process in psutil.Process(browser_pid).children(recursive=True):
         try:
@@ -187,7 +188,7 @@ def renderer_mib(browser_pid: int) -> float:
 
 
 def browser_pid() -> int:
-    """Return the process of the Chromium that this process started."""
+    """Return the process id of the Chromium that this process started."""
     mine = psutil.Process().children(recursive=True)
     return next(
         p.pid for p in mine if chromium_path().name in " ".join(p.cmdline()[:1]) and "--type=" not in str(p.cmdline())
@@ -195,7 +196,7 @@ def browser_pid() -> int:
 
 
 def measure(project: Project, n_images: int, n_steps: int, home: Path) -> tuple[list[Measurement], dict[str, float]]:
-    """Drive the widget; returns the waits and the other figures."""
+    """Operate the widget, and return the waits and the other figures."""
     random_numbers = random.Random(SEED).sample(range(2, n_images + 1), max(10, n_steps // 5))
     with running_lab(home) as lab, sync_playwright() as playwright:
         browser = launch_chromium(playwright)

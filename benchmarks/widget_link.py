@@ -1,4 +1,4 @@
-"""A Voilà page without a browser: opens it, finds the widget in its kernel, and talks to it as the browser does."""
+"""A Voilà page without a browser: open it, find the widget in its kernel, and talk to the widget as a browser does."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 
 class Unanswered(Exception):  # noqa: N818 - what a browser would call an unreachable kernel
-    """The widget did not answer: its kernel, or the way there, is gone."""
+    """The widget did not answer: its kernel, or the connection to it, is gone."""
 
 
 class Refused(Exception):  # noqa: N818 - as the browser half names it
-    """The widget answered that it cannot now, or will not: `code: message`."""
+    """The widget answered that it cannot do this now, or will not: `code: message`."""
 
 
 class WidgetLink:
@@ -28,9 +28,9 @@ class WidgetLink:
     Parameters
     ----------
     client
-        Logged in at the hub, with its address as base.
+        Logged in to the hub, with the hub's address as its base URL.
     page
-        Path of the page, as ``user/ada/voila/render/2_annotate.ipynb``.
+        Path of the page, such as ``user/ada/voila/render/2_annotate.ipynb``.
     """
 
     def __init__(self, client: httpx.Client, page: str) -> None:
@@ -45,7 +45,7 @@ class WidgetLink:
         Raises
         ------
         Unanswered
-            If the page is not there now.
+            If the page cannot be opened now.
         """
         try:
             answer = await asyncio.to_thread(self._client.get, self._page)
@@ -66,14 +66,14 @@ class WidgetLink:
             raise Unanswered(str(error)) from error
 
     async def request(self, kind: str, timeout_s: float = 20, **params: object) -> Any:
-        """Send one request to the widget; returns the JSON part of its result.
+        """Send one request to the widget, and return the JSON part of its result.
 
         Raises
         ------
         Unanswered
             If no reply comes.
         Refused
-            If the widget answers so.
+            If the widget refuses the request.
         """
         if self._socket is None:
             raise Unanswered("not connected")
@@ -91,7 +91,7 @@ class WidgetLink:
             raise Unanswered(str(error)) from error
 
     async def send(self, kind: str, content: object, channel: str = "shell", message_id: str = "") -> None:
-        """Send any message to the kernel, whether it is taken or not.
+        """Send any message to the kernel, without waiting to see whether it is accepted.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class WidgetLink:
 
 
 def _json_part(frame: bytes) -> bytes:
-    """Return the message in a binary frame of Jupyter's default websocket protocol; buffers follow it."""
+    """Return the JSON message in a binary frame of Jupyter's default websocket protocol; buffers come after it."""
     (n_parts,) = struct.unpack_from("!I", frame)
     offsets = struct.unpack_from(f"!{n_parts}I", frame, 4)
     return frame[offsets[0] : offsets[1] if n_parts > 1 else len(frame)]

@@ -1,1 +1,1 @@
-"""The `mlf` commands, one module each: they take options, call the rooms below, and print."""
+"""The `mlf` commands, one module per command: each takes options, calls the packages below, and prints."""

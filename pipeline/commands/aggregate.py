@@ -1,4 +1,4 @@
-"""`mlf aggregate`: votes in, one answer for each (image, class) out."""
+"""`mlf aggregate`: turns votes into one answer per (image, class)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlf analyze`: stage 3, where annotators differ; of a project, or of a file of votes."""
+"""`mlf analyze`: stage 3, where annotators differ, for a project or for a file of votes."""
 
 from __future__ import annotations
 

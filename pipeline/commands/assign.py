@@ -121,7 +121,7 @@ def _move(project: Project, leaver: str, names: Sequence[str], seed: int, kind: 
 
 
 def _no_gold(summary: AssignSummary, gold_share: float, *, is_asked_for: bool) -> str:
-    """Say what became of known answers where none of them was hidden in anybody's work; empty: nothing to say."""
+    """Say why no gold image was hidden among anybody's tasks; empty where there is nothing to say."""
     is_due = is_asked_for or (summary.n_images and gold_share)
     if not summary.n_answers or summary.n_gold or not is_due:
         return ""
@@ -138,7 +138,7 @@ def _no_gold(summary: AssignSummary, gold_share: float, *, is_asked_for: bool) -
 
 
 def _some(image_ids: Sequence[str]) -> str:
-    """Return the first few of many ids."""
+    """Return the first few ids, as text."""
     shown = ", ".join(repr(image_id) for image_id in image_ids[:_IDS_SHOWN])
     return shown if len(image_ids) <= _IDS_SHOWN else f"{shown}, …"
 

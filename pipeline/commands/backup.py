@@ -1,4 +1,4 @@
-"""`mlf backup` and `mlf restore`: a project's copy, and the way back."""
+"""`mlf backup` and `mlf restore`: copy a project, and bring it back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlf demo`: all of it, on data that the program draws itself."""
+"""`mlf demo`: the whole method, on data that the program draws itself."""
 
 from __future__ import annotations
 
@@ -89,6 +89,6 @@ def _say(line: str) -> None:
 
 
 def _clear(project: Path) -> None:
-    """Remove an earlier demo's finished project; anything else that lies there is left, and refused later."""
+    """Remove an earlier demo's finished project; anything else in its place is kept, and refused later."""
     if (project / "mlf.toml").is_file():
         shutil.rmtree(project)

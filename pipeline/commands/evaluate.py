@@ -1,4 +1,4 @@
-"""`mlf evaluate`: stage 5, a project's models under the original and the refined labels."""
+"""`mlf evaluate`: stage 5, a project's models scored under the original and the refined labels."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _score_files(
     classes: str,
     class_numbers: str,
 ) -> None:
-    """Do what `mlf evaluate` did without a project, before that was `mlf score`."""
+    """Do what `mlf evaluate` did without a project before it became `mlf score`."""
     from pipeline.commands.score import score
 
     given = {"--images": images, "--labels": labels, "--predictions": predictions, "--out": out}

@@ -1,4 +1,4 @@
-"""`mlf improve`: stage 6, settled labels improve the proposals that are still to be looked at."""
+"""`mlf improve`: stage 6, settled labels improve the proposals that nobody has worked on yet."""
 
 from __future__ import annotations
 

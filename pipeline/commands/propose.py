@@ -1,4 +1,4 @@
-"""`mlf propose`: stage 1, the classes offered for each image."""
+"""`mlf propose`: stage 1, which classes are offered for each image."""
 
 from __future__ import annotations
 

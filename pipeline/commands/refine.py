@@ -1,4 +1,4 @@
-"""`mlf refine`: stage 4, disputed images to people who did not annotate them."""
+"""`mlf refine`: stage 4, gives disputed images to people who did not annotate them."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _give_out(
 
 
 def _settle_labels(project: Path, min_fixed_per_minute: float) -> None:
-    """Do what `mlf refine` did without --refiners, before that was `mlf settle`."""
+    """Do what `mlf refine` did without --refiners before it became `mlf settle`."""
     from pipeline.commands.settle import settle
 
     typer.echo(f"mlf refine without --refiners is now `mlf settle {shlex.quote(str(project))}`", err=True)

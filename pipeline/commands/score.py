@@ -1,4 +1,4 @@
-"""`mlf score`: score models whose predictions lie in files, without a project."""
+"""`mlf score`: score models from files of predictions, without a project."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def headline(evaluation: Evaluation, data: OutsideData, evidence: frozenset[str]
 
 
 def _marked(evaluation: Evaluation, evidence: frozenset[str]) -> pd.DataFrame:
-    """Return the table of figures, with a column that marks models that gave evidence for the labels, if any did."""
+    """Return the table of figures; if any models gave evidence for the labels, a column marks them."""
     table = evaluation.table()
     return table.assign(gave_evidence=table["model"].isin(evidence)) if evidence else table
 

@@ -43,7 +43,7 @@ def serve(
     url = os.environ.get("JUPYTERHUB_SERVICE_URL") or "http://127.0.0.1:8010"
     given, path = os.environ.get(GIVEN_SOCKET), socket_of(url)
     where: dict[str, Any]
-    if given:  # bound by our keeper, so that no other process can be there while this one is started
+    if given:  # already bound by the process that starts us, so that no other process can take the port meanwhile
         where = {"fd": int(given)}
     elif path:
         where = {"uds": path[0]}

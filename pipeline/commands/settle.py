@@ -1,4 +1,4 @@
-"""`mlf settle`: stage 4, the refined labels that come of all votes so far."""
+"""`mlf settle`: stage 4, makes the refined labels from all votes so far."""
 
 from __future__ import annotations
 

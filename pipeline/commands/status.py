@@ -1,4 +1,4 @@
-"""`mlf status`: how far a project is, and what to do next."""
+"""`mlf status`: how far a project has come, and what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlf store`: looking after the log of events in which a project keeps everyone's work."""
+"""`mlf store`: maintains the log of events in which a project keeps everyone's work."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The whole method on the toybox, with simulated annotators, held against the truth that the toybox keeps."""
+"""The whole method on the toybox, with simulated annotators, compared with the truth that the toybox keeps."""

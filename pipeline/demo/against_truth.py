@@ -1,4 +1,4 @@
-"""A finished demo project beside the truth: who found how many of the labels."""
+"""A finished demo project compared with the truth: who found how many of the labels."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class AgainstTruth:
     Parameters
     ----------
     multi_label_found, multi_label_true
-        Share of the images with two labels or more, by the refined labels and in truth.
+        Share of images with two labels or more, by the refined labels and in truth.
     original, majority, refined
-        The original labels alone, the majority of the annotators, the refined labels.
+        How good the original labels, the majority of the annotators and the refined labels are.
     annotators
-        Each annotator alone, over the images they labelled.
+        How good each annotator is alone, over the images that they labelled.
     with_models
-        The refined labels with models as evidence beside the votes.
+        How good the refined labels are with models as evidence beside the votes.
     n_wrong_left, remaining
-        Wrong labels, missing ones among them, on the images that were not refined; and what is expected of them.
+        Wrong labels, including missing ones, on the images that were not refined; and how many were expected.
     """
 
     multi_label_found: Share
@@ -51,7 +51,7 @@ class AgainstTruth:
     remaining: RemainingErrors
 
     def lines(self) -> list[str]:
-        """Return the figures as people read them, line by line."""
+        """Return the figures in words, line by line."""
         rows = [
             ("original label", self.original),
             *((f"{name} (simulated)", score) for name, score in self.annotators.items()),
@@ -73,14 +73,14 @@ class AgainstTruth:
 
 
 def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTruth:
-    """Return how good everyone's labels are, and the refined ones.
+    """Return how good everyone's labels and the refined labels are.
 
     Parameters
     ----------
     project
-        One whose labels have been settled.
+        A project whose labels have been settled.
     truth
-        Image index to the true classes.
+        From image index to the true classes.
     """
     states: dict[int, dict[str, ImageState]] = defaultdict(dict)
     with open_project_store(project) as store:
@@ -113,7 +113,7 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
 
 
 def refined_label_sets(project: Project) -> dict[int, frozenset[int]]:
-    """Return image index to refined labels, empty sets included."""
+    """Return each image's refined labels by image index, empty sets included."""
     return _label_sets(pq.read_table(project.require(project.refined_labels_path, "mlf settle")))
 
 

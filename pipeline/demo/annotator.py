@@ -22,16 +22,16 @@ class SimulatedAnnotator:
     Parameters
     ----------
     session
-        Of an annotator whom the store knows as simulated.
+        The session of an annotator whom the store knows as simulated.
     behaviour
-        What they are like.
+        How the annotator errs, and the time they take.
     truth
-        Image index to the classes that apply.
+        From image index to the classes that apply.
     confusable
         Which classes are easily taken for which.
     seed
-        The same seed says the same about every image, in whatever order, and makes the same events: working through an
-        image again changes nothing.
+        The same seed gives the same votes and events for every image, in whatever order: working through an image again
+        changes nothing.
 
     Raises
     ------
@@ -63,20 +63,20 @@ class SimulatedAnnotator:
 
     @property
     def name(self) -> str:
-        """Who they are."""
+        """The annotator's name."""
         return self._session.annotator
 
     def work(
         self, n_images: int | None = None, *, images_at_once: int = 1, on_image: Callable[[], object] = lambda: None
     ) -> int:
-        """Decide the next images that are not done; return how many were.
+        """Decide the next images that are not done, and return how many were decided.
 
         Parameters
         ----------
         n_images
-            How many at most; all that are left where None.
+            How many to decide at most; None for all that are left.
         images_at_once
-            Images whose events are saved together: people save each, programs in a hurry need not.
+            How many images' events are saved together: people save each image, programs in a hurry need not.
         on_image
             Called after each image.
 
@@ -100,10 +100,10 @@ class SimulatedAnnotator:
         return n_done
 
     def events(self, task: Task) -> list[Event]:
-        """Return what they do with one image: ticks page by page, then the rest of what was offered as seen."""
+        """Return the events of one image: ticks page by page, then the other proposals as seen."""
         rng = Random(f"{self._seed}/{self.name}/{self._session.round.value}/{task.image_index}")
         maker = _EventMaker(self, task, rng)
-        # A refiner is asked first about what is open, whether proposed or added by an annotator.
+        # A refiner is first asked about the open labels, whether proposed or added by an annotator.
         offered = list(dict.fromkeys([*task.open_labels, *(proposal.class_index for proposal in task.proposals)]))
         said = judge(self._behaviour, offered, self._truth.get(task.image_index, frozenset()), self._confusable, rng)
         said |= {class_index: Vote.NO for class_index in task.open_labels if class_index not in said}
@@ -117,7 +117,7 @@ class SimulatedAnnotator:
                 if class_index in said:
                     maker.vote(class_index, said[class_index])
         for class_index in said:
-            if class_index not in offered:  # found by search, which shows it
+            if class_index not in offered:  # found by search, which counts as shown
                 maker.shown.append(class_index)
                 maker.vote(class_index, said[class_index])
         if not said:
@@ -141,7 +141,7 @@ class SimulatedAnnotator:
 
 
 class _EventMaker:
-    """Makes one image's events, each with what has been shown so far and the time since the one before."""
+    """Makes one image's events, each with the classes shown so far and the time since the previous event."""
 
     def __init__(self, annotator: SimulatedAnnotator, task: Task, rng: Random) -> None:
         self.events: list[Event] = []

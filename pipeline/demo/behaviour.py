@@ -1,4 +1,4 @@
-"""What a simulated annotator is like, and what they would say of the classes that an image offers them."""
+"""How a simulated annotator behaves, and what they would say about the classes offered for an image."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from random import Random
 
 from pipeline.votes.words import Vote
 
-#: Class index to the classes it is easily taken for.
+#: From class index to the classes it is easily taken for.
 Confusable = Mapping[int, frozenset[int]]
 _AT_MOST = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Rates at which an annotator errs, and the time they take.
+    """The rates at which an annotator errs, and the time they take.
 
     Parameters
     ----------
@@ -24,16 +24,16 @@ class Behaviour:
     false_alarm
         Share of the other classes shown that they tick, in [0, 1].
     confusion
-        How many times likelier an error is on a class with a look-alike in play: a false alarm on one that is easily
-        taken for a true class, a miss of one whose look-alike is offered too. 1 spreads errors evenly.
+        How many times likelier an error is on a class with a look-alike: a false alarm on a class that is easily taken
+        for a true one, or a miss of a class whose look-alike is offered too. 1 spreads errors evenly.
     unsure
-        Share of the would-be errors that they flag *unsure* instead, in [0, 1].
+        Share of the would-be errors that they mark *unsure* instead, in [0, 1].
     adds
-        Share of the true classes not proposed that they find and add by search, in [0, 1].
+        Share of the true classes not proposed that they find by search and add, in [0, 1].
     slip
-        Share of the images on which they tick a wrong class and take it back at once.
+        Share of the images on which they tick a wrong class and take the tick back at once.
     seconds_per_image, seconds_per_tick
-        Median time to look at an image, and for each tick.
+        Median time to look at an image, and to tick a label.
     """
 
     miss: float = 0.1
@@ -56,20 +56,20 @@ class Behaviour:
 def judge(
     behaviour: Behaviour, offered: Sequence[int], truth: frozenset[int], confusable: Confusable, rng: Random
 ) -> dict[int, Vote]:
-    """Return what the annotator says: class index to `yes` or `unsure`; a class left out is not ticked.
+    """Return `yes` or `unsure` by class index; a class that is left out is not ticked.
 
-    Within an image the errors go where classes are easily confused; their expected number is what the rates say.
+    Within an image, errors are likelier where classes are easily confused; their expected number follows the rates.
 
     Parameters
     ----------
     behaviour
-        Who it is.
+        The annotator's rates.
     offered
-        The classes shown, in order.
+        The classes shown, in the order shown.
     truth
-        The classes that apply; those not offered may be added.
+        The classes that apply; the annotator may add those that are not offered.
     confusable
-        Which classes are taken for which.
+        Which classes are easily taken for which.
     rng
         Source of all chance.
     """

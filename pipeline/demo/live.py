@@ -1,4 +1,4 @@
-"""Simulated colleagues at work beside a person: one decision every so often, until their work or the person is done."""
+"""Simulated colleagues who work beside a person, deciding an image now and then until they or the person are done."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pipeline.errors import MlfError
 
 
 class Colleagues:
-    """Threads that each decide an image now and then; a context manager that ends them.
+    """Threads, one per annotator, that decide an image now and then; a context manager that ends them.
 
     Parameters
     ----------
     annotators
-        Who works.
+        The simulated annotators.
     every_s
-        Mean seconds between two images of one annotator.
+        Mean time between two images of one annotator, in seconds.
     """
 
     def __init__(self, annotators: Iterable[SimulatedAnnotator], every_s: float = 5.0) -> None:
@@ -28,7 +28,7 @@ class Colleagues:
             threading.Thread(target=self._work, args=(annotator,), name=annotator.name, daemon=True)
             for annotator in annotators
         ]
-        #: What ended an annotator's work before its time, by name.
+        #: Errors that ended an annotator's work early, by the annotator's name.
         self.failures: dict[str, str] = {}
 
     def __enter__(self) -> Colleagues:

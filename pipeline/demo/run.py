@@ -1,4 +1,4 @@
-"""The demo's projects: one taken through all stages by simulated people, one made ready for a person to work in."""
+"""The demo's projects: one that simulated people take through all stages, one prepared for a person to work in."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Say = Callable[[str], None]
-#: Two who err differently: one overlooks labels, the other ticks too many; and the two who settle their disputes.
+#: Two annotators who err differently (one overlooks labels, the other ticks too many), and two refiners.
 ANNOTATORS = {
     "robin": Behaviour(miss=0.16, false_alarm=0.006, confusion=20),
     "sasha": Behaviour(miss=0.07, false_alarm=0.016, confusion=12),
@@ -42,12 +42,12 @@ REFINERS = {
     "kim": Behaviour(miss=0.03, false_alarm=0.004, confusion=10, unsure=0.0, seconds_per_image=6),
     "noor": Behaviour(miss=0.04, false_alarm=0.003, confusion=10, unsure=0.0, seconds_per_image=7),
 }
-#: In the project that is made ready for a person.
+#: The person's name in the project prepared for a person.
 YOU = "you"
-#: A demonstration comes out the same each time; nobody's work depends on that nobody knows this.
+#: A fixed secret, so that the demo gives the same figures each time; no real work relies on keeping it secret.
 _KNOWN_KEY = bytes(32)
 _N_REFERENCE = 14
-#: With 14 views (which the checkpoint recommends) they hold as many of the true labels as 20 with one.
+#: With 14 views (which the checkpoint recommends), this many proposals contain as many true labels as 20 with one view.
 _N_PROPOSALS = 12
 _N_RESAMPLES = 300
 _AUDIT_SHARE = 0.1
@@ -56,7 +56,7 @@ _IMAGES_AT_ONCE = 25
 
 @dataclass(frozen=True)
 class FinishedDemo:
-    """The project that went through all stages: its page of reports, and how it compares with the truth."""
+    """The project that went through all stages: its report page, and how it compares with the truth."""
 
     project: Project
     report: Path
@@ -64,7 +64,7 @@ class FinishedDemo:
 
 
 def draw_toybox(folder: Path, n_scenes: int) -> ToyboxPaths:
-    """Draw the demo's toybox, or take the one that is there."""
+    """Draw the demo's toybox, or take the existing one."""
     return write_toybox(folder, n_scenes=n_scenes, n_reference=_N_REFERENCE)
 
 
@@ -74,18 +74,18 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
     Parameters
     ----------
     folder
-        New folder.
+        A new folder for the project.
     box
-        Whose scenes.
+        The toybox whose scenes are labelled.
     say
-        Called with what happens, each step as the command that does the same.
+        Called with each step, written as the command that does the same.
     models
-        Shipped checkpoints: the first proposes, all are evaluated.
+        Names of shipped checkpoints: the first one proposes, all are evaluated.
 
     Raises
     ------
     ProjectError
-        If the folder holds something.
+        If the folder is not empty.
     """
     project = _proposed(folder, box, box.scenes_csv, models[0], "Toybox, finished", say)
     names = list(ANNOTATORS)
@@ -109,7 +109,7 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
 
 
 def finished_before(folder: Path, box: ToyboxPaths, n_scenes: int) -> FinishedDemo | None:
-    """Return what an earlier demo left finished in the folder; None if it did not finish."""
+    """Return what an earlier demo finished in the folder; None if it did not finish."""
     report = folder / "reports" / "index.html"
     if not report.is_file():
         return None
@@ -124,13 +124,13 @@ def project_to_annotate(folder: Path, box: ToyboxPaths, say: Say, n_scenes: int 
     Parameters
     ----------
     folder
-        New folder, or that of an earlier demo, whose project is taken as it is.
+        A new folder, or that of an earlier demo, whose project is used as it is.
     box
-        Whose first scenes.
+        The toybox whose first scenes are used.
     say
-        Called with what happens.
+        Called with each step.
     n_scenes
-        How many of its scenes.
+        How many of its scenes to use.
     """
     if (folder / "mlf.toml").exists():
         return open_project(folder)
@@ -162,12 +162,12 @@ def simulated_annotators(
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a demo's folder, so that two demos do not write into one.
+    """Lock a demo's folder, so that two demos do not write into it at once.
 
     Raises
     ------
     ProjectError
-        If another demo is at work there.
+        If another demo is running there.
     """
     import fcntl
 

@@ -1,4 +1,4 @@
-"""Label sets of a demo: how many images have several labels, and what a plain majority would have said."""
+"""Label sets of a demo: how many images have several labels, and what a plain majority would say."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def multi_label(labels: LabelSetsByImage) -> Share:
 
 
 def majority_labels(states: Iterable[ImageState]) -> frozenset[int]:
-    """Return the classes of one image for which more than half of those who were shown them voted.
+    """Return the classes of one image that more than half of those who were shown them voted for.
 
     An *unsure* counts as half a *yes*, as in :func:`pipeline.consensus.majority.majority`.
 
     Parameters
     ----------
     states
-        What each annotator said of the image; the undecided have no vote.
+        What each annotator said about the image; annotators who have not decided it have no vote.
     """
     value: Counter[int] = Counter()
     n_votes: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""What simulated annotators know of a toybox: which classes each image of a project really shows."""
+"""What simulated annotators know about a toybox: which classes each image of a project really shows."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pipeline.toybox.scenes import CONFUSABLE_PAIRS
 
 
 def toybox_truth(project: Project, truth_path: Path) -> dict[int, frozenset[int]]:
-    """Return image index to the class indices that can be recognised in it.
+    """Return, by image index, the indices of the classes that can be recognised in the image.
 
     Parameters
     ----------
     project
-        Made from the scenes of a toybox.
+        A project made from the scenes of a toybox.
     truth_path
         The toybox's `truth.json`.
 
     Raises
     ------
     DatasetError
-        If the project has images or classes that the toybox does not.
+        If the project has images or classes that the toybox does not have.
     """
     truth = read_truth(truth_path)
     index = {key: position for position, key in enumerate(project.label_space.keys)}
@@ -37,7 +37,7 @@ def toybox_truth(project: Project, truth_path: Path) -> dict[int, frozenset[int]
 
 
 def confusable_classes(space: LabelSpace) -> dict[int, frozenset[int]]:
-    """Return class index to the classes it is easily taken for, of the toybox's own pairs."""
+    """Return, by class index, the classes it is easily taken for, from the toybox's own list of pairs."""
     index = {key: position for position, key in enumerate(space.keys)}
     found: dict[int, frozenset[int]] = {}
     for a, b in CONFUSABLE_PAIRS:

@@ -2,7 +2,7 @@
 
 CSV, TSV and Parquet with the columns `key`, `index`, `name`, `synonyms`, `definition`; JSON as a list of keys, a list
 of such objects, key to name, key to index (torchvision's `class_to_idx`, transformers' `label2id`), index to key
-(`id2label`) or index to key and name (Keras' `imagenet_class_index.json`); text with one class a line.
+(`id2label`) or index to key and name (Keras' `imagenet_class_index.json`); text with one class per line.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _WORDNET = re.compile(r"(n\d{8})\s+(\S.*)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """One class as a file describes it: `index` is None where the file leaves it to the order of its rows."""
+    """One class as a file describes it; `index` is None where the order of the rows gives it."""
 
     where: str
     key: str
@@ -50,13 +50,13 @@ class ClassRow:
 
 
 def read_class_rows(path: Path) -> list[ClassRow]:
-    """Read a file of classes by its suffix; what was assumed of it is told.
+    """Read a file of classes by its suffix, and tell what was assumed about it.
 
     Raises
     ------
     DatasetError
-        If it is none, or a row has no key, a key or an index occurs twice, or only some rows have an index. The message
-        names the line or the row.
+        If it is not a file of classes, a row has no key, a key or an index occurs twice, or only some rows have an
+        index. The message names the line or the row.
     """
     readers: Mapping[str, Callable[[Path], list[ClassRow]]] = {
         ".csv": _from_csv, ".tsv": _from_csv, ".json": _from_json, ".parquet": _from_parquet, ".txt": _from_text,
@@ -131,7 +131,7 @@ def _from_parquet(path: Path) -> list[ClassRow]:
     import pyarrow.parquet as pq
 
     try:
-        # Not `read_table`: it loads pyarrow's data sets and with them pandas, which no session needs.
+        # Not `read_table`: it loads pyarrow's dataset module and with it pandas, which no session needs.
         with pq.ParquetFile(path) as file:
             names = list(file.schema_arrow.names)
             _check_columns([name for name in names if not name.startswith("__")], path)
@@ -146,7 +146,7 @@ def _from_parquet(path: Path) -> list[ClassRow]:
 
 
 def _check_columns(header: Sequence[str], path: Path) -> None:
-    """Refuse a table without keys, with a column twice or with one that is misspelt; tell which are not used."""
+    """Refuse a table that has no keys, a repeated column or a misspelt one; tell which columns are not used."""
     names = [column_name(name) for name in header]
     for name in COLUMNS:
         if names.count(name) > 1:
@@ -167,7 +167,7 @@ def _check_columns(header: Sequence[str], path: Path) -> None:
 
 # ---- JSON
 class _Object(list[tuple[str, Any]]):
-    """A JSON object with its repeated keys."""
+    """A JSON object as pairs, so that a repeated key is noticed instead of overwritten."""
 
 
 def _from_json(path: Path) -> list[ClassRow]:
@@ -204,7 +204,7 @@ def _from_object(pairs: _Object, path: Path) -> list[ClassRow]:
 
 
 def _is_numbering(values: Sequence[Any], keys: Sequence[str]) -> bool:
-    """Tell whether numbers are indices: written as numbers, or as text that counts 0, 1, 2, … while the keys do not."""
+    """Tell whether values are indices: numbers, or text that counts 0, 1, 2, … while the keys do not."""
     if all(isinstance(value, (int, float)) for value in values):
         return True
     counted = list(range(len(values)))
@@ -214,7 +214,7 @@ def _is_numbering(values: Sequence[Any], keys: Sequence[str]) -> bool:
 def _from_indices(
     indices: Sequence[int | None], values: Sequence[Any], places: Sequence[str], path: Path
 ) -> list[ClassRow]:
-    """Read an object from index to key, or to key and name."""
+    """Read an object that maps each index to a key, or to a key and a name."""
     if all(isinstance(value, list) and len(value) == 2 and not isinstance(value, _Object) for value in values):
         tell(f"{path}: read as index to key and name")
         return [
@@ -291,7 +291,7 @@ def _class_row(record: Mapping[str, Any], where: str) -> ClassRow:
 
 
 def _text(value: object, where: str, column: str) -> str:
-    """Return a cell as text; what is missing (null, NaN) is empty."""
+    """Return a cell as text; a missing value (null, NaN) becomes empty text."""
     if value is None or value != value:
         return ""
     if isinstance(value, str):
@@ -342,6 +342,6 @@ def _names(text: str, separator: str) -> tuple[str, ...]:
 
 
 def class_rows_in_order(rows: Sequence[ClassRow]) -> Iterator[tuple[int, ClassRow]]:
-    """Yield index and row of every class, by index; the order of the file where it gives none."""
+    """Yield the index and row of every class, by index; in the order of the file where it gives no indices."""
     numbered = [(position if row.index is None else row.index, row) for position, row in enumerate(rows)]
     yield from sorted(numbered, key=lambda pair: pair[0])

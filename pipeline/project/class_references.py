@@ -1,9 +1,10 @@
 """Which class a file means by `7`: the class whose key is 7, the eighth, or the seventh. Decided once for a whole file.
 
-A cell alone cannot tell. All values of a column (or all classes of a label file) together mostly can: numbers that are
-all keys are keys, a 0 says that they count from 0, the number of classes that they count from 1, and numbers that equal
-keys such as `007` but for the zeros went through a spreadsheet. What still fits two readings is held against other data
-where there is some, and refused otherwise, with the options that force one.
+A single cell cannot tell. All values of a column (or all classes of a label file) together usually can. If all numbers
+are keys, they are read as keys. A 0 shows that they count from 0; a value equal to the number of classes shows that
+they count from 1. Numbers that match keys such as `007` except for the zeros went through a spreadsheet. What still
+fits two readings is compared with other data where there is any. Otherwise it is refused, and the message names the
+options that force a reading.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import Literal, cast, get_args
 from pipeline.errors import DatasetError
 from pipeline.project.label_space import LabelSpace
 
-#: How class numbers are read: as all of them together say, or as a person does.
+#: How class numbers are read: as all of them together suggest, or as a person says.
 ClassNumbers = Literal["auto", "keys", "from-0", "from-1"]
-#: How many images a reading of class references agrees with, by other data about them.
+#: On how many images a reading of class references agrees with other data about them.
 Agreement = Callable[[Mapping[str, int]], int]
 OPTION = "--class-numbers"
 
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
-#: A whole number as pandas writes it where a value of its column is missing.
+#: A whole number as pandas writes it when another value of its column is missing.
 _WITH_ZERO_FRACTION = re.compile(r"(-?\d{1,18})\.0+", re.ASCII)
 _WORDS = {
     "keys": "keys",
@@ -41,9 +42,9 @@ class Reading:
     Parameters
     ----------
     index_of
-        Reference, settled (:func:`pipeline.project.names.settled`), to class index; unknown ones are absent.
+        From reference, settled (:func:`pipeline.project.names.settled`), to class index; unknown ones are absent.
     told
-        How its numbers are read and why, in words; empty where it has none.
+        How the file's numbers are read and why, in words; empty where it has no numbers.
     """
 
     index_of: Mapping[str, int]
@@ -51,12 +52,12 @@ class Reading:
 
 
 def is_clearly_more(n: int, other: int) -> bool:
-    """Tell whether so many images speak for one reading against another that chance does not explain it."""
+    """Tell whether so many more images support one reading than the other that chance does not explain it."""
     return n >= 2 * other + 3
 
 
 def as_class_numbers(value: str) -> ClassNumbers:
-    """Return how class numbers are read, from what a person typed.
+    """Return how to read class numbers, from what a person typed.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def read_class_references(
 ) -> Reading:
     """Decide what all class references of one file mean.
 
-    Words are keys; where none of them is a key and every one names one class, they are names.
+    Words are read as keys. Where none of them is a key and each is the name of exactly one class, they are names.
 
     Parameters
     ----------
@@ -91,13 +92,13 @@ def read_class_references(
     numbers
         Forces how numbers are read.
     agreement
-        Holds a reading against other data, such as the models' first predictions.
+        Compares a reading with other data, such as the models' first predictions.
 
     Raises
     ------
     DatasetError
-        If the numbers fit two readings, or other data speak clearly against how they would be read. A single reference
-        that is not a class is left out of ``index_of``.
+        If the numbers fit two readings, or other data clearly contradict the reading. A single reference that is not a
+        class is no error: it is left out of ``index_of``.
     """
     numbered = sorted((number, value) for value in values if (number := _number(value)) is not None)
     figures = {value: number for number, value in numbered}
@@ -138,7 +139,7 @@ def _number(value: str) -> int | None:
 
 
 def _of_words(words: Collection[str], space: LabelSpace) -> dict[str, int]:
-    """Return what words mean: keys, or names where every word is the name of one class and none is a key."""
+    """Return what words mean: keys; or names, where no word is a key and each is the name of exactly one class."""
     keys = {word: space.index_of(word) for word in words if word in space}
     if keys or not words:
         return keys
@@ -148,7 +149,7 @@ def _of_words(words: Collection[str], space: LabelSpace) -> dict[str, int]:
 
 
 def _readings(figures: Mapping[str, int], space: LabelSpace) -> dict[str, dict[str, int]]:
-    """Return what each way of reading makes of the numbers it knows; the likelier way first."""
+    """Return what each way of reading makes of the numbers it knows; the likeliest way comes first."""
     readings = {"keys": {value: space.index_of(value) for value in figures if value in space}}
     key_of = {int(key): key for key in space.keys if _NUMBER.fullmatch(key)}
     if key_of and len(set(figures.values())) == len(figures):
@@ -166,7 +167,7 @@ def _readings(figures: Mapping[str, int], space: LabelSpace) -> dict[str, dict[s
 
 
 def _distinct(readings: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return those ways of reading that mean different classes; of two that mean the same, the first."""
+    """Return the ways of reading that lead to different classes; of two that lead to the same, only the first."""
     kept: list[str] = []
     for how, found in readings.items():
         if all(readings[other] != found for other in kept):
@@ -175,7 +176,7 @@ def _distinct(readings: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def _is_usual(how: str, figures: Mapping[str, int], n_classes: int) -> bool:
-    """Tell whether numbers without a 0 may count from 0: of few of the classes, the first easily misses."""
+    """Tell whether numbers without a 0 may still count from 0: a file of few classes can easily lack the first."""
     return how == "from-0" and 2 * len(figures) < n_classes
 
 

@@ -1,7 +1,7 @@
-"""Columns of a Parquet table as text: decided once, by the column's type, and refused by name where they hold none.
+"""Columns of a Parquet table as text: decided once, by the column's type; one that holds no text is refused by name.
 
-What people save from pandas, R or Hugging Face `datasets` says *class 7* as an integer, as `7.0` (pandas, where a value
-is missing), as bytes or as a category; all of them are the text `7`. Pictures, lists, times and truth values are no
+Tables saved from pandas, R or Hugging Face `datasets` hold *class 7* as an integer, as `7.0` (pandas, where a value is
+missing), as bytes or as a category; all of these are the text `7`. Pictures, lists, times and truth values are not
 names.
 """
 
@@ -18,26 +18,26 @@ from pipeline.errors import DatasetError
 from pipeline.project.csv_dialect import twice
 from pipeline.project.names import column_name
 
-#: Whole numbers up to here are exact in a column of floating-point numbers.
+#: Whole numbers up to this one are exact in a column of floating-point numbers.
 _EXACT = 2.0**53
 
 
 def text_column(column: pa.ChunkedArray | pa.Array, name: str, where: object, *, is_truth: bool = False) -> pa.Array:
-    """Return a column as strings; what is missing (null or NaN) stays so.
+    """Return a column as strings; missing values (null or NaN) stay missing.
 
     Parameters
     ----------
     column
         Of any type.
     name, where
-        What messages call it and its file.
+        What messages call the column and its file.
     is_truth
-        Truth values are allowed: they become ``true`` and ``false``.
+        Whether truth values are allowed: they become ``true`` and ``false``.
 
     Raises
     ------
     DatasetError
-        If its type is none of text, bytes in UTF-8, whole numbers and categories of these.
+        If its type is not text, bytes in UTF-8, whole numbers or categories of these.
     """
     import pyarrow.compute as pc
 
@@ -60,7 +60,7 @@ def text_column(column: pa.ChunkedArray | pa.Array, name: str, where: object, *,
 
 
 def refuse_twice(schema: pa.Schema, names: Sequence[str], where: object) -> None:
-    """Refuse a table in which one of these columns is there more than once, capitals and spaces aside."""
+    """Refuse a table that has one of these columns more than once, ignoring capitals and spaces."""
     counts = Counter(column_name(name) for name in schema.names)
     for name in names:
         if counts[name] > 1:
@@ -68,7 +68,7 @@ def refuse_twice(schema: pa.Schema, names: Sequence[str], where: object) -> None
 
 
 def class_names_of(schema: pa.Schema, name: str) -> tuple[str, ...] | None:
-    """Return the names that Hugging Face `datasets` keeps for a column of class numbers (`ClassLabel`), if it does."""
+    """Return the names that Hugging Face `datasets` keeps for a column of class numbers (`ClassLabel`), if any."""
     try:
         features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
         names = features[name]["names"]
@@ -95,7 +95,7 @@ def _whole(column: Any, name: str, where: object) -> Any:
 
 
 def _picture_paths(column: Any, name: str, where: object) -> Any:
-    """Return the paths of Hugging Face's image column, where it holds paths alone."""
+    """Return the paths of Hugging Face's image column, where it holds only paths and no pictures."""
     import pyarrow.compute as pc
 
     if pc.struct_field(column, "bytes").null_count < len(column) - column.null_count:

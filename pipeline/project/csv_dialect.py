@@ -1,8 +1,8 @@
-"""CSV as people have it: separated by commas, semicolons or tabulators, with or without a byte order mark, in UTF-8.
+"""CSV as people have it: separated by commas, semicolons or tabs, with or without a byte order mark, in UTF-8.
 
-One reader for every door. It finds the header below blank lines and a spreadsheet's `sep=;`, brings the columns' names
-to one form (:func:`pipeline.project.names.column_name`), refuses a column that is there twice, and knows the line of
-each row as an editor counts it, cells with line breaks included.
+Every CSV that comes in is read here. The reader finds the header below blank lines and a spreadsheet's `sep=;`, brings
+the columns' names to one form (:func:`pipeline.project.names.column_name`) and refuses a column that occurs twice. It
+knows the line of each row as an editor counts it, even after cells with line breaks.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class CsvRows:
     where
         What messages call the file.
     header
-        The columns' names in one form; empty where a column has none.
+        The columns' names in one form; empty where a column has no name.
     shown_header
         The same as the file spells them.
     rows
-        Line (as an editor counts, from 1) and cells of every row that holds anything.
+        The line (as an editor counts, from 1) and the cells of every row that is not blank.
     """
 
     where: str
@@ -51,7 +51,7 @@ class CsvRows:
     rows: Iterator[tuple[int, list[str]]]
 
     def position(self, *names: str) -> int | None:
-        """Return where the first of these columns stands that the file has.
+        """Return the position of the first of these columns that the file has.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class CsvRows:
         return None
 
     def surplus(self, cells: Sequence[str]) -> str:
-        """Say what is wrong with a row that holds more than the columns, so that values may stand in the wrong ones."""
+        """Say what is wrong with a row that has more cells than columns: its values may be in the wrong columns."""
         if not any(cell.strip() for cell in cells[len(self.header) :]):
             return ""
         return (
@@ -82,22 +82,22 @@ def twice(where: object, name: str) -> str:
 
 @contextmanager
 def csv_rows(binary: IO[bytes], where: object, *, separator: str | None = None) -> Iterator[CsvRows]:
-    """Read an open CSV, and close it.
+    """Read an open CSV, and close it at the end.
 
     Parameters
     ----------
     binary
-        The file, at its beginning; it can be rewound.
+        The file, at its beginning; it must be seekable.
     where
         What messages call it.
     separator
-        What separates its columns; told from its first line where left out: a comma where that holds one outside of
-        quotes, else a semicolon or a tabulator.
+        What separates its columns. Where left out, its first line tells: a comma if that line holds one outside
+        quotes, else a semicolon or a tab.
 
     Raises
     ------
     DatasetError
-        If it is empty, not in UTF-8 (or UTF-16 with its mark) or no CSV; the message names the line.
+        If it is empty, not in UTF-8 (or UTF-16 with a byte order mark) or not a CSV; the message names the line.
     """
     name = str(where)
     encoding = _MARKS.get(binary.read(2), "utf-8-sig")
@@ -115,7 +115,7 @@ def csv_rows(binary: IO[bytes], where: object, *, separator: str | None = None) 
                 n_skipped += 1
             else:
                 raise DatasetError(f"{name} cannot be read as csv: it is empty; the first row must name the columns")
-            # A line that ends within quotes goes on in the next: the reader takes both.
+            # A row whose line ends within quotes goes on in the next line: the reader needs both.
             reader = csv.reader(chain([line], text), delimiter=separator or separator_of(line), strict=True)
             with _long_cells():
                 shown = tuple(next(reader))
@@ -129,13 +129,13 @@ def csv_rows(binary: IO[bytes], where: object, *, separator: str | None = None) 
 
 
 def separator_of(header: str) -> str:
-    """Tell from a line what separates its columns: a comma, else a semicolon or a tabulator; by default a comma."""
+    """Tell from a line what separates its columns: a comma, else a semicolon or a tab; by default a comma."""
     bare = _QUOTED.sub("", header)
     return next((separator for separator in _SEPARATORS if separator in bare), ",")
 
 
 def line_of_row(path: Path, row: int) -> int:
-    """Return the line on which a row of a CSV begins; rows count from 0, without the header and without blank ones."""
+    """Return the line on which a row of a CSV begins; rows count from 0, leaving out the header and blank lines."""
     with path.open("rb") as binary, csv_rows(binary, path) as table:
         for number, (line, _) in enumerate(table.rows):
             if number == row:

@@ -1,4 +1,4 @@
-"""Tables as files: CSV or Parquet in, written in one step."""
+"""Tables as files: CSV or Parquet, read as text and written in one step."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from pipeline.project.names import column_name, settled, settled_all
 from pipeline.project.spreadsheets import guarded_table, unguarded
 from pipeline.project.writing import whole_file
 
-#: Columns that name things, so that spellings which become one are told; and those that may hold truth values.
+#: Columns that name things: spellings that become one name are told. Then the columns that may hold truth values.
 _NAMES = ("image", "class", "annotator")
 _TRUTHS = ("shown", "label")
 _ROWS_AT_ONCE = 100_000
 
 
 def named_row(path: Path, row: Any) -> str:
-    """Return where a row of a table read from `path` stands, from its index label.
+    """Return where in `path` a row of a table read from it is, by its index label.
 
     Lines of a CSV are counted as an editor counts them, from 1; rows of a Parquet file from 0.
     """
@@ -36,22 +36,22 @@ def named_row(path: Path, row: Any) -> str:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a `.csv` or a `.parquet` as text, each column as categories in order; empty cells are missing.
+    """Read a `.csv` or a `.parquet` as text, each column as sorted categories; empty cells are missing.
 
-    Names are settled (:mod:`pipeline.project.names`); nothing is taken for a number. Columns of a `.csv` may be
-    separated by semicolons or tabulators, too.
+    Names are settled (:mod:`pipeline.project.names`); nothing is taken for a number. Columns of a `.csv` may also be
+    separated by semicolons or tabs.
 
     Parameters
     ----------
     path
         The file.
     columns
-        Those wanted, as far as the file has them, by their names in one form; all where left out.
+        The columns to read, as far as the file has them, by their names in one form; all where left out.
 
     Raises
     ------
     DatasetError
-        If the file is missing, of another kind or unreadable, or a wanted column is there twice or holds no text.
+        If the file is missing, of another kind or unreadable, or a wanted column occurs twice or holds no text.
     """
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; give a .csv or .parquet file")
@@ -78,7 +78,7 @@ def columns_of(path: Path) -> list[str]:
 
 
 def _settled_column(name: str, codes: NDArray[np.int32], words: Sequence[str], path: Path) -> pd.Categorical:
-    """Return a column from codes (-1: missing) and the words they stand for, equal names made one."""
+    """Return a column from codes (-1: missing) and the words they stand for; equal names become one."""
     if path.suffix.lower() == ".csv":
         words = [unguarded(word) for word in words]
     forms = settled_all(words, name, path) if name in _NAMES else {word: settled(word) for word in words}
@@ -125,7 +125,7 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> dict[str, tuple[
     read: dict[str, tuple[NDArray[np.int32], list[str]]] = {}
     for name, actual in wanted.items():
         column = table.column(actual)
-        text_column(column.slice(0, 0), actual, path, is_truth=name in _TRUTHS)  # refuses its type by name
+        text_column(column.slice(0, 0), actual, path, is_truth=name in _TRUTHS)  # refuses a type that holds no text
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         coded = coded.unify_dictionaries()
         if not coded.num_chunks:
@@ -138,14 +138,14 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> dict[str, tuple[
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as its suffix says, `.csv` or `.parquet`, in one step; no cell of a `.csv` runs as a formula."""
+    """Write a table as its suffix says, `.csv` or `.parquet`, in one step; no `.csv` cell can run as a formula."""
     with whole_file(path) as unfinished:
         if path.suffix != ".csv":
             table.to_parquet(unfinished, index=False)
             return
         table = guarded_table(table)
         table.to_csv(unfinished, index=False)
-        # A carriage return ends a line for every reader of CSV, but Python 3.11 quotes no cell that holds one alone.
+        # A carriage return ends a line for every CSV reader, but Python 3.11 does not quote a cell with only that.
         if _holds_return(unfinished):
             table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
 

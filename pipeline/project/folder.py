@@ -17,14 +17,14 @@ SETTINGS_FILE = "mlf.toml"
 
 @dataclass(frozen=True)
 class Project:
-    """An open project folder; every path of it is asked for here.
+    """An open project folder; everything else gets the paths inside it from here.
 
     Parameters
     ----------
     root
         The folder that holds `mlf.toml`.
     settings
-        As read from there.
+        As read from that file.
     """
 
     root: Path
@@ -57,17 +57,17 @@ class Project:
 
     @property
     def predictions_dir(self) -> Path:
-        """Return the folder of one Parquet file per model."""
+        """Return the folder of predictions, one Parquet file per model."""
         return self.root / "predictions"
 
     @property
     def candidates_dir(self) -> Path:
-        """Return the folder of one Parquet file a method: what proposals are merged from."""
+        """Return the folder of candidates, one Parquet file per method: what proposals are merged from."""
         return self.root / "candidates"
 
     @property
     def features_dir(self) -> Path:
-        """Return the folder of frozen features, one Parquet file a backbone."""
+        """Return the folder of frozen features, one Parquet file per backbone."""
         return self.root / "features"
 
     @property
@@ -97,27 +97,27 @@ class Project:
 
     @property
     def images_root(self) -> str:
-        """Return the folder or URL of the images; a relative folder counts from the project folder."""
+        """Return the folder or URL of the images; a relative folder is relative to the project folder."""
         return self._resolve(self.settings.project.images_root)
 
     @property
     def examples_root(self) -> str:
-        """Return the folder or URL of the examples; a relative folder counts from the project folder."""
+        """Return the folder or URL of the examples; a relative folder is relative to the project folder."""
         return self._resolve(self.settings.project.examples_root)
 
     @property
     def link_roots(self) -> list[str]:
-        """Return the folders that images which are links may lead to; relative ones count from the project folder."""
+        """Return the folders that image links may lead to; relative ones are relative to the project folder."""
         return [self._resolve(location) for location in self.settings.project.link_roots]
 
     @cached_property
     def label_space(self) -> LabelSpace:
-        """Return the label space, read once."""
+        """Return the label space; it is read once."""
         return load_label_space(self.require(self.classes_path, "mlf init"))
 
     @cached_property
     def secret(self) -> ProjectSecret:
-        """Return the project's secret, read once; see :mod:`pipeline.project.secret`."""
+        """Return the project's secret; it is read once (:mod:`pipeline.project.secret`)."""
         return read_secret(self.root)
 
     def require(self, path: Path, command: str) -> Path:
@@ -126,7 +126,7 @@ class Project:
         Raises
         ------
         ProjectError
-            If it does not; the message names the command that makes it.
+            If it does not exist; the message names the command that makes it.
         """
         if not path.exists():
             raise ProjectError(
@@ -146,7 +146,7 @@ def open_project(root: str | Path) -> Project:
     Raises
     ------
     ProjectError
-        If it is not a project, or its settings are wrong.
+        If it is not a project folder, or its settings are wrong.
     """
     root = Path(root).expanduser()
     if not root.is_dir():
@@ -155,12 +155,12 @@ def open_project(root: str | Path) -> Project:
 
 
 def create_project(root: str | Path, settings: Settings, label_space: LabelSpace) -> Project:
-    """Make a project folder with its settings and label space; images and all the rest come later.
+    """Make a project folder with its settings and label space; images and everything else come later.
 
     Raises
     ------
     ProjectError
-        If the folder holds a project already, or anything else.
+        If the folder already holds a project, or anything else.
     """
     root = Path(root).expanduser()
     if (root / SETTINGS_FILE).exists():

@@ -1,4 +1,4 @@
-"""The table of a project's images, which everything else counts by: there and whole, or missed with a way back."""
+"""The table of a project's images, whose order all other tables follow: it is whole, or the error says what to do."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def open_whole_project(root: str | Path) -> Project:
-    """Open the project in this folder once its table of images has been read through.
+    """Open the project in this folder after reading its whole table of images.
 
     Raises
     ------
     ProjectError
-        If it is not a project, its settings are wrong, or the table is missing or damaged anywhere.
+        If it is not a project folder, its settings are wrong, or the table is missing or damaged anywhere.
     """
     project = open_project(root)
     path = image_table(project)
@@ -39,12 +39,12 @@ def open_whole_project(root: str | Path) -> Project:
 
 
 def image_table(project: Project) -> Path:
-    """Return the path of a project's table of images, once its footer has been read.
+    """Return the path of a project's table of images after reading its footer.
 
     Raises
     ------
     ProjectError
-        If it is missing, cut short, or another table.
+        If the table is missing or cut short, or the file holds another table.
     """
     path = project.images_path
     import pyarrow as pa
@@ -66,12 +66,12 @@ def image_table(project: Project) -> Path:
 
 
 def image_columns(project: Project, columns: Sequence[str]) -> pa.Table:
-    """Return columns of a project's table of images (:data:`pipeline.project.tables.IMAGES`), one row an image.
+    """Return columns of a project's table of images (:data:`pipeline.project.tables.IMAGES`), one row per image.
 
     Raises
     ------
     ProjectError
-        As :func:`image_table`; or if one of the columns is damaged.
+        As for :func:`image_table`, or if one of the columns is damaged.
     """
     path = image_table(project)
     import pyarrow as pa

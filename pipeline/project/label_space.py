@@ -1,7 +1,7 @@
 """The ordered list of all classes that an image can be labelled with.
 
 ImageNet's spaces come from `timm`'s own metadata; any other from a CSV, JSON or Parquet file. A class's *index* is its
-position, its *key* the stable identifier that files use (a WordNet id, or whatever the data set calls its classes).
+position; its *key* is the stable identifier that files use (a WordNet id, or whatever the data set calls its classes).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.errors import DatasetError
 from pipeline.project.class_files import class_rows_in_order, read_class_rows
 from pipeline.project.names import settled
 
-#: Label spaces known by name, and the name of `timm`'s metadata subset.
+#: Label spaces known by name, each with the name of `timm`'s metadata subset.
 NAMED_LABEL_SPACES = {
     "imagenet-1k": "imagenet-1k",
     "imagenet-12k": "imagenet-12k",
@@ -45,12 +45,12 @@ class LabelSpace:
     classes
         In index order; ``classes[i].index == i``.
     name
-        How people call it, for messages.
+        What people call it, for messages.
 
     Raises
     ------
     DatasetError
-        If it is empty, an index is out of order, a key is empty or occurs twice.
+        If it is empty, an index is out of order, or a key is empty or occurs twice.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -100,12 +100,12 @@ class LabelSpace:
         return tuple(info.name for info in self.classes)
 
     def index_of(self, key: str) -> int:
-        """Return the index of the class with this key.
+        """Return the index of the class that has this key.
 
         Raises
         ------
         DatasetError
-            If no class has it; the message names near misses.
+            If no class has it; the message names similar keys.
         """
         position = self._positions.get(key)
         if position is not None:
@@ -141,12 +141,12 @@ def load_label_space(source: str | Path) -> LabelSpace:
 
 
 def label_space_from_keys(keys: Iterable[str], name: str = "label space") -> LabelSpace:
-    """Build a label space in which each class is known by its key alone, as for a class-named folder tree."""
+    """Build a label space in which only the key of each class is known, as for folders named after classes."""
     return LabelSpace(tuple(ClassInfo(i, key, _name_from(key)) for i, key in enumerate(keys)), name=name)
 
 
 def _name_from(key: str) -> str:
-    """Return what people call a class that has a key alone."""
+    """Return what people call a class of which only the key is known."""
     return settled(key.replace("_", " ")) or key
 
 
@@ -184,7 +184,7 @@ def _load_from_timm(name: str) -> LabelSpace:
 
 
 def _files_of_timm() -> tuple[list[str] | None, dict[str, str], dict[str, str]]:
-    """Return keys, lemmas and definitions of ImageNet-1k from the text files that timm carries; None without them.
+    """Return ImageNet-1k's keys, lemmas and definitions from the text files that timm carries; None without them.
 
     Asking timm itself would load torch first, which takes longer than settling a million votes.
     """

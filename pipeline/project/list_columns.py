@@ -1,4 +1,4 @@
-"""Columns of lists in Parquet tables, as padded arrays and back; neither pandas nor torch is loaded."""
+"""Columns of lists in Parquet tables, to padded arrays and back, without loading pandas or torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 
 def pad_lists(column: pa.ChunkedArray, filler: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return a column of lists as one array (n_rows, longest list), padded at the end; null items are padded too."""
+    """Return a column of lists as one array (n_rows, longest list), padded at the end; null items become filler too."""
     lists = column.combine_chunks()
     lengths = as_numpy(lists.value_lengths())
     padded = np.full((len(lists), int(lengths.max(initial=0))), filler, dtype)
@@ -24,13 +24,13 @@ def pad_lists(column: pa.ChunkedArray, filler: float, dtype: np.dtype[Any]) -> n
 
 
 def lists_from_padded(values: npt.NDArray[Any], is_filled: npt.NDArray[np.bool_]) -> pa.ListArray:
-    """Return a padded array (n_rows, width) as a column of lists that hold the filled items alone."""
+    """Return a padded array (n_rows, width) as a column of lists that hold only the filled items."""
     offsets = np.concatenate([[0], np.cumsum(is_filled.sum(axis=1))]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values[is_filled]))
 
 
 def as_numpy(array: pa.Array) -> npt.NDArray[Any]:
-    """Return numbers as an array, with anything in place of nulls; pyarrow's own `to_numpy` would load pandas."""
+    """Return numbers as an array, with arbitrary values for nulls; pyarrow's own `to_numpy` would load pandas."""
     without_nulls = pa.Array.from_buffers(array.type, len(array), [None, array.buffers()[1]], offset=array.offset)
     values: npt.NDArray[Any] = np.from_dlpack(without_nulls)
     return values

@@ -1,8 +1,8 @@
-"""Names as text: what an image, a class, an annotator or a column is called, in the one form that every door shares.
+"""Names as text: what an image, a class, an annotator or a column is called, in one form for everything that is read.
 
-Files spell one name in several ways that look alike: macOS writes `é` as two characters (normal form NFD) where Linux
-and Windows write one (NFC), and cells keep spaces around what was typed. Nothing else is touched: `007`, `1e3`, `True`
-and a number of 21 digits are names like any other.
+Files may spell one name in several ways that look alike: macOS writes `é` as two characters (normal form NFD) where
+Linux and Windows write one (NFC), and cells keep the spaces around what was typed. Nothing else is changed: `007`,
+`1e3`, `True` and a number of 21 digits are names like any other.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Iterable, Mapping
 from pipeline.errors import ProjectError
 from pipeline.project.notices import tell
 
-#: What no screen shows and `str.strip` leaves: byte order mark, zero-width space, word joiner.
+#: Characters that no screen shows and `str.strip` leaves: byte order mark, zero-width space, word joiner.
 _UNSEEN = "\ufeff\u200b\u2060"
 _SHOWN = 3
 MAX_PERSON = 100
-#: What parts the names of folders, of addresses and of lists.
+#: Characters that separate the parts of paths, of web addresses and of lists.
 _PARTING = frozenset("/\\,:")
 
 
 def settled(name: str) -> str:
-    """Return a name without white space around it and in Unicode's normal form C; what is settled stays as it is."""
+    """Return a name without white space around it, in Unicode's normal form C; a settled name stays as it is."""
     if name.isascii():
         return name.strip()
     before = ""
@@ -32,12 +32,12 @@ def settled(name: str) -> str:
 
 
 def check_person(name: str) -> None:
-    """Refuse what cannot name a person everywhere: names are parts of addresses, of folders and of typed lists.
+    """Refuse a name that cannot be used everywhere: names become parts of web addresses, folders and typed lists.
 
     Raises
     ------
     ProjectError
-        Naming the person and what to use instead.
+        If the name cannot be used; the message names the person and says what to use instead.
     """
     is_hidden = any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for c in name)
     if name != settled(name) or name in {"", ".", ".."} or len(name) > MAX_PERSON or is_hidden or set(name) & _PARTING:
@@ -48,24 +48,24 @@ def check_person(name: str) -> None:
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names in a list that a person typed, with commas between them."""
+    """Return the names in a comma-separated list that a person typed."""
     return [name for part in text.split(",") if (name := settled(part))]
 
 
 def column_name(header: str) -> str:
-    """Return what a column is called, whatever its capitals, and whether spaces or hyphens part its words."""
+    """Return a column's name in one form, whatever its capitals and whether spaces or hyphens separate its words."""
     return "_".join(settled(header).casefold().replace("-", " ").split())
 
 
 def settled_all(names: Iterable[str], what: str, where: object) -> dict[str, str]:
-    """Return each name's settled form, and tell which names become equal by it.
+    """Return each name's settled form, and tell which names become equal by settling.
 
     Parameters
     ----------
     names
         As a file spells them.
     what
-        What they name, in the singular: ``annotator``.
+        What they name, in the singular, such as ``annotator``.
     where
         The file.
     """
@@ -75,7 +75,7 @@ def settled_all(names: Iterable[str], what: str, where: object) -> dict[str, str
 
 
 def tell_merged(forms: Mapping[str, str], what: str, where: object) -> None:
-    """Tell which spellings are one name: they differ in white space around them or in Unicode's normal form."""
+    """Tell which spellings are one name: they differ only in white space around them or in Unicode's normal form."""
     spellings: dict[str, list[str]] = {}
     for name, form in forms.items():
         spellings.setdefault(form, []).append(name)
@@ -91,10 +91,10 @@ def tell_merged(forms: Mapping[str, str], what: str, where: object) -> None:
 
 
 def on_one_line(name: str) -> str:
-    """Return a name as a terminal can show it: in quotes where it holds what does not show, such as an end of line."""
+    """Return a name as a terminal can show it: in quotes where it holds something invisible, such as a line break."""
     return name if name.isprintable() else repr(name)
 
 
 def ascii_where_alike(name: str) -> str:
-    """Return a name in quotes, with characters that a screen joins to others written out."""
+    """Return a name in quotes, with the characters that a screen would merge with others written as escapes."""
     return repr(name) if name == unicodedata.normalize("NFC", name) else ascii(name)

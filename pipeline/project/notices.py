@@ -1,7 +1,8 @@
-"""What a person should know although nothing failed: how a file was read where it could be read otherwise.
+"""What a person should know although nothing failed, such as how a file was read that can be read in two ways.
 
-Told through Python's logging, as one line that begins with `Note:`. A command prints it among what it says; elsewhere
-it goes to standard error, so that a notebook keeps it below its cell, and the command that runs the notebook shows it.
+A notice goes through Python's logging, as one line that begins with `Note:`. A command prints it with its other output.
+Elsewhere it goes to standard error: a notebook keeps it below its cell, and the command that runs the notebook shows
+it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ LOGGER = logging.getLogger("mlf.notices")
 
 
 def tell(message: str) -> None:
-    """Say one thing, in one line."""
+    """Tell the person one thing, in one line."""
     LOGGER.warning("%s", message)
 
 
 @contextmanager
 def notices_to(receive: Callable[[str], object]) -> Iterator[None]:
-    """Hand everything that is told within the block to `receive`, once, and to nobody else."""
+    """Pass every notice told within the block to `receive`, once, and nowhere else."""
     handler = _Receiver(receive)
     before, LOGGER.handlers = LOGGER.handlers, [handler]
     try:

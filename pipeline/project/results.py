@@ -1,4 +1,4 @@
-"""What stages 3 to 6 leave in a project's `results/`: one summary a stage, and a folder of tables beside it."""
+"""What stages 3 to 6 leave in a project's `results/`: one summary per stage, and a folder of tables beside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMMANDS: Mapping[str, str] = {
     "evaluate": "mlf evaluate",
     "improve": "mlf improve",
 }
-#: What a stage was called when it wrote into an older project.
+#: What a stage was called in older versions.
 _EARLIER_NAMES: Mapping[str, str] = {"analyze": "disagreement"}
 
 
@@ -37,27 +37,27 @@ def tables_dir(project: Project, stage: ResultStage) -> Path:
 def summary_path(project: Project, stage: ResultStage) -> Path:
     """Return the path of a stage's summary: plain JSON, undefined figures null.
 
-    In an older project it has the name that the stage had then.
+    In an older project it still has the stage's former name.
     """
     return _newest(project.results_dir, stage, ".json")
 
 
 def report_path(project: Project, stage: ResultStage) -> Path:
-    """Return the path of a stage's report; in an older project, under the name that the stage had then."""
+    """Return the path of a stage's report; in an older project, it has the stage's former name."""
     return _newest(project.reports_dir, stage, ".html")
 
 
 def take_earlier_names(folder: Path, stage: str, *endings: str) -> None:
-    """Rename what an older version left of a stage in a folder: two results of one stage could contradict each other.
+    """Rename what an older version of a stage left in a folder: two results of one stage could contradict each other.
 
     Parameters
     ----------
     folder
         The project's `results/` or `reports/`.
     stage
-        About to write there.
+        The stage that is about to write there.
     endings
-        Of the names: `.json`; empty for the folder of tables.
+        Endings of the names, such as `.json`; empty for the folder of tables.
     """
     for ending in endings:
         path = _newest(folder, stage, ending)
@@ -79,13 +79,13 @@ def write_results(
     Parameters
     ----------
     project
-        Whose results.
+        The project that the results belong to.
     stage
         Names the summary and the folder of tables.
     summary
         Plain values.
     tables
-        File name (`.csv` or `.parquet`) to table.
+        From file name (`.csv` or `.parquet`) to table.
     """
     take_earlier_names(project.results_dir, stage, "", ".json")
     folder = tables_dir(project, stage)
@@ -107,18 +107,18 @@ def read_summary(project: Project, stage: ResultStage, kind: type[Summary]) -> S
     Parameters
     ----------
     project
-        Whose results.
+        The project that the results belong to.
     stage
-        Which of its stages.
+        The stage.
     kind
-        The dataclass whose fields are the keys wanted of the file; further keys are left alone.
+        The dataclass whose fields name the keys to read from the file; further keys are ignored.
 
     Raises
     ------
     ProjectError
         If the stage has not been run.
     DatasetError
-        If the file cannot be read, or lacks a figure, as one from an older version may.
+        If the file cannot be read or lacks a figure, as a file from an older version may.
     """
     path = project.require(summary_path(project, stage), _COMMANDS[stage])
     try:

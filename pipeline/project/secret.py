@@ -1,8 +1,8 @@
-"""The secret of a project: what must come out the same for who has the project, and be foreseen by nobody else.
+"""A project's secret: draws that repeat for everyone who has the project, and that nobody else can foresee.
 
-Which letter stands for which annotator, who shares images with whom, which images are gold and which are audited would
-all follow from names and numbers that everybody knows. So each is drawn from this secret and a purpose of its own
-(HMAC-SHA256, RFC 2104). It lies beside the settings, not in them: settings are shown and sent around.
+Without a secret, anyone could work out from known names and numbers which letter stands for which annotator, who shares
+images with whom, which images are gold and which are audited. So each is drawn from this secret and a purpose of its
+own (HMAC-SHA256, RFC 2104). It is kept beside the settings, not in them: settings are shown and passed around.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _N_BYTES = 32
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ProjectSecret:
-    """A key; what is drawn from it for one purpose says nothing of another.
+    """A key; what is drawn from it for one purpose reveals nothing about what is drawn for another.
 
     Parameters
     ----------
@@ -35,25 +35,25 @@ class ProjectSecret:
     key: bytes
 
     def digest(self, purpose: str, *values: Hashable) -> bytes:
-        """Return 32 bytes that follow from the purpose and the values, in a way that only the key tells."""
-        # Each with its length: ("a", "bc") must not be ("ab", "c").
+        """Return 32 bytes that follow from the purpose and the values, and cannot be computed without the key."""
+        # Each value comes with its length: ("a", "bc") must not give the same bytes as ("ab", "c").
         words = [str(value).encode("utf-8", "surrogatepass") for value in (purpose, *values)]
         return hmac.digest(self.key, b"".join(b"%d:%s" % (len(word), word) for word in words), hashlib.sha256)
 
     def seed(self, purpose: str, seed: int) -> int:
-        """Return the seed of a generator: a number of 128 bits that stands for `seed` in this project alone."""
+        """Return the seed of a random generator: a 128-bit number that replaces `seed` in this project only."""
         return int.from_bytes(self.digest(purpose, seed)[:16], "big")
 
 
 def make_secret(root: Path, key: bytes | None = None) -> ProjectSecret:
-    """Make a project's secret, readable by its owner alone; one that is there is kept, unless a key is given.
+    """Make a project's secret, readable only by its owner; an existing one is kept unless a key is given.
 
     Parameters
     ----------
     root
         The project's folder.
     key
-        32 bytes; random ones where left out. What is known to others is no secret: for demonstrations.
+        32 bytes; random where left out. Give a key only for demonstrations: what others know is no secret.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def make_secret(root: Path, key: bytes | None = None) -> ProjectSecret:
             temporary.replace(path)
         else:
             with suppress(FileExistsError):
-                os.link(temporary, path)  # whole or not at all, and never over one that is there
+                os.link(temporary, path)  # whole or not at all, and never in place of an existing secret
             temporary.unlink()
     except OSError as error:
         raise ProjectError(
@@ -83,12 +83,12 @@ def make_secret(root: Path, key: bytes | None = None) -> ProjectSecret:
 
 
 def read_secret(root: Path) -> ProjectSecret:
-    """Return the secret of the project in a folder; a project of before has none, and gets one now.
+    """Return the secret of the project in a folder; a project from an older version has none, and gets one now.
 
     Raises
     ------
     ProjectError
-        If the file is damaged, or there is none and none can be made.
+        If the file is damaged, or is missing and cannot be made.
     """
     path = root / SECRET_FILE
     return _read(path) if path.exists() else make_secret(root)

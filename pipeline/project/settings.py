@@ -1,4 +1,4 @@
-"""A project's settings: one frozen dataclass a section, kept in `mlf.toml`, and nowhere else."""
+"""A project's settings: one frozen dataclass per section, kept in `mlf.toml` and nowhere else."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class ProjectSection:
     """What the project is about."""
 
     name: str = "project"
-    #: Made once, never changed: names this project in browser storage and in logs, wherever its folder is copied to.
+    #: Made once, never changed: identifies this project in browser storage and in logs, wherever its folder is copied.
     id: str = ""
     format_version: int = FORMAT_VERSION
     #: Folder or fsspec URL that the paths of `images.parquet` are relative to.
     images_root: str = ""
     #: Folder or fsspec URL that the paths of the examples are relative to.
     examples_root: str = ""
-    #: Folders that images which are links may lead to; a hub serves no link that leads elsewhere.
+    #: Folders that image links may lead to; a hub serves no link that leads elsewhere.
     link_roots: list[str] = field(default_factory=list)
 
 
@@ -43,9 +43,9 @@ class ProposalSection:
     examples_per_class: int = 10
     thumbnail_px: int = 128
     seed: int = 0
-    #: How models see images: as people do, or `as timm` decodes them, neither turned by EXIF nor converted to sRGB.
+    #: How models see images: `upright`, as people do, or `as timm` decodes them: not turned by EXIF, not put into sRGB.
     exif: Exif = "upright"
-    #: Parts of each image that models look at: 1, 5 or 14; 0 leaves it to what their descriptions recommend.
+    #: How many parts of each image models look at: 1, 5 or 14; 0 takes what the models' descriptions recommend.
     views: ViewCount = 0
 
 
@@ -64,11 +64,11 @@ class AnnotationSection:
     regions: RegionKind = "off"
     #: Markdown-free text that annotators can open at any time.
     guidelines: str = ""
-    #: Longest side of the image as it is sent first, in pixels; the full resolution follows on demand.
+    #: Longest side of the image as first sent, in pixels; the full resolution follows on demand.
     display_px: int = 1024
-    #: Seconds without any input after which the clock of an image stops.
+    #: Seconds without input after which the clock of an image stops.
     idle_after_s: int = 30
-    #: Key overrides, action to key, as `{next = "n"}`.
+    #: Keys that replace the default ones, from action to key, such as `{next = "n"}`.
     keys: dict[str, str] = field(default_factory=dict)
 
 
@@ -76,11 +76,11 @@ class AnnotationSection:
 class RefinementSection:
     """Stage 4: how disputed images are settled."""
 
-    #: The refiner decides without the others' votes first; they are revealed once every label asked about is decided.
+    #: The refiner first decides without the others' votes, which are revealed once every label asked about is decided.
     blind_first: bool = False
-    #: An image may be settled by one of its own annotators.
+    #: Whether one of an image's own annotators may settle it.
     allow_own_images: bool = False
-    #: Share of the undisputed images that are audited beside the disputed ones, in [0, 1].
+    #: Share of the undisputed images that are audited along with the disputed ones, in [0, 1].
     audit_share: float = 0.0
 
 
@@ -88,13 +88,13 @@ class RefinementSection:
 class ConsensusSection:
     """Stages 3 to 5: how votes become labels."""
 
-    #: What labels are to be good at: `f1`, `precision 0.9`, `posterior 0.7` or `beyer2020` (the published rule).
+    #: What the labels should be best at: `f1`, `precision 0.9`, `posterior 0.7` or `beyer2020` (the published rule).
     aim: str = "f1"
-    #: `models`: the rankings in `predictions/` speak for a label beside the votes.
+    #: `models`: the rankings in `predictions/` count as evidence for a label, along with the votes.
     evidence: EvidenceSource = "votes"
     #: Models that give no evidence, such as those that will be evaluated under the labels.
     models_left_out: list[str] = field(default_factory=list)
-    #: Annotators whose votes stay in the store and count for nothing.
+    #: Annotators whose votes stay in the store but do not count.
     annotators_left_out: list[str] = field(default_factory=list)
 
 

@@ -1,9 +1,9 @@
 """Cells of CSV files that a spreadsheet would run as a formula: how they are written, and how they are read again.
 
-Excel, LibreOffice and Google Sheets take a cell that begins with one of ``= + - @``, a tabulator or a carriage return
-for a formula, in quotes or not; names and comments come from people. Such a cell gets an apostrophe in front, as OWASP
-advises (https://owasp.org/www-community/attacks/CSV_Injection), unless it is a plain number. Reading takes it away, so
-that a name comes back as it was.
+Excel, LibreOffice and Google Sheets take a cell that begins with one of ``= + - @``, a tab or a carriage return for a
+formula, in quotes or not, and anyone can type such a name or comment. So the cell gets an apostrophe in front, as OWASP
+advises (https://owasp.org/www-community/attacks/CSV_Injection), unless it is a plain number. Reading removes the
+apostrophe, so that a name comes back as it was.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def guarded(cell: str) -> str:
-    """Return a cell's text as it is written: with an apostrophe in front where a spreadsheet would run it."""
+    """Return a cell's text for writing: with an apostrophe in front where a spreadsheet would run it."""
     return f"'{cell}" if _RUNS.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
 
 def unguarded(cell: str) -> str:
-    """Return what :func:`guarded` was given."""
+    """Return the text that :func:`guarded` was given."""
     return cell[1:] if _GUARDED.match(cell) else cell
 
 
 def guarded_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose text, headers included, no spreadsheet runs; numbers and truth values are left alone."""
+    """Return a table in which no spreadsheet runs any text, headers included; numbers and truth values stay."""
     safe = table.rename(columns={name: guarded(str(name)) for name in table.columns})
     for name in safe.columns:
         column = safe[name]

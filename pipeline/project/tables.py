@@ -1,7 +1,7 @@
-"""The Parquet tables of a project: their columns and how many rows a row group holds.
+"""The Parquet tables of a project: their columns, and how many rows a row group holds.
 
-A row group is what a session reads to show one image, so the groups are small; rows lie in order of `image_index` (or
-`class_index`), without gaps, so that a position tells its group.
+A session reads one row group to show one image, so the groups are small. Rows are in order of `image_index` (or
+`class_index`), without gaps, so that a row's position tells its group.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ IMAGES = pa.schema(
 )
 IMAGES_ROW_GROUP = 8192
 
-#: What could not be used, by name: images and rows skipped while a project was made or proposals were computed.
+#: What could not be used, by name: images and rows skipped while making the project or its proposals.
 SKIPPED = pa.schema([pa.field("image_id", pa.string()), pa.field("path", pa.string()), pa.field("reason", pa.string())])
 
 #: One row per image, in order of `image_index`, the best proposal first. Lists are shorter where fewer are known.
@@ -36,8 +36,8 @@ PROPOSALS = pa.schema(
         pa.field("model", pa.list_(pa.int16()), nullable=False),
     ]
 )
-#: The same where models looked more than once: `view` is the part of the image that spoke loudest for the class, by its
-#: number among the views of the run; 0 is the whole image.
+#: The same where models looked more than once: `view` is the part of the image that gave the class the highest score,
+#: by its number among the views of the run; 0 is the whole image.
 PROPOSALS_WITH_VIEWS = PROPOSALS.append(pa.field("view", pa.list_(pa.int8()), nullable=False))
 PROPOSALS_ROW_GROUP = 2048
 
@@ -52,8 +52,8 @@ EXAMPLES = pa.schema(
         pa.field("sprite", pa.binary(), nullable=False),
         #: Paths of the examples relative to `examples_root`, in tile order.
         pa.field("sources", pa.list_(pa.string()), nullable=False),
-        #: A digit a tile: the group of the image that it is (:mod:`pipeline.project.opaque_ids`), `-` for an image
-        #: that is not of the project; empty or absent where none is.
+        #: One digit per tile: the group of the image it shows (:mod:`pipeline.project.opaque_ids`), or `-` for an
+        #: image from outside the project; empty or absent where no tile shows an image of the project.
         pa.field("groups", pa.string()),
     ]
 )
@@ -80,13 +80,13 @@ FEATURES = pa.schema(
 )
 FEATURES_ROW_GROUP = 512
 
-#: One row an (image, class) that made it into the refined labels, and one with `class_index` null where none applies.
+#: One row per (image, class) in the refined labels, and one with `class_index` null for an image with no label.
 REFINED_LABELS = pa.schema(
     [
         pa.field("image_index", pa.int32(), nullable=False),
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("class_index", pa.int32()),
-        #: `agreed`, `refined` or `consensus`; `unlabelled` where nobody has decided the image yet.
+        #: `agreed`, `refined` or `consensus`; `unlabelled` where nobody has decided about the image yet.
         pa.field("source", pa.string(), nullable=False),
         pa.field("n_yes", pa.int16()),
         pa.field("n_no", pa.int16()),

@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all, even when the power fails: one way to write them.
+"""One way to write files so that they exist whole or not at all, even when the power fails.
 
-Everything is written beside its place under another name, put on disk, and only then takes the place of what was there.
+Everything is first written under another name in the same folder and put on disk. Only then does it replace what was
+there.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ _ENDING = ".partial"
 
 @contextmanager
 def whole_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """Give the path to write to instead; what was written there takes the place of `path` at the end.
+    """Give a temporary path to write to; what was written there replaces `path` at the end.
 
-    Where writing fails, `path` stays as it was and nothing is left beside it.
+    If writing fails, `path` stays as it was and nothing is left beside it.
 
     Parameters
     ----------
     path
-        Where the file shall lie. Its folder exists.
+        Where the file goes. Its folder must exist.
     mode
-        Who may read it, from the moment it is made; the process's own mask is taken off.
+        The file's permissions from the moment it is made, less the process's own umask.
     """
     unfinished = path.with_name(f".{path.name}{_ENDING}")
     unfinished.unlink(missing_ok=True)
@@ -38,17 +39,17 @@ def whole_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Write a text file, in UTF-8; parameters as :func:`whole_file` has them."""
+    """Write a text file in UTF-8; the parameters are those of :func:`whole_file`."""
     with whole_file(path, mode=mode) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 def put_in_place(finished: Path, path: Path) -> None:
-    """Give a file that has been written its final name, once its content is on disk."""
+    """Give a written file its final name once its content is on disk."""
     with finished.open("rb") as file:
         os.fsync(file.fileno())
     finished.replace(path)
-    with suppress(OSError):  # some mounted file systems cannot sync a folder; the content is safe without
+    with suppress(OSError):  # some mounted file systems cannot sync a folder; the content is safe without it
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

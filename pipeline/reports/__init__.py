@@ -1,1 +1,1 @@
-"""What notebooks show and reports are made of: pictures, sheets, the page that links all reports."""
+"""What notebooks show and what reports are made of: figures, sheets, and the page that links all reports."""

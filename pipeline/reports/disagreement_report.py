@@ -1,4 +1,4 @@
-"""What the notebook of stage 3 shows."""
+"""What the notebook for stage 3 shows."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _N_IMAGES = 12
 
 
 def headline(analysis: ProjectAnalysis) -> Html:
-    """Return the figures that matter, and whether programs took part."""
+    """Return the most important figures, and whether programs took part."""
     notice = simulation_notice(analysis.votes.simulated & set(analysis.votes.voters), analysis.votes.voters)
     return Html(notice.text + sentences(disagreement_headline(replace(analysis.summary, simulated_annotators=()))).text)
 
 
 def how_far_sets_differ(analysis: ProjectAnalysis) -> Html:
-    """Return the measures of disagreement, each with what it is over."""
+    """Return the measures of disagreement, each with its denominator."""
     found, alpha = analysis.disagreement.summary, analysis.disagreement.alpha
     per_image = analysis.disagreement.per_image
     n_unanimous, n_single = int(per_image["n_unanimous"].sum()), int(per_image["n_single"].sum())
@@ -58,7 +58,7 @@ def how_far_sets_differ(analysis: ProjectAnalysis) -> Html:
 
 
 def agreement(analysis: ProjectAnalysis) -> Html:
-    """Return the heat map of agreement, with its table."""
+    """Return the heat map of agreement with its table."""
     simulated = analysis.votes.simulated
     pairs = analysis.disagreement.annotator_pairs
     named = pairs.assign(**{c: [person(n, simulated) for n in pairs[c]] for c in ("annotator_a", "annotator_b")})
@@ -108,7 +108,7 @@ def disputed_classes(analysis: ProjectAnalysis) -> Html:
 
 
 def confused_classes(analysis: ProjectAnalysis) -> Html:
-    """Return the pairs of classes that are ticked in place of each other."""
+    """Return the pairs of classes that annotators tick in place of each other."""
     pairs = analysis.confused_pairs
     behind = frame_table(
         pairs,
@@ -131,7 +131,7 @@ def confused_classes(analysis: ProjectAnalysis) -> Html:
 
 
 def annotators(analysis: ProjectAnalysis) -> Html:
-    """Return what annotators are like: figure, table, drift, and known answers where there are any."""
+    """Return what annotators are like: a figure, a table, drift, and known answers where there are any."""
     simulated = analysis.votes.simulated
     profiles = analysis.profiles.profiles
     shown = {
@@ -161,7 +161,7 @@ def annotators(analysis: ProjectAnalysis) -> Html:
 
 
 def model_against_people(analysis: ProjectAnalysis) -> Html:
-    """Return what people made of the model's proposals, by rank."""
+    """Return how people judged the model's proposals, by rank."""
     found = analysis.model_against_people
     if found is None:
         return Html("<p>The project has no proposals to compare with what people said.</p>")
@@ -212,7 +212,7 @@ def worth_of_refining(analysis: ProjectAnalysis) -> Html:
 
 
 def most_disputed(project: Project, analysis: ProjectAnalysis) -> Html:
-    """Return the images whose label sets are furthest apart, with who ticked what."""
+    """Return the images whose label sets are furthest apart, and who ticked what."""
     disputed = select_disputed(analysis.disagreement.per_image)
     simulated = analysis.votes.simulated
 

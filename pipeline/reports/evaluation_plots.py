@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from pipeline.evaluation.models import Evaluation
     from pipeline.evaluation.multilabel import LabelCountAccuracy
 
-#: Label counts from here on are drawn together.
+#: Label counts from this one on are drawn together.
 MANY_LABELS = 5
-#: Told apart in every common kind of colour blindness (Okabe and Ito, 2008), and by their marks.
+#: Colours that can be told apart with every common kind of colour blindness (Okabe and Ito, 2008), and their marks.
 TOP1_COLOUR, REAL_COLOUR = "#0072B2", "#D55E00"
 _SIZE_INCHES = (6.4, 4.4)
 
 
 @dataclass(frozen=True)
 class DescribedFigure:
-    """A figure, and in words what it shows, for those who cannot see it."""
+    """A figure, with a description in words for those who cannot see it."""
 
     figure: Figure
     alt_text: str
 
 
 def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
-    """Draw one point per model with its intervals, the fitted line, and the diagonal where both accuracies are equal.
+    """Draw one point per model with its intervals, the fitted line, and the diagonal of equal accuracies.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
 
 
 def label_count_bars(evaluation: Evaluation) -> DescribedFigure:
-    """Draw how many images have 0, 1, 2, … refined labels, each number of labels a bar of its own."""
+    """Draw how many images have 0, 1, 2, … refined labels, with one bar for each number of labels."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _axes()
@@ -96,9 +96,9 @@ def label_count_bars(evaluation: Evaluation) -> DescribedFigure:
 
 
 def accuracy_by_label_count_lines(evaluation: Evaluation) -> DescribedFigure:
-    """Draw the models' mean Top-1 and ReaL by number of labels, with the range over the models.
+    """Draw the models' mean Top-1 and ReaL accuracy by number of labels, with the range over the models.
 
-    Images of :data:`MANY_LABELS` labels or more are pooled; each tick names its number of images.
+    Images with :data:`MANY_LABELS` labels or more are pooled; each tick states its number of images.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def accuracy_by_label_count_lines(evaluation: Evaluation) -> DescribedFigure:
 
 
 def _axes() -> tuple[Figure, Axes]:
-    """Return a figure that no window or notebook draws by itself."""
+    """Return the axes of a new figure that no window or notebook shows by itself."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
@@ -150,7 +150,7 @@ def _percent(share: Share) -> float:
 
 
 def _error_bars(shares: list[Share]) -> list[list[float]]:
-    """Return the distances from each share down and up to the ends of its interval, in percent."""
+    """Return how far each share's interval reaches below and above it, in percentage points."""
     intervals = [share.interval or (0.0, 1.0) for share in shares]
     below = [max(0.0, _percent(share) - 100 * low) for share, (low, _) in zip(shares, intervals, strict=True)]
     above = [max(0.0, 100 * high - _percent(share)) for share, (_, high) in zip(shares, intervals, strict=True)]
@@ -166,7 +166,7 @@ def _count_name(n_labels: int) -> str:
 
 
 def _pool(rows: tuple[LabelCountAccuracy, ...]) -> dict[tuple[str, int], list[Share]]:
-    """Return the models' shares by figure and number of labels, the high numbers added up."""
+    """Return the models' shares by figure and number of labels, with the high numbers pooled."""
     summed: dict[tuple[str, int, str], tuple[int, int]] = {}
     for row in rows:
         for name, share in (("top1", row.accuracy.top1), ("real", row.accuracy.real)):

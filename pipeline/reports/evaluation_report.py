@@ -1,4 +1,4 @@
-"""What the notebook of stage 5 shows."""
+"""What the notebook for stage 5 shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _N_IMAGES = 24
 
 
 def headline(found: ProjectEvaluation) -> Html:
-    """Return the figures that matter."""
+    """Return the most important figures."""
     summary = found.summary
     notice = ""
     if summary.simulated_annotators:
@@ -95,7 +95,7 @@ def _explained(metric: Metric) -> str:
 
 
 def top1_against_real(found: ProjectEvaluation) -> Html:
-    """Return the scatter plot of all models with its line."""
+    """Return the scatter plot of all models with the fitted line."""
     fit = found.evaluation.fit
     line = "No line can be fitted: it takes two models or more that differ in Top-1."
     if fit.slope is not None and fit.intercept is not None:
@@ -108,7 +108,7 @@ def top1_against_real(found: ProjectEvaluation) -> Html:
 
 
 def label_counts(found: ProjectEvaluation) -> Html:
-    """Return how many labels images have."""
+    """Return how many images have each number of labels."""
     behind = frame_table(
         label_count_table(found.evaluation),
         {
@@ -150,7 +150,7 @@ def accuracy_by_label_count(found: ProjectEvaluation) -> Html:
 
 
 def multi_label_images(project: Project, found: ProjectEvaluation, seed: int = 0) -> Html:
-    """Return images with several labels: the original label, and the refined ones."""
+    """Return images with several labels, each with its original and its refined labels."""
     many = np.flatnonzero(found.labels.n_labels >= 2)
     row_of = {int(found.image_index[row]): int(row) for row in sample(many, _N_IMAGES, seed)}
 

@@ -1,4 +1,4 @@
-"""Figures in a report: a picture with words for those who cannot see it, a caption, and the table behind it."""
+"""Figures in a report: a picture with a description for those who cannot see it, a caption, and the table behind it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _SHOWN_DPI, _DRAWN_DPI = 100, 160
 
 
 def figure(draw: Callable[[], DescribedFigure], caption: str, behind: Html | None = None) -> Html:
-    """Return a figure, or a sentence that says why it cannot be drawn.
+    """Return a figure, or a sentence that says why there is none.
 
     Parameters
     ----------
     draw
-        Draws it; a `DatasetError` of it becomes the sentence.
+        Draws the figure; the message of a `DatasetError` becomes the sentence.
     caption
-        What is shown, over what; plain text.
+        What is shown, and over what; plain text.
     behind
-        The table behind the figure, folded.
+        The table behind the figure, shown folded.
     """
     import matplotlib as mpl
 
-    # Names of classes and people are no formulas, whatever dollar signs they hold.
+    # Matplotlib reads text between dollar signs as a formula; names of classes and people are never formulas.
     with mpl.rc_context({"text.parse_math": False}):
         try:
             described = draw()

@@ -1,4 +1,4 @@
-"""How figures are written in reports. What is undefined says so; text from outside is escaped here."""
+"""How figures are written in reports. Undefined values say so; text from outside is escaped here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MAX_CHARACTERS = 300
 
 
 def text(value: object, max_characters: int = _MAX_CHARACTERS) -> str:
-    """Return text from outside as HTML, cut where it is very long."""
+    """Return text from outside as HTML, shortened where it is very long."""
     words = str(value)
     return escape(words if len(words) <= max_characters else f"{words[:max_characters]} …")
 
@@ -21,12 +21,12 @@ def count(value: float | None) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Return a number with decimals."""
+    """Return a number with decimal places."""
     return "undefined" if _is_undefined(value) else f"{value:,.{digits}f}"
 
 
 def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    """Return a share in percent, with its 95% interval where it has one."""
+    """Return a share as a percentage, with its 95% interval where it has one."""
     if _is_undefined(value):
         return "undefined"
     interval = "" if _is_undefined(low) or _is_undefined(high) else f" ({low:.1%} to {high:.1%})"
@@ -34,12 +34,12 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
 
 
 def seconds(milliseconds: float | None) -> str:
-    """Return a time in seconds."""
+    """Return a time, given in milliseconds, in seconds."""
     return "undefined" if _is_undefined(milliseconds) else f"{(milliseconds or 0) / 1000:,.1f} s"
 
 
 def person(name: object, simulated: Collection[str]) -> str:
-    """Return an annotator's name; a program is called simulated wherever it is named."""
+    """Return an annotator's name; a program is marked as simulated wherever it is named."""
     return f"{name} (simulated)" if name in simulated else str(name)
 
 

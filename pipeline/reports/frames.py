@@ -1,4 +1,4 @@
-"""Data frames as tables of a report, and lists of sentences."""
+"""Data frames as tables in a report, and lists of sentences."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def frame_table(
     Parameters
     ----------
     frame
-        One row a row.
+        One row per row of the table.
     columns
-        Heading to what a row (a named tuple of the frame) shows there, as HTML.
+        From heading to a function that gives the HTML for a row, which is a named tuple of the frame.
     caption
-        What the table shows; how many rows are shown of how many is added.
+        What the table shows; the number of rows shown, and of how many, is added.
     n_rows
-        Most rows to show.
+        How many rows to show at most.
     text_columns
         Columns that hold words.
     """
@@ -42,17 +42,17 @@ def frame_table(
 
 
 def sentences(lines: Iterable[str]) -> Html:
-    """Return plain sentences as a list."""
+    """Return plain sentences as an HTML list."""
     return Html("<ul>" + "".join(f"<li>{escape(line.strip())}</li>" for line in lines) + "</ul>")
 
 
 def paragraph(words: str) -> Html:
-    """Return plain text as a paragraph."""
+    """Return plain text as an HTML paragraph."""
     return Html(f"<p>{escape(words)}</p>")
 
 
 def simulation_notice(simulated: Collection[str], people: Collection[str]) -> Html:
-    """Return a notice that programs took part; nothing where everyone is a person."""
+    """Return a notice that programs took part; empty where everyone is a person."""
     if not simulated:
         return Html("")
     who = "All annotators are" if set(people) <= set(simulated) else f"{len(simulated)} of {len(people)} annotators are"

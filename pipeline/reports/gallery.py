@@ -18,16 +18,16 @@ _CLASSES_SHOWN = 10
 
 
 def gallery(project: Project, images: Sequence[int], words: Callable[[int], str], caption: str) -> Html:
-    """Return thumbnails with words.
+    """Return thumbnails with a few words beneath each.
 
     Parameters
     ----------
     project
-        Whose images.
+        The project that the images belong to.
     images
-        Image indices, in the order shown.
+        Image indices, in the order to show.
     words
-        Image index to what stands beneath it, as HTML.
+        Gives, for an image index, the HTML beneath the image.
     caption
         What is shown, and how it was chosen; plain text.
     """
@@ -44,14 +44,14 @@ def gallery(project: Project, images: Sequence[int], words: Callable[[int], str]
 
 
 def sample(images: NDArray[np.int64], n_images: int, seed: int) -> NDArray[np.int64]:
-    """Draw images without repeats, ascending; all where there are no more."""
+    """Draw `n_images` images at random without repeats, ascending; all of them where there are no more."""
     if len(images) <= n_images:
         return images
     return np.sort(np.random.default_rng(seed).choice(images, n_images, replace=False))
 
 
 def class_list(project: Project, classes: Sequence[int], bold: int = -1) -> str:
-    """Return class names as HTML, one of them in bold; `none applies` where there are none."""
+    """Return class names as HTML, with one of them in bold; `none applies` where there are none."""
     names = [escape(_short(project.label_space.names[index])) for index in classes[:_CLASSES_SHOWN]]
     words = [f"<b>{name}</b>" if index == bold else name for index, name in zip(classes, names, strict=False)]
     more = f" and {len(classes) - _CLASSES_SHOWN} more" if len(classes) > _CLASSES_SHOWN else ""

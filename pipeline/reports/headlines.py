@@ -1,4 +1,4 @@
-"""What a person wants to know first of each stage, line by line, from its summary; undefined figures say so."""
+"""What a person wants to know first about each stage, line by line, from its summary; undefined figures say so."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pipeline.stages.evaluate import EvaluateSummary
 from pipeline.stages.quality import remaining_line
 from pipeline.stages.settle import LeftOut, SettleSummary
 
-#: Stands behind the name of a model that gave evidence for the labels under which it is scored.
+#: Put after the name of a model that gave evidence for the labels under which it is scored.
 EVIDENCE_MARK = "*"
 
 
 def disagreement_headline(summary: AnalyzeSummary) -> list[str]:
-    """Return what a person wants to know first, line by line; undefined figures say so."""
+    """Return what a person wants to know first about disagreement, line by line; undefined figures say so."""
     lines = [f"{summary.n_votes:,} votes of {summary.n_annotators:,} annotators on {summary.n_images:,} images"]
     if summary.simulated_annotators:
         lines.append(f"Simulated annotators: {', '.join(summary.simulated_annotators)}")
@@ -42,7 +42,7 @@ def disagreement_headline(summary: AnalyzeSummary) -> list[str]:
 
 
 def settle_headline(summary: SettleSummary) -> list[str]:
-    """Return what a person wants to know first of settled labels, line by line."""
+    """Return what a person wants to know first about settled labels, line by line."""
     low, high = summary.multi_label_interval_95
     sources = ", ".join(f"{n:,} {source}" for source, n in summary.labels_by_source.items() if n)
     lines = [
@@ -80,7 +80,7 @@ def settle_headline(summary: SettleSummary) -> list[str]:
 
 
 def left_out_lines(left_out: LeftOut) -> list[str]:
-    """Return whose votes do not count, and what difference it makes; nothing where all count."""
+    """Return whose votes do not count, and what difference that makes; empty where all votes count."""
     if not left_out.names:
         return []
     changed = f"{left_out.n_labels_changed:,} labels on {left_out.n_images_changed:,} images"
@@ -88,7 +88,7 @@ def left_out_lines(left_out: LeftOut) -> list[str]:
 
 
 def evaluation_headline(summary: EvaluateSummary) -> list[str]:
-    """Return what a person wants to know first of a project's evaluation, line by line."""
+    """Return what a person wants to know first about a project's evaluation, line by line."""
     multi_label = Share(summary.n_multi_label, summary.n_images)
     assert multi_label.interval is not None, "no image is no evaluation"
     low, high = multi_label.interval
@@ -126,5 +126,5 @@ def evaluation_headline(summary: EvaluateSummary) -> list[str]:
 
 
 def share_text(share: Share | None) -> str:
-    """Return a share with its denominator; undefined where there is none."""
+    """Return a share with its denominator, or say that it is undefined."""
     return "undefined" if share is None or share.value is None else f"{share.value:.2%} of {share.n:,}"

@@ -1,4 +1,4 @@
-"""HTML that a notebook shows when it is a cell's last value; text from outside is escaped where it is put in."""
+"""HTML that a notebook shows when it is a cell's last value; text from outside must be escaped when it is inserted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 
 @dataclass(frozen=True, slots=True)
 class Html:
-    """A piece of HTML, shown as such by Jupyter."""
+    """A piece of HTML, which Jupyter renders."""
 
     text: str
 
@@ -23,18 +23,18 @@ class Html:
 def table(
     header: Sequence[str] | None, rows: Sequence[Sequence[str]], *, caption: str, text_columns: Collection[int] = ()
 ) -> Html:
-    """Return a table; cells are HTML, so text from outside is escaped before it comes here.
+    """Return a table; cells are HTML, so text from outside must be escaped before it comes here.
 
     Parameters
     ----------
     header
-        Names of the columns; None where the first cell of each row names it.
+        Names of the columns; None where the first cell of each row names the row.
     rows
-        Cells, as many in each row.
+        Cells, the same number in each row.
     caption
-        What the table shows and over what; plain text.
+        What the table shows, and over what; plain text.
     text_columns
-        Columns that hold words, which begin at the left; the first always does, numbers end at the right.
+        Columns that hold words and are aligned left, as the first column always is; numbers are aligned right.
     """
     head = ""
     if header:

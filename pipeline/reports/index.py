@@ -30,7 +30,7 @@ class _Stage(Generic[Summary]):
     headline: Callable[[Summary], list[str]]
 
     def read(self, project: Project) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the lines of the stage, and the simulated annotators it rests on."""
+        """Return the stage's headline, line by line, and the simulated annotators whose votes it rests on."""
         summary = read_summary(project, self.name, self.summary)
         return tuple(self.headline(summary)), summary.simulated_annotators
 
@@ -51,7 +51,7 @@ h1 { margin-bottom: .2rem; } h2 { margin: 2.2rem 0 .4rem; font-size: 1.25rem; }
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One stage on the page: its report (None where it has not been made) and its headline."""
+    """One stage on the page: its report (None where there is none yet) and its headline."""
 
     title: str
     path: Path | None
@@ -60,19 +60,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ReportIndex:
-    """The page as written."""
+    """The page that was written."""
 
     path: Path
     sections: tuple[Section, ...]
 
 
 def write_index(project: Project) -> ReportIndex:
-    """Write `reports/index.html` from what the stages have left.
+    """Write `reports/index.html` from the stages' reports and summaries.
 
     Parameters
     ----------
     project
-        One in which a stage that makes a report has been run.
+        A project in which a stage that makes a report has been run.
 
     Raises
     ------

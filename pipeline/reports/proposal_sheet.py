@@ -1,4 +1,4 @@
-"""A sheet of images with their proposals: the quickest look at whether stage 1 did what was meant."""
+"""A sheet of images with their proposals: the quickest way to see whether stage 1 did what was wanted."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pipeline.reports.thumbnails import thumbnail
 
 
 def proposal_sheet(project: Project, n_images: int = 6, n_classes: int = 10, seed: int = 0) -> Html:
-    """Return images drawn at random, each with its topmost proposals, the original label in bold.
+    """Return images drawn at random, each with its topmost proposals and the original label in bold.
 
     Parameters
     ----------
     project
-        One that has proposals.
+        A project that has proposals.
     n_images
-        How many images; all where there are fewer.
+        How many images to show; all where there are fewer.
     n_classes
-        How many proposals of each.
+        How many proposals to show for each.
     seed
         The same seed draws the same images.
     """

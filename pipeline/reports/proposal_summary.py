@@ -1,4 +1,4 @@
-"""What stage 1 came to, as tables of its notebook: counts, where the original labels are ranked, what was skipped."""
+"""The outcome of stage 1, as tables in its notebook: counts, the ranks of the original labels, what was skipped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_NAMED = 50
 
 
 def summary_table(project: Project, summary: ProposeSummary) -> Html:
-    """Return the counts of a run of stage 1, and what a person should know."""
+    """Return the counts from a run of stage 1, and what a person should know."""
     models = ", ".join(summary.models[:5])
     if len(summary.models) > 5:
         models += f" and {len(summary.models) - 5:,} more"
@@ -46,7 +46,7 @@ def summary_table(project: Project, summary: ProposeSummary) -> Html:
 
 
 def original_ranks(project: Project) -> Html:
-    """Return at which rank the original labels are proposed: cumulative counts over images that have both."""
+    """Return the ranks at which original labels are proposed: cumulative counts over images that have both."""
     proposals = ProposalReader(project.require(project.proposals_path, "mlf propose")).as_arrays().class_index
     column = image_columns(project, ["original_label"]).column("original_label")
     original = np.array(column.fill_null(-1).to_pylist(), dtype=np.int64)
@@ -60,7 +60,7 @@ def original_ranks(project: Project) -> Html:
 
 
 def skipped_table(project: Project) -> Html:
-    """Return the images and rows that could not be used, the first of them by name."""
+    """Return the images and rows that could not be used, naming the first of them."""
     skipped = read_skipped(project.skipped_path)
     if not skipped:
         return Html("<p>None: every image was used.</p>")

@@ -33,14 +33,14 @@ _N_IMAGES = 12
 
 
 def headline(settlement: Settlement) -> Html:
-    """Return the figures that matter, and whether programs took part."""
+    """Return the most important figures, and whether programs took part."""
     people = {*settlement.votes.voters, *settlement.votes.refiners}
     notice = simulation_notice(settlement.votes.simulated & people, people)
     return Html(notice.text + sentences(settle_headline(replace(settlement.summary, simulated_annotators=()))).text)
 
 
 def before_and_after(settlement: Settlement) -> Html:
-    """Return the data set under the original labels, after annotation, and after refinement."""
+    """Return the data set's figures under the original labels, after annotation, and after refinement."""
     return frame_table(
         settlement.before_after,
         {
@@ -57,7 +57,7 @@ def before_and_after(settlement: Settlement) -> Html:
 
 
 def sources(settlement: Settlement) -> Html:
-    """Return how many labels, and how many empty sets, come from where."""
+    """Return how many labels and how many empty label sets come from each source."""
     return frame_table(
         settlement.by_source,
         {
@@ -72,7 +72,7 @@ def sources(settlement: Settlement) -> Html:
 
 
 def empty_sets(project: Project, settlement: Settlement) -> Html:
-    """Return images to which no class applies, with the reason."""
+    """Return images to which no class applies, each with the reason."""
     labels = settlement.labels
     is_empty = labels.column("class_index").is_null().to_numpy(zero_copy_only=False)
     source = labels.column("source").to_numpy(zero_copy_only=False)
@@ -89,7 +89,7 @@ def empty_sets(project: Project, settlement: Settlement) -> Html:
 
 
 def changed_images(project: Project, settlement: Settlement) -> Html:
-    """Return images whose labels refinement changed, before and after."""
+    """Return images whose labels were changed by refinement, with the labels before and after."""
 
     def words(image: int) -> str:
         before, after = (_classes_of(keys, image, project) for keys in settlement.keys)
@@ -105,7 +105,7 @@ def changed_images(project: Project, settlement: Settlement) -> Html:
 
 
 def remaining_errors(settlement: Settlement) -> Html:
-    """Return how many labels are expected to be wrong where nobody has looked again, and what that is made of."""
+    """Return how many labels are expected to be wrong on images not refined, and what this number is made up of."""
     found = settlement.remaining
     rows = [
         ("images neither refined nor known beforehand", count(found.n_images)),
@@ -129,7 +129,7 @@ def remaining_errors(settlement: Settlement) -> Html:
 
 
 def whether_to_go_on(settlement: Settlement) -> Html:
-    """Return the yield curve of what has not been refined, and the advice."""
+    """Return the yield curve of the images not refined yet, and the advice."""
     drawn = figure(
         lambda: plots.yield_curve(settlement.ranking),
         f"Wrong labels expected to remain if the {len(settlement.ranking):,} images not refined yet were refined too, "
@@ -147,7 +147,7 @@ def whether_to_go_on(settlement: Settlement) -> Html:
 
 
 def reliability(settlement: Settlement) -> Html:
-    """Return the posterior against known answers."""
+    """Return how the posterior compares with known answers."""
     found = settlement.reliability
     if found is None:
         return paragraph(
@@ -172,7 +172,7 @@ def reliability(settlement: Settlement) -> Html:
 
 
 def annotators(settlement: Settlement) -> Html:
-    """Return every voter's confusion as the consensus model sees it."""
+    """Return every voter's confusion matrix as the consensus model estimates it."""
     simulated = settlement.votes.simulated
     table_ = settlement.annotators
     return frame_table(

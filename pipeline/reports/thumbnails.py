@@ -1,4 +1,4 @@
-"""Small pictures of a project's images, written into the page itself."""
+"""Small pictures of a project's images, embedded in the page itself."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def thumbnail(project: Project, path: str | None, alt: str, side_px: int = 160) 
     Parameters
     ----------
     project
-        Whose image.
+        The project that the image belongs to.
     path
-        As in its manifest; None where the image has no file here.
+        The image's path, as in the project's table of images; None where the image has no file.
     alt
         What the picture shows, for those who cannot see it.
     side_px
-        Longest side.
+        Longest side of the thumbnail.
     """
     if path is None:
         return _placeholder("no file here", side_px)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Told apart in every common kind of colour blindness (Okabe and Ito, 2008).
+#: Colours that can be told apart with every common kind of colour blindness (Okabe and Ito, 2008).
 _BLUE, _VERMILION, _GREY, _PALE = "#0072B2", "#D55E00", "#777777", "#E4E4E4"
 _SIZE_INCHES = (6.4, 4.4)
 _MINUTES_DRAWN_AS_HOURS = 180
 
 
 def agreement_heat_map(matrix: pd.DataFrame) -> DescribedFigure:
-    """Draw the agreement of every two annotators.
+    """Draw the agreement of every pair of annotators.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def disputed_classes(per_class: pd.DataFrame, n_classes: int = 20) -> DescribedF
     Parameters
     ----------
     per_class
-        Of a :class:`pipeline.disagreement.DisagreementAnalysis`; ``class`` may have been replaced by names.
+        From a :class:`pipeline.disagreement.DisagreementAnalysis`; ``class`` may hold names instead of indices.
     n_classes
         How many to show.
     """
@@ -83,7 +83,7 @@ def disputed_classes(per_class: pd.DataFrame, n_classes: int = 20) -> DescribedF
 
 
 def confused_class_pairs(pairs: pd.DataFrame, n_pairs: int = 20) -> DescribedFigure:
-    """Draw the pairs of classes of which one annotator ticked the one and another the other."""
+    """Draw the pairs of classes where one annotator ticked one class and another annotator the other."""
     from matplotlib.ticker import MaxNLocator
 
     table = pairs.head(n_pairs).iloc[::-1]
@@ -101,7 +101,7 @@ def confused_class_pairs(pairs: pd.DataFrame, n_pairs: int = 20) -> DescribedFig
 
 
 def annotator_profiles(profiles: pd.DataFrame) -> DescribedFigure:
-    """Draw every annotator's sensitivity against their specificity, with 95% intervals."""
+    """Draw each annotator's sensitivity against their specificity, with 95% intervals."""
     table = profiles.dropna(subset=["sensitivity", "specificity"])
     _require(table, "no annotator has both a sensitivity and a specificity; there is nothing to draw")
     figure, axes = _axes()
@@ -136,7 +136,7 @@ def annotator_profiles(profiles: pd.DataFrame) -> DescribedFigure:
 
 
 def model_against_people(table: pd.DataFrame) -> DescribedFigure:
-    """Draw how often people tick the proposal at each rank.
+    """Draw how often people ticked the proposal at each rank.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def model_against_people(table: pd.DataFrame) -> DescribedFigure:
 def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> DescribedFigure:
     """Draw the errors expected to remain against the minutes spent.
 
-    They come from :func:`pipeline.consensus.value_of_refining.rank_by_value`.
+    The errors come from :func:`pipeline.consensus.value_of_refining.rank_by_value`.
     """
     _require(ranking, "no image has votes; there is no yield to draw")
     figure, axes = _axes()
@@ -191,7 +191,7 @@ def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> D
 
 
 def reliability_plot(table: pd.DataFrame) -> DescribedFigure:
-    """Draw claimed against observed shares, from :func:`pipeline.consensus.calibration.reliability`."""
+    """Draw observed against claimed shares, from :func:`pipeline.consensus.calibration.reliability`."""
     _require(table, "no item has a known answer; there is no reliability to draw")
     figure, axes = _axes()
     axes.plot([0, 1], [0, 1], linestyle=":", color=_GREY, label="as claimed")

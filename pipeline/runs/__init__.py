@@ -1,4 +1,4 @@
-"""Stages that are notebooks: run with parameters by papermill, kept in the project with their record and their HTML."""
+"""Stages that are notebooks: run with parameters by papermill, kept in the project with their run record and HTML."""
 
 from pipeline.runs.catalogue import REPORT_STAGES, STAGE_NOTEBOOKS
 from pipeline.runs.run import StageError, StageRun, run_stage

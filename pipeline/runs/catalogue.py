@@ -1,4 +1,4 @@
-"""Which notebook a stage is, and which stages make a report."""
+"""Which notebook runs each stage, and which stages make a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.errors import ProjectError
 from pipeline.runs.notebook_files import notebook_path
 
-#: Stage to file name, in order; `2_annotate.ipynb` and `4_refine.ipynb` are worked in by hand.
+#: From stage to file name, in order; `2_annotate.ipynb` and `4_refine.ipynb` are left out, since people work in them.
 STAGE_NOTEBOOKS = {
     "propose": "1_propose.ipynb",
     "analyze": "3_analyze.ipynb",
@@ -16,7 +16,7 @@ STAGE_NOTEBOOKS = {
     "evaluate": "5_evaluate.ipynb",
     "improve": "6_improve.ipynb",
 }
-#: Stages whose HTML is kept in the project's `reports/`.
+#: Stages whose HTML is also kept in the project's `reports/`.
 REPORT_STAGES = ("analyze", "settle", "evaluate", "improve")
 
 

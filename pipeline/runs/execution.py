@@ -1,4 +1,4 @@
-"""Executing a notebook: papermill, with a kernel of this same Python, progress on the terminal, an orderly Ctrl-C."""
+"""Executing a notebook with papermill: a kernel of this same Python, progress on the terminal, an orderly Ctrl-C."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _PACKAGE_ROOT = Path(__file__).parents[2]
 def execute(
     notebook: NotebookNode, output: Path, parameters: Mapping[str, object], cwd: Path, terminal: IO[str] | None
 ) -> None:
-    """Execute a notebook in a new kernel, saving it after every cell, failed ones included.
+    """Execute a notebook in a new kernel, saving it after every cell, even a failed one.
 
-    Ctrl-C interrupts the kernel, as JupyterLab's stop button does, so that the code in it can tidy up; a second one
-    ends it.
+    Ctrl-C interrupts the kernel, as JupyterLab's stop button does, so that its code can tidy up. A second Ctrl-C ends
+    the kernel.
 
     Parameters
     ----------
     notebook
-        What to run.
+        The notebook to run.
     output
-        Where the executed copy is kept.
+        Where to keep the executed copy.
     parameters
-        Put into a cell after the `parameters` cell.
+        Values to put into a cell after the `parameters` cell.
     cwd
-        Folder the kernel works in.
+        The folder that the kernel works in.
     terminal
-        Where the cells' standard error goes as it comes: progress bars, warnings. None: nowhere.
+        Where to pass on the cells' standard error (progress bars, warnings) as it comes; None for nowhere.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def execute(
     nbclient.exceptions.DeadKernelError
         If the kernel died.
     """
-    if _ENGINE not in papermill_engines._engines:  # noqa: SLF001 - papermill offers no question of this kind
+    if _ENGINE not in papermill_engines._engines:  # noqa: SLF001 - papermill has no public way to ask
         papermill_engines.register(_ENGINE, _StageEngine)
     with _interrupting_the_kernel() as interrupts:
         papermill.execute_notebook(
@@ -71,10 +71,10 @@ def execute(
 
 
 class _SamePythonKernelManager(AsyncKernelManager):
-    """Starts kernels of the running Python, with the running code, whatever kernels are installed elsewhere."""
+    """Starts kernels of the running Python with the running code, whatever kernels are installed elsewhere."""
 
     def __init__(self, **kwargs: Any) -> None:
-        # Sockets in a folder of this account: nobody else on the machine can listen in.
+        # The sockets are files in a folder of this account, so nobody else on the machine can connect to the kernel.
         super().__init__(**{"transport": "ipc", **kwargs})
 
     @property
@@ -98,7 +98,7 @@ class _SamePythonKernelManager(AsyncKernelManager):
 
 
 class _Interrupts:
-    """Passes Ctrl-C on to the kernel, where there is one."""
+    """Passes Ctrl-C on to the kernel, if there is one."""
 
     def __init__(self) -> None:
         self.client: PapermillNotebookClient | None = None

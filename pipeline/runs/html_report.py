@@ -1,4 +1,4 @@
-"""An executed notebook as one HTML file that needs nothing else: no code, no scripts from elsewhere, no network."""
+"""An executed notebook as one self-contained HTML file: no code, no scripts from elsewhere, no network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.project.writing import write_text
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: Laid over nbconvert's own style: a page to read, whose widest text is a comfortable line.
+#: Added to nbconvert's own style, so that the page is comfortable to read and its lines do not get too long.
 _STYLE = """
 <style>
 body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
@@ -28,16 +28,16 @@ body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; 
 def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
     """Write an executed notebook as HTML with its code hidden.
 
-    Standard error is left out (progress bars, warnings; the notebook keeps them) except where a cell failed.
+    Standard error (progress bars, warnings) is left out except where a cell failed; the notebook keeps it.
 
     Parameters
     ----------
     notebook
-        As executed.
+        The executed notebook.
     path
-        File to write, in one step.
+        The file to write, in one step.
     title
-        Of the page.
+        The title of the page.
     """
     from nbconvert.exporters import HTMLExporter
     from traitlets.config import Config
@@ -50,7 +50,7 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
                 "exclude_input_prompt": True,
                 "exclude_output_prompt": True,
                 "embed_images": True,
-                # Nothing is fetched: a report is read offline, and in the Hub in a sandbox without scripts.
+                # Nothing may be fetched: reports are read offline, and in the Hub in a sandbox without scripts.
                 "require_js_url": "",
                 "jquery_url": "",
                 "mathjax_url": "",

@@ -1,4 +1,4 @@
-"""JupyterLab on one machine, opened at the notebook somebody works in; for several people there is the hub."""
+"""JupyterLab on one machine, opened at the notebook that one person works in; for several people, use the hub."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pipeline.votes.words import Round
 _FIRST_PORT, _N_PORTS = 8888, 200
 _START_S = 90.0
 _STOP_S = 10.0
-#: Round to its notebook, what its copies are called, and the parameter that names a person.
+#: From round to its notebook, the name of its copies, and the parameter that holds the person's name.
 _NOTEBOOKS = {
     Round.ANNOTATION: ("2_annotate.ipynb", "annotate", "annotator"),
     Round.REFINEMENT: ("4_refine.ipynb", "refine", "refiner"),
@@ -39,7 +39,7 @@ _PACKAGE_ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Laboratory:
-    """A running JupyterLab: its address with the token in it, its process, and where it writes what it has to say."""
+    """A running JupyterLab: its address including the token, its process, and its log file."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -47,16 +47,16 @@ class Laboratory:
 
 
 def annotation_notebook(project: Project, annotator: str, round_: Round = Round.ANNOTATION) -> Path:
-    """Copy a round's notebook into a project's folder, with the annotator's name filled in; return its path.
+    """Copy a round's notebook into a project's folder, fill in the annotator's name, and return its path.
 
-    The copy is made again each time: it holds no work.
+    The copy is made again each time, since it holds no work.
 
     Parameters
     ----------
     project
-        Whose images.
+        The project whose images are shown.
     annotator
-        Whose tasks.
+        The person whose tasks are shown.
     round_
         Annotation, or refinement.
     """
@@ -74,25 +74,25 @@ def annotation_notebook(project: Project, annotator: str, round_: Round = Round.
 def running_laboratory(
     folder: Path, notebook: Path, *, port: int | None = None, open_browser: bool = True, log: Path | None = None
 ) -> Iterator[Laboratory]:
-    """Run JupyterLab for as long as the context lasts; it and its kernels end with it.
+    """Run JupyterLab as long as the context lasts; the server and its kernels end with the context.
 
     Parameters
     ----------
     folder
-        What it shows, and where kernels of its notebooks start.
+        The folder that it shows, and in which its notebooks' kernels start.
     notebook
-        Opened at once; lies in the folder.
+        The notebook to open at the start; must be in the folder.
     port
-        On 127.0.0.1; the first free one from 8888 on where None.
+        The port on 127.0.0.1; None takes the first free one from 8888 on.
     open_browser
-        Ask the system's browser to open it, where there is one.
+        Whether to open it in the system's browser, if there is one.
     log
-        File for what the server says; `.jupyterlab.log` in the folder where None.
+        The file for the server's output; None takes `.jupyterlab.log` in the folder.
 
     Raises
     ------
     ServiceError
-        If it does not come up; the message ends with the last thing it said.
+        If it does not start; the message ends with the last line of its log.
     ProjectError
         If no port is free.
     """
@@ -110,7 +110,7 @@ def running_laboratory(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
         log.chmod(0o600)
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(  # noqa: S603 - the command is ours
             command,
             cwd=folder,
             env=_environment(token),
@@ -128,7 +128,7 @@ def running_laboratory(
 
 
 def wait_for_the_end(laboratory: Laboratory) -> None:
-    """Wait until somebody shuts JupyterLab down from its menu, or Ctrl-C or SIGTERM comes.
+    """Wait until somebody shuts JupyterLab down from its menu, presses Ctrl-C or sends SIGTERM.
 
     Raises
     ------
@@ -152,8 +152,9 @@ def wait_for_the_end(laboratory: Laboratory) -> None:
 
 def _environment(token: str) -> Mapping[str, str]:
     path = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
-    # The token in the environment is not in the list of processes; the notebooks run in this same Python.
-    # What a hub or another project may have left there (MLF_PROJECT, MLF_SERVICE_URL, …) must not lead elsewhere.
+    # The token goes into the environment, because the list of processes shows command lines. Notebooks run in this
+    # same Python. Variables that a hub or another project may have left (MLF_PROJECT, MLF_SERVICE_URL, …) are removed:
+    # they would lead to other data.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLF_")}
     return {**inherited, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONPATH": path}
 
@@ -171,7 +172,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, token: str, log: 
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ServiceError(f"JupyterLab did not start; the last it said: {_last_line(log)}")
-        request = Request(url, headers={"Authorization": f"token {token}"})  # noqa: S310 - an address of our own
+        request = Request(url, headers={"Authorization": f"token {token}"})  # noqa: S310 - the address is ours
         try:
             with urlopen(request, timeout=5):  # noqa: S310
                 return
@@ -181,7 +182,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, token: str, log: 
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End JupyterLab and its kernels: with time to save, then without."""
+    """End JupyterLab and its kernels: first give them time to save, then kill them."""
     if process.poll() is None:
         process.terminate()
         try:

@@ -1,12 +1,12 @@
-"""What a stage's kernel is started with: `python -m pipeline.runs.kernel`.
+"""The program that starts a stage's kernel: `python -m pipeline.runs.kernel`.
 
-`tqdm.auto` chooses its look when it is first imported: before IPython is, it chooses plain text, which the runner can
-pass on to the terminal, where a widget would be neither seen there nor kept in the executed notebook.
+`tqdm.auto` chooses its style when it is first imported. Before IPython is imported, it chooses plain text, which the
+runner can pass on to the terminal. A widget would neither be seen there nor be kept in the executed notebook.
 """
 
 from __future__ import annotations
 
-import tqdm.auto  # noqa: F401 - imported for its choice, before ipykernel
+import tqdm.auto  # noqa: F401 - imported before ipykernel, so that it chooses plain text
 
 if __name__ == "__main__":
     from ipykernel.kernelapp import IPKernelApp

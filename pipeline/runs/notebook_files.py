@@ -1,4 +1,4 @@
-"""Where the stage notebooks lie: `notebooks/` of a checkout, or the copy that a wheel carries."""
+"""Where the stage notebooks are: `notebooks/` in a checkout, or the copy in an installed wheel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.errors import ProjectError
 
 _PACKAGE = Path(__file__).parents[1]
-#: A checkout's folder first: whoever edits a notebook there wants to see the edit.
+#: A checkout's folder comes first: whoever edits a notebook there wants to see the edit.
 _FOLDERS = (_PACKAGE.parent / "notebooks", _PACKAGE / "notebooks")
 
 
@@ -33,7 +33,7 @@ def notebook_path(name: str) -> Path:
     Raises
     ------
     ProjectError
-        If there is none of that name; the message lists those there are.
+        If there is none of that name; the message lists the existing ones.
     """
     path = notebooks_dir() / name
     if not path.is_file():

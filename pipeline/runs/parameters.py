@@ -1,4 +1,4 @@
-"""The parameters of a notebook: what its one `parameters` cell assigns, and nothing else."""
+"""The parameters of a notebook: the names that its only `parameters` cell assigns, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.errors import ProjectError
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: What a parameter may be: it is written into the executed notebook as text.
+#: The types that a parameter may have: plain ones, since its value is written into the executed notebook as text.
 Parameter = str | int | float | bool | list[str] | None
 
 
@@ -23,14 +23,14 @@ def declared_parameters(notebook: NotebookNode, name: str) -> tuple[str, ...]:
     Parameters
     ----------
     notebook
-        As `nbformat` reads it.
+        The notebook, as `nbformat` reads it.
     name
         Its file name, for messages.
 
     Raises
     ------
     ProjectError
-        If it has no cell tagged `parameters`, several of them, or one that is not Python.
+        If it has no cell tagged `parameters`, has several, or its `parameters` cell is not valid Python.
     """
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     if len(cells) != 1:
@@ -46,13 +46,13 @@ def declared_parameters(notebook: NotebookNode, name: str) -> tuple[str, ...]:
 
 
 def check_parameters(given: Mapping[str, object], declared: tuple[str, ...], name: str) -> dict[str, Parameter]:
-    """Return the parameters if the notebook declares them all and each is plain.
+    """Return the parameters if the notebook declares all of them and each has a plain type.
 
     Raises
     ------
     ProjectError
-        If a name is unknown (with the nearest known one), or a value is not None, text, a list of texts, a number or a
-        truth value.
+        If a name is unknown (the message suggests the nearest known one), or a value is not None, text, a list of
+        texts, a number or a truth value.
     """
     checked: dict[str, Parameter] = {}
     for parameter, value in given.items():

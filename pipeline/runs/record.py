@@ -1,4 +1,4 @@
-"""What an executed notebook says about its own run: parameters, versions, and hashes of code and data."""
+"""The record that an executed notebook keeps of its own run: parameters, versions, and hashes of code and data."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _CODE_PACKAGES = ("pipeline", "mlf_widgets")
 def run_record(
     project: Project, stage: str, notebook: NotebookNode, parameters: Mapping[str, Parameter]
 ) -> dict[str, object]:
-    """Return what is known before a run starts; it is kept in the executed notebook's metadata under `mlf`.
+    """Return what is known before a run starts, for the executed notebook's metadata under `mlf`.
 
     Parameters
     ----------
     project
-        Whose tables are hashed.
+        The project whose tables are hashed.
     stage, notebook, parameters
         What is about to run.
     """
@@ -46,7 +46,7 @@ def run_record(
 
 
 def notebook_hash(notebook: NotebookNode) -> str:
-    """Return the SHA-256 of a notebook's code cells: what is said around them, and outputs, do not count."""
+    """Return the SHA-256 of a notebook's code cells; the text around them and the outputs do not count."""
     digest = hashlib.sha256()
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -55,7 +55,7 @@ def notebook_hash(notebook: NotebookNode) -> str:
 
 
 def packages_hash() -> str:
-    """Return the SHA-256 of this project's own Python code, names of files included."""
+    """Return the SHA-256 of this software's own Python code, file names included."""
     digest = hashlib.sha256()
     for package in _CODE_PACKAGES:
         for path in sorted((_CODE_ROOT / package).rglob("*.py")):
@@ -65,7 +65,7 @@ def packages_hash() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, of this project and of what decides its figures."""
+    """Return the versions of Python, of this software and of the packages that its figures depend on."""
     found = {"python": platform.python_version(), "multilabelfy": pipeline.__version__}
     for package in _PACKAGES:
         try:
@@ -76,7 +76,7 @@ def versions() -> dict[str, str]:
 
 
 def _inputs(project: Project, parameters: Mapping[str, Parameter]) -> Iterable[tuple[str, Path]]:
-    """Yield each file the run reads, under the name it is recorded by; the store is a log that grows, and has none."""
+    """Yield each file that the run reads, with the name it is recorded by; not the store, a log that keeps growing."""
     tables = [project.root / SETTINGS_FILE, *sorted(project.root.glob("*.parquet"))]
     for folder in (project.predictions_dir, project.results_dir):
         tables += sorted(folder.glob("*.parquet"))

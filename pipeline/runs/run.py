@@ -1,4 +1,4 @@
-"""Running a stage: its notebook with parameters, the executed copy and its HTML kept in the project."""
+"""Running a stage: its notebook is run with parameters, and the executed copy and its HTML are kept in the project."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class StageError(MlfError, RuntimeError):
-    """A stage's notebook stopped for a reason that nobody had foreseen."""
+    """A stage's notebook stopped for an unexpected reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """A finished run: the executed notebook, its HTML, and the copy in `reports/` where the stage makes a report."""
+    """A finished run: the executed notebook, its HTML, and the copy in `reports/` if the stage makes a report."""
 
     stage: str
     folder: Path
@@ -42,11 +42,11 @@ class StageRun:
 def run_stage(
     project: Project, stage: str, parameters: Mapping[str, object] | None = None, *, report: bool = False
 ) -> StageRun:
-    """Run a stage's notebook on a project and keep what it became in `runs/<time>-<stage>/`.
+    """Run a stage's notebook on a project and keep the executed copy in `runs/<time>-<stage>/`.
 
-    The executed notebook is saved as it goes, so a run that fails, or is stopped with Ctrl-C, can be inspected. Its
-    metadata tell the parameters, the versions and the hashes of code and data (`mlf`). Progress bars appear on the
-    terminal.
+    The executed notebook is saved as it runs, so a run that fails or is stopped with Ctrl-C can be inspected. Its
+    metadata (under `mlf`) record the parameters, the versions, and the hashes of code and data. Progress bars appear on
+    the terminal.
 
     Parameters
     ----------
@@ -55,16 +55,16 @@ def run_stage(
     stage
         One of :data:`pipeline.runs.STAGE_NOTEBOOKS`.
     parameters
-        None, text, numbers or truth values for names that the notebook's `parameters` cell assigns.
+        Values (None, text, numbers or truth values) for names that the notebook's `parameters` cell assigns.
     report
-        Also put the HTML into `reports/<stage>.html`; the stages that make reports do so anyway.
+        Also put the HTML into `reports/<stage>.html`; stages that make reports always do so.
 
     Raises
     ------
     ProjectError
         If there is no such stage or parameter, or the notebook has no `parameters` cell.
     MlfError
-        Of the same kind and with the same message as the notebook raised.
+        If a cell raised one: it has the same type and message.
     StageError
         If a cell raised anything else, or the kernel died.
     """
@@ -124,7 +124,7 @@ def _execute(
 
 
 def _keep_what_there_is(executed: Path, outcome: str, started: datetime, stage: str, project: Project) -> None:
-    """Close the record of a run that failed; what a full disk left half-written is taken away."""
+    """Close the record of a failed run; a file that a full disk left half-written is removed."""
     try:
         _close_record(executed, outcome, started)
         _write_html(executed, stage, project)
@@ -145,7 +145,7 @@ def _as_ours(error: Any, stage: str, executed: Path) -> MlfError:
 
 
 def _close_record(executed: Path, outcome: str, started: datetime) -> None:
-    """Add how the run ended; a run that ended before its first save has nothing to add to."""
+    """Add how the run ended; a run that ended before its first save has no notebook to add it to."""
     import nbformat
 
     if not executed.exists():

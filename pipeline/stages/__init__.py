@@ -1,1 +1,1 @@
-"""Each stage on a project, from proposing to evaluating: reads and writes its tables, its results and its store."""
+"""Each stage run on a project, from proposing to evaluating: reads and writes its tables, results and store."""

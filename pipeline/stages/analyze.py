@@ -1,4 +1,4 @@
-"""Stage 3 on a project: where its annotators differ, what they are like, and what refining would be worth."""
+"""Stage 3 of a project: where its annotators differ, what they are like, and what refining would be worth."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pipeline.stages.proposal_ranks import proposal_ranks
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store
 
-#: Rows of the yield curve that are kept as a table; the curve itself is computed on all images.
+#: How many rows of the yield curve are kept as a table; the curve itself is computed on all images.
 _CURVE_ROWS = 2000
 
 
 @dataclass(frozen=True)
 class AnalyzeSummary(DisagreementSummary):
-    """The figures of stage 3, as they lie in `results/analyze.json`; the gold images left out measure people."""
+    """The figures of stage 3, as stored in `results/analyze.json`; the gold images left out only measure people."""
 
     annotators: tuple[str, ...]
     simulated_annotators: tuple[str, ...]
@@ -45,22 +45,22 @@ class ProjectAnalysis:
     Attributes
     ----------
     votes
-        What was counted.
+        The votes that were counted.
     disagreement
-        The analysis, classes named by index.
+        The analysis, with classes named by index.
     classes, confused_pairs
-        Its tables, classes named by key and name as well.
+        Its tables, with classes named by key and name as well.
     model_against_people
         See :func:`pipeline.disagreement.model.compare_ranks_to_people`; ``None`` for a project without proposals.
     profiles
-        Annotators, compared with each other; only those with tasks or votes.
+        Annotators compared with each other; only those who have tasks or votes.
     gold_profiles
-        The same, compared with known answers, on hidden gold images; empty where there are none.
+        Annotators compared with known answers, on hidden gold images; empty where there are none.
     ranking
         From :func:`pipeline.consensus.value_of_refining.rank_by_value`, on a Dawid-Skene consensus of the annotation
         round.
     summary
-        Plain figures, as in `results/analyze.json`.
+        The plain figures, as in `results/analyze.json`.
     """
 
     votes: ProjectVotes
@@ -75,19 +75,19 @@ class ProjectAnalysis:
 
 
 def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0) -> ProjectAnalysis:
-    """Analyse a project's annotation round, and write the tables into `results/analyze`.
+    """Analyse a project's annotation round, and write the tables to `results/analyze`.
 
     Parameters
     ----------
     project
         An open project.
     n_resamples, seed
-        Of the bootstrap of Krippendorff's alpha.
+        For the bootstrap of Krippendorff's alpha.
 
     Raises
     ------
     ProjectError
-        If nobody has decided an image yet.
+        If nobody has decided about an image yet.
     """
     with open_project_store(project) as store:
         votes = read_project_votes(project, store)
@@ -115,7 +115,7 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
 
 
 def name_classes(table: pd.DataFrame, space: LabelSpace, columns: Sequence[str]) -> pd.DataFrame:
-    """Return a copy in which each column of class indices is followed by one of keys and one of names."""
+    """Return a copy in which each column of class indices is followed by a column of keys and one of names."""
     named = table.copy()
     for column in columns:
         place = list(named.columns).index(column)
@@ -174,7 +174,7 @@ def _write(project: Project, analysis: ProjectAnalysis) -> None:
 
 
 def thin_curve(ranking: pd.DataFrame, n_rows: int) -> pd.DataFrame:
-    """Return at most about `n_rows` of a ranking, evenly spaced, the first and the last among them."""
+    """Return about `n_rows` rows of a ranking at most, evenly spaced and including the first and the last."""
     if len(ranking) <= n_rows:
         return ranking
     return ranking.iloc[np.unique(np.linspace(0, len(ranking) - 1, n_rows).round().astype(int))]

@@ -1,4 +1,4 @@
-"""Who has tasks in a project, and who is meant when no name is given."""
+"""Who has tasks in a project, and who to choose when no name is given."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pipeline.votes.words import Round
 
 
 def choose_annotator(project: Project, name: str = "", round_: Round = Round.ANNOTATION) -> tuple[str, Progress]:
-    """Return an annotator with tasks in a round, and how far they are.
+    """Return an annotator who has tasks in a round, and how far they have come.
 
     Parameters
     ----------
     project
         An open project.
     name
-        Who; where empty, the one person with tasks.
+        The annotator's name; empty means the only person with tasks.
     round_
         Annotation, or refinement.
 
     Raises
     ------
     ProjectError
-        If nobody has tasks, or nobody of that name, or no name is given and several people have some.
+        If nobody has tasks, nobody of that name has any, or no name is given and several people have some.
     """
     with open_project_store(project) as store:
         of_rounds = {each: store.annotators_of(each) for each in Round}

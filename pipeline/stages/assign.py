@@ -1,4 +1,4 @@
-"""Assignments carried to a project's store."""
+"""Assignments written to a project's store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.project.names import settled
 from pipeline.store import Assignment, SqlStore, open_project_store
 from pipeline.votes.words import Round
 
-#: Tasks written in one transaction: bounds the memory of a big assignment.
+#: How many tasks one transaction writes: this bounds the memory that a big assignment needs.
 _CHUNK = 200_000
 
 
@@ -31,19 +31,19 @@ class AssignSummary:
     Attributes
     ----------
     n_images
-        Images newly assigned (gold not counted).
+        Images newly assigned, without gold.
     n_tasks, n_gold
         New tasks, and how many of them are gold.
     n_topped_up
-        Tasks that completed images which had too few annotators.
+        New tasks for images that had too few annotators.
     n_unassigned
-        Images that nobody has yet.
+        Images not assigned to anybody yet.
     loads
-        Annotator to all their tasks in the round.
+        From annotator to the number of all their tasks in the round.
     stuck
-        Ids of the images that still have too few annotators: everyone named has them or refines them.
+        Ids of the images that still have too few annotators, because everyone named already annotates or refines them.
     n_answers
-        Images whose answers the project knows.
+        Images whose answers the project knows (gold).
     """
 
     n_images: int
@@ -83,26 +83,26 @@ def assign_project(
     seed: int = 0,
     kind: str = "human",
 ) -> AssignSummary:
-    """Assign images that nobody has yet, and complete those that have too few annotators.
+    """Assign images that nobody has yet, and add annotators to images that have too few.
 
     Parameters
     ----------
     project
         An open project.
     annotators
-        Names; new ones become known to the store.
+        Their names; new ones are added to the store.
     per_image
-        Different people per image.
+        How many different people each image goes to.
     n_images
-        How many more images; None for all that are left.
+        How many more images to assign; None for all that are left.
     batch_size
         See :func:`pipeline.assignment.assign_images`.
     gold
-        CSV of known answers, kept in the project as `gold.csv` from then on; None uses what the project has.
+        CSV of known answers, from then on kept in the project as `gold.csv`; None uses what the project has.
     gold_share
-        Share of everyone's new work that is gold.
+        Share of each annotator's new work that is gold.
     seed
-        The same seed on the same project gives the same assignment; who has not the project cannot foresee it.
+        The same seed on the same project gives the same assignment; nobody without the project can foresee it.
     kind
         ``human``, or ``simulated`` for programs.
 
@@ -147,7 +147,7 @@ def assign_project(
 
 
 def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves:
-    """Give someone's undecided work in the annotation round to others."""
+    """Give the undecided work of someone who leaves the annotation round to others."""
     to = [settled(name) for name in to]
     with open_project_store(project) as store:
         tasks = read_tasks(store)
@@ -158,7 +158,7 @@ def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves
 
 
 def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, kind: str = "human") -> Moves:
-    """Move undecided work of the annotation round to people who join half-way."""
+    """Move undecided work of the annotation round to people who join halfway."""
     newcomers = [settled(name) for name in newcomers]
     with open_project_store(project) as store:
         own_seed = project.secret.seed("sharing", seed)
@@ -168,7 +168,7 @@ def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, 
 
 
 def write_plan(store: SqlStore, round_: Round, plan: Plan) -> int:
-    """Append a plan's tasks to the store; returns how many are new. Writing one twice changes nothing."""
+    """Append a plan's tasks to the store, and return how many are new. Writing a plan twice changes nothing."""
     n_new = 0
     for start in range(0, len(plan), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -180,7 +180,7 @@ def write_plan(store: SqlStore, round_: Round, plan: Plan) -> int:
 
 
 def _refiners(store: SqlStore) -> dict[int, set[str]]:
-    """Return image index to who refines it: having seen the votes, they can no longer be asked for one."""
+    """Return who refines each image: refiners have seen its votes, so they can no longer be asked for a blind one."""
     refiners: dict[int, set[str]] = {}
     for task in store.assignments(Round.REFINEMENT):
         refiners.setdefault(task.image_index, set()).add(task.annotator)
@@ -188,7 +188,7 @@ def _refiners(store: SqlStore) -> dict[int, set[str]]:
 
 
 def _move(store: SqlStore, moves: Moves) -> Moves:
-    """Take, see what was really taken (somebody may have decided an image meanwhile), then give."""
+    """Take tasks, see which were really taken (somebody may have just decided one), then give those to others."""
     takers = {(image, giver): taker for image, giver, taker in moves.moves}
     for giver in dict.fromkeys(giver for _, giver in takers):
         store.unassign(Round.ANNOTATION, giver, [image for image, name in takers if name == giver])
@@ -222,7 +222,7 @@ def _n_images(project: Project) -> int:
 
 
 def _image_ids(project: Project, indices: Sequence[int]) -> tuple[str, ...]:
-    """Return the ids of these images, each once, in the manifest's order."""
+    """Return the ids of these images, without repeats, in the manifest's order."""
     wanted = set(indices)
     if not wanted:
         return ()

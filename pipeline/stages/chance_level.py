@@ -1,4 +1,4 @@
-"""Telling of models whose rankings are no better than guessing, before people spend time on them."""
+"""A notice about models whose rankings are no better than guessing, before people spend time on their proposals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.project.notices import tell
 
 
 def tell_of_chance_level(project: Project, models: Sequence[str]) -> None:
-    """Compare the first class of each ranking with the original labels, where there are any.
+    """Tell which models' first classes match the original labels no better than guesses; without labels, tell nothing.
 
     Parameters
     ----------

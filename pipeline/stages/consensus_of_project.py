@@ -1,4 +1,4 @@
-"""How a project's votes become labels: its aim, its evidence, and whose votes count, as `mlf.toml` says."""
+"""How a project's votes become labels: its aim, its evidence and whose votes count, as set in `mlf.toml`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipeline.votes.words import Method
 def with_consensus(
     project: Project, *, aim: str = "", evidence: str = "", models_left_out: str = "", annotators_left_out: str = ""
 ) -> Project:
-    """Return the project with some settings of its consensus replaced for this run; empty words leave them.
+    """Return the project with some of its consensus settings replaced for this run; empty text keeps a setting.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def with_consensus(
     Raises
     ------
     ProjectError
-        If a word is not known.
+        If a value is not known.
     """
     if evidence not in ("", "votes", "models"):
         raise ProjectError(f"evidence {evidence!r}: say votes or models")
@@ -57,12 +57,12 @@ def with_consensus(
 
 
 def project_aim(project: Project) -> Aim:
-    """Return what the project's labels are to be good at.
+    """Return what the project's labels should be best at.
 
     Raises
     ------
     ProjectError
-        If `mlf.toml` names no aim that there is.
+        If `mlf.toml` names an aim that does not exist.
     """
     try:
         return Aim.parse(project.settings.consensus.aim)
@@ -73,18 +73,19 @@ def project_aim(project: Project) -> Aim:
 def project_consensus(
     project: Project, votes: VoteArrays, gold: NDArray[np.int8] | None = None, evidence: Evidence | None = None
 ) -> Consensus:
-    """Return what some of a project's votes come to, the original labels and the evidence speaking too.
+    """Return the consensus of some of a project's votes, together with the original labels and the evidence.
 
     Parameters
     ----------
     project
         An open project.
     votes
-        Its votes, images and classes by index.
+        Its votes, with images and classes named by index.
     gold
-        Known answers of the items; they stand.
+        Known answers of the items; no vote overrides them.
     evidence
-        Of the items, where the caller has it; read from the project's predictions where it is due and left out.
+        Evidence on the items, where the caller has it. Where left out, it is read from the project's predictions if the
+        settings ask for it.
     """
     return reach_consensus(
         votes,
@@ -97,19 +98,19 @@ def project_consensus(
 
 
 def annotation_doubt(project: Project, votes: VoteArrays) -> NDArray[np.float64]:
-    """Return the chance that each item's label is wrong as the annotation round alone would settle it."""
+    """Return the chance that each item's label is wrong if only the annotation round settles it."""
     consensus = project_consensus(project, votes)
     label, _ = settle_items(votes.item_counts(), consensus)
     return chance_of_error(label, consensus.posterior)
 
 
 def project_evidence(project: Project, votes: VoteArrays) -> Evidence | None:
-    """Return what the project's models say of each item; ``None`` where votes alone count.
+    """Return what the project's models say about each item; ``None`` where only votes count.
 
     Raises
     ------
     ProjectError
-        If there are no predictions, none is left, or a model to leave out is not there.
+        If there are no predictions, every model is left out, or a model to leave out does not exist.
     """
     if project.settings.consensus.evidence == "votes":
         return None
@@ -125,7 +126,7 @@ def evidence_models(project: Project) -> Iterator[ModelRanking]:
     Raises
     ------
     ProjectError
-        As :func:`project_evidence`.
+        As for :func:`project_evidence`.
     """
     paths = {path.stem: path for path in sorted(project.predictions_dir.glob("*.parquet"))}
     left_out = project.settings.consensus.models_left_out
@@ -152,7 +153,7 @@ def evidence_models(project: Project) -> Iterator[ModelRanking]:
 
 
 def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | None:
-    """Return what the original labels say of each item: 1 this class, 0 another, -1 none; None where none has one."""
+    """Return each item's original label: 1 this class, 0 another class, -1 none; None where no image has one."""
     labels = original_labels(project)
     if not (labels >= 0).any():
         return None
@@ -163,7 +164,7 @@ def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | 
 
 
 def gold_answers(votes: VoteArrays, gold: dict[int, frozenset[int]]) -> NDArray[np.int8]:
-    """Return what is known of each item beforehand: 1 applies, 0 does not, -1 unknown."""
+    """Return what is known about each item beforehand: 1 applies, 0 does not apply, -1 unknown."""
     answers = np.full(votes.n_items, UNKNOWN, dtype=np.int8)
     for image, classes in gold.items():
         start, stop = np.searchsorted(votes.item_image, np.array([image, image + 1], dtype=votes.item_image.dtype))

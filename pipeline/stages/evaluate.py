@@ -1,4 +1,4 @@
-"""Stage 5 on a project: models under the original and the refined labels."""
+"""Stage 5 of a project: its models scored under the original and the refined labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from pipeline.votes.words import Source
 
 
 def _accuracy_from_json(value: object) -> object:
-    """Gather the metrics of a model, which stand beside its name in the file."""
+    """Gather a model's metrics, which the file keeps at the same level as its name."""
     if not isinstance(value, dict):
         return value
     return {"model": value.get("model"), "shares": {name: share for name, share in value.items() if name != "model"}}
@@ -40,7 +40,7 @@ def _accuracy_from_json(value: object) -> object:
 
 @dataclass(frozen=True)
 class EvaluateSummary(EvaluationFigures):
-    """The figures of stage 5; `as_json` and :func:`pipeline.project.results.read_summary` are each other's inverse.
+    """The figures of stage 5; :func:`pipeline.project.results.read_summary` reads back what `as_json` gives.
 
     `labels_from`, `n_undecided`, `original_label_kept` and the two figures of the proposals are those of
     :class:`ProjectEvaluation`.
@@ -57,7 +57,7 @@ class EvaluateSummary(EvaluationFigures):
     models: tuple[Annotated[ModelAccuracy, BeforeValidator(_accuracy_from_json)], ...]
 
     def as_json(self) -> dict[str, object]:
-        """Return what lies in `results/evaluate.json`: each share with its value and its interval."""
+        """Return the content of `results/evaluate.json`: each share with its value and its interval."""
         return asdict(self) | {
             "original_label_kept": _share(self.original_label_kept),
             "proposal_recall": _share(self.proposal_recall),
@@ -76,7 +76,7 @@ class _LeftOut:
 
 @dataclass(frozen=True)
 class _WhoTookPart:
-    """What evaluation asks of the summary of settling."""
+    """The part of the settling summary that evaluation needs."""
 
     simulated_annotators: tuple[str, ...]
     annotators_left_out: _LeftOut
@@ -89,21 +89,21 @@ class ProjectEvaluation:
     Attributes
     ----------
     evaluation
-        Every model's figures, on the images that have been decided.
+        Every model's figures, on the decided images.
     image_index
-        int64 ``(n_decided,)``: those images, in the order of `labels` and `original`.
+        int64 ``(n_decided,)``: the decided images, in the order of `labels` and `original`.
     labels, original
         Their refined and their original labels (-1 for none).
     n_undecided
-        Images of the project left out because nobody has decided them, or the label file does not name them.
+        How many of the project's images are left out, because they are undecided or the label file does not name them.
     n_original_kept
-        Images whose original label is among the refined ones, over those with an original label.
+        Images whose original label is among the refined ones, out of those with an original label.
     recall
         How many of the refined labels the proposals contain; ``None`` without proposals.
     source
         Where the refined labels come from: the project, or the name of the file.
     summary
-        The figures of it all.
+        All these figures in short.
     """
 
     evaluation: Evaluation
@@ -128,22 +128,22 @@ def add_predictions(
     device: str = "auto",
     allow_missing_classes: bool = False,
 ) -> list[str]:
-    """Add a model's rankings to the project, so that it is evaluated with the others; return the names added.
+    """Add a model's rankings to the project, so that it is evaluated like the others; return the names added.
 
     Parameters
     ----------
     project
         An open project.
     model
-        A name that `timm` knows; with a checkpoint, its architecture.
+        A name that `timm` knows; with a checkpoint, the checkpoint's architecture.
     checkpoint
         Weights on this machine.
     predictions
-        An ``.npz`` of models that were run elsewhere, rows in the order of the manifest.
+        An ``.npz`` of models that were run elsewhere, with rows in the order of the manifest.
     order
-        As :func:`pipeline.stages.propose_from_predictions.propose_from_predictions`.
+        As for :func:`pipeline.stages.propose_from_predictions.propose_from_predictions`.
     batch_size, device, allow_missing_classes
-        As :func:`pipeline.inference.predictions.predict`.
+        As for :func:`pipeline.inference.predictions.predict`.
 
     Raises
     ------
@@ -175,15 +175,15 @@ def evaluate_project(
 ) -> ProjectEvaluation:
     """Score every model in the project's `predictions/`; write `results/evaluate.json` and the tables beside it.
 
-    Only images that have been decided count, for every figure.
+    Every figure counts only decided images.
 
     Parameters
     ----------
     project
         A project with predictions.
     labels
-        JSON of refined labels from elsewhere (:func:`pipeline.formats.refined_labels_in.read_refined_labels`); the
-        project's own where None.
+        JSON of refined labels from elsewhere (:func:`pipeline.formats.refined_labels_in.read_refined_labels`); None
+        takes the project's own.
     class_numbers
         How class numbers are read in `labels` (:mod:`pipeline.project.class_references`).
 
@@ -250,14 +250,14 @@ def evaluate_project(
 
 
 def label_count_table(evaluation: Evaluation) -> pd.DataFrame:
-    """Return how many images have each number of labels: ``n_labels``, ``n_images``, ``share``."""
+    """Return how many images have each number of labels, as columns ``n_labels``, ``n_images``, ``share``."""
     counts = evaluation.label_counts
     table = pd.DataFrame({"n_labels": list(counts), "n_images": list(counts.values())})
     return table.assign(share=table["n_images"] / evaluation.n_images)
 
 
 class _Rankings(Mapping[str, NDArray[np.integer]]):
-    """Models' rankings of some images, each read when it is asked for: one at a time is in memory."""
+    """Models' rankings of some images; each is read when asked for, so that only one is in memory at a time."""
 
     def __init__(self, paths: list[Path], rows: NDArray[np.int64], n_images: int) -> None:
         self._paths = {path.stem: path for path in paths}
@@ -298,7 +298,7 @@ def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
 def labels_from(
     path: Path, project: Project, numbers: ClassNumbers, original: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], LabelSets]:
-    """Return which of the project's images a file of refined labels names, and their labels."""
+    """Return which of the project's images a file of refined labels names, and the labels it gives them."""
     ids = image_columns(project, ["image_id"]).column(0).to_pylist()
     paired = read_refined_labels(path, ids, project.label_space, numbers, original.tolist())
     return paired.rows, paired.labels

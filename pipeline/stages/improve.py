@@ -53,24 +53,24 @@ from pipeline.votes.words import Round, Source
 if TYPE_CHECKING:
     from pipeline.inference.features import Backbone
 
-#: At which numbers of proposals recall is told, beside the project's own.
+#: Numbers of proposals at which recall is reported, in addition to the project's own number.
 AT = (5, 10)
-#: How far classes are lifted by those beside them, to choose from; which serves best depends on how much is settled.
+#: Candidates for how strongly co-occurring classes lift each other; which works best depends on how much is settled.
 _LIFTS = (0.0, 0.1, 0.3)
-#: What the head on settled labels is called.
+#: The name of the head trained on settled labels.
 HEAD = "settled labels"
-#: Shares of an image's labels that may be missed, of which it is told how many proposals are enough.
+#: Shares of an image's labels that may be missed; for each, the stage reports how many proposals are enough.
 RATES = (0.1, 0.05)
 _N_DRAWS = 1000
-#: Proposes for some images, from what is settled about others.
+#: A function that proposes classes for some images, from what is settled about others.
 _Way = Callable[[Judged, npt.NDArray[np.int64]], MergedProposals]
 
 
 @dataclass(frozen=True)
 class RecallChange:
-    """Recall of the first `k` proposals on settled images: as they were, and as learnt from other images.
+    """Recall of the first `k` proposals on settled images: of the old proposals, and of those learnt from other images.
 
-    `gain` is their difference, `interval` its 95% percentile bootstrap interval over images.
+    `gain` is the difference; `interval` is its 95% percentile bootstrap interval over images.
     """
 
     k: int
@@ -89,23 +89,23 @@ class Improvement:
     n_settled
         Images it learnt from.
     n_renewed
-        Images with new proposals: those that nobody has worked on; 0 where nothing that was learnt is better than what
-        there was.
+        Images with new proposals: those that nobody has worked on; 0 where nothing learnt is better than the old
+        proposals.
     recall
-        On the settled images, each scored by what was learnt from others.
+        Recall on the settled images, each scored by what was learnt from other images.
     n_needed
-        Fewest of the new proposals that hold as many of the labels as all of the old ones did; None where even all do
-        not.
+        The fewest new proposals that contain as many of the labels as all the old ones did; None where even all of them
+        do not.
     enough
-        For each of :data:`RATES`, the fewest of the new proposals whose expected share of missed labels stays under it
-        (:mod:`pipeline.proposals.how_many`); None where all are too few, or too little is settled to promise it.
+        For each of :data:`RATES`, the fewest new proposals whose expected share of missed labels stays below it
+        (:mod:`pipeline.proposals.how_many`); None where even all are too few, or too little is settled to promise it.
     methods
-        What was merged.
+        The methods that were merged.
     simulated_annotators
-        Those whose votes it rests on and who are programs.
+        Those annotators whose votes were used and who are programs.
     next_images
-        The images without a decision, the least certain first: `image_index`, `image_id`, `uncertainty` (the expected
-        number of wrong guesses among the proposals).
+        The undecided images, the least certain first: `image_index`, `image_id`, `uncertainty` (the expected number of
+        wrong guesses among the proposals).
     """
 
     n_settled: int
@@ -120,7 +120,7 @@ class Improvement:
 
 @dataclass(frozen=True)
 class ImprovedRecall:
-    """A row of what stage 6 leaves: recall of the first `k` proposals, over `n_labels` labels."""
+    """One row of the results of stage 6: recall of the first `k` proposals, over `n_labels` labels."""
 
     k: int
     n_labels: int
@@ -132,7 +132,7 @@ class ImprovedRecall:
 
 @dataclass(frozen=True)
 class ImproveSummary:
-    """The figures of stage 6, as they lie in `results/improve.json`: those of :class:`Improvement`."""
+    """The figures of stage 6, as stored in `results/improve.json`: those of :class:`Improvement`."""
 
     n_settled: int
     n_renewed: int
@@ -145,7 +145,7 @@ class ImproveSummary:
 
 @dataclass(frozen=True)
 class _Project:
-    """What is learnt from: the proposals as they are, the methods' candidates, and features where there are any."""
+    """What there is to learn from: the present proposals, the methods' candidates, and features where there are any."""
 
     old: npt.NDArray[np.int32]
     names: list[str]
@@ -157,7 +157,7 @@ class _Project:
     n_proposals: int
 
     def proposals(self, judged: Judged, wanted: npt.NDArray[np.int64]) -> MergedProposals | None:
-        """Return the proposals of some images from what is settled about others; None where what was is as good."""
+        """Return new proposals for some images from what is settled about others; None where they are no better."""
         methods = list(self.methods)
         if self.features and self.backbone:
             images, features = self._learnt_from(judged)
@@ -168,10 +168,10 @@ class _Project:
         return best(judged, wanted) if best else None
 
     def _best_way(self, methods: list[Candidates], judged: Judged) -> _Way | None:
-        """Return what serves best on half of the settled images as learnt from the other half; None: no change.
+        """Return what works best on one half of the settled images when learnt from the other half; None: no change.
 
-        There are merges that lift classes more or less by those beside them, and each method by itself: where little is
-        settled, the best of the methods may beat what can be learnt.
+        The choice is between merges that lift co-occurring classes by different amounts, and each method by itself:
+        where little is settled, the best single method may beat anything that can be learnt.
         """
         ways: list[_Way] = [partial(self._learnt, methods, lift) for lift in _LIFTS]
         ways += [partial(self._alone, methods, number) for number in range(len(methods))]
@@ -231,31 +231,32 @@ def improve_project(
     device: str = "auto",
     n_workers: int | None = None,
 ) -> Improvement:
-    """Learn from settled labels which classes to propose, and propose anew for images that nobody has decided.
+    """Learn from settled labels which classes to propose, and renew the proposals of images that nobody has worked on.
 
-    The methods that made the proposals, and a head on frozen features trained on the settled labels where the images
-    have files, are merged as :mod:`pipeline.proposals.learned` says. What was proposed for decided images stays.
+    Merges the methods that made the proposals as :mod:`pipeline.proposals.learned` describes. Where the images have
+    files, a head trained on frozen features and the settled labels is merged too. Proposals of decided images stay.
 
     Parameters
     ----------
     project
-        One with proposals, and with settled labels or a file of some.
+        A project with proposals, and with settled labels unless `labels` gives some.
     labels
-        JSON of refined labels from elsewhere, where a class that is not named does not apply; None takes the project's
-        own, where a class that nobody was shown says nothing.
+        JSON of refined labels from elsewhere, in which a class that is not named does not apply. None takes the
+        project's own, in which a class that nobody was shown counts neither way.
     model, checkpoint
-        The backbone; None takes the best at hand. Where it knows the project's classes, it ranks them as well.
+        The backbone; None takes the best one available. Where it knows the project's classes, it ranks them as well.
     views
-        How many parts of each image it looks at for that; None as :func:`pipeline.stages.propose.propose` does.
+        How many parts of each image the backbone looks at to rank them; None as for
+        :func:`pipeline.stages.propose.propose`.
     class_numbers
-        How numbers in the file of labels are read (:mod:`pipeline.project.class_references`).
+        How class numbers are read in `labels` (:mod:`pipeline.project.class_references`).
     batch_size, device, n_workers
-        As :class:`pipeline.inference.filling.RunOptions`.
+        As for :class:`pipeline.inference.filling.RunOptions`.
 
     Raises
     ------
     ProjectError
-        If nothing is proposed or settled yet.
+        If nothing has been proposed or settled yet.
     DatasetError
         If too little is settled, or the labels or the backbone cannot be read.
     """
@@ -294,7 +295,7 @@ def improve_project(
 
 
 def recall_table(found: Improvement) -> pd.DataFrame:
-    """Return recall before and after, a row a number of proposals, as people read it."""
+    """Return recall before and after, one row per number of proposals, written for people."""
     rows = [
         {
             "proposals": change.k,
@@ -351,7 +352,7 @@ def _opened(
 
 
 def _looked_closer(project: Project, source: ModelSource, n_views: int | None, options: RunOptions) -> Iterator[str]:
-    """Let the model rank the classes itself, with as many views as it recommends, where it knows them all."""
+    """Let the model rank the classes itself where it knows them all, with as many views as set or recommended."""
     n_views = n_views or project.settings.proposals.views or recommended_views([Request("classifier", source)])
     try:
         method = ClassifierMethod(project, source, n_views, max(TOP_K, project.settings.proposals.n_proposals))
@@ -362,7 +363,7 @@ def _looked_closer(project: Project, source: ModelSource, n_views: int | None, o
 
 
 def _tables_of(project: Project, name: str) -> Iterator[tuple[str, Path]]:
-    """Yield what a method left: its candidates over several views, and its ranking of the whole images."""
+    """Yield the tables that a method wrote: its candidates over several views, and its ranking of the whole images."""
     for n_views in VIEW_COUNTS:
         path = candidates_path(project, f"{name}.{n_views}views")
         if path.exists():
@@ -396,7 +397,7 @@ def _judged_of_file(project: Project, labels: str | Path, numbers: ClassNumbers)
 
 
 def _judged_of_project(project: Project) -> tuple[Judged, tuple[str, ...]]:
-    """Return what the project's people settled, and those of them that are programs."""
+    """Return what the project's annotators settled, and which of them are programs."""
     table = pq.read_table(project.require(project.refined_labels_path, "mlf settle"))
     table = table.filter(pc.not_equal(table["source"], Source.UNLABELLED.value))
     n_classes = len(project.label_space)
@@ -417,7 +418,7 @@ def _judged_of_project(project: Project) -> tuple[Judged, tuple[str, ...]]:
 
 
 def _decided(project: Project) -> npt.NDArray[np.int64]:
-    """Return the images that somebody has worked on: what they were shown must stay what it was."""
+    """Return the images that somebody has worked on: the proposals that people were shown must not change."""
     store = open_project_store(project)
     try:
         return np.unique([row.image_index for round_ in Round for row in store.iter_states(round_)]).astype(np.int64)
@@ -426,7 +427,7 @@ def _decided(project: Project) -> npt.NDArray[np.int64]:
 
 
 def _cross_fitted(whole: _Project, judged: Judged) -> npt.NDArray[np.int32]:
-    """Return the classes proposed for the settled images, each from what is settled about others."""
+    """Return the classes proposed for the settled images, each image's from what is settled about other images."""
     fold = fold_of(judged.images)
     found = whole.old[judged.images, : whole.n_proposals].copy()
     for number in range(N_FOLDS):
@@ -466,7 +467,7 @@ def _replace(
     renewed: MergedProposals,
     names: Sequence[str],
 ) -> None:
-    """Write the proposals anew: those of `images` are replaced, the others stay as they are."""
+    """Rewrite the proposals: those of `images` are replaced, the others stay as they are."""
     models = [*reader.models, *(name for name in names if name not in reader.models)]
     position = np.array([models.index(name) for name in names], dtype=np.int16)
     kept = reader.as_arrays()

@@ -1,4 +1,4 @@
-"""Predictions of a folder's images in the order that their maker's framework lists folders in."""
+"""Predictions for the images of a folder, in the order in which the framework that made them lists folders."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ Rankings = npt.NDArray[np.integer[Any]]
 def reordering(
     project: Project, rows: SourceRows, order: FolderOrder | None, predictions: Path
 ) -> Callable[[Rankings], Rankings]:
-    """Return what brings rankings ``(n_rows, k)`` of a file into the project's order of rows and classes.
+    """Return a function that brings a file's rankings ``(n_rows, k)`` into the project's order of rows and classes.
 
     Parameters
     ----------
     project
         An open project.
     rows
-        The rows of its source.
+        The rows of the project's source.
     order
-        The file's; None where nobody said.
+        The file's order; None where nobody said.
     predictions
         The file, for messages.
 
     Raises
     ------
     DatasetError
-        If the project was made from a folder that lists differently in the two orders, and nobody said which is
-        meant; or if an order is given and the project was made from a manifest, whose order is its own.
+        If the project was made from a folder whose two orders differ and none is given, or if an order is given but the
+        project was made from a manifest, which has its own order.
     """
     if not rows.origin.order:
         if order:
@@ -76,7 +76,7 @@ def _as_it_is(ranking: Rankings) -> Rankings:
 
 
 def _paths(project: Project, rows: SourceRows) -> list[str]:
-    """Return the paths of all rows of the source, those that were skipped in their places."""
+    """Return the paths of all rows of the source, with skipped rows in their places."""
     images = image_columns(project, ["path"]).column(0).to_pylist()
     counted = [row.path for row in read_skipped(project.skipped_path) if row.path and has_image_suffix(row.path)]
     skipped = dict(zip(rows.skipped, counted, strict=False))

@@ -20,14 +20,14 @@ def proposal_ranks(project: Project, votes: VoteArrays) -> NDArray[np.int16]:
     Parameters
     ----------
     project
-        A project with proposals; read in slices.
+        A project with proposals, which are read in slices.
     votes
-        Its votes, images and classes named by index.
+        Its votes, with images and classes named by index.
 
     Returns
     -------
     numpy.ndarray
-        int16 ``(n_items,)``: from 1; 0 where the class was not proposed.
+        int16 ``(n_items,)``: ranks from 1; 0 where the class was not proposed.
     """
     n_proposals = project.settings.proposals.n_proposals
     ranks = np.zeros(votes.n_items, dtype=np.int16)

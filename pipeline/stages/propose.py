@@ -60,46 +60,47 @@ def propose(
     allow_missing_classes: bool = False,
     restart: bool = False,
 ) -> ProposeSummary:
-    """Make a project's proposals, and pack its examples where that is not done.
+    """Make a project's proposals, and pack its examples where that has not been done.
 
     Parameters
     ----------
     project
         An initialised project.
     model
-        Names that `timm` knows (`resnet50.a1_in1k`, `hf_hub:…`). One beside a checkpoint that does not say what it is
-        names its architecture. Without anything else, the best installed model for the label space.
+        Names that `timm` knows (`resnet50.a1_in1k`, `hf_hub:…`). Next to a checkpoint that does not say what it is, the
+        name gives its architecture. Where no model, checkpoint or method is given, the best installed model for the
+        label space is used.
     checkpoint
         Weights on this machine, with an optional JSON beside them that describes them.
     from_examples
-        Propose from examples of each class: models and checkpoints are then backbones, whose features are used.
+        Propose from examples of each class: models and checkpoints are then backbones that provide features.
     learn_from
-        From which examples; None takes all there are.
+        Which examples to use; None takes all there are.
     methods
-        More of them, each ``METHOD`` or ``METHOD:MODEL`` (:data:`pipeline.proposals.methods.registry.METHODS`).
+        More methods, each ``METHOD`` or ``METHOD:MODEL`` (:data:`pipeline.proposals.methods.registry.METHODS`).
     views
-        How many parts of each image are looked at: 1, 5 or 14. None takes the project's setting; where that is 0, what
-        the models' descriptions recommend.
+        How many parts of each image are looked at: 1, 5 or 14. None takes the project's setting; a setting of 0 means
+        what the models' descriptions recommend.
     merge
-        Of several methods: by calibrated ``score`` or by ``rank``.
+        How several methods are merged: by calibrated ``score`` or by ``rank``.
     batch_size
-        Views a model sees at once.
+        How many views a model sees at once.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
     n_workers
-        Processes that decode; chosen from the machine where None.
+        How many processes decode images; None chooses by the machine.
     include_original
-        Put the original label last where it is not among the proposals. Off, as in the published method.
+        Put the original label last where it is not among the proposals. Off by default, as in the published method.
     allow_missing_classes
-        Take a model that does not know every class of the project.
+        Accept a model that does not know every class of the project.
     restart
-        Start over where an earlier run left something.
+        Start over where an earlier run left results.
 
     Raises
     ------
     DatasetError
-        If a model cannot be loaded, or none of the images can be decoded; without a model, if none that is installed
-        knows the classes.
+        If a model cannot be loaded, or none of the images can be decoded. Without a model, if no installed one knows
+        the classes.
     ProjectError
         If an earlier run used other settings, or the project lacks what a method needs.
     """
@@ -172,7 +173,7 @@ def _request(text: str) -> Request:
 def _known(
     requests: list[Request], n_views: int, merge: Merge, n_proposals: int, *, include_original: bool
 ) -> dict[str, Any]:
-    """Return what is known of a run before its models are loaded."""
+    """Return what is known about a run before its models are loaded."""
     known: dict[str, Any] = {"n_proposals": n_proposals, "include_original": include_original}
     if n_views > 1:
         known["n_views"] = n_views
@@ -194,14 +195,14 @@ def _original_labels(project: Project) -> npt.NDArray[np.int64]:
 
 
 def _groups(columns: list[npt.NDArray[Any]]) -> Iterator[pa.Table]:
-    """Yield classes, scores, sources and, where there are, views of the images, a row group at a time."""
+    """Yield the images' classes, scores, sources and, where there are any, views, one row group at a time."""
     schema = (PROPOSALS, PROPOSALS_WITH_VIEWS)[len(columns) - 3]
     for first in range(0, len(columns[0]), PROPOSALS_ROW_GROUP):
         rows = slice(first, first + PROPOSALS_ROW_GROUP)
         is_named = columns[0][rows] >= 0
         image_index = np.arange(first, first + len(is_named), dtype=np.int32)
         arrays = [pa.array(image_index), *(lists_from_padded(column[rows], is_named) for column in columns)]
-        # A class that nobody scored has null there, not a NaN.
+        # A class that no model scored gets null as its score, not NaN.
         arrays[2] = pa.ListArray.from_arrays(arrays[1].offsets, pa.array(columns[1][rows][is_named], from_pandas=True))
         yield pa.table(arrays, schema=schema)
 
@@ -209,7 +210,7 @@ def _groups(columns: list[npt.NDArray[Any]]) -> Iterator[pa.Table]:
 def _with_originals(
     columns: list[npt.NDArray[Any]], original: npt.NDArray[np.int64], n_proposals: int
 ) -> list[npt.NDArray[Any]]:
-    """Put the original label last where it is not proposed, in place of the last where there is no room."""
+    """Put the original label last where it is not proposed; where there is no room, it replaces the last proposal."""
     classes = columns[0]
     n_named = (classes >= 0).sum(axis=1)
     is_lacking = (original >= 0) & (n_named > 0) & (classes != original[:, None]).all(axis=1)

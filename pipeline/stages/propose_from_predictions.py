@@ -40,21 +40,21 @@ def propose_from_predictions(
     project
         An initialised project; its images need no files.
     npz_path
-        One integer array (rows, k) per model, class indices with the best first; rows are those of the manifest the
-        project was made from, in its order, skipped ones included.
+        One integer array (rows, k) of class indices per model, the best first. The rows are those of the manifest that
+        the project was made from, in its order, including the skipped ones.
     order
-        Of the file's classes and rows where the project was made from a folder: ``natural`` or ``torchvision``
-        (:mod:`pipeline.datasets.folder_order`).
+        The order of the file's classes and rows where the project was made from a folder: ``natural`` or
+        ``torchvision`` (:mod:`pipeline.datasets.folder_order`).
     restart
-        Replace proposals that were made otherwise.
+        Replace proposals that were made in another way.
 
     Raises
     ------
     DatasetError
-        If the file cannot be read, an array does not fit the manifest or the label space, or the folder that the
-        project was made from has two customary orders and none is given.
+        If the file cannot be read, an array does not fit the manifest or the label space, or no order is given although
+        the folder that the project was made from has two customary ones.
     ProjectError
-        If the project has proposals that were made otherwise.
+        If the project has proposals that were made in another way.
     """
     path = Path(npz_path)
     if not path.is_file():
@@ -63,7 +63,7 @@ def propose_from_predictions(
     origin = _origin(path, images_path, order)
     n_proposals = project.settings.proposals.n_proposals
     settings = {**origin, "n_proposals": n_proposals}
-    # Read first: a file that does not fit leaves what is there as it is.
+    # Read the file first: one that does not fit must leave the project as it is.
     rankings = _rankings(project, path, read_source_rows(images_path), order)
     if restart:
         discard_proposals(project)
@@ -91,7 +91,7 @@ def propose_from_predictions(
 
 
 def keep_predictions(project: Project, npz_path: str | Path, order: str | None = None) -> list[str]:
-    """Keep each model's rankings from a file for evaluation, without making proposals; return the models' names.
+    """Keep each model's rankings from a file for evaluation, without making proposals. Return the models' names.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _origin(path: Path, images_path: Path, order: str | None) -> dict[str, Any]:
 def _rankings(
     project: Project, path: Path, rows: SourceRows, order: str | None
 ) -> dict[str, npt.NDArray[np.integer[Any]]]:
-    """Return the rankings of the manifest's rows that became images, under names that are safe as file names."""
+    """Return the rankings of those manifest rows that became images, under names that are safe as file names."""
     given = None if order is None else as_folder_order(order)
     reordered = reordering(project, rows, given, path)
     image_list = f"the list that {project.root} was made from"

@@ -1,4 +1,4 @@
-"""What stage 1 came to: counts, what was skipped, what a person should know."""
+"""The outcome of stage 1: counts, what was skipped, and what a person should know."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline.examples.pack import ExampleSummary
 from pipeline.project.folder import Project
 from pipeline.proposals.reader import ProposalReader
 
-#: How the reasons of images that stage 1 skipped begin, in `skipped.parquet`.
+#: How the reasons for images that stage 1 skipped begin in `skipped.parquet`.
 SKIPPED_WHILE_PROPOSING = "while proposing: "
 
 
 @dataclass(frozen=True, slots=True)
 class ProposeSummary:
-    """What stage 1 came to.
+    """The outcome of stage 1.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ class ProposeSummary:
     n_images
         Images of the project.
     n_with_proposals
-        Images that have at least one.
+        Images with at least one proposal.
     n_done_before
-        Images that were ranked before this run began.
+        Images ranked before this run began.
     skipped
-        Images without proposals, with the reason.
+        Images without proposals, each with the reason.
     examples
-        What packing the examples came to; None where they were packed before.
+        The outcome of packing the examples; None where they were packed before.
     notes
         What a person should know: classes the model does not know, an assumed order of classes.
     """
@@ -51,7 +51,7 @@ class ProposeSummary:
 
 
 def propose_summary(project: Project) -> ProposeSummary:
-    """Return what stage 1 came to, from a project's finished tables."""
+    """Return the outcome of stage 1, from a project's finished tables."""
     reader = ProposalReader(project.require(project.proposals_path, "mlf propose"))
     skipped = [
         SkippedRow(row.image_id, row.path, row.reason.removeprefix(SKIPPED_WHILE_PROPOSING))
@@ -63,7 +63,7 @@ def propose_summary(project: Project) -> ProposeSummary:
 
 
 def record_skipped(project: Project, rows: tuple[SkippedRow, ...]) -> None:
-    """Name the images that stage 1 skipped in `skipped.parquet`, in place of those an earlier run named."""
+    """Write the images that stage 1 skipped to `skipped.parquet`, in place of those that an earlier run skipped."""
     earlier = [row for row in read_skipped(project.skipped_path) if not row.reason.startswith(SKIPPED_WHILE_PROPOSING)]
     now = [SkippedRow(row.image_id, row.path, SKIPPED_WHILE_PROPOSING + row.reason) for row in rows]
     write_skipped(earlier + now, project.skipped_path)

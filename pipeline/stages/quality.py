@@ -1,4 +1,4 @@
-"""What is known of the quality of refined labels, and whether more refinement is worth its time."""
+"""What is known about the quality of refined labels, and whether more refinement is worth the time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from pipeline.stages.votes_of_project import ProjectVotes, merge_votes
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import NO, UNSURE, YES, Reason
 
-#: The labels before and after refinement, each label as one number (image times number of classes plus class).
+#: The labels before and after refinement, each label as one number: image × number of classes + class.
 KeyPair = tuple[NDArray[np.int64], NDArray[np.int64]]
-#: Less than one label fixed is no reason to go on.
+#: Fewer fixed labels than this are no reason to go on.
 _LEAST_FIXED = 1.0
 
 
@@ -34,8 +34,8 @@ _LEAST_FIXED = 1.0
 class StoppingAdvice:
     """Whether more refinement is worth it.
 
-    ``n_images`` of those not refined yet are expected to yield at least ``min_fixed_per_minute`` corrected labels a
-    minute; together they take ``minutes`` and fix ``expected_fixed`` labels. The errors are those of ``remaining``.
+    Of the images not refined yet, ``n_images`` are expected to yield at least ``min_fixed_per_minute`` corrected labels
+    per minute. Together they take ``minutes`` and fix ``expected_fixed`` labels. The errors are those of ``remaining``.
     """
 
     n_images: int
@@ -46,7 +46,7 @@ class StoppingAdvice:
 
     @property
     def goes_on(self) -> bool:
-        """Return whether refining more is advised."""
+        """Return whether more refining is advised."""
         return self.n_images > 0 and self.expected_fixed >= _LEAST_FIXED
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class StoppingAdvice:
 
 
 def remaining_line(remaining: RemainingErrors) -> str:
-    """Return in words how many labels are expected to be wrong, and how that is known."""
+    """Say how many labels are expected to be wrong, and how that is known."""
     if remaining.n_images == 0:
         return "No image is left that was neither refined nor known beforehand"
     found = (
@@ -96,7 +96,7 @@ def changed_labels(keys: KeyPair) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class Doubts:
-    """What is needed of labels as they stood before refinement: their keys, and each image's expected errors."""
+    """What is kept of the labels from before refinement: their keys, and each image's expected errors."""
 
     label_keys: NDArray[np.int64]
     of_image: NDArray[np.float64]
@@ -124,7 +124,7 @@ def rank_what_is_left(
     settled, wrong
         All votes, and the chance that each item is settled wrongly.
     before
-        The labels as they stood before refinement.
+        The labels from before refinement.
     gold
         Known answers.
     """
@@ -144,7 +144,7 @@ def rank_what_is_left(
 
 
 def blind_reliability(project: Project, votes: VoteArrays, gold: dict[int, frozenset[int]]) -> pd.DataFrame | None:
-    """Hold the posterior against the known answers, which it has not seen; ``None`` without any."""
+    """Compare the posterior with the known answers, computing it without them; ``None`` where there are none."""
     answers = gold_answers(votes, gold)
     is_known = answers != UNKNOWN
     if not is_known.any():
@@ -166,7 +166,7 @@ def advise(ranking: pd.DataFrame, remaining: RemainingErrors, min_fixed_per_minu
 
 
 def _unseen_per_image(project: Project, votes: ProjectVotes) -> float:
-    """Return how many labels an image is expected to have that were not proposed and that no annotator found."""
+    """Return the expected number of labels per image that were not proposed and that no annotator found."""
     annotation = votes.annotation
     n_decided = len(np.unique(votes.sittings["image"]))
     if n_decided == 0 or annotation.n_items == 0 or not project.proposals_path.exists():
@@ -178,7 +178,7 @@ def _unseen_per_image(project: Project, votes: ProjectVotes) -> float:
 
 
 def _audited_images(project: Project, votes: ProjectVotes) -> NDArray[np.int64]:
-    """Return the images that were refined though nothing spoke for it, and that nothing speaks for still."""
+    """Return the images that were refined without any reason but the audit, and that nothing else has chosen since."""
     selection = read_selection(project)
     audited = selection.loc[selection["reason"] == Reason.AUDIT, "image_index"].to_numpy(dtype=np.int64)
     audited = np.intersect1d(audited, votes.refinement_sittings["image"].to_numpy(dtype=np.int64))
@@ -192,7 +192,7 @@ def _audited_images(project: Project, votes: ProjectVotes) -> NDArray[np.int64]:
 def _audit(
     votes: ProjectVotes, settled: VoteArrays, labels_before: NDArray[np.int64], audited: NDArray[np.int64]
 ) -> AuditFindings:
-    """Estimate what was wrong in the audited images from what refiners said of all images they refined."""
+    """Estimate the errors in the audited images from the refiners' votes on all images they refined."""
     n_refiners = np.bincount(votes.refinement_sittings["image"].to_numpy(dtype=np.int64), minlength=settled.n_images)
     position = np.full(settled.n_images, -1, dtype=np.int64)
     position[audited] = np.arange(len(audited))
@@ -202,7 +202,7 @@ def _audit(
     is_refined = n_refiners[image] > 0
     is_agreed = (n_annotators > 1) & (by_annotators.max(axis=1) == n_annotators)
     all_yes, all_no = is_agreed & (by_annotators[:, YES] > 0), is_agreed & (by_annotators[:, NO] > 0)
-    # A label that stands agreed and is left alone by a refiner is no vote in the store; here it is one more yes.
+    # An agreed label that a refiner leaves alone is not a vote in the store; here it counts as one more yes.
     n_yes = np.where(all_yes, n_refiners[image] - by_refiners[:, NO] - by_refiners[:, UNSURE], by_refiners[:, YES])
     kind = np.where(all_no, 0, np.where(all_yes, 1, 2)) + 3 * (position[image] >= 0)
     is_shown = is_refined & (n_annotators > 0)

@@ -1,7 +1,7 @@
-"""Stage 4, first half: which images of a project go to refinement, and to whom.
+"""Stage 4, first half: which images of a project go to refinement, and who refines them.
 
-What was chosen, and why, is kept in `results/refinement/selection.parquet`, so that an audit can be told from a dispute
-when the labels are settled. Choosing again adds images and takes none away.
+What was chosen, and why, is kept in `results/refinement/selection.parquet`, so that audits can be told from disputes
+when the labels are settled. Choosing again adds images and removes none.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ class RefinementSummary:
     Attributes
     ----------
     rule
-        How images were chosen.
+        The rule by which images were chosen.
     n_images
-        Images that at least one annotator decided, gold left out.
+        Images decided by at least one annotator, without gold.
     n_disputed
-        Those whose label sets differ.
+        Those of them whose label sets differ.
     n_new, n_audit
-        Images newly given to refiners, and how many of them are audited though nobody disputes them.
+        Images newly given to refiners, and how many of them are undisputed and audited.
     n_earlier
-        Images that refiners had before.
+        Images that refiners already had.
     expected_minutes
-        What the new images are expected to take; ``None`` under the published rule.
+        Minutes that the new images are expected to take; ``None`` under the published rule.
     loads
-        Refiner to their new images.
+        From refiner to the number of their new images.
     """
 
     rule: SelectionRule
@@ -71,33 +71,34 @@ def select_and_assign(
     seed: int = 0,
     kind: str = "human",
 ) -> RefinementSummary:
-    """Choose images for refinement and give them to refiners; images given before stay where they are.
+    """Choose images for refinement and give them to refiners; images given earlier stay with their refiners.
 
     Parameters
     ----------
     project
         An open project with votes.
     refiners
-        Distinct names; new ones become known to the store.
+        Distinct names; new ones are added to the store.
     rule
         ``published``: every image whose annotators' label sets differ. ``budget``: the images on which a minute is
-        expected to fix most, until the minutes are used up. See :mod:`pipeline.stages.selection_rules`.
+        expected to fix the most, until the minutes are used up. See :mod:`pipeline.stages.selection_rules`.
     minutes
         The budget, for the images newly chosen.
     audit_share
-        Share of the images that are not chosen which are refined all the same; the project's own where None.
+        Share of the images not chosen by the rule that are refined all the same; None takes the project's setting.
     cost
-        What refining takes; for the budget.
+        How long refining takes; for the budget.
     seed
-        Of the audit and of who gets what, in this project alone: nobody without it can foresee them.
+        For drawing the audit and dealing out the images. The draw also depends on the project's secret, so nobody
+        without the project can foresee it.
     kind
         ``human``, or ``simulated`` for programs.
 
     Raises
     ------
     ProjectError
-        If there is nothing to choose from, the budget is missing or out of place, or an image has no refiner who did
-        not annotate it.
+        If there is nothing to choose from, a budget is missing or given where the rule takes none, or some image was
+        annotated by every refiner.
     """
     chooser = RULES[rule]
     if chooser.has_budget and minutes is None:
@@ -139,7 +140,8 @@ def select_and_assign(
             expected_minutes=chosen.expected_minutes,
             loads=plan.loads,
         )
-        # Recorded first: cut off in between, the images are chosen again, and an audit is still known as one.
+        # Recorded before the tasks are written: if the run stops in between, the images are chosen again, and audits
+        # are still known as audits.
         _record(project, reasons, summary, share, seed)
         store.add_annotators(refiners, kind=kind)
         write_plan(store, Round.REFINEMENT, plan)
@@ -147,7 +149,7 @@ def select_and_assign(
 
 
 def read_selection(project: Project) -> pd.DataFrame:
-    """Return what was chosen for refinement so far: ``image_index``, ``reason``; empty before the first time."""
+    """Return what has been chosen for refinement: ``image_index``, ``reason``; empty before the first choice."""
     path = tables_dir(project, "refinement") / SELECTION_FILE
     if not path.exists():
         return pd.DataFrame({"image_index": np.empty(0, dtype=np.int64), "reason": pd.Series(dtype=object)})
@@ -157,7 +159,7 @@ def read_selection(project: Project) -> pd.DataFrame:
 def _audit(
     votes: ProjectVotes, spared: NDArray[np.int64], known: NDArray[np.int64], share: float, seed: int
 ) -> NDArray[np.int64]:
-    """Draw from the decided images that are not spared; those drawn before are given already."""
+    """Draw the audit from the decided images that are not spared; images drawn earlier already have refiners."""
     decided = np.unique(votes.sittings["image"].to_numpy(dtype=np.int64))
     drawn = draw_audit(decided[~np.isin(decided, spared)], share, seed)
     return drawn[~np.isin(drawn, known)]

@@ -1,6 +1,6 @@
-"""The rules by which images go to refinement, one registry.
+"""The rules by which images are chosen for refinement, in one registry.
 
-Another rule takes a name in :class:`pipeline.votes.words.SelectionRule`, with its line of help, and an entry in
+To add a rule, give it a name in :class:`pipeline.votes.words.SelectionRule`, with its line of help, and an entry in
 :data:`RULES`.
 """
 
@@ -36,13 +36,13 @@ class Candidates:
     project, votes
         The project, and its votes.
     disputed
-        Images with image disagreement, the most distant label sets first.
+        Images with image disagreement, those with the most distant label sets first.
     earlier
-        Images that refiners have already; a rule leaves them out.
+        Images that refiners already have; a rule leaves them out.
     minutes
         The budget, for a rule that has one.
     cost
-        What refining takes.
+        How long refining takes.
     """
 
     project: Project
@@ -55,7 +55,7 @@ class Candidates:
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """Images newly chosen, the first to be refined first, and the minutes that they are expected to take."""
+    """Images newly chosen, in the order to refine them, and the minutes they are expected to take."""
 
     images: NDArray[np.int64]
     expected_minutes: float | None = None
@@ -63,18 +63,18 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Rule:
-    """One way to choose.
+    """One way to choose images.
 
     Attributes
     ----------
     choose
-        The choice itself.
+        The function that chooses.
     reason
-        What is recorded beside each image that it chose.
+        Recorded beside each image that the rule chose.
     has_budget
-        It needs a number of minutes; the others take none.
+        Whether the rule needs a number of minutes; the others take none.
     takes_all_disputed
-        No disputed image is left when it has chosen, so that an audit draws from images on which annotators agree.
+        Whether it leaves no disputed image behind, so that an audit only draws images on which annotators agree.
     """
 
     choose: Callable[[Candidates], Chosen]
@@ -84,7 +84,7 @@ class Rule:
 
 
 def disputed_images(votes: ProjectVotes) -> NDArray[np.int64]:
-    """Return the images whose label sets differ, the most distant sets first."""
+    """Return the images whose label sets differ, those with the most distant sets first."""
     per_image = analyze_disagreement(votes.annotation, n_resamples=0).per_image
     return select_disputed(per_image)["image"].to_numpy(dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""Stage 4, second half: a project's refined labels, and where each came from."""
+"""Stage 4, second half: a project's refined labels, and where each of them came from."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _CURVE_ROWS = 2000
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Annotators whose votes do not count, and how many labels, on how many images, would be others if they did."""
+    """Annotators whose votes do not count, and how many labels on how many images would change if they did."""
 
     names: tuple[str, ...]
     n_labels_changed: int
@@ -57,10 +57,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class SettleSummary:
-    """The figures of settling, as they lie in `results/settle.json`; what is not explained here, `Settlement` explains.
+    """The figures of settling, as stored in `results/settle.json`; :class:`Settlement` explains those not named here.
 
-    `n_images` are all of the project, the other figures are over the `n_labelled_images`. `median_refinement_ms` is the
-    active time on an image; `before_after` has a row of :attr:`Settlement.before_after` by its stage.
+    `n_images` counts all images of the project; the other figures are over the `n_labelled_images`.
+    `median_refinement_ms` is the active time per image. `before_after` maps each stage to its row of
+    :attr:`Settlement.before_after`.
     """
 
     n_images: int
@@ -90,7 +91,7 @@ class SettleSummary:
     simulated_annotators: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
-        """Return what lies in the file: what is left and the advice in words, too."""
+        """Return the content of the file, including the remaining errors and the advice in words."""
         return asdict(self) | {
             "remaining_errors": asdict(self.remaining_errors) | {"text": remaining_line(self.remaining_errors)},
             "advice": asdict(self.advice) | {"goes_on": self.advice.goes_on, "text": str(self.advice)},
@@ -106,14 +107,14 @@ class Settlement:
     labels
         The refined labels (:data:`pipeline.project.tables.REFINED_LABELS`), in order of image and class.
     votes
-        What they rest on.
+        The votes that they rest on.
     consensus
-        Of all votes, the known answers anchoring it.
+        The consensus of all votes, anchored by the known answers.
     annotators
-        Everyone, as the consensus sees them.
+        All annotators as the consensus sees them.
     keys
-        The labels without and with the refinement round, each as one number (image times number of classes plus
-        class), ascending.
+        The labels without and with the refinement round, each as one number (image × number of classes + class),
+        ascending.
     before_after
         One row per stage (``original``, ``annotation``, ``refinement``), over the images that are labelled now:
         ``n_images``, ``n_labels``, ``labels_per_image``, ``n_without``, ``n_multi``, ``multi_share`` with ``low`` and
@@ -121,21 +122,21 @@ class Settlement:
     by_source
         ``source``, ``n_labels``, ``n_empty_sets``.
     changed
-        Indices of the images whose label set refinement changed.
+        Indices of the images whose label set was changed by refinement.
     remaining
-        What is still wrong among the images that were not refined.
+        The errors expected to remain in the images that were not refined.
     reliability
-        Posterior against known answers; ``None`` without gold.
+        The posterior compared with known answers; ``None`` without gold.
     ranking
         Images not refined yet, the most worthwhile first (:func:`pipeline.consensus.value_of_refining.rank_by_value`).
     advice
-        Whether to go on.
+        Whether to go on refining.
     suggestions
-        Labels that models believe in and nobody was asked about; ``None`` where models give no evidence.
+        Labels that models believe in but nobody was asked about; ``None`` where models give no evidence.
     left_out
-        Whose votes do not count, and what difference it makes.
+        Whose votes do not count, and what difference that makes.
     n_images, n_open, n_gold
-        Images of the project, refinement tasks that are still open, images whose labels were known beforehand.
+        Images of the project, refinement tasks still open, images whose labels were known beforehand.
     """
 
     labels: pa.Table
@@ -158,7 +159,7 @@ class Settlement:
 
     @cached_property
     def summary(self) -> SettleSummary:
-        """Return the figures of it all."""
+        """Return all these figures in short."""
         votes, consensus, (before, after) = self.votes, self.consensus, self.keys
         rows = self.before_after.set_index("stage").to_dict("index")
         stages = {str(stage): {str(name): figure for name, figure in row.items()} for stage, row in rows.items()}
@@ -196,7 +197,7 @@ class Settlement:
 def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Settlement:
     """Settle a project's labels; write `results/refined_labels.parquet`, `.csv` and `.json`, and `results/settle`.
 
-    Parameters and errors are those of :func:`settled_labels`.
+    The parameters and errors are those of :func:`settled_labels`.
     """
     settlement = settled_labels(project, min_fixed_per_minute=min_fixed_per_minute)
     _write(project, settlement)
@@ -204,22 +205,23 @@ def settle_project(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
 
 
 def settled_labels(project: Project, *, min_fixed_per_minute: float = 0.5) -> Settlement:
-    """Settle a project's labels, and write nothing.
+    """Settle a project's labels without writing anything.
 
-    A label stands by the rule of :func:`pipeline.consensus.refined.settle_items`; where the answer was known beforehand
-    (gold), it stands. Aim, evidence and whose votes count are the project's own (`[consensus]` in `mlf.toml`).
+    The rule of :func:`pipeline.consensus.refined.settle_items` decides each label, except that an answer known
+    beforehand (gold) always stands. The aim, the evidence and whose votes count are the project's own (`[consensus]` in
+    `mlf.toml`).
 
     Parameters
     ----------
     project
         An open project with votes.
     min_fixed_per_minute
-        Least yield at which refining another image is still advised.
+        The lowest yield at which refining another image is still advised.
 
     Raises
     ------
     ProjectError
-        If nobody has decided an image yet, or the project's settings of its consensus do not fit it.
+        If nobody has decided about an image yet, or the project's consensus settings do not fit it.
     """
     with open_project_store(project) as store:
         votes = read_project_votes(project, store)
@@ -258,14 +260,14 @@ def settled_labels(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
 
 @dataclass(frozen=True, eq=False)
 class _Settled:
-    """Votes, and what became of each item: its label and its source (a `Source.code`)."""
+    """Votes, and the outcome of each item: its label and its source (a `Source.code`)."""
 
     votes: VoteArrays
     counts: NDArray[np.int32]
     consensus: Consensus
     label: NDArray[np.bool_]
     source: NDArray[np.int8]
-    #: Keys of labels that are known to apply, though nobody voted on them.
+    #: Keys of labels that are known to apply although nobody voted on them.
     unvoted: NDArray[np.int64]
 
     @property
@@ -275,7 +277,7 @@ class _Settled:
 
 
 def _before_refinement(project: Project, votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> Doubts:
-    """Settle without the refinement round; of that little is kept, since two settlings would not fit in memory."""
+    """Settle without the refinement round; little of it is kept, since two settlings would not fit in memory."""
     settled = _settle(project, merge_votes(votes.annotation, votes.probes), None, gold)
     return Doubts(_label_keys(settled), errors_of_images(settled.votes, settled.wrong))
 
@@ -295,7 +297,7 @@ def _settle(
 
 
 def _label_keys(settled: _Settled) -> NDArray[np.int64]:
-    """Return image times number of classes plus class of every label, ascending."""
+    """Return every label as one number (image × number of classes + class), ascending."""
     return np.union1d(settled.votes.item_keys()[settled.label], settled.unvoted)
 
 
@@ -343,7 +345,7 @@ def _table(
 def _source_of_empty(
     settled: _Settled, decided: NDArray[np.int64], gold: dict[int, frozenset[int]]
 ) -> NDArray[np.int8]:
-    """Return, for every image, where its label set comes from, should it be empty."""
+    """Return for every image which source its label set would have if it were empty."""
     n_images, image = settled.votes.n_images, settled.votes.item_image
     source = np.full(n_images, Source.UNLABELLED.code, dtype=np.int8)
     source[decided] = Source.AGREED.code

@@ -1,4 +1,4 @@
-"""Which stages of a project are done, by what its folder and its store hold."""
+"""Which stages of a project are done, judging by its folder and its store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.sessions.board import Board
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage: its name, whether it is done, and a few words on where it stands."""
+    """One stage: its name, whether it is done, and a few words on how far it is."""
 
     name: str
     is_done: bool
@@ -27,7 +27,7 @@ def stages(project: Project, annotation: Board, refinement: Board) -> tuple[Stag
     project
         An open project.
     annotation, refinement
-        The boards of its two rounds.
+        The boards of the project's two rounds.
     """
     n_images = _n_rows(project.images_path)
     n_proposed = _n_rows(project.proposals_path)

@@ -1,4 +1,4 @@
-"""Labels of a project that its models believe in and nobody was asked about: what refiners might look at next."""
+"""Labels that a project's models believe in but nobody was asked about: what refiners might look at next."""
 
 from __future__ import annotations
 

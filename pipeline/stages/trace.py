@@ -1,4 +1,4 @@
-"""Where the labels of one image come from: original, proposals, every vote with its event, and what was settled."""
+"""Where one image's labels come from: original label, proposals, every vote with its event, and the outcome."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from pipeline.votes.words import Round
 
 @dataclass(frozen=True, slots=True)
 class TracedVote:
-    """One person's word on one class, as it stands.
+    """One person's current vote on one class.
 
     Parameters
     ----------
     annotator, round
-        Who, and in which round.
+        Who voted, and in which round.
     vote
         ``yes``, ``no`` or ``unsure``.
     is_given
-        Whether the class itself was voted on; else the vote follows from the class having been shown.
+        Whether the person voted on this class itself. If not, the vote follows from the class having been shown.
     event
-        The last event from which the vote follows.
+        The last event that the vote follows from.
     """
 
     annotator: str
@@ -50,15 +50,15 @@ class TracedClass:
     Parameters
     ----------
     class_index
-        Which.
+        Which class.
     rank, score, model
-        Its proposal, the best having rank 1; None and empty where it was not proposed.
+        Its proposal; the best has rank 1. None and empty where it was not proposed.
     votes
-        Everybody's, in order of round and name.
+        Everybody's votes, in order of round and name.
     source
-        Where the refined label comes from; empty where the class is no refined label, or nothing is settled.
+        Where the refined label comes from; empty where the class is not a refined label or nothing is settled.
     posterior
-        Probability that it applies, where it was estimated.
+        Probability that the class applies, where it was estimated.
     """
 
     class_index: int
@@ -72,22 +72,22 @@ class TracedClass:
 
 @dataclass(frozen=True, slots=True)
 class ImageTrace:
-    """Everything that speaks for or against the labels of an image.
+    """All that counts for or against the labels of an image.
 
     Parameters
     ----------
     image_index, image_id, original_label
-        Which image; its original label's class index, None where it has none.
+        Which image, and the class index of its original label, None where it has none.
     is_settled
-        Whether there are refined labels of the project.
+        Whether the project has refined labels.
     empty_source
-        Where it comes from that the image has no refined label; empty where it has some or nothing is settled.
+        The source of the decision that the image has no refined label; empty where it has some or nothing is settled.
     classes
         Classes with a refined label, a vote or a proposal, in this order.
     events
-        All events of the image, in the order of the log, and which of them were undone.
+        All events of the image, in the order of the log.
     undone
-        Ids of the undone ones.
+        Ids of the events that were undone.
     """
 
     image_index: int
@@ -108,7 +108,7 @@ def trace_image(project: Project, store: SqlStore, image: str) -> ImageTrace:
     project, store
         An open project and its store.
     image
-        The image's id; or its index, where no image has such an id.
+        The image's id, or its index where no image has such an id.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def _proposals(project: Project, image_index: int) -> dict[int, tuple[int, float
 
 
 def _labels(project: Project, image_index: int) -> tuple[dict[int, tuple[str, float | None]], str]:
-    """Return class index to source and posterior of the image's refined labels, and the source of having none."""
+    """Return source and posterior of the image's refined labels by class index, and the source of an empty set."""
     if not project.refined_labels_path.exists():
         return {}, ""
     only = [("image_index", "=", image_index)]
@@ -205,11 +205,11 @@ def lines_of(trace: ImageTrace, names: list[str], *, is_full: bool) -> Iterator[
     Parameters
     ----------
     trace
-        What was found.
+        The trace.
     names
-        The name of each class.
+        The name of each class, in index order.
     is_full
-        Whether proposals without a vote and the log's events are told, too.
+        Whether to include proposals without a vote and the log's events.
     """
     yield f"{trace.image_id} (image {trace.image_index})"
     original = "none" if trace.original_label is None else names[trace.original_label]

@@ -1,11 +1,11 @@
-"""The votes of a project, read from its store: what stages 3 to 5 count.
+"""The votes of a project, read from its store; stages 3 to 5 count them.
 
 The store keeps states (one per annotator, image and round). Here they become votes on exposed (image, class) pairs:
 images and classes are named by their index in the project, annotators by name. The store is read once, streamed image
-by image, so memory holds seven bytes a vote whatever the number of images.
+by image, so memory holds seven bytes per vote, whatever the number of images.
 
-Hidden gold images measure people, not the data set: where an image is gold to everyone who has it, its votes stand
-apart in :attr:`ProjectVotes.probes`.
+Hidden gold images measure people, not the data set. So where an image is gold for everyone who has it, its votes are
+kept apart in :attr:`ProjectVotes.probes`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.disputes import is_agreed
 from pipeline.votes.words import VOTE_ORDER, YES, Round
 
-#: Comments kept for a report; all are counted.
+#: How many comments are kept for a report; all are counted.
 MAX_COMMENTS = 200
 _CODES = {word: code for code, word in enumerate(VOTE_ORDER)}
 _VOTES_AT_ONCE = 500_000
@@ -53,22 +53,23 @@ class ProjectVotes:
     Attributes
     ----------
     annotation, refinement
-        The votes of either round, hidden gold images left out. A class that was on screen and left alone is a `no`,
-        save one: a class that stands agreed when a refiner sees it (everyone who was shown it ticked it, two or more or
-        the image's only annotator) is no vote of a refiner who left it alone.
+        The votes of each round, without hidden gold images. A class that was on screen and left alone is a `no`, with
+        one exception: a refiner who leaves an agreed class alone has not voted on it. A class is agreed if everyone who
+        was shown it ticked it, and they are two or more people or the image's only annotator.
     probes
-        The annotation round's votes on images that are hidden gold to everyone who has them.
+        The annotation round's votes on images that are hidden gold for everyone who has them.
     sittings
-        One row per image that an annotator decided in the annotation round (gold left out): ``image``, ``annotator``,
-        ``active_ms``, ``decided_at`` (the store's running number of the last event, which orders them in time).
+        One row per annotator and image that they decided in the annotation round (without gold): ``image``,
+        ``annotator``, ``active_ms``, ``decided_at`` (the store's running number of the last event, which gives the
+        order in time).
     refinement_sittings
-        The same of the refinement round.
+        The same for the refinement round.
     simulated
-        Annotators that are programs.
+        Annotators who are programs.
     comments
         The first :data:`MAX_COMMENTS`, by image; ``n_comments`` counts all.
     left_out
-        Annotators whose votes are not counted, and are nowhere in it.
+        Annotators whose votes are not counted and appear nowhere in this object.
     """
 
     annotation: VoteArrays
@@ -83,7 +84,7 @@ class ProjectVotes:
 
     @property
     def n_probe_images(self) -> int:
-        """Return how many gold images were left out of the statistics for having votes of probes alone."""
+        """Return how many gold images were left out of the statistics because all their votes are in `probes`."""
         return len(np.unique(self.probes.item_image))
 
     @property
@@ -106,7 +107,7 @@ class ProjectVotes:
 
 
 def nothing_decided(project: Project, verb: str) -> ProjectError:
-    """Return the error of a stage that needs votes where there are none: what cannot be done, and how to vote."""
+    """Return the error for a stage that needs votes and has none; it says what cannot be done and how to vote."""
     return ProjectError(
         f"{project.root}: nobody has decided an image yet, so there is nothing to {verb}; annotators work in "
         f"2_annotate.ipynb; open it with: mlf annotate {shlex.quote(str(project.root))} --annotator NAME"
@@ -114,7 +115,7 @@ def nothing_decided(project: Project, verb: str) -> ProjectError:
 
 
 def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
-    """Read a project's votes, but for those of annotators whom its settings leave out.
+    """Read a project's votes, without those of annotators that its settings leave out.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
     Raises
     ------
     ProjectError
-        If the project has no images yet, or somebody is to be left out whom the store does not know.
+        If the project has no images yet, or its settings leave out somebody whom the store does not know.
     StoreError
         If the store cannot be read.
     """
@@ -168,7 +169,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
 
 
 def merge_votes(earlier: VoteArrays, later: VoteArrays) -> VoteArrays:
-    """Return the votes of both; where both have one of the same annotator, image and class, the later one's stands.
+    """Return the votes of both; where both have a vote by the same annotator on an image and class, `later` wins.
 
     Parameters
     ----------
@@ -198,16 +199,16 @@ class _Vocabularies:
 
 @dataclass(eq=False)
 class _RoundReader:
-    """Collects the states of one round, in order of image, into votes.
+    """Collects the states of one round into votes, in order of image.
 
-    States come from the store one at a time, as dictionaries that take kilobytes each; a million of them at once would
-    not fit into memory. So their votes go into plain arrays of small integers, and every `_VOTES_AT_ONCE` of them are
-    packed into :class:`VoteArrays`, always between two images: the parts then follow one another without overlap, and
-    joining them is a concatenation and not another sort.
+    States come from the store one at a time, as dictionaries of several kilobytes each. A million of them at once would
+    not fit into memory, so their votes go into plain arrays of small integers. Every `_VOTES_AT_ONCE` votes are packed
+    into :class:`VoteArrays`, always between two images. The parts then follow one another without overlap, and can be
+    joined by concatenation instead of another sort.
     """
 
     vocabularies: _Vocabularies
-    #: Keys of the items on which a vote counts only if it was given, not left; ascending.
+    #: Keys, ascending, of the items on which a vote counts only if it was given, not if the class was left alone.
     spared: NDArray[np.int64] | None = None
     comments: list[Comment] = field(default_factory=list)
     n_comments: int = 0
@@ -283,9 +284,9 @@ class _RoundReader:
 
 
 def _agreed(votes: VoteArrays, sittings: pd.DataFrame) -> NDArray[np.int64]:
-    """Return the keys of the items that stand agreed before a refiner, ascending.
+    """Return the keys, ascending, of the items that are already agreed when a refiner sees them.
 
-    The rule is :func:`pipeline.votes.disputes.is_agreed`, which the refinement widget has too.
+    The rule is :func:`pipeline.votes.disputes.is_agreed`, which the refinement widget uses as well.
     """
     n_annotators = np.bincount(sittings["image"].to_numpy(dtype=np.int64), minlength=votes.n_images)
     found = [np.empty(0, dtype=np.int64)]
@@ -299,14 +300,14 @@ def _agreed(votes: VoteArrays, sittings: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def _drained(parts: list[VoteArrays]) -> Iterator[VoteArrays]:
-    """Yield the parts, keeping none of them."""
+    """Yield the parts and let go of each, so that its memory can be freed."""
     parts.reverse()
     while parts:
         yield parts.pop()
 
 
 def _joined(parts: Iterable[VoteArrays], names: VoteArrays) -> VoteArrays:
-    """Put parts that follow each other by image one behind the other."""
+    """Join parts that follow each other by image."""
     columns: dict[str, list[NDArray[Any]]] = {
         "item_image": [],
         "item_class": [],
@@ -322,13 +323,13 @@ def _joined(parts: Iterable[VoteArrays], names: VoteArrays) -> VoteArrays:
             column.append(getattr(part, name))
     if n_items == 0:
         return names
-    # One column after the other, each let go of as soon as it is whole: two copies of all votes would not fit.
+    # One column at a time, freeing its parts as soon as it is whole: two copies of all votes would not fit in memory.
     whole = {name: np.concatenate(columns.pop(name)) for name in tuple(columns)}
     return VoteArrays(images=names.images, classes=names.classes, annotators=names.annotators, **whole)
 
 
 def _image_ranges(one: VoteArrays, other: VoteArrays) -> Iterator[tuple[VoteArrays, VoteArrays]]:
-    """Cut both into runs of the same whole images, so that merging needs flat memory."""
+    """Cut both into ranges of the same whole images, so that the memory for merging stays constant."""
     starts = [block.first_image for block in one.blocks(_VOTES_AT_ONCE)]
     edges = [0, *starts[1:], one.n_images]
     for first, stop in pairwise(edges):

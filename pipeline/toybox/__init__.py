@@ -1,7 +1,7 @@
 """An embedded data set that the project draws itself: everyday objects, alone and in scenes.
 
-This is ImageNet's story in miniature: scenes of several objects, of which each is given one label only, and a model
-that was trained to name single objects. The full truth is kept aside.
+It is ImageNet in miniature: scenes of several objects that get only one label each, and models trained to name single
+objects. The full truth is kept apart.
 """
 
 from pipeline.toybox.checkpoints import toybox_checkpoint

@@ -1,4 +1,4 @@
-"""What lies behind the objects: walls, tables, floors, shelves and lawns."""
+"""Backgrounds for the objects: walls, tables, floors, shelves and lawns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def draw_background(width: int, height: int, rng: Random) -> Image.Image:
 
 
 def grain(width: int, height: int, kind: Grain, rng: Random) -> Image.Image:
-    """Return a random piece of a texture as L, its middle grey 128; sides at most 512 px."""
+    """Return a random piece of a texture in mode L, with 128 as its middle grey; sides at most 512 px."""
     left, top = rng.randrange(_TILE_PX - width), rng.randrange(_TILE_PX - height)
     return _grain_tile(kind).crop((left, top, left + width, top + height))
 
@@ -138,7 +138,7 @@ def _wallpaper(width: int, height: int, rng: Random) -> Image.Image:
 
 
 def _room(width: int, height: int, rng: Random) -> Image.Image:
-    """Return a wall behind a table, a floor or a lawn."""
+    """Return a picture of a wall behind a table, a floor or a lawn."""
     picture = rng.choice([_wall, _wallpaper, _bricks, _gradient])(width, height, rng)
     ground = rng.choice([_wood, _wood, _tiles, _grass, _cloth])(width, height, rng)
     edge = round(height * rng.uniform(0.45, 0.7))

@@ -1,4 +1,4 @@
-"""The small trained models that ship with the toybox, and the JSON that tells what each is."""
+"""The small trained models that ship with the toybox, each with a JSON that describes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.errors import DatasetError
 
 _WEIGHTS = Path(__file__).parent / "weights"
-#: Checkpoints that ship, best first; a JSON of the same stem beside each says how it was made.
+#: The shipped checkpoints, best first; a JSON with the same stem beside each one says how it was made.
 SHIPPED = ("toybox_resnet", "toybox_byobnet", "toybox_briefly_trained")
 
 
@@ -17,7 +17,7 @@ def toybox_checkpoint(name: str = SHIPPED[0]) -> Path:
     Raises
     ------
     DatasetError
-        If none of that name ships.
+        If no checkpoint of that name ships.
     """
     path = _WEIGHTS / f"{name}.pth"
     if name not in SHIPPED or not path.is_file():

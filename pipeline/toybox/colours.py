@@ -1,4 +1,4 @@
-"""Colours of the toybox, and the small calculations made with them."""
+"""The colours of the toybox, and small calculations with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WHITE: Colour = (244, 243, 238)
 STEEL: Colour = (176, 182, 190)
 GOLD: Colour = (212, 170, 70)
 WOOD: Colour = (176, 120, 66)
-#: Colours that paint, plastic and cloth come in.
+#: The colours of paint, plastic and cloth.
 PAINTS: tuple[Colour, ...] = (
     (206, 58, 50),
     (228, 122, 44),
@@ -49,13 +49,13 @@ def darker(colour: Colour, share: float) -> Colour:
 
 
 def ramp(dark: Colour, colour: Colour, lit: Colour) -> bytes:
-    """Return a palette of 256 colours that goes from the first by the second to the third."""
+    """Return a palette of 256 colours that goes from the first colour through the second to the third."""
     levels = np.concatenate([np.linspace(dark, colour, 128, endpoint=False), np.linspace(colour, lit, 128)])
     return bytes(np.rint(levels).astype(np.uint8).tobytes())
 
 
 def jittered(colour: Colour, rng: Random, amount: float = 0.05) -> Colour:
-    """Return a colour near to this one; `amount` is the largest change of hue, half that of light and strength."""
+    """Return a colour near this one; hue changes by at most `amount`, light and strength by at most twice as much."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(channel / 255 for channel in colour))
     hue = (hue + rng.uniform(-amount, amount)) % 1
     saturation = min(1, max(0, saturation * (1 + rng.uniform(-2, 2) * amount)))
@@ -65,5 +65,5 @@ def jittered(colour: Colour, rng: Random, amount: float = 0.05) -> Colour:
 
 
 def paint(rng: Random, *, without: tuple[Colour, ...] = ()) -> Colour:
-    """Return some colour of paint, leaving out those named."""
+    """Return a random colour of paint, leaving out the colours in `without`."""
     return jittered(rng.choice([colour for colour in PAINTS if colour not in without]), rng, 0.03)

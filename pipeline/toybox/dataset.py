@@ -1,7 +1,7 @@
 """The toybox as a folder: reference pictures of single objects, scenes with one label each, and the full truth.
 
-A folder is written between a marker (`.writing`, there from before the first file) and a certificate (`toybox.json`,
-written last), so that what a crash left behind is recognised and written again.
+Before the first file, a marker (`.writing`) is written; after the last one, a certificate (`toybox.json`). So a folder
+that a crash left incomplete is recognised and written again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.project.writing import write_text
 from pipeline.toybox.objects import TOY_CLASSES
 from pipeline.toybox.scenes import DrawnObject, draw_reference, draw_scene
 
-#: Increased whenever the same settings would draw different pictures than before.
+#: Increase this whenever the same settings would draw different pictures than before.
 DRAWING_VERSION = 1
 _WRITING = ".writing"
 _CERTIFICATE = "toybox.json"
@@ -32,12 +32,12 @@ _CERTIFICATE = "toybox.json"
 
 @dataclass(frozen=True, slots=True)
 class ToyboxPaths:
-    """Where the parts of a toybox lie.
+    """The paths of a toybox's parts.
 
     Parameters
     ----------
     root
-        The folder of all of it.
+        The toybox's folder.
     """
 
     root: Path
@@ -49,7 +49,7 @@ class ToyboxPaths:
 
     @property
     def reference(self) -> Path:
-        """Return the folder with one sub-folder per class key of single-object pictures, for training and examples."""
+        """Return the folder of single-object pictures for training and examples, one sub-folder per class key."""
         return self.root / "reference"
 
     @property
@@ -59,12 +59,12 @@ class ToyboxPaths:
 
     @property
     def scenes_csv(self) -> Path:
-        """Return the manifest: CSV of image (path under the root) and label (its one original label)."""
+        """Return the manifest: CSV of image (path relative to the root) and label (its only original label)."""
         return self.root / "scenes.csv"
 
     @property
     def truth(self) -> Path:
-        """Return the full truth: JSON from image to the keys of all classes that can be recognised in it."""
+        """Return the full truth: JSON that maps each image to the keys of all classes recognisable in it."""
         return self.root / "truth.json"
 
     @property
@@ -75,7 +75,7 @@ class ToyboxPaths:
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What decides every byte of a toybox."""
+    """The settings that decide every byte of a toybox."""
 
     seed: int
     n_scenes: int
@@ -99,22 +99,22 @@ def write_toybox(
     Parameters
     ----------
     destination
-        A new or empty folder, or one that this function wrote to before.
+        A new or empty folder, or one that this function wrote to earlier.
     seed
-        The same seed, counts and version of Pillow give the same bytes.
+        The same seed, counts, picture size and version of Pillow give the same bytes.
     n_scenes
         Number of scenes.
     n_reference
         Number of reference pictures of each class.
     reference_px
-        Side of a reference picture, 48 to 512.
+        Side of a reference picture in pixels, 48 to 512.
     show_progress
-        Whether to show a bar.
+        Whether to show a progress bar.
 
     Raises
     ------
     DatasetError
-        If a number is out of range, or the folder holds something else: another toybox or files that are not one.
+        If a number is out of range, or the folder holds something else: another toybox or other files.
     """
     for name, value, low, high in (
         ("n_scenes", n_scenes, 0, 1_000_000),
@@ -143,7 +143,7 @@ def open_toybox(root: Path) -> ToyboxPaths:
     Raises
     ------
     DatasetError
-        If the folder holds none, or one whose writing was cut off.
+        If the folder holds no toybox, or an incomplete one.
     """
     if (root / _WRITING).exists():
         raise DatasetError(f"{root}: its writing was cut off; run `mlf toybox {root}` again")
@@ -158,7 +158,7 @@ def read_truth(path: Path) -> dict[str, frozenset[str]]:
     Raises
     ------
     DatasetError
-        If the file is missing or is not an object from image to list of class keys.
+        If the file is missing, or is not an object that maps images to lists of class keys.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -173,7 +173,7 @@ def read_truth(path: Path) -> dict[str, frozenset[str]]:
 
 
 def _holds(paths: ToyboxPaths, settings: _Settings) -> bool:
-    """Tell whether the folder holds the whole of this toybox; refuse a folder that holds something else."""
+    """Tell whether the folder holds this whole toybox; refuse a folder that holds something else."""
     if not paths.root.exists():
         return False
     if not paths.root.is_dir():
@@ -214,7 +214,7 @@ def _is_whole(paths: ToyboxPaths, settings: _Settings) -> bool:
 
 
 def _clear(paths: ToyboxPaths) -> None:
-    """Make the folder ready, dropping what an earlier writing left and nothing else."""
+    """Prepare the folder, removing only what an earlier, unfinished writing left."""
     paths.root.mkdir(parents=True, exist_ok=True)
     (paths.root / _WRITING).touch()
     (paths.root / _CERTIFICATE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Pictures composed of objects before a background, and the record of what can be seen in them."""
+"""Pictures of objects in front of a background, and the record of what can be seen in them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pipeline.toybox.backgrounds import draw_background, grain
 from pipeline.toybox.objects import TOY_CLASSES, ToyClass
 from pipeline.toybox.sketch import Pose, Sketch
 
-#: An object of which a smaller share can be seen is beyond recognition, and so no part of the truth.
+#: An object with a smaller visible share than this cannot be recognised, so it is not part of the truth.
 RECOGNISABLE_SHARE = 0.45
-#: Pairs that are easily taken for each other; scenes bring them together more often than chance would.
+#: Pairs of classes that are easily taken for each other; scenes combine them more often than chance would.
 CONFUSABLE_PAIRS: tuple[tuple[str, str], ...] = (
     ("mug", "teacup"),
     ("bowl", "plate"),
@@ -61,9 +61,9 @@ class DrawnObject:
     Parameters
     ----------
     key
-        Its class.
+        The key of its class.
     left, top, right, bottom
-        Its frame in pixels; it may reach beyond the picture.
+        Its frame in pixels, which may reach beyond the picture.
     visible_share
         Share of the object (0 to 1) that is inside the picture and not covered, to about 1%.
     area_share
@@ -80,13 +80,13 @@ class DrawnObject:
 
     @property
     def is_recognisable(self) -> bool:
-        """Tell whether enough of it can be seen to be named."""
+        """Tell whether enough of the object is visible to name it."""
         return self.visible_share >= RECOGNISABLE_SHARE
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture, all objects drawn in it from back to front, and the one label that it is given."""
+    """A picture, all objects drawn in it from back to front, and the one label that it gets."""
 
     picture: Image.Image
     objects: tuple[DrawnObject, ...]
@@ -100,7 +100,7 @@ class Scene:
 
 
 def draw_object(toy: ToyClass, size_px: int, rng: Random) -> Image.Image:
-    """Return one object as RGBA on a transparent background, its longer side `size_px`."""
+    """Return one object as RGBA on a transparent background; its longer side is `size_px`."""
     sketch = Sketch()
     toy.draw(sketch, rng)
     tilt = rng.triangular(-toy.max_tilt, toy.max_tilt, 0)
@@ -109,7 +109,7 @@ def draw_object(toy: ToyClass, size_px: int, rng: Random) -> Image.Image:
 
 
 def draw_reference(toy: ToyClass, size_px: int, rng: Random) -> Image.Image:
-    """Return a square RGB picture of one object, nearly all of it in view."""
+    """Return a square RGB picture of one object with nearly all of the object in view."""
     picture = draw_background(size_px, size_px, rng)
     drawn = draw_object(toy, round(size_px * rng.uniform(0.58, 0.96)), rng)
     slack = round(size_px * 0.06)
@@ -122,8 +122,8 @@ def draw_reference(toy: ToyClass, size_px: int, rng: Random) -> Image.Image:
 def draw_scene(rng: Random) -> Scene:
     """Return a scene of 1 to 6 objects of distinct classes.
 
-    Placing keeps each object recognisable; now and then one is almost wholly covered, and is then no part of the truth.
-    The label is the largest recognisable object four times in five, otherwise any other of them.
+    Objects are placed so that each stays recognisable. Now and then one is almost wholly covered, and then it is not
+    part of the truth. In four of five scenes the label is the largest recognisable object, otherwise any other one.
     """
     width, height = rng.choice(_SCENE_SIZES)
     n_objects = rng.choices(range(1, len(_N_OBJECTS_WEIGHTS) + 1), weights=_N_OBJECTS_WEIGHTS)[0]
@@ -166,19 +166,19 @@ class _Placed:
     image: Image.Image
     x: int
     y: int
-    coverage: NDArray[np.bool_]  # (coarse height, coarse width): where it is, covered or not
-    n_whole: int  # coarse pixels of all of it, beyond the frame too
+    coverage: NDArray[np.bool_]  # (coarse height, coarse width): where the object is, covered or not
+    n_whole: int  # coarse pixels of the whole object, including those outside the picture
 
 
 class _Composition:
-    """Objects placed from back to front; what is covered is counted on a grid coarser than the pixels."""
+    """Objects placed from back to front; covered areas are counted on a grid coarser than the pixels."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.placed: list[_Placed] = []
 
     def add(self, toy: ToyClass, size_px: int, rng: Random) -> None:
-        """Place an object in front where it leaves all recognisable, smaller if need be, or leave it out."""
+        """Place an object in front where every object stays recognisable, smaller if need be, or leave it out."""
         for shrink in (1.0, 0.75, 0.55):
             image = draw_object(toy, max(48, round(size_px * shrink)), rng)
             slack = round(0.15 * min(image.size)) if rng.random() < 0.25 else 0
@@ -191,7 +191,7 @@ class _Composition:
                     return
 
     def cover_first(self, toy: ToyClass, size_px: int, rng: Random) -> bool:
-        """Try to hide nearly all of the first object behind this one; tell whether it worked."""
+        """Try to hide nearly all of the first object behind this one, and tell whether it worked."""
         first = self.placed[0]
         small = first.image.resize((max(1, first.image.width // 2), max(1, first.image.height // 2)))
         image = draw_object(toy, round(size_px * 1.15), rng)
@@ -250,7 +250,7 @@ def _between(low: int, high: int, rng: Random) -> int:
 
 
 def _put(picture: Image.Image, drawn: Image.Image, place: tuple[int, int], rng: Random) -> None:
-    """Paste an object and the soft shadow that it throws on what is behind it."""
+    """Paste an object and the soft shadow that it casts on what is behind it."""
     alpha = drawn.getchannel("A")
     margin = 24
     shadow = Image.new("L", (drawn.width + 2 * margin, drawn.height + 2 * margin))
@@ -265,7 +265,7 @@ def _put(picture: Image.Image, drawn: Image.Image, place: tuple[int, int], rng: 
 
 
 def _photographed(picture: Image.Image, rng: Random) -> Image.Image:
-    """Return the picture as a camera might have seen it: lighter or darker, tinted, soft or grainy."""
+    """Return the picture as a camera might have taken it: lighter or darker, tinted, soft or grainy."""
     light, contrast = rng.uniform(-22, 18), rng.uniform(0.82, 1.12)
     lookup: list[int] = []
     for _ in range(3):

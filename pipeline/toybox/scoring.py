@@ -21,18 +21,18 @@ _BATCH_SIZE = 64
 
 @dataclass(frozen=True, slots=True)
 class ToyboxScore:
-    """How well a model ranks the classes of scenes.
+    """How well a model ranks the classes of the scenes.
 
     Parameters
     ----------
     n_scenes, n_labels
-        Denominators: of `top1` and `real`, and of the recalls.
+        Denominators: scenes for `top1` and `real`, labels for the recalls.
     top1
-        Share of scenes whose topmost class is the original label.
+        Share of scenes whose top-ranked class is the original label.
     real
-        Share of scenes whose topmost class is any class of the truth (ReaL accuracy).
+        Share of scenes whose top-ranked class is any class of the truth (ReaL accuracy).
     recall_at_10, recall_at_20
-        Share of all true (scene, class) pairs among the topmost 10 and 20.
+        Share of all true (scene, class) pairs whose class is among the topmost 10 or 20.
     """
 
     n_scenes: int
@@ -44,7 +44,7 @@ class ToyboxScore:
 
 
 def score_toybox_model(toybox: Path, checkpoint: Path, *, n_scenes: int | None = None) -> ToyboxScore:
-    """Return how well a checkpoint with its JSON ranks the classes of a toybox's scenes, or of the first `n_scenes`.
+    """Return how well a checkpoint ranks the classes of all scenes of a toybox, or of its first `n_scenes`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Outlines of simple shapes, as lists of points in an object's own coordinates: x to the right, y downwards."""
+"""Outlines of simple shapes, as lists of points in an object's own coordinates: x points right, y points down."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Points = list[Point]
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, start: float = 0.0, stop: float = 360.0) -> Points:
-    """Return an ellipse, or the arc of it from `start` to `stop` degrees (0 right, 90 below, clockwise on screen)."""
+    """Return an ellipse, or its arc from `start` to `stop` degrees (0 is right, 90 is down, clockwise on screen)."""
     steps = max(5, round(abs(stop - start) / 10))
     angles = (math.radians(start + (stop - start) * i / steps) for i in range(steps + (abs(stop - start) < 360)))
     return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
@@ -28,7 +28,7 @@ def box(left: float, top: float, right: float, bottom: float, radius: float = 0.
 
 
 def rounded(points: Sequence[Point], radius: float) -> Points:
-    """Return a closed polygon with each corner replaced by a curve that begins `radius` before it."""
+    """Return a closed polygon in which each corner is replaced by a curve that begins `radius` before it."""
     result: Points = []
     for i, (x, y) in enumerate(points):
         before, after = points[i - 1], points[(i + 1) % len(points)]
@@ -63,12 +63,12 @@ def _spline(a: float, b: float, c: float, d: float, t: float) -> float:
 
 
 def lathe(profile: Sequence[Point], is_smooth: bool = True) -> Points:
-    """Return the outline of a turned object from its right-hand profile: (radius, y) from top to bottom."""
+    """Return the outline of a body turned on a lathe from its right-hand profile: (radius, y) from top to bottom."""
     right = smooth(profile, closed=False) if is_smooth else list(profile)
     return [*right, *((-x, y) for x, y in reversed(right))]
 
 
 def moved(points: Sequence[Point], x: float = 0.0, y: float = 0.0, scale: float = 1.0, degrees: float = 0.0) -> Points:
-    """Return the points scaled and turned about the origin, then shifted."""
+    """Return the points scaled and rotated about the origin, then shifted."""
     cos, sin = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
     return [(x + px * cos - py * sin, y + px * sin + py * cos) for px, py in points]

@@ -1,4 +1,4 @@
-"""A sketch is a list of shapes; painting it makes an anti-aliased picture with a transparent background.
+"""A sketch is a list of shapes; painting it gives an anti-aliased picture with a transparent background.
 
 Objects are sketched in their own coordinates, so that size, tilt and mirroring apply to outlines rather than to pixels.
 """
@@ -18,7 +18,7 @@ from PIL import Image, ImageChops, ImageDraw
 from pipeline.toybox.colours import Colour, darker, lighter, ramp
 from pipeline.toybox.shapes import Point, Points
 
-#: How light falls on a shape: evenly, from above, from the left, round a pillar, or on a ball.
+#: How light falls on a shape: evenly, from above, from the left, as on a pillar, or as on a ball.
 Shade = Literal["flat", "above", "left", "pillar", "ball"]
 Frame = tuple[int, int, int, int]
 Ink = tuple[int, int, int, int] | int
@@ -51,7 +51,7 @@ class Pose:
     is_mirrored: bool = False
 
     def matrix(self) -> tuple[float, float, float, float]:
-        """Return a, b, c, d with (x, y) going to (ax + by, cx + dy)."""
+        """Return a, b, c, d of the map from (x, y) to (ax + by, cx + dy)."""
         cos, sin = math.cos(math.radians(self.tilt)), math.sin(math.radians(self.tilt))
         sx = -self.stretch if self.is_mirrored else self.stretch
         return cos * sx, -sin, sin * sx, cos
@@ -59,7 +59,7 @@ class Pose:
 
 @dataclass
 class Sketch:
-    """What a drawing function draws on; later shapes cover earlier ones."""
+    """The surface that a drawing function draws on; later shapes cover earlier ones."""
 
     shapes: list[Shape] = field(default_factory=list)
     _clip: Points | None = None
@@ -94,7 +94,7 @@ class Sketch:
         self.shapes.append(Shape(points, (0, 0, 0), opacity=0.0))
 
     def shine(self, points: Points, opacity: float = 0.35) -> None:
-        """Lay a soft white reflection over what is there."""
+        """Add a soft white reflection over what has been drawn."""
         self.fill(points, (255, 255, 255), opacity=opacity, outline=False)
 
     @contextmanager
@@ -107,7 +107,7 @@ class Sketch:
             self._clip = before
 
     def paint(self, size_px: int, pose: Pose | None = None, oversampling: int = 2) -> Image.Image:
-        """Return the sketch as RGBA, cropped to itself, its longer side `size_px` (up to rounding).
+        """Return the sketch as RGBA, cropped to what is drawn; its longer side is `size_px` (up to rounding).
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class Sketch:
         pose
             Tilt, stretch and mirroring.
         oversampling
-            Side of the square of fine pixels averaged into one.
+            Side of the square of fine pixels that is averaged into one pixel.
         """
         return _Painter(self.shapes, pose or Pose(), size_px * oversampling).painted().reduce(oversampling)
 
@@ -129,7 +129,7 @@ class _Painter:
         self._shapes = shapes
         extents = []
         for shape in shapes:
-            if shape.clip is None:  # what is clipped lies inside something that is not
+            if shape.clip is None:  # a clipped shape lies inside one that is not clipped
                 turned = [(a * x + b * y, c * x + d * y) for x, y in shape.points]
                 extents.append((_bounds(turned), max(shape.width, shape.outline) / 2))
         left = min(bounds[0] - margin for bounds, margin in extents)
@@ -253,7 +253,7 @@ def _line(pen: ImageDraw.ImageDraw, pixels: Sequence[Point], width: float, ink: 
 
 @cache
 def _light_map(shade: Shade) -> Image.Image:
-    """Return how light each place of a shape's frame is: 128 its own colour, 0 darkest, 255 lightest."""
+    """Return how light each place of a shape's frame is: 128 is its own colour, 0 the darkest, 255 the lightest."""
     ticks = (np.arange(_MAP_SIZE) + 0.5) / _MAP_SIZE
     x, y = np.meshgrid(ticks, ticks)
     if shade == "above":

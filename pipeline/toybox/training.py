@@ -1,8 +1,8 @@
 """Training a small `timm` model on the toybox's single-object pictures.
 
-The model is trained as ImageNet's are, one label a picture. Augmentation makes objects as small, crowded and cut off as
-they are in scenes: random zoom, shift and tilt, colours, and mosaics of four pictures whose label is a quarter of each.
-What is easy comes first: small views of single objects, then larger ones and mosaics.
+The model is trained as ImageNet's models are, with one label per picture. Augmentation makes objects as small, crowded
+and cut off as they are in scenes: random zoom, shift, tilt and colours, and mosaics of four pictures whose label is one
+quarter of each. Training begins with what is easy: small views of single objects, then larger views and mosaics.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ STD = (0.229, 0.224, 0.225)
 _MOSAIC_PROBABILITY = 0.35
 _BATCH_SIZE = 64
 _LEARNING_RATE, _WARM_UP = 0.3, 0.15
-#: Shares of the training after which mosaics begin, and after which views have their full size.
+#: The shares of the training after which mosaics begin, and after which views have their full size.
 _MOSAICS_FROM, _FULL_SIZE_FROM = 0.4, 0.6
-#: A scene is looked at this much larger than the training views: its objects are that much smaller in it.
+#: Scenes are shown to the model this much larger than training views, since their objects are that much smaller.
 _SCENE_SCALE = 4 / 3
 
 
@@ -57,17 +57,17 @@ def train_toybox_model(
     checkpoint
         File for the weights, which are stored in half precision.
     architecture
-        Any that `timm.create_model` knows; small ones suffice.
+        Any that `timm.create_model` knows; a small one is enough.
     seed
-        Of the first weights and the augmentation.
+        For the initial weights and the augmentation.
     seconds
-        Time to train for; how far that goes depends on the machine.
+        How long to train; how far the model gets depends on the machine.
     n_epochs
-        Number of passes to train for instead: repeatable on one machine and version of torch.
+        How many epochs to train instead: repeatable on one machine with one version of torch.
     input_px
-        Side of the views that it is trained on; scenes are shown to it a third larger.
+        Side of the training views in pixels; scenes are shown to the model a third larger.
     show_progress
-        Whether to show a bar.
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def train_toybox_model(
 
 @dataclass
 class _Schedule:
-    """How far training has come: by the clock, or by steps where epochs are set."""
+    """How far training has come: by the clock, or by steps where the number of epochs is set."""
 
     seconds: float
     n_epochs: int | None
@@ -138,11 +138,11 @@ def _fit(
     *,
     show_progress: bool,
 ) -> int:
-    """Train in place and return the number of steps taken."""
+    """Train the model in place, and return the number of steps taken."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, nesterov=True, weight_decay=5e-4)
     model.to(memory_format=torch.channels_last).train()
     small_px = max(32, input_px * 2 // 3 // 32 * 32)
-    has_bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public question
+    has_bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public way to ask
     n_steps = 0
     with tqdm(total=100, desc="training", unit="%", disable=not show_progress) as progress:
         while (share := schedule.share_done(n_steps)) < 1:
@@ -175,7 +175,7 @@ def augment(
     generator: torch.Generator,
     mosaic_probability: float = _MOSAIC_PROBABILITY,
 ) -> tuple[Tensor, Tensor]:
-    """Return what the model sees of a batch, and its soft labels.
+    """Return the views that the model sees of a batch, and their soft labels.
 
     Parameters
     ----------
@@ -184,9 +184,9 @@ def augment(
     labels
         int64 (n,): class indices.
     size_px
-        Side of the result.
+        Side of the views in pixels.
     generator
-        Source of all chance.
+        Source of all randomness.
     mosaic_probability
         Share of the views that are mosaics of four.
 
@@ -225,7 +225,7 @@ def augment(
 
 
 def _read_reference(toybox: Path, size_px: int) -> tuple[Tensor, Tensor]:
-    """Return uint8 (n, 3, size_px, size_px) and int64 (n,)."""
+    """Return the pictures, uint8 (n, 3, size_px, size_px), and their class indices, int64 (n,)."""
     folder = open_toybox(toybox).reference
     files = [
         (index, file) for index, toy in enumerate(TOY_CLASSES) for file in sorted((folder / toy.key).glob("*.jpg"))

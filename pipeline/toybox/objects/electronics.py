@@ -1,4 +1,4 @@
-"""What has a plug or a battery, and clocks."""
+"""Things with a plug or a battery, and clocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLASSES: list[ToyClass] = []
 
 
 def _picture(sketch: Sketch, rng: Random, screen: Points) -> None:
-    """Show a landscape, as a film would."""
+    """Draw a landscape on the screen, as from a film."""
     xs, ys = [x for x, _ in screen], [y for _, y in screen]
     left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
     with sketch.within(screen):
@@ -36,7 +36,7 @@ def _picture(sketch: Sketch, rng: Random, screen: Points) -> None:
 
 
 def _windows(sketch: Sketch, rng: Random, screen: Points) -> None:
-    """Show windows with lines of text, as a computer does."""
+    """Draw windows with lines of text on the screen, as on a computer."""
     xs, ys = [x for x, _ in screen], [y for _, y in screen]
     left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
     width, height = right - left, bottom - top
@@ -79,7 +79,7 @@ def _draw_monitor(sketch: Sketch, rng: Random) -> None:
 
 @toy(CLASSES, "television", "TV; television set", "a set that receives and shows broadcast pictures", max_tilt=8)
 def _draw_television(sketch: Sketch, rng: Random) -> None:
-    if rng.random() < 0.5:  # a modern one, which a monitor is easily taken for
+    if rng.random() < 0.5:  # a modern one, which is easily confused with a monitor
         frame = jittered(rng.choice([BLACK, STEEL, (60, 62, 70)]), rng)
         for x in (-0.68, 0.68):
             sketch.stroke([(x, 0.44), (x - 0.12, 0.66)], 0.07, darker(frame, 0.1))

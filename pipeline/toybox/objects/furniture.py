@@ -1,4 +1,4 @@
-"""What furnishes a room."""
+"""Furniture and furnishings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands on a kitchen table."""
+"""Things on a kitchen table."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ CLASSES: list[ToyClass] = []
 
 
 def _mirrored(right: Points) -> Points:
-    """Close an outline from its right half, top to bottom."""
+    """Return the closed outline of a symmetric shape, given its right half from top to bottom."""
     return smooth([*right, *((-x, y) for x, y in reversed(right))])
 
 

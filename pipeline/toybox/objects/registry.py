@@ -20,9 +20,9 @@ class ToyClass:
     key, name, synonyms, definition
         As in a label space.
     draw
-        Sketches one object in coordinates of about -1 to 1; every choice it makes comes from the generator it is given.
+        Sketches one object in coordinates of about -1 to 1; all its random choices use the generator that it is given.
     max_tilt
-        The furthest it is turned from upright, in degrees; 180 for things that lie about.
+        The largest tilt from upright, in degrees; 180 for things that lie any way round.
     """
 
     key: str
@@ -41,7 +41,7 @@ def toy(
     *,
     max_tilt: float = 18.0,
 ) -> Callable[[Draw], Draw]:
-    """Return a decorator that enters a drawing function in a theme's list of classes."""
+    """Return a decorator that adds a drawing function to a theme's list of classes."""
 
     def enter(draw: Draw) -> Draw:
         listed = tuple(word.strip() for word in synonyms.split(";") if word.strip())

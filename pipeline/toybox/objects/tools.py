@@ -1,4 +1,4 @@
-"""What people work, write and lock with."""
+"""Things that people work, write and lock with."""
 
 from __future__ import annotations
 
