@@ -11,6 +11,7 @@ from PIL import JpegImagePlugin
 
 _JPEG_END = b"\xff\xd9"
 _JPEG_SCAN = b"\xff\xda"
+_PROGRESSIVE_FRAME = 0xC2
 #: Appended where a JPEG may have been cut off. If it was, the two decode to different pixels.
 _CONTINUATIONS = (b"\0" * 4096, b"\xaa" * 4096)
 
@@ -46,11 +47,37 @@ def jpeg_with_end(data: bytes, size: tuple[int, int]) -> bytes | None:
     size
         Width and height in pixels to decode at, as `PIL.Image.Image.draft` takes them.
     """
-    if has_jpeg_end(data):
+    if has_jpeg_end(data) or not _has_all_scans(data):
         return None
     data = data.removesuffix(_JPEG_END[:1])
     one, other = (_pixels(data + continuation + _JPEG_END, size) for continuation in _CONTINUATIONS)
     return data + _JPEG_END if one is not None and one == other else None
+
+
+def _has_all_scans(data: bytes) -> bool:
+    """Tell whether a progressive JPEG has the scans that bring each coefficient to its last bit; others always do.
+
+    A file that ends between two scans decodes to the same pixels however it goes on, and yet its last bits are missing.
+    See ITU-T T.81, B.2.3: `Ss` and `Se` name the coefficients of a scan, `Al` the bits that are still to come.
+    """
+    bits_left: dict[int, list[int]] = {}
+    at = 2
+    while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
+        marker = data[at + 1]
+        if marker in {0x00, 0x01, 0xFF} or 0xD0 <= marker <= 0xD9:  # no segment: stuffed bytes, restarts, the ends
+            at += 1 if marker == 0xFF else 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        segment = data[at + 4 : end]
+        if marker == _PROGRESSIVE_FRAME and len(segment) > 5:
+            bits_left = {component: [255] * 64 for component in segment[6::3]}
+        elif marker == _JPEG_SCAN[1] and bits_left and end <= len(data):
+            components, (first, last, bits) = segment[1:-3:2], segment[-3:]
+            for component in components:
+                for coefficient in range(first, min(last, 63) + 1):
+                    bits_left[component][coefficient] = bits & 15
+        at = end
+    return not any(any(bits) for bits in bits_left.values())
 
 
 def png_of_pixels(data: bytes) -> PngOfPixels | None:

@@ -139,3 +139,14 @@ def test_a_colour_profile_longer_than_pillow_takes_is_heeded(tmp_path: Path) -> 
     at = data.index(b"IDAT") - 4
     (tmp_path / "long.png").write_bytes(data[:at] + chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(padded))) + data[at:])
     assert mean_difference(read_image(str(tmp_path / "long.png")), muted()) < 3
+
+
+def test_a_progressive_jpeg_is_taken_at_no_length_but_its_own_and_that_without_its_end_mark(tmp_path: Path) -> None:
+    data = saved("JPEG", progressive=True)
+    path = tmp_path / "cut.jpg"
+    taken = []
+    for n_bytes in range(len(data) // 2, len(data) + 1):
+        path.write_bytes(data[:n_bytes])
+        if isinstance(answers(path)[0], tuple):
+            taken.append(len(data) - n_bytes)
+    assert taken == [2, 1, 0]
