@@ -1,7 +1,7 @@
 # Every target sets up what it needs by itself; a second run finds it ready.
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-WORKERS ?= 2
+WORKERS ?= 3
 BIN := .venv/bin
 FRONTEND := mlf_widgets/frontend
 HUB := deploy/jupyterhub
@@ -14,14 +14,14 @@ BUNDLES := mlf_widgets/static/.built
 INSTALLED := .venv/.installed
 PROXY := $(HUB)/node_modules/.package-lock.json
 
-.PHONY: help setup demo test test-lowest lint bench bench-hub bench-widget hub soak screenshot system-packages
+.PHONY: help setup demo docs test test-lowest lint bench bench-hub bench-widget bench-proposals bench-photographs hub soak screenshot system-packages
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: $(INSTALLED) $(BUNDLES)  ## Make .venv with everything in it, and build the widgets
 
-demo: setup  ## The whole method on images that the program draws itself; ends in JupyterLab
+demo: setup  ## The whole method on images that the program draws itself; ends at the page where you annotate
 	$(BIN)/mlf demo
 
 test: setup $(PROXY) system-packages  ## All tests: the browser half's, then Python's
@@ -43,28 +43,43 @@ bench: setup system-packages  ## The figures of README, but for the widget's and
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/consensus.py $(SHARED_DATA)/imagenet_val
 	$(BIN)/python benchmarks/fewer_votes.py $(SHARED_DATA)/imagenet_val
+	$(BIN)/python benchmarks/proposal_methods.py $(SHARED_DATA)/imagenet_samples
 	$(BIN)/python benchmarks/analysis.py
-	$(BIN)/python benchmarks/project_stages.py
+	$(BIN)/python benchmarks/whole_method.py demo/whole_method
 	$(BIN)/python benchmarks/session_open.py
 	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60
 	$(BIN)/python benchmarks/service.py --annotators 200 --seconds 60 --postgres
 	$(BIN)/python benchmarks/flood.py --annotators 50 --seconds 15
 
-bench-hub: setup $(PROXY) system-packages  ## Fifteen sessions in a real JupyterHub (as root: an account for each)
+bench-hub: setup $(PROXY) system-packages  ## Fifteen sessions in a real JupyterHub (as root: an account for each); 500 light ones
 	$(BIN)/python benchmarks/hub.py
+	$(BIN)/python benchmarks/light.py --people 500 --seconds 40
+	$(BIN)/python benchmarks/light.py --people 500 --seconds 40 --images
+	$(BIN)/python benchmarks/light.py --log-in
+
+bench-proposals: setup  ## Proposals against timm's own loop, the model alone and decoding alone; needs SHARED_DATA
+	$(BIN)/python benchmarks/proposals.py $(SHARED_DATA)/imagenet_samples
+
+bench-photographs: setup  ## The 1,000 photographs of SHARED_DATA through all stages; goes on where it was
+	$(BIN)/python benchmarks/whole_photographs.py $(SHARED_DATA)/imagenet_samples demo/photographs
 
 bench-widget: setup system-packages  ## From key press to the next image painted, in JupyterLab in Chromium
 	$(BIN)/python benchmarks/widget.py
 	$(BIN)/python benchmarks/class_search.py
 
-screenshot: setup system-packages  ## Take the README's picture again
-	$(BIN)/python benchmarks/screenshot.py assets/annotator.png
+screenshot: setup system-packages  ## Take the pictures of README and documentation again
+	$(BIN)/python benchmarks/screenshot.py assets/annotator.png --pictures docs/pictures
+
+docs: setup  ## The documentation as a site that needs no network: build/docs/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 hub: setup $(PROXY)  ## A JupyterHub for the people of PROJECT=folder (as root: a session's account of its own)
 	$(BIN)/mlf hub $(PROJECT)
 
-soak: setup $(PROXY) system-packages  ## Hundreds of kills, hundreds of annotators, fifteen sessions; about an hour and a half
+soak: setup $(PROXY) system-packages  ## Hundreds of kills, hundreds of annotators, fifteen sessions, all of the browser suite in Firefox too
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/soak -s
+	MLF_SOAK=1 $(BIN)/python -m pytest tests/browser
 
 system-packages:
 	@.ci/system-packages tests

@@ -11,8 +11,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 #: Folders of the source code that a wheel carries inside the package `pipeline`; a checkout is read where it lies.
-_CARRIED_FOLDERS = {"notebooks": "pipeline/notebooks", "deploy/jupyterhub": "pipeline/deploy/jupyterhub"}
-_CARRIED_SUFFIXES = (".ipynb", ".py")
+_CARRIED_FOLDERS = {
+    "notebooks": "pipeline/notebooks",
+    "deploy/jupyterhub": "pipeline/deploy/jupyterhub",
+    "deploy/kubernetes": "pipeline/deploy/kubernetes",
+}
+_CARRIED_SUFFIXES = (".ipynb", ".py", ".yaml")
 
 
 class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]

@@ -13,11 +13,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import pickle
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -25,10 +23,11 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -38,6 +37,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from lab_server import launch_chromium
 from widget_link import Refused, Unanswered, WidgetLink  # noqa: F401 - the hub tests take it from here
 
 from pipeline.datasets.create import init_project
@@ -46,7 +46,7 @@ from pipeline.hub.accounts import Role
 from pipeline.hub.launch import PreparedHub, find_proxy, hub_log, prepare_hub
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
-from pipeline.project.opaque_ids import opaque_image_id
+from pipeline.project.opaque_ids import ImageNumbers
 from pipeline.project.tables import PROPOSALS
 from pipeline.proposals.writer import write_proposals
 from pipeline.stages.assign import assign_project
@@ -55,13 +55,6 @@ from pipeline.votes.words import Round
 
 N_CLASSES = 30
 SOURCE_ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
 
 #: The code that `mlf hub` runs once everything is prepared.
 _RUN = "import pickle, sys; from pipeline.hub.launch import run_hub; sys.exit(run_hub(pickle.load(sys.stdin.buffer)))"
@@ -77,19 +70,24 @@ class SessionReport:
     name: str
     started_s: float
     #: Image (its index, or its id where a browser shows only that), class index, event id where it is known.
-    acknowledged: list[tuple[int | str, int, str]] = field(default_factory=list)
+    acknowledged: list[tuple[str, int, str]] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     memory_mib: float = 0.0
 
 
 def make_project(
-    folder: Path, n_images: int, annotators: Sequence[str], class_name: str = "class_{}", file_name: str = "{}.jpg"
+    folder: Path,
+    n_images: int,
+    annotators: Sequence[str],
+    class_name: str = "class_{}",
+    file_name: str = "{}.jpg",
+    n_filled: int = N_CLASSES,
 ) -> Project:
-    """Make a project of noise images with proposals, each image assigned to two annotators."""
+    """Make a project of noise images of the first classes, with proposals, each image assigned to two annotators."""
     class_names = [class_name.format(f"{i:02d}") for i in range(N_CLASSES)]
     generator = np.random.default_rng(0)
     for number in range(n_images):
-        path = folder / "images" / class_names[number % N_CLASSES] / file_name.format(number)
+        path = folder / "images" / class_names[number % n_filled] / file_name.format(number)
         path.parent.mkdir(parents=True, exist_ok=True)
         coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC).save(path)
@@ -137,15 +135,33 @@ def running_hub(
     with process.stdin:
         pickle.dump(prepared, process.stdin)
     try:
-        _wait_for(lambda: _answers(prepared.url + "hub/health"), 60, lambda: _end_of(log))
+        inside = f"http://127.0.0.1:{prepared.port}{urlsplit(prepared.url).path}hub/health"  # before any web server
+        _wait_for(lambda: _answers(inside), 180, lambda: _end_of(log))
         yield prepared
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        end_at_once(process, state)
         shutil.rmtree(prepared.sockets, ignore_errors=True)
+
+
+def end_at_once(hub: subprocess.Popen[bytes], state: Path) -> None:
+    """Kill a hub with its sessions, those of an earlier Hub included: ending them in order takes ten seconds."""
+    processes = [*psutil.Process(hub.pid).children(recursive=True), *of_sessions(state)]
+    hub.kill()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    hub.wait()
+    psutil.wait_procs(processes, timeout=30)
+
+
+def of_sessions(state: Path) -> dict[psutil.Process, str]:
+    """Return the processes of all sessions (servers and kernels), and the name of each one's home."""
+    homes, found = f"{state.resolve()}/homes/", {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if (home := process.environ().get("HOME", "")).startswith(homes):
+                found[process] = home.removeprefix(homes)
+    return found
 
 
 class Person:
@@ -164,17 +180,33 @@ class Person:
     def start_session(self, timeout_s: float = 180) -> float:
         """Wait until the person's own server answers, and return the seconds it took."""
         began = time.perf_counter()
-        self.client.get(f"hub/spawn/{self.name}")
+        self._ask_for_session()
 
         def is_up() -> bool:
             status = self.client.get(f"user/{self.name}/api").status_code
+            if status == httpx.codes.OK:
+                return True
             if status == httpx.codes.FAILED_DEPENDENCY:  # the Hub has just noticed that an earlier server has ended
-                self.client.get(f"hub/spawn/{self.name}")
-            return status == httpx.codes.OK
+                self._ask_for_session()
+            self._listen(max(0.1, timeout_s - (time.perf_counter() - began)))
+            return False
 
         _wait_for(is_up, timeout_s, lambda: f"the session of {self.name} did not start")
         self.client.get(f"user/{self.name}/files/")  # logs in to JupyterLab; the annotators' page does so itself
         return time.perf_counter() - began
+
+    def _listen(self, timeout_s: float) -> None:
+        """Wait as a browser's page does, which asks the Hub once, until the server is up or the Hub says no more."""
+        path, given = f"hub/api/users/{self.name}/server/progress", {"_xsrf": self._token("/hub/")}
+        with (
+            suppress(httpx.TransportError),
+            self.client.stream("GET", path, params=given, timeout=timeout_s, follow_redirects=False) as answer,
+        ):
+            next((line for line in answer.iter_lines() if '"ready": true' in line or '"failed": true' in line), None)
+
+    def _ask_for_session(self) -> None:
+        # The answer leads to the person's page if the server is up by then: following it would start a kernel.
+        self.client.get(f"hub/spawn/{self.name}", follow_redirects=False)
 
     def new_kernel(self) -> str:
         """Start a kernel (for sessions in JupyterLab), and return its id."""
@@ -195,9 +227,10 @@ class Person:
         from tornado.httpclient import HTTPRequest
         from tornado.websocket import websocket_connect
 
-        cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if c.path.startswith("/user"))
+        cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if "/user/" in c.path)
         url = f"{self.hub.url.replace('http', 'ws', 1)}user/{self.name}/api/kernels/{kernel}/channels"
-        socket = await websocket_connect(HTTPRequest(url, headers={"Cookie": cookies, "Origin": self.hub.url[:-1]}))
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.hub.url))
+        socket = await websocket_connect(HTTPRequest(url, headers={"Cookie": cookies, "Origin": origin}))
         message_id = uuid.uuid4().hex
         header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": message_id}
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
@@ -230,7 +263,8 @@ class Person:
                     return printed
 
     def _token(self, path: str) -> str:
-        return next((c.value or "" for c in self.client.cookies.jar if c.name == "_xsrf" and c.path == path), "")
+        full = f"{urlsplit(self.hub.url).path.rstrip('/')}{path}"
+        return next((c.value or "" for c in self.client.cookies.jar if c.name == "_xsrf" and c.path == full), "")
 
 
 async def annotate(person: Person) -> SessionReport:
@@ -251,7 +285,7 @@ async def annotate(person: Person) -> SessionReport:
         (result,) = await link.request("save", events=[event])
         report.latencies_ms.append(1000 * (time.perf_counter() - sent))
         if result["seq"] is not None:
-            report.acknowledged.append((task["image_index"], chosen, event["event_id"]))
+            report.acknowledged.append((task["image_id"], chosen, event["event_id"]))
     link.close()
     return report
 
@@ -262,12 +296,12 @@ def vote_message(info: dict[str, Any], task: dict[str, Any], class_index: int, e
         "event_id": event_id or uuid.uuid4().hex,
         "round": info["round"],
         "annotator": info["annotator"],
-        "image_index": task["image_index"],
+        "image_number": task["image_number"],
         "kind": "vote",
         "payload": {"class_index": class_index, "vote": "yes"},
         "shown": [proposal["class_index"] for proposal in task["proposals"][:5]],
         "active_ms": 1000,
-        "order": info["order"],
+        "order": task["order"],
         "client_time": "2026-01-01T00:00:00.000Z",
     }
 
@@ -277,7 +311,7 @@ def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionRe
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_ARGUMENTS)
+        browser = launch_chromium(playwright)
         page = browser.new_page()
         page.set_default_timeout(120_000)
         began = time.perf_counter()
@@ -305,18 +339,15 @@ def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionRe
 
 
 def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]:
-    """Return what is wrong: acknowledged votes not stored exactly once, and stored votes that nobody was told of."""
+    """Return what is wrong: acknowledged votes not stored exactly once, and votes that nobody was told of."""
+    names = {report.name for report in reports}
     with open_project_store(project) as store:
         found = {}
         for event in store.iter_events(Round.ANNOTATION):
-            if event.kind == "vote" and event.payload["vote"] == "yes":
+            if event.annotator in names and event.kind == "vote" and event.payload["vote"] == "yes":
                 found.setdefault((event.annotator, event.image_index, event.payload["class_index"]), []).append(event)
     index_of = image_indices(project)
-    told = {
-        (r.name, index_of.get(str(image), image), label): event_id
-        for r in reports
-        for image, label, event_id in r.acknowledged
-    }
+    told = {(r.name, index_of[image], label): event_id for r in reports for image, label, event_id in r.acknowledged}
     wrong = [f"lost: {key}" for key in told if key not in found]
     wrong += [f"nobody was told: {key}" for key in found if key not in told]
     wrong += [f"twice: {key}" for key, events in found.items() if len(events) > 1]
@@ -327,21 +358,16 @@ def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]
 def image_indices(project: Project) -> dict[str, int]:
     """Return the index of each image by the id that annotators' sessions show for it."""
     n_images = image_columns(project, ["image_index"]).num_rows
-    return {opaque_image_id(project.settings.project.id, index): index for index in range(n_images)}
+    numbers = ImageNumbers.of(project.secret)
+    return {numbers.image_id(index): index for index in range(n_images)}
 
 
 def memory_mib(state: Path) -> dict[str, float]:
     """Return the memory of each session (its server and kernels; proportional set size, MiB), by folder name."""
-    homes = str(state / "homes") + "/"
     sizes: dict[str, float] = {}
-    for process in psutil.process_iter():
-        try:
-            home = process.environ().get("HOME", "")
-            if home.startswith(homes):
-                name = home.removeprefix(homes)
-                sizes[name] = sizes.get(name, 0) + process.memory_full_info().pss / 2**20
-        except (psutil.Error, OSError):
-            continue
+    for process, name in of_sessions(state).items():
+        with suppress(psutil.Error):
+            sizes[name] = sizes.get(name, 0) + process.memory_full_info().pss / 2**20
     return sizes
 
 
@@ -392,10 +418,6 @@ def main() -> None:
     print(f"\n{len(reports)} sessions ({n_browsers} browsers), {n_votes} votes acknowledged; wrong: {len(wrong)}\n")
     print_table(reports)
     sys.exit("\n".join(wrong[:20]) if wrong else 0)
-
-
-def _chromium() -> str:
-    return os.environ.get("MLF_CHROMIUM", "/usr/bin/chromium")
 
 
 def _end_of(log: Path) -> str:

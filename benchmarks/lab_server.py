@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
 
 ROOT = Path(__file__).resolve().parents[1]
+FIREFOX_VARIABLE = "MLF_FIREFOX"
 CHROMIUM_VARIABLE = "MLF_CHROMIUM"
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
@@ -41,6 +42,16 @@ def chromium_path() -> Path:
 def launch_chromium(playwright: Playwright, *arguments: str) -> Browser:
     """Start Chromium without a window."""
     return playwright.chromium.launch(executable_path=chromium_path(), args=[*CHROMIUM_ARGUMENTS, *arguments])
+
+
+def firefox_path() -> Path:
+    """Return where Firefox is expected to be; it may be missing."""
+    return Path(os.environ.get(FIREFOX_VARIABLE, "/usr/bin/firefox-esr"))
+
+
+def launch_firefox(playwright: Playwright) -> Browser:
+    """Start the system's own Firefox without a window."""
+    return playwright.firefox.launch(channel="moz-firefox", executable_path=firefox_path())
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,9 @@ class LabServer:
 
 
 @contextmanager
-def running_lab(home: Path, environment: Mapping[str, str] | None = None) -> Iterator[LabServer]:
+def running_lab(
+    home: Path, environment: Mapping[str, str] | None = None, python: Path | None = None
+) -> Iterator[LabServer]:
     """Run a server until the block ends.
 
     Parameters
@@ -97,6 +110,8 @@ def running_lab(home: Path, environment: Mapping[str, str] | None = None) -> Ite
         A folder for everything it writes; notebooks go to ``home / "notebooks"``.
     environment
         Variables that kernels see in addition to those of this process.
+    python
+        A Python in which this software is installed, to run instead of this one; the source is then out of its reach.
 
     Raises
     ------
@@ -113,12 +128,20 @@ def running_lab(home: Path, environment: Mapping[str, str] | None = None) -> Ite
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "IPYTHONDIR": str(home / "ipython"),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+        "PYTHONPATH": "" if python else os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
         "OMP_NUM_THREADS": "1",
     }
     variables |= environment or {}
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
+        *(
+            str(python or sys.executable),
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ip=127.0.0.1",
+            f"--port={port}",
+        ),
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={folder}",

@@ -1,10 +1,10 @@
-"""The picture in the README: the annotation notebook in a real JupyterLab, on images that the program drew itself.
+"""The pictures of README and documentation: the annotation notebook in a real JupyterLab, and a report's overview.
 
-    python benchmarks/screenshot.py assets/annotator.png
+    python benchmarks/screenshot.py assets/annotator.png --pictures docs/pictures
 
 The script draws a small toybox, proposes with a shipped model, and opens the notebook in Chromium as an annotator
 would. It goes to a scene of several objects, ticks them (the toybox keeps the truth), and takes the picture once the
-votes are saved.
+votes are saved. With --pictures it goes on to the search, the list of keys, and the overview of a small finished demo.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from io import BytesIO
 from pathlib import Path
@@ -42,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("destination", type=Path, help="the PNG to write")
     parser.add_argument("--checkpoint", type=Path, help="weights to propose with; a model that ships if left out")
+    parser.add_argument("--pictures", type=Path, help="folder for the documentation's further pictures")
     parser.add_argument("--dark", action="store_true", help="in JupyterLab's dark theme")
     arguments = parser.parse_args()
     arguments.destination.parent.mkdir(parents=True, exist_ok=True)
@@ -54,13 +57,51 @@ def main() -> None:
             page = browser.new_page(viewport=VIEWPORT, color_scheme="dark" if arguments.dark else "light")
             _open_notebook(lab, page, project, dark=arguments.dark)
             _annotate(page, position + 1, classes)
-            taken = page.screenshot()
+            _keep(page.screenshot(), arguments.destination)
+            if arguments.pictures is not None:
+                _keep(_searching(page), arguments.pictures / "search.png")
+                _keep(_keys(page), arguments.pictures / "keys.png")
+                _keep(_report(page, folder / "demo"), arguments.pictures / "report.png")
             browser.close()
-        with Image.open(BytesIO(taken)) as picture:
-            picture.convert("RGB").quantize(N_COLOURS).save(arguments.destination, optimize=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"{arguments.destination}: {arguments.destination.stat().st_size:,} bytes")
+
+
+def _keep(taken: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(BytesIO(taken)) as picture:
+        picture.convert("RGB").quantize(N_COLOURS).save(path, optimize=True)
+    print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _searching(page: Page) -> bytes:
+    """Return the dialog in which a label that was not proposed is searched for."""
+    page.locator('[data-mlf="annotator"]').locator(".mlf-picture").click(position={"x": 5, "y": 5})
+    page.keyboard.press("s")
+    dialog = page.get_by_role("dialog")
+    page.keyboard.type("cup", delay=50)
+    expect(dialog.get_by_role("option").first).to_be_visible()
+    taken = dialog.screenshot()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    return taken
+
+
+def _keys(page: Page) -> bytes:
+    """Return the list of keys."""
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    return dialog.screenshot()
+
+
+def _report(page: Page, folder: Path) -> bytes:
+    """Return the overview of a finished project, made by `mlf demo --headless`."""
+    command = [sys.executable, "-m", "pipeline.cli", "demo", "--headless", "--dir", str(folder), "--scenes", "60"]
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    page.set_viewport_size({"width": 1100, "height": 900})
+    page.goto((folder / "finished" / "reports" / "index.html").as_uri())
+    return page.screenshot()
 
 
 def _make_project(folder: Path, checkpoint: Path) -> tuple[Project, dict[str, frozenset[str]]]:

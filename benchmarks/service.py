@@ -38,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from serving import PostgresServer, ServiceProcess, StubHub, make_project, start_postgres, with_store
 
+from pipeline.hub.sockets import socket_of
 from pipeline.project.folder import Project
 from pipeline.store import Assignment, open_store
 from pipeline.votes.words import Round
@@ -95,8 +96,14 @@ def _seconds_of(process: psutil.Process, with_children: bool) -> float:
 class Load:
     """Simulated annotators, and what the service answered them."""
 
+    #: Seconds between one save of a person and the next.
+    period_s = 1.0
+    path = "/api/rounds/annotation/events"
+
     def __init__(self, url: str, annotators: int, seconds: int, seed: int) -> None:
-        self.url = f"{url}/api/rounds/annotation/events"
+        self.socket, below = socket_of(url) or ("", url)
+        self.base = f"{'http://service' if self.socket else ''}{below}"
+        self.url = f"{self.base}{self.path}"
         self.annotators = annotators
         self.seconds = seconds
         self.random = random.Random(seed)
@@ -106,44 +113,57 @@ class Load:
         self.n_sent = 0
 
     async def run(self) -> None:
-        """Let everyone save once a second, starting at a random moment of the first second."""
-        connector = aiohttp.TCPConnector(limit=0)
+        """Let everyone save once a period, starting at a random moment of the first one."""
+        connector = aiohttp.UnixConnector(self.socket, limit=0) if self.socket else aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as client:
             start = time.perf_counter() + 1
-            delays = [self.random.random() for _ in range(self.annotators)]
+            delays = [self.period_s * self.random.random() for _ in range(self.annotators)]
             await asyncio.gather(*(self._annotator(client, i, start + delay) for i, delay in enumerate(delays)))
 
     async def _annotator(self, client: aiohttp.ClientSession, number: int, start: float) -> None:
         name = f"sim{number:04d}"
-        headers = {"Authorization": f"token token-{name}", "Content-Type": "application/json"}
-        for second in range(self.seconds):
-            due = start + second
+        headers = self.headers(name)
+        for second in range(round(self.seconds / self.period_s)):
+            due = start + second * self.period_s
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             event_id = f"{name}-{second:06d}"
-            body = {
-                "event_id": event_id,
-                "image_index": (number + second) % N_IMAGES_EACH,
-                "kind": "vote",
-                "payload": {"class_index": second % 6, "vote": "yes"},
-                "shown": [0, 1, 2, 3, 4],
-                "active_ms": 900,
-            }
+            body = self.event(name, (number + second) % N_IMAGES_EACH, event_id, second % 6)
             self.n_sent += 1
             try:
                 async with client.post(self.url, data=json.dumps({"events": [body]}), headers=headers) as answer:
-                    content = await answer.json()
+                    content = await answer.read()
                     if answer.status != 200:
-                        self.errors[f"{answer.status} {content.get('code')}"] += 1
+                        self.errors[f"{answer.status} {json.loads(content).get('code')}"] += 1
                         continue
             except (aiohttp.ClientError, TimeoutError) as error:
                 self.errors[type(error).__name__] += 1
                 continue
             self.latencies_ms.append((time.perf_counter() - due) * 1000)
-            result = content["results"][0]
+            result = self.results(content)[0]
             if result["seq"] is None:
                 self.errors[result["error"]] += 1
             else:
                 self.acknowledged[event_id] = result["seq"]
+
+    def headers(self, name: str) -> dict[str, str]:
+        """Return what somebody's requests are sent with."""
+        return {"Authorization": f"token token-{name}", "Content-Type": "application/json"}
+
+    def event(self, name: str, image_index: int, event_id: str, class_index: int) -> dict[str, Any]:  # noqa: ARG002
+        """Return a vote as it is sent."""
+        return {
+            "event_id": event_id,
+            "image_index": image_index,
+            "kind": "vote",
+            "payload": {"class_index": class_index, "vote": "yes"},
+            "shown": [0, 1, 2, 3, 4],
+            "active_ms": 900,
+        }
+
+    def results(self, content: bytes) -> list[dict[str, Any]]:
+        """Return what the service says of each event."""
+        results: list[dict[str, Any]] = json.loads(content)["results"]
+        return results
 
 
 def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> dict[str, Any]:

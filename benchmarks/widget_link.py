@@ -8,6 +8,7 @@ import re
 import struct
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from tornado.httpclient import HTTPRequest
@@ -57,9 +58,10 @@ class WidgetLink:
             raise Unanswered(f"{answer.status_code} from {answer.url}: {answer.text[-1000:]}")
         self.kernel_id, self.model_id = json.loads(config.group(1))["kernelId"], models[-1]
         root = str(self._client.base_url)
-        cookies = "; ".join(f"{c.name}={c.value}" for c in self._client.cookies.jar if c.path.startswith("/user"))
+        cookies = "; ".join(f"{c.name}={c.value}" for c in self._client.cookies.jar if "/user/" in c.path)
         address = f"{root.replace('http', 'ws', 1)}{self._base}api/kernels/{self.kernel_id}/channels"
-        request = HTTPRequest(address, headers={"Cookie": cookies, "Origin": root.rstrip("/")})
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(root))
+        request = HTTPRequest(address, headers={"Cookie": cookies, "Origin": origin})
         try:
             self._socket = await websocket_connect(request)
         except Exception as error:

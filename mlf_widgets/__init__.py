@@ -1,6 +1,11 @@
-"""The widgets that people see and touch in a notebook, and how to open one."""
+"""Multilabelfy in Python: a project's tables as data frames, and the widgets that people see and touch in a notebook.
 
-import warnings
+>>> from mlf_widgets import open_project
+>>> labels = open_project("birds").refined_labels()  # doctest: +SKIP
+
+The names below are stable; other modules may change between versions.
+"""
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,31 +19,36 @@ if TYPE_CHECKING:
     from mlf_widgets.explorer import Explorer
     from mlf_widgets.grid import Grid
     from mlf_widgets.opening import open_annotator, open_explorer, open_grid, open_refiner, open_session
+    from mlf_widgets.project import OpenProject, open_project
     from mlf_widgets.refiner import Refiner
 
 __all__ = [
     "Annotator",
     "Explorer",
     "Grid",
+    "OpenProject",
     "Refiner",
     "open_annotator",
     "open_explorer",
     "open_grid",
+    "open_project",
     "open_refiner",
     "open_session",
 ]
 
-#: The module of each widget above (`opening` holds the rest), loaded only on demand: the command line needs none.
-_MODULES = {"Annotator": "annotator", "Explorer": "explorer", "Grid": "grid", "Refiner": "refiner"}
-#: Notebooks that were copied into people's folders still use these old names.
-_OLD_NAMES = {"Browser": "Explorer", "open_browser": "open_explorer"}
+#: The module of each name above (`opening` holds the rest), loaded only on demand: the command line needs none.
+_MODULES = {
+    "Annotator": "annotator",
+    "Explorer": "explorer",
+    "Grid": "grid",
+    "OpenProject": "project",
+    "Refiner": "refiner",
+    "open_project": "project",
+}
 
 if not TYPE_CHECKING:  # a module that answers to any name would hide a wrong one from the type checker
 
     def __getattr__(name: str) -> Any:
-        if name in __all__:
-            return getattr(import_module(f"mlf_widgets.{_MODULES.get(name, 'opening')}"), name)
-        if name not in _OLD_NAMES:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        warnings.warn(f"mlf_widgets.{name} is now mlf_widgets.{_OLD_NAMES[name]}", FutureWarning, stacklevel=2)
-        return __getattr__(_OLD_NAMES[name])
+        return getattr(import_module(f"mlf_widgets.{_MODULES.get(name, 'opening')}"), name)

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 import ipywidgets
 
-from mlf_widgets.messages import MessageError, whole_number
 from mlf_widgets.regions import RegionMarker
-from mlf_widgets.session_widget import Answer, SessionWidget
+from mlf_widgets.session_widget import SessionWidget
 from pipeline.annotation.session import AnnotationSession, Task
 from pipeline.errors import DatasetError, MlfError
+from pipeline.sessions.answers import Answer
+from pipeline.sessions.messages import whole_number
 
 Submitted = Callable[[dict[str, Any] | None], None]
 
@@ -45,6 +46,7 @@ class Annotator(SessionWidget):
         self._displayed: int | None = None
         self.region_marker = RegionMarker(session, on_saved=self._regions_saved)
         self._handlers |= {
+            "open": self._open,
             "submit": self._submit_request,
             "skip": self._skip_request,
             "mark_region": self._mark_region,
@@ -138,9 +140,7 @@ class Annotator(SessionWidget):
 
     def _open(self, params: Mapping[str, Any]) -> Answer:
         self.region_marker.clear()  # a reloaded page has lost what was drawn
-        result, buffers = super()._open(params)
-        if not isinstance(result, dict):  # pragma: no cover - the base class answers with an object
-            raise MessageError("open must answer with an object")
+        result, buffers = self._answers.open(params)
         start = result["start_position"] if self._displayed is None else self._displayed
         return {**result, "start_position": start, "is_driven": bool(self.submission_functions)}, buffers
 

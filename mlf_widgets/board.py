@@ -12,6 +12,7 @@ from pathlib import Path
 import ipywidgets
 
 from pipeline.errors import MlfError
+from pipeline.project.wording import so_many
 from pipeline.sessions.board import Board, BoardRow, board_of_project
 from pipeline.votes.words import Round
 
@@ -59,8 +60,8 @@ def board_html(board: Board) -> str:
     n_idle = sum(row.is_idle for row in board.rows)
     idle = f"; {n_idle} idle" if n_idle else ""
     caption = (
-        f"{board.round.value.capitalize()} round: {board.n_done:,} of {board.n_tasks:,} tasks done{share}, "
-        f"{len(board.rows)} annotators{idle}. <small>As of {escape(board.time[11:19])} UTC</small>"
+        f"{board.round.value.capitalize()} round: {board.n_done:,} of {so_many(board.n_tasks, 'task')} done{share}, "
+        f"{so_many(len(board.rows), 'annotator')}{idle}. <small>As of {escape(board.time[11:19])} UTC</small>"
     )
     return (
         f'{_STYLE}<div class="mlf-board" data-mlf="board"><table><caption>{caption}</caption>'
@@ -77,11 +78,14 @@ class ProgressBoard(ipywidgets.HTML):  # type: ignore[misc]
         Returns the current board. An `MlfError` is shown below the last board, and reading continues.
     every_s
         Seconds between two readings; 0 reads once.
+    hides_empty
+        Show nothing while nobody has tasks.
     """
 
-    def __init__(self, read: Callable[[], Board], every_s: float = 5.0) -> None:
+    def __init__(self, read: Callable[[], Board], every_s: float = 5.0, *, hides_empty: bool = False) -> None:
         super().__init__()
         self._read = read
+        self._hides_empty = hides_empty
         self._every_s = every_s
         self._last = ""
         self._task: asyncio.Task[None] | None = None
@@ -107,14 +111,17 @@ class ProgressBoard(ipywidgets.HTML):  # type: ignore[misc]
 
     def _render(self) -> str:
         try:
-            self._last = board_html(self._read())
+            board = self._read()
+            self._last = board_html(board) if board.rows or not self._hides_empty else ""
         except MlfError as error:
             return f'{self._last}<p role="alert">Not up to date: {escape(str(error))}</p>'
         return self._last
 
 
-def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every_s: float = 5.0) -> ProgressBoard:  # noqa: A002
-    """Return the live board of a project folder or, in a hub, of the hub's project.
+def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every_s: float = 5.0) -> ipywidgets.Widget:  # noqa: A002
+    """Return the live board of a project folder or, in a hub, of the hub's project, with its stages below.
+
+    In a hub the refinement round follows the annotation round once somebody has tasks in it.
 
     Parameters
     ----------
@@ -133,10 +140,14 @@ def open_board(project: str | Path, round: Round | str = Round.ANNOTATION, every
         If this session in a hub has no token.
     """
     if os.environ.get("MLF_SERVICE_URL"):
+        from mlf_widgets.stages import open_stages
         from pipeline.service.board_client import RemoteBoard
 
         client = RemoteBoard()
-        return ProgressBoard(lambda: client.read(round), every_s)
+        boards = [ProgressBoard(lambda: client.read(round), every_s)]
+        if round == Round.ANNOTATION:
+            boards.append(ProgressBoard(lambda: client.read(Round.REFINEMENT), every_s, hides_empty=True))
+        return ipywidgets.VBox([*boards, open_stages()])
     return ProgressBoard(board_of_project(project, round).read, every_s)
 
 

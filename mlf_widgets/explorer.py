@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from mlf_widgets.messages import MessageError, classes_buffer, small_picture_message, whole_number, whole_numbers
-from mlf_widgets.request_widget import Answer, RequestWidget
+from mlf_widgets.request_widget import RequestWidget
 from pipeline.annotation.explorer import Disagreement, ExplorerFilter, ExplorerSource
 from pipeline.annotation.session import TaskFilter, Unreadable
+from pipeline.sessions.answers import Answer
+from pipeline.sessions.messages import MessageError, classes_buffer, small_picture_message, whole_number, whole_numbers
 from pipeline.votes.words import Round
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mlf_widgets.messages import MessageError
-from mlf_widgets.session_widget import Answer, SessionWidget
+from mlf_widgets.session_widget import SessionWidget
 from pipeline.annotation.session import AnnotationSession
+from pipeline.sessions.answers import Answer
 
 
 class Grid(SessionWidget):
@@ -39,9 +39,8 @@ class Grid(SessionWidget):
     def __init__(self, session: AnnotationSession, class_index: int | None = None) -> None:
         super().__init__(session)
         self._class_index = class_index
+        self._handlers["open"] = self._open
 
     def _open(self, params: Mapping[str, Any]) -> Answer:
-        result, buffers = super()._open(params)
-        if not isinstance(result, dict):  # pragma: no cover - the base class answers with an object
-            raise MessageError("open must answer with an object")
+        result, buffers = self._answers.open(params)
         return {**result, "class_index": self._class_index}, buffers

@@ -15,19 +15,19 @@ from typing import Any
 
 import ipywidgets
 
-from mlf_widgets.messages import MessageError
+from mlf_widgets.region_words import said
 from pipeline.annotation.events import MAX_REGIONS, Event, EventKind
 from pipeline.annotation.session import AnnotationSession, Picture, Task
 from pipeline.errors import DatasetError, MlfError, StoreError
-from pipeline.project.settings import RegionKind
+from pipeline.project.settings import Language, RegionKind
+from pipeline.sessions.messages import MessageError
 
 CANVAS_WIDTH_PX = 720
 CANVAS_HEIGHT_PX = 540
 #: Shares of the image are rounded to a hundred-thousandth, which is finer than a pixel of any screen.
 _DECIMALS = 5
-_HOW = {"box": "drag from corner to corner, once for each place.", "point": "click, once for each place."}
-
 _MANY = {"box": "boxes", "point": "points"}
+_HOW = {"box": "drag from corner to corner, once for each place.", "point": "click, once for each place."}
 
 Region = dict[str, Any]
 
@@ -49,6 +49,7 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         super().__init__()
         self._session = session
         self._on_saved = on_saved
+        self._language: Language = "en"
 
     def mark(self, position: int, class_index: int) -> None:
         """Show the image of a task, and what has been marked on it so far for one class.
@@ -60,7 +61,8 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         DatasetError
             If there is no such task, class or image.
         """
-        kind = self._session.open().annotation.regions
+        settings = self._session.open().annotation
+        kind, self._language = settings.regions, settings.language
         if kind == "off":
             raise MessageError(
                 'this project marks no regions; mlf.toml turns them on with `annotation.regions = "box"`'
@@ -72,12 +74,17 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         name = space[class_index].name
         picture = self._session.image(position, max(CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX))
         before = task.state.regions.get(class_index, [])
-        marker = make_marker(kind, name, picture, before)
+        marker = make_marker(kind, name, picture, before, self._language)
         marker.on_submit(lambda data: self._submit(task, class_index, data, marker, kind))
-        title = ipywidgets.HTML(
-            f'<div data-mlf="regions" role="status" style="padding: 0.5em 0">Mark where <b>{escape(name)}</b> is on '
-            f"image {position + 1:,}: {_HOW[kind]}{_stays(_of_other_kind(before, kind))}</div>"
+        words = said(
+            "Mark where {name} is on image {number}: {how}",
+            self._language,
+            name=f"<b>{escape(name)}</b>",
+            number=position + 1,
+            how=said(_HOW[kind], self._language),
         )
+        stays = _stays(_of_other_kind(before, kind), self._language)
+        title = ipywidgets.HTML(f'<div data-mlf="regions" role="status" style="padding: 0.5em 0">{words} {stays}</div>')
         self.clear()
         self.children = (title, marker)
 
@@ -101,8 +108,14 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
         n_marks = len(others) + len(marked)
         if n_marks > MAX_REGIONS:
             self._complain(
-                f"{n_marks:,} marks, and nothing is saved yet: one label of an image holds at most {MAX_REGIONS}. "
-                f"Take {n_marks - MAX_REGIONS:,} away with Undo"
+                said(
+                    "{n} marks, and nothing is saved yet: one label of an image holds at most {most}. "
+                    "Take {surplus} away with Undo",
+                    self._language,
+                    n=n_marks,
+                    most=MAX_REGIONS,
+                    surplus=n_marks - MAX_REGIONS,
+                )
             )
             return
         if marked != [region for region in before if region["kind"] == kind]:
@@ -124,19 +137,22 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
             kind=EventKind.REGION,
             payload={"class_index": class_index, "regions": list(marked)},
             shown=(class_index,),
-            order=info.order,
+            order=task.order,
             client_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         result = self._session.save([event])[0]
         if result.seq is None:
-            raise StoreError(f"the marks were not saved: {result.error}")
+            raise StoreError(said("the marks were not saved: {reason}", self._language, reason=result.error))
 
     def _complain(self, words: str) -> None:
-        note = ipywidgets.HTML(f'<p role="alert">{escape(words)}. Try again, or cancel.</p>')
+        told = said("{reason}. Try again, or cancel.", self._language, reason=escape(words))
+        note = ipywidgets.HTML(f'<p role="alert">{told}</p>')
         self.children = (*self.children[:2], note)
 
 
-def make_marker(kind: RegionKind, name: str, picture: Picture, regions: Sequence[Region]) -> Any:
+def make_marker(
+    kind: RegionKind, name: str, picture: Picture, regions: Sequence[Region], language: Language = "en"
+) -> Any:
     """Return an annotator of `ipyannotations` that shows a picture and the regions marked on it so far.
 
     Parameters
@@ -149,6 +165,8 @@ def make_marker(kind: RegionKind, name: str, picture: Picture, regions: Sequence
         The image at about the size of the canvas.
     regions
         Marks made before; those of the other kind cannot be shown by this annotator, and are left out.
+    language
+        Of what the buttons say.
     """
     from ipyannotations.images import BoxAnnotator, PointAnnotator
 
@@ -159,8 +177,9 @@ def make_marker(kind: RegionKind, name: str, picture: Picture, regions: Sequence
     marker.event_watcher.close()
     marker.visualisation_controls.layout.display = "none"
     marker.class_selector.layout.display = "none"
-    marker.submit_button.description = "Keep marks"
-    marker.skip_button.description = "Cancel"
+    marker.submit_button.description = said("Keep marks", language)
+    marker.skip_button.description = said("Cancel", language)
+    marker.undo_button.description = said("Undo", language)
     _draw(marker.canvas, picture)
     size = marker.canvas.original_width, marker.canvas.original_height
     marker.data = [mark for region in regions if (mark := _mark_of(region, name, *size))["type"] == kind]
@@ -191,12 +210,13 @@ def _of_other_kind(regions: Sequence[Region], kind: RegionKind) -> list[Region]:
     return [region for region in regions if region["kind"] != kind]
 
 
-def _stays(others: Sequence[Region]) -> str:
+def _stays(others: Sequence[Region], language: Language) -> str:
     if not others:
         return ""
+    kind = others[0]["kind"]
     if len(others) == 1:
-        return f" 1 {others[0]['kind']} marked before stays as it is."
-    return f" {len(others):,} {_MANY[others[0]['kind']]} marked before stay as they are."
+        return said(f"1 {kind} marked before stays as it is.", language)
+    return said("{n} " + _MANY[kind] + " marked before stay as they are.", language, n=len(others))
 
 
 def _region_of(mark: dict[str, Any], width_px: int, height_px: int) -> Region:

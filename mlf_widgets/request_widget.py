@@ -6,19 +6,16 @@ anywidget's `invoke` (which gives up after three seconds, and cannot tell a fail
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import anywidget
 import traitlets
 
 from mlf_widgets.bundles import read_bundle
-from mlf_widgets.messages import MessageError, Request, done, failed
 from pipeline.errors import MlfError
-
-#: What a handler answers: the JSON part and the buffers beside it.
-Answer = tuple[object, list[bytes]]
-Handler = Callable[[Mapping[str, Any]], Answer]
+from pipeline.sessions.answers import Handler
+from pipeline.sessions.messages import MessageError, Request, done, failed
 
 
 class RequestWidget(anywidget.AnyWidget):

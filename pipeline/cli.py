@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from pipeline import __version__
+from pipeline.commands.json_output import NOTICES, is_json, print_json, reports, with_json
 from pipeline.errors import MlfError, in_plain_words
 from pipeline.project.notices import notices_to
 
@@ -35,7 +36,13 @@ COMMANDS = (
     ("evaluate", "evaluate", _STAGES),
     ("improve", "improve", _STAGES),
     ("report", "report", _STAGES),
+    ("doctor", "doctor", _AROUND),
+    ("add", "add", _AROUND),
+    ("exchange", "import_", _AROUND),
+    ("exchange", "export", _AROUND),
     ("status", "status", _AROUND),
+    ("models", "models", _AROUND),
+    ("compare_labels", "compare_labels", _AROUND),
     ("why", "why", _AROUND),
     ("backup", "backup", _AROUND),
     ("backup", "restore", _AROUND),
@@ -44,11 +51,10 @@ COMMANDS = (
     ("serve", "serve", _PEOPLE),
     ("aggregate", "aggregate", _FILES),
     ("score", "score", _FILES),
+    ("compare_datasets", "compare_datasets", _FILES),
 )
 #: Groups of commands, as (module of `pipeline.commands`, its Typer app, panel in the help).
-GROUPS = (("store", "store", _AROUND),)
-#: Commands that have another name now, and answer with it.
-OLD_COMMANDS = (("analyze", "disagreement"),)
+GROUPS = (("classes", "classes", _AROUND), ("project", "project", _AROUND), ("store", "store", _AROUND))
 _ARGS = "mlf.args"
 
 
@@ -60,12 +66,13 @@ class _Root(TyperGroup):
         if "--debug" in args:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
         args = [_with_home(arg) for arg in args]
+        ctx.color = False if os.environ.get("NO_COLOR") else ctx.color
         ctx.meta[_ARGS] = args
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with notices_to(lambda message: typer.echo(f"Note: {message}")):
+            with notices_to(lambda message: _tell(ctx, message)):
                 return super().invoke(ctx)
         except MlfError as error:
             self._end(ctx, error, str(error))
@@ -84,8 +91,17 @@ class _Root(TyperGroup):
     def _end(self, ctx: Any, error: Exception, told: str) -> None:
         if ctx.params.get("debug"):
             raise error
-        typer.echo(f"Error: {told}", err=True)
+        typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {told}", err=True)
+        if is_json(ctx):
+            figures = getattr(error, "figures", None)
+            found = {} if figures is None else {"result": figures}
+            print_json(ctx, error={"kind": type(error).__name__, "message": told}, **found)
         raise typer.Exit(2) from error
+
+
+def _tell(ctx: Any, message: str) -> None:
+    ctx.meta.setdefault(NOTICES, []).append(message)
+    typer.echo(f"{typer.style('Note:', fg='yellow')} {message}", err=True)
 
 
 def _with_home(arg: str) -> str:
@@ -105,7 +121,6 @@ app = typer.Typer(
     name="mlf",
     cls=_Root,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -151,14 +166,22 @@ def root(
     """
 
 
+def command_name(function: str) -> str:
+    """Return what the command of a function is called: `compare-labels`, `import`."""
+    return function.rstrip("_").replace("_", "-")
+
+
 def _register() -> None:
     for module, function, panel in COMMANDS:
         command = getattr(import_module(f"pipeline.commands.{module}"), function)
-        app.command(name=function, rich_help_panel=panel)(command)
+        command = with_json(command) if reports(command) else command
+        app.command(name=command_name(function), rich_help_panel=panel)(command)
     for module, group, panel in GROUPS:
-        app.add_typer(getattr(import_module(f"pipeline.commands.{module}"), group), name=group, rich_help_panel=panel)
-    for module, function in OLD_COMMANDS:
-        app.command(name=function, hidden=True)(getattr(import_module(f"pipeline.commands.{module}"), function))
+        verbs = getattr(import_module(f"pipeline.commands.{module}"), group)
+        for verb in verbs.registered_commands:
+            if verb.callback is not None and reports(verb.callback):
+                verb.callback = with_json(verb.callback)
+        app.add_typer(verbs, name=group, rich_help_panel=panel)
 
 
 _register()
@@ -166,10 +189,12 @@ _register()
 
 def main() -> None:
     """Run the command line."""
+    if not sys.stderr.isatty():  # a pipe or a file gets no progress bars; nor do the kernels of stages
+        os.environ.setdefault("TQDM_DISABLE", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal or a log of another encoding must not stop a command
             stream.reconfigure(errors="backslashreplace")
-    app()
+    app(prog_name="mlf")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,24 @@ from __future__ import annotations
 import errno
 import os
 import re
+from typing import Self
 
 
 class MlfError(Exception):
-    """Root of every error raised on purpose."""
+    """Root of every error raised on purpose.
+
+    Attributes
+    ----------
+    figures
+        What had been found, where a check ends with an error: `--json` prints it beside the error.
+    """
+
+    figures: object = None
+
+    def with_figures(self, figures: object) -> Self:
+        """Return the same error, with what had been found."""
+        self.figures = figures
+        return self
 
 
 class ProjectError(MlfError, ValueError):

@@ -13,10 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pipeline.project.folder import Project
     from pipeline.votes.arrays import VoteArrays
+
+# On a busy machine an example may take any time: that is no failure.
+settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any_machine")
+
+# The workers and what they start share the cores; networks and matrices this small are done sooner in one thread.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
 
 _TESTS = Path(__file__).parent
 SHARED_DATA = Path(os.environ.get("MLF_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import * as esbuild from "esbuild";
 
-const widgets = readdirSync("src").filter((name) => name !== "shared" && existsSync(`src/${name}/index.ts`));
+const widgets = readdirSync("src").filter((name) => existsSync(`src/${name}/index.ts`));
 const options = {
   entryPoints: widgets.flatMap((name) => [
     { in: `src/${name}/index.ts`, out: name },

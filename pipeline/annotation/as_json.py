@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.annotation.events import Event, ImageState
+from pipeline.annotation.events import Event
+from pipeline.annotation.folding import ImageState
 from pipeline.votes.words import Vote
 
 #: A look-up, many times as fast as `Vote(word)`: whole rounds are read through it.
@@ -37,8 +38,12 @@ def state_as_json(state: ImageState) -> dict[str, Any]:
         "comment": state.comment,
         "regions": {str(c): list(marked) for c, marked in state.regions.items()},
         "shown": list(state.shown),
+        "searched": state.searched,
         "active_ms": state.active_ms,
         "last_seq": state.last_seq,
+        "offered": list(state.offered),
+        "open_again": list(state.open_again),
+        "saw_frames": state.saw_frames,
     }
 
 
@@ -51,6 +56,10 @@ def state_from_json(content: Mapping[str, Any]) -> ImageState:
         comment=content["comment"],
         regions={int(c): marked for c, marked in content["regions"].items()},
         shown=tuple(content["shown"]),
+        searched=content.get("searched", False),  # states kept by an earlier version have none
         active_ms=content["active_ms"],
         last_seq=content["last_seq"],
+        offered=tuple(content.get("offered", ())),  # absent in states that an older version kept
+        open_again=tuple(content.get("open_again", ())),
+        saw_frames=content.get("saw_frames", False),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from pipeline.annotation.events import ImageState
+from pipeline.annotation.folding import ImageState
 from pipeline.votes.disputes import is_open
 from pipeline.votes.words import Vote
 

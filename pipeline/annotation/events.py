@@ -1,25 +1,15 @@
-"""Annotation events, and the state of an image that follows from them.
+"""Annotation events: what a widget may send and the store keeps.
 
 The store keeps nothing but these events, in the order in which it received them. What an annotator has decided about an
-image is a fold over that image's events; undo and redo are events too, so they survive whatever happens to a widget.
-
-Rules of the fold (:func:`fold`):
-
-- events count in the order of their `seq`, never by a clock;
-- an event whose latest `undo`/`redo` is an `undo` does not count, except that its exposure and time stay: they
-  happened;
-- `vote` sets or clears one class; a `yes` takes *none of these* back;
-- `none` clears every vote and says that no class applies; `unsure` flags the whole image; `comment` replaces the text;
-- an image is *decided* once it has a vote, *none of these*, or the image's *unsure*; a comment alone decides nothing;
-- on a decided image, a class that was shown and has no vote of its own counts as `no` (as `unsure`, where the image is
-  flagged unsure). A class that was not shown has no vote at all.
+image is a fold over that image's events (:mod:`pipeline.annotation.folding`); undo and redo are events too, so they
+survive whatever happens to a widget.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -34,13 +24,20 @@ class EventKind(StrEnum):
     NONE = "none"  # payload: value (bool)
     UNSURE = "unsure"  # payload: value (bool)
     COMMENT = "comment"  # payload: text
+    SEARCHED = "searched"  # payload: value (bool)
     REGION = "region"  # payload: class_index, regions (list of {kind, x, y[, width, height]}, in shares of the image)
+    FRAMES = "frames"  # no payload: they had the parts of the image shown in which models saw the labels best
     VIEW = "view"  # no payload: more exposure and time on an image that is decided
+    CLASSES = "classes"  # payload: change (int), votes ({class_index: `Vote`}), offered (list of class_index)
     UNDO = "undo"  # payload: target (event_id)
     REDO = "redo"  # payload: target (event_id)
 
 
-UNDOABLE = frozenset({EventKind.VOTE, EventKind.NONE, EventKind.UNSURE, EventKind.COMMENT, EventKind.REGION})
+#: What only a change of the project may append, never a session.
+OF_CHANGES = frozenset({EventKind.CLASSES})
+UNDOABLE = frozenset(
+    {EventKind.VOTE, EventKind.NONE, EventKind.UNSURE, EventKind.COMMENT, EventKind.REGION, EventKind.SEARCHED}
+)
 MAX_COMMENT_CHARACTERS = 10_000
 #: One annotator's events on one image: far more than work needs, and few enough to fold all of them in milliseconds.
 MAX_EVENTS_AN_IMAGE = 2_000
@@ -51,7 +48,7 @@ _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 #: What takes a vote on a class back.
 CLEAR = "clear"
 _VOTES = frozenset({*Vote, CLEAR})
-_MAX_SEED_CHARACTERS = 64
+_MAX_SEED_CHARACTERS = 96
 _MAX_IMAGE_INDEX = 2**31 - 1
 
 
@@ -72,7 +69,7 @@ class Event:
     active_ms
         Milliseconds of active work on the image since its previous event.
     order
-        The order in which the proposals were offered: ``score``, or ``shuffled:<seed>``.
+        How the proposals were offered: the text of a :class:`pipeline.project.presentation.Presentation`.
     client_time
         ISO 8601 time of the annotator's own clock, for the record only.
     seq
@@ -115,184 +112,22 @@ class Event:
         _PAYLOAD_CHECKS[self.kind](self.payload, n_classes, where)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageState:
-    """What one annotator has said about one image so far, as their events imply it.
+def why_refused(event: Event, gone: Collection[int]) -> str:
+    """Return why a session's event is not taken, now that the list of classes lacks some; empty where it is taken.
 
     Parameters
     ----------
-    votes
-        The votes given one by one, by class index.
-    none, unsure
-        *None of these*; the image as a whole is unsure.
-    comment
-        Free text.
-    regions
-        Class index to the regions marked for it.
-    shown
-        Class indices that have been on screen, ascending.
-    active_ms
-        Active work on the image.
-    last_seq
-        The last event that this state includes.
+    event
+        An event that has been checked.
+    gone
+        The indices of the classes that were merged, split or retired.
     """
-
-    votes: Mapping[int, Vote] = field(default_factory=dict)
-    none: bool = False
-    unsure: bool = False
-    comment: str = ""
-    regions: Mapping[int, list[dict[str, Any]]] = field(default_factory=dict)
-    shown: tuple[int, ...] = ()
-    active_ms: int = 0
-    last_seq: int = 0
-
-    @property
-    def is_decided(self) -> bool:
-        """Return whether the annotator has decided anything about the labels."""
-        return bool(self.votes) or self.none or self.unsure
-
-    @property
-    def has_unsure(self) -> bool:
-        """Return whether the image or one of its labels is flagged unsure."""
-        return self.unsure or Vote.UNSURE in self.votes.values()
-
-    @property
-    def label_set(self) -> tuple[int, ...]:
-        """Return the classes voted `yes`, ascending."""
-        return tuple(sorted(c for c, vote in self.votes.items() if vote == Vote.YES))
-
-    def exposed_votes(self) -> dict[int, Vote]:
-        """Return the vote on every exposed class, by class index; empty if undecided."""
-        if not self.is_decided:
-            return {}
-        unticked = Vote.UNSURE if self.unsure else Vote.NO
-        return dict.fromkeys(self.shown, unticked) | dict(self.votes)
-
-
-def fold(events: Iterable[Event]) -> ImageState:
-    """Return the state of one image for one annotator that its events imply.
-
-    Parameters
-    ----------
-    events
-        All events of one (round, annotator, image), in any order; each has its `seq`.
-    """
-    ordered = sorted(events, key=lambda event: event.seq)
-    undone = undone_ids(ordered)
-    draft = _Draft()
-    for event in ordered:
-        if event.event_id not in undone:
-            draft.apply(event)
-    return replace(
-        draft.as_state(),
-        shown=tuple(sorted({c for event in ordered for c in event.shown})),
-        active_ms=sum(event.active_ms for event in ordered),
-        last_seq=ordered[-1].seq if ordered else 0,
-    )
-
-
-def fold_onto(state: ImageState, new: Iterable[Event]) -> ImageState:
-    """Return the state after further events, from the state before them: the same as :func:`fold` over all of them.
-
-    The work does not grow with what happened before, so that one image with a long history slows nobody.
-
-    Parameters
-    ----------
-    state
-        What the earlier events of one (round, annotator, image) imply.
-    new
-        Later events of the same, each with its `seq`; no undo and no redo among them, since these reach back into the
-        history that a state does not hold.
-
-    Raises
-    ------
-    ValueError
-        If there is an undo or a redo.
-    """
-    ordered = sorted(new, key=lambda event: event.seq)
-    draft = _Draft(dict(state.votes), dict(state.regions), state.none, state.unsure, state.comment)
-    for event in ordered:
-        if event.kind in {EventKind.UNDO, EventKind.REDO}:
-            raise ValueError(f"event {event.event_id!r} is an {event.kind.value}; fold the whole history")
-        draft.apply(event)
-    return replace(
-        draft.as_state(),
-        shown=tuple(sorted({*state.shown, *(c for event in ordered for c in event.shown)})),
-        active_ms=state.active_ms + sum(event.active_ms for event in ordered),
-        last_seq=max((event.seq for event in ordered), default=state.last_seq),
-    )
-
-
-def undone_ids(ordered: Iterable[Event]) -> set[str]:
-    """Return the ids of the actions that stand undone, from one (round, annotator, image)'s events in order."""
-    latest = {
-        event.payload["target"]: event.kind for event in ordered if event.kind in {EventKind.UNDO, EventKind.REDO}
-    }
-    return {target for target, kind in latest.items() if kind is EventKind.UNDO}
-
-
-@dataclass
-class _Draft:
-    votes: dict[int, Vote] = field(default_factory=dict)
-    regions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    none: bool = False
-    unsure: bool = False
-    comment: str = ""
-
-    def apply(self, event: Event) -> None:
-        match event.kind:
-            case EventKind.VOTE:
-                self._vote(event.payload["class_index"], event.payload["vote"])
-            case EventKind.NONE:
-                self.none = event.payload["value"]
-                if self.none:
-                    self.votes.clear()
-            case EventKind.UNSURE:
-                self.unsure = event.payload["value"]
-            case EventKind.COMMENT:
-                self.comment = event.payload["text"]
-            case EventKind.REGION:
-                self.regions[event.payload["class_index"]] = list(event.payload["regions"])
-            case _:
-                pass
-
-    def as_state(self) -> ImageState:
-        """Return what was decided, without exposure and time."""
-        regions = {c: marked for c, marked in self.regions.items() if marked}
-        return ImageState(self.votes, self.none, self.unsure, self.comment, regions)
-
-    def _vote(self, class_index: int, vote: str) -> None:
-        self.votes.pop(class_index, None)
-        if vote != CLEAR:
-            self.votes[class_index] = Vote(vote)
-        self.none = self.none and vote != Vote.YES
-
-
-def undo_stacks(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
-    """Return what can be undone and what can be redone, the next one last.
-
-    A new action after an undo empties the redo stack, as in every editor.
-
-    Parameters
-    ----------
-    events
-        Events of one annotator in one round, over all images, in any order; each has its `seq`.
-    """
-    undo: list[Event] = []
-    redo: list[Event] = []
-    known: dict[str, Event] = {}
-    for event in sorted(events, key=lambda event: event.seq):
-        if event.kind in UNDOABLE:
-            known[event.event_id] = event
-            undo.append(event)
-            redo.clear()
-        elif event.kind in {EventKind.UNDO, EventKind.REDO}:
-            target = known.get(event.payload["target"])
-            source, sink = (undo, redo) if event.kind is EventKind.UNDO else (redo, undo)
-            if target is not None and target in source:
-                source.remove(target)
-                sink.append(target)
-    return undo, redo
+    if event.kind in OF_CHANGES:
+        return f"an event of the kind {event.kind.value!r} comes from a change of the project alone"
+    class_index = event.payload.get("class_index")
+    if isinstance(class_index, int) and class_index in gone:
+        return "this class is no longer in the list of classes; reload the page to see the list as it is now"
+    return ""
 
 
 def _check_class(class_index: object, n_classes: int, where: str) -> None:
@@ -363,13 +198,26 @@ def _check_target(payload: Mapping[str, Any], n_classes: int, where: str) -> Non
         raise StoreError(f"{where}: the target must be the id of an event")
 
 
+def _check_classes(payload: Mapping[str, Any], n_classes: int, where: str) -> None:
+    _check_fields(payload, frozenset({"change", "votes", "offered"}), where)
+    for class_index, vote in payload["votes"].items():
+        _check_class(int(class_index), n_classes, where)
+        if vote not in set(Vote):
+            raise StoreError(f"{where}: vote {vote!r}; it must be one of {sorted(Vote)}")
+    for class_index in payload["offered"]:
+        _check_class(class_index, n_classes, where)
+
+
 _PAYLOAD_CHECKS = {
     EventKind.VOTE: _check_vote,
     EventKind.NONE: _check_flag,
     EventKind.UNSURE: _check_flag,
     EventKind.COMMENT: _check_comment,
+    EventKind.SEARCHED: _check_flag,
     EventKind.REGION: _check_region,
+    EventKind.FRAMES: _check_nothing,
     EventKind.VIEW: _check_nothing,
+    EventKind.CLASSES: _check_classes,
     EventKind.UNDO: _check_target,
     EventKind.REDO: _check_target,
 }

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pipeline.annotation.session import Picture, TaskFilter, Unreadable
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.settings import Language
 from pipeline.votes.words import Round
 
 #: Most images on one page.
@@ -66,6 +67,7 @@ class ExplorerInfo:
     """What the explorer needs once."""
 
     project_name: str
+    language: Language
     n_images: int
     n_classes: int
     people: tuple[Person, ...]
@@ -75,6 +77,7 @@ class ExplorerInfo:
 class PersonsWord:
     """What one annotator has said of one image.
 
+    `unsure` is about the image as a whole, `unsure_labels` are the classes of which they are unsure.
     `vote` is their vote on the class that is asked about, "" where they have none on it (not shown, or none asked for).
     """
 
@@ -84,6 +87,7 @@ class PersonsWord:
     none: bool = False
     unsure: bool = False
     comment: str = ""
+    unsure_labels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from pipeline.annotation.events import Event, ImageState
+from pipeline.annotation.events import Event
+from pipeline.annotation.folding import ImageState
+from pipeline.annotation.guidelines import ClassLine
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.settings import AnnotationSection, RefinementSection
 from pipeline.votes.words import Round, Vote
@@ -43,12 +45,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One class offered for an image; `score` is None where the project hides it or nobody scored it."""
+    """One class offered for an image; `score` is None where the project hides it or nobody scored it.
+
+    `view` is the part of the image in which models saw the class best: left, top, width and height as shares of the
+    image's. It is None where they looked at whole images alone, or where it would give the original label away.
+    """
 
     class_index: int
     rank: int
     score: float | None = None
     model: str = ""
+    view: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +89,13 @@ class Task:
     """One image offered to one annotator: the proposals in the order shown, and what they have said so far.
 
     `position` counts from 0 within the annotator's tasks. `image_id` is opaque: it tells images apart, and nothing
-    about them. `has_image` is False where the project has no file for it. In refinement `open_labels` holds the classes
-    that annotators' votes do not settle; `evidence` is withheld until the refiner's decision on every label asked about
-    where the project has them decide blind first.
+    about them; `image_index` is for programs, and goes to no browser. `example_group` says which examples may come with
+    it: the session gives none of this group, so that no image is its own example; it is empty where no example is an
+    image of the project. `order` says how the task is shown
+    (:class:`pipeline.project.presentation.Presentation`), and is logged with every event on it. On a probe the
+    annotator is asked to search all classes. `has_image` is False where the project has no file for it. In refinement
+    `open_labels` holds the classes that annotators' votes do not settle; `evidence` is withheld until the refiner's
+    decision on every label asked about where the project has them decide blind first.
     """
 
     position: int
@@ -95,6 +106,9 @@ class Task:
     state: ImageState
     evidence: Evidence | None = None
     open_labels: tuple[int, ...] = ()
+    order: str = "score"
+    is_probe: bool = False
+    example_group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +118,18 @@ class SessionInfo:
     Parameters
     ----------
     start_position
-        Where to resume: the task of the last event, or the first that is not done.
-    order
-        How proposals are ordered for this annotator, as it is logged: ``score`` or ``shuffled:<seed>``.
+        Where to resume: the first task that is not done; in refinement, and once all are done, that of the last event.
+    image_key
+        Turns image indices into numbers that may be shown (:class:`pipeline.project.opaque_ids.ImageNumbers`); it goes
+        to no browser.
     last_seq
         The last event of this annotator in this round.
     undo, redo
         What can be undone and redone, the next one last: pairs of (event_id, position).
     is_simulated
         The annotator is a program; widgets and reports say so.
+    class_lines
+        What the guidelines say of single classes and of pairs.
     """
 
     project_id: str
@@ -122,13 +139,14 @@ class SessionInfo:
     n_classes: int
     progress: Progress
     start_position: int
-    order: str
+    image_key: str
     last_seq: int
     undo: tuple[tuple[str, int], ...]
     redo: tuple[tuple[str, int], ...]
     annotation: AnnotationSection
     refinement: RefinementSection
     is_simulated: bool = False
+    class_lines: tuple[ClassLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +171,13 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """The examples of a class in one picture: tiles of `tile_px` squared, row by row, `n_columns` a row.
-
-    Where examples are images of the project, `groups` has a digit a tile: tiles of an image's own group (the last
-    character of its `image_id`) are not shown beside it, so that no image is an example beside itself. `-`: no image
-    of the project. Empty where none is.
-    """
+    """The examples of a class in one picture: tiles of `tile_px` squared, row by row, `n_columns` a row."""
 
     data: bytes
     media_type: str
     n_examples: int
     n_columns: int
     tile_px: int
-    groups: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +216,44 @@ class GridPage:
     n_total: int
 
 
+@dataclass(frozen=True, slots=True)
+class HourOfWork:
+    """What one annotator did in one hour: images worked on last then, and the active time on them.
+
+    `hour` is its beginning, ISO 8601 in UTC.
+    """
+
+    hour: str
+    n_images: int
+    active_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProgress:
+    """How one annotator is getting on, for their own eyes.
+
+    Parameters
+    ----------
+    progress
+        How far they are.
+    hours
+        Their latest hours of work, in order.
+    median_ms
+        Median active time on the images of those hours that are decided, `n_timed` of them; 0 where there is none.
+    n_gold, n_gold_votes, n_gold_same
+        Hidden gold images that were decided, the votes on them, and those that say what is known; all 0 where the
+        project does not tell, or there are too few to tell without telling which images they are.
+    """
+
+    progress: Progress
+    hours: tuple[HourOfWork, ...] = ()
+    median_ms: int = 0
+    n_timed: int = 0
+    n_gold: int = 0
+    n_gold_votes: int = 0
+    n_gold_same: int = 0
+
+
 class AnnotationSession(Protocol):
     """One annotator's view of one round of one project.
 
@@ -240,11 +290,20 @@ class AnnotationSession(Protocol):
         At most `MAX_IMAGES_AT_ONCE` are given.
         """
 
-    def sprite(self, class_index: int) -> Sprite:
-        """Return the packed examples of a class; `n_examples` is 0 where there are none."""
+    def sprite(self, class_index: int, group: str = "") -> Sprite:
+        """Return the packed examples of a class for tasks of an `example_group`; `n_examples` may be 0.
 
-    def example(self, class_index: int, number: int) -> Picture:
-        """Return one example image, enlarged."""
+        Without a group, there is no image of the project among them.
+        """
+
+    def example(self, class_index: int, number: int, group: str = "") -> Picture:
+        """Return one example image of the same ones, enlarged; they are numbered from 0."""
+
+    def guideline_picture(self, number: int) -> Picture:
+        """Return the n-th picture of the guidelines, from 0."""
+
+    def own_progress(self) -> OwnProgress:
+        """Return how the annotator is getting on; `DatasetError` where the project does not show it."""
 
     def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
         """Return tasks of this annotator that pass the filter, `count` of them from the `start`-th on.

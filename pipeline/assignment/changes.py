@@ -7,7 +7,7 @@ left to do stays as even as that allows.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,9 @@ def hand_over(
     """
     names = check_people(to, 1)
     if leaver not in tasks.annotators:
-        raise ProjectError(f"{leaver!r} has no tasks; the round has those of {', '.join(tasks.annotators) or 'nobody'}")
+        raise ProjectError(
+            f"{leaver!r} has no tasks to hand over; --from takes one of {', '.join(tasks.annotators) or 'nobody'}"
+        )
     if leaver in names:
         raise ProjectError(f"{leaver!r} cannot take over their own work; name others with --to")
     mine = (tasks.annotator == tasks.annotators.index(leaver)) & ~tasks.is_done & ~tasks.is_gold
@@ -137,6 +139,7 @@ def top_up(
     per_image: int,
     *,
     barred: Mapping[int, Collection[str]] | None = None,
+    only: Sequence[int] | None = None,
 ) -> Moves:
     """Find people for images that were assigned to fewer than `per_image`.
 
@@ -152,15 +155,17 @@ def top_up(
         People that each image needs.
     barred
         As for :func:`hand_over`.
+    only
+        Images to be completed, in the order to hand them out; left out: all.
     """
     names = check_people(annotators, 1)
     people = tasks.people_of_images()
     gold = set(tasks.image_index[tasks.is_gold].tolist())
     images = [
         image
-        for image, who in people.items()
-        if image not in gold and len(who) < per_image
-        for _ in range(per_image - len(who))
+        for image in (people if only is None else only)
+        if image not in gold
+        for _ in range(per_image - len(people.get(image, ())))
     ]
     given, stuck = _deal(images, _with_barred(people, barred), tasks.n_left(names))
     return Moves(tuple((image, "", name) for image, name in given), stuck)

@@ -61,6 +61,7 @@ def assign_images(
     batch_size: int = 0,
     seed: int = 0,
     n_before: int = 0,
+    keep_order: bool = False,
 ) -> Plan:
     """Give each image to `per_image` different annotators.
 
@@ -83,6 +84,8 @@ def assign_images(
     n_before
         Images that these people were given in earlier parts: the schedule goes on after these, so that work cut into
         parts brings together everyone whom it would have brought together in one piece.
+    keep_order
+        Cut the images into batches in the order given, instead of shuffling them first.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def assign_images(
     if batch_size < 0:
         raise ProjectError(f"a batch of {batch_size} images; give a positive number, or 0 to have it chosen")
     generator = np.random.default_rng(seed)
-    images = generator.permutation(images)
+    images = images if keep_order else generator.permutation(images)
     people = np.random.default_rng([seed, 1]).permutation(len(names)).astype(np.int32)  # the same for every part
     schedule = people[people_schedule(len(names), per_image, seed)]
     n_images = len(images)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.annotation.events import ImageState
+from pipeline.annotation.folding import ImageState
 from pipeline.assignment.design import Plan
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.project.csv_dialect import csv_rows
@@ -121,7 +121,16 @@ def project_gold(project: Project) -> dict[int, frozenset[int]]:
         As :func:`read_gold`.
     """
     path = project.root / GOLD_FILE
-    return read_gold(path, image_indices(project), project.label_space) if path.exists() else {}
+    answers = read_gold(path, image_indices(project), project.label_space) if path.exists() else {}
+    if not project.label_space.gone:
+        return answers
+    now = project.current_classes
+    # Which part of a split class applies, an answer cannot say: its image is no longer gold.
+    return {
+        image: frozenset(target for class_index in classes for target in now.of(class_index))
+        for image, classes in answers.items()
+        if all(len(now.of(class_index)) <= 1 for class_index in classes)
+    }
 
 
 def mix_gold(

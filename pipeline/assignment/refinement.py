@@ -17,7 +17,6 @@ def assign_refinement(
     annotators_of_image: Mapping[int, Iterable[str]],
     refiners: tuple[str, ...] | list[str],
     *,
-    per_image: int = 1,
     twice: Collection[int] = (),
     allow_own_images: bool = False,
     seed: int = 0,
@@ -34,10 +33,8 @@ def assign_refinement(
         Image index to the names of those who annotated it; an image without an entry was annotated by nobody.
     refiners
         Distinct names.
-    per_image
-        Refiners per image.
     twice
-        Images that get one refiner more, where there is one who may take it: what they agree on, nobody can put down to
+        Images that get two refiners, where there is one who may take it: what they agree on, nobody can put down to
         one person's slip.
     allow_own_images
         The project's `refinement.allow_own_images`: people's own images are allowed too.
@@ -47,9 +44,9 @@ def assign_refinement(
     Raises
     ------
     ProjectError
-        If an image has fewer possible refiners than it needs; the message names it and who annotated it.
+        If every refiner annotated an image; the message names it and who annotated it.
     """
-    names = check_people(refiners, per_image)
+    names = check_people(refiners, 1)
     images = np.asarray(image_indices, dtype=np.int32).reshape(-1)
     if len(np.unique(images)) != len(images):
         raise ProjectError("the same image would be refined twice; give each image index once")
@@ -60,16 +57,13 @@ def assign_refinement(
         for image in images.tolist()
     }
     for image, own in barred.items():
-        if len(names) - len(own) < per_image:
+        if len(own) == len(names):
             raise ProjectError(
-                f"image {image} was annotated by {', '.join(sorted(own))}, which leaves {len(names) - len(own)} of "
-                f"{len(names)} refiners for it, and it needs {per_image}; name more refiners, or set "
-                "refinement.allow_own_images in mlf.toml"
+                f"image {image} was annotated by {', '.join(sorted(own))}, which leaves 0 of {len(names)} refiners for "
+                "it, and it needs 1; name more refiners, or set refinement.allow_own_images in mlf.toml"
             )
     doubled = set(twice)
-    n_takers = {
-        image: per_image + (image in doubled and len(names) - len(own) > per_image) for image, own in barred.items()
-    }
+    n_takers = {image: 2 if image in doubled and len(names) - len(own) > 1 else 1 for image, own in barred.items()}
     order = sorted(images.tolist(), key=lambda image: -len(barred[image]))
     heap = [(0, rank, code) for rank, code in enumerate(generator.permutation(len(names)).tolist())]
     heapq.heapify(heap)

@@ -10,6 +10,7 @@ import typer
 
 from pipeline.errors import ProjectError
 from pipeline.formats.votes_in import LOOKS, read_votes
+from pipeline.project.wording import so_many
 
 
 def analyze(
@@ -25,7 +26,7 @@ def analyze(
         int, typer.Option(min=0, help="Bootstrap resamples for alpha's interval; 0 leaves the interval out.")
     ] = 1000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-) -> None:
+) -> object:
     """Find where annotators differ, and on what.
 
     Of a project, runs the stage's notebook: set disagreement (the published rule), agreement of annotators and what
@@ -44,25 +45,10 @@ def analyze(
         raise ProjectError(f"{what}: a project keeps its tables in results/analyze; leave out --out")
     if what.is_file() and out is None:
         raise ProjectError(f"{what}: say with --out where to put the tables of these votes")
-    if out is None:
-        _analyze_project(what, resamples, seed)
-    else:
-        _analyze_votes(what, out, resamples, seed)
+    return _analyze_project(what, resamples, seed) if out is None else _analyze_votes(what, out, resamples, seed)
 
 
-def disagreement(
-    votes: Annotated[Path, typer.Argument(help="Votes.")],
-    out: Annotated[Path, typer.Option(help="Folder for the tables.")],
-    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-) -> None:
-    """Analyse a file of votes; now `mlf analyze VOTES --out FOLDER`."""
-    new = f"mlf analyze {shlex.quote(str(votes))} --out {shlex.quote(str(out))}"
-    typer.echo(f"mlf disagreement is now `{new}`", err=True)
-    _analyze_votes(votes, out, resamples, seed)
-
-
-def _analyze_project(project: Path, resamples: int, seed: int) -> None:
+def _analyze_project(project: Path, resamples: int, seed: int) -> object:
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.results import read_summary
     from pipeline.reports.headlines import disagreement_headline
@@ -78,9 +64,10 @@ def _analyze_project(project: Path, resamples: int, seed: int) -> None:
     root = shlex.quote(str(project))
     is_disputed = summary.n_set_disagreements > 0
     typer.echo(f"Next: mlf refine {root} --refiners NAME,NAME" if is_disputed else f"Next: mlf settle {root}")
+    return {"figures": summary, "report": run.report}
 
 
-def _analyze_votes(votes: Path, out: Path, resamples: int, seed: int) -> None:
+def _analyze_votes(votes: Path, out: Path, resamples: int, seed: int) -> object:
     from pipeline.disagreement import analyze_disagreement
     from pipeline.formats.consensus_tables import write_disagreement
 
@@ -92,8 +79,9 @@ def _analyze_votes(votes: Path, out: Path, resamples: int, seed: int) -> None:
     if figures.alpha_low is not None and figures.alpha_high is not None:
         alpha += f" (95% interval {figures.alpha_low:.3f} to {figures.alpha_high:.3f})"
     typer.echo(
-        f"Label sets differ on {figures.n_set_disagreements:,} of {figures.n_images_compared:,} images "
+        f"Label sets differ on {figures.n_set_disagreements:,} of {so_many(figures.n_images_compared, 'image')} "
         f"that two or more annotators decided ({share}), on {figures.n_set_disagreements_shared:,} of them "
         f"over classes shown to both. Krippendorff's alpha: {alpha}."
     )
     typer.echo(f"Wrote {', '.join(path.name for path in paths)} to {out}.")
+    return {"figures": figures, "files": list(paths)}

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from pipeline.project.wording import so_many
+
 
 class RoundName(StrEnum):
-    """Which work is opened (the words of :class:`pipeline.annotation.events.Round`, without loading it)."""
+    """Which work is opened (the words of :class:`pipeline.votes.words.Round`, without loading it)."""
 
     ANNOTATION = "annotation"
     REFINEMENT = "refinement"
@@ -26,7 +28,7 @@ def annotate(
     port: Annotated[int | None, typer.Option(help="Port on this machine; the first free one from 8888 on.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the browser, where there is one.")] = True,
 ) -> None:
-    """Start JupyterLab at the notebook that one annotator, or refiner, works in.
+    """Open the page that one annotator, or refiner, works on; JupyterLab is one click away.
 
     For one person at a time at one machine. Several people at once each need a session of their own: mlf hub PROJECT.
 
@@ -36,16 +38,19 @@ def annotate(
     """
     from pipeline.project.image_table import open_whole_project
     from pipeline.runs.jupyterlab import annotation_notebook, running_laboratory, wait_for_the_end
+    from pipeline.sessions.guidelines import check_guidelines
     from pipeline.stages.annotators import choose_annotator
     from pipeline.votes.words import Round
 
     opened = open_whole_project(project)
+    check_guidelines(opened)
     chosen = Round(round_.value)
     name, progress = choose_annotator(opened, annotator, chosen)
     notebook = annotation_notebook(opened, name, chosen)
-    typer.echo(f"{name}: {progress.n_done:,} of {progress.n_tasks:,} images done. Starting JupyterLab …")
+    typer.echo(f"{name}: {progress.n_done:,} of {so_many(progress.n_tasks, 'image')} done. Starting …")
     with running_laboratory(opened.root, notebook, port=port, open_browser=browser) as laboratory:
         verb = "Refine" if chosen is Round.REFINEMENT else "Annotate"
         typer.echo(f"{verb} at {laboratory.url}   (Ctrl-C stops it; what was saved is saved)")
+        typer.echo(f"The notebook behind it: {laboratory.notebook_url}")
         wait_for_the_end(laboratory)
     typer.echo(f"Stopped. Next: mlf status {shlex.quote(str(project))}")

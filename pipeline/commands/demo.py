@@ -18,16 +18,16 @@ def demo(
         "demo"
     ),
     headless: Annotated[
-        bool, typer.Option("--headless", help="Only stages 1 to 5 to the report; no JupyterLab.")
+        bool, typer.Option("--headless", help="Only stages 1 to 6 to the report; no page to annotate on.")
     ] = False,
     scenes: Annotated[int, typer.Option(min=20, help="Scenes in the finished project.")] = 600,
-    port: Annotated[int | None, typer.Option(help="JupyterLab's port; the first free one from 8888 on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The page's port; the first free one from 8888 on.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the browser, where there is one.")] = True,
 ) -> None:
     """Take the whole method through its stages on pictures that the program draws itself.
 
     Simulated annotators label, disagree and are settled; models are scored; the figures are printed beside the truth,
-    which the toybox keeps. Then JupyterLab opens at a second project, in which two simulated colleagues are at work
+    which the toybox keeps. Then the page of a second project opens, in which two simulated colleagues are at work
     and your own images wait for you. Your labels there are kept when the demo is run again; what it finished before is
     run again with --headless alone.
 
@@ -62,6 +62,7 @@ def _work_together(folder: Path, box: ToyboxPaths, done: FinishedDemo, port: int
         _tell(done)
         typer.echo(f"\nAt work beside you: {' and '.join(ANNOTATORS)} (simulated); see `mlf status {project.root}`")
         typer.echo(f"Annotate at {laboratory.url}   (Ctrl-C ends the demo; what was saved is saved)")
+        typer.echo(f"The notebook behind it: {laboratory.notebook_url}")
         wait_for_the_end(laboratory)
         for name, failure in colleagues.failures.items():
             typer.echo(f"{name} (simulated) stopped: {failure}", err=True)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.errors import ProjectError
-
-_OLD = "Now an option of `mlf score`."
-
 
 def evaluate(
-    project: Annotated[Path | None, typer.Argument(help="The project's folder.", show_default=False)] = None,
+    project: Annotated[Path, typer.Argument(help="The project's folder.")],
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -46,80 +41,73 @@ def evaluate(
         str | None, typer.Option(help="Also run this timm model; with --checkpoint, its architecture.")
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Also run these weights.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="With --model: images the model sees at once.")] = 64,
-    device: Annotated[str, typer.Option(help="With --model: `auto`, `cpu`, `cuda`, …")] = "auto",
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also run every model of this list: a timm name, a checkpoint (or ARCHITECTURE CHECKPOINT) or an .npz "
+            "of predictions on each line."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images that a model to be run sees at once. Left out, as suits the device."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="Where to run models: `auto`, `cpu`, `cuda`; many are spread over `cuda:0,cuda:1`.")
+    ] = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="In which models are run: `float32`, `bfloat16`, `float16` (GPU) or `auto`. Left out, the project's "
+            "setting, which is float32 unless changed."
+        ),
+    ] = None,
     allow_missing_classes: Annotated[
-        bool, typer.Option(help="With --model: accept one that does not know every class of the project.")
+        bool, typer.Option(help="Accept models that do not know every class of the project.")
     ] = False,
-    images: Annotated[Path | None, typer.Option(hidden=True, help=_OLD)] = None,
-    out: Annotated[Path | None, typer.Option(hidden=True, help=_OLD)] = None,
-    classes: Annotated[str, typer.Option(hidden=True, help=_OLD)] = "imagenet-1k",
-) -> None:
+    restart: Annotated[
+        bool, typer.Option(help="Throw away what an earlier run of the models named here left, and start over.")
+    ] = False,
+) -> object:
     """Score a project's models under the original labels (Top-1, Top-5) and the refined ones (ReaL, Real@5).
 
-    Runs stage 5 with every model that made predictions there; --model, --checkpoint or --predictions add more. Top-1
-    and Top-5 are over all images, ReaL and Real@5 over those with at least one refined label, the multi-label share
-    over all images. Files without a project are scored with `mlf score`.
+    Runs stage 5 with every model that made predictions there; --model, --checkpoint, --predictions or --models add
+    more. A run that was stopped or killed goes on where it was when the same command is given again, and a model that
+    cannot be run does not stop the others. Top-1 and Top-5 are over all images, ReaL and Real@5 over those with at
+    least one refined label, the multi-label share over all images. `mlf models` lists, renames and removes models;
+    files without a project are scored with `mlf score`.
 
-    Example: mlf evaluate birds --model resnet18.a1_in1k
+    Example: mlf evaluate birds --models models.txt
     """
+    from pipeline.inference.precision import as_asked
     from pipeline.project.class_references import as_class_numbers
-
-    if project is None:
-        if model or checkpoint:
-            raise ProjectError("--model and --checkpoint run on a project's images; give its folder as PROJECT")
-        _score_files(images, labels, predictions, out, classes, class_numbers)
-        return
-    misplaced = [name for name, value in (("--images", images), ("--out", out)) if value is not None]
-    if misplaced:
-        raise ProjectError(f"{project}: a project is evaluated on its own images; leave out {', '.join(misplaced)}")
-    _evaluate_project(
-        project,
-        {
-            "model": model,
-            "checkpoint": _absolute(checkpoint),
-            "predictions": _absolute(predictions),
-            "order": order,
-            "labels": _absolute(labels),
-            "class_numbers": as_class_numbers(class_numbers),
-            "batch_size": batch_size,
-            "device": device,
-            "allow_missing_classes": allow_missing_classes,
-        },
-    )
-
-
-def _evaluate_project(project_dir: Path, parameters: Mapping[str, object]) -> None:
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.results import read_summary
     from pipeline.reports.headlines import evaluation_headline
     from pipeline.runs import run_stage
     from pipeline.stages.evaluate import EvaluateSummary
 
-    opened = open_whole_project(project_dir)
+    opened = open_whole_project(project)
+    parameters = {
+        "model": model,
+        "checkpoint": _absolute(checkpoint),
+        "predictions": _absolute(predictions),
+        "models": _absolute(models),
+        "order": order,
+        "labels": _absolute(labels),
+        "class_numbers": as_class_numbers(class_numbers),
+        "batch_size": batch_size,
+        "device": device,
+        "precision": as_asked(precision) if precision else None,
+        "allow_missing_classes": allow_missing_classes,
+        "restart": restart,
+    }
     run = run_stage(opened, "evaluate", parameters)
-    for line in evaluation_headline(read_summary(opened, "evaluate", EvaluateSummary)):
+    summary = read_summary(opened, "evaluate", EvaluateSummary)
+    for line in evaluation_headline(summary):
         typer.echo(line)
     typer.echo(f"Report: {run.report}")
-
-
-def _score_files(
-    images: Path | None,
-    labels: Path | None,
-    predictions: Path | None,
-    out: Path | None,
-    classes: str,
-    class_numbers: str,
-) -> None:
-    """Do what `mlf evaluate` did without a project before it became `mlf score`."""
-    from pipeline.commands.score import score
-
-    given = {"--images": images, "--labels": labels, "--predictions": predictions, "--out": out}
-    if images is None or labels is None or predictions is None or out is None:
-        missing = [name for name, value in given.items() if value is None]
-        raise ProjectError(f"give a PROJECT folder, or score files: `mlf score` with {', '.join(missing)} as well")
-    typer.echo("mlf evaluate without a project is now `mlf score`, with the same options", err=True)
-    score(images, labels, predictions, out, classes, class_numbers)
+    return {"figures": summary, "report": run.report}
 
 
 def _absolute(path: Path | None) -> str | None:

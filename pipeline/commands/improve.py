@@ -21,26 +21,34 @@ def improve(
     views: Annotated[
         int | None, typer.Option(help="Parts of each image that the model looks at: 1, 5 or 14; left out, as it wants.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images the model sees at once.")] = 64,
-    device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images the model sees at once. Left out, as suits the device.")
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Where to run: `auto`, `cpu`, `cuda`, `cuda:1`; several models are spread over `cuda:0,cuda:1`."
+        ),
+    ] = "auto",
     n_workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images; 0 for none.")] = None,
-) -> None:
+) -> object:
     """Learn from the settled labels, and propose anew for the images that nobody has worked on.
 
-    Learnt are what each model's word is worth, which classes go together, and a head on frozen features; a class that
-    nobody was shown counts neither way. Runs the stage's notebook, whose report tells recall before and after on images
-    that nothing was learnt from. `results/improve/next_images.csv` lists what is still to be annotated, the least
-    certain first.
+    Learnt are what each model's word and each look at a part of an image are worth, which classes go together, and a
+    head on frozen features; a class that nobody was shown counts neither way. Runs the stage's notebook, whose report
+    tells recall before and after on images that nothing was learnt from. `results/improve/next_images.csv` lists what
+    is still to be annotated, the least certain first.
 
     Example: mlf settle birds && mlf improve birds
     """
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.results import read_summary
+    from pipeline.reports.headlines import improve_headline
     from pipeline.runs import run_stage
-    from pipeline.stages.improve import RATES, ImproveSummary
+    from pipeline.stages.improve import ImproveSummary
 
     opened = open_whole_project(project)
-    run_stage(
+    run = run_stage(
         opened,
         "improve",
         {
@@ -53,23 +61,8 @@ def improve(
             "n_workers": n_workers,
         },
     )
-    found = read_summary(opened, "improve", ImproveSummary)
-    typer.echo(
-        f"{project}: learnt from {found.n_settled:,} settled images, new proposals for {found.n_renewed:,} images"
-    )
-    if found.simulated_annotators:
-        typer.echo(f"Simulated: the votes of {', '.join(found.simulated_annotators)} were made by programs")
-    typer.echo("Recall of the labels that people settled, each image by what was learnt from others:")
-    for row in found.recall:
-        if row.before is None or row.after is None:
-            typer.echo(f"  at {row.k}: undefined, no label is settled")
-            continue
-        low, high = row.interval
-        typer.echo(
-            f"  at {row.k}: {row.before:.1%} before, {row.after:.1%} now, of {row.n_labels:,} labels; "
-            f"gain {row.gain:+.1%} (95%: {low:+.1%} to {high:+.1%})"
-        )
-    for rate, enough in zip(RATES, found.enough, strict=True):
-        many = "not promised by what is settled" if enough is None else f"{enough} proposals"
-        typer.echo(f"To miss at most {rate:.0%} of an image's labels, as expected over images like these: {many}")
+    summary = read_summary(opened, "improve", ImproveSummary)
+    for line in improve_headline(summary):
+        typer.echo(line)
     typer.echo(f"Next: mlf assign {shlex.quote(str(project))} --annotators NAME,NAME")
+    return {"figures": summary, "report": run.report}

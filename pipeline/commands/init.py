@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.project.wording import so_many
+
 
 def init(
     project: Annotated[Path, typer.Argument(help="New folder for the project.")],
@@ -51,7 +53,7 @@ def init(
         ),
     ] = None,
     check: Annotated[str, typer.Option(help="Look at each file: `none`, `header`, or decode it in `full`.")] = "header",
-) -> None:
+) -> object:
     """Make a project from a single-label data set.
 
     A manifest has a column for the image (`image`, `image_id` or `path`) and one for its label (`label`, `wnid` or
@@ -65,6 +67,7 @@ def init(
     from pipeline.datasets.folder_order import as_folder_order
     from pipeline.project.class_references import as_class_numbers
     from pipeline.project.names import on_one_line
+    from pipeline.stages.status import proposing
 
     made = init_project(
         project,
@@ -79,13 +82,20 @@ def init(
         order=None if order is None else as_folder_order(order),
     )
     summary = init_summary(made)
-    typer.echo(f"{project}: {summary.n_images:,} images, {summary.n_classes:,} classes")
+    typer.echo(f"{project}: {so_many(summary.n_images, 'image')}, {so_many(summary.n_classes, 'class')}")
     if summary.n_unlabelled:
-        typer.echo(f"{summary.n_unlabelled:,} images have no original label")
+        typer.echo(f"Without an original label: {so_many(summary.n_unlabelled, 'image')}")
     if summary.n_without_file:
-        typer.echo(f"{summary.n_without_file:,} images have no file here; propose with --from-predictions")
+        typer.echo(
+            f"Without a file here: {so_many(summary.n_without_file, 'image')}; "
+            "propose with `mlf propose --from-predictions`"
+        )
     if summary.skipped:
-        typer.echo(f"{len(summary.skipped):,} rows or files skipped, named in {made.skipped_path}; the first:")
+        typer.echo(
+            f"Skipped {so_many(len(summary.skipped), 'row or file', 'rows or files')}, named in "
+            f"{made.skipped_path}; the first:"
+        )
         for row in summary.skipped[:3]:
             typer.echo(f"  {on_one_line(row.image_id or row.path or '?')}: {row.reason}")
-    typer.echo(f"Next: mlf propose {shlex.quote(str(project))} --model NAME")
+    typer.echo(f"Next: {proposing(made, shlex.quote(str(project)))}")
+    return summary

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.project.wording import so_many
+
 
 def propose(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
@@ -30,9 +32,22 @@ def propose(
         str | None,
         typer.Option(help="With --from-examples: `references`, `labels` (original ones, out of fold) or `both`."),
     ] = None,
+    zero_shot: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An image-text model (CLIP, SigLIP) that knows classes by their words: `ViT-B-32/openai`, "
+            "`hf-hub:timm/ViT-B-16-SigLIP`, a folder or a file of weights; repeatable."
+        ),
+    ] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="With --zero-shot, what is said of a class: `a camera trap photo of a {name}.`; repeatable."),
+    ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(help="A method more, as `examples`, `examples:BACKBONE` or `classifier:MODEL`; repeatable."),
+        typer.Option(
+            help="A method more, as `examples:BACKBONE`, `classifier:MODEL` or `zero-shot:MODEL`; repeatable."
+        ),
     ] = None,
     views: Annotated[
         int | None,
@@ -41,10 +56,35 @@ def propose(
             "and cost as many times as much. Left out, the project's setting."
         ),
     ] = None,
-    merge: Annotated[str, typer.Option(help="Of several methods: by calibrated `score` or by `rank`.")] = "score",
-    from_predictions: Annotated[
+    merge: Annotated[
+        str | None,
+        typer.Option(
+            help="Of several methods: by calibrated `score`, by `rank` (where one has no scores), or as `learned` from "
+            "settled labels."
+        ),
+    ] = None,
+    settled: Annotated[
         Path | None,
-        typer.Option(help="NPZ of models run elsewhere: an int array (images, k) a model, rows in manifest order."),
+        typer.Option(
+            help="What `learned` and --miss go by: refined labels as JSON, or another project's learned_merge.json. "
+            "Left out, the project's own settled labels."
+        ),
+    ] = None,
+    miss: Annotated[
+        float | None,
+        typer.Option(
+            help="Offer only as many classes as keep the expected share of an image's labels that is missed under "
+            "this, as 0.1, by a threshold on their score."
+        ),
+    ] = None,
+    at_least: Annotated[int | None, typer.Option(min=1, help="With --miss, fewest proposals of an image.")] = None,
+    at_most: Annotated[int | None, typer.Option(min=1, help="With --miss, most proposals of an image.")] = None,
+    from_predictions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Models run elsewhere: an NPZ with an int array (images, k) a model, rows in manifest order; or a TSV "
+            "of filename, gt_index, idx_list, prob_list; repeatable."
+        ),
     ] = None,
     order: Annotated[
         str | None,
@@ -53,9 +93,23 @@ def propose(
             "`torchvision` (1, 10, 2: Keras and Hugging Face, too)."
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images the model sees at once.")] = 64,
-    device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images the model sees at once. Left out, as suits the device.")
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Where to run: `auto`, `cpu`, `cuda`, `cuda:1`; several models are spread over `cuda:0,cuda:1`."
+        ),
+    ] = "auto",
     n_workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images; 0 for none.")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="In which models are computed: `auto` (bfloat16 where the processor or GPU has it), `float32`, "
+            "`bfloat16`, `float16` (GPU). Left out, the project's setting, which is auto unless changed."
+        ),
+    ] = None,
     include_original: Annotated[
         bool, typer.Option(help="Offer the original label, last, where the model does not propose it.")
     ] = False,
@@ -63,37 +117,40 @@ def propose(
         bool, typer.Option(help="Accept a model that does not know every class of the project.")
     ] = False,
     restart: Annotated[bool, typer.Option(help="Throw away what an earlier run left, and start over.")] = False,
-) -> None:
+) -> object:
     """Rank the classes of every image with pretrained models; the topmost become its proposals.
 
     Runs the stage's notebook. A run that was cut off goes on where it was when the same command is given again. Images
     that cannot be decoded are skipped and named in `skipped.parquet`. Examples of each class are packed along the way.
 
-    Classes that no model knows are proposed from examples of them: the reference set, or the images' own labels.
+    Classes that no model knows are proposed from examples of them (the reference set, or the images' own labels) or
+    from their words. All kinds of methods can be combined.
 
     Example: mlf propose birds --model resnet50.a1_in1k --views 5 && mlf propose mine --from-examples
     """
     from pipeline.errors import ProjectError
     from pipeline.inference.offline import best_at_hand
+    from pipeline.inference.precision import as_asked
     from pipeline.project.image_table import open_whole_project
     from pipeline.runs import run_stage
     from pipeline.stages.propose import propose_summary
 
     models, checkpoints, methods = list(model or ()), list(checkpoint or ()), list(method or ())
-    is_named = bool(models or checkpoints or methods or from_examples)
-    if from_predictions and is_named:
-        raise ProjectError("--from-predictions goes without models to run: those of the file were run elsewhere")
+    files = [str(path.absolute()) for path in from_predictions or ()]
+    is_named = bool(models or checkpoints or methods or from_examples or zero_shot or files)
+    if merge not in (None, "score", "rank", "learned"):
+        raise ProjectError(f"--merge {merge}: methods are merged by score, by rank, or as learned")
     if learn_from and not (from_examples or methods):
         raise ProjectError("--learn-from says from which examples: give it with --from-examples")
-    if order and not from_predictions:
+    if order and not files:
         raise ProjectError("--order says in which order the rows of --from-predictions are; leave it out")
     opened = open_whole_project(project)
-    if not (from_predictions or is_named):
+    if not is_named:
         source, said = best_at_hand(opened.label_space)
         models = [source.architecture] if source.architecture else []
         checkpoints = [source.checkpoint] if source.checkpoint else []
         typer.echo(f"No model is named; this takes {said}")
-    run_stage(
+    run = run_stage(
         opened,
         "propose",
         {
@@ -101,14 +158,21 @@ def propose(
             "checkpoint": [str(path.absolute()) for path in checkpoints],
             "from_examples": from_examples,
             "learn_from": learn_from,
+            "zero_shot": [_absolute_where_a_path(name) for name in zero_shot or ()],
+            "prompts": list(prompt or ()),
             "methods": methods,
             "views": views,
             "merge": merge,
-            "from_predictions": str(from_predictions.absolute()) if from_predictions else None,
+            "settled": str(settled.absolute()) if settled else None,
+            "miss": miss,
+            "at_least": at_least,
+            "at_most": at_most,
+            "from_predictions": files,
             **({"order": order} if order else {}),
             "batch_size": batch_size,
             "device": device,
             "n_workers": n_workers,
+            "precision": as_asked(precision) if precision else None,
             "include_original": include_original,
             "allow_missing_classes": allow_missing_classes,
             "restart": restart,
@@ -116,9 +180,23 @@ def propose(
     )
     summary = propose_summary(opened)
     named = ", ".join(summary.models[:3]) + (f" and {len(summary.models) - 3} more" if len(summary.models) > 3 else "")
-    typer.echo(f"{project}: proposals for {summary.n_with_proposals:,} of {summary.n_images:,} images, from {named}")
+    typer.echo(
+        f"{project}: proposals for {summary.n_with_proposals:,} of {so_many(summary.n_images, 'image')}, from {named}"
+    )
+    for model_name, found in summary.precisions:
+        typer.echo(f"{model_name}: computed in {found}")
     if summary.skipped:
-        typer.echo(f"{len(summary.skipped):,} images skipped, named in {opened.skipped_path}; the first:")
+        typer.echo(
+            f"Skipped {so_many(len(summary.skipped), 'image or row', 'images or rows')}, named in "
+            f"{opened.skipped_path}; the first:"
+        )
         for row in summary.skipped[:3]:
             typer.echo(f"  {row.image_id}: {row.reason}")
     typer.echo(f"Next: mlf assign {shlex.quote(str(project))} --annotators NAME,NAME")
+    return {"figures": summary, "report": run.report}
+
+
+def _absolute_where_a_path(model: str) -> str:
+    """Return a model's name, or where it lies: the notebook runs in another folder."""
+    path = Path(model).expanduser()
+    return str(path.absolute()) if path.exists() else model

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import ProjectError
+from pipeline.project.wording import so_many
 from pipeline.votes.words import SelectionRule
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ _RULES = "; ".join(f"`{rule}`: {rule.chosen}" for rule in SelectionRule)
 
 def refine(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
-    refiners: Annotated[
-        str, typer.Option(help="Who decides disputed images: names, separated by commas.", show_default=False)
-    ] = "",
+    refiners: Annotated[str, typer.Option(help="Who decides disputed images: names, separated by commas.")],
     rule: Annotated[
         SelectionRule,
         typer.Option(help=f"Which images: {_RULES}."),
@@ -39,11 +38,7 @@ def refine(
     ] = None,
     simulated: Annotated[bool, typer.Option(help="The refiners are programs; everything they do says so.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the audit, and of who gets which image.")] = 0,
-    settle: Annotated[bool, typer.Option("--settle", hidden=True, help="Now the command `mlf settle`.")] = False,
-    min_fixed_per_minute: Annotated[
-        float, typer.Option(min=0, hidden=True, help="Now an option of `mlf settle`.")
-    ] = 0.5,
-) -> None:
+) -> object:
     """Give disputed images to people who did not annotate them.
 
     Images whose annotators' label sets differ are given to the refiners, each to one of them. Giving the command again,
@@ -53,59 +48,15 @@ def refine(
     mlf refine birds --refiners cleo,dora                             (every disputed image)
 
     mlf refine birds --refiners cleo --rule budget --minutes 60 --audit-share 0.05
+
+    mlf refine birds --refiners cleo --rule suggested                 (labels that models believe in, nobody was shown)
     """
-    if refiners and settle:
-        raise ProjectError(
-            "`mlf refine --refiners` gives out images, `mlf settle` settles them; give one, then the other"
-        )
-    if refiners and not refiners.replace(",", " ").strip():
-        raise ProjectError(f"--refiners {refiners!r} names nobody; name people, as in --refiners cleo,dora")
-    if refiners:
-        _give_out(project, refiners, rule, minutes, audit_share, simulated=simulated, seed=seed)
-        return
-    if minutes is not None or audit_share is not None or rule is not SelectionRule.PUBLISHED:
-        raise ProjectError("--rule, --minutes and --audit-share choose images for people; name them with --refiners")
-    _settle_labels(project, min_fixed_per_minute)
-
-
-def given_out(project: Path, summary: RefinementSummary) -> list[str]:
-    """Return what was given to refiners, and what to open, line by line."""
-    chosen = summary.n_new - summary.n_audit
-    lines = [
-        f"{summary.n_disputed:,} of {summary.n_images:,} decided images are disputed: annotators' label sets differ",
-        f"{chosen:,} {summary.rule.chosen} newly given to refiners"
-        + (f", and {summary.n_audit:,} drawn at random to see what stays wrong" if summary.n_audit else "")
-        + (f"; {summary.n_earlier:,} were given out before" if summary.n_earlier else ""),
-    ]
-    if summary.expected_minutes is not None:
-        lines.append(f"Expected to take {summary.expected_minutes:,.0f} minutes")
-    lines += [f"  {name}: {load:,} new images" for name, load in summary.loads.items()]
-    root = shlex.quote(str(project))
-    person = shlex.quote(next(iter(summary.loads))) if len(summary.loads) == 1 else "NAME"
-    if summary.n_new == 0 and summary.n_earlier == 0:
-        lines.append(f"There is nothing to refine. Next: mlf settle {root}")
-    else:
-        lines.append(
-            f"Next: refiners decide in 4_refine.ipynb; open it with: mlf annotate {root} --annotator {person} "
-            f"--round refinement (several at once: mlf hub {root}); then settle: mlf settle {root}"
-        )
-    return lines
-
-
-def _give_out(
-    project: Path,
-    refiners: str,
-    rule: SelectionRule,
-    minutes: float | None,
-    audit_share: float | None,
-    *,
-    simulated: bool,
-    seed: int,
-) -> None:
     from pipeline.project.image_table import open_whole_project
     from pipeline.project.names import names_in
     from pipeline.stages.select import select_and_assign
 
+    if not refiners.replace(",", " ").strip():
+        raise ProjectError(f"--refiners {refiners!r} names nobody; name people, as in --refiners cleo,dora")
     summary = select_and_assign(
         open_whole_project(project),
         names_in(refiners),
@@ -117,11 +68,30 @@ def _give_out(
     )
     for line in given_out(project, summary):
         typer.echo(line)
+    return summary
 
 
-def _settle_labels(project: Path, min_fixed_per_minute: float) -> None:
-    """Do what `mlf refine` did without --refiners before it became `mlf settle`."""
-    from pipeline.commands.settle import settle
-
-    typer.echo(f"mlf refine without --refiners is now `mlf settle {shlex.quote(str(project))}`", err=True)
-    settle(project, min_fixed_per_minute)
+def given_out(project: Path, summary: RefinementSummary) -> list[str]:
+    """Return what was given to refiners, and what to open, line by line."""
+    chosen = summary.n_new - summary.n_audit
+    lines = [
+        f"{summary.n_disputed:,} of {summary.n_images:,} decided images are disputed: annotators' label sets differ",
+        f"{chosen:,} {summary.rule.chosen} newly given to refiners"
+        + (f", and {summary.n_audit:,} drawn at random to see what stays wrong" if summary.n_audit else "")
+        + (f"; {summary.n_earlier:,} were given out before" if summary.n_earlier else ""),
+    ]
+    if summary.n_suggested:
+        lines.append(f"Also asked about, unmarked: {so_many(summary.n_suggested, 'label')} that models believe in")
+    if summary.expected_minutes is not None:
+        lines.append(f"Expected to take {summary.expected_minutes:,.0f} minutes")
+    lines += [f"  {name}: {so_many(load, 'new image')}" for name, load in summary.loads.items()]
+    root = shlex.quote(str(project))
+    person = shlex.quote(next(iter(summary.loads))) if len(summary.loads) == 1 else "NAME"
+    if summary.n_new == 0 and summary.n_earlier == 0:
+        lines.append(f"There is nothing to refine. Next: mlf settle {root}")
+    else:
+        lines.append(
+            f"Next: refiners decide in 4_refine.ipynb; open it with: mlf annotate {root} --annotator {person} "
+            f"--round refinement (several at once: mlf hub {root}); then settle: mlf settle {root}"
+        )
+    return lines

@@ -1,4 +1,4 @@
-"""`mlf report`: all of a project's reports on one page."""
+"""`mlf report`: a project's reports as a small site."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import typer
 
 
 def report(project: Annotated[Path, typer.Argument(help="The project's folder.")]) -> None:
-    """Put a project's reports on one page, with the headline of each.
+    """Build a small site from a project's reports.
 
-    Writes `reports/index.html`, which links the reports of stages 3 to 5 that are there. It needs nothing beside that
-    folder, which can be copied or sent as it is.
+    Writes `reports/index.html` and the pages that it links: what came of the project in a few sentences, every stage's
+    report, progress, all images to filter and sort, the data card (with `croissant.json`) and the provenance. It needs
+    nothing beside that folder and no network; the folder can be copied or sent as it is. The data card's texts stand in
+    `datacard.md` in the project, to be edited there; they are kept.
 
     Example: mlf report birds
     """

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+#: Threads that read and decode give way to the one that takes requests ten times as often as by Python's default.
+_SWITCH_INTERVAL_S = 0.0005
+
 
 def serve(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
@@ -15,23 +18,27 @@ def serve(
 
     The Hub starts it as a managed service and tells it everything through the environment: where to listen
     (JUPYTERHUB_SERVICE_URL), below which path (JUPYTERHUB_SERVICE_PREFIX), and the token by which it asks the Hub who
-    calls (JUPYTERHUB_API_TOKEN, JUPYTERHUB_API_URL). `mlf hub PROJECT` sets all of this up.
+    calls (JUPYTERHUB_API_TOKEN, JUPYTERHUB_API_URL). `mlf hub PROJECT` sets all of this up. For how many seconds the
+    Hub's word on a token is believed is in MLF_TOKEN_CACHE_S (10).
 
     Example: mlf serve birds
     """
+    import gc
     import os
+    import sys
     from urllib.parse import urlsplit
 
     import uvicorn
     from jupyterhub.services.auth import HubOAuth
 
     from pipeline.errors import ServiceError
+    from pipeline.hub.accounts import GROUP_PREFIX
     from pipeline.hub.keeper import GIVEN_SOCKET
     from pipeline.hub.sockets import socket_of
     from pipeline.project.image_table import open_whole_project
     from pipeline.service.app import PREFIX, create_app
     from pipeline.service.connections import PatientProtocol, raise_descriptor_limit
-    from pipeline.service.identity import HubIdentity
+    from pipeline.service.identity import TOKEN_CACHE_S, HubIdentity
     from pipeline.service.logs import log, log_to_stderr
 
     missing = [n for n in ("JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL") if not os.environ.get(n)]
@@ -53,14 +60,24 @@ def serve(
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX") or PREFIX
     name = os.environ.get("JUPYTERHUB_SERVICE_NAME") or "mlf"
     log_to_stderr()
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     PatientProtocol.max_connections = raise_descriptor_limit()
     oauth = HubOAuth(cache_max_age=1)
-    app = create_app(open_whole_project(project), HubIdentity(oauth, name), prefix=prefix, oauth=oauth)
+    cache_s = float(os.environ.get("MLF_TOKEN_CACHE_S", TOKEN_CACHE_S))
+    identity = HubIdentity(oauth, name, cache_s=cache_s, group_prefix=os.environ.get(GROUP_PREFIX, ""))
+    app = create_app(open_whole_project(project), identity, prefix=prefix, oauth=oauth, secret=oauth.api_token)
+    # Here, and not while the first person who asks, and everybody beside them, waits for a quarter of a second.
+    app.openapi()
+    # What is there now stays. Each look through it for garbage would stop all threads for a tenth of a second, and the
+    # more somebody asks for, the more often.
+    gc.collect()
+    gc.freeze()
     log("serving", project=str(project), address=url, prefix=prefix)
     uvicorn.run(
         app,
         **where,
         http=PatientProtocol,
+        ws="none",  # nothing here speaks it, and its handshakes would pass nobody who counts
         access_log=False,
         log_config=None,
         server_header=False,

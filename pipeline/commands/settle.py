@@ -34,7 +34,7 @@ def settle(
     leave_out: Annotated[
         str, typer.Option(help="Annotators whose votes do not count this time, separated by commas; none is deleted.")
     ] = "",
-) -> None:
+) -> object:
     """Settle every image's refined labels from all votes so far, whatever is still open.
 
     Each label keeps its source: agreed by all annotators, refined, or the consensus of the votes. They are kept in
@@ -53,6 +53,7 @@ def settle(
     from pipeline.reports.headlines import settle_headline
     from pipeline.runs import run_stage
     from pipeline.stages.settle import SettleSummary
+    from pipeline.stages.status import evaluating
 
     opened = open_whole_project(project)
     parameters = {
@@ -63,8 +64,10 @@ def settle(
         "annotators_left_out": leave_out,
     }
     run = run_stage(opened, "settle", parameters)
-    for line in settle_headline(read_summary(opened, "settle", SettleSummary)):
+    summary = read_summary(opened, "settle", SettleSummary)
+    for line in settle_headline(summary):
         typer.echo(line)
     typer.echo(f"Refined labels: {opened.refined_labels_path} (and {', '.join(EXPORTS)})")
     typer.echo(f"Report: {run.report}")
-    typer.echo(f"Next: mlf evaluate {shlex.quote(str(project))}")
+    typer.echo(f"Next: {evaluating(opened, shlex.quote(str(project)))}")
+    return {"figures": summary, "labels": opened.refined_labels_path, "report": run.report}

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from pipeline.project.wording import so_many
+
 store = typer.Typer(no_args_is_help=True, help="Look after the store, the log of everyone's work.")
 
 
 @store.command()
-def rebuild(project: Annotated[Path, typer.Argument(help="The project's folder.")]) -> None:
+def rebuild(project: Annotated[Path, typer.Argument(help="The project's folder.")]) -> object:
     """Derive every image's current state from the log of events again.
 
     The log alone is the truth; the states and the lists of what is done are kept beside it so that sessions open
@@ -34,6 +36,7 @@ def rebuild(project: Annotated[Path, typer.Argument(help="The project's folder."
 
         n_states = opened.rebuild(show)
     typer.echo(f"{n_states:,} states derived from the log")
+    return {"n_states": n_states}
 
 
 @store.command()
@@ -45,7 +48,7 @@ def verify(
     against: Annotated[
         Path | None, typer.Option(help="Compare with a file that --keep wrote earlier, kept on another machine.")
     ] = None,
-) -> None:
+) -> object:
     """Check that no event of the log was changed, removed or inserted, and say which if one was.
 
     Each event carries a digest of itself and of the event of the same person before it. Whoever can write the database
@@ -83,15 +86,19 @@ def verify(
         )
     if not found.is_sound or doubt or lost:
         hint = "; `mlf store rebuild` puts states right" if found.stale_states and not found.breaks else ""
-        raise StoreError(f"the store of {opened.root} is not as it was written (see above){hint}")
-    typer.echo(f"{found.n_events:,} events in {len(found.heads)} chains: whole and unchanged")
+        raise StoreError(f"the store of {opened.root} is not as it was written (see above){hint}").with_figures(
+            {"breaks": found.breaks, "stale_states": found.stale_states, "lost": lost, "doubt": doubt}
+        )
+    typer.echo(f"{so_many(found.n_events, 'event')} in {so_many(len(found.heads), 'chain')}: whole and unchanged")
+    heads = [{"round": round_, "annotator": name, "head": head} for (round_, name), head in found.heads.items()]
+    return {"n_events": found.n_events, "heads": heads}
 
 
 @store.command()
 def merge(
     project: Annotated[Path, typer.Argument(help="The project's folder; its store takes what it lacks.")],
     other: Annotated[Path, typer.Argument(help="Another copy of its store: a project's folder, or a .sqlite file.")],
-) -> None:
+) -> object:
     """Join two copies of a store that went separate ways: the events of both, each once.
 
     For when an older copy was put in place and people worked on: nothing of either is lost. Events are told apart by
@@ -108,9 +115,9 @@ def merge(
     if not other.exists():
         raise ProjectError(f"{other} does not exist; name a project's folder or a .sqlite file")
     url = open_project(other).store_url if other.is_dir() else f"sqlite:///{other}"
-    with open_project_store(opened) as log, open_store(url, len(opened.label_space)) as copy:
+    with open_project_store(opened) as log, open_store(url, len(opened.label_space), opened.label_space.gone) as copy:
         summary = merge_stores(log, copy)
-    typer.echo(f"{summary.n_taken:,} events taken, {summary.n_known:,} were there already")
+    typer.echo(f"{so_many(summary.n_taken, 'event')} taken, there already: {summary.n_known:,}")
     for annotator, n_events in summary.taken_from.items():
         typer.echo(f"  {annotator}: {n_events:,}")
     for event_id, reason in summary.refused:
@@ -118,6 +125,7 @@ def merge(
     for round_, annotator, image_index in summary.continued_on_both:
         typer.echo(f"{annotator}, {round_}, image {image_index}: worked on in both copies; let them look at it again")
     typer.echo(f"Next: mlf store verify {project}, then mlf store accept {project}")
+    return summary
 
 
 @store.command()

@@ -12,7 +12,7 @@ def why(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
     image: Annotated[str, typer.Argument(help="The image's id, as the data set calls it; or its index.")],
     full: Annotated[bool, typer.Option("--full", help="Also proposals without a vote, and every event.")] = False,
-) -> None:
+) -> object:
     """Trace each label of an image to its votes: who said what, when, and in which event of the log.
 
     `mlf store verify` tells whether these events are as they were written.
@@ -28,3 +28,4 @@ def why(
         trace = trace_image(opened, store, image)
     for line in lines_of(trace, list(opened.label_space.names), is_full=full):
         typer.echo(line)
+    return trace

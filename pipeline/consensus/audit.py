@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 _MISS, _FALSE_ALARM = (0.03, 0.8), (0.003, 1.0)
 _STEPS = np.linspace(-2, 2, 7)
 #: Imaginary labels of each kind, half of them true, and the imaginary searches that stand for the prior belief.
-_LABELS, _SEARCHES = 1.0, 4.0
+_LABELS, _SEARCHES = 1.0, 4.0  # 4 searches: as much as two labels that both found
 _N_EM = 60
 
 
@@ -74,7 +74,12 @@ class RefinedItems:
     was_label: NDArray[np.bool_]
 
 
-def judge_audit(items: RefinedItems, n_added: NDArray[np.integer], n_refiners: NDArray[np.integer]) -> AuditFindings:
+def judge_audit(
+    items: RefinedItems,
+    n_added: NDArray[np.integer],
+    n_refiners: NDArray[np.integer],
+    found_by_annotators: tuple[int, int] = (0, 0),
+) -> AuditFindings:
     """Estimate how many labels of each audited image were wrong.
 
     Parameters
@@ -85,6 +90,9 @@ def judge_audit(items: RefinedItems, n_added: NDArray[np.integer], n_refiners: N
         ``(n_audited, 2)``: labels that nobody had been shown, found by one refiner, and by more than one.
     n_refiners
         ``(n_audited,)``: number of refiners of each audited image.
+    found_by_annotators
+        Labels not proposed that one of an image's annotators found, and that two found: refiners are believed to search
+        about as well as annotators do.
     """
     patterns, pattern_of, count = np.unique(
         np.stack([items.kind, items.n_yes, items.n_no], axis=1), axis=0, return_inverse=True, return_counts=True
@@ -94,7 +102,7 @@ def judge_audit(items: RefinedItems, n_added: NDArray[np.integer], n_refiners: N
         for miss, false_alarm in product(_beliefs(*_MISS), _beliefs(*_FALSE_ALARM))
     ]
     is_audited = items.image >= 0
-    missed = _never_found(n_added, n_refiners)
+    missed = _never_found(n_added, n_refiners, found_by_annotators)
     log_weight, wrong = np.empty(len(beliefs)), np.empty((len(beliefs), len(n_refiners)))
     for number, (miss, false_alarm, believed) in enumerate(beliefs):
         chance, evidence = _fit_shares(patterns, count, miss, false_alarm)
@@ -133,17 +141,22 @@ def _fit_shares(
     return chance, float(count @ likelihood)
 
 
-def _never_found(n_added: NDArray[np.integer], n_refiners: NDArray[np.integer]) -> NDArray[np.float64]:
+def _never_found(
+    n_added: NDArray[np.integer], n_refiners: NDArray[np.integer], found_by_annotators: tuple[int, int]
+) -> NDArray[np.float64]:
     """Return, for each image, the number of labels that were not shown: those found, and those that searching missed.
 
     Images with two refiners show how likely a refiner is to find one: if both found `f2` and only one found `f1`, the
-    chance is ``2 f2 / (2 f2 + f1)`` (Lincoln & Petersen). If no image was looked at twice, it is taken as one half.
+    chance is ``2 f2 / (2 f2 + f1)`` (Lincoln & Petersen). What annotators found counts as a few such searches; if they
+    found nothing either, the chance is taken as one half.
     """
     if len(n_refiners) == 0:
         return np.empty(0)
     looked_twice = n_refiners > 1
     once, twice = n_added[looked_twice].sum(axis=0) if looked_twice.any() else (0, 0)
-    found = (_SEARCHES / 2 + 2 * twice) / (_SEARCHES + 2 * twice + once)
+    by_one, by_two = found_by_annotators
+    of_annotators = (_SEARCHES / 2 + 2 * by_two) / (_SEARCHES + 2 * by_two + by_one)
+    found = (_SEARCHES * of_annotators + 2 * twice) / (_SEARCHES + 2 * twice + once)
     never_missed = 1 - (1 - found) ** np.maximum(n_refiners, 1)
     labels: NDArray[np.float64] = n_added.sum(axis=1) / never_missed
     return labels

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.intervals import CONFIDENCE, wilson_interval
 
+_N_BINS = 10
+
 
 def f1_interval(
-    votes: VoteArrays, label: NDArray[np.bool_], truth: NDArray[np.bool_], n_resamples: int = 200, seed: int = 0
+    votes: VoteArrays, label: NDArray[np.bool_], truth: NDArray[np.bool_], n_resamples: int = 200
 ) -> tuple[float, float]:
     """Return the 95% percentile bootstrap interval of F1, over images: items of one image are not independent.
 
@@ -21,8 +23,8 @@ def f1_interval(
         They tell which items belong to the same image.
     label, truth
         bool ``(n_items,)``.
-    n_resamples, seed
-        Number of draws of the bootstrap, and its seed.
+    n_resamples
+        Number of draws of the bootstrap.
     """
     by_image = np.column_stack(
         [
@@ -33,7 +35,7 @@ def f1_interval(
     by_image = by_image[np.bincount(votes.item_image, minlength=votes.n_images) > 0]
     if len(by_image) == 0:
         return float("nan"), float("nan")
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     scores = np.full(n_resamples, np.nan)
     for resample in range(n_resamples):
         drawn = np.bincount(generator.integers(0, len(by_image), len(by_image)), minlength=len(by_image))
@@ -46,7 +48,7 @@ def f1_interval(
     return float(low), float(high)
 
 
-def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_], n_bins: int = 10) -> pd.DataFrame:
+def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_]) -> pd.DataFrame:
     """Compare what the posterior claims with what is true, in bins of equal width.
 
     Returns
@@ -55,16 +57,16 @@ def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_], n_bins
         One row per bin that is not empty: ``from``, ``to`` (the last bin includes 1), ``n_items``, ``claimed`` (mean
         posterior), ``observed`` (share that applies) with ``low`` and ``high`` (Wilson, 95%).
     """
-    bins = np.minimum((posterior * n_bins).astype(np.int64), n_bins - 1)
-    n_items = np.bincount(bins, minlength=n_bins)
-    n_true = np.bincount(bins, weights=truth, minlength=n_bins)
-    claimed = np.bincount(bins, weights=posterior, minlength=n_bins)
+    bins = np.minimum((posterior * _N_BINS).astype(np.int64), _N_BINS - 1)
+    n_items = np.bincount(bins, minlength=_N_BINS)
+    n_true = np.bincount(bins, weights=truth, minlength=_N_BINS)
+    claimed = np.bincount(bins, weights=posterior, minlength=_N_BINS)
     low, high = wilson_interval(n_true.astype(float), n_items.astype(float))
     used = np.flatnonzero(n_items)
     return pd.DataFrame(
         {
-            "from": used / n_bins,
-            "to": (used + 1) / n_bins,
+            "from": used / _N_BINS,
+            "to": (used + 1) / _N_BINS,
             "n_items": n_items[used],
             "claimed": claimed[used] / n_items[used],
             "observed": n_true[used] / n_items[used],

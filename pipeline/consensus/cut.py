@@ -8,64 +8,17 @@ above half that ratio. https://arxiv.org/abs/1402.1892
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DatasetError
+from pipeline.consensus.pooling import cached_slices
+from pipeline.project.aim import Aim, AimKind
 
 #: The rule of Beyer et al. (2020), made for five votes: one wrong label costs as much as four missed ones.
 BEYER2020_CUT = 0.8
-_WORDING = "say f1, precision 0.9, posterior 0.8 or beyer2020"
-
-
-class AimKind(StrEnum):
-    """What labels are to be good at."""
-
-    F1 = "f1"
-    PRECISION = "precision"
-    POSTERIOR = "posterior"
-    BEYER2020 = "beyer2020"
-
-
-@dataclass(frozen=True)
-class Aim:
-    """A declared aim; ``level`` is the least precision or the fixed posterior, for the kinds that take a number."""
-
-    kind: AimKind = AimKind.F1
-    level: float | None = None
-
-    @classmethod
-    def parse(cls, words: str) -> Aim:
-        """Parse an aim as people write it: ``f1``, ``precision 0.9``, ``posterior 0.8``, ``beyer2020``.
-
-        Raises
-        ------
-        DatasetError
-            If it is none of these, or the number lies outside [0, 1].
-        """
-        kind, *rest = re.split(r"\s*(?:>=|[\s:=])\s*", words.strip().lower())
-        if kind not in list(AimKind) or len(rest) > 1:
-            raise DatasetError(f"the aim {words!r} is not known; {_WORDING}")
-        takes_number = kind in (AimKind.PRECISION, AimKind.POSTERIOR)
-        if takes_number != (len(rest) == 1):
-            wanted = "needs a number between 0 and 1" if takes_number else "takes no number"
-            raise DatasetError(f"the aim {words!r}: {kind} {wanted}; {_WORDING}")
-        if not takes_number:
-            return cls(AimKind(kind))
-        try:
-            level = float(rest[0])
-        except ValueError:
-            level = -1.0
-        if not 0 <= level <= 1:
-            raise DatasetError(f"the aim {words!r}: {rest[0]} is no number between 0 and 1")
-        return cls(AimKind(kind), level)
-
-    def __str__(self) -> str:
-        return self.kind.value if self.level is None else f"{self.kind} {self.level:g}"
 
 
 @dataclass(frozen=True)
@@ -90,8 +43,9 @@ def choose_cut(posterior: NDArray[np.float64], aim: Aim) -> Cut:
     posterior
         ``(n_items,)``: probabilities in [0, 1].
     aim
-        ``f1``: the greatest ``2 sum(kept p) / (n_kept + sum(p))``. ``precision``: as many labels as can be kept while
-        their mean posterior is at least the level. ``posterior``: the level itself. ``beyer2020``: 0.8.
+        ``f1``: the greatest ``2 sum(kept p) / (n_kept + sum(p))``; no label at all if it is likelier that none applies.
+        ``precision``: as many labels as can be kept while their mean posterior is at least the level.
+        ``posterior``: the level itself. ``beyer2020``: 0.8.
 
     Returns
     -------
@@ -100,24 +54,43 @@ def choose_cut(posterior: NDArray[np.float64], aim: Aim) -> Cut:
     """
     ranked = np.sort(posterior)[::-1]
     n_true = float(ranked.sum())
-    right = np.cumsum(ranked)
-    n_kept = np.arange(1, len(ranked) + 1)
+    with np.errstate(divide="ignore"):
+        none_of = sum(float(np.log1p(-ranked[part]).sum()) for part in cached_slices(len(ranked)))
+    nothing_applies = float(np.exp(none_of)) if len(ranked) else 0.0
+    keeps_nothing = False
     if aim.kind is AimKind.F1:
-        reached = 2 * right / np.maximum(n_kept + n_true, np.finfo(float).tiny)
-        value = float(reached.max(initial=0.0)) / 2
+        best = max((_best_f1(right, n_kept, n_true) for right, n_kept in _running(ranked)), default=0.0)
+        keeps_nothing = nothing_applies > best
+        value = float(ranked[0]) if keeps_nothing else best / 2
     elif aim.kind is AimKind.PRECISION:
-        value = _cut_at_precision(ranked, right / n_kept, aim.level or 0.0)
+        value = _cut_at_precision(ranked, np.cumsum(ranked) / np.arange(1, len(ranked) + 1), aim.level or 0.0)
     else:
         value = BEYER2020_CUT if aim.level is None else aim.level
     kept = posterior > value
     n_right, n_labels = float(posterior[kept].sum()), int(kept.sum())
+    expected_f1 = 2 * n_right / (n_labels + n_true) if n_labels + n_true > 0 else None
     return Cut(
         aim=aim,
         value=value,
-        expected_f1=2 * n_right / (n_labels + n_true) if n_labels + n_true > 0 else None,
+        expected_f1=nothing_applies if keeps_nothing and n_true > 0 else expected_f1,
         expected_precision=n_right / n_labels if n_labels else None,
         expected_recall=n_right / n_true if n_true > 0 else None,
     )
+
+
+def _running(ranked: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    """Yield, part by part, how many kept labels are right and how many are kept, if all down to each one are."""
+    so_far = 0.0
+    for part in cached_slices(len(ranked)):
+        right = ranked[part].copy()
+        right[0] += so_far
+        right = np.cumsum(right)
+        so_far = float(right[-1])
+        yield right, np.arange(part.start + 1, part.stop + 1)
+
+
+def _best_f1(right: NDArray[np.float64], n_kept: NDArray[np.int64], n_true: float) -> float:
+    return float((2 * right / np.maximum(n_kept + n_true, np.finfo(float).tiny)).max(initial=0.0))
 
 
 def _cut_at_precision(ranked: NDArray[np.float64], precision: NDArray[np.float64], level: float) -> float:

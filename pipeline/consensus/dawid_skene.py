@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.majority import majority
+from pipeline.consensus.patterns import find_patterns
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES, NO, YES
@@ -91,7 +92,7 @@ def fit_dawid_skene(
     Parameters
     ----------
     votes
-        The votes. Memory use stays at a few numbers per item.
+        The votes. Items that share a pattern (:mod:`pipeline.consensus.patterns`) are fitted as one.
     gold
         ``(n_items,)`` from :func:`pipeline.consensus.match_gold`: known answers that stay fixed and anchor the rest.
     original
@@ -111,20 +112,21 @@ def fit_dawid_skene(
     """
     for name, known in (("gold", gold), ("original", original)):
         _check_known(known, name, votes.n_items)
+    patterns = find_patterns(votes, (gold, original))
+    votes, (gold, original), n_items = patterns.votes, patterns.known, patterns.n_items
     posterior = _anchored(majority(votes), gold)
-    all_alike = np.ones(votes.n_items)
-    totals = _vote_totals(votes, all_alike)
+    totals = _vote_totals(votes, n_items)
     n_iterations, is_converged = 0, votes.n_items == 0
-    parameters = _first_estimate(votes, posterior, gold, original, prior_votes)
+    parameters = _first_estimate(votes, posterior, gold, original, n_items, prior_votes)
     while not is_converged and n_iterations < max_iterations:
         n_iterations += 1
         updated = _anchored(_expect(votes, original, parameters), gold)
         is_converged = bool(np.abs(updated - posterior).max() <= tolerance)
         posterior = updated
         if not is_converged:
-            parameters = _estimate(votes, posterior, all_alike, totals, original, prior_votes)
+            parameters = _estimate(votes, posterior, n_items, totals, original, n_items, prior_votes)
     return DawidSkene(
-        posterior=posterior,
+        posterior=patterns.spread(posterior),
         prevalence=parameters.prevalence,
         confusion=parameters.confusion,
         pooled_confusion=parameters.pooled,
@@ -168,15 +170,16 @@ def _first_estimate(
     state: NDArray[np.float64],
     gold: NDArray[np.int8] | None,
     original: NDArray[np.int8] | None,
+    n_items: NDArray[np.float64],
     prior_votes: float,
 ) -> _Parameters:
     """Start from the majority; with known answers, start mostly from those, so that a wrong majority can be undone."""
-    weight = np.ones(votes.n_items)
+    weight = n_items.copy()
     is_known = None if gold is None else gold != UNKNOWN
     if is_known is not None and is_known.any() and not is_known.all():
-        n_known = int(is_known.sum())
-        weight[~is_known] = min(1.0, (10 + 0.1 * n_known) / (votes.n_items - n_known))
-    return _estimate(votes, state, weight, _vote_totals(votes, weight), original, prior_votes)
+        n_known = float(n_items[is_known].sum())
+        weight[~is_known] *= min(1.0, (10 + 0.1 * n_known) / float(n_items[~is_known].sum()))
+    return _estimate(votes, state, weight, _vote_totals(votes, weight), original, n_items, prior_votes)
 
 
 def _estimate(
@@ -185,6 +188,7 @@ def _estimate(
     item_weight: NDArray[np.float64],
     totals: NDArray[np.float64],
     original: NDArray[np.int8] | None,
+    n_items: NDArray[np.float64],
     prior_votes: float,
 ) -> _Parameters:
     """Maximise: prevalence and confusion matrices from the current state of every item."""
@@ -198,15 +202,17 @@ def _estimate(
         prevalence=prevalence,
         confusion=smoothed / smoothed.sum(axis=2, keepdims=True),
         pooled=pooled,
-        original=None if original is None else _estimate_original(state, original),
+        original=None if original is None else _estimate_original(state, original, n_items),
     )
 
 
-def _estimate_original(state: NDArray[np.float64], original: NDArray[np.int8]) -> NDArray[np.float64]:
+def _estimate_original(
+    state: NDArray[np.float64], original: NDArray[np.int8], n_items: NDArray[np.float64]
+) -> NDArray[np.float64]:
     is_known = original != UNKNOWN
-    weights, is_original = state[is_known], original[is_known]
+    weights, is_original, n_known = state[is_known], original[is_known], n_items[is_known]
     counts = (
-        np.array([np.bincount(is_original, weights=part, minlength=2) for part in (1 - weights, weights)])
+        np.array([np.bincount(is_original, weights=n_known * part, minlength=2) for part in (1 - weights, weights)])
         + _WEAK_PRIOR[:, [NO, YES]]
     )
     shares: NDArray[np.float64] = counts / counts.sum(axis=1, keepdims=True)

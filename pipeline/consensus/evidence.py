@@ -7,8 +7,9 @@ as with 47. Only one ranking at a time is in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -20,11 +21,14 @@ from pipeline.votes.arrays import VoteArrays
 #: What may be taken as evidence. With `original` alone, models have no say.
 EvidenceKind = Literal["rank", "agreement", "score", "original"]
 EVIDENCE_KINDS: Final[tuple[EvidenceKind, ...]] = get_args(EvidenceKind)
+#: The column of :func:`original_evidence`.
+ORIGINAL_COLUMN: Final = "original label"
 #: How many of a model's first classes count towards agreement.
 _WITHIN = 5
 #: Scores closer to 0 or 1 than this count as this close: their log odds would grow without bound.
 _LEAST_SCORE = 1e-4
 _CELLS_AT_ONCE = 50_000_000
+_CELLS_IN_CACHE = 250_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +62,15 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class ModelRanking:
-    """One model: class indices ``(n_images, k)``, best first, -1 for none; scores of the same shape, or None."""
+    """One model: class indices ``(n_images, k)``, best first, -1 for none; scores of the same shape, or None.
+
+    `has_scores` says whether there are any scores, where these are some of the model's images; None looks.
+    """
 
     name: str
     class_index: NDArray[np.integer]
     score: NDArray[np.floating] | None = None
+    has_scores: bool | None = None
 
 
 class ModelSupport:
@@ -76,35 +84,66 @@ class ModelSupport:
 
     def __init__(self, image: NDArray[np.integer], class_index: NDArray[np.integer]) -> None:
         self._image, self._class = image, class_index
-        self._is_known = (image >= 0) & (class_index >= 0)
+        # Pairs that a model can know, in order of their rows: those of a few rows at a time are looked up together.
+        self._known = np.flatnonzero((image >= 0) & (class_index >= 0))
+        if (np.diff(image[self._known]) < 0).any():
+            self._known = self._known[np.argsort(image[self._known], kind="stable")]
         n = len(image)
         self.models: list[str] = []
-        self.n_first, self.n_within = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.float32)
+        self.n_first, self.n_within = np.zeros(n, dtype=np.uint16), np.zeros(n, dtype=np.uint16)
         self.reciprocal_rank, self.sureness = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.float32)
         self.n_scoring = 0
 
     def add(self, ranking: ModelRanking) -> None:
         """Count one more model."""
         self.models.append(ranking.name)
-        order, score = ranking.class_index, ranking.score
-        has_score = score is not None and bool(np.isfinite(score).any())
-        if has_score:
-            self.n_scoring += 1
-            least = np.float32(np.log(_LEAST_SCORE / (1 - _LEAST_SCORE)))
-            sureness = np.full(len(self._image), least, dtype=np.float32)
-        for rank in range(order.shape[1]):
-            is_hit = self._is_known & (order[self._image, rank] == self._class)
-            if rank == 0:
-                self.n_first += is_hit
-            if rank < _WITHIN:
-                self.n_within += is_hit
-            self.reciprocal_rank += is_hit * np.float32(1 / (rank + 1))
+        score = ranking.score
+        has_score = score is not None and (
+            bool(np.isfinite(score).any()) if ranking.has_scores is None else ranking.has_scores
+        )
+        self.n_scoring += has_score
+        if has_score and score is not None and score.shape[1] == 0:  # it ranks none of these images
+            score = np.full((len(score), 1), np.nan, dtype=np.float32)
+        worth = np.append(0, 1 / np.arange(1, ranking.class_index.shape[1] + 1)).astype(np.float32)
+        least = np.float32(np.log(_LEAST_SCORE / (1 - _LEAST_SCORE)))
+        for pairs, rows, rank in self._ranks(ranking.class_index):
+            self.n_first[pairs] += rank == 1
+            self.n_within[pairs] += (rank > 0) & (rank <= _WITHIN)
+            self.reciprocal_rank[pairs] += worth[rank]
             if has_score and score is not None:
-                given = np.nan_to_num(score[self._image[is_hit], rank], nan=_LEAST_SCORE)
+                given = np.nan_to_num(score[rows, np.maximum(rank, 1) - 1], nan=_LEAST_SCORE)
                 bounded = np.clip(given, _LEAST_SCORE, 1 - _LEAST_SCORE)
-                sureness[is_hit] = np.log(bounded) - np.log1p(-bounded)
-        if has_score:
-            self.sureness += sureness
+                self.sureness[pairs] += np.where(rank > 0, np.log(bounded) - np.log1p(-bounded), least)
+        if has_score and len(self._known) < len(self._image):
+            self.sureness[(self._image < 0) | (self._class < 0)] += least
+
+    def _ranks(
+        self, order: NDArray[np.integer]
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.integer], NDArray[np.int32]]]:
+        """Yield some pairs, their rows and the rank of each one's class there, from 1; 0 where it has none.
+
+        The ranks of a few rows are written into a table by class, which fits in the processor's cache. So each pair is
+        looked up once instead of being compared with every rank.
+        """
+        if len(self._known) == 0:
+            return
+        n_classes = int(max(order.max(initial=-1), self._class.max())) + 1
+        step = max(_CELLS_IN_CACHE // (n_classes + 1), 1)
+        ranks = np.arange(order.shape[1], 0, -1, dtype=np.int32)
+        table = np.zeros((step, n_classes + 1), dtype=np.int32)
+        starts = np.arange(0, len(order) + step, step)
+        for first, (start, stop) in zip(
+            starts.tolist(), pairwise(np.searchsorted(self._image[self._known], starts).tolist()), strict=False
+        ):
+            if start == stop:
+                continue
+            here = order[first : first + step, ::-1]
+            local = np.arange(len(here))[:, None]
+            table[local, here] = ranks  # -1, for none, lands in the spare last column; of equal classes the best stands
+            pairs = self._known[start:stop]
+            rows = self._image[pairs]
+            yield pairs, rows, table[rows - first, self._class[pairs]]
+            table[local, here] = 0
 
     def evidence(self, kinds: Iterable[EvidenceKind] = EVIDENCE_KINDS) -> Evidence:
         """Return the columns of the wanted kinds."""
@@ -168,8 +207,8 @@ def original_evidence(original: NDArray[np.int8]) -> Evidence:
     original
         ``(n_items,)``, from :func:`pipeline.consensus.match_original`.
     """
-    support = np.where(original < 0, 0.0, np.where(original == 1, 1.0, -1.0))
-    return Evidence(("original label",), support.astype(np.float32)[:, None])
+    support = np.array([-1, 1, 0], dtype=np.float32)[original]  # of -1, for none, the last
+    return Evidence((ORIGINAL_COLUMN,), support[:, None])
 
 
 def ranked_but_not_asked(
@@ -211,7 +250,7 @@ def ranked_but_not_asked(
     return images, classes
 
 
-def _log_odds(total: NDArray[np.float32], n_models: int) -> NDArray[np.float32]:
+def _log_odds(total: NDArray[np.float32] | NDArray[np.uint16], n_models: int) -> NDArray[np.float32]:
     """Return the log odds of a mean over models, with half a model added for and half against, so that it is finite."""
     odds: NDArray[np.float32] = np.log((total + np.float32(0.5)) / (n_models - total + np.float32(0.5)))
     return odds

@@ -112,14 +112,22 @@ def match_original(
     return np.where(has_original, is_original, UNKNOWN).astype(np.int8)
 
 
+def original_of_pairs(
+    labels: NDArray[np.integer], image: NDArray[np.integer], class_index: NDArray[np.integer]
+) -> NDArray[np.int8]:
+    """Return what original labels ``(n_images,)``, -1 for none, say of pairs: the values of :func:`match_original`."""
+    label = labels[image]
+    said: NDArray[np.int8] = (label == class_index).astype(np.int8)
+    said[label < 0] = UNKNOWN
+    return said
+
+
 def count_unmatched(votes: VoteArrays, answers: pd.DataFrame) -> int:
     """Return how many rows with an ``image`` and a ``class`` name a pair that nobody voted on."""
     return len(answers) - int(np.isin(_keys(votes, answers), votes.item_keys()).sum())
 
 
-def keep_where_unsure(
-    votes: VoteArrays, original: NDArray[np.int8], counts: NDArray[np.int32] | None = None
-) -> NDArray[np.int8]:
+def keep_where_unsure(votes: VoteArrays, original: NDArray[np.int8]) -> NDArray[np.int8]:
     """Silence the original label in the classes that annotators know well.
 
     People say *unsure* where they lack the knowledge: the breed of a dog, the species of a crab. There the original
@@ -130,8 +138,6 @@ def keep_where_unsure(
     ----------
     votes, original
         As for :func:`pipeline.consensus.fit_dawid_skene`.
-    counts
-        ``votes.item_counts()``, if the caller has them already.
 
     Returns
     -------
@@ -139,7 +145,7 @@ def keep_where_unsure(
         int8 ``(n_items,)``: `original`, with -1 in each class whose share of `unsure` lies clearly (upper end of its
         95% interval) below the share over all classes. With few votes, or without any `unsure`, nothing is silenced.
     """
-    counts = votes.item_counts() if counts is None else counts
+    counts = votes.item_counts()
     n_unsure, n_votes = (
         np.bincount(votes.item_class, weights=column, minlength=votes.n_classes).astype(float)
         for column in (counts[:, UNSURE], counts.sum(axis=1))

@@ -1,9 +1,11 @@
 """A prior for each (image, class), learnt from the votes' own posterior: no known answer is needed.
 
 The votes of all images say what evidence is worth. A logistic regression explains the posterior by the evidence (each
-column may only raise the prior, never lower it), by what people say about the image's other classes, and by an effect
-of each class, which is drawn towards zero (partial pooling). An item's own votes have no part in its prior: the class
-effect comes from the class's other images, and the few coefficients are shared by all items.
+column may only raise the prior, never lower it) and by what people say about the image's other classes. Then come
+effects that are drawn towards zero (partial pooling): of each class, and of each class beside another one, since a
+keyboard is likely where there is a monitor and a second breed unlikely where there is one. The other class is the
+image's original label, and the likeliest of its other labels. An item's own votes have no part in its prior: effects
+come from other images, and the few coefficients are shared by all items.
 
 It is one step, not a loop. If the prior were fed back into the fit, votes and evidence would confirm each other, and
 labels would drift towards whatever the models say.
@@ -11,21 +13,86 @@ labels would drift towards whatever the models say.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.consensus.evidence import Evidence
+from pipeline.consensus.evidence import ORIGINAL_COLUMN, Evidence
+from pipeline.consensus.pooling import (
+    GroupEffects,
+    add_pooled_effects,
+    cached_slices,
+    company_keys,
+    likeliest_companions,
+)
 from pipeline.votes.arrays import VoteArrays
 
-#: Variance of the class effects in log odds: a class differs from the others by about a factor of two.
-CLASS_VARIANCE = 0.5
 #: Penalty of a standardized coefficient, in items, so that evidence counts for nothing if there are hardly any data.
 _RIDGE = 1.0
 _N_SAMPLED = 200_000
-_N_AT_ONCE = 1_000_000
 _CONTEXT = ("other labels of the image, the first", "other labels of the image, beyond it", "classes asked about")
+
+
+@dataclass(frozen=True, eq=False)
+class Companions:
+    """Of each image: its original class, its two likeliest items, and the classes of all items."""
+
+    original: NDArray[np.int64]
+    likeliest: tuple[NDArray[np.int64], ...]
+    item_class: NDArray[np.int32]
+    n_classes: int
+
+    @classmethod
+    def of(cls, votes: VoteArrays, posterior: NDArray[np.float64], evidence: Evidence | None) -> Companions:
+        """Find them; an original label that nobody was asked about is not known here."""
+        original = np.full(votes.n_images, -1, dtype=np.int64)
+        if evidence is not None and ORIGINAL_COLUMN in evidence.columns:
+            is_original = np.flatnonzero(evidence.values[:, evidence.columns.index(ORIGINAL_COLUMN)] > 0)
+            original[votes.item_image[is_original]] = votes.item_class[is_original]
+        return cls(original, likeliest_companions(votes, posterior), votes.item_class, votes.n_classes)
+
+    def keys(
+        self,
+        image: NDArray[np.integer],
+        class_code: NDArray[np.integer],
+        item: NDArray[np.integer] | None = None,
+    ) -> Iterator[NDArray[np.integer]]:
+        """Yield the groups of some pairs: by class, with the original, and with the likeliest item but themselves.
+
+        Parameters
+        ----------
+        image, class_code
+            ``(n_pairs,)``: the pairs.
+        item
+            ``(n_pairs,)``: which items they are, -1 for none; left out, they are all items.
+        """
+        dtype = np.int32 if (self.n_classes + 1) ** 2 < np.iinfo(np.int32).max else np.int64
+        company = [self._nobody, self._original, self._likeliest] if (self.original >= 0).any() else []
+        for beside in company or [self._nobody, self._likeliest]:
+            key: NDArray[np.integer] = np.empty(len(image), dtype=dtype)
+            for part in cached_slices(len(image)):
+                own = np.arange(part.start, part.stop) if item is None else item[part]
+                key[part] = beside(class_code[part], image[part], own)
+            yield key
+
+    def _nobody(
+        self, class_code: NDArray[np.integer], _image: NDArray[np.integer], _item: NDArray[np.integer]
+    ) -> NDArray[np.integer]:
+        return class_code
+
+    def _original(
+        self, class_code: NDArray[np.integer], image: NDArray[np.integer], _item: NDArray[np.integer]
+    ) -> NDArray[np.int64]:
+        return company_keys(class_code, self.original[image], self.n_classes)
+
+    def _likeliest(
+        self, class_code: NDArray[np.integer], image: NDArray[np.integer], item: NDArray[np.integer]
+    ) -> NDArray[np.int64]:
+        first, second = (of_image[image] for of_image in self.likeliest)
+        other = np.where((first == item) & (first >= 0), second, first)
+        return company_keys(class_code, np.where(other >= 0, self.item_class[other], -1), self.n_classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +106,17 @@ class LearntPrior:
     intercept, weights
         Log odds where every column is 0, and the weight of each column: name to log odds per unit. Evidence that would
         lower the prior has weight 0.
-    class_effect
-        float64 ``(n_classes,)``: how much likelier a class is than its evidence says, in log odds.
+    effects
+        What each class adds, and each class beside another: by the original label, and by the likeliest other label.
+    companions
+        The classes that effects go by.
     """
 
     log_odds: NDArray[np.float64]
     intercept: float
     weights: dict[str, float]
-    class_effect: NDArray[np.float64]
+    effects: tuple[GroupEffects, ...]
+    companions: Companions
 
 
 def learn_prior(votes: VoteArrays, posterior: NDArray[np.float64], evidence: Evidence | None = None) -> LearntPrior:
@@ -62,24 +132,27 @@ def learn_prior(votes: VoteArrays, posterior: NDArray[np.float64], evidence: Evi
         What else is known about each item.
     """
     if votes.n_items == 0:
-        return LearntPrior(np.zeros(0), 0.0, {}, np.zeros(votes.n_classes))
-    n_others, n_asked = _others(votes, posterior)
+        return LearntPrior(np.zeros(0), 0.0, {}, (), Companions.of(votes, posterior, evidence))
+    n_labels, n_asked = votes.sum_by_image(posterior), votes.sum_by_image(np.ones(votes.n_items, dtype=bool))
     columns = (*(evidence.columns if evidence else ()), *_CONTEXT)
 
     def design(part: slice | NDArray[np.int64]) -> NDArray[np.float64]:
-        context = _context(n_others[part], n_asked[part])
+        image = votes.item_image[part]
+        context = _context(np.maximum(n_labels[image] - posterior[part], 0.0), n_asked[image])
         return np.concatenate([evidence.values[part], context], axis=1) if evidence else context
 
     n = votes.n_items
     sampled = np.arange(n) if n <= _N_SAMPLED else np.random.default_rng(0).choice(n, _N_SAMPLED, replace=False)
     intercept, weights = _fit(design(sampled), posterior[sampled], n_rising=len(evidence.columns) if evidence else 0)
     log_odds = np.empty(n)
-    for start in range(0, n, _N_AT_ONCE):
-        part = slice(start, min(start + _N_AT_ONCE, n))
+    for part in cached_slices(n):
         log_odds[part] = intercept + design(part) @ weights
-    effect, of_item = _class_effects(log_odds, posterior, votes)
-    log_odds += of_item
-    return LearntPrior(log_odds, intercept, dict(zip(columns, weights.tolist(), strict=True)), effect)
+    companions = Companions.of(votes, posterior, evidence)
+    keys = companions.keys(votes.item_image, votes.item_class)
+    effects = [add_pooled_effects(log_odds, posterior, key) for key in keys]
+    return LearntPrior(
+        log_odds, intercept, dict(zip(columns, weights.tolist(), strict=True)), tuple(effects), companions
+    )
 
 
 def predict_prior(
@@ -112,20 +185,15 @@ def predict_prior(
         n_labels[~is_voted], n_asked[~is_voted] = n_labels[is_voted].mean(), n_asked[is_voted].mean()
     design = np.concatenate([evidence.values, _context(n_labels[image], np.maximum(n_asked[image], 1))], axis=1)
     weights = np.array([prior.weights[name] for name in (*evidence.columns, *_CONTEXT)])
-    log_odds: NDArray[np.float64] = prior.intercept + design @ weights + prior.class_effect[class_code]
+    log_odds: NDArray[np.float64] = prior.intercept + design @ weights
+    nobody = np.full(len(image), -1)
+    for effects, key in zip(prior.effects, prior.companions.keys(image, class_code, nobody), strict=True):
+        log_odds += effects.of(key)
     return log_odds
 
 
 def _context(n_others: NDArray[np.float64], n_asked: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.minimum(n_others, 1), np.maximum(n_others - 1, 0), np.log(n_asked)], axis=1)
-
-
-def _others(votes: VoteArrays, posterior: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return, for each item, how many other labels its image is expected to have, and how many classes were asked."""
-    image = votes.item_image
-    n_labels = np.bincount(image, weights=posterior, minlength=votes.n_images)
-    n_asked = np.bincount(image, minlength=votes.n_images).astype(float)
-    return np.maximum(n_labels[image] - posterior, 0.0), n_asked[image]
 
 
 def _fit(design: NDArray[np.float64], target: NDArray[np.float64], n_rising: int) -> tuple[float, NDArray[np.float64]]:
@@ -156,23 +224,3 @@ def _fit(design: NDArray[np.float64], target: NDArray[np.float64], n_rising: int
             return float(beta[0] - weights[columns] @ mean[columns]), weights
         is_used[falling] = False
     return intercept, weights
-
-
-def _class_effects(
-    log_odds: NDArray[np.float64], target: NDArray[np.float64], votes: VoteArrays
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return each class's effect (its posterior mode), and for each item the effect of its class without that item."""
-    from scipy.special import expit
-
-    code, n_classes = votes.item_class, votes.n_classes
-    effect = np.zeros(n_classes)
-    for _ in range(6):
-        fitted = expit(log_odds + effect[code])
-        slope = np.bincount(code, weights=target - fitted, minlength=n_classes) - effect / CLASS_VARIANCE
-        curvature = np.bincount(code, weights=fitted * (1 - fitted), minlength=n_classes) + 1 / CLASS_VARIANCE
-        effect = effect + np.clip(slope / curvature, -1, 1)
-    fitted = expit(log_odds + effect[code])
-    information = fitted * (1 - fitted)
-    curvature = np.bincount(code, weights=information, minlength=n_classes) + 1 / CLASS_VARIANCE
-    without = effect[code] - (target - fitted) / (curvature[code] - information)
-    return effect, without

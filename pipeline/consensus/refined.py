@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.consensus.pooling import cached_slices
 from pipeline.consensus.result import Consensus
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.disputes import is_settled
@@ -17,7 +18,7 @@ SOURCE_NAMES: Final = np.array([source.value for source in Source], dtype=object
 
 
 def settle_items(
-    counts: NDArray[np.int32], consensus: Consensus, refinement: NDArray[np.int32] | None = None
+    counts: NDArray[np.integer], consensus: Consensus, refinement: NDArray[np.integer] | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
     """Settle every item.
 
@@ -41,37 +42,50 @@ def settle_items(
     label, source
         bool and int8 ``(n_items,)``; the source as :attr:`pipeline.votes.words.Source.code`.
     """
-    totals = counts.sum(axis=1)
     label, source = consensus.label.copy(), np.full(len(counts), Source.CONSENSUS.code, dtype=np.int8)
+    for part in cached_slices(len(counts)):
+        refined = None if refinement is None else refinement[part]
+        _settle_some(label[part], source[part], counts[part], consensus.posterior[part], refined)
+    return label, source
+
+
+def _settle_some(
+    label: NDArray[np.bool_],
+    source: NDArray[np.int8],
+    counts: NDArray[np.integer],
+    posterior: NDArray[np.float64],
+    refinement: NDArray[np.integer] | None,
+) -> None:
+    """Settle some items, in place."""
+    totals = counts.sum(axis=1)
     by_votes = is_settled(counts[:, YES], counts[:, NO], totals)
     label[by_votes], source[by_votes] = counts[by_votes, YES] > 0, Source.AGREED.code
     if refinement is None:
-        return label, source
+        return
     lean = refinement[:, YES] - refinement[:, NO]
     annotators = counts - refinement
     n_annotators = annotators.sum(axis=1)
     said_all = is_settled(annotators[:, YES], annotators[:, NO], n_annotators)
     contradicts = said_all & np.where(annotators[:, YES] > 0, lean < 0, lean > 0)
     stands_alone = contradicts & (np.abs(lean) == 1)
-    label[stands_alone], source[stands_alone] = consensus.posterior[stands_alone] > 0.5, Source.CONSENSUS.code
+    label[stands_alone], source[stands_alone] = posterior[stands_alone] > 0.5, Source.CONSENSUS.code
     is_refined = (lean != 0) & ~stands_alone
     label[is_refined], source[is_refined] = lean[is_refined] > 0, Source.REFINED.code
-    return label, source
 
 
-def counts_within(votes: VoteArrays, part: VoteArrays) -> NDArray[np.int32]:
-    """Return how many of `part` said no, unsure and yes on each item of `votes`: int32 ``(n_items, 3)``.
+def counts_within(votes: VoteArrays, part: VoteArrays) -> NDArray[np.integer]:
+    """Return how many of `part` said no, unsure and yes on each item of `votes`: ``(n_items, 3)``.
 
     Parameters
     ----------
     votes, part
         All votes, and some of them (such as those of the refinement round), with the same vocabularies.
     """
-    counts = np.zeros((votes.n_items, 3), dtype=np.int32)
+    counts = np.zeros((votes.n_items, 3), dtype=votes.count_dtype)
     if votes.n_items == 0 or part.n_items == 0:
         return counts
-    keys, theirs = votes.item_keys(), part.item_keys()
-    place = np.minimum(np.searchsorted(keys, theirs), votes.n_items - 1)
-    is_found = keys[place] == theirs
+    theirs = part.item_keys()
+    place = votes.places_of(theirs)
+    is_found = place >= 0
     counts[place[is_found]] = part.item_counts()[is_found]
     return counts

@@ -6,7 +6,15 @@ that annotators added themselves. *Hidden* errors are mistakes that everyone who
 them. ``scale`` and ``hidden`` are learnt from the audit. Without an audit they are only prior beliefs, and the interval
 is wide accordingly.
 
-The yield of refining the rest, and the advice on whether to go on, follow from the same two numbers.
+How many hidden errors are believable depends on how often one annotator errs, since an error either shows as a dispute
+or is made alike. If a share *a* of all errors is made alike, there are ``a / (1 - a)`` hidden ones for each that shows.
+Before an audit, *a* is believed to be small or moderate, possibly large: Beta(0.4, 1).
+
+Where annotators were asked to search all classes on some images (probes), what they found there tells how many labels
+nobody was shown (:mod:`pipeline.consensus.unproposed`). These labels are then a part of their own, and doubt, hidden
+errors and audit are about the labels shown alone: refiners who do not search cannot say that nothing is missing.
+
+The yield of refining the rest, and the advice on whether to go on, follow from the same numbers.
 """
 
 from __future__ import annotations
@@ -17,17 +25,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.consensus.audit import AuditFindings
+from pipeline.consensus.unproposed import Unproposed
 from pipeline.votes.intervals import CONFIDENCE
+from pipeline.votes.words import NO, YES
 
-#: Hidden errors per image, before an audit: most likely few, possibly one (Gamma of this shape and mean).
-_SHAPE, _MEAN = 0.3, 0.3
+#: Belief about the share of errors that are made alike, before an audit: a Beta distribution.
+_ALIKE = (0.4, 1.0)
+#: Errors of one annotator per image, where nobody's votes can be compared with another's.
+ERRORS_ALONE = 0.3
 #: Doubt is believed to be right to within a factor of two or so (log-normal of this spread).
 _SCALE_SPREAD = 0.5
-_HIDDEN = np.geomspace(1e-5, 5.0, 120)
+_ALIKE_TO_SHOWN = np.geomspace(1e-4, 100.0, 120)
 _SCALE = np.exp(np.linspace(-3, 3, 13) * _SCALE_SPREAD)
 _N_DRAWS = 4000
 #: One surprising image in a small audit must not make everything seem possible.
-_LEAST_SPREAD, _MOST_SPREAD = 1.3, 4.0
+_LEAST_SPREAD, _MOST_SPREAD = 1.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -39,13 +51,15 @@ class RemainingErrors:
     n_images, n_audited
         How many such images there are, and how many images were audited to speak for them.
     expected, low, high
-        The number of wrong labels, with its 95% interval.
-    from_doubt, hidden
-        What `expected` is made of: what the votes show, and what only an audit can see.
+        The number of wrong labels, with its 95% interval; without an audit, the range that is believed beforehand.
+    from_doubt, hidden, unproposed
+        What `expected` is made of: what the votes show, what only an audit can see, and what only probes show.
     audit_wrong
         Wrong labels of the audited images, less the refiners' own errors.
     scale, hidden_per_image
         The two numbers of the estimate.
+    n_probes
+        Images on which somebody searched all classes; 0 if `unproposed` is not told apart.
     """
 
     n_images: int
@@ -58,18 +72,32 @@ class RemainingErrors:
     audit_wrong: float
     scale: float
     hidden_per_image: float
+    unproposed: float = 0.0
+    n_probes: int = 0
 
     @property
     def is_audited(self) -> bool:
         """Return whether the estimate rests on an audit, not on votes alone."""
         return self.n_audited > 0
 
+    @property
+    def range_in_words(self) -> str:
+        """Return the range, called a 95% interval only where something was sampled."""
+        if not self.n_images:
+            return "no image is left"
+        text = f"{self.low:,.0f} to {self.high:,.0f}"
+        if self.is_audited:
+            return f"95% interval {text}"
+        what = "no label that was shown was sampled" if self.n_probes else "nothing was sampled"
+        return f"guessed: {text}; {what}"
+
 
 def estimate_remaining_errors(
     doubt: NDArray[np.float64],
     audited_doubt: NDArray[np.float64],
     findings: AuditFindings | None,
-    seed: int = 0,
+    errors_alone: float = ERRORS_ALONE,
+    probed: Unproposed | None = None,
 ) -> RemainingErrors:
     """Estimate the wrong labels that are left.
 
@@ -81,19 +109,24 @@ def estimate_remaining_errors(
         ``(n_audited,)``: the same for the audited images, before the audit.
     findings
         What the audit found, in the same order as `audited_doubt`; ``None`` without an audit.
-    seed
-        Seed of the draws that make the interval.
+    errors_alone
+        How many labels of an image one annotator gets wrong, as far as disputes show it.
+    probed
+        What probes tell about labels that were not proposed: then the other arguments are about those shown alone.
     """
-    generator = np.random.default_rng(seed)
-    scale, hidden, spread = _draw(audited_doubt, findings, generator)
+    generator = np.random.default_rng(0)
+    scale, hidden, spread = _draw(audited_doubt, findings, errors_alone, generator)
     mean = scale * doubt.sum() + hidden * len(doubt)
     n_wrong = _counts(mean, spread, generator)
+    missing = np.zeros(1) if probed is None else generator.choice(probed.missing, _N_DRAWS)
+    n_wrong += generator.poisson(missing)
     low, high = np.quantile(n_wrong, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) if len(doubt) else (0.0, 0.0)
+    unproposed = float(missing.mean()) if len(doubt) else 0.0
     from_doubt, concealed = float(scale.mean() * doubt.sum()), float(hidden.mean() * len(doubt))
     return RemainingErrors(
         n_images=len(doubt),
         n_audited=findings.n_images if findings is not None else 0,
-        expected=from_doubt + concealed,
+        expected=from_doubt + concealed + unproposed,
         low=float(low),
         high=float(high),
         from_doubt=from_doubt,
@@ -101,27 +134,36 @@ def estimate_remaining_errors(
         audit_wrong=findings.expected if findings is not None else 0.0,
         scale=float(scale.mean()),
         hidden_per_image=float(hidden.mean()),
+        unproposed=unproposed,
+        n_probes=0 if probed is None else probed.n_probes,
     )
 
 
-def unseen_by_all(n_found_once: int, n_found_more: int, n_lookers: float) -> float:
-    """Estimate how many labels outside the proposals nobody found, from how many were found once and more than once.
+def errors_of_one(counts: NDArray[np.integer], n_sittings: int) -> float:
+    """Return how many labels of an image one annotator gets wrong, as far as disputes show: the votes in the minority.
 
-    Chao's lower bound, corrected for small counts: ``(k - 1) / k * f1 (f1 - 1) / (2 (f2 + 1))``, with k annotators
-    per image. Chao, A. (1987). https://doi.org/10.2307/2531532
+    Parameters
+    ----------
+    counts
+        ``(n_items, 3)``: votes of no, unsure and yes (:meth:`pipeline.votes.arrays.VoteArrays.item_counts`).
+    n_sittings
+        How often somebody labelled an image, over images that two or more people labelled.
     """
-    if n_lookers <= 1:
-        return 0.0
-    return (n_lookers - 1) / n_lookers * n_found_once * max(n_found_once - 1, 0) / (2 * (n_found_more + 1))
+    n_minority = np.minimum(counts[:, NO], counts[:, YES]).sum()
+    return float((n_minority + ERRORS_ALONE) / (n_sittings + 1))
 
 
 def _draw(
-    doubt: NDArray[np.float64], findings: AuditFindings | None, generator: np.random.Generator
+    doubt: NDArray[np.float64],
+    findings: AuditFindings | None,
+    errors_alone: float,
+    generator: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Draw scale and hidden errors from what is believed after the audit; also return how clumped errors are."""
-    scale, hidden = (grid.ravel() for grid in np.meshgrid(_SCALE, _HIDDEN, indexing="ij"))
-    # The grid of hidden errors is even on the log scale, so the prior density there has one more factor of `hidden`.
-    belief = _SHAPE * np.log(hidden) - _SHAPE / _MEAN * hidden - 0.5 * (np.log(scale) / _SCALE_SPREAD) ** 2
+    scale, ratio = (grid.ravel() for grid in np.meshgrid(_SCALE, _ALIKE_TO_SHOWN, indexing="ij"))
+    hidden = errors_alone * ratio
+    # The ratio of a share with a Beta distribution is beta-prime; its grid is even on the log scale: one more factor.
+    belief = _ALIKE[0] * np.log(ratio) - sum(_ALIKE) * np.log1p(ratio) - 0.5 * (np.log(scale) / _SCALE_SPREAD) ** 2
     if findings is None or findings.n_images == 0:
         chosen = generator.choice(len(scale), _N_DRAWS, p=_normalized(belief))
         return scale[chosen], hidden[chosen], 1.0

@@ -45,11 +45,11 @@ def suggest_labels(
         If no prior was learnt.
     """
     if consensus.prior is None or consensus.tempering is None:
-        raise DatasetError("suggestions rest on a learnt prior; settle with models as evidence")
-    from scipy.special import expit
-
+        raise DatasetError(
+            "suggestions rest on a learnt prior; settle with models as evidence: `mlf settle --evidence models`"
+        )
     prior = predict_prior(consensus.prior, votes, consensus.posterior, image, class_code, evidence)
-    probability = expit(consensus.tempering.log_odds(prior, np.zeros(len(prior))))
+    probability = consensus.tempering.probability(prior, np.zeros(len(prior)))
     table = pd.DataFrame({"image": image, "class": class_code, "probability": probability})
     likely = table[table["probability"] > consensus.cut.value]
     return likely.sort_values("probability", ascending=False, kind="stable").reset_index(drop=True)

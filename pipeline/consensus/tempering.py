@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.consensus.dawid_skene import DawidSkene
+from pipeline.consensus.pooling import cached_slices
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES
 
@@ -35,6 +36,15 @@ class Tempering:
     def log_odds(self, prior: NDArray[np.float64], vote_log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the log odds of the posterior."""
         return self.shift + self.prior_weight * prior + self.vote_weight * vote_log_odds
+
+    def probability(self, prior: NDArray[np.float64], vote_log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the posterior."""
+        from scipy.special import expit
+
+        probability = np.empty(len(prior))
+        for part in cached_slices(len(prior)):
+            probability[part] = expit(self.log_odds(prior[part], vote_log_odds[part]))
+        return probability
 
 
 def vote_log_odds(votes: VoteArrays, model: DawidSkene) -> NDArray[np.float64]:
@@ -63,9 +73,6 @@ def learn_tempering(
     said
         ``(n_items,)``, from :func:`vote_log_odds`.
     """
-    from scipy.optimize import minimize
-    from scipy.special import expit
-
     n = votes.n_votes
     chosen = np.arange(n) if n <= _N_SAMPLED else np.random.default_rng(0).choice(n, _N_SAMPLED, replace=False)
     item = votes.item[chosen]
@@ -73,18 +80,66 @@ def learn_tempering(
     others = said[item] - _worth(model)[cell]
     if_absent, if_applies = (model.confusion[:, state].ravel()[cell] for state in (0, 1))
     terms = np.stack([np.ones(len(item)), prior[item], others])
-    gain = if_applies - if_absent
+    return fit_tempering(terms, if_absent, if_applies - if_absent, start=Tempering(), spread=_SPREAD)
+
+
+def fit_tempering(
+    terms: NDArray[np.float64],
+    if_absent: NDArray[np.float64],
+    gain: NDArray[np.float64],
+    *,
+    start: Tempering,
+    spread: NDArray[np.float64],
+    weight: NDArray[np.float64] | None = None,
+) -> Tempering:
+    """Return the weights under which what was observed is likeliest, drawn towards those to start from.
+
+    Parameters
+    ----------
+    terms
+        ``(3, n)``: ones, the prior and the votes, in log odds.
+    if_absent, gain
+        ``(n,)``: how likely each observation is if the label does not apply, and how much likelier if it does.
+    start, spread
+        What is believed about the three weights beforehand, and how far they are believed to be off.
+    weight
+        ``(n,)``: how often each observation counts; once where left out.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    centre = np.array([start.shift, start.prior_weight, start.vote_weight])
+    counted = np.ones(terms.shape[1]) if weight is None else weight
 
     def surprise(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         chance = expit(weights @ terms)
         likelihood = if_absent + chance * gain
-        off = (weights - [0, 1, 1]) / _SPREAD
-        slope = terms @ (gain / likelihood * chance * (1 - chance))
-        return float(-np.log(likelihood).sum() + 0.5 * off @ off), off / _SPREAD - slope
+        off = (weights - centre) / spread
+        slope = terms @ (counted * gain / likelihood * chance * (1 - chance))
+        return float(-(counted * np.log(likelihood)).sum() + 0.5 * off @ off), off / spread - slope
 
-    found = minimize(surprise, [0.0, 1.0, 1.0], jac=True, method="L-BFGS-B", bounds=_BOUNDS)
+    found = minimize(surprise, centre, jac=True, method="L-BFGS-B", bounds=_BOUNDS)
     shift, prior_weight, vote_weight = (float(weight) for weight in found.x)
     return Tempering(shift, prior_weight, vote_weight)
+
+
+def share_that_counts(n_votes: NDArray[np.integer], correlation: float, vote_weight: float) -> NDArray[np.float64]:
+    """Return the factor on what votes say, where votes on one label are believed to be correlated.
+
+    ``n`` votes are then worth ``n / (1 + (n - 1) correlation)`` independent ones (the design effect of Kish, 1965).
+    What the votes themselves show of it (`vote_weight`) is not taken off twice.
+
+    Parameters
+    ----------
+    n_votes
+        ``(n_items,)``: votes on each label.
+    correlation
+        In [0, 1]: 0 for independent votes, 1 for votes that only repeat each other.
+    vote_weight
+        From :class:`Tempering`.
+    """
+    factor: NDArray[np.float64] = np.minimum(1.0, 1 / ((1 + (n_votes - 1) * correlation) * vote_weight))
+    return factor
 
 
 def _worth(model: DawidSkene) -> NDArray[np.float64]:

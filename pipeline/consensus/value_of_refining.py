@@ -87,10 +87,9 @@ def rank_by_value(
     """
     cost = cost or RefinementCost()
     is_doubtful = wrong > doubtful_above
-    n_images = votes.n_images
-    expected = np.bincount(votes.item_image, weights=wrong, minlength=n_images)
-    n_doubtful = np.bincount(votes.item_image[is_doubtful], minlength=n_images)
-    doubt = np.bincount(votes.item_image[is_doubtful], weights=wrong[is_doubtful], minlength=n_images)
+    expected = votes.sum_by_image(wrong)
+    n_doubtful = np.bincount(votes.item_image[is_doubtful], minlength=votes.n_images)
+    doubt = np.bincount(votes.item_image[is_doubtful], weights=wrong[is_doubtful], minlength=votes.n_images)
     fixed = scale * doubt + cost.accuracy * hidden - n_doubtful * (1 - cost.accuracy)
     minutes = (cost.seconds_per_image + cost.seconds_per_label * n_doubtful) / 60
     table = pd.DataFrame(
@@ -102,13 +101,15 @@ def rank_by_value(
             "minutes": minutes,
             "fixed_per_minute": fixed / minutes,
         }
-    )[np.bincount(votes.item_image, minlength=n_images) > 0]
+    )[votes.sum_by_image(np.ones(votes.n_items, dtype=bool)) > 0]
     return with_yield_curve(table.sort_values("fixed_per_minute", ascending=False, kind="stable"))
 
 
 def chance_of_error(label: NDArray[np.bool_], posterior: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the chance that each label is wrong *as it was settled*: by agreement, a refiner or the cut."""
-    return np.where(label, 1 - posterior, posterior)
+    wrong = posterior.copy()
+    np.subtract(1, posterior, out=wrong, where=label)
+    return wrong
 
 
 def with_yield_curve(ranking: pd.DataFrame) -> pd.DataFrame:
@@ -129,7 +130,7 @@ def select_within_budget(ranking: pd.DataFrame, minutes: float) -> pd.DataFrame:
         If the budget is negative.
     """
     if minutes < 0:
-        raise ProjectError(f"the budget is {minutes} minutes; give zero or more")
+        raise ProjectError(f"the budget is {minutes} minutes; give --minutes zero or more")
     return ranking[(ranking["cumulative_minutes"] <= minutes) & (ranking["expected_fixed"] > 0)].copy()
 
 
@@ -154,7 +155,10 @@ def draw_audit(candidates: NDArray[np.integer], share: float, seed: int = 0) -> 
         If the share is out of range.
     """
     if not 0 <= share <= 1:
-        raise ProjectError(f"an audit share of {share}; give a share between 0 and 1")
+        raise ProjectError(
+            f"an audit share of {share}; give --audit-share, or audit_share in [refinement] of "
+            "mlf.toml, between 0 and 1"
+        )
     images = np.sort(np.asarray(candidates, dtype=np.int64))
     if share == 0 or len(images) == 0:
         return images[:0]

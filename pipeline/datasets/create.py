@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,23 +13,26 @@ from typing import Literal, cast, get_args
 
 from tqdm.auto import tqdm
 
+from pipeline.datasets.file_marks import MARKS_FILE, write_marks
 from pipeline.datasets.folder import class_folders, folder_records
 from pipeline.datasets.folder_order import FolderOrder, classes_in_order
 from pipeline.datasets.links import LinkedFolders
 from pipeline.datasets.manifest import (
     default_images_root,
+    folders_elsewhere,
     is_manifest,
     manifest_classes,
     manifest_records,
+    manifest_rows,
     read_labels,
 )
 from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, SourceOrder, read_skipped
 from pipeline.datasets.walking import walk_files
-from pipeline.errors import DatasetError, ProjectError
+from pipeline.errors import DatasetError
 from pipeline.images import check_header, read_image
-from pipeline.images.locations import absolute_location, is_url, join_location, same_image_key
+from pipeline.images.locations import absolute_location, is_below, is_url, join_location, same_image_key
 from pipeline.project.class_references import ClassNumbers
-from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project
+from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project, require_free
 from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace, label_space_from_keys, load_label_space
 from pipeline.project.settings import ProjectSection, Settings, write_settings
@@ -102,22 +105,26 @@ def init_project(
         If the source cannot be read, or none of its images can be used.
     """
     root = Path(root).expanduser()
-    _require_free(root)
+    require_free(root)
     source = absolute_location(images)
     from_manifest = is_manifest(source)
     base = absolute_location(images_root) if images_root else default_images_root(source) if from_manifest else source
     space = _label_space(source, classes, order, from_manifest=from_manifest)
+    folders = folders_elsewhere(source, base) if from_manifest and has_files else []
+    if len(folders) == 1 and not images_root and not _has_images_below(source, base):
+        base, folders = folders[0], []
     section = ProjectSection(
         name=name or root.resolve().name,
         images_root=base,
+        image_folders=folders,
         examples_root=absolute_location(examples) if examples else base,
     )
     if examples and not is_url(section.examples_root) and not Path(section.examples_root).is_dir():
-        raise DatasetError(f"{examples}: no such folder of examples")
+        raise DatasetError(f"{examples}: no such folder of examples; --examples takes a folder of folders, one a class")
     origin = SourceOrder()
     if from_manifest:
         labels = read_labels(source, space, numbers)
-        records = manifest_records(source, space, base, has_files=has_files, labels=labels)
+        records = manifest_records(source, space, base, has_files=has_files, labels=labels, folders=folders)
     else:
         records = folder_records(source, space, numbers, order or "natural")
         origin = SourceOrder(order or "natural", is_given=order is not None, names_classes=classes is None)
@@ -125,8 +132,11 @@ def init_project(
     with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as staging:
         project = create_project(Path(staging) / "project", replace(settings or Settings(), project=section), space)
         links = LinkedFolders(base, root)
-        _write_images(project, _with_links(_checked(_unique(records), base, check), links), source, origin)
+        _write_images(
+            project, with_links(checked_records(unique(records), base, check, folders), links), source, origin
+        )
         project = _keep_link_roots(project, links, root)
+        write_marks(project, project.root / MARKS_FILE)
         if root.exists():
             root.rmdir()
         project.root.rename(root)
@@ -144,7 +154,7 @@ def as_check(value: str) -> Check:
     for known in get_args(Check):
         if value == known:
             return cast(Check, known)
-    raise DatasetError(f"check {value!r}: files can be checked in one of these ways: {', '.join(get_args(Check))}")
+    raise DatasetError(f"--check {value}: files can be checked in one of these ways: {', '.join(get_args(Check))}")
 
 
 def init_summary(project: Project) -> InitSummary:
@@ -175,13 +185,25 @@ def _write_images(
     first = writer.skipped[0]
     raise DatasetError(
         f"{source}: not one of {len(writer.skipped)} rows can be used; the first, {first.image_id or first.path}: "
-        f"{first.reason} ({len(reasons)} different reasons in all); check the classes and where the images lie"
+        f"{first.reason} ({len(reasons)} different reasons in all); check the classes (--classes) "
+        "and where the images lie (--images-root; --no-files where there are none)"
     )
 
 
-def _unique(records: Iterable[ImageRecord | SkippedRow]) -> Iterator[ImageRecord | SkippedRow]:
-    ids: set[str] = set()
-    id_of_file: dict[str, str] = {}
+def unique(
+    records: Iterable[ImageRecord | SkippedRow], known: Mapping[str, str | None] | None = None
+) -> Iterator[ImageRecord | SkippedRow]:
+    """Turn records that name an image a second time into skipped rows.
+
+    Parameters
+    ----------
+    records
+        In the order of the source.
+    known
+        Images that are there already: id to path.
+    """
+    ids: set[str] = set(known or ())
+    id_of_file = {same_image_key(image_id, path): image_id for image_id, path in (known or {}).items()}
     for record in records:
         if isinstance(record, SkippedRow):
             yield record
@@ -203,8 +225,8 @@ def _unique(records: Iterable[ImageRecord | SkippedRow]) -> Iterator[ImageRecord
             yield record
 
 
-def _checked(
-    records: Iterator[ImageRecord | SkippedRow], root: str, check: Check
+def checked_records(
+    records: Iterator[ImageRecord | SkippedRow], root: str, check: Check, folders: Sequence[str] = ()
 ) -> Iterator[ImageRecord | SkippedRow]:
     """Turn records whose file fails the check into skipped rows, keeping the order."""
     if check == "none":
@@ -216,7 +238,7 @@ def _checked(
         if isinstance(record, SkippedRow) or record.path is None:
             return record
         try:
-            look(join_location(root, record.path))
+            look(join_location(root, record.path, folders))
         except DatasetError as error:
             return SkippedRow(record.image_id, record.path, str(error))
         return record
@@ -227,11 +249,10 @@ def _checked(
             yield from pool.map(checked, batch) if has_files else batch
 
 
-def _with_links(
-    records: Iterable[ImageRecord | SkippedRow], links: LinkedFolders
-) -> Iterator[ImageRecord | SkippedRow]:
+def with_links(records: Iterable[ImageRecord | SkippedRow], links: LinkedFolders) -> Iterator[ImageRecord | SkippedRow]:
+    """Yield the records, and collect on the way where links among them lead."""
     for record in records:
-        if isinstance(record, ImageRecord) and record.path is not None:
+        if isinstance(record, ImageRecord) and record.path is not None and not record.path.startswith("/"):
             links.add(record.path)
         yield record
 
@@ -252,6 +273,11 @@ def _keep_link_roots(project: Project, links: LinkedFolders, root: Path) -> Proj
     return replace(project, settings=settings)
 
 
+def _has_images_below(source: str, base: str) -> bool:
+    """Tell whether a manifest has paths that are relative, or absolute below a folder."""
+    return any(row.path and (not row.path.startswith("/") or is_below(row.path, base)) for row in manifest_rows(source))
+
+
 def _label_space(
     source: str, classes: str | Path | None, order: FolderOrder | None, *, from_manifest: bool
 ) -> LabelSpace:
@@ -263,10 +289,3 @@ def _label_space(
     if not from_manifest:
         keys = classes_in_order(keys, order, source)
     return label_space_from_keys(keys, name=f"the classes of {source}")
-
-
-def _require_free(root: Path) -> None:
-    if (root / SETTINGS_FILE).exists():
-        raise ProjectError(f"{root} is a project already; open it, or choose another folder")
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise ProjectError(f"{root} exists and is not empty; choose a new folder for the project")

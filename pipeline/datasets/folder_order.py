@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.images.locations import natural_key
+from pipeline.project.names import first_few
 from pipeline.project.notices import tell
 
 FolderOrder = Literal["natural", "torchvision"]
@@ -49,10 +50,11 @@ def classes_in_order(keys: Sequence[str], order: FolderOrder | None, source: str
     """Return class folders in the requested order; tell the user if none is requested and the two orders differ."""
     natural, by_character = sorted(keys, key=natural_key), sorted(keys)
     if order is None and natural != by_character:
+        ours, theirs = first_few(natural, _SHOWN), first_few(by_character, _SHOWN)
         tell(
-            f"{source}: its class folders are numbered in natural order ({_some(natural)}), as timm does; torchvision, "
-            f"Keras and Hugging Face number them by character ({_some(by_character)}). Where a model or a file of "
-            "predictions counts so, give --order torchvision"
+            f"{source}: its class folders are numbered in natural order ({ours}), as timm does; torchvision, Keras and "
+            f"Hugging Face number them by character ({theirs}). Where a model or a file of predictions counts so, give "
+            "--order torchvision"
         )
     return by_character if order == "torchvision" else natural
 
@@ -61,7 +63,3 @@ def positions_in(order: FolderOrder, paths: Sequence[str]) -> NDArray[np.int64]:
     """Return the position of each path in this order: ``(len(paths),)``."""
     place = {path: position for position, path in enumerate(sorted_in(order, paths))}
     return np.array([place[path] for path in paths], dtype=np.int64)
-
-
-def _some(keys: Sequence[str]) -> str:
-    return ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")

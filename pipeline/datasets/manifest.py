@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pipeline.datasets.records import ImageRecord, SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.images.locations import (
     has_image_suffix,
+    is_below,
     is_url,
     natural_key,
     open_location,
@@ -108,7 +110,13 @@ def read_labels(
 
 
 def manifest_records(
-    location: str, space: LabelSpace, images_root: str, *, has_files: bool = True, labels: Reading | None = None
+    location: str,
+    space: LabelSpace,
+    images_root: str,
+    *,
+    has_files: bool = True,
+    labels: Reading | None = None,
+    folders: Sequence[str] = (),
 ) -> Iterator[ImageRecord | SkippedRow]:
     """Yield the images of a manifest in its order.
 
@@ -124,6 +132,8 @@ def manifest_records(
         False means that no image has a file here (predictions were made elsewhere).
     labels
         What its labels mean, if that is already decided (:func:`read_labels`).
+    folders
+        Further folders below which absolute paths may lie (:func:`folders_elsewhere`).
 
     Raises
     ------
@@ -135,7 +145,24 @@ def manifest_records(
         if row.flaw:
             yield SkippedRow(row.image_id or None, row.path or None, f"{row.where}: {row.flaw}")
             continue
-        yield _record(row, row.path if has_files else "", index_of, space, images_root)
+        yield _record(row, row.path if has_files else "", index_of, space, images_root, folders)
+
+
+def folders_elsewhere(location: str, images_root: str) -> list[str]:
+    """Return the folders outside of `images_root` in which the absolute paths of a manifest lie, as few as reasonable.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read.
+    """
+    parents: dict[tuple[str, ...], set[str]] = {}
+    for row in manifest_rows(location):
+        path = posixpath.normpath(settled(row.path).replace("\\", "/")) if row.path and not is_url(row.path) else ""
+        if path.startswith("/") and not is_below(path, images_root):
+            folder = posixpath.dirname(path)
+            parents.setdefault(tuple(folder.split("/")[:3]), set()).add(folder)
+    return sorted(posixpath.commonpath(sorted(folders)) for folders in parents.values())
 
 
 def manifest_classes(location: str) -> list[str]:
@@ -151,7 +178,9 @@ def manifest_classes(location: str) -> list[str]:
     with _open(location) as (columns, rows):
         label_at = _column(columns, LABEL_COLUMNS, location)
         if label_at is None:
-            raise DatasetError(f"{location}: no label column ({', '.join(LABEL_COLUMNS)}); say which classes there are")
+            raise DatasetError(
+                f"{location}: no label column ({', '.join(LABEL_COLUMNS)}); say which classes there are, with --classes"
+            )
         named = rows.class_names.get(label_at) if isinstance(rows, _ParquetRows) else None
         flaw, found = "", set[str]()
         for where, wrong, cells in rows:
@@ -166,7 +195,8 @@ def manifest_classes(location: str) -> list[str]:
         keys = {key.partition(".")[0] for key in keys}
     if not keys:
         raise DatasetError(
-            f"{location}: names no class in its column {columns[label_at]!r}; say which classes there are{flaw}"
+            f"{location}: names no class in its column {columns[label_at]!r}; "
+            f"say which classes there are, with --classes{flaw}"
         )
     return sorted(keys, key=natural_key)
 
@@ -179,15 +209,23 @@ def default_images_root(location: str) -> str:
 
 
 def _record(
-    row: ManifestRow, path: str, index_of: Mapping[str, int], space: LabelSpace, images_root: str
+    row: ManifestRow,
+    path: str,
+    index_of: Mapping[str, int],
+    space: LabelSpace,
+    images_root: str,
+    folders: Sequence[str],
 ) -> ImageRecord | SkippedRow:
     if not row.image_id:
         return SkippedRow(None, None, f"{row.where}: names no image")
     if path:
+        path = spelling_on_disk(path, images_root)
         try:
-            path = relative_location(spelling_on_disk(path, images_root), images_root)
+            path = relative_location(path, images_root)
         except DatasetError as error:
-            return SkippedRow(row.image_id, path, f"{row.where}: {error}")
+            path = posixpath.normpath(path)
+            if not any(is_below(path, folder) for folder in folders):
+                return SkippedRow(row.image_id, path, f"{row.where}: {error}")
     label = settled(row.label)
     if label and row.label not in index_of:
         reason = f"{row.where}: unknown class {label!r}: it is not in {space.name}"

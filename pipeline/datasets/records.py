@@ -74,19 +74,35 @@ class ImageTableWriter:
         The two Parquet files. They are complete only once the context is left without an error.
     origin
         The order in which the source was read.
+    before
+        A table of images that the new one begins with, and the skipped rows that go with it.
     """
 
-    def __init__(self, images_path: Path, skipped_path: Path, origin: SourceOrder = SourceOrder()) -> None:
+    def __init__(
+        self,
+        images_path: Path,
+        skipped_path: Path,
+        origin: SourceOrder = SourceOrder(),
+        before: tuple[Path, Path] | None = None,
+    ) -> None:
         self._origin = origin
         self.n_images = 0
-        self.n_unlabelled = 0
-        self.n_without_file = 0
         self.skipped: list[SkippedRow] = []
         self._skipped_positions: list[int] = []
         self._n_rows = 0
         self._buffer: list[ImageRecord] = []
         self._writer = pq.ParquetWriter(images_path, IMAGES, compression="zstd")
         self._skipped_path = skipped_path
+        if before is not None:
+            self._begin_with(*before)
+
+    def _begin_with(self, images_path: Path, skipped_path: Path) -> None:
+        for batch in pq.ParquetFile(images_path).iter_batches(columns=IMAGES.names[1:]):
+            for image_id, path, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                self.add(ImageRecord(image_id, path, label))
+        rows = read_source_rows(images_path)
+        self.skipped = read_skipped(skipped_path)
+        self._n_rows, self._skipped_positions, self._origin = rows.n_rows, list(rows.skipped), rows.origin
 
     def __enter__(self) -> Self:
         return self
@@ -113,8 +129,6 @@ class ImageTableWriter:
             return
         self._n_rows += 1
         self.n_images += 1
-        self.n_unlabelled += row.label is None
-        self.n_without_file += row.path is None
         self._buffer.append(row)
         if len(self._buffer) == IMAGES_ROW_GROUP:
             self._flush()
@@ -150,17 +164,12 @@ def read_source_rows(images_path: Path) -> SourceRows:
 
 def write_skipped(rows: list[SkippedRow], path: Path) -> None:
     """Write `skipped.parquet` in one step."""
-    columns = {
-        "image_id": [row.image_id for row in rows],
-        "path": [row.path for row in rows],
-        "reason": [row.reason for row in rows],
-    }
     with whole_file(path) as unfinished:
-        pq.write_table(pa.table(columns, schema=SKIPPED), unfinished)
+        pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], schema=SKIPPED), unfinished)
 
 
 def read_skipped(path: Path) -> list[SkippedRow]:
     """Return the rows of `skipped.parquet`; none if there is no such file."""
     if not path.exists():
         return []
-    return [SkippedRow(row["image_id"], row["path"], row["reason"]) for row in pq.read_table(path).to_pylist()]
+    return [SkippedRow(**row) for row in pq.read_table(path).to_pylist()]

@@ -55,7 +55,10 @@ def walk(root: str) -> Iterator[Found]:
         yield from _walk_url(root)
         return
     if Path(root).is_file():
-        raise DatasetError(f"{root}: neither a folder of images nor a manifest (.csv, .tsv or .parquet)")
+        raise DatasetError(
+            f"{root}: neither a folder of images nor a manifest (.csv, .tsv or .parquet); "
+            "give one of them with --images"
+        )
     if not Path(root).is_dir():
         raise DatasetError(f"{root}: no such folder of images")
     yield from _walk_local(root, "", (os.path.realpath(root),))

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from pipeline.annotation.events import ImageState
+from pipeline.consensus import majority
 from pipeline.consensus.remaining_errors import RemainingErrors
-from pipeline.demo.scores import majority_labels, multi_label
 from pipeline.evaluation.label_scores import LabelScore, LabelSetsByImage, score_label_sets
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
+from pipeline.project.wording import so_many
 from pipeline.stages.consensus_of_project import with_consensus
 from pipeline.stages.settle import settled_labels
-from pipeline.store import open_project_store
-from pipeline.votes.words import Round
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.words import YES
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class AgainstTruth:
             f"{'':<{width}}  precision        recall           F1      images",
             *(f"{name:<{width}}  {_row(score)}" for name, score in rows),
             (
-                f"Wrong labels on the {self.remaining.n_images:,} images not refined: {self.n_wrong_left:,} in truth, "
-                f"{self.remaining.expected:,.1f} expected (95% interval {self.remaining.low:,.0f} to "
-                f"{self.remaining.high:,.0f})"
+                f"Wrong labels on the {so_many(self.remaining.n_images, 'image')} not refined: "
+                f"{self.n_wrong_left:,} in truth, "
+                f"{self.remaining.expected:,.1f} expected ({self.remaining.range_in_words})"
             ),
         ]
 
@@ -82,34 +85,44 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
     truth
         From image index to the true classes.
     """
-    states: dict[int, dict[str, ImageState]] = defaultdict(dict)
-    with open_project_store(project) as store:
-        for row in store.iter_states(Round.ANNOTATION):
-            if row.state.is_decided:
-                states[row.image_index][row.annotator] = row.state
-    names = sorted({name for of_image in states.values() for name in of_image})
-    refined = {image: labels for image, labels in refined_label_sets(project).items() if image in states}
-    labels = image_columns(project, ["original_label"]).column(0).to_pylist()
-    original = {image: frozenset([labels[image]] if labels[image] is not None else []) for image in states}
-    alone = {
-        name: {image: frozenset(of_image[name].label_set) for image, of_image in states.items() if name in of_image}
-        for name in names
-    }
-    majority = {image: majority_labels(of_image.values()) for image, of_image in states.items()}
     settled = settled_labels(project)
     with_models = settled_labels(with_consensus(project, evidence="models"))
-    left = set(states) - set(settled.votes.refinement_sittings["image"].tolist())
+    votes, sittings = settled.votes.annotation, settled.votes.sittings
+    images = sorted(set(sittings["image"].tolist()))
+    refined = _of_images(refined_label_sets(project), images)
+    labels = image_columns(project, ["original_label"]).column(0).to_pylist()
+    original = {image: frozenset([labels[image]] if labels[image] is not None else []) for image in images}
+    alone = {}
+    for name, own in sittings.groupby("annotator", observed=True):
+        ticked = votes.item[(votes.vote == YES) & (votes.annotators[votes.annotator] == name)]
+        alone[str(name)] = kept_labels(votes, ticked, own["image"].tolist())
+    of_most = kept_labels(votes, np.flatnonzero(majority(votes) > 0.5), images)
+    left = set(images) - set(settled.votes.refinement_sittings["image"].tolist())
     return AgainstTruth(
         multi_label_found=multi_label(refined),
         multi_label_true=multi_label({image: truth[image] for image in refined}),
         original=score_label_sets(original, truth),
         annotators={name: score_label_sets(sets, truth) for name, sets in alone.items()},
-        majority=score_label_sets(majority, truth),
+        majority=score_label_sets(of_most, truth),
         refined=score_label_sets(refined, truth),
         with_models=score_label_sets(_of_images(_label_sets(with_models.labels), refined), truth),
         n_wrong_left=sum(len(refined[image] ^ truth[image]) for image in left),
         remaining=settled.remaining,
     )
+
+
+def multi_label(labels: LabelSetsByImage) -> Share:
+    """Return the share of images with two labels or more."""
+    return Share(sum(len(of_image) > 1 for of_image in labels.values()), len(labels))
+
+
+def kept_labels(votes: VoteArrays, items: NDArray[Any], images: Iterable[int]) -> dict[int, frozenset[int]]:
+    """Return the classes of these images that some items stand for, where images and classes are named by index."""
+    found: dict[int, set[int]] = {image: set() for image in images}
+    of_items = (votes.images[votes.item_image[items]], votes.classes[votes.item_class[items]])
+    for image, class_index in zip(*(column.tolist() for column in of_items), strict=True):
+        found[image].add(class_index)
+    return {image: frozenset(labels) for image, labels in found.items()}
 
 
 def refined_label_sets(project: Project) -> dict[int, frozenset[int]]:

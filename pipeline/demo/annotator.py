@@ -58,7 +58,6 @@ class SimulatedAnnotator:
         self._truth = truth
         self._confusable = confusable
         self._seed = seed
-        self._order = info.order
         self._page_size = info.annotation.page_size
 
     @property
@@ -105,7 +104,8 @@ class SimulatedAnnotator:
         maker = _EventMaker(self, task, rng)
         # A refiner is first asked about the open labels, whether proposed or added by an annotator.
         offered = list(dict.fromkeys([*task.open_labels, *(proposal.class_index for proposal in task.proposals)]))
-        said = judge(self._behaviour, offered, self._truth.get(task.image_index, frozenset()), self._confusable, rng)
+        behaviour = self._behaviour.searching() if task.is_probe else self._behaviour
+        said = judge(behaviour, offered, self._truth.get(task.image_index, frozenset()), self._confusable, rng)
         said |= {class_index: Vote.NO for class_index in task.open_labels if class_index not in said}
         page_size = self._page_size or max(1, len(offered))
         for start in range(0, len(offered), page_size):
@@ -116,10 +116,7 @@ class SimulatedAnnotator:
             for class_index in page:
                 if class_index in said:
                     maker.vote(class_index, said[class_index])
-        for class_index in said:
-            if class_index not in offered:  # found by search, which counts as shown
-                maker.shown.append(class_index)
-                maker.vote(class_index, said[class_index])
+        maker.search({class_index: vote for class_index, vote in said.items() if class_index not in offered}, task)
         if not said:
             maker.add(EventKind.NONE, {"value": True})
         elif len(maker.events[-1].shown) < len(maker.shown):
@@ -157,6 +154,14 @@ class _EventMaker:
         self.vote(class_index, Vote.YES)
         self.add(EventKind.UNDO, {"target": self.events[-1].event_id})
 
+    def search(self, found: Mapping[int, Vote], task: Task) -> None:
+        """Add what was found by search, which counts as shown; on a probe, say that the search is done."""
+        for class_index, vote in found.items():
+            self.shown.append(class_index)
+            self.vote(class_index, vote)
+        if task.is_probe:
+            self.add(EventKind.SEARCHED, {"value": True})
+
     def add(self, kind: EventKind, payload: dict[str, object]) -> None:
         behaviour, session = self._annotator._behaviour, self._annotator._session  # noqa: SLF001 - one of its parts
         median_s = behaviour.seconds_per_tick if self.events else behaviour.seconds_per_image
@@ -170,7 +175,7 @@ class _EventMaker:
                 payload=payload,
                 shown=tuple(self.shown),
                 active_ms=round(1000 * median_s * math.exp(self._rng.gauss(0, _SPREAD))),
-                order=self._annotator._order,  # noqa: SLF001
+                order=self._task.order,
                 client_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
             )
         )

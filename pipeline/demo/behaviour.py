@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from pipeline.votes.words import Vote
@@ -30,6 +30,8 @@ class Behaviour:
         Share of the would-be errors that they mark *unsure* instead, in [0, 1].
     adds
         Share of the true classes not proposed that they find by search and add, in [0, 1].
+    searches
+        The same where they are asked to search all classes, in [0, 1].
     slip
         Share of the images on which they tick a wrong class and take the tick back at once.
     seconds_per_image, seconds_per_tick
@@ -41,16 +43,21 @@ class Behaviour:
     confusion: float = 15.0
     unsure: float = 0.1
     adds: float = 0.5
+    searches: float = 0.9
     slip: float = 0.02
     seconds_per_image: float = 4.0
     seconds_per_tick: float = 1.2
 
     def __post_init__(self) -> None:
-        for name in ("miss", "false_alarm", "unsure", "adds", "slip"):
+        for name in ("miss", "false_alarm", "unsure", "adds", "searches", "slip"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a rate from 0 to 1")
         if self.confusion < 1 or self.seconds_per_image < 0 or self.seconds_per_tick < 0:
             raise ValueError("confusion is 1 or more, and times are not negative")
+
+    def searching(self) -> Behaviour:
+        """Return how they behave where they are asked to search all classes."""
+        return replace(self, adds=max(self.adds, self.searches))
 
 
 def judge(

@@ -19,10 +19,11 @@ from pipeline.demo.toybox_truth import confusable_classes, toybox_truth
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project, open_project
 from pipeline.project.secret import make_secret
-from pipeline.project.settings import ProposalSection, Settings
+from pipeline.project.settings import ExperimentSection, ProposalSection, Settings
 from pipeline.reports.index import write_index
 from pipeline.runs import run_stage
-from pipeline.sessions.local import LocalSession, ProjectTables
+from pipeline.sessions.local import LocalSession
+from pipeline.sessions.project_tables import ProjectTables
 from pipeline.stages.assign import assign_project
 from pipeline.store import open_project_store
 from pipeline.toybox import ToyboxPaths, toybox_checkpoint, write_toybox
@@ -47,10 +48,16 @@ YOU = "you"
 #: A fixed secret, so that the demo gives the same figures each time; no real work relies on keeping it secret.
 _KNOWN_KEY = bytes(32)
 _N_REFERENCE = 14
+#: The shipped checkpoint that proposes; it is evaluated along with the others.
+_PROPOSES, *_EVALUATED = SHIPPED
+#: Scenes in the project that a person works in.
+_N_SCENES = 60
 #: With 14 views (which the checkpoint recommends), this many proposals contain as many true labels as 20 with one view.
 _N_PROPOSALS = 12
+#: What the finished demo tries out on its annotators, so that its reports show it.
+_EXPERIMENT = ExperimentSection(share=0.2, probe_share=0.1)
 _N_RESAMPLES = 300
-_AUDIT_SHARE = 0.1
+_AUDIT_SHARE = 0.2
 _IMAGES_AT_ONCE = 25
 
 
@@ -68,8 +75,8 @@ def draw_toybox(folder: Path, n_scenes: int) -> ToyboxPaths:
     return write_toybox(folder, n_scenes=n_scenes, n_reference=_N_REFERENCE)
 
 
-def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[str] = SHIPPED) -> FinishedDemo:
-    """Take a project through stages 1 to 5 with simulated annotators, to its reports.
+def finished_project(folder: Path, box: ToyboxPaths, say: Say) -> FinishedDemo:
+    """Take a project through stages 1 to 6 with simulated annotators, to its reports.
 
     Parameters
     ----------
@@ -79,15 +86,13 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
         The toybox whose scenes are labelled.
     say
         Called with each step, written as the command that does the same.
-    models
-        Names of shipped checkpoints: the first one proposes, all are evaluated.
 
     Raises
     ------
     ProjectError
         If the folder is not empty.
     """
-    project = _proposed(folder, box, box.scenes_csv, models[0], "Toybox, finished", say)
+    project = _proposed(folder, box, box.scenes_csv, "Toybox, finished", say, _EXPERIMENT)
     names = list(ANNOTATORS)
     say(f"$ mlf assign {folder} --annotators {','.join(names)} --simulated")
     assign_project(project, names, project.settings.annotation.annotators_per_image, kind="simulated")
@@ -99,10 +104,12 @@ def finished_project(folder: Path, box: ToyboxPaths, say: Say, models: Sequence[
     _simulate(project, box, REFINERS, Round.REFINEMENT)
     say(f"$ mlf settle {folder}")
     run_stage(project, "settle")
-    for model in models[1:]:
+    for model in _EVALUATED:
         say(f"$ mlf evaluate {folder} --checkpoint {model}.pth")
-    _rank_with(project, models[1:])
+    _rank_with(project, _EVALUATED)
     run_stage(project, "evaluate")
+    say(f"$ mlf improve {folder} --checkpoint {_PROPOSES}.pth")
+    run_stage(project, "improve", {"checkpoint": str(toybox_checkpoint(_PROPOSES).resolve())})
     say(f"$ mlf report {folder}")
     index = write_index(project)
     return FinishedDemo(project, index.path, hold_against_truth(project, toybox_truth(project, box.truth)))
@@ -118,7 +125,7 @@ def finished_before(folder: Path, box: ToyboxPaths, n_scenes: int) -> FinishedDe
     return FinishedDemo(project, report, hold_against_truth(project, truth)) if len(truth) == n_scenes else None
 
 
-def project_to_annotate(folder: Path, box: ToyboxPaths, say: Say, n_scenes: int = 60) -> Project:
+def project_to_annotate(folder: Path, box: ToyboxPaths, say: Say) -> Project:
     """Make a project with proposals and tasks for you and two simulated colleagues.
 
     Parameters
@@ -129,17 +136,15 @@ def project_to_annotate(folder: Path, box: ToyboxPaths, say: Say, n_scenes: int 
         The toybox whose first scenes are used.
     say
         Called with each step.
-    n_scenes
-        How many of its scenes to use.
     """
     if (folder / "mlf.toml").exists():
         return open_project(folder)
     manifest = box.root / "first_scenes.csv"
     with box.scenes_csv.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[: n_scenes + 1]
+        rows = list(csv.reader(file))[: _N_SCENES + 1]
     with manifest.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
-    project = _proposed(folder, box, manifest, SHIPPED[0], "Toybox", say)
+    project = _proposed(folder, box, manifest, "Toybox", say)
     say(f"$ mlf assign {folder} --annotators {','.join([YOU, *ANNOTATORS])}")
     with open_project_store(project) as store:
         store.add_annotators(ANNOTATORS, kind="simulated")
@@ -180,14 +185,28 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _proposed(folder: Path, box: ToyboxPaths, manifest: Path, model: str, name: str, say: Say) -> Project:
+def _proposed(
+    folder: Path,
+    box: ToyboxPaths,
+    manifest: Path,
+    name: str,
+    say: Say,
+    experiment: ExperimentSection = ExperimentSection(),
+) -> Project:
     say(f"$ mlf init {folder} --images {manifest} --classes {box.classes} --examples {box.reference}")
-    settings = Settings(proposals=ProposalSection(n_proposals=_N_PROPOSALS))
+    # In float32, so that the figures are the same on every machine.
+    proposals = ProposalSection(n_proposals=_N_PROPOSALS, precision="float32")
+    settings = Settings(proposals=proposals, experiment=experiment)
     project = init_project(folder, str(manifest), str(box.classes), str(box.reference), name, settings=settings)
     make_secret(project.root, _KNOWN_KEY)
-    say(f"  n_proposals = {_N_PROPOSALS} in {folder}/mlf.toml: 14 looks at an image find more in 12 than one in 20")
-    say(f"$ mlf propose {folder} --checkpoint {model}.pth --views 14")
-    run_stage(project, "propose", {"checkpoint": str(toybox_checkpoint(model).resolve())})
+    say(
+        f"  n_proposals = {_N_PROPOSALS} in {folder}/mlf.toml: 14 looks at an image find more in 12 than one in 20; "
+        'precision = "float32", so that figures are the same on every machine'
+    )
+    if experiment.share:
+        say(f"  [experiment] share = {experiment.share}, probe_share = {experiment.probe_share} in {folder}/mlf.toml")
+    say(f"$ mlf propose {folder} --checkpoint {_PROPOSES}.pth --views 14")
+    run_stage(project, "propose", {"checkpoint": str(toybox_checkpoint(_PROPOSES).resolve())})
     return project
 
 

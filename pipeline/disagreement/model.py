@@ -10,7 +10,7 @@ from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import UNSURE, YES
 
 
-def compare_ranks_to_people(rank: NDArray[np.integer], counts: NDArray[np.int32]) -> pd.DataFrame:
+def compare_ranks_to_people(rank: NDArray[np.integer], counts: NDArray[np.integer]) -> pd.DataFrame:
     """Return what people said of the proposals at each rank.
 
     Parameters

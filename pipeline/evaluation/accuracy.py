@@ -1,4 +1,4 @@
-"""How often a model's ranking hits the original label (Top-1, Top-5) and the refined labels (ReaL, Real@5).
+"""How well a model's ranking hits the original label and the refined labels of the images.
 
 A ranking is ``(n_images, k)`` class indices, the best first; -1 marks where a model ranked nothing, and hits no class.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DatasetError
 from pipeline.evaluation.label_sets import LabelSets
 from pipeline.evaluation.metrics import METRICS, HitRanks
-from pipeline.evaluation.shares import Share
+from pipeline.evaluation.shares import Mean, Share
 
 _SUSPECT_DEVIATIONS = 4
 
@@ -28,31 +28,21 @@ class ModelAccuracy:
     """
 
     model: str
-    shares: Mapping[str, Share | None]
+    shares: Mapping[str, Share | Mean | None]
 
     @property
     def top1(self) -> Share:
         """Return over the images with an original label: it is the first choice."""
-        return self._defined("top1")
-
-    @property
-    def top5(self) -> Share | None:
-        """Return over the images with an original label: it is among the first five."""
-        return self.shares["top5"]
+        return self._share("top1")
 
     @property
     def real(self) -> Share:
         """Return over the images with a non-empty refined label set: the first choice is in it."""
-        return self._defined("real")
+        return self._share("real")
 
-    @property
-    def real_at_5(self) -> Share | None:
-        """Return over the images with a non-empty refined label set: one of the first five is in it."""
-        return self.shares["real_at_5"]
-
-    def _defined(self, name: str) -> Share:
+    def _share(self, name: str) -> Share:
         share = self.shares[name]
-        assert share is not None, "every ranking has a first choice"
+        assert isinstance(share, Share), "these count images, and every ranking has a first choice"
         return share
 
 
@@ -83,22 +73,19 @@ def hit_ranks(ranking: NDArray[np.integer], original_label: NDArray[np.integer],
     depth = ranking.shape[1]
     original = np.full(n_images, depth, dtype=np.int64)
     best = np.full(n_images, depth, dtype=np.int64)
+    is_refined = np.zeros(ranking.shape, dtype=np.bool_, order="F")
     # From the last rank to the first, so that the better one remains in the end.
     for rank in reversed(range(depth)):
         named = ranking[:, rank]
         original[(named == original_label) & (original_label >= 0)] = rank
-        best[refined.image_index[named[refined.image_index] == refined.class_index]] = rank
-    return HitRanks(depth, original, best)
+        rows = refined.image_index[named[refined.image_index] == refined.class_index]
+        best[rows] = rank
+        is_refined[rows, rank] = True
+    return HitRanks(depth, original, best, is_refined, refined.n_labels, original_label)
 
 
-def model_accuracy(
-    model: str,
-    hits: HitRanks,
-    has_original: NDArray[np.bool_],
-    has_refined: NDArray[np.bool_],
-    n_classes: int | None = None,
-) -> ModelAccuracy:
-    """Count every metric (:data:`pipeline.evaluation.metrics.METRICS`) from hit ranks.
+def model_accuracy(model: str, hits: HitRanks, n_classes: int | None = None) -> ModelAccuracy:
+    """Take every metric (:data:`pipeline.evaluation.metrics.METRICS`) from hit ranks.
 
     Parameters
     ----------
@@ -106,14 +93,10 @@ def model_accuracy(
         Its name.
     hits
         From :func:`hit_ranks`.
-    has_original, has_refined
-        ``(n_images,)``: images with an original label; images with a non-empty refined label set. A subset of the
-        images is scored by leaving the others out of both.
     n_classes
         Size of the label space; a ranking of fewer than five that is all of it still defines Top-5.
     """
-    shares = {metric.name: metric.share(hits, has_original, has_refined, n_classes) for metric in METRICS}
-    return ModelAccuracy(model, shares)
+    return ModelAccuracy(model, {metric.name: metric.figure(hits, n_classes) for metric in METRICS})
 
 
 def is_worst_first(hits: HitRanks) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.evaluation.accuracy import ModelAccuracy, hit_ranks, is_worst_first, model_accuracy
+from pipeline.evaluation.differences import Comparison, compare_models
 from pipeline.evaluation.fit import LinearFit, linear_fit
 from pipeline.evaluation.label_sets import LabelSets
 from pipeline.evaluation.metrics import METRICS
@@ -20,7 +21,9 @@ from pipeline.evaluation.multilabel import (
     label_count_distribution,
     multi_label_share,
 )
+from pipeline.evaluation.resampling import OutcomesBuilder
 from pipeline.evaluation.shares import Share
+from pipeline.evaluation.underrating import UnderratingByClass
 
 FIGURES = tuple(metric.name for metric in METRICS)
 COLUMNS = ("model", *FIGURES, "n_images", "n_labelled")
@@ -63,6 +66,11 @@ class Evaluation:
         set (denominator of ReaL and Real@5).
     worst_first_models
         Models whose rankings look stored the wrong way round; their figures are those of the ranking as given.
+    underrating
+        How far Top-1 underrates the models on the images of each original label
+        (:class:`pipeline.evaluation.underrating.UnderratingByClass`).
+    comparison
+        Every two models compared, and all of them ranked; ``None`` where that was not asked for, or is no question.
     """
 
     models: tuple[ModelAccuracy, ...]
@@ -74,11 +82,13 @@ class Evaluation:
     n_original: int
     n_labelled: int
     worst_first_models: tuple[str, ...] = ()
+    underrating: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+    comparison: Comparison | None = field(default=None, compare=False)
 
     @property
     def shallow_models(self) -> tuple[str, ...]:
         """Return the models whose rankings are too short for Top-5 and Real@5."""
-        return tuple(accuracy.model for accuracy in self.models if accuracy.top5 is None)
+        return tuple(accuracy.model for accuracy in self.models if accuracy.shares["top5"] is None)
 
     def table(self) -> pd.DataFrame:
         """Return model, each metric (top1, top5, real, …), n_images and n_labelled: one row a model, NaN for undefined.
@@ -93,7 +103,10 @@ class Evaluation:
         return pd.DataFrame(records, columns=["n_labels", *COLUMNS])
 
     def interval_table(self) -> pd.DataFrame:
-        """Return model, figure, n_hits, n, value, low and high (95% Wilson): one row per model and defined figure."""
+        """Return model, figure, n_hits, n, value, low and high (95%): one row per model and defined figure.
+
+        Shares have Wilson intervals. Means have no `n_hits`, and the intervals of :class:`Mean`.
+        """
         records = []
         for accuracy in self.models:
             for figure in FIGURES:
@@ -101,8 +114,10 @@ class Evaluation:
                 if share is None or share.interval is None:
                     continue
                 low, high = share.interval
-                records.append((accuracy.model, figure, share.n_hits, share.n, share.value, low, high))
-        return pd.DataFrame(records, columns=["model", "figure", "n_hits", "n", "value", "low", "high"])
+                n_hits = share.n_hits if isinstance(share, Share) else None
+                records.append((accuracy.model, figure, n_hits, share.n, share.value, low, high))
+        table = pd.DataFrame(records, columns=["model", "figure", "n_hits", "n", "value", "low", "high"])
+        return table.astype({"n_hits": "Int64"})
 
     def summary(self) -> EvaluationFigures:
         """Return the figures about the data set and the fit."""
@@ -119,11 +134,19 @@ class Evaluation:
         )
 
 
+#: Answers (images times models) up to which images and labels are drawn anew; the draws hold all of them in memory.
+MOST_ANSWERS_DRAWN = 20_000_000
+N_DRAWS = 1000
+
+
 def evaluate_models(
     predictions: Mapping[str, NDArray[np.integer]],
     original_label: NDArray[np.integer],
     labels: LabelSets,
     n_classes: int | None = None,
+    *,
+    n_draws: int = 0,
+    seed: int = 0,
 ) -> Evaluation:
     """Score every model's ranking of the same images.
 
@@ -137,6 +160,10 @@ def evaluate_models(
         Refined labels of the images in the same order.
     n_classes
         Size of the label space; rankings of fewer than five that cover it define Top-5 all the same.
+    n_draws
+        How often to draw the images anew, to compare every two models and to rank them; 0 does neither.
+    seed
+        Of the draws.
 
     Raises
     ------
@@ -149,6 +176,8 @@ def evaluate_models(
     models: list[ModelAccuracy] = []
     by_count: list[LabelCountAccuracy] = []
     worst_first: list[str] = []
+    underrating = UnderratingByClass(original_label, labels)
+    outcomes = OutcomesBuilder(original_label, n_classes) if n_draws and len(predictions) > 1 else None
     for model, ranking in predictions.items():
         try:
             hits = hit_ranks(ranking, original_label, labels)
@@ -156,8 +185,11 @@ def evaluate_models(
             raise DatasetError(f"model {model!r}: {error}") from error
         if is_worst_first(hits):
             worst_first.append(model)
-        models.append(model_accuracy(model, hits, has_original, has_refined, n_classes))
-        by_count.extend(accuracy_by_label_count(model, hits, has_original, labels, n_classes))
+        models.append(model_accuracy(model, hits, n_classes))
+        by_count.extend(accuracy_by_label_count(model, hits, labels, n_classes))
+        underrating.add(hits)
+        if outcomes is not None:
+            outcomes.add(model, hits)
     scored = [(m.top1.value, m.real.value) for m in models if m.top1.value is not None and m.real.value is not None]
     return Evaluation(
         models=tuple(models),
@@ -169,6 +201,8 @@ def evaluate_models(
         n_original=int(has_original.sum()),
         n_labelled=int(has_refined.sum()),
         worst_first_models=tuple(worst_first),
+        underrating=underrating.table(),
+        comparison=None if outcomes is None else compare_models(outcomes.outcomes(), n_draws, seed),
     )
 
 

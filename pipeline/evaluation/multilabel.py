@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.evaluation.accuracy import ModelAccuracy, model_accuracy
+from pipeline.evaluation.accuracy import ModelAccuracy
 from pipeline.evaluation.label_sets import LabelSets
-from pipeline.evaluation.metrics import HitRanks
-from pipeline.evaluation.shares import Share
+from pipeline.evaluation.metrics import METRICS, HitRanks
+from pipeline.evaluation.shares import Mean, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +36,31 @@ def label_count_distribution(labels: LabelSets) -> dict[int, int]:
 
 
 def accuracy_by_label_count(
-    model: str, hits: HitRanks, has_original: NDArray[np.bool_], labels: LabelSets, n_classes: int | None = None
+    model: str, hits: HitRanks, labels: LabelSets, n_classes: int | None = None
 ) -> tuple[LabelCountAccuracy, ...]:
     """Score a model separately on the images with 0, 1, 2, … labels.
 
     Parameters
     ----------
-    model, hits, has_original, n_classes
+    model, hits, n_classes
         As in :func:`pipeline.evaluation.accuracy.model_accuracy`.
     labels
         Of the same images in the same order.
     """
-    rows = []
-    for count in label_count_distribution(labels):
-        chosen = labels.n_labels == count
-        accuracy = model_accuracy(model, hits, has_original & chosen, chosen & (labels.n_labels > 0), n_classes)
-        rows.append(LabelCountAccuracy(count, int(chosen.sum()), accuracy))
-    return tuple(rows)
+    counts = label_count_distribution(labels)
+    order = np.argsort(labels.n_labels, kind="stable")  # the images of each number of labels, one after the other
+    ends = np.cumsum(list(counts.values())).tolist()
+    classes = hits.original_label[order]
+    parts: list[dict[str, Share | Mean | None]] = [{} for _ in counts]
+    for metric in METRICS:
+        if not metric.is_defined(hits, n_classes):
+            for part in parts:
+                part[metric.name] = None
+            continue
+        values, counted = metric.values(hits)[order], metric.counted(hits)[order]
+        for part, start, end in zip(parts, [0, *ends], ends, strict=False):
+            part[metric.name] = metric.mean(values[start:end], counted[start:end], classes[start:end])
+    return tuple(
+        LabelCountAccuracy(count, n_images, ModelAccuracy(model, part))
+        for (count, n_images), part in zip(counts.items(), parts, strict=True)
+    )

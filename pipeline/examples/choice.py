@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import filecmp
+import os
 import posixpath
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from pipeline.datasets.walking import walk_files
-from pipeline.images.locations import has_image_suffix, natural_key
+from pipeline.images.locations import has_image_suffix, is_url, natural_key
 from pipeline.project.class_references import read_class_references
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
@@ -28,23 +31,47 @@ def example_candidates(project: Project) -> dict[int, list[str]]:
     return _by_class(walk_files(project.examples_root), project.label_space)
 
 
-def groups_of_candidates(project: Project, candidates: Mapping[int, Sequence[str]]) -> dict[str, int]:
+def groups_of_candidates(project: Project, candidates: Mapping[int, Sequence[str]]) -> dict[str, str]:
     """Return the group of each candidate that is an image of the project, by its path below `examples_root`.
 
-    Empty if neither of the two folders, of images and of examples, contains the other.
+    It is one if it is the same file, or a copy of it: a file of the same name and size. Copies behind a URL are not
+    recognized, since asking for so many sizes takes too long.
     """
-    images, examples = (posixpath.normpath(root) for root in (project.images_root, project.examples_root))
-    if not (images == examples or images.startswith(f"{examples}/") or examples.startswith(f"{images}/")):
-        return {}
+    images, examples = (_real_root(root) for root in (project.images_root, project.examples_root))
     table = image_columns(project, ["image_index", "path"])
     indices, paths = (table.column(name).to_pylist() for name in ("image_index", "path"))
     at = {posixpath.join(images, path): index for index, path in zip(indices, paths, strict=True) if path is not None}
-    found: dict[str, int] = {}
+    named: dict[str, list[str]] = defaultdict(list)
+    for location in at:
+        named[posixpath.basename(location)].append(location)
+    found: dict[str, str] = {}
     for path in (path for of_class in candidates.values() for path in of_class):
-        index = at.get(posixpath.join(examples, path))
-        if index is not None:
-            found[path] = example_group(index)
+        location = posixpath.join(examples, path)
+        original = location if location in at else _copied(location, named.get(posixpath.basename(location), ()))
+        if original is not None:
+            found[path] = example_group(at[original])
     return found
+
+
+def _real_root(root: str) -> str:
+    """Return a folder by its own name, however links lead to it."""
+    return root if is_url(root) else os.path.realpath(root)
+
+
+def _copied(location: str, of_same_name: Sequence[str]) -> str | None:
+    """Return the image of which a file is a copy, or to which it is a link."""
+    size = _size(location) if of_same_name else None
+    found = [] if size is None else [other for other in of_same_name if _size(other) == size]
+    if len(found) > 1:  # data sets with a folder a class number the images of each from 1
+        found = [other for other in found if filecmp.cmp(location, other, shallow=False)]
+    return found[0] if found else None
+
+
+def _size(location: str) -> int | None:
+    try:
+        return None if is_url(location) else Path(location).stat().st_size
+    except OSError:
+        return None
 
 
 def draw_order(candidates: Sequence[str], class_key: str, seed: int) -> list[str]:

@@ -6,17 +6,22 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from pipeline.errors import DatasetError
 from pipeline.examples.choice import draw_order, example_candidates, groups_of_candidates
+from pipeline.examples.references import known_features
+from pipeline.examples.sprite import MAX_COLUMNS, OUTSIDE, joined_tiles
+from pipeline.examples.teaching import are_alike, are_alike_to_a_model, plain_features, teaching_order
 from pipeline.images import read_image
 from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
@@ -24,10 +29,11 @@ from pipeline.project.opaque_ids import N_EXAMPLE_GROUPS
 from pipeline.project.tables import EXAMPLES, EXAMPLES_ROW_GROUP
 from pipeline.project.writing import whole_file
 
-_MAX_COLUMNS = 5
 _SPRITE_QUALITY = 85
 _THREADS = 8
 _CLASSES_AT_ONCE = 64
+#: Examples are chosen among this many times as many images, drawn at random.
+_CHOOSE_AMONG = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class ExampleSummary:
     n_classes_with_examples: int
     n_examples: int
     unreadable: tuple[str, ...]
+    #: Keys of the classes without any example.
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +61,10 @@ class _PackedClass:
 def pack_examples(project: Project) -> ExampleSummary:
     """Choose up to `examples_per_class` images per class and write them to `examples.parquet`.
 
-    The choice depends only on the images, the class and the project's seed. Unreadable files are skipped, and the next
-    one drawn takes their place. The table appears under its name only when it is complete.
+    They are chosen to teach (:func:`pipeline.examples.teaching.teaching_order`) among some drawn at random: by a
+    backbone's features where one has looked at them, else by their colours. The choice depends only on these, the
+    images, the class and the project's seed. Unreadable files are skipped, and the next one drawn
+    takes their place. The table appears under its name only when it is complete.
 
     Raises
     ------
@@ -66,11 +76,14 @@ def pack_examples(project: Project) -> ExampleSummary:
     space = project.label_space
     groups = groups_of_candidates(project, candidates)
     drawn = [draw_order(candidates.get(info.index, ()), info.key, settings.seed) for info in space]
+    likely = [path for of_class in drawn for path in of_class[: 2 * _pool_size(project, groups)]]
+    features = known_features(project, likely)
 
     def pack(class_index: int) -> _PackedClass:
-        return _pack_class(class_index, drawn[class_index], project, groups)
+        return _pack_class(class_index, drawn[class_index], project, groups, features)
 
     n_with_examples = n_examples = 0
+    without: list[str] = []
     unreadable: list[str] = []
     indices = iter(range(len(space)))
     progress = tqdm(total=len(space), desc="examples", unit=" classes")
@@ -84,54 +97,86 @@ def pack_examples(project: Project) -> ExampleSummary:
             packed = list(pool.map(pack, batch))
             writer.write_table(_table(packed, settings.thumbnail_px), row_group_size=EXAMPLES_ROW_GROUP)
             n_with_examples += sum(bool(row.sources) for row in packed)
+            without += [space[row.class_index].key for row in packed if not row.sources]
             n_examples += sum(len(row.sources) for row in packed)
             unreadable += [reason for row in packed for reason in row.unreadable]
             progress.update(len(batch))
-        summary = ExampleSummary(len(space), n_with_examples, n_examples, tuple(unreadable))
+        summary = ExampleSummary(len(space), n_with_examples, n_examples, tuple(unreadable), tuple(without))
         writer.add_key_value_metadata({"unreadable": json.dumps(unreadable)})
     return summary
 
 
-def _pack_class(class_index: int, drawn: Sequence[str], project: Project, groups: Mapping[str, int]) -> _PackedClass:
-    settings = project.settings.proposals
-    n_wanted, side_px = settings.examples_per_class, settings.thumbnail_px
+def extend_examples(project: Project, destination: Path) -> None:
+    """Write a project's packed examples with those of the classes that its list has and the table lacks.
+
+    A class that stands for others has their examples.
+
+    Parameters
+    ----------
+    project
+        A project with packed examples and, perhaps, a longer list of classes.
+    destination
+        Where the whole table goes.
+    """
+    settings, space = project.settings.proposals, project.label_space
+    with pq.ParquetFile(project.examples_path) as file:
+        before, metadata = file.read().replace_schema_metadata(None), file.metadata.metadata or {}
+    candidates = example_candidates(project) if settings.examples_per_class else {}
+    groups = groups_of_candidates(project, candidates)
+    packed = []
+    for class_index in range(before.num_rows, len(space)):
+        meant = project.current_classes.meaning(class_index)
+        own = dict.fromkeys(path for index in meant for path in candidates.get(index, ()))
+        drawn = draw_order(list(own), space[class_index].key, settings.seed)
+        packed.append(_pack_class(class_index, drawn, project, groups, {}))
+    whole = pa.concat_tables([before, _table(packed, settings.thumbnail_px).select(before.column_names)])
+    with pq.ParquetWriter(destination, before.schema) as writer:
+        writer.write_table(whole, row_group_size=EXAMPLES_ROW_GROUP)
+        writer.add_key_value_metadata({"unreadable": metadata.get(b"unreadable", b"[]").decode()})
+
+
+def _n_of_group(project: Project) -> int:
     # Beside each of the project's own images, one group of examples is left out: enough must remain without it.
-    n_of_group = -(-n_wanted // (N_EXAMPLE_GROUPS - 1))
-    n_most = n_wanted + n_of_group if groups else n_wanted
-    room = {group: n_most if group is None else n_of_group for group in {groups.get(path) for path in drawn}}
-    tiles: list[Image.Image] = []
-    sources: list[str] = []
+    return -(-project.settings.proposals.examples_per_class // (N_EXAMPLE_GROUPS - 1))
+
+
+def _pool_size(project: Project, groups: Mapping[str, str]) -> int:
+    """Return among how many images examples are chosen."""
+    return _CHOOSE_AMONG * (project.settings.proposals.examples_per_class + (_n_of_group(project) if groups else 0))
+
+
+def _pack_class(
+    class_index: int,
+    drawn: Sequence[str],
+    project: Project,
+    groups: Mapping[str, str],
+    features: Mapping[str, NDArray[np.float32]],
+) -> _PackedClass:
+    settings = project.settings.proposals
+    side_px, pool_size = settings.thumbnail_px, _pool_size(project, groups)
+    pool: list[tuple[str, Image.Image]] = []
     unreadable: list[str] = []
     for path in drawn:
-        if len(tiles) == n_most or not any(room.values()):
+        if len(pool) == pool_size:
             break
-        if room[groups.get(path)] == 0:
-            continue
         try:
-            image = read_image(join_location(project.examples_root, path), reduce_to_px=side_px)
+            image = read_image(join_location(project.examples_root, path, project.image_folders), reduce_to_px=side_px)
         except DatasetError as error:
             unreadable.append(str(error))
             continue
-        tiles.append(ImageOps.fit(image, (side_px, side_px), Image.Resampling.LANCZOS))
-        sources.append(path)
-        room[groups.get(path)] -= 1
-    n_columns = max(1, min(_MAX_COLUMNS, len(tiles)))
-    digits = "".join(str(groups.get(path, "-")) for path in sources) if groups else ""
-    return _PackedClass(class_index, n_columns, _sprite(tiles, n_columns), sources, digits, unreadable)
-
-
-def _sprite(tiles: Sequence[Image.Image], n_columns: int) -> bytes:
-    if not tiles:
-        return b""
-    tile_px = tiles[0].width
-    n_rows = -(-len(tiles) // n_columns)
-    sprite = Image.new("RGB", (n_columns * tile_px, n_rows * tile_px), "white")
-    for number, tile in enumerate(tiles):
-        row, column = divmod(number, n_columns)
-        sprite.paste(tile, (column * tile_px, row * tile_px))
-    buffer = BytesIO()
-    sprite.save(buffer, "JPEG", quality=_SPRITE_QUALITY)
-    return buffer.getvalue()
+        pool.append((path, ImageOps.fit(image, (side_px, side_px), Image.Resampling.LANCZOS)))
+    seen = np.stack([plain_features(tile) for _, tile in pool]) if pool else np.empty((0, 1), np.float32)
+    alike = are_alike(seen)
+    if pool and all(path in features for path, _ in pool):
+        seen = np.stack([features[path] for path, _ in pool])
+        alike |= are_alike_to_a_model(seen)
+    groups_of_pool = [groups.get(path) for path, _ in pool]
+    chosen = teaching_order(seen, pool_size // _CHOOSE_AMONG, groups_of_pool, _n_of_group(project), alike)
+    tiles, sources = [pool[place][1] for place in chosen], [pool[place][0] for place in chosen]
+    n_columns = max(1, min(MAX_COLUMNS, len(tiles)))
+    digits = "".join(groups.get(path, OUTSIDE) for path in sources) if groups else ""
+    data = joined_tiles(tiles, n_columns, _SPRITE_QUALITY)
+    return _PackedClass(class_index, n_columns, data, sources, digits, unreadable)
 
 
 def _table(packed: Sequence[_PackedClass], tile_px: int) -> pa.Table:

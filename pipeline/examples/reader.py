@@ -5,23 +5,25 @@ Nothing here imports torch or pandas.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from io import BytesIO
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from pipeline.annotation.session import Picture, Sprite
 from pipeline.errors import DatasetError
+from pipeline.examples.sprite import cut_sprite, tile_alone, tiles_for
 from pipeline.images import display_jpeg
 from pipeline.images.locations import join_location
 from pipeline.project.tables import EXAMPLES_ROW_GROUP
 
 _GROUPS_KEPT = 16
+#: Sprites that were cut for a group: it takes some milliseconds.
+_SPRITES_KEPT = 256
 _ENLARGED_PX = 1024
 
 
@@ -34,6 +36,8 @@ class ExampleReader:
         The file.
     examples_root
         Folder or URL of the example images, for enlarging them; without it, tiles are shown as they are.
+    folders
+        Further folders in which examples lie whose paths are absolute.
 
     Raises
     ------
@@ -41,7 +45,8 @@ class ExampleReader:
         If it is not a table of examples.
     """
 
-    def __init__(self, path: str | Path, examples_root: str = "") -> None:
+    def __init__(self, path: str | Path, examples_root: str = "", folders: Sequence[str] = ()) -> None:
+        self._folders = tuple(folders)
         self.path = Path(path)
         self._examples_root = examples_root
         try:
@@ -51,26 +56,43 @@ class ExampleReader:
         self.n_classes: int = self._file.metadata.num_rows
         self._lock = Lock()
         self._read_group = lru_cache(maxsize=_GROUPS_KEPT)(self._load_group)
+        self._cut = lru_cache(maxsize=_SPRITES_KEPT)(self._load_sprite)
 
-    def sprite(self, class_index: int) -> Sprite:
+    @cached_property
+    def has_own_images(self) -> bool:
+        """Whether an example is an image of the project. This reads only the footer of the table."""
+        if "groups" not in self._file.schema_arrow.names:
+            return False  # packed by an early version
+        footer = self._file.metadata
+        place = next(i for i in range(footer.num_columns) if footer.schema.column(i).path == "groups")
+        known = [footer.row_group(number).column(place).statistics for number in range(footer.num_row_groups)]
+        return any(one is None or bool(one.max) for one in known)
+
+    def sprite(self, class_index: int, group: str = "") -> Sprite:
         """Return a class's examples in one JPEG; if there are none, `n_examples` is 0 and `data` is empty.
+
+        Parameters
+        ----------
+        class_index
+            Which class.
+        group
+            The :func:`pipeline.project.opaque_ids.example_group` of the image that they are for: none of them is an
+            image of this group. Empty: none of them is an image of the project.
 
         Raises
         ------
         DatasetError
             If there is no such class.
         """
+        return self._cut(class_index, group)
+
+    def sources(self, class_index: int, group: str = "") -> tuple[str, ...]:
+        """Return the paths of the same examples relative to `examples_root`, in tile order."""
         row = self._row(class_index)
-        return Sprite(
-            row["sprite"], "image/jpeg", row["n_examples"], row["n_columns"], row["tile_px"], row.get("groups") or ""
-        )
+        return tuple(row["sources"][tile] for tile in _tiles(row, group))
 
-    def sources(self, class_index: int) -> tuple[str, ...]:
-        """Return the paths of a class's examples relative to `examples_root`, in tile order."""
-        return tuple(self._row(class_index)["sources"])
-
-    def enlarged(self, class_index: int, number: int) -> Picture:
-        """Return one example in its own size, at most 1,024 px; if its file cannot be had, return its tile.
+    def enlarged(self, class_index: int, number: int, group: str = "") -> Picture:
+        """Return one of the same examples in its own size, at most 1,024 px; if its file cannot be had, its tile.
 
         Raises
         ------
@@ -78,14 +100,20 @@ class ExampleReader:
             If there is no such class or example.
         """
         row = self._row(class_index)
-        if not 0 <= number < row["n_examples"]:
-            raise DatasetError(f"class {class_index} has {row['n_examples']} examples; there is no number {number}")
+        tiles = _tiles(row, group)
+        if not 0 <= number < len(tiles):
+            raise DatasetError(f"class {class_index} has {len(tiles)} examples; there is no number {number}")
         try:
-            location = join_location(self._examples_root, row["sources"][number])
+            location = join_location(self._examples_root, row["sources"][tiles[number]], self._folders)
             data, width_px, height_px = display_jpeg(location, _ENLARGED_PX)
         except DatasetError:
-            return _tile(row, number)
+            tile_px = row["tile_px"]
+            return Picture(tile_alone(_whole(row), tiles[number]), "image/jpeg", tile_px, tile_px)
         return Picture(data, "image/jpeg", width_px, height_px)
+
+    def _load_sprite(self, class_index: int, group: str) -> Sprite:
+        row = self._row(class_index)
+        return cut_sprite(_whole(row), _tiles(row, group))
 
     def _row(self, class_index: int) -> dict[str, Any]:
         if not 0 <= class_index < self.n_classes:
@@ -99,10 +127,9 @@ class ExampleReader:
         return rows
 
 
-def _tile(row: dict[str, Any], number: int) -> Picture:
-    tile_px = row["tile_px"]
-    top, left = (tile_px * part for part in divmod(number, row["n_columns"]))
-    buffer = BytesIO()
-    with Image.open(BytesIO(row["sprite"])) as sprite:
-        sprite.crop((left, top, left + tile_px, top + tile_px)).save(buffer, "JPEG", quality=90)
-    return Picture(buffer.getvalue(), "image/jpeg", tile_px, tile_px)
+def _tiles(row: dict[str, Any], group: str) -> list[int]:
+    return tiles_for(row.get("groups") or "", row["n_examples"], group)
+
+
+def _whole(row: dict[str, Any]) -> Sprite:
+    return Sprite(row["sprite"], "image/jpeg", row["n_examples"], row["n_columns"], row["tile_px"])

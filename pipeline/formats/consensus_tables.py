@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.consensus.recalibration import Recalibration, reliability_table
 from pipeline.consensus.result import Consensus
 from pipeline.disagreement import DisagreementAnalysis
 from pipeline.errors import DatasetError, in_plain_words
@@ -21,13 +22,18 @@ _ROWS_AT_ONCE = 1_000_000
 
 
 def write_consensus(
-    consensus: Consensus, votes: VoteArrays, folder: Path, suggestions: pd.DataFrame | None = None
+    consensus: Consensus,
+    votes: VoteArrays,
+    folder: Path,
+    suggestions: pd.DataFrame | None = None,
+    checked: Recalibration | None = None,
 ) -> list[Path]:
     """Write a consensus and its provenance; return the paths.
 
-    The files are `labels.parquet` (image, class, posterior, label), `annotators.csv`, `provenance.json` and, if there
-    are suggestions, `suggestions.csv` (image, class, probability). Each file replaces an older one in one step, so
-    nobody ever sees one half written. Labels are written in blocks, so memory use stays flat.
+    The files are `labels.parquet` (image, class, posterior, label), `annotators.csv`, `provenance.json`; if there are
+    suggestions, `suggestions.csv` (image, class, probability); if answers are known, `reliability.csv`. Each file
+    replaces an older one in one step, so nobody ever sees one half written. Labels are written in blocks, so memory use
+    stays flat.
 
     Raises
     ------
@@ -43,6 +49,9 @@ def write_consensus(
         if suggestions is not None:
             paths.append(folder / "suggestions.csv")
             write_table(suggestions, paths[-1])
+        if checked is not None:
+            paths.append(folder / "reliability.csv")
+            write_table(reliability_table(checked), paths[-1])
     return paths
 
 
@@ -54,12 +63,20 @@ def consensus_provenance(consensus: Consensus) -> dict[str, object]:
         "aim": str(cut.aim),
         "cut": cut.value,
         "expected": {"f1": cut.expected_f1, "precision": cut.expected_precision, "recall": cut.expected_recall},
-        "expected_assumes": "that annotators do not all err alike; known answers or an audit tell",
+        "expected_assumes": expected_assumes(consensus),
+        "calibrated_on": consensus.n_calibrated_on,
         "evidence_models": list(consensus.evidence_models),
         "uses_original_label": consensus.uses_original,
         "prior_weights": None if consensus.prior is None else consensus.prior.weights,
         "tempering": None if consensus.tempering is None else asdict(consensus.tempering),
     }
+
+
+def expected_assumes(consensus: Consensus) -> str:
+    """Say what the expected quality takes for granted."""
+    if consensus.n_calibrated_on:
+        return f"that the {consensus.n_calibrated_on:,} known labels are like the others"
+    return "that annotators do not all err alike; nothing was known to check it by: give known answers, refine or audit"
 
 
 def _write_json(content: dict[str, object], path: Path) -> None:

@@ -16,6 +16,7 @@ from pipeline.consensus.known import UNKNOWN, count_unmatched, match_gold, match
 from pipeline.errors import DatasetError
 from pipeline.project.files import named_row, read_table
 from pipeline.project.label_space import load_label_space
+from pipeline.project.wording import so_many
 from pipeline.votes.arrays import VoteArrays
 
 _WHOLE = re.compile(r"-?\d{1,18}(\.0+)?", re.ASCII)
@@ -42,8 +43,10 @@ def read_gold_answers(path: Path, votes: VoteArrays) -> KnownAnswers:
     n_found, n_left = int((found != UNKNOWN).sum()), count_unmatched(votes, table)
     if n_found == 0:
         raise DatasetError(_nothing_matched(path, table, "answers", "on that class of it"))
-    told = f"{n_found:,} pairs have a known answer"
-    return KnownAnswers(found, told + (f"; {n_left:,} rows of {path} name none that was voted on." if n_left else "."))
+    told = so_many(n_found, "pair has a known answer", "pairs have a known answer")
+    return KnownAnswers(
+        found, told + (f"; {path} has {so_many(n_left, 'row')} besides, on what nobody voted on." if n_left else ".")
+    )
 
 
 def read_original_labels(path: Path, votes: VoteArrays) -> KnownAnswers:

@@ -22,17 +22,18 @@ from pipeline.consensus.evidence import (
     original_evidence,
     ranked_but_not_asked,
 )
-from pipeline.consensus.known import UNKNOWN
+from pipeline.consensus.known import original_of_pairs
 from pipeline.consensus.result import Consensus
 from pipeline.consensus.suggestions import suggest_labels
 from pipeline.datasets.manifest import is_manifest, manifest_records, read_labels
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.formats.predictions_npz import read_predictions
-from pipeline.images.locations import has_image_suffix, same_image_key
+from pipeline.images.locations import same_image_key, without_image_suffix
 from pipeline.project.class_references import ClassNumbers, read_class_references
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.notices import tell
+from pipeline.project.wording import so_many
 from pipeline.votes.arrays import VoteArrays
 
 
@@ -85,8 +86,7 @@ class PairedModels:
             support.add(ModelRanking(name, order))
         evidence = support.evidence(self._kinds)
         if self.original is not None:
-            label = self._original_of_row[rows]
-            given = np.where(label < 0, UNKNOWN, label == classes).astype(np.int8)
+            given = original_of_pairs(self._original_of_row, rows, classes)
             evidence = original_evidence(given).joined(evidence)
         found = suggest_labels(consensus, votes, image, code, evidence)
         return found.assign(
@@ -132,7 +132,7 @@ def read_model_evidence(
         out does not exist, or no model is left.
     """
     if not is_manifest(str(images)) or not images.is_file():
-        raise DatasetError(f"{images}: give a .csv, .tsv or .parquet with one row an image")
+        raise DatasetError(f"{images}: give --images a .csv, .tsv or .parquet with one row an image")
     labels = read_labels(str(images), space, numbers)
     records = list(manifest_records(str(images), space, "", has_files=False, labels=labels))
     row_of_image, told = _pair_images(records, votes, images)
@@ -148,14 +148,19 @@ def read_model_evidence(
         rankings = read_predictions(predictions, len(records), len(space), str(images))
         unknown = [name for name in leave_out if name not in rankings]
         if unknown:
-            raise DatasetError(f"{predictions} has no model {unknown[0]!r} to leave out; it has {', '.join(rankings)}")
+            raise DatasetError(
+                f"{predictions} has no model {unknown[0]!r} to leave out; --leave-out-model takes one of these: "
+                f"{', '.join(rankings)}"
+            )
         rankings = {name: order for name, order in rankings.items() if name not in leave_out}
         if not rankings:
-            raise DatasetError(f"{predictions}: every model is left out; none is left to give evidence")
+            raise DatasetError(
+                f"{predictions}: every model is left out; name fewer with --leave-out-model, or say --evidence votes"
+            )
         evidence = model_evidence(
             votes, rankings, row_of_image=row_of_image, class_index=index_of_class, kinds=tuple(kinds)
         )
-        told = (*told, f"{len(rankings):,} models give evidence{_left_out(leave_out)}.")
+        told = (*told, f"Evidence comes from {so_many(len(rankings), 'model')}{_left_out(leave_out)}.")
     return PairedModels(evidence, original, told, rankings, row_of_image, index_of_class, label, tuple(kinds))
 
 
@@ -168,7 +173,7 @@ def _pair_images(records: Sequence[Any], votes: VoteArrays, path: Path) -> tuple
     listed = [_name_in(row) for row in records]
     voted = [str(name) for name in votes.images.tolist()]
     is_exact = set(voted) <= set(listed)
-    key = str if is_exact else _without_suffix
+    key = str if is_exact else without_image_suffix
     n_named = Counter(key(name) for name in listed if name)
     row_of = {key(name): row for row, name in enumerate(listed) if name and n_named[key(name)] == 1}
     found = np.array([row_of.get(key(same_image_key(name, None)), -1) for name in voted], dtype=np.int64)
@@ -178,7 +183,8 @@ def _pair_images(records: Sequence[Any], votes: VoteArrays, path: Path) -> tuple
     if n_paired == 0:
         first = next((name for name in listed if name), "nothing")
         raise DatasetError(
-            f"{path} names none of the {n_voted:,} images that were voted on; it begins with {first!r}, the votes with "
+            f"{path} names none of the {so_many(n_voted, 'image')} that were voted on; it begins with {first!r}, "
+            "the votes with "
             f"{voted[0]!r}"
         )
     told = [f"{n_paired:,} of {n_voted:,} images are named in {path.name}."]
@@ -193,10 +199,6 @@ def _pair_images(records: Sequence[Any], votes: VoteArrays, path: Path) -> tuple
 
 def _name_in(row: Any) -> str:
     return same_image_key(row.image_id, None) if row.image_id else ""
-
-
-def _without_suffix(name: str) -> str:
-    return name.rsplit(".", 1)[0] if has_image_suffix(name) else name
 
 
 def _pair_classes(votes: VoteArrays, space: LabelSpace, path: Path, numbers: ClassNumbers) -> NDArray[np.int64]:
@@ -214,7 +216,7 @@ def _pair_classes(votes: VoteArrays, space: LabelSpace, path: Path, numbers: Cla
     wrong = np.flatnonzero(is_voted & (found < 0))
     if len(wrong):
         raise DatasetError(
-            f"the votes name the class {names[wrong[0]]!r}, which is not among the {len(space):,} classes of "
+            f"the votes name the class {names[wrong[0]]!r}, which is not among the {so_many(len(space), 'class')} of "
             f"{space.name} that {path.name} counts; name the label space with --classes"
         )
     return found
@@ -226,9 +228,7 @@ def _original_of_items(
     of_image = np.where(row_of_image >= 0, label[row_of_image], -1)
     if not (of_image >= 0).any():
         return None
-    of_item = of_image[votes.item_image]
-    is_original = of_item == index_of_class[votes.item_class]
-    return np.where(of_item < 0, UNKNOWN, is_original).astype(np.int8)
+    return original_of_pairs(of_image, votes.item_image, index_of_class[votes.item_class])
 
 
 def _n_classes(rankings: dict[str, NDArray[np.integer]]) -> int:

@@ -75,9 +75,9 @@ def read_outside_data(
         or no image is left. If only single images are at fault, they are skipped and named.
     """
     if not is_manifest(str(images)):
-        raise DatasetError(f"{images}: expected a .csv, .tsv or .parquet with one row for each image")
+        raise DatasetError(f"{images}: --images takes a .csv, .tsv or .parquet with one row for each image")
     if not images.is_file():
-        raise DatasetError(f"{images}: no such file; give a table with one row per image")
+        raise DatasetError(f"{images}: no such file; give --images a table with one row per image")
     given = list(manifest_rows(str(images)))
     rankings = read_predictions(predictions, len(given), len(space), str(images))
     first_choices = [ranking[:, 0].tolist() for ranking in rankings.values()]

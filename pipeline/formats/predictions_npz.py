@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,7 @@ def read_predictions(
                 ranking = archive[name]
             except DatasetError:
                 raise
-            except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
                 raise DatasetError(f"{where} cannot be read: {error}") from error
             check_ranking(ranking, n_images, n_classes, where, image_list)
             rankings[name] = ranking
@@ -174,7 +175,7 @@ def _open(path: Path) -> Iterator[NpzFile]:
         archive = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file; give an .npz with one array per model") from error
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{path}: cannot be read as .npz: {error}") from error
     if not isinstance(archive, NpzFile):
         raise DatasetError(

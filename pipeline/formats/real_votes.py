@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,14 @@ def read_raters(path: Path) -> VoteArrays:
     if tensor.ndim != 3 or tensor.shape[2] != N_VOTES or tensor.shape[:2] != (len(ids), len(info)):
         expected = (len(ids), len(info), N_VOTES)
         raise DatasetError(f"{path}: `tensor` has shape {tensor.shape}; its `ids` and `info` ask for {expected}")
+    if info.ndim != 2 or info.shape[1] != 2:
+        raise DatasetError(f"{path}: `info` has shape {info.shape}; expected a file name and a class for each question")
     rater, question, vote = np.nonzero(tensor)
     names, image = np.unique(info[:, 0], return_inverse=True)
-    class_ = info[:, 1].astype(np.int64)
+    try:
+        class_ = info[:, 1].astype(np.int64)
+    except ValueError as error:
+        raise DatasetError(f"{path}: `info` names a class that is no number: {error}") from error
     return VoteArrays.from_codes(
         image[question], class_[question], rater, vote, images=names, annotators=np.asarray(ids).astype(str)
     )
@@ -96,7 +102,7 @@ def _load(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
             for name in names:
                 array_head(archive, name, f"{path}: array {name!r}")
             return {name: archive[name] for name in names}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DatasetError):
             raise
         raise DatasetError(f"{path} cannot be read as .npz: {error}") from error

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_lists
-from pipeline.images.locations import has_image_suffix
+from pipeline.images.locations import without_image_suffix
 from pipeline.project.class_references import ClassNumbers, is_clearly_more, read_class_references
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.names import settled, settled_all
@@ -144,7 +144,7 @@ def _entries_by_name(pairs: _Pairs, image_ids: Sequence[str], path: Path) -> lis
     pairs = _settled_names(pairs, path)
     listed = [name for name, _ in pairs]
     is_exact = set(image_ids) <= set(listed)
-    name_of = str if is_exact else _without_image_suffix
+    name_of = str if is_exact else without_image_suffix
     if not is_exact:
         _require_distinct(image_ids, "the images")
         _require_distinct(listed, str(path))
@@ -269,15 +269,11 @@ def _check_order(
         )
 
 
-def _without_image_suffix(name: str) -> str:
-    return posixpath.splitext(name)[0] if has_image_suffix(name) else name
-
-
 def _require_distinct(names: Sequence[str], where: str) -> None:
     """Refuse names that differ only in their ending. The same name twice is handled elsewhere."""
     seen: dict[str, str] = {}
     for name in names:
-        other = seen.setdefault(_without_image_suffix(name), name)
+        other = seen.setdefault(without_image_suffix(name), name)
         if other != name:
             raise DatasetError(
                 f"{where}: {other!r} and {name!r} differ only in their ending, so labels cannot be paired without it; "

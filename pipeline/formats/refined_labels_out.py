@@ -71,12 +71,13 @@ def _write_csv(labels: pa.Table, space: LabelSpace, path: Path) -> None:
 
 def _write_json(labels: pa.Table, space: LabelSpace, path: Path) -> None:
     indices = pc.unique(labels.column("class_index")).drop_null().to_pylist()
-    name = [str(index) for index in range(len(space))] if _reads_back(indices, space) else space.keys
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    names = [str(index) for index in range(len(space))] if _reads_back(indices, space) else space.keys
+    quoted = [encode(name) for name in names]
     with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
         separator = "{"
         for image, classes in _label_lists(labels):
-            entry = json.dumps([name[index] for index in classes], ensure_ascii=False)
-            file.write(f"{separator}\n{json.dumps(image, ensure_ascii=False)}: {entry}")
+            file.write(f"{separator}\n{encode(image)}: [{', '.join([quoted[index] for index in classes])}]")
             separator = ","
         file.write("{}\n" if separator == "{" else "\n}\n")
 

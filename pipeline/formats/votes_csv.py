@@ -10,7 +10,8 @@ import pandas as pd
 
 from pipeline.errors import DatasetError
 from pipeline.project.files import columns_of, named_row, read_table
-from pipeline.votes.arrays import VOTE_COLUMNS, VoteArrays, check_vote_table
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.vote_table import VOTE_COLUMNS, check_vote_table
 
 _SHOWN = {"true": True, "1": True, "false": False, "0": False}
 

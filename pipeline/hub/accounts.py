@@ -13,7 +13,7 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ from pipeline.project.writing import write_text
 #: The first numeric account of a session; systemd takes the same range for its dynamic users.
 FIRST_UID = 61_184
 LAST_UID = 65_519
+#: The Hub's service whose token reads the metrics, and nothing else.
+MONITOR = "mlf-monitor"
+#: The environment variable that tells a service what its project's groups begin with.
+GROUP_PREFIX = "MLF_GROUP_PREFIX"
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 2**20}
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters and digits that look alike
 
@@ -41,13 +45,21 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person: name, roles, the uid their session runs under, and the password's salt and hash, in hex."""
+    """One person: name, roles, the uid their session runs under, and the password's salt and hash, in hex.
+
+    `further` holds the roles in further projects of the hub, by the project's key.
+    """
 
     name: str
     roles: tuple[Role, ...]
     uid: int
     salt: str
     password_hash: str
+    further: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
+
+    def roles_in(self, key: str) -> tuple[Role, ...]:
+        """Return the roles in a project of the hub; the first one has the empty key."""
+        return self.further.get(key, ()) if key else self.roles
 
     def accepts(self, password: str) -> bool:
         """Return whether this is the password; takes as long for a wrong one as for the right one."""
@@ -80,10 +92,17 @@ def read_accounts(path: Path) -> dict[str, Account]:
     rows = _read(path)["accounts"]
     try:
         accounts = [
-            Account(str(row["name"]), tuple(map(Role, row["roles"])), int(row["uid"]), row["salt"], row["hash"])
+            Account(
+                str(row["name"]),
+                tuple(map(Role, row["roles"])),
+                int(row["uid"]),
+                row["salt"],
+                row["hash"],
+                {str(key): tuple(map(Role, roles)) for key, roles in row.get("further", {}).items()},
+            )
             for row in rows
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ProjectError(f"{path}: cannot be read as accounts: {error!r} in a row") from error
     return {account.name: account for account in accounts}
 

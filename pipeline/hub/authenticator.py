@@ -54,14 +54,17 @@ class AccountsAuthenticator(Authenticator):  # type: ignore[misc]
         if wait_s:
             self.log.warning("Login of %r from %s slowed by %.1f s: many wrong passwords", name[:100], address, wait_s)
             await self._wait(wait_s)
-        account: Account = read_accounts(Path(self.accounts_path)).get(name, self._nobody)
         async with self._known.turn(browser) if browser else self._strangers.turn(address):
+            account = self._account(name)  # only now: it may have got another password while this waited
             is_right = await asyncio.to_thread(account.accepts, password[:1000])
-        if not is_right or account is self._nobody:
+        if not is_right or account is self._nobody or self._account(name).password_hash != account.password_hash:
             return None
         self._of_name.forget(key)
         _remember_browser(handler, name)
         return name
+
+    def _account(self, name: str) -> Account:
+        return read_accounts(Path(self.accounts_path)).get(name, self._nobody)
 
     async def _wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

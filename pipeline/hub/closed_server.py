@@ -10,14 +10,17 @@ Unlike `disable_user_config` alone, this lists what is needed, not what is known
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from typing import Any
 
+from jupyter_server.base.handlers import JupyterHandler
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
-from tornado.web import RequestHandler
+from tornado.web import RequestHandler, authenticated
+
+from pipeline.hub.compression import compress
+from pipeline.hub.kernels import BoundedKernels
 
 _KERNEL = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 #: Below the server's address; the page itself is added to them.
@@ -35,9 +38,6 @@ _READ = (
     r"/voila/labextensions/.*",
 )
 _SENT = (rf"/voila/api/shutdown/{_KERNEL}",)
-
-
-_PROXY_WRITES_S = 0.1
 
 
 class NotServed(Matcher):
@@ -67,16 +67,46 @@ class NotServed(Matcher):
 class NotServedHandler(RequestHandler):
     """Refuses, whoever asks: the answer gives nothing away, and no log-in is looked at."""
 
-    async def prepare(self) -> None:
-        """Answer in words that are ours alone.
-
-        The answer closes the connection. On a Unix socket a write to it then fails at once, and the proxy may still be
-        writing the end of the request: it would say 503 in place of this. So it gets a moment to finish.
-        """
-        await asyncio.sleep(_PROXY_WRITES_S)
+    def prepare(self) -> None:
+        """Answer in words that are ours alone."""
         self.set_status(404)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("This session shows one page and serves nothing else.")
+
+
+class Crowded(Matcher):
+    """Matches a request for the page while its reader has as many pages as they may have.
+
+    Parameters
+    ----------
+    path
+        The page's address.
+    kernels
+        The server's kernels.
+    """
+
+    def __init__(self, path: str, kernels: BoundedKernels) -> None:
+        self._path, self._kernels = path, kernels
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Return what the handler needs, or None for a request that is served."""
+        is_one_more = request.path == self._path and self._kernels.is_full
+        return {"target_kwargs": {"told": self._kernels.refusal}} if is_one_more else None
+
+
+class CrowdedHandler(JupyterHandler):
+    """Says so in words, before Voilà has begun to write a page; to whoever is logged in here."""
+
+    def initialize(self, told: str) -> None:
+        """Take what to say."""
+        self._told = told
+
+    @authenticated
+    def get(self) -> None:
+        """Answer."""
+        self.set_status(429)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(self._told)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -87,4 +117,9 @@ def _load_jupyter_server_extension(server: Any) -> None:
     """Put the refusal before all other handlers of the server."""
     web = server.web_app
     page = "/" + os.environ["JUPYTERHUB_DEFAULT_URL"].lstrip("/")
-    web.default_router.rules.insert(0, Rule(NotServed(web.settings["base_url"], page), NotServedHandler))
+    base_url = web.settings["base_url"]
+    compress(web)
+    web.default_router.rules[:0] = [
+        Rule(NotServed(base_url, page), NotServedHandler),
+        Rule(Crowded(base_url.rstrip("/") + page, web.settings["kernel_manager"]), CrowdedHandler),
+    ]

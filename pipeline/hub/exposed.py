@@ -27,7 +27,7 @@ def exposed_folders(project: Project) -> tuple[Path, ...]:
     Only the service needs them. Folders named after classes give away the original label of each image, and in a hub
     nobody should see the images of other people's tasks.
     """
-    named = (project.images_root, project.examples_root)
+    named = (project.images_root, project.examples_root, *project.image_folders)
     outside = {Path(root) for root in named if root and not is_url(root)}
     return tuple(
         sorted(

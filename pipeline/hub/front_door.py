@@ -24,7 +24,9 @@ _ADDRESS = "127.0.0.1"
 #: Many browsers try this address first for "localhost": whoever can bind it would be taken for the hub.
 _ADDRESS_6 = "::1"
 _BACKLOG = 511
-_PRELOADED = Path(__file__).with_name("given_socket.cjs")
+_PRELOADED = [
+    Path(__file__).with_name(name) for name in ("given_socket.cjs", "kept_connections.cjs", "waiting_page.cjs")
+]
 
 
 @contextmanager
@@ -58,7 +60,8 @@ def main(command: Sequence[str]) -> None:
         listening.listen(_BACKLOG)
         listening.set_inheritable(True)
         os.environ["MLF_GIVEN_SOCKET"] = f"{listening.detach()} {given['--port']}"
-        os.environ["NODE_OPTIONS"] = f'{os.environ.get("NODE_OPTIONS", "")} --require="{_PRELOADED}"'.strip()
+        preloaded = (f'--require="{path}"' for path in _PRELOADED)
+        os.environ["NODE_OPTIONS"] = " ".join([os.environ.get("NODE_OPTIONS", ""), *preloaded]).strip()
     os.execvp(command[0], list(command))  # noqa: S606 - the Hub's own command
 
 

@@ -1,13 +1,13 @@
 """Keeping a process alive: it is restarted when it is killed, and ends together with whoever started the keeper.
 
-    python -m pipeline.hub.keeper [--socket PATH] COMMAND …
+    python -m pipeline.hub.keeper [--socket PATH | --port NUMBER] COMMAND …
 
 JupyterHub checks only every half minute whether a service has died, and nobody checks on JupyterHub. So both run under
 a keeper. The Linux kernel ends the process when its keeper dies, and the keeper when its own parent does: nothing is
 left behind that holds a port or the store.
 
-With --socket, the keeper binds a socket once and hands it to every process that it starts. Whoever connects in between
-is answered by the next process, and nobody else can ever listen there.
+With --socket or --port, the keeper binds a socket once and hands it to every process that it starts. Whoever connects
+in between is answered by the next process, and nobody else can listen there.
 """
 
 from __future__ import annotations
@@ -166,6 +166,8 @@ def main(command: Sequence[str]) -> int:
     listening = None
     if command[:1] == ["--socket"]:
         listening, command = listen_at(Path(command[1])), command[2:]
+    elif command[:1] == ["--port"]:
+        listening, command = socket.create_server(("127.0.0.1", int(command[1])), backlog=_BACKLOG), command[2:]
     parent = os.getppid()
     die_with_parent = dying_with_parent(signal.SIGTERM)
     if die_with_parent is not None:

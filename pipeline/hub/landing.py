@@ -13,16 +13,25 @@ from typing import Any
 from tornado import web
 
 from pipeline.hub.accounts import Role
-from pipeline.hub.appearance import TEMPLATE, UNUSED_LAB_EXTENSIONS
+from pipeline.runs.appearance import TEMPLATE, UNUSED_LAB_EXTENSIONS
 
 #: Seconds that a kernel may take to start.
 KERNEL_PATIENCE_S = 120
 #: The page each role works on; the first match counts.
-_PAGES = ((Role.RESEARCHERS, "/lab"), (Role.REFINERS, "4_refine.ipynb"), (Role.ANNOTATORS, "2_annotate.ipynb"))
+_PAGES = (
+    (Role.RESEARCHERS, "progress.ipynb"),
+    (Role.REFINERS, "4_refine.ipynb"),
+    (Role.ANNOTATORS, "2_annotate.ipynb"),
+)
 #: Extensions that a session showing only one notebook does without: they cost memory and start-up time.
 _UNUSED_EXTENSIONS = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
 #: Kernels listen on sockets, not on ports that another account could take first.
-_FOR_ALL = ("--KernelManager.transport=ipc",)
+SOCKETS_FOR_KERNELS = "--KernelManager.transport=ipc"
+#: There are only so many of them.
+_FOR_ALL = (
+    SOCKETS_FOR_KERNELS,
+    "--ServerApp.kernel_manager_class=pipeline.hub.kernels.BoundedKernels",
+)
 #: The only messages that a page's kernel accepts: a widget talks through comms. None of these runs code.
 ALLOWED_MESSAGES = ("comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request")
 #: A session that shows one page runs none of its owner's code, wherever that code lies.
@@ -31,8 +40,15 @@ _CLOSED_ENVIRONMENT = {
     "JUPYTERHUB_DISABLE_USER_CONFIG": "1",
     "PYTHONNOUSERSITE": "1",
 }
+#: How Voilà shows a page: by our template, which a page cannot change.
+_PAGE = (
+    f"--VoilaConfiguration.template={TEMPLATE}",
+    "--VoilaConfiguration.allow_template_override=NO",
+    "--VoilaConfiguration.allow_theme_override=NO",
+    f"--VoilaConfiguration.extension_denylist={list(UNUSED_LAB_EXTENSIONS)}",
+)
 # A hub often has no internet access, so its sessions ask nobody for news.
-_FOR_LABORATORIES = ("--LabApp.news_url=None", "--LabApp.extension_manager=readonly")
+_FOR_LABORATORIES = ("--LabApp.news_url=None", "--LabApp.extension_manager=readonly", *_PAGE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +64,8 @@ class Landing:
     environment
         Environment of the session's server, beside what all sessions have.
     is_laboratory
-        Whether it is JupyterLab in the person's own folder; if not, it is one of the hub's notebooks, without code.
+        Whether the page is shown from the person's own folder, with JupyterLab beside it; if not, it is one of the
+        hub's notebooks, without code.
     """
 
     url: str
@@ -62,12 +79,13 @@ def find_landing(roles: Collection[str], kernel_patience_s: int = KERNEL_PATIENC
     page = next((page for role, page in _PAGES if role in roles), None)
     if page is None:
         return None
-    is_laboratory = page == "/lab"
+    is_laboratory = page == "progress.ipynb"
     environment = {"MLF_ROUND": "refinement" if page == "4_refine.ipynb" else "annotation"}
+    url = f"/voila/render/{page}"
     if is_laboratory:
-        return Landing(page, (*_FOR_ALL, *_FOR_LABORATORIES), environment, is_laboratory)
+        return Landing(url, (*_FOR_ALL, *_FOR_LABORATORIES), environment, is_laboratory)
     return Landing(
-        f"/voila/render/{page}",
+        url,
         (*_FOR_ALL, *_single_notebook_arguments(kernel_patience_s)),
         environment | _CLOSED_ENVIRONMENT,
         is_laboratory,
@@ -122,14 +140,12 @@ def _single_notebook_arguments(kernel_patience_s: int) -> list[str]:
         "--ServerApp.jpserver_extensions=pipeline.hub.closed_server=True",
         "--ServerApp.reraise_server_extension_failures=True",  # better no server than an open one
         *(f"--MappingKernelManager.allowed_message_types={name}" for name in ALLOWED_MESSAGES),
-        f"--VoilaConfiguration.template={TEMPLATE}",
-        "--VoilaConfiguration.allow_template_override=NO",
-        "--VoilaConfiguration.allow_theme_override=NO",
-        f"--VoilaConfiguration.extension_denylist={list(UNUSED_LAB_EXTENSIONS)}",
+        *_PAGE,
         "--VoilaConfiguration.file_allowlist=[]",
         "--VoilaConfiguration.show_tracebacks=False",
         f"--VoilaConfiguration.resources=kernel_patience_s={kernel_patience_s}",
         f"--VoilaExecutor.startup_timeout={kernel_patience_s}",
+        f"--BoundedKernels.lost_after_s={kernel_patience_s}",  # by then a page that is still there has started another
         "--MappingKernelManager.cull_idle_timeout=900",
         "--MappingKernelManager.cull_interval=300",
     ]

@@ -14,47 +14,40 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pipeline.errors import ProjectError
-from pipeline.hub.accounts import Account, Role, home_folder, read_accounts, read_removed, write_accounts
-from pipeline.hub.appearance import write_appearance
+from pipeline.hub.accounts import Role, home_folder, read_accounts, read_removed, write_accounts
+from pipeline.hub.addresses import check_host, choose_base_url, free_port
+from pipeline.hub.config_file import place_configuration
 from pipeline.hub.front_door import held_port
 from pipeline.hub.interpreter import closed_folder, server_interpreter
 from pipeline.hub.keeper import Keeper
 from pipeline.hub.leftovers import LeftServer, end_left_over, end_servers
 from pipeline.hub.notebooks import place_notebooks
-from pipeline.hub.people import AccountChanges, change_accounts, uids_beside
+from pipeline.hub.people import AccountChanges, PeopleOfHub, change_accounts, uids_beside
+from pipeline.hub.projects import HubProject
 from pipeline.hub.records import forget, server_pids
 from pipeline.hub.session_logs import LogKeeper
 from pipeline.hub.sockets import HubSockets, make_sockets_folder, sockets_path
 from pipeline.project.folder import Project
+from pipeline.runs.appearance import write_appearance
 
-_CONFIG_NAME = "jupyterhub_config.py"
+#: Minutes after which a session that nobody uses ends; votes are saved at once, so nothing is lost by it.
+IDLE_MINUTES = 60.0
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SOURCE_ROOT = _PACKAGE.parent
 
 
 @dataclass(frozen=True)
-class PreparedHub:
+class PreparedHub(PeopleOfHub):
     """A hub that is ready to start.
 
     Attributes
     ----------
-    state
-        The folder of its files.
     port, url
         Where people log in.
     command, environment
         What to run.
-    passwords
-        Name to password of the accounts that are new or renewed; kept nowhere else.
-    accounts
-        Everyone who may log in, by name.
-    unnamed
-        Those among them who were not named this time.
-    kept_homes
-        Name to home folder of the removed accounts that have one: what is in it still belongs to its owner.
     use_own_uids
         Each session runs under a uid of its own; False means that all share one, and the store is not protected.
     missing_notebooks
@@ -63,15 +56,10 @@ class PreparedHub:
         The folder of all sockets; no longer needed once the hub and its sessions have ended.
     """
 
-    state: Path
     port: int
     url: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    passwords: Mapping[str, str]
-    accounts: Mapping[str, Account]
-    unnamed: tuple[str, ...]
-    kept_homes: Mapping[str, Path]
     use_own_uids: bool
     missing_notebooks: tuple[str, ...]
     sockets: Path
@@ -90,10 +78,12 @@ def prepare_hub(
     people: Mapping[str, Iterable[Role]],
     *,
     state: Path,
+    further: Sequence[HubProject] = (),
     port: int = 8000,
     host: str = "",
+    path: str = "",
+    idle_minutes: float = IDLE_MINUTES,
     proxy_command: Sequence[str] = (),
-    service_command: Sequence[str] = (),
     session_python: str = "",
     share_account: bool = False,
     renew: Iterable[str] = (),
@@ -112,15 +102,20 @@ def prepare_hub(
         Name to roles. Accounts that exist keep their passwords and get these roles.
     state
         Folder for the hub's files.
+    further
+        Further projects, with their people.
     port
         The port on 127.0.0.1 where people log in; 0 takes a free one.
     host
         The address that people use, such as ``https://hub.example.org``. Each session is then at
         ``NAME.hub.example.org``, an origin of its own: DNS and certificate must cover these names.
+    path
+        Path below which everything lies, such as ``/birds/``; if left out, the one of the last start, at first one made
+        of the project's name and the hub's folder. Cookies know no ports: two hubs on one host need two paths.
+    idle_minutes
+        A session of which nobody has had a page open for so many minutes ends; 0: none does.
     proxy_command
         How to run configurable-http-proxy; if left out, :func:`find_proxy` looks for it.
-    service_command
-        How to run the service; if left out, `mlf serve` on the project.
     session_python
         Interpreter of the sessions; if left out, this one, or one like it that other accounts may run.
     share_account
@@ -136,7 +131,7 @@ def prepare_hub(
         If the proxy or the configuration is missing, if sessions under other accounts could not run, if this hub is
         already running, or if a name cannot be renewed or removed.
     """
-    _check_host(host)
+    check_host(host)
     use_own_uids = os.geteuid() == 0 and not share_account
     state = state.resolve()  # sessions are recognized by their home's path, and the Hub runs in another folder
     proxy = list(proxy_command) or [find_proxy()]
@@ -144,20 +139,16 @@ def prepare_hub(
     if use_own_uids:
         _check_reachable(state, "the hub's folder", "choose another with --state")
         _check_reachable(_PACKAGE, "multilabelfy", "install it below /opt")
-        _close_project(project)
+        for served in (project, *(each.project for each in further)):
+            _close_project(served)
         session_python = session_python or server_interpreter(state / "python")
     session_python = session_python or sys.executable
     private = state / "private"
-    config = state / _CONFIG_NAME
-    if not config.exists():
-        shutil.copyfile(_find_deploy_config(), config)
-    elif "hub['hub_port']" in config.read_text(encoding="utf-8"):
-        raise ProjectError(
-            f"{config} is of an earlier version, in which Hub and service had ports that others could take; move it "
-            "away, start again, and carry your own changes over into the new one"
-        )
+    config = place_configuration(state)
     with alone(state):  # a running hub must lose neither its accounts nor its ports
         accounts = read_accounts(private / "accounts.json")
+        projects = [HubProject("", "", project, people), *further]
+        known = _known_projects(projects, private)
         changes = change_accounts(
             accounts,
             people,
@@ -165,40 +156,50 @@ def prepare_hub(
             remove=tuple(remove),
             homes=state / "homes",
             others=uids_beside(state),
+            further={each.key: each.people for each in further},
         )
         missing_notebooks = place_notebooks(state / "notebooks")
         end_left_over(state)
-        port = _free_port(port)  # first: a port that is taken must change no account
+        port = free_port(port)  # first: a port that is taken must change no account
+        base_url = choose_base_url(path, project.settings.project.name, state)
         sockets = sockets_path(state)
         make_sockets_folder(sockets)  # fails if it is somebody else's: things below it get removed
         _carry_out(changes, state, sockets)
     hub = {
         "port": port,
         "host": host.rstrip("/"),
+        "python": sys.executable,
+        "idle_minutes": idle_minutes,
+        "base_url": base_url,
         "proxy_command": [sys.executable, "-P", "-m", "pipeline.hub.front_door", *proxy],
         "session_python": session_python,
         "sockets_dir": str(sockets),
         "use_own_uids": use_own_uids,
         "keeper": [sys.executable, "-P", "-m", "pipeline.hub.keeper"],
-        "service_command": list(service_command) or _service_command(project),
+        "projects": [
+            {
+                "key": each.key,
+                "name": each.project.settings.project.name,
+                "service_command": service_command(each.project),
+                "sessions": each.project.settings.hub.sessions,
+            }
+            for each in projects
+        ],
+        "known_projects": known,
         "service_environment": _python_path() | {"PATH": os.environ.get("PATH", "")},
         "session_environment": _python_path()
         | write_appearance(state / "jupyter")
         | {"PATH": os.pathsep.join([str(Path(session_python).parent), "/usr/local/bin", "/usr/bin", "/bin"])},
         # JupyterHub shows announcements as HTML.
-        "announcement": f"{html.escape(project.settings.project.name)}: sign in with the name and password you got",
+        "announcement": f"{html.escape(_names(projects))}: sign in with the name and password you got",
     }
     (private / "hub.json").write_text(json.dumps(hub, indent=1), encoding="utf-8")
     return PreparedHub(
-        state=state,
+        **vars(PeopleOfHub.after(changes, state)),
         port=port,
-        url=f"{host.rstrip('/')}/" if host else f"http://127.0.0.1:{port}/",
+        url=f"{host.rstrip('/') or f'http://127.0.0.1:{port}'}{base_url}",
         command=(sys.executable, "-P", "-m", "jupyterhub", "-f", str(config)),
         environment=_hub_environment(state),
-        passwords=changes.passwords,
-        accounts=changes.accounts,
-        unnamed=changes.unnamed,
-        kept_homes={name: home for name in changes.removed if (home := home_folder(state / "homes", name)).exists()},
         use_own_uids=use_own_uids,
         missing_notebooks=missing_notebooks,
         sockets=sockets,
@@ -246,15 +247,15 @@ def hub_log(state: Path) -> Path:
 
 
 @contextmanager
-def alone(state: Path) -> Iterator[None]:
-    """Hold the lock of a hub's folder.
+def alone(state: Path, name: str = "lock") -> Iterator[None]:
+    """Hold a lock of a hub's folder: the hub's own, or that of whoever changes its people while it runs.
 
     Raises
     ------
     ProjectError
         If another process holds it.
     """
-    with (state / "private" / "lock").open("w") as lock:
+    with (state / "private" / name).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -284,18 +285,37 @@ def find_proxy() -> str:
     return found
 
 
-def _check_host(host: str) -> None:
-    parts = urlsplit(host)
-    if host and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/")):
-        raise ProjectError(f"--host {host}: give the address by which people come, as https://hub.example.org")
-
-
 def _make_folders(state: Path) -> None:
     state.mkdir(parents=True, exist_ok=True)
     for name, mode in (("", 0o711), ("private", 0o700), ("homes", 0o711), ("notebooks", 0o755)):
         folder = state / name
         folder.mkdir(exist_ok=True)
         folder.chmod(mode)
+
+
+def _names(projects: Sequence[HubProject]) -> str:
+    return ", ".join(each.project.settings.project.name for each in projects)
+
+
+def _known_projects(projects: Sequence[HubProject], private: Path) -> dict[str, str]:
+    """Return the id of every project that the hub has ever served, by its key.
+
+    Raises
+    ------
+    ProjectError
+        If a key was another project's: roles that somebody had there must not become roles here.
+    """
+    path = private / "hub.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known: dict[str, str] = found.get("known_projects", {})
+    for each in projects:
+        if known.setdefault(each.key, each.project.settings.project.id) != each.project.settings.project.id:
+            raise ProjectError(
+                f"{each.project.root}: this hub knows another project "
+                + (f"by the name {each.key!r}; rename the folder" if each.key else "as its first; name that one first")
+                + ", or give the hub a folder of its own with --state"
+            )
+    return known
 
 
 def _close_project(project: Project) -> None:
@@ -333,27 +353,8 @@ def _carry_out(changes: AccountChanges, state: Path, sockets: Path) -> None:
     write_accounts(changes.accounts, path, {*read_removed(path), *changes.removed})
 
 
-def _find_deploy_config() -> Path:
-    places = (_SOURCE_ROOT / "deploy" / "jupyterhub", _PACKAGE / "deploy" / "jupyterhub")  # a checkout, a wheel
-    for folder in places:
-        if (folder / _CONFIG_NAME).is_file():
-            return folder / _CONFIG_NAME
-    raise ProjectError(f"this installation has no {_CONFIG_NAME} (looked in {', '.join(map(str, places))})")
-
-
-def _free_port(port: int) -> int:
-    with socket.socket() as opened:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            opened.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ProjectError(
-                f"port {port} is taken ({error}); choose another with --port, or 0 for a free one"
-            ) from error
-        return int(opened.getsockname()[1])
-
-
-def _service_command(project: Project) -> list[str]:
+def service_command(project: Project) -> list[str]:
+    """Return how to run the service of a project."""
     run = "import typer; from pipeline.commands.serve import serve; typer.run(serve)"
     return [sys.executable, "-P", "-c", run, str(project.root.resolve())]
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
-from pipeline.hub.accounts import FIRST_UID, LAST_UID, Account, Role, make_account, read_accounts
+from pipeline.hub.accounts import FIRST_UID, LAST_UID, Account, Role, home_folder, make_account, read_accounts
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,38 @@ class AccountChanges:
     passwords: Mapping[str, str]
     removed: Mapping[str, Account]
     unnamed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PeopleOfHub:
+    """Who may log in to a hub, and what has just changed.
+
+    Attributes
+    ----------
+    state
+        The folder of the hub's files.
+    passwords
+        Name to password of the accounts that are new or renewed; kept nowhere else.
+    accounts
+        Everyone who may log in, by name.
+    unnamed
+        Those among them who were not named this time.
+    kept_homes
+        Name to home folder of the removed accounts that have one: what is in it still belongs to its owner.
+    """
+
+    state: Path
+    passwords: Mapping[str, str]
+    accounts: Mapping[str, Account]
+    unnamed: tuple[str, ...]
+    kept_homes: Mapping[str, Path]
+
+    @classmethod
+    def after(cls, changes: AccountChanges, state: Path) -> PeopleOfHub:
+        """Return the people of the hub in `state` after these changes."""
+        homes = {name: home_folder(state / "homes", name) for name in changes.removed}
+        kept = {name: home for name, home in homes.items() if home.exists()}
+        return cls(state, changes.passwords, changes.accounts, changes.unnamed, kept)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -124,6 +156,7 @@ def change_accounts(
     remove: Collection[str],
     homes: Path,
     others: Collection[int] = (),
+    further: Mapping[str, Mapping[str, Iterable[Role]]] | None = None,
 ) -> AccountChanges:
     """Return the accounts as they will be; write nothing.
 
@@ -140,12 +173,16 @@ def change_accounts(
         anyone who comes back gets their old uid.
     others
         Uids of people at other hubs.
+    further
+        Key of each further project of the hub to its people, as for `people`.
 
     Raises
     ------
     ProjectError
         If a name has no account, is asked both to stay and to go, or cannot be a login name.
     """
+    elsewhere = further or {}
+    people = {**{name: () for others_ in elsewhere.values() for name in others_}, **people}
     for name in renew:
         if name not in people and name not in accounts:
             raise ProjectError(f"no account {name!r} to give a new password; {_known(accounts)}")
@@ -161,14 +198,17 @@ def change_accounts(
     for name in (*people, *(name for name in unnamed if name in renew)):
         roles = tuple(sorted(set(people[name]))) if name in people else kept[name].roles
         old = kept.get(name)
+        in_further = {key: tuple(sorted(set(there[name]))) for key, there in elsewhere.items() if name in there}
+        if name not in people and old:
+            in_further = dict(old.further)
         if old and name not in renew:
-            kept[name] = replace(old, roles=roles)
+            kept[name] = replace(old, roles=roles, further=in_further)
             continue
         taken = {account.uid for account in kept.values()}
         fresh, passwords[name] = make_account(name, roles, taken | set(owners.values()) | set(others))
         own = owners.get(name)
         uid = own if own is not None and own not in taken else fresh.uid
-        kept[name] = replace(fresh, uid=old.uid if old else uid)
+        kept[name] = replace(fresh, uid=old.uid if old else uid, further=in_further)
     return AccountChanges(
         accounts=kept,
         passwords=passwords,

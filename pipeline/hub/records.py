@@ -74,6 +74,20 @@ def forget(database: Path, *, log_ins: Iterable[str] = (), people: Iterable[str]
                         hub.execute(statement, (user_id,))
 
 
+def forget_servers(database: Path) -> None:
+    """Make the Hub forget which servers run; log-ins stay.
+
+    Raises
+    ------
+    ProjectError
+        If the records cannot be changed.
+    """
+    with _opened(database) as hub:
+        if hub is not None:
+            hub.execute("UPDATE spawners SET server_id = NULL, state = NULL")
+            hub.execute("DELETE FROM servers")
+
+
 @contextmanager
 def _opened(database: Path) -> Iterator[sqlite3.Connection | None]:
     if not database.exists():

@@ -44,19 +44,18 @@ class HubSockets:
         """Return the socket through which the Hub, and nobody else, tells the proxy its routes."""
         return self.folder / "proxy.sock"
 
-    @property
-    def service(self) -> Path:
-        """Return the socket of the annotation service; whoever connects needs a token or a log-in."""
-        return self.folder / "service.sock"
+    def service(self, key: str = "") -> Path:
+        """Return the socket of a project's annotation service; whoever connects needs a token or a log-in."""
+        return self.folder / (f"service-{key}.sock" if key else "service.sock")
 
     @property
     def log(self) -> Path:
         """Return the socket through which the Hub, and nobody else, hands on what sessions print."""
         return self.folder / "log.sock"
 
-    def session(self, uid: int) -> Path:
-        """Return the socket of somebody's server, in a folder that is closed to everyone else."""
-        return self.folder / str(uid) / "server.sock"
+    def session(self, uid: int, key: str = "") -> Path:
+        """Return the socket of somebody's server in a project, in a folder that is closed to everyone else."""
+        return self.folder / str(uid) / (f"server-{key}.sock" if key else "server.sock")
 
 
 def socket_url(path: Path) -> str:

@@ -11,24 +11,29 @@ would be sent there.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import url_path_join
-from traitlets import Bool, Dict, Integer, Unicode, default
+from traitlets import Bool, Dict, Integer, List, Unicode, default
 
-from pipeline.hub.accounts import Account, Role, home_folder, read_accounts
+from pipeline.hub.accounts import Account, home_folder, read_accounts
 from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_server, refusal
 from pipeline.hub.notebooks import FOR_RESEARCHERS
+from pipeline.hub.projects import landing_page, service_name
 from pipeline.hub.session_logs import log_of_server
 from pipeline.hub.sockets import HubSockets, make_sockets_folder, socket_url, sockets_path
 
+#: Seconds between two looks whether a session that is starting listens yet.
+_LOOK_EVERY_S = 0.1
 #: Where a session that shows one page looks for what it would otherwise look for in its owner's home.
 _SCRATCH_FOLDERS = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "IPYTHONDIR": "ipython"}
 
@@ -44,12 +49,21 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     homes_dir = Unicode(help="Where everybody has a folder of their own.").tag(config=True)
     notebooks_dir = Unicode(help="The notebooks that sessions show; read-only to them.").tag(config=True)
     sockets_dir = Unicode(help="Where everybody has a folder for their kernels' sockets.").tag(config=True)
-    service_url = Unicode(help="Address of the annotation service, as kernels reach it.").tag(config=True)
+    service_urls = Dict(help="Project's key to the address of its annotation service, as kernels reach it.").tag(
+        config=True
+    )
     use_own_uids = Bool(False, help="Run each session under its account's uid; the Hub must be root.").tag(config=True)
     session_environment = Dict(help="Environment of every session, beside its token and address.").tag(config=True)
     kernel_patience_s = Integer(
         KERNEL_PATIENCE_S, help="Seconds that a kernel may take to start; its page starts another some time after that."
     ).tag(config=True)
+    max_kernels = Integer(
+        0, help="Kernels, and so pages, that one person may have at a time; 0 takes the default of `BoundedKernels`."
+    ).tag(config=True)
+
+    light_projects: Any = List(help="Projects whose annotators and refiners work on pages of the service.").tag(
+        config=True
+    )
 
     @default("sockets_dir")
     def _default_sockets_dir(self) -> str:  # older configurations have no such line
@@ -66,9 +80,11 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     async def start(self) -> Any:
         """Prepare the person's folder and landing page, then start the server."""
         account = self.account
-        landing = find_landing(account.roles, self.kernel_patience_s)
+        landing = find_landing(account.roles_in(self.name), self.kernel_patience_s)
         if landing is None:
-            raise no_server()
+            raise no_server() if account.roles_in(self.name) else refusal("You have no part in this project.")
+        if self.name in self.light_projects and not landing.is_laboratory:
+            raise refusal(f"You work at /services/{service_name(self.name)}/work of this hub, and need no server.")
         self.home_dir = str(self._make_home(account))
         if landing.is_laboratory:
             self._give_notebooks(account)
@@ -77,11 +93,26 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         self.default_url = landing.url
         self.notebook_dir = self.home_dir if landing.is_laboratory else self.notebooks_dir
         self.args = [*landing.arguments, f"--ServerApp.sock={self._socket(account)}"]
+        if self.max_kernels:
+            self.args.append(f"--BoundedKernels.max_kernels={self.max_kernels}")
         with log_of_server(HubSockets(Path(self.sockets_dir)).log, account.name) as log:
             # A session can read, write and truncate any descriptor that it holds, so it gets none of the Hub's.
             self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             await super().start()
+        await self._until_it_listens(self._socket(account))
         return socket_url(self._socket(account))
+
+    async def _until_it_listens(self, path: Path) -> None:
+        """Wait until something takes connections at the session's socket, or its process has ended.
+
+        The Hub would look by itself, but ever more seldom: a person would wait for seconds for what is there.
+        """
+        while await self.poll() is None:
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as connected:
+                connected.setblocking(False)  # whoever listens and takes nobody must not hold up the Hub
+                connected.connect(str(path))
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
 
     @property
     def server(self) -> Any:
@@ -101,15 +132,17 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         """Add what the session may know."""
         env = super().user_env(env)
         account = self.account
-        landing = find_landing(account.roles)
+        landing = find_landing(account.roles_in(self.name))
         env |= {
             "LOGNAME": self.user.name,
             "JUPYTER_RUNTIME_DIR": str(self._sockets_folder(account)),
             "JUPYTERHUB_SERVICE_URL": url_path_join(socket_url(self._socket(account)), self.server.base_url),
-            "MLF_SERVICE_URL": self.service_url,
+            "MLF_SERVICE_URL": self.service_urls[self.name],
             "MLF_SERVICE_UID": str(os.geteuid()),
             "OMP_NUM_THREADS": "1",
         }
+        if len(self.service_urls) > 1:
+            env["MLF_FURTHER_PROJECTS"] = "1"
         if landing is not None:
             env |= landing.environment
             if not landing.is_laboratory:
@@ -142,7 +175,8 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return home
 
     def _scratch(self, account: Account) -> Path:
-        return Path(self.sockets_dir) / f"{account.uid}.own"  # only the Hub may write here: nobody can replace it
+        own = f"{account.uid}.{self.name}.own" if self.name else f"{account.uid}.own"
+        return Path(self.sockets_dir) / own  # only the Hub may write here: nobody can replace it
 
     def _make_scratch(self, account: Account) -> None:
         """Make the folders of a session that shows one page, empty: nothing that its owner left anywhere is read."""
@@ -157,7 +191,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return Path(self.sockets_dir) / str(account.uid)
 
     def _socket(self, account: Account) -> Path:
-        return HubSockets(Path(self.sockets_dir)).session(account.uid)
+        return HubSockets(Path(self.sockets_dir)).session(account.uid, self.name)
 
     def _give_notebooks(self, account: Account) -> None:
         """Put a researcher's own copies into their folder; what they have changed stays."""
@@ -173,10 +207,23 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
                     os.fchown(file.fileno(), account.uid, account.uid)
 
 
-def landing_url(handler: Any, accounts_path: str) -> str:
-    """Return where the Hub sends a person who has just logged in; empty for their own session."""
+def landing_url(handler: Any, accounts_path: str, keys: Sequence[str] = ("",), light: Collection[str] = ()) -> str:
+    """Return where the Hub sends a person who has just logged in; empty for their own session.
+
+    Parameters
+    ----------
+    handler
+        What answers the person's request.
+    accounts_path
+        The accounts file.
+    keys
+        The projects of the hub.
+    light
+        Those of them with light sessions.
+    """
     user = handler.current_user
     account = read_accounts(Path(accounts_path)).get(user.name) if user else None
-    if account and set(account.roles) == {Role.REVIEWERS}:
-        return "/services/mlf/reports"
-    return ""
+    own = [key for key in keys if account and account.roles_in(key)]
+    if account is None or not own:
+        return ""
+    return landing_page(account, own[0], handler.base_url, light) if len(own) == 1 else f"{handler.base_url}hub/home"

@@ -12,9 +12,9 @@ from PIL import Image, JpegImagePlugin
 from pipeline.errors import DatasetError
 from pipeline.images import decoding
 from pipeline.images.colour import TRANSPARENT_MODES, is_srgb
+from pipeline.images.decoding_turns import turns
 from pipeline.images.locations import open_location
 from pipeline.images.repair import has_jpeg_end
-from pipeline.images.turns import turns
 
 #: Quality of the JPEGs that are made for display.
 DISPLAY_QUALITY = 90
@@ -54,7 +54,8 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     """Return an image as a JPEG for the browser, in sRGB.
 
     A JPEG that is small enough, upright, whole, in sRGB and not CMYK is passed through byte for byte. Others are
-    decoded. Large pictures take turns (:mod:`pipeline.images.turns`); while one waits, only its header is in memory.
+    decoded. Large pictures take turns (:mod:`pipeline.images.decoding_turns`); while one waits, only its header is in
+    memory.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def read_display(location: str, max_side_px: int | None) -> DisplayJpeg:
     DatasetError
         As for :func:`pipeline.images.read_image`, and if decoding would take more than half of the machine's memory.
     NoTurnError
-        Only inside :func:`pipeline.images.turns.without_waiting`.
+        Only inside :func:`pipeline.images.decoding_turns.without_waiting`.
     """
     with open_location(location) as file:
         opened = decoding.open_image(file, location)

@@ -6,6 +6,7 @@ import os
 import posixpath
 import re
 import unicodedata
+from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -35,6 +36,11 @@ def has_image_suffix(path: str) -> bool:
     return posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES
 
 
+def without_image_suffix(name: str) -> str:
+    """Return an image's name without its ending; a name that does not end like an image file stays as it is."""
+    return posixpath.splitext(name)[0] if has_image_suffix(name) else name
+
+
 def natural_key(path: str) -> tuple[tuple[tuple[tuple[int, int, str], ...], ...], str]:
     """Return a sort key that puts `img2` before `img10`, folder by folder. No two paths have the same key."""
     parts = tuple(
@@ -44,21 +50,25 @@ def natural_key(path: str) -> tuple[tuple[tuple[tuple[int, int, str], ...], ...]
     return parts, path
 
 
-def join_location(root: str, path: str) -> str:
-    """Return the location of a file below `root`.
+def join_location(root: str, path: str, folders: Collection[str] = ()) -> str:
+    """Return the location of a file below `root`, or below one of further `folders`.
 
     Parameters
     ----------
     root
         A local folder or an fsspec URL.
     path
-        Path relative to `root`, with `/` between folders.
+        Path relative to `root`, with `/` between folders; or an absolute one below one of the folders.
+    folders
+        Absolute folders and URLs.
 
     Raises
     ------
     DatasetError
         If the path is absolute, a URL, or climbs out of `root`: a manifest must not reach other files.
     """
+    if any(is_below(path, folder) for folder in folders):
+        return path
     normal = posixpath.normpath(path)
     if not path or posixpath.isabs(normal) or is_url(path) or normal == ".." or normal.startswith("../"):
         raise DatasetError(f"{path!r} leads out of {root or 'the data set'}; paths must be relative and stay below it")
@@ -67,6 +77,11 @@ def join_location(root: str, path: str) -> str:
     if is_url(root):
         return f"{root.rstrip('/')}/{normal}"
     return str(Path(root) / normal)
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Tell whether a location lies below a folder, without climbing out of it on the way."""
+    return path.startswith(f"{folder.rstrip('/')}/") and ".." not in path.split("/")
 
 
 def relative_location(location: str, root: str) -> str:

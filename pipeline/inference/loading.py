@@ -1,14 +1,16 @@
-"""Images of a project as batches of tensors, decoded by worker processes."""
+"""Images of a project as batches of tensors, decoded by processes beside the network or by threads in turn with it."""
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import torch
 from PIL import Image
@@ -29,7 +31,7 @@ _DRAFT_FACTOR = 2
 #: and scaling a whole strip of 1 × 3,000 pixels would take 790 MiB.
 _MOST_ELONGATED = 16
 
-#: For each preprocessing, float32 (n_views, channels, height, width); or the reason why there are none.
+#: For each preprocessing, uint8 (n_views, channels, height, width); or the reason why there are none.
 Looks = tuple[torch.Tensor, ...] | str
 
 
@@ -44,7 +46,8 @@ class ImageBatch:
     decoded
         Positions in `image_index` of the images that could be decoded.
     pixels
-        For each preprocessing, float32 (len(decoded), n_views, channels, height, width).
+        For each preprocessing, uint8 (len(decoded), n_views, channels, height, width); :func:`normalized` makes of them
+        what a network takes.
     failures
         `image_index` of each of the others, with the reason.
     """
@@ -71,7 +74,10 @@ class ImageFiles(Dataset[tuple[int, Looks]]):
 
     def __init__(self, data_configs: Sequence[Mapping[str, Any]], n_views: int = 1, *, as_timm: bool = False) -> None:
         self._as_timm = as_timm
-        self._looks = [(create_transform(**config, is_training=False), config) for config in data_configs]
+        # timm's own transform but for its last step, which is left to a whole batch at once.
+        self._looks = [
+            (create_transform(**config, is_training=False, use_prefetcher=True), config) for config in data_configs
+        ]
         self._views = views(n_views)
         smallest = min(view.side for view in self._views)
         sides_px = [max(config["input_size"][1:]) / (config.get("crop_pct") or 1.0) for config in data_configs]
@@ -83,14 +89,17 @@ class ImageFiles(Dataset[tuple[int, Looks]]):
 
     def __getitem__(self, index: int) -> tuple[int, Looks]:
         """Return an image's tensors, or the reason why there are none."""
-        location = self.location(index)
+        return self.looked_at(index, self.location(index))
+
+    def looked_at(self, index: int, location: str | None) -> tuple[int, Looks]:
+        """Return the tensors of an image that lies there, or the reason why there are none; threads may call it."""
         if location is None:
             return index, "has no file in this project"
         try:
             image = read_as_timm(location) if self._as_timm else read_image(location, self._reduce_to_px)
             parts = [image if view.side == 1 else image.crop(view.box(*image.size)) for view in self._views]
             return index, tuple(
-                torch.stack([transform(_as_wanted(part, config)) for part in parts])
+                torch.from_numpy(np.stack([transform(_as_wanted(part, config)) for part in parts]))
                 for transform, config in self._looks
             )
         except DatasetError as error:
@@ -139,8 +148,10 @@ class ProjectImages(ImageFiles):
         n_views: int = 1,
         *,
         as_timm: bool = False,
+        folders: Sequence[str] = (),
     ) -> None:
         super().__init__(data_configs, n_views, as_timm=as_timm)
+        self._folders = tuple(folders)
         self._images_path = images_path
         self._images_root = images_root
         self._file: pq.ParquetFile | None = None
@@ -157,25 +168,59 @@ class ProjectImages(ImageFiles):
             if len(self._groups) > _GROUPS_KEPT:
                 self._groups.popitem(last=False)
         path = self._groups[group][offset]
-        return None if path is None else join_location(self._images_root, path)
+        return None if path is None else join_location(self._images_root, path, self._folders)
+
+
+def normalized(pixels: torch.Tensor, config: Mapping[str, Any]) -> torch.Tensor:
+    """Return pixels as a network takes them: to the last bit those of `timm`'s own transform.
+
+    Parameters
+    ----------
+    pixels
+        uint8 (n, channels, height, width).
+    config
+        `timm`'s data configuration.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, same shape, on the same device, its channels last in memory.
+    """
+    found = pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
+    mean, std = (
+        torch.tensor(config[name], dtype=torch.float32, device=found.device)[:, None, None] for name in ("mean", "std")
+    )
+    return found.sub_(mean).div_(std)
+
+
+def batches_in_turn(images: ImageFiles, indices: range, *, batch_size: int, n_threads: int) -> Iterator[ImageBatch]:
+    """Yield batches in order of `indices`; threads decode one when it is asked for, and rest while it is used.
+
+    On a CPU, decoding beside a network only takes the cores away that the network is waiting for.
+    """
+    with ThreadPoolExecutor(n_threads, "decoding") as pool:
+        for first in range(0, len(indices), batch_size):
+            chunk = indices[first : first + batch_size]
+            yield collated(list(pool.map(images.looked_at, chunk, [images.location(index) for index in chunk])))
 
 
 def image_batches(
-    images: ImageFiles, indices: range, *, batch_size: int, n_workers: int, pin_memory: bool
-) -> DataLoader[tuple[int, Looks]]:
-    """Return a loader that yields :class:`ImageBatch` in order of `indices`."""
+    images: ImageFiles, indices: Sequence[int], *, batch_size: int, n_workers: int, pin_memory: bool
+) -> Iterable[ImageBatch]:
+    """Return a loader that yields :class:`ImageBatch` in order of `indices`, decoded by processes (0: by this one)."""
     return DataLoader(
         images,
         batch_size=batch_size,
         sampler=indices,
         num_workers=n_workers,
-        collate_fn=_collate,
+        collate_fn=collated,
         pin_memory=pin_memory,
         prefetch_factor=4 if n_workers else None,
     )
 
 
-def _collate(samples: Sequence[tuple[int, Looks]]) -> ImageBatch:
+def collated(samples: Sequence[tuple[int, Looks]]) -> ImageBatch:
+    """Return a batch of images, each with its index."""
     looks = [(position, value) for position, (_, value) in enumerate(samples) if not isinstance(value, str)]
     return ImageBatch(
         image_index=[image_index for image_index, _ in samples],

@@ -23,6 +23,11 @@ from pipeline.project.writing import whole_file, write_text
 
 _MANIFEST = "run.json"
 _LOCK = "lock"
+_NOTE = "note.json"
+#: The setting that names the precision in the record of a table; a table without it was computed in float32.
+PRECISION = "precision"
+#: What a record means that does not say it.
+_WHERE_NOT_SAID = {PRECISION: "float32"}
 
 
 class PartialTable:
@@ -74,9 +79,33 @@ class PartialTable:
         """Return how many rows there are, counted from the first up to the first gap."""
         return sum(pq.read_metadata(path).num_rows for path in self._parts())
 
+    @property
+    def note(self) -> dict[str, str] | None:
+        """Return what was noted about the run since it began; None where nothing was."""
+        path = self._folder / _NOTE
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def write_note(self, note: dict[str, str]) -> None:
+        """Note something about the run, for those that go on with it."""
+        write_text(self._folder / _NOTE, json.dumps(note))
+
     def write_part(self, first_row: int, table: pa.Table) -> None:
         """Write the rows from `first_row` on; when this returns, all of them are on disk."""
         write_whole(table, self._part(first_row))
+
+    def begin_with(self, path: Path, failures: list[tuple[int, str]]) -> None:
+        """Take all rows of a finished table as the first part; `failures` are what the part's metadata keep."""
+        with (
+            pq.ParquetFile(path) as finished,
+            whole_file(self._part(0)) as unfinished,
+            pq.ParquetWriter(
+                unfinished,
+                finished.schema_arrow.with_metadata({"failures": json.dumps(failures)}),
+                compression="zstd",
+            ) as writer,
+        ):
+            for group in range(finished.num_row_groups):
+                writer.write_table(finished.read_row_group(group).replace_schema_metadata(writer.schema.metadata))
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the parts in order."""
@@ -113,8 +142,8 @@ class PartialTable:
         if manifest.exists() and not self._restart:
             refuse_other_settings(json.loads(manifest.read_text()), self._settings, str(self._folder))
             return
-        for path in self._folder.glob("*.parquet*"):
-            path.unlink()
+        for path in (*self._folder.glob("*.parquet*"), self._folder / _NOTE):
+            path.unlink(missing_ok=True)
         write_text(manifest, json.dumps(self._settings, indent=1))
 
     def _release(self) -> None:
@@ -124,6 +153,16 @@ class PartialTable:
 
     def _part(self, first_row: int) -> Path:
         return self._folder / f"part-{first_row:010d}.parquet"
+
+
+def settings_of_parts(folder: Path) -> dict[str, Any] | None:
+    """Return the settings with which an unfinished table was begun; None where there is none."""
+    manifest = folder / _MANIFEST
+    try:
+        content: dict[str, Any] = json.loads(manifest.read_text())
+    except (OSError, ValueError):
+        return None
+    return content
 
 
 def _n_whole_rows(path: Path) -> int | None:
@@ -148,10 +187,12 @@ def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], where: 
     ProjectError
         If the settings differ; the message names the differences.
     """
+    found, wanted = ({**_WHERE_NOT_SAID, **settings} for settings in (found, wanted))
     differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     if differing:
         said = "; ".join(f"{name} was {_short(found.get(name))}, now {_short(wanted.get(name))}" for name in differing)
-        raise ProjectError(f"{where}: made with other settings ({said}); use the same, or --restart to start over")
+        same = f"go on with it (--precision {found[PRECISION]})" if differing == [PRECISION] else "use the same"
+        raise ProjectError(f"{where}: made with other settings ({said}); {same}, or --restart to start over")
 
 
 def _short(value: Any) -> str:

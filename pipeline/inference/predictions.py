@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,14 @@ from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.filling import Filling, RunOptions, fill_tables, read_failures
 from pipeline.inference.parts import write_whole
+from pipeline.inference.precision import recorded
 from pipeline.inference.views import described
+from pipeline.project.current_classes import CurrentClasses
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.project.list_columns import lists_from_padded, pad_lists
 from pipeline.project.notices import tell
+from pipeline.project.settings import AskedPrecision
 from pipeline.project.tables import CANDIDATES, PREDICTIONS, PROPOSALS_ROW_GROUP
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 #: Fewest classes that are kept of each ranking.
 TOP_K = 20
+_IMAGES_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,10 @@ def predict(
     models: Sequence[ModelSource],
     *,
     top_k: int = TOP_K,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: str = "auto",
     n_workers: int | None = None,
+    precision: AskedPrecision = "float32",
     allow_missing_classes: bool = False,
     restart: bool = False,
 ) -> list[PredictionSummary]:
@@ -97,7 +102,7 @@ def predict(
         The models to run.
     top_k
         How many classes to keep of each ranking.
-    batch_size, device, n_workers
+    batch_size, device, n_workers, precision
         As for :class:`pipeline.inference.filling.RunOptions`.
     allow_missing_classes
         Accept models that do not know every class.
@@ -117,8 +122,9 @@ def predict(
     classifiers = [load_classifier(source, space, allow_missing_classes=allow_missing_classes) for source in models]
     for note in (note for classifier in classifiers for note in classifier.notes):
         tell(note)
-    fillings = [ranking_tables(project, classifier, 1, top_k)[0] for classifier in classifiers]
-    n_done = fill_tables(project, fillings, 1, RunOptions(batch_size, device, n_workers, restart))
+    options = RunOptions(batch_size, device, n_workers, restart, precision)
+    fillings = [ranking_tables(project, classifier, 1, top_k, options)[0] for classifier in classifiers]
+    n_done = fill_tables(project, fillings, 1, options)
     return [
         PredictionSummary(
             model=classifier.name,
@@ -133,33 +139,39 @@ def predict(
     ]
 
 
-def ranking_tables(project: Project, classifier: Classifier, n_views: int, top_k: int) -> list[Filling]:
+def ranking_tables(
+    project: Project, classifier: Classifier, n_views: int, top_k: int, options: RunOptions
+) -> list[Filling]:
     """Return the tables that a classifier fills: its predictions from the whole images, then its candidates.
 
     With one view the predictions are the candidates, and there is no second table.
     """
     from pipeline.inference.ranking import classifier_network, ranking_over_views, whole_image_ranking
 
+    whole_path = predictions_path(project, classifier.name)
+    views_path = candidates_path(project, f"{classifier.name}.{n_views}views")
+    precision = options.precision_of(whole_path, *([views_path] if n_views > 1 else []))
     settings = {
         **classifier.fingerprint(),
         "top_k": top_k,
         **settings_of_images(project),
+        **recorded(precision),
     }
     class_indices = classifier.class_indices.numpy()
     whole = Filling(
-        path=predictions_path(project, classifier.name),
+        path=whole_path,
         schema=PREDICTIONS,
         row_group_size=PROPOSALS_ROW_GROUP,
         settings=settings,
         name=classifier.name,
-        network=classifier_network(classifier),
+        network=classifier_network(classifier, precision),
         rows=lambda scores: whole_image_ranking(scores, class_indices, top_k),
     )
     if n_views == 1:
         return [whole]
     over_views = replace(
         whole,
-        path=candidates_path(project, f"{classifier.name}.{n_views}views"),
+        path=views_path,
         schema=CANDIDATES,
         settings={**settings, "views": described(n_views)},
         rows=lambda scores: ranking_over_views(scores, class_indices, top_k),
@@ -189,8 +201,9 @@ def write_predictions(
     model: str,
     class_index: npt.NDArray[np.integer[Any]],
     settings: Mapping[str, Any],
+    score: npt.NDArray[np.float32] | None = None,
 ) -> Path:
-    """Write rankings that were made elsewhere and have no scores.
+    """Write rankings that were made elsewhere.
 
     Parameters
     ----------
@@ -202,13 +215,16 @@ def write_predictions(
         (n_images, k), the best first, in order of `image_index`; -1 stands for no class.
     settings
         Where the rankings came from; stored in the file.
+    score
+        Their probabilities, of the same shape; None where there are none.
     """
     is_named = class_index >= 0
     classes = lists_from_padded(class_index.astype(np.int32), is_named)
+    scores = pa.nulls(int(is_named.sum()), pa.float32()) if score is None else pa.array(score[is_named])
     columns = [
         pa.array(np.arange(len(class_index), dtype=np.int32)),
         classes,
-        pa.ListArray.from_arrays(classes.offsets, pa.nulls(int(is_named.sum()), pa.float32())),
+        pa.ListArray.from_arrays(classes.offsets, scores),
     ]
     metadata = {"model": model, "settings": json.dumps(dict(settings)), "skipped": "[]"}
     table = pa.table(columns, schema=PREDICTIONS).replace_schema_metadata(metadata)
@@ -218,8 +234,8 @@ def write_predictions(
     return path
 
 
-def read_model_predictions(path: Path) -> Predictions:
-    """Return one model's rankings as padded arrays.
+def read_model_predictions(path: Path, current: CurrentClasses | None = None) -> Predictions:
+    """Return one model's rankings as padded arrays, as they read under a project's list of classes now.
 
     Raises
     ------
@@ -228,11 +244,63 @@ def read_model_predictions(path: Path) -> Predictions:
     """
     try:
         table = pq.read_table(path)
-        return Predictions(
-            model=(table.schema.metadata or {}).get(b"model", path.stem.encode()).decode(),
-            class_index=pad_lists(table.column("class_index"), -1, np.dtype(np.int32)),
-            score=pad_lists(table.column("score"), np.nan, np.dtype(np.float32)),
-        )
+        model = (table.schema.metadata or {}).get(b"model", path.stem.encode()).decode()
+        class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
+        score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
+        if current is not None:
+            class_index, score = current.rankings(class_index, (score, np.nan))
+        return Predictions(model, class_index, score)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise DatasetError(f"{path}: cannot be read as predictions: {error}") from error
+
+
+def read_ranking(path: Path, current: CurrentClasses) -> npt.NDArray[np.int32]:
+    """Return the classes of :func:`read_model_predictions`, without the scores: a third of the memory.
+
+    Raises
+    ------
+    DatasetError
+        If the file is not a table of predictions.
+    """
+    parts = [pad_lists(pa.chunked_array([batch.column(0)]), -1, np.dtype(np.int32)) for batch in _classes(path)]
+    width = max((part.shape[1] for part in parts), default=0)
+    ranking = np.full((sum(map(len, parts)), width), -1, dtype=np.int32)
+    first = 0
+    while parts:
+        part = parts.pop(0)
+        ranking[first : first + len(part), : part.shape[1]] = part
+        first += len(part)
+    found: npt.NDArray[np.int32] = current.rankings(ranking)[0]
+    return found
+
+
+def _classes(path: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        with pq.ParquetFile(path) as file:
+            file.schema_arrow.field("class_index")
+            yield from file.iter_batches(_IMAGES_AT_ONCE, columns=["class_index"])
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise DatasetError(f"{path}: cannot be read as predictions: {error}") from error
+
+
+def iter_model_predictions(path: Path, n_images: int, current: CurrentClasses | None = None) -> Iterator[Predictions]:
+    """Yield what :func:`read_model_predictions` returns, `n_images` images at a time.
+
+    Raises
+    ------
+    DatasetError
+        If the file is not a table of predictions.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            model = (file.metadata.metadata or {}).get(b"model", path.stem.encode()).decode()
+            for batch in file.iter_batches(n_images, columns=["class_index", "score"]):
+                table = pa.Table.from_batches([batch])
+                class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
+                score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
+                if current is not None:
+                    class_index, score = current.rankings(class_index, (score, np.nan))
+                yield Predictions(model, class_index, score)
     except (OSError, pa.ArrowException, KeyError) as error:
         raise DatasetError(f"{path}: cannot be read as predictions: {error}") from error
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,39 +13,18 @@ import torch
 
 from pipeline.errors import DatasetError
 from pipeline.inference.classifier import Classifier
-from pipeline.inference.loading import ImageBatch, ImageFiles, image_batches
+from pipeline.inference.loading import ImageBatch, ImageFiles, batches_in_turn, image_batches
+from pipeline.inference.networks import Network, ReadyNetwork, default_batch_size, preprocessings
+from pipeline.inference.precision import Agreement, Precision
 from pipeline.inference.views import views
 
 _MAX_WORKERS = 16
+#: How many of the topmost classes are compared with those in float32.
+_COMPARED = 20
 #: How many different images may get the same answer before a model is refused; at the end of a run, two are enough.
 _ALIKE_AT_MOST = 64
 #: Outputs count as the same if they differ by less than this, relative to their size.
 _ROUNDING = 1e-6
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network to run over images.
-
-    Parameters
-    ----------
-    name
-        Name for progress and messages.
-    module
-        The network, whose weights move to the device.
-    data_config
-        `timm`'s data configuration; networks with the same one share their pixels.
-    forward
-        Turns pixels (n, channels, height, width) into answers (n, n_outputs), which are checked.
-    wanted
-        Turns the answers into what is wanted from them, (n, width).
-    """
-
-    name: str
-    module: torch.nn.Module
-    data_config: dict[str, Any]
-    forward: Callable[[torch.Tensor], torch.Tensor]
-    wanted: Callable[[torch.Tensor], torch.Tensor] = lambda answers: answers
 
 
 @dataclass(frozen=True)
@@ -57,46 +35,25 @@ class LookedAt:
     outputs: tuple[npt.NDArray[np.float32], ...]
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """Return the device to compute on: the one that is named, else the GPU if there is one.
-
-    Raises
-    ------
-    DatasetError
-        If torch has no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise DatasetError(f"device {name!r}: not usable here: {str(error).splitlines()[0]}") from error
-    return device
-
-
-def default_n_workers(device: torch.device) -> int:
-    """Return how many processes decode: one per core for a GPU; one fewer, but at least one, for a CPU."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(_MAX_WORKERS, n_cores if device.type != "cpu" else max(1, n_cores - 1))
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def look_at_images(
-    networks: Sequence[Network],
+    networks: Sequence[ReadyNetwork],
     images: Callable[[list[dict[str, Any]]], ImageFiles],
     indices: range,
     *,
     n_views: int,
-    batch_size: int,
-    device: torch.device,
-    n_workers: int,
+    batch_size: int | None,
+    n_workers: int | None,
 ) -> Iterator[LookedAt]:
     """Run networks over images, in order of `indices`; each image is decoded once for all networks.
 
     Parameters
     ----------
     networks
-        The networks to run.
+        The networks to run; on GPUs, each batch is given to all of them before the answers to the one before are read.
     images
         Makes the images for the preprocessings that the networks want.
     indices
@@ -104,44 +61,150 @@ def look_at_images(
     n_views
         In how many views each image is looked at.
     batch_size
-        Number of views that a network sees at once.
-    device
-        Where the networks run; on a GPU in half precision (bfloat16 if the GPU supports it).
+        Number of views that a network sees at once; None chooses (:func:`default_batch_size`).
     n_workers
-        Number of processes that decode; with 0, this process decodes.
+        Number of processes that decode; with 0, this process decodes. None chooses: on a CPU, threads that decode in
+        turn with the networks, on as many cores; else a process for each core.
     """
-    configs: list[dict[str, Any]] = []
-    for network in networks:
-        network.module.to(device).to(memory_format=torch.channels_last)
-        if network.data_config not in configs:
-            configs.append(network.data_config)
-    n_images = max(1, batch_size // n_views)
-    on_gpu = device.type == "cuda"
-    loader = image_batches(images(configs), indices, batch_size=n_images, n_workers=n_workers, pin_memory=on_gpu)
-    watched = {network.name: _Outputs(network.name) for network in networks}
+    configs = preprocessings([ready.network for ready in networks])
+    n_seen = batch_size or min(default_batch_size(config, networks[0].device) for config in configs)
+    n_images = max(1, n_seen // n_views)
+    device = networks[0].device
+    if n_workers is None and device.type == "cpu":
+        loader: Iterable[ImageBatch] = batches_in_turn(
+            images(configs), indices, batch_size=n_images, n_threads=torch.get_num_threads()
+        )
+    else:
+        loader = image_batches(
+            images(configs),
+            indices,
+            batch_size=n_images,
+            n_workers=min(_MAX_WORKERS, _n_cores()) if n_workers is None else n_workers,
+            pin_memory=device.type == "cuda",
+        )
+    looking = Looking(networks, n_views)
+    begun: list[_Begun] = []
+    n_ahead = 0 if device.type == "cpu" else 1
     for batch in loader:
-        assert isinstance(batch, ImageBatch)
+        begun.append(looking.begin(batch))
+        if len(begun) > n_ahead:
+            yield looking.collect(begun.pop(0))
+    for rest in begun:
+        yield looking.collect(rest)
+    looking.end()
+
+
+#: A batch that GPUs may still be at work on: the pixels and the answers of each network.
+_Begun = tuple[ImageBatch, list[tuple[torch.Tensor, torch.Tensor]]]
+
+
+class Looking:
+    """Gives batches of images to networks, and checks that their answers mean something.
+
+    Parameters
+    ----------
+    networks
+        The networks, in the order of a batch's preprocessings.
+    n_views
+        In how many views each image is looked at.
+    """
+
+    def __init__(self, networks: Sequence[ReadyNetwork], n_views: int) -> None:
+        self._networks, self._n_views = networks, n_views
+        self._configs = preprocessings([ready.network for ready in networks])
+        self._watched = [_Outputs(network.name) for network in networks]
+
+    def begin(self, batch: ImageBatch) -> _Begun:
+        """Give a batch to all networks, without waiting for what GPUs make of it.
+
+        Raises
+        ------
+        DatasetError
+            If a network cannot take the images.
+        """
+        seen: dict[tuple[int, torch.device], torch.Tensor] = {}
+        answers = []
+        for ready in self._networks if batch.decoded else ():
+            place = self._configs.index(ready.network.data_config)
+            key = place, ready.device
+            pixels = seen[key] = seen[key] if key in seen else ready.pixels(batch.pixels[place])
+            answers.append((pixels, ready.answers(pixels)))
+        return batch, answers
+
+    def collect(self, begun: _Begun) -> LookedAt:
+        """Check what the networks answered, and bring what is wanted of it to this machine's memory.
+
+        Raises
+        ------
+        DatasetError
+            If an answer means nothing.
+        """
+        batch, answers = begun
+        indices_seen = [batch.image_index[position] for position in batch.decoded for _ in range(self._n_views)]
         outputs = []
-        for network in networks if batch.decoded else ():
-            pixels = batch.pixels[configs.index(network.data_config)].flatten(0, 1)
-            pixels = pixels.to(device, non_blocking=True).to(memory_format=torch.channels_last)
-            answers = _answers(network, pixels, device)
-            indices_seen = [batch.image_index[position] for position in batch.decoded for _ in range(n_views)]
-            watched[network.name].check(answers, pixels, indices_seen)
-            found = network.wanted(answers)
-            outputs.append(found.reshape(-1, n_views, found.shape[1]).cpu().numpy())
-        yield LookedAt(batch, tuple(outputs))
-    for watch in watched.values():
-        watch.check_end()
+        for ready, watched, (pixels, answered) in zip(self._networks, self._watched, answers, strict=False):
+            watched.check(answered, pixels, indices_seen)
+            found = ready.network.wanted(answered)
+            outputs.append(found.reshape(-1, self._n_views, found.shape[1]).cpu().numpy())
+        return LookedAt(batch, tuple(outputs))
+
+    def end(self) -> None:
+        """Refuse a network that has answered the same to all images."""
+        for watched in self._watched:
+            watched.check_end()
 
 
-def classifier_network(classifier: Classifier) -> Network:
+def agreement_with_float32(
+    compared: Sequence[tuple[ReadyNetwork, Callable[[npt.NDArray[np.float32]], list[npt.NDArray[Any]]]]],
+    images: Callable[[list[dict[str, Any]]], ImageFiles],
+    sample: Sequence[int],
+) -> list[Agreement]:
+    """Compare networks' rankings of some images with their rankings in float32; each image is decoded once.
+
+    Parameters
+    ----------
+    compared
+        Networks of the same preprocessing, each with what turns its output (n, 1, width) into columns, the first of
+        which has class indices (n, k), the best first.
+    images
+        As for :func:`look_at_images`.
+    sample
+        Which of them.
+    """
+    config = compared[0][0].network.data_config
+    n_at_once = default_batch_size(config, compared[0][0].device)
+    ranked: list[list[tuple[npt.NDArray[Any], ...]]] = [[] for _ in compared]
+    for batch in image_batches(images([config]), sample, batch_size=n_at_once, n_workers=0, pin_memory=False):
+        for place, (ready, rows) in enumerate(compared if batch.decoded else ()):
+            pixels = ready.pixels(batch.pixels[0][:, :1])
+            answers = (ready.network.wanted(ready.answers(pixels, exact=exact)) for exact in (True, False))
+            ranked[place].append(tuple(rows(found[:, None].cpu().numpy())[0][:, :_COMPARED] for found in answers))
+    return [_agreement(parts) for parts in ranked]
+
+
+def _agreement(parts: Sequence[tuple[npt.NDArray[Any], ...]]) -> Agreement:
+    if not parts:
+        return Agreement(0, 0, 0, 0, 0)
+    exact, found = (np.concatenate(ranking) for ranking in zip(*parts, strict=True))
+    n_in_common = int((exact[:, :, None] == found[:, None, :]).sum())
+    return Agreement(len(exact), int((exact[:, 0] == found[:, 0]).sum()), n_in_common, exact.size, exact.shape[1])
+
+
+def classifier_network(classifier: Classifier, precision: Precision = "float32") -> Network:
     """Return a network that gives the probabilities of the classes that the model knows, in their order."""
 
     def known(logits: torch.Tensor) -> torch.Tensor:
-        return logits.softmax(dim=-1)[:, classifier.outputs.to(logits.device)]
+        found = logits.sigmoid() if classifier.is_multi_label else logits.softmax(dim=-1)
+        return found[:, classifier.outputs.to(logits.device)]
 
-    return Network(classifier.name, classifier.module, classifier.data_config, classifier.module, known)
+    return Network(
+        classifier.name,
+        classifier.module,
+        classifier.data_config,
+        lambda module, pixels: module(pixels),
+        known,
+        precision,
+    )
 
 
 def whole_image_ranking(
@@ -206,7 +269,7 @@ class _Outputs:
             number = image_index[is_number.index(False)]
             raise DatasetError(
                 f"{self._model}: answers NaN or infinity for image {number:,} (counted from 0), so its ranking means "
-                "nothing; the weights are damaged or diverged, or half precision is too narrow (--device cpu)"
+                "nothing; the weights are damaged or diverged, or its precision is too narrow (--precision float32)"
             )
         if logits.shape[-1] > 1 and bool((_spread(logits, -1) <= _tolerance(logits)).all()):
             raise DatasetError(f"{self._model}: gives every class the same score; its weights are empty or untrained")
@@ -235,34 +298,9 @@ class _Outputs:
             )
 
 
-def _answers(network: Network, pixels: torch.Tensor, device: torch.device) -> torch.Tensor:
-    try:
-        with torch.inference_mode(), _half_precision(device):
-            found = network.forward(pixels)
-    except torch.cuda.OutOfMemoryError as error:
-        raise DatasetError(
-            f"{network.name}: the memory of {device} is used up by {len(pixels)} images at once; "
-            "give a smaller --batch-size"
-        ) from error
-    except (RuntimeError, AssertionError, ValueError) as error:
-        size = " × ".join(map(str, pixels.shape[1:]))
-        reason = " ".join(str(error).split())[:200]
-        raise DatasetError(
-            f"{network.name}: cannot take images of {size} ({reason}); say its input_size in the JSON beside it"
-        ) from error
-    return found.float()
-
-
 def _spread(logits: torch.Tensor, dim: int) -> torch.Tensor:
     return logits.amax(dim=dim) - logits.amin(dim=dim)
 
 
 def _tolerance(logits: torch.Tensor) -> float:
     return _ROUNDING * (1.0 + float(logits.abs().max()))
-
-
-def _half_precision(device: torch.device) -> AbstractContextManager[object]:
-    if device.type != "cuda":
-        return nullcontext()
-    dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.autocast(device.type, dtype=dtype)

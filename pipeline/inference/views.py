@@ -25,6 +25,11 @@ class View:
     side: float
     trust: float
 
+    @property
+    def as_region(self) -> tuple[float, float, float, float]:
+        """Return left, top, width and height as shares of the image's."""
+        return self.left, self.top, self.side, self.side
+
     def box(self, width_px: int, height_px: int) -> tuple[int, int, int, int]:
         """Return the left, upper, right and lower edge in pixels; opposite edges are at least one pixel apart."""
         left, top = round(self.left * width_px), round(self.top * height_px)
@@ -42,7 +47,7 @@ def views(n_views: int) -> tuple[View, ...]:
         If `n_views` is not one of :data:`VIEW_COUNTS`.
     """
     if n_views not in VIEW_COUNTS:
-        raise ProjectError(f"{n_views} views: there are {', '.join(map(str, VIEW_COUNTS))}; give one of these")
+        raise ProjectError(f"--views {n_views}: there are {', '.join(map(str, VIEW_COUNTS))}; give one of these")
     found = [View(0.0, 0.0, 1.0, 1.0)]
     for side, n_along, trust in _CROPS:
         edges = [i * (1 - side) / (n_along - 1) for i in range(n_along)]

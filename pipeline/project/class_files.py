@@ -1,8 +1,8 @@
 """Files of classes as frameworks and spreadsheets write them, read into rows.
 
-CSV, TSV and Parquet with the columns `key`, `index`, `name`, `synonyms`, `definition`; JSON as a list of keys, a list
-of such objects, key to name, key to index (torchvision's `class_to_idx`, transformers' `label2id`), index to key
-(`id2label`) or index to key and name (Keras' `imagenet_class_index.json`); text with one class per line.
+CSV, TSV and Parquet with the columns `key`, `index`, `name`, `synonyms`, `definition`, `parent`; JSON as a list of
+keys, a list of such objects, key to name, key to index (torchvision's `class_to_idx`, transformers' `label2id`), index
+to key (`id2label`) or index to key and name (Keras' `imagenet_class_index.json`); text with one class per line.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any
 
 from pipeline.errors import DatasetError
 from pipeline.project.csv_dialect import csv_rows, twice
-from pipeline.project.names import column_name, settled
+from pipeline.project.names import column_name, first_few, names_in, settled
 from pipeline.project.notices import tell
 
-COLUMNS = ("key", "index", "name", "synonyms", "definition")
+COLUMNS = ("key", "index", "name", "synonyms", "definition", "parent")
+#: What a project keeps about classes that are no longer in its list; read by :mod:`pipeline.project.label_space`.
+_KEPT = ("fate", "into", "since")
 SUFFIXES = (".csv", ".tsv", ".json", ".parquet", ".txt")
-_SYNONYM_SEPARATOR = ";"
 _EXACT = 2**53
 _WHOLE = re.compile(r"(\d{1,9})(\.0+)?", re.ASCII)
 #: Objects that hold the classes inside a larger file, such as transformers' `config.json`.
@@ -47,6 +48,7 @@ class ClassRow:
     name: str = ""
     synonyms: tuple[str, ...] = ()
     definition: str = ""
+    parent: str = ""
 
 
 def read_class_rows(path: Path) -> list[ClassRow]:
@@ -81,7 +83,8 @@ def read_class_rows(path: Path) -> list[ClassRow]:
                 f"{advice}"
             )
     if rows and not with_index:
-        tell(f"{path}: gives no index, so classes are numbered 0, 1, 2, … in its order ({_some(rows)})")
+        keys = first_few(repr(row.key) for row in rows)
+        tell(f"{path}: gives no index, so classes are numbered 0, 1, 2, … in its order ({keys})")
     return rows
 
 
@@ -103,11 +106,6 @@ def _refuse_doubles(rows: Sequence[ClassRow], path: Path) -> None:
 
 def _counts_from_1(rows: Sequence[ClassRow]) -> bool:
     return sorted(row.index or 0 for row in rows) == list(range(1, len(rows) + 1))
-
-
-def _some(rows: Sequence[ClassRow]) -> str:
-    shown = ", ".join(repr(row.key) for row in rows[:3])
-    return shown if len(rows) <= 3 else f"{shown}, …"
 
 
 # ---- tables
@@ -151,7 +149,7 @@ def _check_columns(header: Sequence[str], path: Path) -> None:
     for name in COLUMNS:
         if names.count(name) > 1:
             raise DatasetError(twice(path, name))
-    unused = [name for name in names if name and name not in COLUMNS and not name.startswith("unnamed:")]
+    unused = [name for name in names if name and name not in (*COLUMNS, *_KEPT) and not name.startswith("unnamed:")]
     for name in unused:
         near = [known for known in get_close_matches(name, COLUMNS, 1, _LIKE_A_COLUMN) if known not in names]
         if near:
@@ -269,7 +267,7 @@ def _from_text(path: Path) -> list[ClassRow]:
     matches = [_WORDNET.fullmatch(line) for _, line in found]
     if all(matches):
         tell(f"{path}: each line is read as a WordNet id and its names")
-        named = [(where, m[1], _names(m[2], ",")) for (where, _), m in zip(found, matches, strict=True) if m]
+        named = [(where, m[1], tuple(names_in(m[2]))) for (where, _), m in zip(found, matches, strict=True) if m]
         return [ClassRow(where, key, None, names[0], names[1:]) for where, key, names in named]
     return [ClassRow(where, line) for where, line in found]
 
@@ -287,6 +285,7 @@ def _class_row(record: Mapping[str, Any], where: str) -> ClassRow:
         _text(record.get("name"), where, "name"),
         _synonyms(record.get("synonyms"), where),
         _text(record.get("definition"), where, "definition"),
+        _text(record.get("parent"), where, "parent"),
     )
 
 
@@ -334,11 +333,12 @@ def _index(value: object, where: str) -> int | None:
 def _synonyms(value: object, where: str) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)) and not isinstance(value, _Object):
         return tuple(text for part in value if (text := _text(part, where, "synonyms")))
-    return _names(_text(value, where, "synonyms"), _SYNONYM_SEPARATOR)
+    return synonyms_in(_text(value, where, "synonyms"))
 
 
-def _names(text: str, separator: str) -> tuple[str, ...]:
-    return tuple(name for part in text.split(separator) if (name := settled(part)))
+def synonyms_in(text: str) -> tuple[str, ...]:
+    """Return the synonyms in a list separated by semicolons."""
+    return tuple(names_in(text, ";"))
 
 
 def class_rows_in_order(rows: Sequence[ClassRow]) -> Iterator[tuple[int, ClassRow]]:

@@ -6,11 +6,16 @@ import uuid
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ProjectError
-from pipeline.project.label_space import LabelSpace, load_label_space, write_label_space
+from pipeline.project.changing import finish_change
+from pipeline.project.label_space import LabelSpace, read_project_classes, write_label_space
 from pipeline.project.secret import ProjectSecret, make_secret, read_secret
-from pipeline.project.settings import Settings, read_settings, write_settings
+from pipeline.project.settings import FORMAT_VERSION, Settings, read_settings, write_settings
+
+if TYPE_CHECKING:
+    from pipeline.project.current_classes import CurrentClasses
 
 SETTINGS_FILE = "mlf.toml"
 
@@ -54,6 +59,11 @@ class Project:
     def examples_path(self) -> Path:
         """Return the path of the packed example images."""
         return self.root / "examples.parquet"
+
+    @property
+    def class_pairs_path(self) -> Path:
+        """Return the path of the pairs of classes that stand beside each other."""
+        return self.root / "class_pairs.json"
 
     @property
     def predictions_dir(self) -> Path:
@@ -106,6 +116,11 @@ class Project:
         return self._resolve(self.settings.project.examples_root)
 
     @property
+    def image_folders(self) -> list[str]:
+        """Return the further folders of images."""
+        return [self._resolve(location) for location in self.settings.project.image_folders]
+
+    @property
     def link_roots(self) -> list[str]:
         """Return the folders that image links may lead to; relative ones are relative to the project folder."""
         return [self._resolve(location) for location in self.settings.project.link_roots]
@@ -113,12 +128,33 @@ class Project:
     @cached_property
     def label_space(self) -> LabelSpace:
         """Return the label space; it is read once."""
-        return load_label_space(self.require(self.classes_path, "mlf init"))
+        return read_project_classes(self.require(self.classes_path, "mlf init"))
+
+    @cached_property
+    def current_classes(self) -> CurrentClasses:
+        """Return what indices of classes in older tables mean now."""
+        from pipeline.project.current_classes import CurrentClasses
+
+        return CurrentClasses(self.label_space)
 
     @cached_property
     def secret(self) -> ProjectSecret:
         """Return the project's secret; it is read once (:mod:`pipeline.project.secret`)."""
         return read_secret(self.root)
+
+    def require_newest_format(self) -> None:
+        """Raise `ProjectError` where the project is of an older version, whose readers would misread a changed one."""
+        if self.settings.project.format_version < FORMAT_VERSION:
+            raise ProjectError(
+                f"{self.root} was made by an older version, which could not read it after this change; run "
+                f"`mlf project upgrade {self.root}` first: it copies the project, then brings it up to date"
+            )
+
+    def with_classes(self, space: LabelSpace) -> Project:
+        """Return the project as it would be with another list of classes; nothing is written."""
+        changed = replace(self)
+        changed.__dict__["label_space"] = space  # where the cached property keeps it
+        return changed
 
     def require(self, path: Path, command: str) -> Path:
         """Return `path` if it exists.
@@ -151,7 +187,16 @@ def open_project(root: str | Path) -> Project:
     root = Path(root).expanduser()
     if not root.is_dir():
         raise ProjectError(f"{root}: no such folder; make a project there with `mlf init {root} --images …`")
+    finish_change(root)
     return Project(root, read_settings(root / SETTINGS_FILE))
+
+
+def require_free(root: Path) -> None:
+    """Raise `ProjectError` unless a project can be made in this folder: it is empty, or there is none."""
+    if (root / SETTINGS_FILE).exists():
+        raise ProjectError(f"{root} is a project already; open it, or choose another folder")
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ProjectError(f"{root} exists and is not empty; choose a new folder for the project")
 
 
 def create_project(root: str | Path, settings: Settings, label_space: LabelSpace) -> Project:
@@ -163,10 +208,7 @@ def create_project(root: str | Path, settings: Settings, label_space: LabelSpace
         If the folder already holds a project, or anything else.
     """
     root = Path(root).expanduser()
-    if (root / SETTINGS_FILE).exists():
-        raise ProjectError(f"{root} is a project already; open it, or choose another folder")
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise ProjectError(f"{root} exists and is not empty; choose a new folder for the project")
+    require_free(root)
     root.mkdir(parents=True, exist_ok=True)
     section = replace(settings.project, id=settings.project.id or uuid.uuid4().hex)
     project = Project(root, replace(settings, project=section))

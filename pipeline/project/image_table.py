@@ -68,6 +68,8 @@ def image_table(project: Project) -> Path:
 def image_columns(project: Project, columns: Sequence[str]) -> pa.Table:
     """Return columns of a project's table of images (:data:`pipeline.project.tables.IMAGES`), one row per image.
 
+    Original labels are given as they read under the project's list of classes now.
+
     Raises
     ------
     ProjectError
@@ -78,9 +80,18 @@ def image_columns(project: Project, columns: Sequence[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, columns=list(columns))
+        table = pq.read_table(path, columns=list(columns))
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, project.root, error) from error
+    return table if "original_label" not in columns or project.current_classes.is_plain else _as_now(table, project)
+
+
+def _as_now(table: pa.Table, project: Project) -> pa.Table:
+    import pyarrow as pa
+
+    at = table.column_names.index("original_label")
+    labels = project.current_classes.labels(table.column(at).fill_null(-1).to_numpy())
+    return table.set_column(at, table.schema.field(at), pa.array(labels, mask=labels < 0))
 
 
 def image_indices(project: Project) -> dict[str, int]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pipeline.errors import DatasetError
 from pipeline.project.class_files import class_rows_in_order, read_class_rows
@@ -24,16 +25,30 @@ NAMED_LABEL_SPACES = {
     "imagenet-22k": "imagenet-22k",
 }
 
+Fate = Literal["", "merged", "split", "retired"]
+
 
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
-    """One class: its position, its stable key, and what people need to recognise it."""
+    """One class: its position, its stable key, and what people need to recognise it.
+
+    Position and key are for good: a class is never moved or removed, and never comes to mean something else, so votes,
+    proposals and predictions that name it stay true. A class that is merged, split or retired stays where it is.
+    """
 
     index: int
     key: str
     name: str
     synonyms: tuple[str, ...] = ()
     definition: str = ""
+    #: Key of the class that this one is a kind of; empty at the top.
+    parent: str = ""
+    #: What took the class out of the list; empty while it is in it.
+    fate: Fate = ""
+    #: Indices of the classes that stand for it since it was merged or split.
+    into: tuple[int, ...] = ()
+    #: Number of the change that added it (:mod:`pipeline.project.history`); 0 for a class of the first list.
+    since: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,8 @@ class LabelSpace:
                 )
             positions[info.key] = position
         object.__setattr__(self, "_positions", positions)
+        if any(info.parent for info in self.classes):
+            self._check_parents()
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -98,6 +115,46 @@ class LabelSpace:
     def names(self) -> tuple[str, ...]:
         """Return every class's name, in index order."""
         return tuple(info.name for info in self.classes)
+
+    @cached_property
+    def gone(self) -> frozenset[int]:
+        """Return the indices of the classes that were merged, split or retired."""
+        return frozenset(info.index for info in self.classes if info.fate)
+
+    @cached_property
+    def earlier_lengths(self) -> tuple[int, ...]:
+        """Return how long the list was before each change that lengthened it, the longest first."""
+        steps = {info.since: info.index for info in reversed(self.classes) if info.since}
+        return tuple(sorted(steps.values(), reverse=True))
+
+    @cached_property
+    def ancestors_of(self) -> dict[int, tuple[int, ...]]:
+        """Return the ancestors of every class that has some, by index."""
+        return {info.index: self.ancestors(info.index) for info in self.classes if info.parent}
+
+    def ancestors(self, index: int) -> tuple[int, ...]:
+        """Return the indices of a class's ancestors, its parent first."""
+        found = []
+        parent = self.classes[index].parent
+        while parent:
+            found.append(self._positions[parent])
+            parent = self.classes[found[-1]].parent
+        return tuple(found)
+
+    def _check_parents(self) -> None:
+        for info in self.classes:
+            if info.parent and info.parent not in self._positions:
+                raise DatasetError(
+                    f"{self.name}: class {info.key!r} has the parent {info.parent!r}, which is no class of the list; "
+                    "add a class with that key, or leave its parent empty"
+                )
+            seen, parent = [info.key], info.parent
+            while parent:
+                if parent in seen:
+                    circle = " > ".join([*seen, parent])
+                    raise DatasetError(f"{self.name}: parents go in a circle: {circle}; leave one of them empty")
+                seen.append(parent)
+                parent = self.classes[self._positions[parent]].parent
 
     def index_of(self, key: str) -> int:
         """Return the index of the class that has this key.
@@ -134,7 +191,7 @@ def load_label_space(source: str | Path) -> LabelSpace:
             f"{source}: neither a file nor a known label space; known are {', '.join(NAMED_LABEL_SPACES)}"
         )
     classes = [
-        ClassInfo(index, row.key, row.name or _name_from(row.key), row.synonyms, row.definition)
+        ClassInfo(index, row.key, row.name or name_from_key(row.key), row.synonyms, row.definition, row.parent)
         for index, row in class_rows_in_order(read_class_rows(path))
     ]
     return LabelSpace(tuple(classes), name=path.stem)
@@ -142,29 +199,64 @@ def load_label_space(source: str | Path) -> LabelSpace:
 
 def label_space_from_keys(keys: Iterable[str], name: str = "label space") -> LabelSpace:
     """Build a label space in which only the key of each class is known, as for folders named after classes."""
-    return LabelSpace(tuple(ClassInfo(i, key, _name_from(key)) for i, key in enumerate(keys)), name=name)
+    return LabelSpace(tuple(ClassInfo(i, key, name_from_key(key)) for i, key in enumerate(keys)), name=name)
 
 
-def _name_from(key: str) -> str:
+def name_from_key(key: str) -> str:
     """Return what people call a class of which only the key is known."""
     return settled(key.replace("_", " ")) or key
 
 
 def write_label_space(space: LabelSpace, path: Path) -> None:
-    """Write a label space to Parquet, with the columns index, key, name, synonyms (list) and definition."""
+    """Write a label space to Parquet: the columns index, key, name, synonyms (list) and definition.
+
+    Where a class has a parent there is a column parent, and where the list was changed the columns fate, into (list)
+    and since (:class:`ClassInfo`).
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table(
-        {
-            "index": pa.array(range(len(space)), pa.int32()),
-            "key": pa.array(space.keys, pa.string()),
-            "name": pa.array(space.names, pa.string()),
-            "synonyms": pa.array([list(info.synonyms) for info in space], pa.list_(pa.string())),
-            "definition": pa.array([info.definition for info in space], pa.string()),
-        }
-    ).replace_schema_metadata({"label_space": space.name})
-    pq.write_table(table, path)
+    columns = {
+        "index": pa.array(range(len(space)), pa.int32()),
+        "key": pa.array(space.keys, pa.string()),
+        "name": pa.array(space.names, pa.string()),
+        "synonyms": pa.array([list(info.synonyms) for info in space], pa.list_(pa.string())),
+        "definition": pa.array([info.definition for info in space], pa.string()),
+    }
+    if any(info.parent for info in space):
+        columns["parent"] = pa.array([info.parent for info in space], pa.string())
+    if any(info.fate or info.since for info in space):
+        columns["fate"] = pa.array([info.fate for info in space], pa.string())
+        columns["into"] = pa.array([list(info.into) for info in space], pa.list_(pa.int32()))
+        columns["since"] = pa.array([info.since for info in space], pa.int32())
+    pq.write_table(pa.table(columns).replace_schema_metadata({"label_space": space.name}), path)
+
+
+def read_project_classes(path: Path) -> LabelSpace:
+    """Read a project's own list of classes, with what became of those that are no longer in it.
+
+    Raises
+    ------
+    DatasetError
+        As :func:`load_label_space`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            fates = file.read(columns=["fate", "into", "since"]).to_pylist() if "fate" in names else []
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{path}: cannot be read as Parquet: {error}") from error
+    space = load_label_space(path)
+    if not fates:
+        return space
+    changed = (
+        replace(info, fate=row["fate"], into=tuple(row["into"]), since=row["since"])
+        for info, row in zip(space, fates, strict=True)
+    )
+    return LabelSpace(tuple(changed), name=space.name)
 
 
 def _load_from_timm(name: str) -> LabelSpace:

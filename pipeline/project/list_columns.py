@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 def pad_lists(column: pa.ChunkedArray, filler: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return a column of lists as one array (n_rows, longest list), padded at the end; null items become filler too."""
     lists = column.combine_chunks()
-    lengths = as_numpy(lists.value_lengths())
+    lengths, items = as_numpy(lists.value_lengths()), lists.flatten()
+    if len(lengths) and lengths.min() == lengths.max() and items.null_count == 0:  # as lists are in large projects
+        return as_numpy(items).astype(dtype).reshape(len(lists), -1)
     padded = np.full((len(lists), int(lengths.max(initial=0))), filler, dtype)
     is_filled = np.arange(padded.shape[1]) < lengths[:, None]
-    items = lists.flatten()
     values = as_numpy(items).astype(dtype)
     values[as_numpy(pc.indices_nonzero(items.is_null()))] = filler
     padded[is_filled] = values

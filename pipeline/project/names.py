@@ -8,7 +8,9 @@ Linux and Windows write one (NFC), and cells keep the spaces around what was typ
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+from itertools import islice
 
 from pipeline.errors import ProjectError
 from pipeline.project.notices import tell
@@ -47,9 +49,9 @@ def check_person(name: str) -> None:
         )
 
 
-def names_in(text: str) -> list[str]:
-    """Return the names in a comma-separated list that a person typed."""
-    return [name for part in text.split(",") if (name := settled(part))]
+def names_in(text: str, separator: str = ",") -> list[str]:
+    """Return the names in a list that a person typed, separated by commas unless said otherwise."""
+    return [name for part in text.split(separator) if (name := settled(part))]
 
 
 def column_name(header: str) -> str:
@@ -88,6 +90,18 @@ def tell_merged(forms: Mapping[str, str], what: str, where: object) -> None:
         f"{where}: {shown}{more}: each of these is one {what}, since the spellings differ only in white space around "
         "them or in Unicode's normal form"
     )
+
+
+def did_you_mean(name: str, known: Collection[str], otherwise: str) -> str:
+    """Return the end of a message about a name that is not known: the nearest known one, or `otherwise`."""
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else otherwise
+
+
+def first_few(names: Iterable[str], n: int = 3) -> str:
+    """Return the first names of a list that may be long, as text."""
+    first = list(islice(names, n + 1))
+    return ", ".join(first[:n]) + (", …" if len(first) > n else "")
 
 
 def on_one_line(name: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
@@ -13,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.errors import DatasetError
 from pipeline.project.files import write_table
 from pipeline.project.folder import Project
+from pipeline.project.result_paths import ResultStage, summary_path, tables_dir, take_earlier_names
 from pipeline.project.writing import write_text
 
-ResultStage = Literal["analyze", "refinement", "settle", "evaluate", "improve"]
 Summary = TypeVar("Summary")
 
 _COMMANDS: Mapping[str, str] = {
@@ -25,50 +24,6 @@ _COMMANDS: Mapping[str, str] = {
     "evaluate": "mlf evaluate",
     "improve": "mlf improve",
 }
-#: What a stage was called in older versions.
-_EARLIER_NAMES: Mapping[str, str] = {"analyze": "disagreement"}
-
-
-def tables_dir(project: Project, stage: ResultStage) -> Path:
-    """Return the folder of a stage's tables."""
-    return project.results_dir / stage
-
-
-def summary_path(project: Project, stage: ResultStage) -> Path:
-    """Return the path of a stage's summary: plain JSON, undefined figures null.
-
-    In an older project it still has the stage's former name.
-    """
-    return _newest(project.results_dir, stage, ".json")
-
-
-def report_path(project: Project, stage: ResultStage) -> Path:
-    """Return the path of a stage's report; in an older project, it has the stage's former name."""
-    return _newest(project.reports_dir, stage, ".html")
-
-
-def take_earlier_names(folder: Path, stage: str, *endings: str) -> None:
-    """Rename what an older version of a stage left in a folder: two results of one stage could contradict each other.
-
-    Parameters
-    ----------
-    folder
-        The project's `results/` or `reports/`.
-    stage
-        The stage that is about to write there.
-    endings
-        Endings of the names, such as `.json`; empty for the folder of tables.
-    """
-    for ending in endings:
-        path = _newest(folder, stage, ending)
-        if path.exists():
-            path.rename(folder / f"{stage}{ending}")
-
-
-def _newest(folder: Path, stage: str, ending: str) -> Path:
-    path = folder / f"{stage}{ending}"
-    earlier = folder / f"{_EARLIER_NAMES.get(stage, stage)}{ending}"
-    return earlier if earlier.exists() and not path.exists() else path
 
 
 def write_results(
@@ -99,6 +54,11 @@ def write_results(
 def has_summary(project: Project, stage: ResultStage) -> bool:
     """Return whether a stage has been run."""
     return summary_path(project, stage).exists()
+
+
+def read_summary_if_any(project: Project, stage: ResultStage, kind: type[Summary]) -> Summary | None:
+    """Return what :func:`read_summary` does, or None if the stage has not been run."""
+    return read_summary(project, stage, kind) if has_summary(project, stage) else None
 
 
 def read_summary(project: Project, stage: ResultStage, kind: type[Summary]) -> Summary:

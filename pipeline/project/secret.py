@@ -40,6 +40,10 @@ class ProjectSecret:
         words = [str(value).encode("utf-8", "surrogatepass") for value in (purpose, *values)]
         return hmac.digest(self.key, b"".join(b"%d:%s" % (len(word), word) for word in words), hashlib.sha256)
 
+    def share(self, purpose: str, *values: Hashable) -> float:
+        """Return a number in [0, 1), uniform over values: what is less than a share is drawn with that chance."""
+        return int.from_bytes(self.digest(purpose, *values)[:6], "big") / 2**48
+
     def seed(self, purpose: str, seed: int) -> int:
         """Return the seed of a random generator: a 128-bit number that replaces `seed` in this project only."""
         return int.from_bytes(self.digest(purpose, seed)[:16], "big")

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from pipeline.errors import ProjectError
+from pipeline.errors import DatasetError, ProjectError
+from pipeline.project.aim import Aim
+from pipeline.project.key_settings import check_keys
+from pipeline.project.names import did_you_mean
+from pipeline.project.presentation import Condition, Presentation
 from pipeline.project.writing import write_text
 
-FORMAT_VERSION = 1
+#: 2: classes may be merged, split and retired, images be added; older versions would misread such a project.
+FORMAT_VERSION = 2
 ProposalOrder = Literal["score", "shuffled"]
 EvidenceSource = Literal["votes", "models"]
 RegionKind = Literal["off", "box", "point"]
 Exif = Literal["upright", "as timm"]
+Language = Literal["en", "de"]
+OwnProgressKind = Literal["off", "pace", "pace and gold"]
 ViewCount = Literal[0, 1, 5, 14]
+HubSessions = Literal["servers", "light"]
+AskedPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,8 @@ class ProjectSection:
     images_root: str = ""
     #: Folder or fsspec URL that the paths of the examples are relative to.
     examples_root: str = ""
+    #: Further folders of images: where those lie that were added from elsewhere; their paths are absolute.
+    image_folders: list[str] = field(default_factory=list)
     #: Folders that image links may lead to; a hub serves no link that leads elsewhere.
     link_roots: list[str] = field(default_factory=list)
 
@@ -47,6 +57,8 @@ class ProposalSection:
     exif: Exif = "upright"
     #: How many parts of each image models look at: 1, 5 or 14; 0 takes what the models' descriptions recommend.
     views: ViewCount = 0
+    #: In which precision models are computed; `auto` takes bfloat16 where the device has it, otherwise float32.
+    precision: AskedPrecision = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +71,39 @@ class AnnotationSection:
     order_seed: int = 0
     #: Off by default: seeing the model's confidence anchors people.
     show_scores: bool = False
+    #: Whether classes that are easily taken for each other stand beside each other (`mlf classes pairs`).
+    pairs_together: bool = True
     #: Proposals on a page; 0 shows them all at once.
     page_size: int = 5
     regions: RegionKind = "off"
-    #: Markdown-free text that annotators can open at any time.
+    #: Markdown that annotators can open at any time; the file `guidelines.md` follows it.
     guidelines: str = ""
     #: Longest side of the image as first sent, in pixels; the full resolution follows on demand.
     display_px: int = 1024
     #: Seconds without input after which the clock of an image stops.
     idle_after_s: int = 30
-    #: Keys that replace the default ones, from action to key, such as `{next = "n"}`.
+    #: Keys that replace the default ones, from action to key, such as `{next = "k"}`; docs/annotating.md lists them.
     keys: dict[str, str] = field(default_factory=dict)
+    #: Whether a decided image can be left only once each of its labels has been on the screen.
+    must_see_all: bool = False
+    #: Of the annotation page's own words.
+    language: Language = "en"
+    #: Minutes of active time after which a short break is suggested; 0 never does.
+    break_after_min: int = 0
+    #: Whether people may look at their own pace, and at how often they answered as hidden gold says.
+    own_progress: OwnProgressKind = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSection:
+    """Stage 2, on randomly drawn tasks: what the usual way of annotating does to the answers. All off by default."""
+
+    #: Share of the tasks, drawn by image and annotator, that are shown under one of the `conditions` instead.
+    share: float = 0.0
+    #: `shuffled`, `by-score`, `scores-shown`, `scores-hidden`: each departs from what `[annotation]` says.
+    conditions: list[str] = field(default_factory=lambda: [Condition.SHUFFLED.value])
+    #: Share of the images whose annotators are asked to search all classes, to learn what the proposals miss.
+    probe_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +133,27 @@ class ConsensusSection:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationSection:
+    """Stage 5: how models are scored."""
+
+    #: In which precision models are computed that `mlf evaluate` runs; published accuracies are of float32.
+    precision: AskedPrecision = "float32"
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSection:
     """Where human work is kept."""
 
     #: SQLAlchemy URL; empty means `store.sqlite` in the project folder.
     url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSection:
+    """How people work in a hub."""
+
+    #: `servers`: everyone has a Jupyter server. `light`: annotators and refiners work on pages of the service instead.
+    sessions: HubSessions = "servers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +163,21 @@ class Settings:
     project: ProjectSection = ProjectSection()
     proposals: ProposalSection = ProposalSection()
     annotation: AnnotationSection = AnnotationSection()
+    experiment: ExperimentSection = ExperimentSection()
     refinement: RefinementSection = RefinementSection()
     consensus: ConsensusSection = ConsensusSection()
+    evaluation: EvaluationSection = EvaluationSection()
     store: StoreSection = StoreSection()
+    hub: HubSection = HubSection()
 
     def with_changes(self, section: str, **values: Any) -> Settings:
         """Return a copy in which one section's values are replaced."""
         return replace(self, **{section: replace(getattr(self, section), **values)})
+
+
+def usual_presentation(annotation: AnnotationSection) -> Presentation:
+    """Return how every task is shown that no experiment changes."""
+    return Presentation(annotation.order, annotation.order_seed, annotation.show_scores)
 
 
 def read_settings(path: Path) -> Settings:
@@ -178,12 +236,16 @@ def _check_type(hint: Any, value: object, where: str) -> None:
 def _refuse_unknown(given: dict[str, Any], known: dict[str, Any], message: str) -> None:
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            hint = did_you_mean(name, known, f"known are {', '.join(known)}")
             raise ProjectError(f"{message} {name!r}; {hint}")
 
 
 def _check(settings: Settings, path: Path) -> None:
+    if settings.project.format_version > FORMAT_VERSION:
+        raise ProjectError(
+            f"{path}: the project has format {settings.project.format_version}, and this version reads up to "
+            f"{FORMAT_VERSION}; upgrade multilabelfy"
+        )
     bounds: list[tuple[str, float, float, float]] = [
         ("project.format_version", settings.project.format_version, 1, FORMAT_VERSION),
         ("proposals.n_proposals", settings.proposals.n_proposals, 1, 1000),
@@ -192,9 +254,45 @@ def _check(settings: Settings, path: Path) -> None:
         ("annotation.annotators_per_image", settings.annotation.annotators_per_image, 1, 100),
         ("annotation.page_size", settings.annotation.page_size, 0, 1000),
         ("annotation.display_px", settings.annotation.display_px, 64, 8192),
+        ("annotation.break_after_min", settings.annotation.break_after_min, 0, 600),
         ("annotation.idle_after_s", settings.annotation.idle_after_s, 1, 3600),
+        ("experiment.share", settings.experiment.share, 0, 1),
+        ("experiment.probe_share", settings.experiment.probe_share, 0, 1),
         ("refinement.audit_share", settings.refinement.audit_share, 0, 1),
     ]
     for name, value, low, high in bounds:
         if not low <= value <= high:
             raise ProjectError(f"{path}: {name} = {value}; it must lie between {low} and {high}")
+    try:
+        Aim.parse(settings.consensus.aim)
+    except DatasetError as error:
+        raise ProjectError(f"{path}: [consensus] aim: {error}") from error
+    for name in ("models_left_out", "annotators_left_out"):
+        names: list[str] = getattr(settings.consensus, name)
+        twice = next((one for one in names if names.count(one) > 1 or not one.strip()), None)
+        if twice is not None:
+            raise ProjectError(f"{path}: [consensus] {name} has {twice!r}; name each once, as the project calls it")
+    if settings.hub.sessions == "light" and settings.annotation.regions != "off":
+        raise ProjectError(
+            f'{path}: [hub] sessions = "light", but [annotation] regions = {settings.annotation.regions!r}: regions '
+            'are marked in a kernel; set regions = "off", or sessions = "servers"'
+        )
+    check_keys(settings.annotation.keys, f"{path}: [annotation.keys]")
+    _check_experiment(settings, path)
+
+
+def _check_experiment(settings: Settings, path: Path) -> None:
+    conditions, known = settings.experiment.conditions, [condition.value for condition in Condition]
+    where = f"{path}: [experiment] conditions"
+    if settings.experiment.share > 0 and not conditions:
+        raise ProjectError(f"{where} is empty, but share is {settings.experiment.share}; name one of {known}")
+    for name in conditions:
+        if name not in known:
+            raise ProjectError(f"{where} has {name!r}; known are {', '.join(known)}")
+        if conditions.count(name) > 1:
+            raise ProjectError(f"{where} has {name!r} twice; name it once")
+        usual = usual_presentation(settings.annotation)
+        if settings.experiment.share > 0 and replace(usual.under(Condition(name)), condition="") == usual:
+            raise ProjectError(
+                f"{where} has {name!r}, which is what [annotation] says for all tasks; name one that differs from it"
+            )

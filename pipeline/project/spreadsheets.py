@@ -27,6 +27,18 @@ def unguarded(cell: str) -> str:
     return cell[1:] if _GUARDED.match(cell) else cell
 
 
+def _may_run(column: pd.Series) -> bool:
+    """Return whether a column of texts may hold one to guard: Arrow looks through a million of them in an instant."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        texts = pa.array(column, type=pa.string(), from_pandas=True)
+    except (pa.ArrowException, TypeError, UnicodeError):  # something else than text is among them
+        return True
+    return bool(pc.any(pc.match_substring_regex(texts, _RUNS.pattern.join(("^(?:", ")")))).as_py())
+
+
 def guarded_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table in which no spreadsheet runs any text, headers included; numbers and truth values stay."""
     safe = table.rename(columns={name: guarded(str(name)) for name in table.columns})
@@ -34,6 +46,7 @@ def guarded_table(table: pd.DataFrame) -> pd.DataFrame:
         column = safe[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
             column = column.astype(object)
-        if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+        is_text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+        if is_text and _may_run(column):
             safe[name] = column.map(lambda cell: guarded(cell) if isinstance(cell, str) else cell)
     return safe

@@ -61,11 +61,6 @@ class FusedProposals:
     source: NDArray[np.int16]
     models: tuple[str, ...]
 
-    @property
-    def n_images_padded(self) -> int:
-        """Return how many images have fewer proposals than requested."""
-        return int(np.count_nonzero((self.class_index == NO_CLASS).any(axis=1)))
-
 
 @dataclass(frozen=True, eq=False)
 class ProposalRecall:
@@ -110,7 +105,7 @@ def merge_proposals_by_rank(
         If there is no model, or if the models differ in the number of images.
     """
     if not predictions:
-        raise DatasetError("no model to merge proposals of")
+        raise DatasetError("no model to merge proposals of; name one with --model, --checkpoint or --from-predictions")
     if n_proposals < 1:
         raise ValueError(f"n_proposals is {n_proposals}; give 1 or more")
     n_images = _common_length(predictions)
@@ -147,18 +142,34 @@ def proposal_recall(class_index: NDArray[np.integer], labels: LabelSets) -> Prop
     """
     if class_index.ndim != 2 or len(class_index) != len(labels):
         raise DatasetError(f"the proposals have shape {class_index.shape}; expected ({len(labels)}, n_proposals)")
-    is_found = np.zeros(len(labels.class_index), dtype=bool)
-    for column in class_index.T:
-        is_found |= column[labels.image_index] == labels.class_index
-    n_found = np.bincount(labels.image_index[is_found], minlength=len(labels))
+    found = n_found(class_index, labels)[:, -1]
     has_labels = labels.n_labels > 0
     per_image = np.full(len(labels), np.nan)
-    per_image[has_labels] = n_found[has_labels] / labels.n_labels[has_labels]
+    per_image[has_labels] = found[has_labels] / labels.n_labels[has_labels]
     return ProposalRecall(
-        Share(int(is_found.sum()), len(is_found)),
-        Share(int(np.count_nonzero((n_found == labels.n_labels) & has_labels)), int(has_labels.sum())),
+        Share(int(found.sum()), len(labels.class_index)),
+        Share(int(np.count_nonzero((found == labels.n_labels) & has_labels)), int(has_labels.sum())),
         per_image,
     )
+
+
+def n_found(class_index: NDArray[np.integer], labels: LabelSets) -> NDArray[np.int64]:
+    """Return how many of each image's labels are among its first 0, 1, 2, … proposals: (n_images, k + 1).
+
+    Parameters
+    ----------
+    class_index
+        ``(n_images, k)``, the best first; :data:`NO_CLASS` for an empty place.
+    labels
+        Labels of the same images in the same order.
+    """
+    n_images, k = class_index.shape
+    found_at = np.full(len(labels.class_index), k + 1)
+    for place in range(k, 0, -1):
+        found_at[class_index[labels.image_index, place - 1] == labels.class_index] = place
+    counts = np.zeros((n_images, k + 2), dtype=np.int64)
+    np.add.at(counts, (labels.image_index, found_at), 1)
+    return counts[:, :-1].cumsum(axis=1)
 
 
 def _common_length(predictions: Mapping[str, NDArray[np.integer]]) -> int:

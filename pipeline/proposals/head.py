@@ -32,7 +32,10 @@ class Head:
 
     def probabilities(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the probability of each known class, (n, n_known)."""
-        return _softmax(features @ self.weight.T + self.bias)
+        from scipy.special import softmax
+
+        found: npt.NDArray[np.float32] = softmax(features @ self.weight.T + self.bias, axis=1)
+        return found
 
 
 def train_head(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> Head:
@@ -46,6 +49,7 @@ def train_head(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64])
         (n,) class indices. One example per class is enough; a class without any is not known to the head.
     """
     from scipy.optimize import minimize
+    from scipy.special import softmax
 
     classes, target = np.unique(labels, return_inverse=True)
     n_known, width = len(classes), features.shape[1]
@@ -56,7 +60,7 @@ def train_head(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64])
     def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         weight = flat.reshape(n_known, width + 1)
         narrow = weight.astype(np.float32)
-        probabilities = _softmax(features @ narrow[:, :-1].T + narrow[:, -1])
+        probabilities = softmax(features @ narrow[:, :-1].T + narrow[:, -1], axis=1)
         missed = -np.log(np.maximum(probabilities[rows, target], 1e-30))
         probabilities[rows, target] -= 1
         probabilities *= _FIT
@@ -69,9 +73,3 @@ def train_head(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64])
     found: Any = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS})
     weight = found.x.reshape(n_known, width + 1).astype(np.float32)
     return Head(classes, weight[:, :-1].copy(), weight[:, -1].copy())
-
-
-def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found: npt.NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
-    return found

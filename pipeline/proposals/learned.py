@@ -13,15 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import expit
 
 from pipeline.errors import DatasetError
-from pipeline.proposals.fusion import NO_CLASS
-from pipeline.proposals.merging import MergedProposals
+from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
+from pipeline.proposals.logistic import fit_logistic
+from pipeline.proposals.merging import MergedProposals, logit, no_proposals
 from pipeline.proposals.methods.seam import Candidates
 
 #: The name of the source of a class that no method named.
@@ -31,8 +32,11 @@ _PENALTY = 10.0
 _N_SPEAKING, _HALF_TRUST = 10, 10.0
 #: How far a class is lifted by those beside it.
 LIFT = 0.3
+#: Settled images are learnt from in so many parts, each held back once.
 N_FOLDS = 5
 _LEAST_IMAGES = 10
+#: With so many, enough are left when those of any fold are held back.
+LEAST_TO_CROSS_FIT = -(-_LEAST_IMAGES * N_FOLDS // (N_FOLDS - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +66,12 @@ class Judged:
         kept = np.isin(self.image_index, images)
         pairs = (self.image_index[kept], self.class_index[kept], self.applies[kept])
         return Judged(*pairs, self.is_complete, np.intersect1d(self.images, images))
+
+
+def label_sets_of(judged: Judged) -> LabelSets:
+    """Return the labels that apply, one set for each settled image in order."""
+    place = np.searchsorted(judged.images, judged.image_index[judged.applies])
+    return label_sets_from_pairs(place, judged.class_index[judged.applies], [str(image) for image in judged.images])
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +141,7 @@ def merge_as_learned(
 def cross_fitted(methods: Sequence[Candidates], judged: Judged, n_classes: int, n_proposals: int) -> MergedProposals:
     """Return the proposals of the settled images, each from a merge learned on other images."""
     images = judged.images
-    shape = (len(images), n_proposals)
-    whole = MergedProposals(
-        np.full(shape, NO_CLASS, np.int32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int8),
-        np.full(shape, -1, np.int16),
-    )  # fmt: skip
+    whole = no_proposals(len(images), n_proposals)
     fold = fold_of(images)
     for number in range(N_FOLDS):
         here = fold == number
@@ -148,34 +154,34 @@ def cross_fitted(methods: Sequence[Candidates], judged: Judged, n_classes: int, 
     return whole
 
 
+def n_features_of(method: Candidates) -> int:
+    """Return how many weights a method has: two where it has scores, else one for each rank."""
+    return 2 if method.has_scores else int(method.class_index.shape[1])
+
+
 def fold_of(images: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the fold of each image, by its place among the settled ones, so that neighbors land in different folds."""
     return np.arange(len(images)) % N_FOLDS
 
 
-def _learn(named: _Named, judged: Judged, n_classes: int) -> LearnedMerge:
-    from scipy.optimize import minimize
+def check_enough_is_settled(judged: Judged, *, least: int = _LEAST_IMAGES) -> None:
+    """Raise a :class:`DatasetError` if a merge cannot be learnt from so few images."""
+    if len(judged.images) < least:
+        raise DatasetError(
+            f"{len(judged.images)} images are settled; a merge is learnt from {least} or more; "
+            "settle more first, or merge without learning: --merge rank"
+        )
 
-    if len(judged.images) < _LEAST_IMAGES:
-        raise DatasetError(f"{len(judged.images)} images are settled; a merge is learnt from {_LEAST_IMAGES} or more")
+
+def _learn(named: _Named, judged: Judged, n_classes: int) -> LearnedMerge:
+    check_enough_is_settled(judged)
     settled = np.unique(judged.image_index * n_classes + judged.class_index)
     positive = np.unique((judged.image_index * n_classes + judged.class_index)[judged.applies])
     pair = named.image * n_classes + named.class_index
-    target = np.isin(pair, positive).astype(np.float64)
+    applies = np.isin(pair, positive)
     is_known = np.isin(named.image, judged.images) if judged.is_complete else np.isin(pair, settled)
-    says, wanted = named.says[is_known], target[is_known]
-    if not 0 < wanted.sum() < len(wanted):
-        raise DatasetError("of the classes that were settled all apply, or none: nothing can be learnt from that")
-
-    def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        logit = says @ flat[:-1] + flat[-1]
-        missed = np.logaddexp(0, logit) - wanted * logit
-        residual = 1 / (1 + np.exp(-logit)) - wanted
-        gradient = np.append(says.T @ residual + _PENALTY * flat[:-1], residual.sum())
-        return float(missed.sum()) + 0.5 * _PENALTY * float(flat[:-1] @ flat[:-1]), gradient
-
-    found: Any = minimize(loss, np.zeros(says.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    merge = LearnedMerge(found.x[:-1], float(found.x[-1]), sparse.csr_matrix((n_classes, n_classes)))
+    found = fit_logistic(named.says[is_known], applies[is_known], _PENALTY)
+    merge = LearnedMerge(found[:-1], float(found[-1]), sparse.csr_matrix((n_classes, n_classes)))
     return LearnedMerge(merge.weight, merge.bias, _together(_speaking(merge, named, n_classes), judged, n_classes))
 
 
@@ -213,7 +219,7 @@ def _speaking(merge: LearnedMerge, named: _Named, n_classes: int) -> tuple[npt.N
 
 
 def _probability(merge: LearnedMerge, named: _Named) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = 1 / (1 + np.exp(-(named.says @ merge.weight + merge.bias)))
+    found: npt.NDArray[np.float64] = expit(named.says @ merge.weight + merge.bias)
     return found
 
 
@@ -236,11 +242,7 @@ def _proposals(
     order = np.lexsort((class_index, -score, image))
     place = np.arange(len(order)) - np.searchsorted(image[order], image[order])
     kept, place = order[place < n_proposals], place[place < n_proposals]
-    shape = (len(images), n_proposals)
-    found = MergedProposals(
-        np.full(shape, NO_CLASS, np.int32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int8),
-        np.full(shape, -1, np.int16),
-    )  # fmt: skip
+    found = no_proposals(len(images), n_proposals)
     where = (np.searchsorted(images, image[kept]), place)
     found.class_index[where], found.score[where] = class_index[kept], score[kept]
     found.view[where], found.source[where] = view[kept], source[kept]
@@ -259,15 +261,13 @@ def _named(methods: Sequence[Candidates], images: npt.NDArray[np.int64], n_class
         image, rank = np.nonzero(classes >= 0)
         key = images[image] * n_classes + classes[image, rank]
         found = score[image, rank].astype(np.float64)
-        has_scores = not np.isnan(found).all()
+        has_scores = method.has_scores
         if has_scores:
-            clipped = np.clip(np.nan_to_num(found), 1e-7, 1 - 1e-7)
             parts = [(np.full(len(key), n_features), np.ones(len(key)))]
-            parts += [(np.full(len(key), n_features + 1), np.log(clipped / (1 - clipped)))]
-            n_features += 2
+            parts += [(np.full(len(key), n_features + 1), logit(np.nan_to_num(found)))]
         else:
             parts = [(n_features + rank, np.ones(len(key)))]
-            n_features += classes.shape[1]
+        n_features += n_features_of(method)
         for column, value in parts:
             rows.append(key)
             columns.append(column)

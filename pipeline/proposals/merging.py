@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
+from scipy.special import logit as special_logit
 
-from pipeline.proposals.fusion import NO_CLASS, merge_proposals_by_rank
-from pipeline.proposals.methods.seam import Candidates
+from pipeline.proposals.fusion import merge_proposals_by_rank
+from pipeline.proposals.logistic import fit_logistic
+from pipeline.proposals.methods.seam import Candidates, no_candidates
 
-Merge = Literal["score", "rank"]
+Merge = Literal["score", "rank", "learned"]
 #: Fewest images with an original label on which a calibration is fitted.
 _LEAST_LABELLED = 50
-_STEPS = 50
+#: Restrains a slope that few images support.
+_PENALTY = 1.0
+_LEAST = 1e-7
+_Float = TypeVar("_Float", np.float32, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +36,17 @@ class MergedProposals:
         int16, same shape: position of the method that speaks loudest for the class; -1 where there is no class.
     """
 
-    class_index: npt.NDArray[np.int32]
+    class_index: npt.NDArray[np.integer[Any]]
     score: npt.NDArray[np.float32]
     view: npt.NDArray[np.int8]
     source: npt.NDArray[np.int16]
+
+
+def no_proposals(n_images: int, n_proposals: int) -> MergedProposals:
+    """Return room for the proposals of each image, with none named yet."""
+    room = no_candidates(n_images, n_proposals)
+    source = np.full(room.class_index.shape, -1, np.int16)
+    return MergedProposals(room.class_index, room.score, room.view, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,7 @@ class Calibration:
 
     def apply(self, score: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return calibrated scores in (0, 1); NaN stays NaN."""
-        found: npt.NDArray[np.float32] = 1 / (1 + np.exp(-(self.slope * _logit(score) + self.intercept)))
+        found: npt.NDArray[np.float32] = expit(self.slope * logit(score) + self.intercept)
         return found
 
 
@@ -78,25 +91,18 @@ def calibrate(candidates: Candidates, original: npt.NDArray[np.integer]) -> Cali
         return Calibration()
     classes = candidates.class_index[has_label]
     is_named = classes >= 0
-    x = _logit(candidates.score[has_label])[is_named].astype(np.float64)
-    y = (classes == original[has_label][:, None])[is_named].astype(np.float64)
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    weights = np.array([1.0, 0.0])
-    for _ in range(_STEPS):  # Newton steps, restrained a little by a prior around "no change"
-        p = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (p - y) + (weights - [1.0, 0.0])
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        weights -= np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-9:
-            break
-    return Calibration(float(weights[0]), float(weights[1])) if weights[0] > 0 else Calibration()
+    x = logit(candidates.score[has_label])[is_named].astype(np.float64)
+    y = (classes == original[has_label][:, None])[is_named]
+    if y.all() or not y.any():
+        return Calibration()
+    slope, intercept = fit_logistic(x[:, None], y, _PENALTY)
+    return Calibration(float(slope), float(intercept)) if slope > 0 else Calibration()
 
 
 def merge_candidates(
-    methods: Sequence[Candidates], n_proposals: int, merge: Merge, original: npt.NDArray[np.integer]
+    methods: Sequence[Candidates], n_proposals: int, merge: Literal["score", "rank"], original: npt.NDArray[np.integer]
 ) -> MergedProposals:
-    """Merge the candidates of several methods; with a single method, its top ones are kept as they are.
+    """Merge the candidates of several methods; with a single method that has scores, its top ones are kept as they are.
 
     Parameters
     ----------
@@ -109,7 +115,7 @@ def merge_candidates(
     original
         (n_images,) original labels, on which scores are calibrated; -1 where there is none.
     """
-    if len(methods) == 1:
+    if len(methods) == 1 and methods[0].has_scores:
         only, k = methods[0], n_proposals
         source = np.where(only.class_index[:, :k] >= 0, 0, -1).astype(np.int16)
         return MergedProposals(only.class_index[:, :k], only.score[:, :k], only.view[:, :k], source)
@@ -137,11 +143,7 @@ def _by_score(methods: Sequence[Candidates], n_proposals: int, original: npt.NDA
     kept = kept[np.lexsort((flat_class[kept], -flat_score[kept], image[kept]))]
     place = np.arange(len(kept)) - np.searchsorted(image[kept], image[kept])
     kept, place = kept[place < n_proposals], place[place < n_proposals]
-    shape = (n_images, n_proposals)
-    found = MergedProposals(
-        np.full(shape, NO_CLASS, np.int32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int8),
-        np.full(shape, -1, np.int16),
-    )  # fmt: skip
+    found = no_proposals(n_images, n_proposals)
     at = (image[kept], place)
     found.class_index[at], found.score[at] = flat_class[kept], flat_score[kept]
     found.view[at], found.source[at] = view.ravel()[kept], source[column[kept]]
@@ -162,7 +164,7 @@ def _by_rank(methods: Sequence[Candidates], n_proposals: int) -> MergedProposals
     return MergedProposals(fused.class_index, score, view, fused.source)
 
 
-def _logit(score: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    clipped = np.clip(score, 1e-7, 1 - 1e-7)
-    found: npt.NDArray[np.float32] = np.log(clipped / (1 - clipped))
+def logit(score: npt.NDArray[_Float]) -> npt.NDArray[_Float]:
+    """Return the logit of probabilities; 0 and 1 are taken to be a little off, NaN stays NaN."""
+    found: npt.NDArray[_Float] = special_logit(np.clip(score, _LEAST, 1 - _LEAST))
     return found

@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DatasetError
+from pipeline.project.current_classes import CurrentClasses
+from pipeline.project.folder import Project
 from pipeline.project.list_columns import as_numpy, pad_lists
 from pipeline.project.tables import PROPOSALS_ROW_GROUP
 
@@ -65,6 +67,19 @@ class ProposalArrays:
     view: npt.NDArray[np.int8]
 
 
+def open_proposals(project: Project) -> ProposalReader:
+    """Open a project's proposals, as they read under its list of classes.
+
+    Raises
+    ------
+    ProjectError
+        If it has none yet.
+    DatasetError
+        If the file is no table of proposals.
+    """
+    return ProposalReader(project.require(project.proposals_path, "mlf propose"), project.current_classes)
+
+
 class ProposalReader:
     """A finished `proposals.parquet`; opening it reads only its footer, and threads may share it.
 
@@ -72,6 +87,8 @@ class ProposalReader:
     ----------
     path
         The file.
+    current
+        What its classes mean now; where left out, they mean what they meant when it was written.
 
     Raises
     ------
@@ -79,8 +96,9 @@ class ProposalReader:
         If it is not a table of proposals.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, current: CurrentClasses | None = None) -> None:
         self.path = Path(path)
+        self._current = None if current is None or current.is_plain else current
         try:
             self._file = pq.ParquetFile(self.path)
         except (OSError, pa.ArrowException) as error:
@@ -90,6 +108,7 @@ class ProposalReader:
             raise DatasetError(f"{self.path}: names no models; make it again with `mlf propose --restart`")
         self.models: tuple[str, ...] = tuple(json.loads(metadata[b"models"]))
         self.n_images: int = self._file.metadata.num_rows
+        self.has_views: bool = "view" in self._file.schema_arrow.names
         self._groups: OrderedDict[int, pa.Table] = OrderedDict()
         self._lock = Lock()
 
@@ -111,35 +130,43 @@ class ProposalReader:
 
     def images_proposing(self, class_index: int, n_proposals: int | None = None) -> list[int]:
         """Return the images for which a class is among the first `n_proposals` (among all if None), in order."""
+        meant = [class_index] if self._current is None else self._current.meaning(class_index)
         found: list[npt.NDArray[np.int64]] = []
         first = 0
         for group in range(self._file.num_row_groups):
             with self._lock:
                 column = self._file.read_row_group(group, columns=["class_index"]).column(0).combine_chunks()
             offsets = as_numpy(column.offsets) - column.offsets[0].as_py()
-            hits = np.flatnonzero(as_numpy(column.flatten()) == class_index)
+            hits = np.flatnonzero(np.isin(as_numpy(column.flatten()), meant))
             rows = np.searchsorted(offsets, hits, side="right") - 1
             if n_proposals is not None:
                 rows = rows[hits - offsets[rows] < n_proposals]
-            found.append(rows + first)
+            found.append(np.unique(rows) + first)
             first += len(column)
         return np.concatenate(found).tolist() if found else []
+
+    def classes(self) -> npt.NDArray[np.int32]:
+        """Return every image's proposed classes alone, as :attr:`ProposalArrays.class_index`."""
+        with self._lock:
+            column = self._file.read(columns=["class_index"]).column(0)
+        found = pad_lists(column, -1, np.dtype(np.int32))
+        return found if self._current is None else self._current.rankings(found)[0]
 
     def as_arrays(self) -> ProposalArrays:
         """Return every image's proposals as padded arrays."""
         with self._lock:
             table = self._file.read()
         class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
-        has_views = "view" in table.column_names
-        return ProposalArrays(
-            class_index=class_index,
-            score=pad_lists(table.column("score"), np.nan, np.dtype(np.float32)),
-            model=pad_lists(table.column("model"), -1, np.dtype(np.int16)),
-            models=self.models,
-            view=pad_lists(table.column("view"), 0, np.dtype(np.int8))
-            if has_views
-            else np.zeros_like(class_index, np.int8),
-        )
+        score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
+        model = pad_lists(table.column("model"), -1, np.dtype(np.int16))
+        view = np.zeros_like(class_index, np.int8)
+        if self.has_views:
+            view = pad_lists(table.column("view"), 0, np.dtype(np.int8))
+        if self._current is not None:
+            class_index, score, model, view = self._current.rankings(
+                class_index, (score, np.nan), (model, -1), (view, 0)
+            )
+        return ProposalArrays(class_index, score, model, self.models, view)
 
     def _row(self, image_index: int) -> ProposalRow:
         if not 0 <= image_index < self.n_images:
@@ -152,7 +179,15 @@ class ProposalReader:
             )
         names = tuple(self.models[position] for position in row["model"])
         view = row.get("view") or [0] * len(names)
-        return ProposalRow(tuple(row["class_index"]), tuple(row["score"]), names, tuple(view))
+        classes = row["class_index"]
+        now = list(enumerate(classes)) if self._current is None else self._current.places(classes)
+        at = [place for place, _ in now]
+        return ProposalRow(
+            tuple(class_index for _, class_index in now),
+            tuple(row["score"][place] for place in at),
+            tuple(names[place] for place in at),
+            tuple(view[place] for place in at),
+        )
 
     def _group(self, group: int) -> pa.Table:
         with self._lock:

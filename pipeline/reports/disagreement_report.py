@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.consensus.value_of_refining import select_disputed
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
+from pipeline.project.wording import so_many
 from pipeline.reports import vote_plots as plots
 from pipeline.reports.figures import figure
 from pipeline.reports.formats import count, number, percent, person, seconds, text
@@ -17,6 +18,7 @@ from pipeline.reports.frames import frame_table, sentences, simulation_notice
 from pipeline.reports.gallery import class_list, gallery
 from pipeline.reports.headlines import disagreement_headline
 from pipeline.reports.html import Html, table
+from pipeline.reports.images_behind import images_behind
 from pipeline.stages.analyze import ProjectAnalysis
 from pipeline.votes.agreement import agreement_matrix
 from pipeline.votes.arrays import VoteArrays
@@ -37,13 +39,13 @@ def how_far_sets_differ(analysis: ProjectAnalysis) -> Html:
     per_image = analysis.disagreement.per_image
     n_unanimous, n_single = int(per_image["n_unanimous"].sum()), int(per_image["n_single"].sum())
     share = percent(found.set_disagreement_share, found.set_disagreement_low, found.set_disagreement_high)
-    images = f"{found.n_images_compared:,} images with two or more annotators"
+    images = f"{so_many(found.n_images_compared, 'image')} with two or more annotators"
     pairs = f"{found.n_items:,} (image, class) pairs that someone was shown"
     rows = [
         ("label sets differ (the published rule)", count(found.n_set_disagreements), share, images),
         ("label sets differ on classes shown to both", count(found.n_set_disagreements_shared), "", images),
         ("mean Jaccard distance of two label sets", "", number(found.mean_jaccard_distance, 3), images),
-        ("Krippendorff's alpha", "", _alpha(analysis), f"{alpha.n_units:,} pairs with two or more votes"),
+        ("Krippendorff's alpha", "", _alpha(analysis), f"{so_many(alpha.n_units, 'pair')} with two or more votes"),
         ("all said the same", count(n_unanimous), _share(n_unanimous, found.n_items), pairs),
         ("votes differ", count(found.n_items_split), _share(found.n_items_split, found.n_items), pairs),
         ("one vote only", count(n_single), _share(n_single, found.n_items), pairs),
@@ -75,11 +77,41 @@ def agreement(analysis: ProjectAnalysis) -> Html:
         caption="Every pair of annotators, those who agree least first.",
         n_rows=50,
     )
+    chance = _chance_agreement(pairs, analysis.disagreement.summary.alpha)
     return figure(
-        lambda: plots.agreement_heat_map(agreement_matrix(named)),
-        f"Share of equal votes for every pair of annotators, on classes that both were shown ({len(pairs):,} pairs).",
+        lambda: plots.agreement_heat_map(agreement_matrix(named), chance),
+        f"Share of equal votes for every pair of annotators, on classes that both were shown ({_pairs(len(pairs))}). "
+        + ("" if chance is None else f"Colours begin at {chance:.1%}, the agreement that chance would give."),
         behind,
+        _compared(analysis),
     )
+
+
+def _compared(analysis: ProjectAnalysis) -> str:
+    per_image = analysis.disagreement.per_image
+    return images_behind(per_image.loc[per_image["n_annotators"] > 1, "image"], "images=compared")
+
+
+def _disputed(analysis: ProjectAnalysis) -> str:
+    disputed = select_disputed(analysis.disagreement.per_image)["image"]
+    return images_behind(disputed, "images=disputed&sort=worst")
+
+
+def _decided(analysis: ProjectAnalysis) -> str:
+    return images_behind(analysis.votes.sittings["image"])
+
+
+def _pairs(n: int) -> str:
+    return f"{n:,} {'pair' if n == 1 else 'pairs'}"
+
+
+def _chance_agreement(pairs: pd.DataFrame, alpha: float | None) -> float | None:
+    """Return the share of equal votes by chance: alpha is one minus observed over expected disagreement."""
+    n_shared = int(pairs["n_shared"].sum())
+    if alpha is None or alpha >= 1 or n_shared == 0:
+        return None
+    observed = float((pairs["agreement"] * pairs["n_shared"]).sum()) / n_shared
+    return 1 - (1 - observed) / (1 - alpha)
 
 
 def disputed_classes(analysis: ProjectAnalysis) -> Html:
@@ -104,6 +136,7 @@ def disputed_classes(analysis: ProjectAnalysis) -> Html:
         "The classes that are disputed on most images: share of the images compared on which votes differ, with 95% "
         "intervals.",
         behind,
+        _compared(analysis),
     )
 
 
@@ -124,9 +157,10 @@ def confused_classes(analysis: ProjectAnalysis) -> Html:
     named = pairs.assign(class_a=_short(pairs["class_a_name"], 28), class_b=_short(pairs["class_b_name"], 28))
     return figure(
         lambda: plots.confused_class_pairs(named),
-        f"One annotator ticked the one class where another, who was shown both, ticked the other ({len(pairs):,} pairs "
+        f"One annotator ticked the one class where another, who was shown both, ticked the other ({_pairs(len(pairs))} "
         "of classes in all).",
         behind,
+        _disputed(analysis),
     )
 
 
@@ -153,6 +187,7 @@ def annotators(analysis: ProjectAnalysis) -> Html:
             "aside), with 95% intervals. With two annotators per image, the other is the yardstick: this shows who is "
             "more generous, not who is right.",
             behind,
+            _compared(analysis),
         ),
         _drift(analysis),
         _gold(analysis),
@@ -184,15 +219,29 @@ def model_against_people(analysis: ProjectAnalysis) -> Html:
     added = int(found.loc[found["rank"].isna(), "n_any_yes"].sum())
     caption = (
         f"How often someone ticks the proposal at each rank, with 95% intervals. On {denied[0]:,} of {denied[1]:,} "
-        f"images nobody ticked the model's first choice; people added {added:,} labels that it had not proposed."
+        f"images nobody ticked the model's first choice; people added {so_many(added, 'label')} that it had not "
+        "proposed."
     )
-    return figure(lambda: plots.model_against_people(found), caption, behind)
+    return figure(lambda: plots.model_against_people(found), caption, behind, _decided(analysis))
 
 
 def worth_of_refining(analysis: ProjectAnalysis) -> Html:
     """Return the yield curve."""
     ranking = analysis.ranking
-    behind = frame_table(
+    return figure(
+        lambda: plots.yield_curve(ranking),
+        f"Wrong labels expected to remain, by time spent on refinement, over {so_many(len(ranking), 'image')}. "
+        "Expected by a "
+        "Dawid-Skene model of the votes: an estimate, as good as that model. Mistakes that annotators make alike are "
+        "not in it; an audit shows them in stage 4.",
+        yield_points(ranking),
+        images_behind(ranking["image"]),
+    )
+
+
+def yield_points(ranking: pd.DataFrame) -> Html:
+    """Return the table behind a yield curve."""
+    return frame_table(
         ranking.iloc[np.unique(np.linspace(0, max(len(ranking) - 1, 0), 12).astype(int))] if len(ranking) else ranking,
         {
             "images refined": lambda row: count(row.Index + 1),
@@ -202,12 +251,6 @@ def worth_of_refining(analysis: ProjectAnalysis) -> Html:
             "fixed per minute by the last": lambda row: number(row.fixed_per_minute),
         },
         caption="The yield curve at some points, the most worthwhile images first.",
-    )
-    return figure(
-        lambda: plots.yield_curve(ranking),
-        f"Wrong labels expected to remain, by hours spent on refinement, over {len(ranking):,} images. Expected by a "
-        "Dawid-Skene model of the votes: an estimate, as good as that model.",
-        behind,
     )
 
 
@@ -227,7 +270,9 @@ def most_disputed(project: Project, analysis: ProjectAnalysis) -> Html:
         project,
         disputed["image"].head(_N_IMAGES).to_list(),
         words,
-        f"The most disputed of {len(disputed):,} disputed images: label sets with the greatest Jaccard distance.",
+        f"The most disputed of {so_many(len(disputed), 'disputed image')}: label sets with the greatest Jaccard "
+        "distance.",
+        _disputed(analysis),
     )
 
 
@@ -242,7 +287,7 @@ def comments(analysis: ProjectAnalysis, project: Project) -> Html:
         (text(image_id), text(person(comment.annotator, votes.simulated)), comment.round.value, text(comment.text))
         for image_id, comment in zip(ids, votes.comments, strict=True)
     ]
-    caption = f"{len(rows):,} of {votes.n_comments:,} comments, by image."
+    caption = f"{len(rows):,} of {so_many(votes.n_comments, 'comment')}, by image."
     return table(("image", "who", "round", "comment"), rows, caption=caption, text_columns={1, 2, 3})
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import DatasetError
 from pipeline.evaluation.shares import Share
+from pipeline.project.wording import so_many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
     points = [(model.top1, model.real) for model in evaluation.models if model.top1.n and model.real.n]
     if not points:
         raise DatasetError("no model has both Top-1 and ReaL; evaluate on images with original and refined labels")
-    figure, axes = _axes()
+    figure, axes = new_axes()
     top1, real = [_percent(share) for share, _ in points], [_percent(share) for _, share in points]
     axes.errorbar(
         top1,
@@ -53,7 +54,7 @@ def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
         ecolor="#999999",
         elinewidth=0.8,
         markersize=4,
-        label=f"{len(points)} models, 95% intervals",
+        label=f"{so_many(len(points), 'model')}, 95% intervals",
     )
     ends = [min(top1), max(top1)]
     axes.plot(ends, ends, linestyle=":", color="#555555", label="ReaL equal to Top-1")
@@ -63,12 +64,13 @@ def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
         line = f"ReaL = {fit.slope:.3f} × Top-1 {100 * fit.intercept:+.1f} points, R² {r2}"
         axes.plot(ends, [fit.slope * x + 100 * fit.intercept for x in ends], color=TOP1_COLOUR, label=line)
         sentence = f"The fitted line is {line}."
-    axes.set_xlabel(f"Top-1, % of {evaluation.n_original:,} images")
-    axes.set_ylabel(f"ReaL accuracy, % of {evaluation.n_labelled:,} images")
+    axes.set_xlabel(f"Top-1, % of {so_many(evaluation.n_original, 'image')}")
+    axes.set_ylabel(f"ReaL accuracy, % of {so_many(evaluation.n_labelled, 'image')}")
     figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     n_above = sum(y > x for x, y in zip(top1, real, strict=True))
     alt = (
-        f"Scatter plot of ReaL accuracy against Top-1 for {len(points)} models. Top-1 runs from {min(top1):.1f}% to "
+        f"Scatter plot of ReaL accuracy against Top-1 for {so_many(len(points), 'model')}. Top-1 runs from "
+        f"{min(top1):.1f}% to "
         f"{max(top1):.1f}%, ReaL from {min(real):.1f}% to {max(real):.1f}%; ReaL is above Top-1 for {n_above} of them. "
         f"{sentence}"
     )
@@ -79,7 +81,7 @@ def label_count_bars(evaluation: Evaluation) -> DescribedFigure:
     """Draw how many images have 0, 1, 2, … refined labels, with one bar for each number of labels."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _axes()
+    figure, axes = new_axes()
     counts = range(max(evaluation.label_counts) + 1)
     n_images = [evaluation.label_counts.get(count, 0) for count in counts]
     bars = axes.bar([str(count) for count in counts], n_images, color=[_bar_colour(count) for count in counts])
@@ -107,7 +109,7 @@ def accuracy_by_label_count_lines(evaluation: Evaluation) -> DescribedFigure:
     """
     if not evaluation.models:
         raise DatasetError("no model was evaluated; there is no accuracy to draw")
-    figure, axes = _axes()
+    figure, axes = new_axes()
     pooled = _pool(evaluation.by_label_count)
     ticks = sorted({count for _, count in pooled})
     sentences = []
@@ -116,7 +118,13 @@ def accuracy_by_label_count_lines(evaluation: Evaluation) -> DescribedFigure:
         drawn = [count for count in ticks if shares[count]]
         values = [[_percent(share) for share in shares[count]] for count in drawn]
         means = [sum(found) / len(found) for found in values]
-        axes.plot(drawn, means, marker=mark, color=colour, label=f"{label}, mean of {len(evaluation.models)} models")
+        axes.plot(
+            drawn,
+            means,
+            marker=mark,
+            color=colour,
+            label=f"{label}, mean of {so_many(len(evaluation.models), 'model')}",
+        )
         lowest, highest = [min(found) for found in values], [max(found) for found in values]
         axes.fill_between(drawn, lowest, highest, color=colour, alpha=0.15, linewidth=0)
         listed = ", ".join(f"{_count_name(c)}: {mean:.1f}%" for c, mean in zip(drawn, means, strict=True))
@@ -124,22 +132,24 @@ def accuracy_by_label_count_lines(evaluation: Evaluation) -> DescribedFigure:
     n_images = {
         count: sum(n for c, n in evaluation.label_counts.items() if min(c, MANY_LABELS) == count) for count in ticks
     }
-    axes.set_xticks(ticks, [f"{_count_name(count)}\n{n_images[count]:,} images" for count in ticks], fontsize=8)
+    axes.set_xticks(
+        ticks, [f"{_count_name(count)}\n{so_many(n_images[count], 'image')}" for count in ticks], fontsize=8
+    )
     axes.set_xlabel("Refined labels")
     axes.set_ylabel("Accuracy, % (shaded: range over the models)")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
     alt = (
-        f"Line chart of Top-1 and ReaL by number of refined labels, for {len(evaluation.models)} models. "
+        f"Line chart of Top-1 and ReaL by number of refined labels, for {so_many(len(evaluation.models), 'model')}. "
         f"{' '.join(sentences)} ReaL is undefined for images without labels."
     )
     return DescribedFigure(figure, alt)
 
 
-def _axes() -> tuple[Figure, Axes]:
+def new_axes(height_inches: float = _SIZE_INCHES[1]) -> tuple[Figure, Axes]:
     """Return the axes of a new figure that no window or notebook shows by itself."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+    figure = Figure(figsize=(_SIZE_INCHES[0], height_inches), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes

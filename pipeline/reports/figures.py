@@ -14,7 +14,7 @@ from pipeline.reports.html import Html
 _SHOWN_DPI, _DRAWN_DPI = 100, 160
 
 
-def figure(draw: Callable[[], DescribedFigure], caption: str, behind: Html | None = None) -> Html:
+def figure(draw: Callable[[], DescribedFigure], caption: str, behind: Html | None = None, images: str = "") -> Html:
     """Return a figure, or a sentence that says why there is none.
 
     Parameters
@@ -25,6 +25,8 @@ def figure(draw: Callable[[], DescribedFigure], caption: str, behind: Html | Non
         What is shown, and over what; plain text.
     behind
         The table behind the figure, shown folded.
+    images
+        The images behind the figure, from :func:`pipeline.reports.images_behind.images_behind`.
     """
     import matplotlib as mpl
 
@@ -40,7 +42,8 @@ def figure(draw: Callable[[], DescribedFigure], caption: str, behind: Html | Non
     return Html(
         f'<figure style="margin:1em 0"><img src="data:image/png;base64,{b64encode(buffer.getvalue()).decode()}" '
         f'alt="{escape(described.alt_text)}" width="{width_px}" style="background:#fff">'
-        f'<figcaption style="max-width:45em;margin-top:.4em">{escape(caption)}</figcaption></figure>{_folded(behind)}'
+        f'<figcaption style="max-width:45em;margin-top:.4em">{escape(caption)}</figcaption></figure>{images}'
+        f"{_folded(behind)}"
     )
 
 

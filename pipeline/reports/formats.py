@@ -33,6 +33,11 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
     return f"{value:.1%}{interval}"
 
 
+def p_value(value: float) -> str:
+    """Return the p of a test, small ones as a bound."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
 def seconds(milliseconds: float | None) -> str:
     """Return a time, given in milliseconds, in seconds."""
     return "undefined" if _is_undefined(milliseconds) else f"{(milliseconds or 0) / 1000:,.1f} s"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.project.wording import so_many
 from pipeline.reports.html import Html, table
 
 
@@ -37,7 +38,7 @@ def frame_table(
     rows = [[cell(row) for cell in columns.values()] for row in frame.head(n_rows).itertuples()]
     if not rows:
         return Html(f"<p>{escape(caption)} No rows.</p>")
-    shown = f" The first {n_rows:,} of {len(frame):,} rows." if len(frame) > n_rows else ""
+    shown = f" The first {n_rows:,} of {so_many(len(frame), 'row')}." if len(frame) > n_rows else ""
     return table(list(columns), rows, caption=f"{caption}{shown}", text_columns=text_columns)
 
 
@@ -51,13 +52,19 @@ def paragraph(words: str) -> Html:
     return Html(f"<p>{escape(words)}</p>")
 
 
+def boxed(words: str) -> str:
+    """Return HTML as a paragraph in a frame that nobody overlooks."""
+    return f'<p style="border:2px solid #D55E00;padding:.6em .8em">{words}</p>'
+
+
 def simulation_notice(simulated: Collection[str], people: Collection[str]) -> Html:
     """Return a notice that programs took part; empty where everyone is a person."""
     if not simulated:
         return Html("")
     who = "All annotators are" if set(people) <= set(simulated) else f"{len(simulated)} of {len(people)} annotators are"
     return Html(
-        '<p style="border:2px solid #D55E00;padding:.6em .8em"><strong>'
-        f"{who} simulated</strong>: {escape(', '.join(sorted(simulated)))}. They are programs that tick and miss at "
-        "set rates; figures about them say nothing about people.</p>"
+        boxed(
+            f"<strong>{who} simulated</strong>: {escape(', '.join(sorted(simulated)))}. They are programs that tick "
+            "and miss at set rates; figures about them say nothing about people."
+        )
     )

@@ -17,7 +17,9 @@ _SIDE_PX = 160
 _CLASSES_SHOWN = 10
 
 
-def gallery(project: Project, images: Sequence[int], words: Callable[[int], str], caption: str) -> Html:
+def gallery(
+    project: Project, images: Sequence[int], words: Callable[[int], str], caption: str, all_of_them: str = ""
+) -> Html:
     """Return thumbnails with a few words beneath each.
 
     Parameters
@@ -30,6 +32,8 @@ def gallery(project: Project, images: Sequence[int], words: Callable[[int], str]
         Gives, for an image index, the HTML beneath the image.
     caption
         What is shown, and how it was chosen; plain text.
+    all_of_them
+        All images that these were chosen from, from :func:`pipeline.reports.images_behind.images_behind`.
     """
     if len(images) == 0:
         return Html(f"<p>{escape(caption)} There are none.</p>")
@@ -40,7 +44,7 @@ def gallery(project: Project, images: Sequence[int], words: Callable[[int], str]
         for index, row in zip(wanted, rows, strict=True)
     ]
     grid = "display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start"
-    return Html(f'<p>{escape(caption)}</p><div style="{grid}">{"".join(cards)}</div>')
+    return Html(f'<p>{escape(caption)}</p>{all_of_them}<div style="{grid}">{"".join(cards)}</div>')
 
 
 def sample(images: NDArray[np.int64], n_images: int, seed: int) -> NDArray[np.int64]:

@@ -20,6 +20,16 @@ class Html:
         return f"<{len(self.text):,} characters of HTML>"
 
 
+def lone_page(title: str, body: str) -> str:
+    """Return a whole page that belongs to no site; the title is plain text, the body HTML."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>'
+        ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;"
+        "padding:0 1rem}td,th{padding:.15rem .6rem;text-align:right}img{max-width:100%;height:auto}</style></head>"
+        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>\n"
+    )
+
+
 def table(
     header: Sequence[str] | None, rows: Sequence[Sequence[str]], *, caption: str, text_columns: Collection[int] = ()
 ) -> Html:

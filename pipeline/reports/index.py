@@ -1,52 +1,54 @@
-"""The page that links all of a project's reports, with the headline of each."""
+"""The site of a project's reports: every page, linked with each other."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
-from pipeline.project.results import ResultStage, has_summary, read_summary, report_path
+from pipeline.project.result_paths import ResultStage, report_path
+from pipeline.project.results import has_summary, read_summary
+from pipeline.project.state import project_state
 from pipeline.project.writing import write_text
-from pipeline.reports.headlines import disagreement_headline, evaluation_headline, settle_headline
+from pipeline.reports.data_card import write_data_card
+from pipeline.reports.explorer_data import write_explorer
+from pipeline.reports.headlines import disagreement_headline, evaluation_headline, improve_headline, settle_headline
+from pipeline.reports.html import Html
+from pipeline.reports.images_behind import with_links_to_images
+from pipeline.reports.overview import overview
+from pipeline.reports.site_pages import explorer_page, progress_page, provenance_page
+from pipeline.runs.page import framed, join_pages, page_title, pages_in
 from pipeline.stages.analyze import AnalyzeSummary
 from pipeline.stages.evaluate import EvaluateSummary
+from pipeline.stages.improve import ImproveSummary
 from pipeline.stages.settle import SettleSummary
 
-Summary = TypeVar("Summary", AnalyzeSummary, SettleSummary, EvaluateSummary)
+Summary = TypeVar("Summary", AnalyzeSummary, SettleSummary, EvaluateSummary, ImproveSummary)
 
 
 @dataclass(frozen=True, slots=True)
 class _Stage(Generic[Summary]):
     name: ResultStage
     title: str
-    command: str
     summary: type[Summary]
     headline: Callable[[Summary], list[str]]
 
-    def read(self, project: Project) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the stage's headline, line by line, and the simulated annotators whose votes it rests on."""
-        summary = read_summary(project, self.name, self.summary)
-        return tuple(self.headline(summary)), summary.simulated_annotators
+    def lines(self, project: Project) -> tuple[str, ...]:
+        """Return the stage's headline, line by line."""
+        return tuple(self.headline(read_summary(project, self.name, self.summary)))
 
 
 _STAGES = (
-    _Stage("analyze", "Where annotators differ", "mlf analyze", AnalyzeSummary, disagreement_headline),
-    _Stage("settle", "Refined labels", "mlf settle", SettleSummary, settle_headline),
-    _Stage("evaluate", "Models under the refined labels", "mlf evaluate", EvaluateSummary, evaluation_headline),
+    _Stage("analyze", "Where annotators differ", AnalyzeSummary, disagreement_headline),
+    _Stage("settle", "Refined labels", SettleSummary, settle_headline),
+    _Stage("evaluate", "Models under the refined labels", EvaluateSummary, evaluation_headline),
+    _Stage("improve", "Better proposals", ImproveSummary, improve_headline),
 )
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1.25rem; }
-h1 { margin-bottom: .2rem; } h2 { margin: 2.2rem 0 .4rem; font-size: 1.25rem; }
-.meta { color: GrayText; } ul { padding-left: 1.2rem; } li { margin: .25rem 0; }
-.simulated { border-left: .3rem solid #b58900; padding: .4rem .8rem; }
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class ReportIndex:
 
 
 def write_index(project: Project) -> ReportIndex:
-    """Write `reports/index.html` from the stages' reports and summaries.
+    """Write the site: `reports/index.html`, and every page that it links.
 
     Parameters
     ----------
@@ -80,49 +82,39 @@ def write_index(project: Project) -> ReportIndex:
         If there is no report yet.
     """
     sections = []
-    simulated: dict[str, None] = {}
     for stage in _STAGES:
         path = report_path(project, stage.name)
-        if not path.is_file() or not has_summary(project, stage.name):
-            sections.append((Section(stage.title, None, ()), stage.command))
-            continue
-        lines, people = stage.read(project)
-        simulated |= dict.fromkeys(people)
-        sections.append((Section(stage.title, path, lines), stage.command))
-    if not any(section.path for section, _ in sections):
+        is_there = path.is_file() and has_summary(project, stage.name)
+        sections.append(
+            Section(stage.title, path, stage.lines(project)) if is_there else Section(stage.title, None, ())
+        )
+    if not any(section.path for section in sections):
         raise ProjectError(f"{project.root} has no reports yet; run `mlf analyze {project.root}` first")
-    path = project.reports_dir / "index.html"
-    write_text(path, _page(project, sections, list(simulated)))
-    return ReportIndex(path, tuple(section for section, _ in sections))
+    return ReportIndex(write_site(project), tuple(sections))
 
 
-def _page(project: Project, sections: list[tuple[Section, str]], simulated: list[str]) -> str:
-    name = escape(project.settings.project.name)
-    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    notice = (
-        f'<p class="simulated"><b>Simulated:</b> {escape(", ".join(simulated))}. The votes of these annotators were '
-        "made by programs, not by people.</p>"
-        if simulated
-        else ""
-    )
-    parts = "".join(_section(section, command, project) for section, command in sections)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}: reports</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>{name}</h1>"
-        f'<p class="meta">{len(project.label_space):,} classes. Page made {made}.</p>'
-        f"{notice}{parts}</main></body></html>\n"
-    )
-
-
-def _section(section: Section, command: str, project: Project) -> str:
-    title = escape(section.title)
-    if section.path is None:
-        told = f"<code>{escape(f'{command} {project.root.name}')}</code>"
-        return f'<section><h2>{title}</h2><p class="meta">Not made yet: {told}</p></section>'
-    items = "".join(f"<li>{escape(line.strip())}</li>" for line in section.lines)
-    made = datetime.fromtimestamp(section.path.stat().st_mtime).astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    return (
-        f'<section><h2><a href="{escape(section.path.name)}">{title}</a></h2><ul>{items}</ul>'
-        f'<p class="meta">Made {made}.</p></section>'
-    )
+def write_site(project: Project) -> Path:
+    """Write the pages that no stage makes, and link all pages; return the first of them."""
+    folder = project.reports_dir
+    folder.mkdir(exist_ok=True)
+    proposals = sorted(project.runs_dir.glob("*-propose*/1_propose.html"))
+    if proposals:
+        shutil.copyfile(proposals[-1], folder / "propose.html")
+    bodies: dict[str, Callable[[], Html]] = {
+        "progress.html": lambda: progress_page(project),
+        "explorer.html": lambda: explorer_page(write_explorer(project, folder)),
+        "datacard.html": lambda: write_data_card(project, folder).page,
+        "provenance.html": lambda: provenance_page(project),
+        "index.html": lambda: overview(project),
+    }
+    state = f"{project_state(project)}. Page made {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}."
+    for file, body in bodies.items():
+        title = page_title(file.removesuffix(".html"))
+        page = framed(title, body().text, file=file, project=project.settings.project.name, state=state)
+        write_text(folder / file, page)
+    pages = pages_in(folder)
+    join_pages(folder, pages, into=pages, project=project.settings.project.name, with_script=True)
+    for joined in pages:
+        path = folder / joined.file
+        write_text(path, with_links_to_images(path.read_text(encoding="utf-8")))
+    return folder / "index.html"

@@ -7,7 +7,8 @@ from random import Random
 
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
-from pipeline.proposals.reader import ProposalReader, ProposalRow
+from pipeline.project.wording import so_many
+from pipeline.proposals.reader import ProposalRow, open_proposals
 from pipeline.reports.html import Html
 from pipeline.reports.thumbnails import thumbnail
 
@@ -26,7 +27,7 @@ def proposal_sheet(project: Project, n_images: int = 6, n_classes: int = 10, see
     seed
         The same seed draws the same images.
     """
-    reader = ProposalReader(project.require(project.proposals_path, "mlf propose"))
+    reader = open_proposals(project)
     chosen = sorted(Random(seed).sample(range(reader.n_images), min(n_images, reader.n_images)))
     images = image_columns(project, ["image_id", "path", "original_label"]).take(chosen).to_pylist()
     figures = [
@@ -49,7 +50,7 @@ def _figure(project: Project, image: dict[str, object], row: ProposalRow, n_clas
     if not isinstance(original, int):
         said = "No original label."
     else:
-        place = f"proposed at rank {rank}" if rank else f"not among its {len(row.class_index)} proposals"
+        place = f"proposed at rank {rank}" if rank else f"not among its {so_many(len(row.class_index), 'proposal')}"
         said = f"Original label <b>{escape(label)}</b>: {place}."
     return (
         f'<figure style="margin:0">{picture}<figcaption style="font-size:.9em">{said}'

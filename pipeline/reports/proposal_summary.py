@@ -10,7 +10,8 @@ from pipeline.datasets.records import read_skipped
 from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
-from pipeline.proposals.reader import ProposalReader
+from pipeline.project.wording import so_many
+from pipeline.proposals.reader import open_proposals
 from pipeline.reports.html import Html, table
 from pipeline.stages.propose_summary import ProposeSummary
 
@@ -27,6 +28,7 @@ def summary_table(project: Project, summary: ProposeSummary) -> Html:
         ("images", f"{summary.n_images:,}"),
         ("with proposals", str(Share(summary.n_with_proposals, summary.n_images))),
         ("ranked before this run", f"{summary.n_done_before:,}"),
+        *((f"precision of {escape(model)}", escape(str(found))) for model, found in summary.precisions),
         ("skipped", f"{len(summary.skipped):,}"),
         ("proposals an image", f"up to {project.settings.proposals.n_proposals}"),
     ]
@@ -37,9 +39,14 @@ def summary_table(project: Project, summary: ProposeSummary) -> Html:
         rows.append(
             (
                 "examples",
-                f"{packed.n_examples:,}, of {packed.n_classes_with_examples:,} of {packed.n_classes:,} classes",
+                f"{packed.n_examples:,}, of {packed.n_classes_with_examples:,} of {so_many(packed.n_classes, 'class')}",
             )
         )
+        if packed.without and packed.n_examples:
+            space = project.label_space
+            named = ", ".join(space[space.index_of(key)].name for key in packed.without[:_MAX_NAMED])
+            more = f" and {len(packed.without) - _MAX_NAMED:,} more" if len(packed.without) > _MAX_NAMED else ""
+            rows.append(("classes without any example", escape(f"{len(packed.without):,}: {named}{more}")))
         rows += [("example that cannot be read", escape(name)) for name in packed.unreadable[:_MAX_NAMED]]
     rows += [("note", escape(note)) for note in summary.notes]
     return table(None, rows, caption="What stage 1 came to.", text_columns=(1,))
@@ -47,7 +54,7 @@ def summary_table(project: Project, summary: ProposeSummary) -> Html:
 
 def original_ranks(project: Project) -> Html:
     """Return the ranks at which original labels are proposed: cumulative counts over images that have both."""
-    proposals = ProposalReader(project.require(project.proposals_path, "mlf propose")).as_arrays().class_index
+    proposals = open_proposals(project).as_arrays().class_index
     column = image_columns(project, ["original_label"]).column("original_label")
     original = np.array(column.fill_null(-1).to_pylist(), dtype=np.int64)
     is_counted = (original >= 0) & (proposals >= 0).any(axis=1)
@@ -55,8 +62,10 @@ def original_ranks(project: Project) -> Html:
     depth, n = proposals.shape[1], int(is_counted.sum())
     ranks = [rank for rank in (1, 2, 3, 5, 10) if rank < depth] + [depth]
     rows = [(f"first {rank}" if rank > 1 else "first", _share(is_hit[:, :rank], n)) for rank in ranks if n]
-    caption = f"Where the original label is proposed, over {n:,} images that have an original label and proposals."
-    return table(("among the", "images (95% interval)"), rows, caption=caption)
+    caption = (
+        f"Where the original label is proposed, over {so_many(n, 'image')} that have an original label and proposals."
+    )
+    return table(("among the", "share"), rows, caption=caption)
 
 
 def skipped_table(project: Project) -> Html:
@@ -70,6 +79,4 @@ def skipped_table(project: Project) -> Html:
 
 
 def _share(is_hit: np.ndarray[tuple[int, int], np.dtype[np.bool_]], n: int) -> str:
-    share = Share(int(is_hit.any(axis=1).sum()), n)
-    low, high = share.interval or (0.0, 0.0)
-    return f"{share} ({low:.1%} to {high:.1%})"
+    return Share(int(is_hit.any(axis=1).sum()), n).with_interval("images")

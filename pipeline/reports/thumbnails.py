@@ -28,7 +28,9 @@ def thumbnail(project: Project, path: str | None, alt: str, side_px: int = 160) 
     if path is None:
         return _placeholder("no file here", side_px)
     try:
-        data, width_px, height_px = display_jpeg(join_location(project.images_root, path), side_px)
+        data, width_px, height_px = display_jpeg(
+            join_location(project.images_root, path, project.image_folders), side_px
+        )
     except DatasetError as error:
         return _placeholder(str(error), side_px)
     return (

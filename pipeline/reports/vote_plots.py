@@ -7,26 +7,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import DatasetError
-from pipeline.reports.evaluation_plots import DescribedFigure
+from pipeline.project.wording import so_many
+from pipeline.reports.evaluation_plots import DescribedFigure, new_axes
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 #: Colours that can be told apart with every common kind of colour blindness (Okabe and Ito, 2008).
 _BLUE, _VERMILION, _GREY, _PALE = "#0072B2", "#D55E00", "#777777", "#E4E4E4"
-_SIZE_INCHES = (6.4, 4.4)
 _MINUTES_DRAWN_AS_HOURS = 180
 
 
-def agreement_heat_map(matrix: pd.DataFrame) -> DescribedFigure:
+def agreement_heat_map(matrix: pd.DataFrame, chance: float | None = None) -> DescribedFigure:
     """Draw the agreement of every pair of annotators.
+
+    Most votes are *no*, so that two people agree on most classes even if they guess: colours begin at the
+    agreement that chance would give.
 
     Parameters
     ----------
     matrix
         From :func:`pipeline.votes.agreement.agreement_matrix`.
+    chance
+        Share of equal votes to be expected by chance; None where it is undefined, and colours begin at the lowest.
 
     Raises
     ------
@@ -36,10 +39,13 @@ def agreement_heat_map(matrix: pd.DataFrame) -> DescribedFigure:
     values = matrix.to_numpy(dtype=float)
     if not np.isfinite(values).any():
         raise DatasetError("no two annotators voted on the same class of the same image; there is no agreement to draw")
-    figure, axes = _axes()
-    image = axes.imshow(values, cmap="cividis", vmin=float(np.nanmin(values)), vmax=1.0)
+    figure, axes = new_axes()
+    lowest = float(np.nanmin(values)) if chance is None else min(max(chance, 0.0), 0.99)
+    image = axes.imshow(100 * values, cmap="cividis", vmin=100 * lowest, vmax=100.0)
     axes.set_facecolor(_PALE)
-    figure.colorbar(image, ax=axes, label="share of equal votes (grey: never compared)")
+    begin = "the lowest" if chance is None else "chance"
+    words = f"equal votes, %, from {begin}\n(grey: never compared)"
+    figure.colorbar(image, ax=axes, label=words, extend="min" if np.nanmin(values) < lowest else "neither")
     names = [str(name) for name in matrix.index]
     if len(names) <= 40:
         axes.set_xticks(range(len(names)), names, rotation=90)
@@ -47,11 +53,12 @@ def agreement_heat_map(matrix: pd.DataFrame) -> DescribedFigure:
     else:
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.set_xlabel(f"{len(names)} annotators, in the order of the table")
+        axes.set_xlabel(f"{so_many(len(names), 'annotator')}, in the order of the table")
     row, column = np.unravel_index(int(np.nanargmin(values)), values.shape)
     alt = (
-        f"Heat map of the agreement of {len(names)} annotators. Agreement runs from {np.nanmin(values):.2f} "
-        f"({names[row]} and {names[column]}) to {np.nanmax(values):.2f}; its median is {np.nanmedian(values):.2f}."
+        f"Heat map of the agreement of {so_many(len(names), 'annotator')}. Agreement runs from {np.nanmin(values):.1%} "
+        f"({names[row]} and {names[column]}) to {np.nanmax(values):.1%}; its median is {np.nanmedian(values):.1%}"
+        f"{'' if chance is None else f', and chance would give {chance:.1%}'}."
     )
     return DescribedFigure(figure, alt)
 
@@ -66,9 +73,10 @@ def disputed_classes(per_class: pd.DataFrame, n_classes: int = 20) -> DescribedF
     n_classes
         How many to show.
     """
-    table = per_class[per_class["n_compared"] > 0].head(n_classes).iloc[::-1]
+    chosen = per_class[per_class["n_compared"] > 0].head(n_classes)
+    table = chosen.sort_values("split_share", kind="stable", ascending=False).iloc[::-1]
     _require(table, "no class has two votes on one image; there is no dispute to draw")
-    figure, axes = _axes(height=0.25 * len(table) + 1.2)
+    figure, axes = new_axes(0.25 * len(table) + 1.2)
     share = table["split_share"].to_numpy()
     bars = [share - table["split_low"].to_numpy(), table["split_high"].to_numpy() - share]
     labels = [f"{name} ({n:,})" for name, n in zip(table["class"], table["n_compared"], strict=True)]
@@ -86,9 +94,9 @@ def confused_class_pairs(pairs: pd.DataFrame, n_pairs: int = 20) -> DescribedFig
     """Draw the pairs of classes where one annotator ticked one class and another annotator the other."""
     from matplotlib.ticker import MaxNLocator
 
-    table = pairs.head(n_pairs).iloc[::-1]
+    table = pairs.head(n_pairs).sort_values("n_confusions", kind="stable", ascending=False).iloc[::-1]
     _require(table, "no two classes were confused; there is nothing to draw")
-    figure, axes = _axes(height=0.25 * len(table) + 1.2)
+    figure, axes = new_axes(0.25 * len(table) + 1.2)
     labels = [f"{one} / {other}" for one, other in zip(table["class_a"], table["class_b"], strict=True)]
     axes.barh(labels, table["n_confusions"], color=_VERMILION)
     axes.set_xlabel("confusions")
@@ -104,12 +112,12 @@ def annotator_profiles(profiles: pd.DataFrame) -> DescribedFigure:
     """Draw each annotator's sensitivity against their specificity, with 95% intervals."""
     table = profiles.dropna(subset=["sensitivity", "specificity"])
     _require(table, "no annotator has both a sensitivity and a specificity; there is nothing to draw")
-    figure, axes = _axes()
+    figure, axes = new_axes()
     axes.errorbar(
-        table["specificity"],
-        table["sensitivity"],
-        xerr=_error_bars(table, "specificity"),
-        yerr=_error_bars(table, "sensitivity"),
+        100 * table["specificity"],
+        100 * table["sensitivity"],
+        xerr=100 * np.asarray(_error_bars(table, "specificity")),
+        yerr=100 * np.asarray(_error_bars(table, "sensitivity")),
         fmt="o",
         color=_BLUE,
         ecolor=_GREY,
@@ -117,20 +125,21 @@ def annotator_profiles(profiles: pd.DataFrame) -> DescribedFigure:
         markersize=4,
     )
     if len(table) <= 20:
-        for row in table.itertuples():
+        at = 100 * table[["specificity", "sensitivity"]].to_numpy()
+        for name, (x, y) in zip(table["annotator"], at.tolist(), strict=True):
             axes.annotate(
-                str(row.annotator),
-                (row.specificity, row.sensitivity),
+                str(name),
+                (x, y),
                 xytext=(5, 5),
                 textcoords="offset points",
                 fontsize=8,
             )
-    axes.set_xlabel("specificity: says no where the label does not apply")
-    axes.set_ylabel("sensitivity: says yes where it applies")
+    axes.set_xlabel("specificity, %: says no where the label does not apply")
+    axes.set_ylabel("sensitivity, %: says yes where it applies")
     alt = (
-        f"Scatter plot of {len(table)} annotators: sensitivity from {table['sensitivity'].min():.2f} to "
-        f"{table['sensitivity'].max():.2f}, specificity from {table['specificity'].min():.2f} to "
-        f"{table['specificity'].max():.2f}."
+        f"Scatter plot of {so_many(len(table), 'annotator')}: sensitivity from {table['sensitivity'].min():.1%} to "
+        f"{table['sensitivity'].max():.1%}, specificity from {table['specificity'].min():.1%} to "
+        f"{table['specificity'].max():.1%}."
     )
     return DescribedFigure(figure, alt)
 
@@ -147,7 +156,7 @@ def model_against_people(table: pd.DataFrame) -> DescribedFigure:
 
     ranked = table[table["rank"].notna()]
     _require(ranked, "no proposal has a vote; the model cannot be compared with people")
-    figure, axes = _axes()
+    figure, axes = new_axes()
     share = ranked["any_yes_share"].to_numpy()
     bars = np.clip([share - ranked["low"].to_numpy(), ranked["high"].to_numpy() - share], 0, None)
     axes.bar(ranked["rank"].astype(int), 100 * share, yerr=100 * bars, color=_BLUE, ecolor=_GREY)
@@ -170,7 +179,7 @@ def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> D
     The errors come from :func:`pipeline.consensus.value_of_refining.rank_by_value`.
     """
     _require(ranking, "no image has votes; there is no yield to draw")
-    figure, axes = _axes()
+    figure, axes = new_axes()
     minutes = np.concatenate([[0.0], ranking["cumulative_minutes"]])
     start = float(ranking["expected_errors"].sum())
     remaining = np.concatenate([[start], ranking["remaining_errors"]])
@@ -190,49 +199,97 @@ def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> D
     return DescribedFigure(figure, alt)
 
 
-def reliability_plot(table: pd.DataFrame) -> DescribedFigure:
-    """Draw observed against claimed shares, from :func:`pipeline.consensus.calibration.reliability`."""
+def reliability_plot(table: pd.DataFrame, after: pd.DataFrame | None = None) -> DescribedFigure:
+    """Draw observed against claimed shares, from :func:`pipeline.consensus.calibration.reliability`.
+
+    Parameters
+    ----------
+    table
+        The posterior as it is, or before it was recalibrated.
+    after
+        The same once it was recalibrated.
+    """
     _require(table, "no item has a known answer; there is no reliability to draw")
-    figure, axes = _axes()
+    figure, axes = new_axes()
     axes.plot([0, 1], [0, 1], linestyle=":", color=_GREY, label="as claimed")
-    bars = np.clip([table["observed"] - table["low"], table["high"] - table["observed"]], 0, None)
-    axes.errorbar(table["claimed"], table["observed"], yerr=bars, fmt="o-", color=_BLUE, label="observed, 95%")
+    drawn = {"observed, 95%": (table, _BLUE)} if after is None else {}
+    if after is not None:
+        drawn = {"before recalibration, 95%": (table, _GREY), "after, 95%": (after, _BLUE)}
+    for name, (part, colour) in drawn.items():
+        bars = np.clip([part["observed"] - part["low"], part["high"] - part["observed"]], 0, None)
+        axes.errorbar(part["claimed"], part["observed"], yerr=bars, fmt="o-", color=colour, label=name)
     axes.set_xlabel("mean posterior of the bin")
     axes.set_ylabel("share that applies")
     axes.legend(frameon=False)
+    alt = (
+        f"Reliability of the posterior in {so_many(len(table), 'bin')} over {table['n_items'].sum():,} items. "
+        f"{_worst_gap(table)}"
+    )
+    return DescribedFigure(figure, alt if after is None else f"{alt} After recalibration: {_worst_gap(after)}")
+
+
+def _worst_gap(table: pd.DataFrame) -> str:
     gaps = (table["observed"] - table["claimed"]).abs().to_numpy()
     worst = table.iloc[int(np.argmax(gaps))]
-    alt = (
-        f"Reliability of the posterior in {len(table)} bins over {table['n_items'].sum():,} items. The largest gap is "
-        f"{gaps.max():.2f}, where {worst['claimed']:.2f} is claimed and {worst['observed']:.2f} observed."
+    return (
+        f"The largest gap is {gaps.max():.2f}, where {worst['claimed']:.2f} is claimed and {worst['observed']:.2f} "
+        "observed."
     )
-    return DescribedFigure(figure, alt)
+
+
+def anchoring_effects(table: pd.DataFrame) -> DescribedFigure:
+    """Draw effects on the share of yes, from :func:`pipeline.disagreement.anchoring.anchoring_effects`.
+
+    The table has two more columns: ``words`` (what was tried out) and ``ranks``, both as text.
+    """
+    _require(table, "no task was shown in another way; there is nothing to compare")
+    conditions = list(dict.fromkeys(table["words"]))
+    groups = list(dict.fromkeys(table["ranks"]))
+    figure, axes = new_axes()
+    axes.axhline(0, color=_GREY, linewidth=1)
+    for number, words in enumerate(conditions):
+        own = table[table["words"] == words]
+        at = np.array([groups.index(ranks) for ranks in own["ranks"]]) + 0.2 * (number - (len(conditions) - 1) / 2)
+        bars = np.clip(100 * np.array([own["effect"] - own["low"], own["high"] - own["effect"]]), 0, None)
+        axes.errorbar(at, 100 * own["effect"], yerr=bars, fmt="o", capsize=3, label=words)
+    axes.set_xticks(range(len(groups)), groups)
+    axes.set_xlabel("rank of the proposal")
+    axes.set_ylabel("effect on the share ticked, points")
+    axes.legend(frameon=False)
+    points = 100 * table[["effect", "low", "high"]].to_numpy(dtype=float)
+    told = "; ".join(
+        f"{words}, rank {ranks}: {effect:+.1f} ({low:+.1f} to {high:+.1f})"
+        for words, ranks, (effect, low, high) in zip(table["words"], table["ranks"], points, strict=True)
+    )
+    return DescribedFigure(figure, f"Effects on the share of proposals ticked, in points. {told}.")
 
 
 def budget_curve(table: pd.DataFrame) -> DescribedFigure:
-    """Draw quality against votes asked for, from :func:`pipeline.consensus.budget.replay`."""
+    """Draw quality against votes, from :func:`pipeline.consensus.budget.replay`: a line for each way to ask."""
     _require(table, "no policy was replayed; there is nothing to draw")
-    figure, axes = _axes()
-    bars = np.clip([table["f1"] - table["low"], table["high"] - table["f1"]], 0, None)
-    axes.errorbar(table["votes_per_item"], table["f1"], yerr=bars, fmt="o", color=_BLUE, ecolor=_GREY)
-    for number, row in enumerate(table.itertuples(), start=1):
-        at = (row.votes_per_item, row.f1)
-        axes.annotate(str(number), at, (6, -4), textcoords="offset points", fontsize=9)
-        axes.plot([], [], " ", label=f"{number}  {row.policy}")
-    axes.legend(frameon=False, loc="lower right", handlelength=0, fontsize=9)
+    figure, axes = new_axes()
+    told = []
+    for (with_models, is_adaptive), part in table.groupby(["with_models", "is_adaptive"]):
+        rows = part.sort_values("votes_per_item")
+        bars = np.clip([rows["f1"] - rows["low"], rows["high"] - rows["f1"]], 0, None)
+        name = ("adaptive" if is_adaptive else "the same number for all") + (", with models" if with_models else "")
+        axes.errorbar(
+            rows["votes_per_item"],
+            rows["f1"],
+            yerr=bars,
+            fmt="o--" if is_adaptive else "o-",
+            color=_VERMILION if with_models else _BLUE,
+            ecolor=_GREY,
+            markersize=4,
+            label=name,
+        )
+        suffix = " with models" if with_models else ""
+        figures = zip(rows["policy"], rows["votes_per_item"], rows["f1"], strict=True)
+        told += [f"{policy}{suffix}: {n_votes:.2f} votes, F1 {f1:.3f}" for policy, n_votes, f1 in figures]
+    axes.legend(frameon=False, loc="lower right", fontsize=9)
     axes.set_xlabel("votes per question")
-    axes.set_ylabel("F1 against the reference, 95% interval")
-    told = "; ".join(f"{row.policy}: {row.votes_per_item:.2f} votes, F1 {row.f1:.3f}" for row in table.itertuples())
-    return DescribedFigure(figure, f"F1 against votes per question for {len(table)} policies. {told}.")
-
-
-def _axes(height: float = _SIZE_INCHES[1]) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_SIZE_INCHES[0], height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    axes.set_ylabel("F1, 95% interval")
+    return DescribedFigure(figure, f"F1 against votes per question for {len(table)} policies. {'; '.join(told)}.")
 
 
 def _error_bars(table: pd.DataFrame, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.errors import ProjectError
+from pipeline.project.names import did_you_mean
 from pipeline.runs.notebook_files import notebook_path
 
 #: From stage to file name, in order; `2_annotate.ipynb` and `4_refine.ipynb` are left out, since people work in them.
@@ -29,7 +29,6 @@ def stage_notebook(stage: str) -> Path:
         If there is no such stage.
     """
     if stage not in STAGE_NOTEBOOKS:
-        near = get_close_matches(stage, STAGE_NOTEBOOKS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STAGE_NOTEBOOKS)}"
+        hint = did_you_mean(stage, STAGE_NOTEBOOKS, f"there are {', '.join(STAGE_NOTEBOOKS)}")
         raise ProjectError(f"no stage is called {stage!r}; {hint}")
     return notebook_path(STAGE_NOTEBOOKS[stage])

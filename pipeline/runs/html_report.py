@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.project.writing import write_text
+from pipeline.runs.page import framed
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: Added to nbconvert's own style, so that the page is comfortable to read and its lines do not get too long.
-_STYLE = """
-<style>
-body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-.jp-InputPrompt, .jp-OutputPrompt, .jp-Collapser { display: none; }
-.jp-Cell { padding: 0; }
-.jp-OutputArea-output img, .jp-RenderedHTMLCommon img { max-width: 100%; height: auto; }
-.jp-RenderedHTMLCommon table { display: block; overflow-x: auto; max-width: 100%; margin-left: 0; }
-.jp-RenderedHTMLCommon figure { margin: 1rem 0; }
-.jp-RenderedHTMLCommon figcaption { color: var(--jp-content-font-color2); max-width: 45rem; }
-@media print { body.jp-Notebook { max-width: none; } }
-</style>
-"""
 
-
-def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
+def write_html(notebook: NotebookNode, path: Path, title: str, project: str, *, file: str, state: str = "") -> None:
     """Write an executed notebook as HTML with its code hidden.
 
     Standard error (progress bars, warnings) is left out except where a cell failed; the notebook keeps it.
@@ -38,6 +26,12 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
         The file to write, in one step.
     title
         The title of the page.
+    project
+        The project's name.
+    file
+        Its name among the project's reports.
+    state
+        Which state of the project the page shows; written at its end.
     """
     from nbconvert.exporters import HTMLExporter
     from traitlets.config import Config
@@ -45,7 +39,7 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
     exporter = HTMLExporter(
         config=Config(
             HTMLExporter={
-                "template_name": "lab",
+                "template_name": "basic",
                 "exclude_input": True,
                 "exclude_input_prompt": True,
                 "exclude_output_prompt": True,
@@ -59,7 +53,8 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
         )
     )
     body, _ = exporter.from_notebook_node(_for_reading(notebook), resources={"metadata": {"name": title}})
-    write_text(path, _finish(body))
+    without_scripts = re.sub(r"<(script|style)\b.*?</\1>", "", body, flags=re.DOTALL | re.IGNORECASE)
+    write_text(path, framed(title, without_scripts, file=file, project=project, state=state))
 
 
 def _for_reading(notebook: NotebookNode) -> NotebookNode:
@@ -75,11 +70,3 @@ def _for_reading(notebook: NotebookNode) -> NotebookNode:
         if "outputs" in cell:
             cell.outputs = cell_outputs
     return shown
-
-
-def _finish(body: str) -> str:
-    """Drop nbconvert's scripts, none of which a report needs, and add the style."""
-    import re
-
-    without_scripts = re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE)
-    return without_scripts.replace("</head>", f"{_STYLE}</head>", 1)

@@ -1,4 +1,7 @@
-"""JupyterLab on one machine, opened at the notebook that one person works in; for several people, use the hub."""
+"""Jupyter on one machine, opened at the page that one person works on; for several people, use the hub.
+
+The page is the notebook as Voilà runs it: no code, no cell to run, the whole window. JupyterLab is one click away.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -22,6 +26,7 @@ from urllib.request import Request, urlopen
 from pipeline.errors import ProjectError, ServiceError
 from pipeline.project.folder import Project
 from pipeline.project.writing import write_text
+from pipeline.runs.appearance import TEMPLATE, UNUSED_LAB_EXTENSIONS, write_appearance
 from pipeline.runs.notebook_files import notebook_path
 from pipeline.votes.words import Round
 
@@ -39,11 +44,15 @@ _PACKAGE_ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Laboratory:
-    """A running JupyterLab: its address including the token, its process, and its log file."""
+    """A running Jupyter server: the address of the page, its process, its log file, and JupyterLab's own address.
+
+    Both addresses include the token.
+    """
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    notebook_url: str
 
 
 def annotation_notebook(project: Project, annotator: str, round_: Round = Round.ANNOTATION) -> Path:
@@ -72,22 +81,22 @@ def annotation_notebook(project: Project, annotator: str, round_: Round = Round.
 
 @contextmanager
 def running_laboratory(
-    folder: Path, notebook: Path, *, port: int | None = None, open_browser: bool = True, log: Path | None = None
+    folder: Path, notebook: Path, *, open_browser: bool, port: int | None = None
 ) -> Iterator[Laboratory]:
-    """Run JupyterLab as long as the context lasts; the server and its kernels end with the context.
+    """Run Jupyter as long as the context lasts; the server and its kernels end with the context.
+
+    What it says goes to `.jupyterlab.log` in the folder.
 
     Parameters
     ----------
     folder
         The folder that it shows, and in which its notebooks' kernels start.
     notebook
-        The notebook to open at the start; must be in the folder.
-    port
-        The port on 127.0.0.1; None takes the first free one from 8888 on.
+        The notebook to show at the start, without its code; must be in the folder.
     open_browser
         Whether to open it in the system's browser, if there is one.
-    log
-        The file for the server's output; None takes `.jupyterlab.log` in the folder.
+    port
+        The port on 127.0.0.1; None takes the first free one from 8888 on.
 
     Raises
     ------
@@ -99,32 +108,35 @@ def running_laboratory(
     token = secrets.token_hex(24)
     port = port or _free_port()
     path = quote(notebook.resolve().relative_to(folder.resolve()).as_posix())
-    log = log or folder / ".jupyterlab.log"
+    log = folder / ".jupyterlab.log"
     command = [
         sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder.resolve()}",
-        f"--LabApp.default_url=/lab/tree/{path}", "--ServerApp.open_browser=" + str(open_browser),
+        f"--LabApp.default_url=/voila/render/{path}", "--ServerApp.open_browser=" + str(open_browser),
+        "--LabApp.news_url=None", f"--VoilaConfiguration.template={TEMPLATE}",
+        "--VoilaConfiguration.show_tracebacks=True",
+        f"--VoilaConfiguration.extension_denylist={list(UNUSED_LAB_EXTENSIONS)}",
     ]  # fmt: skip
     if os.name == "posix" and os.geteuid() == 0:
         command.append("--allow-root")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as sink:
+    with log.open("wb") as sink, TemporaryDirectory() as looks:
         log.chmod(0o600)
         process = subprocess.Popen(  # noqa: S603 - the command is ours
             command,
             cwd=folder,
-            env=_environment(token),
+            env=_environment(token, write_appearance(Path(looks), has_notebook=True)),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        base = f"http://127.0.0.1:{port}"
-        _wait_until_up(process, f"{base}/api/status", token, log)
-        yield Laboratory(f"{base}/lab/tree/{path}?token={token}", process, log)
-    finally:
-        _stop(process)
+        try:
+            base = f"http://127.0.0.1:{port}"
+            _wait_until_up(process, f"{base}/api/status", token, log)
+            page, notebook_url = (f"{base}/{where}/{path}?token={token}" for where in ("voila/render", "lab/tree"))
+            yield Laboratory(page, process, log, notebook_url)
+        finally:
+            _stop(process)
 
 
 def wait_for_the_end(laboratory: Laboratory) -> None:
@@ -150,13 +162,14 @@ def wait_for_the_end(laboratory: Laboratory) -> None:
         raise ServiceError(f"JupyterLab ended with code {code}; the last it said: {_last_line(laboratory.log)}")
 
 
-def _environment(token: str) -> Mapping[str, str]:
+def _environment(token: str, looks: Mapping[str, str]) -> Mapping[str, str]:
     path = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))))
     # The token goes into the environment, because the list of processes shows command lines. Notebooks run in this
     # same Python. Variables that a hub or another project may have left (MLF_PROJECT, MLF_SERVICE_URL, …) are removed:
     # they would lead to other data.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLF_")}
-    return {**inherited, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONPATH": path}
+    found_first = {name: os.pathsep.join(filter(None, (folder, inherited.get(name)))) for name, folder in looks.items()}
+    return {**inherited, **found_first, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONPATH": path}
 
 
 def _free_port() -> int:

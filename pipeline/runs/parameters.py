@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ProjectError
+from pipeline.project.names import did_you_mean
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -57,8 +57,7 @@ def check_parameters(given: Mapping[str, object], declared: tuple[str, ...], nam
     checked: dict[str, Parameter] = {}
     for parameter, value in given.items():
         if parameter not in declared:
-            near = get_close_matches(parameter, declared, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(declared) or 'none'}"
+            hint = did_you_mean(parameter, declared, f"it takes {', '.join(declared) or 'none'}")
             raise ProjectError(f"{name} has no parameter {parameter!r}; {hint}")
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             checked[parameter] = [str(item) for item in value]

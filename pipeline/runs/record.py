@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pipeline
 from pipeline.project.folder import SETTINGS_FILE, Project
+from pipeline.project.history import HISTORY_FILE
+from pipeline.project.state import project_state
 from pipeline.runs.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -36,8 +38,10 @@ def run_record(
     stage, notebook, parameters
         What is about to run.
     """
+    state = project_state(project)
     return {
         "stage": stage,
+        "state": {"number": state.number, "seal": state.last.seal if state.last else "", "text": str(state)},
         "parameters": dict(parameters),
         "code": {"notebook_sha256": notebook_hash(notebook), "packages_sha256": packages_hash()},
         "data_sha256": {name: _file_hash(path) for name, path in _inputs(project, parameters)},
@@ -77,7 +81,7 @@ def versions() -> dict[str, str]:
 
 def _inputs(project: Project, parameters: Mapping[str, Parameter]) -> Iterable[tuple[str, Path]]:
     """Yield each file that the run reads, with the name it is recorded by; not the store, a log that keeps growing."""
-    tables = [project.root / SETTINGS_FILE, *sorted(project.root.glob("*.parquet"))]
+    tables = [project.root / SETTINGS_FILE, project.root / HISTORY_FILE, *sorted(project.root.glob("*.parquet"))]
     for folder in (project.predictions_dir, project.results_dir):
         tables += sorted(folder.glob("*.parquet"))
     for path in tables:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pipeline import errors
 from pipeline.errors import MlfError, ProjectError, in_plain_words
 from pipeline.project.folder import Project
-from pipeline.project.results import take_earlier_names
+from pipeline.project.result_paths import take_earlier_names
 from pipeline.project.writing import whole_file
 from pipeline.runs.catalogue import REPORT_STAGES, stage_notebook
+from pipeline.runs.page import join_pages, page_title, pages_in
 from pipeline.runs.parameters import check_parameters, declared_parameters
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ def run_stage(
         kept = project.reports_dir / f"{stage}.html"
         with whole_file(kept) as unfinished:
             shutil.copyfile(html, unfinished)
+        pages = pages_in(project.reports_dir)
+        into = [page for page in pages if page.file == kept.name]
+        name = project.settings.project.name
+        join_pages(project.reports_dir, pages, into=into, project=name, with_script=False)
     return StageRun(stage, folder, executed, html, kept)
 
 
@@ -169,7 +174,8 @@ def _write_html(executed: Path, stage: str, project: Project) -> Path:
     path = executed.with_suffix(".html")
     if executed.exists():
         notebook = nbformat.read(executed, as_version=4)
-        write_html(notebook, path, f"{project.settings.project.name}: {stage}")
+        state = notebook.metadata.get("mlf", {}).get("state", {}).get("text", "")
+        write_html(notebook, path, page_title(stage), project.settings.project.name, file=f"{stage}.html", state=state)
     return path
 
 

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from fastapi import Request
 
+from pipeline.errors import MlfError
 from pipeline.hub.accounts import Role
-from pipeline.project.folder import Project
+from pipeline.project.folder import SETTINGS_FILE, Project, open_project
 from pipeline.service.identity import Caller, Identity, RefusedToken
 from pipeline.service.limits import Allowances, Limits
+from pipeline.service.logs import log
 from pipeline.service.metrics import Metrics
 from pipeline.service.serving import ServedTables
 from pipeline.service.watch import StoreWatch
 from pipeline.service.wire import ErrorBody
 from pipeline.service.writer import GroupWriter
-from pipeline.store import SqlStore, open_store
+from pipeline.store import SqlStore, open_project_store
 from pipeline.store.trouble import trouble_in_plain_words
 
 #: A session's kernel handles one request at a time: while one waits here, its annotator's saves wait there.
 LONGEST_WAIT_S = 1.5
+#: How the addresses of saves end: they are of what their senders have seen, and many of them are sent at once.
+_SAVES = ("/events", "/save")
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a defect
@@ -50,30 +56,63 @@ class Service:
     def __post_init__(self) -> None:
         # So every message names the folder in the same way, however it was written when the service was started.
         self.project = replace(self.project, root=self.project.root.resolve())
-        self._places = (self.project.images_root, self.project.examples_root, str(self.project.root))
+        self._watched = _served_files(self.project)
+        self._served = self._stamp()
         self.tables = ServedTables(self.project)
-        self.store: SqlStore = open_store(self.project.store_url, len(self.tables.label_space))
+        self.store: SqlStore = open_project_store(self.project)
         self.watch = StoreWatch(self.store, self.project.root)
-        self.writer = GroupWriter(self.store, self._committed)
+        self.writer = GroupWriter(self.store, self.metrics.saves_per_commit.observe)
         self.allowances = Allowances(self.limits)
-        self._at_work: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._at_work: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
 
-    def _committed(self, n_saves: int) -> None:
-        self.metrics.saves_per_commit.observe(n_saves)
-        self.watch.committed()
+    def refresh(self) -> None:
+        """Serve the project as it is now, if its settings, classes, images or proposals changed since the last look.
+
+        What cannot be read, such as settings that somebody is just writing, leaves everything as it was.
+        """
+        stamp = self._stamp()
+        if stamp == self._served:
+            return
+        self._served = stamp
+        try:
+            project = open_project(self.project.root)
+            tables = ServedTables(project)
+        except MlfError as error:
+            log("the project changed and cannot be read; it is served as it was", reason=str(error))
+            return
+        space = tables.label_space
+        self.store.know_classes(len(space), space.gone, space.ancestors_of)
+        self.project, self.tables, self._watched = project, tables, _served_files(project)
+        log("the project changed and is served as it is now")
+
+    def _stamp(self) -> tuple[tuple[int, int, int], ...]:
+        """Return what tells one version of the files that are served from another."""
+        found = []
+        for path in self._watched:
+            try:
+                status = os.stat(path)  # noqa: PTH116 - for each question, so as cheap as possible
+            except OSError:
+                found.append((0, 0, 0))
+            else:
+                found.append((status.st_mtime_ns, status.st_ino, status.st_size))
+        return tuple(found)
 
     @asynccontextmanager
-    async def turn_of(self, name: str) -> AsyncIterator[None]:
+    async def turn_of(self, name: str, to: Literal["read", "save", "report"] = "read") -> AsyncIterator[None]:
         """Hold one of a person's few places for requests that run at the same time; further requests wait for one.
+
+        There are places to read, to save and for reports, so that nobody's pictures hold up their own saves.
 
         Raises
         ------
         Refusal
             If no place becomes free in time.
         """
-        places = self._at_work.get(name)
+        places = self._at_work.get((name, to))
         if places is None:
-            places = self._at_work[name] = asyncio.Semaphore(self.limits.at_once)
+            limits = self.limits
+            n_places = {"read": limits.at_once, "save": limits.saves_at_once, "report": limits.reports_at_once}
+            places = self._at_work[name, to] = asyncio.Semaphore(n_places[to])
         try:
             async with asyncio.timeout(LONGEST_WAIT_S):
                 await places.acquire()
@@ -95,6 +134,12 @@ class Service:
             If that is too many for now.
         """
         refuse_until(self.allowances.requests.take(caller.name, max(0.0, n_requests - 1)))
+
+    def charge_bytes(self, caller: Caller, n_bytes: int, n_counted: float) -> None:
+        """Count an answer by its size, beyond the requests that it counted as; it is given, and the next ones wait."""
+        dear = min(n_bytes / self.limits.report_bytes_a_request, self.limits.burst / 2)
+        if dear > max(n_counted, 1.0):
+            self.allowances.requests.owe(caller.name, dear - max(n_counted, 1.0))
 
     async def caller(self, request: Request) -> Caller:
         """Return who sent a request with a token in its Authorization header.
@@ -118,6 +163,8 @@ class Service:
         if caller is None:
             raise Refusal(401, "Unauthorized", "the Hub does not know this token; restart your session", "bad token")
         request.scope["mlf_user"] = caller.name
+        if not request.scope["path"].endswith(_SAVES):
+            self.refresh()
         refuse_until(self.allowances.requests.take(caller.name))
         return caller
 
@@ -130,7 +177,7 @@ class Service:
 
     def without_places(self, message: str) -> str:
         """Return a message without the folders of this machine: callers need not know them."""
-        for place in self._places:
+        for place in (self.project.images_root, self.project.examples_root, str(self.project.root)):
             if place:
                 message = message.replace(place.rstrip("/") + "/", "").replace(place, "the project")
         return message
@@ -140,6 +187,12 @@ class Service:
         self.writer.close()
         self.watch.close()
         self.store.close()
+
+
+def _served_files(project: Project) -> tuple[str, ...]:
+    """Return the files of a project whose change changes what is served."""
+    tables = (project.images_path, project.proposals_path, project.examples_path)
+    return tuple(map(str, (project.root / SETTINGS_FILE, project.classes_path, project.class_pairs_path, *tables)))
 
 
 def refuse_until(wait_s: float) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,22 +18,33 @@ from pipeline.errors import DatasetError, MlfError, ServiceError, StoreError
 from pipeline.project.folder import Project
 from pipeline.service.admission import Refusal, Service
 from pipeline.service.board import board_router
+from pipeline.service.class_list import ClassesAnswer
 from pipeline.service.explorer import explorer_router
 from pipeline.service.guard import Guard
 from pipeline.service.identity import Identity
 from pipeline.service.limits import Limits
+from pipeline.service.logins import BrowserLogins, waiting_page
 from pipeline.service.people import people_router
 from pipeline.service.reports import reports_router
 from pipeline.service.rounds import rounds_router
+from pipeline.service.stage_runs import StageRunner, runs_router
 from pipeline.service.wire import ERROR, ErrorBody
+from pipeline.service.work import work_router
 
 PREFIX = "/services/mlf"
 _READING_THREADS = 16
+_PASSING = frozenset({429, 503})
 _CODES = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "NotAllowed", 422: "Invalid"}
 
 
 def create_app(
-    project: Project, identity: Identity, *, limits: Limits | None = None, prefix: str = PREFIX, oauth: Any = None
+    project: Project,
+    identity: Identity,
+    *,
+    limits: Limits | None = None,
+    prefix: str = PREFIX,
+    oauth: Any = None,
+    secret: str = "",
 ) -> FastAPI:
     """Return the application.
 
@@ -46,9 +59,12 @@ def create_app(
     prefix
         Path below which everything lies.
     oauth
-        A `jupyterhub.services.auth.HubOAuth`, by which browsers log in to read reports; without one only tokens count.
+        A `jupyterhub.services.auth.HubOAuth`, by which browsers log in; without one only tokens count.
+    secret
+        What log-ins are sealed with: the same in all processes of a service; random if it is left out.
     """
     service = Service(project, identity, limits or Limits())
+    runner, classes = StageRunner(service), ClassesAnswer(service)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -56,6 +72,7 @@ def create_app(
 
         anyio.to_thread.current_default_thread_limiter().total_tokens = _READING_THREADS
         yield
+        await runner.stop()
         await asyncio.to_thread(service.close)
 
     prefix = prefix.rstrip("/")
@@ -65,17 +82,21 @@ def create_app(
         version="1",
         docs_url=None,
         redoc_url=None,
-        openapi_url=f"{prefix}/openapi.json",
+        openapi_url=None,  # the framework would write it anew for everybody who asks
         lifespan=lifespan,
         redirect_slashes=False,
     )
     app.state.service = service
+    logins = BrowserLogins(service, oauth, prefix, secret)
     for router in (
-        people_router(service),
+        people_router(service, cache(lambda: json.dumps(app.openapi()).encode())),
         board_router(service),
-        explorer_router(service),
-        rounds_router(service),
-        reports_router(service, oauth, prefix),
+        explorer_router(service, classes),
+        rounds_router(service, classes),
+        runs_router(service, runner),
+        logins.router(),
+        reports_router(service, logins, prefix),
+        work_router(service, logins, classes, prefix),
     ):
         app.include_router(router, prefix=prefix)
     _answer_errors(app, service)
@@ -116,4 +137,7 @@ def _error(
 ) -> Response:
     request.scope["mlf_code"] = body.code
     request.scope["mlf_reason"] = reason or body.message
+    is_page = request.method == "GET" and request.headers.get("sec-fetch-dest") == "document"
+    if is_page and status in _PASSING:  # nobody should have to reload a page that shows JSON
+        return waiting_page(status, body.message, headers=headers)
     return Response(ERROR.dump_json(body), status, headers, media_type="application/json")

@@ -19,6 +19,7 @@ from pipeline.annotation.events import Event
 from pipeline.annotation.session import (
     Changes,
     GridPage,
+    OwnProgress,
     Picture,
     Progress,
     SaveResult,
@@ -112,6 +113,7 @@ class ServiceClient:
         transport = OwnSocketTransport(by_socket[0]) if by_socket else None
         self._client = client or httpx.Client(timeout=_TIMEOUT, trust_env=False, transport=transport)
         self._sleep = sleep
+        self._space: LabelSpace | None = None
 
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
@@ -119,6 +121,20 @@ class ServiceClient:
 
     def _read(self, shape: TypeAdapter[_T], path: str, params: Mapping[str, Any] | None = None) -> _T:
         return _parse(shape, self._get(path, params).content)
+
+    def _classes(self, path: str) -> LabelSpace:
+        if self._space is None:
+            self._space = self._read(wire.CLASSES, path).label_space()
+        return self._space
+
+    def _pictures(self, path: str, named: str, numbers: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
+        if not numbers:
+            return []
+        params = {named: ",".join(map(str, numbers)), "max_side_px": max_side_px}
+        try:
+            return wire.unpack_pictures(self._get(path, params).content)
+        except ValueError as error:
+            raise ServiceError(UNREADABLE_ANSWER) from error
 
     def _get(self, path: str, params: Mapping[str, Any] | None = None) -> httpx.Response:
         return self._send("GET", path, params=dict(params or {}))
@@ -177,7 +193,6 @@ class RemoteSession(ServiceClient):
         super().__init__(url, token, client=client, sleep=sleep)
         self._round = Round(round_)
         self._name = ""
-        self._space: LabelSpace | None = None
         self._sprite = lru_cache(maxsize=_SPRITES_KEPT)(self._fetch_sprite)
 
     @property
@@ -200,9 +215,7 @@ class RemoteSession(ServiceClient):
 
     def label_space(self) -> LabelSpace:
         """Return all classes; they are fetched only once."""
-        if self._space is None:
-            self._space = self._in_round(wire.CLASSES, "classes").label_space()
-        return self._space
+        return self._classes(f"{self._path}/classes")
 
     def tasks(self, positions: Sequence[int]) -> list[Task]:
         """Return the tasks at these positions, in this order."""
@@ -220,21 +233,23 @@ class RemoteSession(ServiceClient):
 
     def images(self, positions: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
         """Return several tasks' images, scaled down, in one request."""
-        if not positions:
-            return []
-        params = {"positions": ",".join(map(str, positions)), "max_side_px": max_side_px}
-        try:
-            return wire.unpack_pictures(self._get(f"{self._path}/pictures", params).content)
-        except ValueError as error:
-            raise ServiceError(UNREADABLE_ANSWER) from error
+        return self._pictures(f"{self._path}/pictures", "positions", positions, max_side_px)
 
-    def sprite(self, class_index: int) -> Sprite:
-        """Return the packed examples of a class; the most recently used are kept here."""
-        return self._sprite(class_index)
+    def sprite(self, class_index: int, group: str = "") -> Sprite:
+        """Return the packed examples of a class, for tasks of a group; the most recently used are kept here."""
+        return self._sprite(class_index, group)
 
-    def example(self, class_index: int, number: int) -> Picture:
-        """Return one example image, enlarged."""
-        return _picture(self._get(f"{self._path}/examples/{class_index}/{number}"))
+    def example(self, class_index: int, number: int, group: str = "") -> Picture:
+        """Return one example image of those for a group, enlarged."""
+        return _picture(self._get(f"{self._path}/examples/{class_index}/{number}", _of_group(group)))
+
+    def guideline_picture(self, number: int) -> Picture:
+        """Return the n-th picture of the guidelines."""
+        return _picture(self._get(f"{self._path}/guideline-pictures/{number}"))
+
+    def own_progress(self) -> OwnProgress:
+        """Return how the annotator is getting on, where the project shows it."""
+        return self._in_round(wire.OWN_PROGRESS, "own-progress")
 
     def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
         """Return those of this annotator's tasks that pass the filter and for which the class is proposed."""
@@ -290,12 +305,14 @@ class RemoteSession(ServiceClient):
     def _in_round(self, shape: TypeAdapter[_T], name: str, **params: Any) -> _T:
         return self._read(shape, f"{self._path}/{name}", params)
 
-    def _fetch_sprite(self, class_index: int) -> Sprite:
-        response = self._get(f"{self._path}/sprites/{class_index}")
+    def _fetch_sprite(self, class_index: int, group: str) -> Sprite:
+        response = self._get(f"{self._path}/sprites/{class_index}", _of_group(group))
         facts = {name: _number(response, header) for name, header in wire.SPRITE_HEADERS.items()}
-        return Sprite(
-            response.content, _media_type(response), groups=response.headers.get(wire.GROUPS_HEADER, ""), **facts
-        )
+        return Sprite(response.content, _media_type(response), **facts)
+
+
+def _of_group(group: str) -> dict[str, str]:
+    return {"group": group} if group else {}
 
 
 def _bodies(events: Sequence[Event]) -> list[bytes]:

@@ -1,10 +1,13 @@
-"""Connections that ask for nothing: each holds a descriptor, and a process has only so many."""
+"""Connections: each holds a descriptor, a process has only so many, and no account may hold them all."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
-from collections import OrderedDict
+import socket
+import struct
+from collections import Counter, OrderedDict
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -13,6 +16,8 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 HEAD_TIMEOUT_S = 10.0
 #: Descriptors that are reserved for everything but connections: the store, pictures, logs.
 _SPARE_DESCRIPTORS = 256
+#: Connections that one other account of this machine may hold. A kernel uses one or two.
+_MAX_OF_AN_ACCOUNT = 64
 
 
 def raise_descriptor_limit() -> int:
@@ -27,21 +32,34 @@ _Protocol: Any = AutoHTTPProtocol  # based on httptools, or on h11 if that is mi
 
 
 class PatientProtocol(_Protocol):  # type: ignore[misc]
-    """uvicorn's protocol, except that silent connections are closed, those that have been silent longest first."""
+    """uvicorn's protocol, except that silent connections are closed, those that have been silent longest first.
+
+    Sessions reach the service over a Unix socket, where the Linux kernel says which account is calling. An account
+    other than the service's own (under which the proxy runs) gets only so many connections.
+    """
 
     max_connections = 768
+    _of_accounts: ClassVar[Counter[int]] = Counter()
     _silent: ClassVar[OrderedDict[PatientProtocol, None]] = OrderedDict()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._patience: asyncio.TimerHandle | None = None
+        self._account: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Take a connection; if there are too many, the one that has been silent longest is closed."""
         super().connection_made(transport)
+        self._account = _other_account(transport)
+        if self._account is not None:
+            self._of_accounts[self._account] += 1
+            self.client = (f"account {self._account}", 0)
+            if self._of_accounts[self._account] > _MAX_OF_AN_ACCOUNT:
+                transport.abort()
+                return
         self._wait_for_a_head()
         if len(self.connections) > self.max_connections:
-            longest, _ = self._silent.popitem(last=False)
+            longest, _ = self._silent.popitem(last=False)  # at least this one is silent
             longest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -55,6 +73,10 @@ class PatientProtocol(_Protocol):  # type: ignore[misc]
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
+        if self._account is not None:
+            self._of_accounts[self._account] -= 1
+            if not self._of_accounts[self._account]:
+                del self._of_accounts[self._account]
         super().connection_lost(exc)
 
     def _is_answering(self) -> bool:
@@ -75,3 +97,12 @@ class PatientProtocol(_Protocol):  # type: ignore[misc]
         self._patience = None
         if not self._is_answering():
             self.transport.abort()
+
+
+def _other_account(transport: asyncio.Transport) -> int | None:
+    """Return the uid of the account at the other end of a Unix socket, unless it is this process's own."""
+    connected = transport.get_extra_info("socket")
+    if connected is None or connected.family != socket.AF_UNIX or not hasattr(socket, "SO_PEERCRED"):
+        return None
+    _pid, uid, _gid = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return None if uid == os.geteuid() else int(uid)

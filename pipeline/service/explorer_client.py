@@ -7,16 +7,13 @@ from typing import Any
 
 from pipeline.annotation.explorer import ExplorerFilter, ExplorerInfo, ExplorerPage
 from pipeline.annotation.session import Picture, Unreadable
-from pipeline.errors import ServiceError
 from pipeline.project.label_space import LabelSpace
 from pipeline.service import wire
-from pipeline.service.client import UNREADABLE_ANSWER, ServiceClient
+from pipeline.service.client import ServiceClient
 
 
 class RemoteExplorer(ServiceClient):
     """All images of the hub's project, and what everybody said about them; parameters and errors as in the base."""
-
-    _space: LabelSpace | None = None
 
     def open(self) -> ExplorerInfo:
         """Return what the explorer needs only once."""
@@ -24,9 +21,7 @@ class RemoteExplorer(ServiceClient):
 
     def label_space(self) -> LabelSpace:
         """Return all classes; they are fetched only once."""
-        if self._space is None:
-            self._space = self._read(wire.CLASSES, "/api/explorer/classes").label_space()
-        return self._space
+        return self._classes("/api/explorer/classes")
 
     def page(self, which: ExplorerFilter, start: int, count: int) -> ExplorerPage:
         """Return the images that pass the filter, in their order."""
@@ -44,10 +39,4 @@ class RemoteExplorer(ServiceClient):
 
     def images(self, image_indices: Sequence[int], max_side_px: int) -> list[Picture | Unreadable]:
         """Return several images, scaled down, in one request."""
-        if not image_indices:
-            return []
-        params = {"image_indices": ",".join(map(str, image_indices)), "max_side_px": max_side_px}
-        try:
-            return wire.unpack_pictures(self._get("/api/explorer/pictures", params).content)
-        except ValueError as error:
-            raise ServiceError(UNREADABLE_ANSWER) from error
+        return self._pictures("/api/explorer/pictures", "image_indices", image_indices, max_side_px)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.service.limits import Limits
+from pipeline.service.limits import HeldBack, Limits
 from pipeline.service.logs import LOGGER, log
 from pipeline.service.metrics import Metrics
 from pipeline.service.wire import ERROR, ErrorBody
@@ -47,6 +49,8 @@ class Guard:
         self._app = app
         self._limits = limits
         self._metrics = metrics
+        self._refusals = HeldBack(limits.refusals_burst, limits.refusals_per_second)
+        self._strangers = HeldBack(limits.strangers_burst, limits.strangers_per_second, limits.strangers_wait_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -66,12 +70,14 @@ class Guard:
                     *message["headers"],
                     *((name, value) for name, value in _HEADERS.items() if name not in given),
                 ]
+                if wait_s := self._held_back_s(scope, headers):
+                    await self._hold_back(wait_s, receive)
             await send(message)
 
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _answer(send_guarded, *refusal)
             scope["mlf_code"] = refusal[1].code
+            await _answer(send_guarded, *refusal)
         else:
             try:
                 await self._app(scope, self._counted(receive), send_guarded)
@@ -99,6 +105,20 @@ class Guard:
         if scope["method"] not in _SAFE_METHODS and not _is_same_origin(headers):
             return 403, ErrorBody("CrossSite", "another site's page sent this; it is not accepted")
         return None
+
+    def _held_back_s(self, scope: Scope, headers: Mapping[str, str]) -> float:
+        if user := scope.get("mlf_user"):
+            return self._refusals.next_in(user) if "mlf_code" in scope else 0.0
+        # What is open to everybody costs as much as what is not, and nobody else bounds how often it is asked for.
+        return self._strangers.next_in(_address(scope, headers))
+
+    async def _hold_back(self, wait_s: float, receive: Receive) -> None:
+        """Wait, unless the caller leaves: nothing is kept for those who ask and go."""
+        receive = self._counted(receive)
+        with suppress(TimeoutError, _BodyTooLarge):
+            async with asyncio.timeout(wait_s):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
 
     def _too_large(self) -> tuple[int, ErrorBody]:
         return 413, ErrorBody("TooLarge", f"a request takes at most {self._limits.max_body_bytes:,} bytes")
@@ -136,6 +156,12 @@ class Guard:
             log("refused", level=logging.WARNING, code=code, reason=scope.get("mlf_reason", ""), **facts)
         elif LOGGER.isEnabledFor(logging.INFO):
             log("request", **facts)
+
+
+def _address(scope: Scope, headers: Mapping[str, str]) -> str:
+    """Return from where somebody unknown asks: a network address or an account; the hub's own proxy says for whom."""
+    client = scope.get("client")
+    return str(client[0]) if client else headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
 
 
 def _is_same_origin(headers: Mapping[str, str]) -> bool:

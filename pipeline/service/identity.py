@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipeline.errors import ServiceError
-from pipeline.hub.accounts import Role
+from pipeline.hub.accounts import MONITOR, Role
 
 #: Seconds for which the Hub's answer about a token is trusted: how long a revoked or expired one may still work.
 TOKEN_CACHE_S = 10.0
@@ -27,10 +27,14 @@ _MAX_TOKEN_CHARACTERS = 512
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person, as the Hub knows them; for `groups`, the Hub's groups, see :class:`pipeline.hub.accounts.Role`."""
+    """A person, as the Hub knows them; for `groups`, the Hub's groups, see :class:`pipeline.hub.accounts.Role`.
+
+    `is_monitor` says that it is no person but the program that reads the metrics; it is in no group.
+    """
 
     name: str
     groups: frozenset[str] = field(default_factory=frozenset)
+    is_monitor: bool = False
 
     def is_in(self, *roles: Role) -> bool:
         """Return whether the person has one of these roles."""
@@ -69,6 +73,8 @@ class HubIdentity:
         Seconds for which an answer is kept.
     patience_s
         Seconds that the Hub has to answer.
+    group_prefix
+        What the groups of the service's project begin with; other projects' groups do not count here.
     """
 
     def __init__(
@@ -77,11 +83,13 @@ class HubIdentity:
         service_name: str = "mlf",
         cache_s: float = TOKEN_CACHE_S,
         patience_s: float = HUB_PATIENCE_S,
+        group_prefix: str = "",
     ) -> None:
         from jupyterhub.services.auth import HubOAuth
 
         self.hub_auth: Any = hub_auth or HubOAuth()
         self._needed = {"access:services", f"access:services!service={service_name}"}
+        self._group_prefix = group_prefix
         self._cache_s, self._patience_s = cache_s, patience_s
         self._failed_at = -_PAUSE_S
         self._answers: OrderedDict[bytes, tuple[float, Mapping[str, Any] | None]] = OrderedDict()
@@ -94,11 +102,15 @@ class HubIdentity:
         model = await self._model(token)
         if model is None:
             return None
+        if model.get("kind") == "service" and model.get("name") == MONITOR:
+            return Caller(MONITOR, is_monitor=True)
         if model.get("kind") != "user":
             raise RefusedToken(f"the token belongs to a {model.get('kind')}, not to a person")
         if not self._needed & set(model.get("scopes") or ()):
             raise RefusedToken("the token may not be used for this service (its scopes do not include it)")
-        return Caller(str(model["name"]), frozenset(map(str, model.get("groups") or ())))
+        groups = (str(group) for group in model.get("groups") or ())
+        own = (group.removeprefix(self._group_prefix) for group in groups if group.startswith(self._group_prefix))
+        return Caller(str(model["name"]), frozenset(own))
 
     async def _model(self, token: str) -> Mapping[str, Any] | None:
         # Tokens themselves are not kept: a dump of this process must not hand them out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 #: Bounds the memory for buckets; the one used least recently is dropped.
 _MAX_BUCKETS = 50_000
 _DAY_S = 24 * 3600
+LONGEST_HELD_BACK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +26,31 @@ class Limits:
     max_events: int = 100
     max_classes: int = 100
     requests_per_second: float = 100.0
-    burst: int = 500
+    burst: int = 200
     events_per_second: float = 200.0
     events_burst: int = 5_000
     bytes_per_second: float = 200_000.0
     bytes_burst: int = 5_000_000
     bytes_per_day: int = 200_000_000
-    #: Requests of one person that are handled at the same time; further ones wait.
-    at_once: int = 3
+    #: Requests of one person that are handled at the same time, reads and saves apart; further ones wait.
+    at_once: int = 2
+    saves_at_once: int = 2
+    #: Refusals that are answered at once, and then one after another; see :class:`HeldBack`.
+    refusals_burst: int = 20
+    refusals_per_second: float = 20.0
+    #: The same for all answers to those who do not say who they are, by address; nobody there waits longer than that.
+    strangers_burst: int = 50
+    strangers_per_second: float = 20.0
+    strangers_wait_s: float = 5.0
     #: Tasks, or small pictures, in one request that together count as one request.
     tasks_a_request: int = 10
     pictures_a_request: int = 5
+    #: People on a board that together count as one request, and what opening a session counts as: both read much.
+    people_a_request: int = 2
+    opening_requests: int = 5
+    #: Reports of one person that are under way at the same time, and bytes of a report that count as one request.
+    reports_at_once: int = 6
+    report_bytes_a_request: int = 200_000
 
 
 class RateLimiter:
@@ -52,6 +68,7 @@ class RateLimiter:
         self._burst = burst
         self._per_second = per_second
         self._clock = clock
+        self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, amount: float = 1.0) -> float:
@@ -64,14 +81,68 @@ class RateLimiter:
         """
         if amount > self._burst:
             raise ValueError(f"{amount} asked for; the bucket holds {self._burst}")
-        now = self._clock()
+        with self._lock:  # another thread that looked between taking out and putting back would find a full bucket
+            now = self._clock()
+            level = self._taken_out(name, now)
+            wait_s = 0.0 if level >= amount else (amount - level) / self._per_second
+            self._buckets[name] = (level if wait_s else level - amount, now)
+            if len(self._buckets) > _MAX_BUCKETS:
+                self._buckets.popitem(last=False)
+            return wait_s
+
+    def owe(self, name: str, amount: float) -> None:
+        """Take what a person has been given already: at most a bucket more than theirs holds, for which they wait."""
+        with self._lock:
+            now = self._clock()
+            level = self._taken_out(name, now)
+            self._buckets[name] = (max(-self._burst, level - amount), now)
+
+    def _taken_out(self, name: str, now: float) -> float:
+        """Return what a person's bucket holds by now; whoever holds the lock puts it back."""
         level, last = self._buckets.pop(name, (self._burst, now))
-        level = min(self._burst, level + (now - last) * self._per_second)
-        wait_s = 0.0 if level >= amount else (amount - level) / self._per_second
-        self._buckets[name] = (level if wait_s else level - amount, now)
-        if len(self._buckets) > _MAX_BUCKETS:
-            self._buckets.popitem(last=False)
-        return wait_s
+        return min(self._burst, level + (now - last) * self._per_second)
+
+
+class HeldBack:
+    """How long answers are held back: a few go out at once, and the others one after another.
+
+    Answering costs more than asking. Whoever asks again as soon as they are refused would keep the service busy with
+    refusals alone, however little they are allowed. While an answer is held back, nothing is read from its connection.
+
+    Parameters
+    ----------
+    burst, per_second
+        How many refusals of one person go out at once, and how many a second after that.
+    longest_s
+        The longest that one is held back.
+    clock
+        Returns the time in seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        burst: float,
+        per_second: float,
+        longest_s: float = LONGEST_HELD_BACK_S,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._burst_s, self._apart_s, self._longest_s, self._clock = (
+            burst / per_second,
+            1 / per_second,
+            longest_s,
+            clock,
+        )
+        self._next_at: OrderedDict[str, float] = OrderedDict()
+
+    def next_in(self, name: str) -> float:
+        """Return the seconds to hold back this person's next refusal: at most `longest_s`."""
+        now = self._clock()
+        at = max(self._next_at.pop(name, 0.0), now - self._burst_s) + self._apart_s
+        self._next_at[name] = min(at, now + self._longest_s)
+        if len(self._next_at) > _MAX_BUCKETS:
+            self._next_at.popitem(last=False)
+        return max(0.0, self._next_at[name] - now)
 
 
 class Allowances:

@@ -1,5 +1,6 @@
-"""Routes besides the rounds: who am I, health, metrics."""
+"""Routes besides the rounds: who am I, health, metrics, and what can be asked."""
 
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -17,21 +18,27 @@ ERRORS: dict[int | str, dict[str, object]] = {
 }
 
 
-def people_router(service: Service) -> APIRouter:
-    """Return the routes."""
+def people_router(service: Service, description: Callable[[], bytes]) -> APIRouter:
+    """Return the routes; `description` returns that of the whole API, as OpenAPI."""
     router = APIRouter(responses=ERRORS)
     Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806 - a type
 
     @router.get("/api/me", response_model=Me)
     async def me(caller: Known) -> Response:
         """Return who the service takes you for."""
-        return _json(ME.dump_json(Me(caller.name, tuple(sorted(caller.groups)))))
+        return json_response(ME.dump_json(Me(caller.name, tuple(sorted(caller.groups)))))
 
     @router.get("/metrics", response_class=Response)
     async def metrics(caller: Known) -> Response:
-        """Return counters and histograms in Prometheus' text form; for researchers."""
-        require(caller, Role.RESEARCHERS)
+        """Return counters and histograms in Prometheus' text form; for researchers, and for Prometheus."""
+        if not caller.is_monitor:
+            require(caller, Role.RESEARCHERS)
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        """Return what can be asked; needs no token."""
+        return json_response(description())
 
     @router.get("/health", response_model=Health)
     def health() -> Response:
@@ -39,12 +46,26 @@ def people_router(service: Service) -> APIRouter:
         try:
             service.store.check_readable()
         except StoreError:
-            return _json(HEALTH.dump_json(Health("failing", "away", service.last_write)), 503)
+            return json_response(HEALTH.dump_json(Health("failing", "away", service.last_write)), 503)
         status = "failing" if service.last_write == "failed" else "ok"
-        return _json(HEALTH.dump_json(Health(status, "ok", service.last_write)), 503 if status == "failing" else 200)
+        return json_response(
+            HEALTH.dump_json(Health(status, "ok", service.last_write)), 503 if status == "failing" else 200
+        )
 
     return router
 
 
-def _json(content: bytes, status: int = 200) -> Response:
+def researchers_turn(service: Service) -> Callable[[Caller], AsyncIterator[None]]:
+    """Return what routes for researchers depend on: it turns others away, and holds one of the caller's places."""
+
+    async def researcher(caller: Annotated[Caller, Depends(service.caller)]) -> AsyncIterator[None]:
+        require(caller, Role.RESEARCHERS)
+        async with service.turn_of(caller.name):
+            yield
+
+    return researcher
+
+
+def json_response(content: bytes, status: int = 200) -> Response:
+    """Return JSON that is written already."""
     return Response(content, status, media_type="application/json")

@@ -8,7 +8,7 @@ from typing import TypeVar
 from anyio import CancelScope, CapacityLimiter, current_time, to_thread
 
 from pipeline.annotation.session import Picture, Unreadable
-from pipeline.images.turns import NoTurnError, turns, without_waiting
+from pipeline.images.decoding_turns import NoTurnError, turns, without_waiting
 from pipeline.service.admission import LONGEST_WAIT_S, Refusal, Service
 
 MANY_PICTURES = "application/vnd.mlf.pictures"

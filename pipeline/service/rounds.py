@@ -1,19 +1,19 @@
 """The routes of `AnnotationSession`, one per method: the caller's own tasks in one round, and nothing else."""
 
 import asyncio
-import gzip
-import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from pipeline.annotation.events import why_refused
 from pipeline.annotation.session import (
     MAX_IMAGES_AT_ONCE,
     Changes,
     GridPage,
+    OwnProgress,
     Picture,
     SaveResult,
     SessionInfo,
@@ -23,9 +23,10 @@ from pipeline.annotation.session import (
 from pipeline.errors import StoreError
 from pipeline.hub.accounts import Role
 from pipeline.service.admission import Refusal, Service, refuse_until, require
+from pipeline.service.class_list import ClassesAnswer
 from pipeline.service.identity import Caller
 from pipeline.service.logs import log
-from pipeline.service.people import ERRORS, _json
+from pipeline.service.people import ERRORS, json_response
 from pipeline.service.pictures import (
     MANY_PICTURES,
     MAX_SMALL_SIDE_PX,
@@ -38,32 +39,35 @@ from pipeline.service.pictures import (
 from pipeline.service.serving import ServedSession
 from pipeline.service.wire import (
     CHANGES,
-    CLASSES,
     FOUND,
     GRID,
-    GROUPS_HEADER,
     HEIGHT_HEADER,
     MAX_INT32,
     MAX_INT64,
+    OWN_PROGRESS,
     SAVE_IN,
     SAVE_OUT,
     SESSION_INFO,
     SPRITE_HEADERS,
-    TASKS,
+    TASK,
     WIDTH_HEADER,
     ClassTable,
+    EventIn,
     Found,
     SaveIn,
     SaveOut,
     pack_pictures,
+    whole_schema,
 )
 from pipeline.sessions.local import LocalSession
 from pipeline.votes.words import Round
 
-_ROLE_OF = {Round.ANNOTATION: Role.ANNOTATORS, Round.REFINEMENT: Role.REFINERS}
-_MAX_POSITIONS = 500
+ROLE_OF = {Round.ANNOTATION: Role.ANNOTATORS, Round.REFINEMENT: Role.REFINERS}
+MAX_POSITIONS = 500
+#: Positions in one answer that together count as one request.
+_POSITIONS_A_REQUEST = 1_000
 _BODY_TIMEOUT_S = 30.0
-_MAX_SIDE_PX = 20_000
+MAX_SIDE_PX = 20_000
 _PICTURE: dict[int | str, dict[str, object]] = {
     200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The picture; its size is in the headers."}
 }
@@ -71,33 +75,34 @@ _PICTURE: dict[int | str, dict[str, object]] = {
 _Own = Callable[..., AsyncIterator[LocalSession]]
 Position = Annotated[int, Path(ge=0, le=MAX_INT32)]
 ClassIndex = Annotated[int, Path(ge=0, le=MAX_INT32)]
+Group = Annotated[str, Query(max_length=1)]
 
 
-def rounds_router(service: Service) -> APIRouter:
+def rounds_router(service: Service, classes: ClassesAnswer) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/api/rounds/{round}", responses=ERRORS)
     Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806 - a type
 
     async def own(round: Round, caller: Known) -> AsyncIterator[LocalSession]:  # noqa: A002 - the path's name
-        require(caller, _ROLE_OF[round])
+        require(caller, ROLE_OF[round])
         async with service.turn_of(caller.name):
             yield ServedSession(service.tables, service.store, caller.name, round)
 
-    _add_work(router, service, own)
+    _add_work(router, service, own, classes)
     _add_pictures(router, service, own)
     _add_saving(router, service)
     return router
 
 
-def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
+def _add_work(router: APIRouter, service: Service, own: _Own, classes: ClassesAnswer) -> None:
     Own = Annotated[LocalSession, Depends(own)]  # noqa: N806 - a type
     Known = Annotated[Caller, Depends(service.caller)]  # noqa: N806
-    classes = ClassesAnswer(service)
 
     @router.get("/open", response_model=SessionInfo)
-    def open_(session: Own) -> Response:
+    def open_(session: Own, caller: Known) -> Response:
         """Return what a session needs once."""
-        return _json(SESSION_INFO.dump_json(session.open()))
+        service.charge(caller, service.limits.opening_requests)
+        return json_response(SESSION_INFO.dump_json(session.open()))
 
     @router.get("/classes", response_model=ClassTable, dependencies=[Depends(own)])
     def label_space(request: Request) -> Response:
@@ -107,9 +112,11 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
     @router.get("/tasks", response_model=list[Task])
     def tasks(session: Own, caller: Known, positions: Annotated[str, Query(pattern=SEVERAL)]) -> Response:
         """Return the tasks at these positions, separated by commas; those past the end are left out."""
-        wanted = several(positions, _MAX_POSITIONS, "tasks")
+        wanted = several(positions, MAX_POSITIONS, "tasks")
         service.charge(caller, len(wanted) / service.limits.tasks_a_request)
-        return _json(TASKS.dump_json(session.tasks([p for p in wanted if p <= MAX_INT32])))
+        found = session.tasks([p for p in wanted if p <= MAX_INT32])
+        # One after the other: while all of them are written at once, no other thread of Python's goes on.
+        return json_response(b"[" + b",".join(map(TASK.dump_json, found)) + b"]")
 
     @router.get("/find", response_model=Found)
     def find(
@@ -119,23 +126,32 @@ def _add_work(router: APIRouter, service: Service, own: _Own) -> None:
         step: Annotated[int, Query(ge=-MAX_INT32, le=MAX_INT32)] = 1,
     ) -> Response:
         """Return the nearest position from `start` on that passes the filter."""
-        return _json(FOUND.dump_json(Found(session.find(which, start, step))))
+        return json_response(FOUND.dump_json(Found(session.find(which, start, step))))
+
+    @router.get("/own-progress", response_model=OwnProgress)
+    def own_progress(session: Own, caller: Known) -> Response:
+        """Return how you are getting on, where the project shows it."""
+        service.charge(caller, service.limits.burst / 4)
+        return json_response(OWN_PROGRESS.dump_json(session.own_progress()))
 
     @router.get("/grid", response_model=GridPage)
     def grid(
         session: Own,
+        caller: Known,
         class_index: Annotated[int | None, Query(ge=0, le=MAX_INT32)] = None,
         which: TaskFilter = TaskFilter.ALL,
         start: Annotated[int, Query(ge=0, le=MAX_INT32)] = 0,
         count: Annotated[int, Query(ge=0, le=MAX_INT32)] = 100,
     ) -> Response:
         """Return your tasks that pass a filter; if a class is named, only those for which it is proposed."""
-        return _json(GRID.dump_json(session.grid(class_index, start, count, which)))
+        page = session.grid(class_index, start, count, which)
+        service.charge(caller, min(len(page.positions) / _POSITIONS_A_REQUEST, service.limits.burst / 2))
+        return json_response(GRID.dump_json(page))
 
     @router.get("/changes", response_model=Changes)
     def changes(session: Own, since_seq: Annotated[int, Query(ge=0, le=MAX_INT64)]) -> Response:
         """Return what happened to your tasks after `since_seq`."""
-        return _json(CHANGES.dump_json(session.changes(since_seq)))
+        return json_response(CHANGES.dump_json(session.changes(since_seq)))
 
 
 def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
@@ -144,10 +160,10 @@ def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
 
     @router.get("/images/{position}", responses=_PICTURE, response_class=Response)
     async def image(
-        session: Own, position: Position, max_side_px: Annotated[int | None, Query(ge=1, le=_MAX_SIDE_PX)] = None
+        session: Own, position: Position, max_side_px: Annotated[int | None, Query(ge=1, le=MAX_SIDE_PX)] = None
     ) -> Response:
         """Return a task's image, named by its position among your tasks; no path is ever taken from a caller."""
-        return _picture(await in_turn(lambda: session.image(position, max_side_px)))
+        return picture_response(await in_turn(lambda: session.image(position, max_side_px)))
 
     @router.get("/pictures", responses=PICTURES, response_class=Response)
     async def pictures(
@@ -163,17 +179,21 @@ def _add_pictures(router: APIRouter, service: Service, own: _Own) -> None:
         return Response(pack_pictures([placeless(service, one) for one in found]), media_type=MANY_PICTURES)
 
     @router.get("/sprites/{class_index}", responses=_PICTURE, response_class=Response)
-    def sprite(session: Own, class_index: ClassIndex) -> Response:
-        """Return a class's examples in one picture."""
-        found = session.sprite(class_index)
+    def sprite(session: Own, class_index: ClassIndex, group: Group = "") -> Response:
+        """Return a class's examples in one picture, for tasks of a group."""
+        found = session.sprite(class_index, group)
         headers = {header: str(getattr(found, name)) for name, header in SPRITE_HEADERS.items()}
-        headers[GROUPS_HEADER] = found.groups
         return Response(found.data, headers=headers, media_type=found.media_type)
 
     @router.get("/examples/{class_index}/{number}", responses=_PICTURE, response_class=Response)
-    async def example(session: Own, class_index: ClassIndex, number: Position) -> Response:
-        """Return one example, enlarged."""
-        return _picture(await in_turn(lambda: session.example(class_index, number)))
+    async def example(session: Own, class_index: ClassIndex, number: Position, group: Group = "") -> Response:
+        """Return one of these examples, enlarged."""
+        return picture_response(await in_turn(lambda: session.example(class_index, number, group)))
+
+    @router.get("/guideline-pictures/{number}", responses=_PICTURE, response_class=Response)
+    async def guideline_picture(session: Own, number: Position) -> Response:
+        """Return a picture of the guidelines, named by its place in them."""
+        return picture_response(await in_turn(lambda: session.guideline_picture(number)))
 
 
 def _add_saving(router: APIRouter, service: Service) -> None:
@@ -185,19 +205,21 @@ def _add_saving(router: APIRouter, service: Service) -> None:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": SAVE_IN.json_schema(ref_template="#/components/{model}")}},
+                "content": {"application/json": {"schema": whole_schema(SAVE_IN)}},
             }
         },
     )
     async def save(round: Round, caller: Known, request: Request) -> Response:  # noqa: A002
         """Save events; the answer comes once they are on the disk."""
-        require(caller, _ROLE_OF[round])
-        sent = await _read_save(request, service, caller)
-        results = await _save(service, caller, round, sent)
-        return _json(SAVE_OUT.dump_json(SaveOut(results)))
+        require(caller, ROLE_OF[round])
+        async with service.turn_of(caller.name, "save"):
+            sent = await _read_save(request, service, caller)
+            results = await save_events(service, caller, round, sent.events)
+        return json_response(SAVE_OUT.dump_json(SaveOut(results)))
 
 
-async def _read_save(request: Request, service: Service, caller: Caller) -> SaveIn:
+async def read_json_body(request: Request, service: Service, caller: Caller) -> bytes:
+    """Return the body of a request that is JSON, and count its bytes against the caller."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         # A form on another site can send text/plain and url-encoded bodies unasked, but not JSON.
         raise Refusal(415, "Invalid", "send JSON, as Content-Type: application/json")
@@ -207,6 +229,11 @@ async def _read_save(request: Request, service: Service, caller: Caller) -> Save
     except TimeoutError:
         raise Refusal(408, "TooSlow", "the events did not arrive in time; send them again") from None
     refuse_until(service.allowances.take_bytes(caller.name, len(body)))
+    return body
+
+
+async def _read_save(request: Request, service: Service, caller: Caller) -> SaveIn:
+    body = await read_json_body(request, service, caller)
     try:
         # Parsed from the bytes: Python's own parser accepts lone surrogates, which no database can store.
         sent = SAVE_IN.validate_json(body)
@@ -214,24 +241,32 @@ async def _read_save(request: Request, service: Service, caller: Caller) -> Save
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
         raise Refusal(422, "Invalid", f"{where}: {first['msg']}"[:500]) from error
-    if len(sent.events) > service.limits.max_events:
-        most = service.limits.max_events
-        raise Refusal(413, "TooLarge", f"{len(sent.events)} events at once; at most {most} are taken")
-    refuse_until(service.allowances.take_events(caller.name, len(sent.events)))
+    count_events(service, caller, len(sent.events))
     return sent
 
 
-async def _save(service: Service, caller: Caller, round_: Round, sent: SaveIn) -> list[SaveResult]:
-    results: list[SaveResult | None] = [None] * len(sent.events)
+def count_events(service: Service, caller: Caller, n_events: int) -> None:
+    """Count the events of a save against the caller; raises `Refusal` if they are too many."""
+    most = service.limits.max_events
+    if n_events > most:
+        raise Refusal(413, "TooLarge", f"{n_events} events at once; at most {most} are taken")
+    refuse_until(service.allowances.take_events(caller.name, n_events))
+
+
+async def save_events(service: Service, caller: Caller, round_: Round, sent: Sequence[EventIn]) -> list[SaveResult]:
+    """Append a caller's events to the log; return one result each, once they are on the disk."""
+    results: list[SaveResult | None] = [None] * len(sent)
     own = []
-    for i, event in enumerate(sent.events):
+    for i, event in enumerate(sent):
         if event.annotator not in {"", caller.name} or event.round not in {None, round_}:
             results[i] = SaveResult(event.event_id, None, f"this session is {caller.name!r}'s {round_.value} round")
+        elif refusal := why_refused(event.as_event(caller.name, round_), service.tables.label_space.gone):
+            results[i] = SaveResult(event.event_id, None, refusal)
         else:
             own.append(i)
     if own:
         try:
-            queued = service.writer.append([sent.events[i].as_event(caller.name, round_) for i in own], caller.name)
+            queued = service.writer.append([sent[i].as_event(caller.name, round_) for i in own], caller.name)
             saved = await asyncio.wrap_future(queued)
         except StoreError:
             service.last_write = "failed"
@@ -254,24 +289,7 @@ def _count(service: Service, caller: Caller, results: list[SaveResult]) -> None:
                 log("event refused", user=caller.name, event_id=result.event_id[:64], reason=result.error)
 
 
-def _picture(picture: Picture) -> Response:
+def picture_response(picture: Picture) -> Response:
+    """Return a picture; its size is in the headers."""
     headers = {WIDTH_HEADER: str(picture.width_px), HEIGHT_HEADER: str(picture.height_px)}
     return Response(picture.data, headers=headers, media_type=picture.media_type)
-
-
-class ClassesAnswer:
-    """All classes, encoded and compressed once: they are several megabytes for 21,841 classes."""
-
-    def __init__(self, service: Service) -> None:
-        self._plain = CLASSES.dump_json(ClassTable.of(service.tables.label_space))
-        self._zipped = gzip.compress(self._plain, 6)
-        self._tag = f'"{hashlib.sha256(self._plain).hexdigest()[:32]}"'
-
-    def answer(self, request: Request) -> Response:
-        """Return all classes, or the answer that the caller already has them."""
-        headers = {"ETag": self._tag, "Vary": "Accept-Encoding"}
-        if request.headers.get("if-none-match") == self._tag:
-            return Response(status_code=304, headers=headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(self._zipped, headers=headers | {"Content-Encoding": "gzip"}, media_type="application/json")
-        return Response(self._plain, headers=headers, media_type="application/json")

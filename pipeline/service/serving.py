@@ -10,7 +10,8 @@ from pipeline.annotation.session import Picture
 from pipeline.errors import DatasetError
 from pipeline.images.locations import is_url
 from pipeline.project.folder import Project
-from pipeline.sessions.local import LocalSession, ProjectTables
+from pipeline.sessions.local import LocalSession
+from pipeline.sessions.project_tables import ProjectTables
 from pipeline.store import SqlStore
 from pipeline.votes.words import Round
 
@@ -20,11 +21,12 @@ class ServedTables(ProjectTables):
 
     def __init__(self, project: Project) -> None:
         self._lock = threading.Lock()
+        self._allowed = [*project.image_folders, *project.link_roots]
         super().__init__(project)
 
     def location(self, image_index: int) -> str:
         """Return where an image's file lies; refuse it if a symbolic link leads out of the images' folder."""
-        return refuse_escape(super().location(image_index), self.project.images_root, self.project.link_roots)
+        return refuse_escape(super().location(image_index), self.project.images_root, self._allowed)
 
     def _load_group(self, group: int) -> tuple[list[str], list[str | None]]:
         with self._lock:  # only one thread at a time may read a Parquet file
@@ -37,15 +39,16 @@ class ServedSession(LocalSession):
     def __init__(self, tables: ServedTables, store: SqlStore, annotator: str, round_: Round) -> None:
         super().__init__(tables.project, annotator, round_, tables=tables, store=store)
 
-    def example(self, class_index: int, number: int) -> Picture:
+    def example(self, class_index: int, number: int, group: str = "") -> Picture:
         """Return one example, enlarged, unless a link leads out of the examples' folder."""
         self._check_class(class_index)
         examples, root = self._tables.examples, self._project.examples_root
         if examples is not None and root and not is_url(root):
-            sources = examples.sources(class_index)
+            sources = examples.sources(class_index, group)
             if 0 <= number < len(sources):
-                refuse_escape(str(Path(root) / sources[number]), root, self._project.link_roots)
-        return super().example(class_index, number)
+                allowed = [*self._project.image_folders, *self._project.link_roots]
+                refuse_escape(str(Path(root) / sources[number]), root, allowed)
+        return super().example(class_index, number, group)
 
 
 def refuse_escape(location: str, root: str, link_roots: Sequence[str] = ()) -> str:

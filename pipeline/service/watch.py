@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 from pipeline.errors import StoreError
@@ -36,36 +35,43 @@ class StoreWatch:
     def __init__(self, store: SqlStore, folder: Path, check_every_s: float = _CHECK_EVERY_S) -> None:
         self._store = store
         self._folder = folder
-        self._marked_s = 0.0
+        self._marked_seq = 0
         store.check_standing(read_mark(folder))
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(check_every_s,), name="store-watch", daemon=True)
-        self._thread.start()
-
-    def committed(self) -> None:
-        """Mark the last event that was written, at most once a second; called after each commit."""
-        now = time.monotonic()
-        if now - self._marked_s >= _MARK_EVERY_S:
-            self._marked_s = now
-            self._keep_mark()
+        # Apart: a check reads the whole file, and marks must not wait for that.
+        self._marking = threading.Thread(target=self._mark, name="store-marks", daemon=True)
+        self._checking = threading.Thread(target=self._check, args=(check_every_s,), name="store-watch", daemon=True)
+        self._marking.start()
+        self._checking.start()
 
     def close(self) -> None:
         """Stop checking, and keep the last mark."""
         self._closing.set()
-        self._thread.join(timeout=30)
+        self._marking.join()
+        self._checking.join(timeout=30)
         self._keep_mark()
 
     def _keep_mark(self) -> None:
-        if not self._store.last.seq:
+        last = self._store.last
+        if last.seq == self._marked_seq:
             return
         try:
-            write_mark(self._folder, self._store.last)
+            write_mark(self._folder, last)
         except OSError as error:  # the votes are in the store: failing to keep a mark must not hold them up
             log("mark not kept", reason=str(error))
+        else:
+            self._marked_seq = last.seq
 
-    def _run(self, check_every_s: float) -> None:
+    def _mark(self) -> None:
+        # Here and not by whoever commits: a mark is put on disk, and saves would have to wait for that.
+        while not self._closing.wait(_MARK_EVERY_S):
+            self._keep_mark()
+
+    def _check(self, check_every_s: float) -> None:
         while not self._closing.wait(check_every_s):
             try:
                 self._store.check_standing()
             except StoreError:
                 LOGGER.exception("the store is in doubt")
+            except OSError as error:  # such as too many open files: the next check may succeed
+                log("store not checked", reason=str(error))

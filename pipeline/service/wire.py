@@ -7,8 +7,8 @@ two cannot drift apart. Nothing here imports a web framework, since kernels load
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -16,21 +16,32 @@ from pydantic import Field, TypeAdapter
 from pipeline.annotation.as_json import event_as_json
 from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.explorer import ExplorerInfo, ExplorerPage
-from pipeline.annotation.session import Changes, GridPage, Picture, SaveResult, SessionInfo, Task, Unreadable
+from pipeline.annotation.session import (
+    Changes,
+    GridPage,
+    OwnProgress,
+    Picture,
+    SaveResult,
+    SessionInfo,
+    Task,
+    Unreadable,
+)
 from pipeline.project.label_space import ClassInfo, LabelSpace
 from pipeline.votes.words import Round
 
 #: The largest 32-bit number: what PostgreSQL's `integer` columns hold.
 MAX_INT32 = 2**31 - 1
 MAX_INT64 = 2**63 - 1
+#: An answer is written in pieces: down to this depth, and so many numbers of a list at a time.
+_PIECES_DEEP, _PIECE = 6, 500
+_json_of = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 #: Headers that describe a picture, whose bytes are the body.
 WIDTH_HEADER = "X-MLF-Width-Px"
 HEIGHT_HEADER = "X-MLF-Height-Px"
 SPRITE_HEADERS = {"n_examples": "X-MLF-N-Examples", "n_columns": "X-MLF-N-Columns", "tile_px": "X-MLF-Tile-Px"}
-GROUPS_HEADER = "X-MLF-Example-Groups"
 
 #: Text that the database and the logs can take unchanged.
-_Plain = Annotated[str, Field(max_length=64, pattern=r"^[\x20-\x7e]*$")]
+_Plain = Annotated[str, Field(max_length=96, pattern=r"^[\x20-\x7e]*$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,8 @@ class ClassTable:
     names: list[str]
     synonyms: list[list[str]]
     definitions: list[str]
+    #: Indices of classes that are no longer in the list.
+    gone: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, space: LabelSpace) -> ClassTable:
@@ -140,13 +153,36 @@ class ClassTable:
             list(space.names),
             [list(info.synonyms) for info in space],
             [info.definition for info in space],
+            sorted(space.gone),
         )
 
     def label_space(self) -> LabelSpace:
         """Return the label space."""
         columns = zip(self.keys, self.names, self.synonyms, self.definitions, strict=True)
-        classes = tuple(ClassInfo(i, k, n, tuple(s), d) for i, (k, n, s, d) in enumerate(columns))
+        gone = set(self.gone)  # what became of them is the project's business
+        classes = tuple(
+            ClassInfo(i, k, n, tuple(s), d, fate="retired" if i in gone else "")
+            for i, (k, n, s, d) in enumerate(columns)
+        )
         return LabelSpace(classes, name=self.name)
+
+
+def whole_schema(shape: TypeAdapter[Any]) -> dict[str, Any]:
+    """Return the JSON schema of a shape in one piece: a route's description has no place for definitions of its own."""
+    schema = shape.json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def in_place(part: Any) -> Any:
+        if isinstance(part, list):
+            return [in_place(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        named = str(part.get("$ref", "")).removeprefix("#/$defs/")
+        beside = {key: in_place(value) for key, value in part.items() if key != "$ref"}
+        return (in_place(definitions[named]) | beside) if named else beside
+
+    whole: dict[str, Any] = in_place(schema)
+    return whole
 
 
 def pack_pictures(pictures: Sequence[Picture | Unreadable]) -> bytes:
@@ -160,6 +196,35 @@ def pack_pictures(pictures: Sequence[Picture | Unreadable]) -> bytes:
     described = HEADS.dump_json(heads)
     data = [picture.data for picture in pictures if isinstance(picture, Picture)]
     return b"".join([len(described).to_bytes(4, "big"), described, *data])
+
+
+def pack_answer(result: object, buffers: Sequence[bytes]) -> bytes:
+    """Return what answers a page: the length of the head (4 bytes), the head as JSON, and the buffers, as it says."""
+    content = {"result": result, "sizes": [len(buffer) for buffer in buffers]}
+    head = b"".join(piece.encode() for piece in json_pieces(content))
+    return b"".join([len(head).to_bytes(4, "big"), head, *buffers])
+
+
+def json_pieces(value: object, deep: int = _PIECES_DEEP) -> Iterator[str]:
+    """Yield a value as JSON, piece by piece: while one piece is written, no other thread of Python's goes on."""
+    if deep and isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
+        for i, (key, part) in enumerate(value.items()):
+            yield f"{',' if i else '{'}{_json_of(key)}:"
+            yield from json_pieces(part, deep - 1)
+        yield "}"
+    elif deep and isinstance(value, list):
+        yield "["
+        for i in range(0, len(value), _PIECE):
+            parts = value[i : i + _PIECE]
+            if not any(isinstance(part, (dict, list)) for part in parts):
+                yield f"{',' if i else ''}{_json_of(parts)[1:-1]}"
+                continue
+            for j, part in enumerate(parts):
+                yield "," if i or j else ""
+                yield from json_pieces(part, deep - 1)
+        yield "]"
+    else:
+        yield _json_of(value)
 
 
 def unpack_pictures(body: bytes) -> list[Picture | Unreadable]:
@@ -188,14 +253,17 @@ ERROR = TypeAdapter(ErrorBody)
 HEADS = TypeAdapter(list[PictureHead])
 ME = TypeAdapter(Me)
 FOUND = TypeAdapter(Found)
+EVENT_IN = TypeAdapter(EventIn)
 SAVE_IN = TypeAdapter(SaveIn)
 SAVE_OUT = TypeAdapter(SaveOut)
 SESSION_INFO = TypeAdapter(SessionInfo)
+TASK = TypeAdapter(Task)
 TASKS = TypeAdapter(list[Task])
 CHANGES = TypeAdapter(Changes)
 GRID = TypeAdapter(GridPage)
 CLASSES = TypeAdapter(ClassTable)
 HEALTH = TypeAdapter(Health)
+OWN_PROGRESS = TypeAdapter(OwnProgress)
 EXPLORER_INFO = TypeAdapter(ExplorerInfo)
 EXPLORER_PAGE = TypeAdapter(ExplorerPage)
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from pipeline.annotation.events import ImageState
+from pipeline.annotation.folding import ImageState
 from pipeline.assignment.gold import GoldScore, project_gold, score_gold
 from pipeline.project.folder import open_project
 from pipeline.store import SqlStore, open_project_store

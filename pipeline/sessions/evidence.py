@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.annotation.disputes import open_labels
-from pipeline.annotation.events import ImageState
+from pipeline.annotation.folding import ImageState
 from pipeline.annotation.session import Evidence
 from pipeline.project.secret import ProjectSecret
 from pipeline.store import SqlStore

@@ -7,18 +7,17 @@ Nothing here imports torch or pandas, so a session's kernel stays small.
 from __future__ import annotations
 
 import posixpath
-import random
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
-from typing import Any
+from dataclasses import replace
+from functools import cached_property
 
-import pyarrow.parquet as pq
-
-from pipeline.annotation.events import Event, ImageState
+from pipeline.annotation.events import Event, why_refused
+from pipeline.annotation.folding import ImageState
 from pipeline.annotation.session import (
     MAX_IMAGES_AT_ONCE,
     Changes,
     GridPage,
+    OwnProgress,
     Picture,
     Progress,
     Proposal,
@@ -30,68 +29,18 @@ from pipeline.annotation.session import (
     Unreadable,
 )
 from pipeline.errors import DatasetError, StoreError
-from pipeline.examples.reader import ExampleReader
-from pipeline.images import read_display
 from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
-from pipeline.project.image_table import image_table
 from pipeline.project.label_space import LabelSpace
-from pipeline.project.opaque_ids import opaque_image_id
-from pipeline.project.tables import IMAGES_ROW_GROUP
-from pipeline.proposals.reader import ProposalReader
+from pipeline.project.opaque_ids import ImageNumbers, example_group
 from pipeline.sessions.evidence import EvidenceReader
-from pipeline.store import SqlStore, open_store
+from pipeline.sessions.guidelines import guideline_picture, guidelines_text, lines_for_classes
+from pipeline.sessions.presenting import Presenter
+from pipeline.sessions.project_tables import ProjectTables, display_picture, small_picture
+from pipeline.store import SqlStore, open_project_store
 from pipeline.votes.words import Round
 
 _MAX_TASKS_AT_ONCE = 500
-
-
-class ProjectTables:
-    """The bulk tables of a project, opened once and shared by all its sessions (a service serves many)."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.label_space: LabelSpace = project.label_space
-        self._images = pq.ParquetFile(image_table(project))
-        self.n_images: int = self._images.metadata.num_rows
-        self._read_group = lru_cache(maxsize=8)(self._load_group)
-
-    @cached_property
-    def proposals(self) -> ProposalReader:
-        """Return the reader of the proposals."""
-        return ProposalReader(self.project.require(self.project.proposals_path, "mlf propose"))
-
-    @cached_property
-    def examples(self) -> ExampleReader | None:
-        """Return the reader of the examples, or None if the project has none."""
-        if not self.project.examples_path.exists():
-            return None
-        return ExampleReader(self.project.examples_path, self.project.examples_root)
-
-    def image(self, image_index: int) -> tuple[str, str | None]:
-        """Return an image's id and its path below `images_root` (None if there is no file)."""
-        if not 0 <= image_index < self.n_images:
-            raise DatasetError(f"no image {image_index}; the project has images 0 to {self.n_images - 1}")
-        ids, paths = self._read_group(image_index // IMAGES_ROW_GROUP)
-        offset = image_index % IMAGES_ROW_GROUP
-        return ids[offset], paths[offset]
-
-    def location(self, image_index: int) -> str:
-        """Return where an image's file lies.
-
-        Raises
-        ------
-        DatasetError
-            If the project has no file for the image, or its path in the manifest leads out of the images' folder.
-        """
-        image_id, path = self.image(image_index)
-        if path is None:
-            raise DatasetError(f"image {image_id!r} has no file in this project")
-        return join_location(self.project.images_root, path)
-
-    def _load_group(self, group: int) -> tuple[list[str], list[str | None]]:
-        table = self._images.read_row_group(group, columns=["image_id", "path"])
-        return table.column("image_id").to_pylist(), table.column("path").to_pylist()
 
 
 class LocalSession:
@@ -122,7 +71,8 @@ class LocalSession:
         self._annotator = annotator
         self._round = Round(round_)
         self._tables = tables or ProjectTables(project)
-        self._store = store or open_store(project.store_url, len(self._tables.label_space))
+        self._store = store or open_project_store(project)
+        self._presenter = Presenter(self._tables, self._store, annotator, self._round)
         self._evidence = EvidenceReader(self._store, self._project.secret) if self._round is Round.REFINEMENT else None
 
     @property
@@ -149,13 +99,14 @@ class LocalSession:
             n_classes=len(self._tables.label_space),
             progress=self._store.progress(self._round, self._annotator),
             start_position=self._start_position(),
-            order=self._order,
+            image_key=self._numbers.key.hex(),
             last_seq=last_seq,
             undo=undo,
             redo=redo,
-            annotation=settings.annotation,
+            annotation=replace(settings.annotation, guidelines=guidelines_text(self._project)),
             refinement=settings.refinement,
             is_simulated=self._store.annotator_kinds().get(self._annotator) == "simulated",
+            class_lines=lines_for_classes(self._project),
         )
 
     def label_space(self) -> LabelSpace:
@@ -171,22 +122,31 @@ class LocalSession:
         states = self._store.states(self._round, self._annotator, indices)
         proposed = self._tables.proposals.rows(indices)
         asked = self._evidence.read(indices) if self._evidence else {}
+        presentations = self._presenter.presentations(states)
         found = []
         for row in rows:
             _, path = self._tables.image(row.image_index)
-            proposals = self._in_order(row.image_index, self._offered(proposed[row.image_index]))
+            shown = presentations[row.image_index]
+            proposals = self._presenter.proposals(row.image_index, proposed[row.image_index], shown)
             questions, state = asked.get(row.image_index), states[row.image_index]
-            to_decide = (questions.open_labels if questions else ()) or tuple(p.class_index for p in proposals)
+            proposals = _with_offers(proposals, state)
+            open_labels = questions.open_labels if questions else ()
+            if self._evidence and (suggested := self._tables.suggested.of_image(row.image_index)):
+                proposals, open_labels = _with_suggested(proposals, open_labels, suggested)
+            to_decide = open_labels or tuple(p.class_index for p in proposals)
             found.append(
                 Task(
                     position=row.position,
                     image_index=row.image_index,
-                    image_id=opaque_image_id(self._project.settings.project.id, row.image_index),
+                    image_id=self._numbers.image_id(row.image_index),
                     has_image=path is not None,
                     proposals=proposals,
                     state=state,
                     evidence=questions.evidence if questions and self._is_revealed(state, to_decide) else None,
-                    open_labels=questions.open_labels if questions else (),
+                    open_labels=open_labels,
+                    order=str(shown),
+                    is_probe=shown.is_probe,
+                    example_group=example_group(row.image_index) if self._tables.shows_own_images else "",
                 )
             )
         return found
@@ -219,19 +179,34 @@ class LocalSession:
             for position in positions
         ]
 
-    def sprite(self, class_index: int) -> Sprite:
-        """Return the packed examples of a class."""
+    def sprite(self, class_index: int, group: str = "") -> Sprite:
+        """Return the packed examples of a class, for tasks of a group."""
         self._check_class(class_index)
         if self._tables.examples is None:
             return Sprite(b"", "image/jpeg", 0, 1, self._project.settings.proposals.thumbnail_px)
-        return self._tables.examples.sprite(class_index)
+        return self._tables.examples.sprite(class_index, group)
 
-    def example(self, class_index: int, number: int) -> Picture:
-        """Return one example image, enlarged."""
+    def example(self, class_index: int, number: int, group: str = "") -> Picture:
+        """Return one example image of those for a group, enlarged."""
         self._check_class(class_index)
         if self._tables.examples is None:
             raise DatasetError("the project has no examples")
-        return self._tables.examples.enlarged(class_index, number)
+        return self._tables.examples.enlarged(class_index, number, group)
+
+    def guideline_picture(self, number: int) -> Picture:
+        """Return the n-th picture of the guidelines."""
+        return guideline_picture(self._project, number)
+
+    def own_progress(self) -> OwnProgress:
+        """Return how the annotator is getting on, where the project shows it."""
+        from pipeline.sessions.own_progress import own_progress
+
+        shown = self._project.settings.annotation.own_progress
+        if shown == "off":
+            raise DatasetError("this project shows nobody their pace; `own_progress` in [annotation] of mlf.toml can")
+        return own_progress(
+            self._store, self._round, self._annotator, self._tables.gold if shown == "pace and gold" else None
+        )
 
     def grid(self, class_index: int | None, start: int, count: int, which: TaskFilter = TaskFilter.ALL) -> GridPage:
         """Return those of this annotator's tasks that pass the filter and for which the class is proposed."""
@@ -243,12 +218,15 @@ class LocalSession:
         return GridPage(class_index, tuple(positions[start : start + count]), len(positions))
 
     def save(self, events: Sequence[Event]) -> list[SaveResult]:
-        """Append events to the log; an event of another annotator or round is refused."""
-        foreign = {
-            i: SaveResult(event.event_id, None, f"this session is {self._annotator!r}'s {self._round.value} round")
-            for i, event in enumerate(events)
-            if event.annotator != self._annotator or event.round is not self._round
-        }
+        """Append events to the log; one of another annotator or round, or on a class that is gone, is refused."""
+        foreign: dict[int, SaveResult] = {}
+        for i, event in enumerate(events):
+            if event.annotator != self._annotator or event.round is not self._round:
+                refusal = f"this session is {self._annotator!r}'s {self._round.value} round"
+            else:
+                refusal = why_refused(event, self._tables.label_space.gone)
+            if refusal:
+                foreign[i] = SaveResult(event.event_id, None, refusal)
         own = iter(self._store.append([event for i, event in enumerate(events) if i not in foreign]))
         return [foreign[i] if i in foreign else next(own) for i in range(len(events))]
 
@@ -279,48 +257,26 @@ class LocalSession:
         image_id, path = self._tables.image(image_index)
         names = {image_id, posixpath.basename(image_id)}
         if path is not None:
-            names |= {path, posixpath.basename(path), join_location(self._project.images_root, path)}
+            names |= {
+                path,
+                posixpath.basename(path),
+                join_location(self._project.images_root, path, self._project.image_folders),
+            }
         for name in sorted(names, key=len, reverse=True):
             reason = reason.replace(name, "the file")
         return reason
 
-    @property
-    def _order(self) -> str:
-        annotation = self._project.settings.annotation
-        return f"shuffled:{annotation.order_seed}" if annotation.order == "shuffled" else "score"
-
-    def _offered(self, row: Any) -> tuple[Proposal, ...]:
-        annotation = self._project.settings.annotation
-        n_proposals = self._project.settings.proposals.n_proposals
-        return tuple(
-            Proposal(
-                class_index=class_index,
-                rank=rank,
-                score=row.score[rank] if annotation.show_scores else None,
-                model=row.model[rank] if annotation.show_scores else "",
-            )
-            for rank, class_index in enumerate(row.class_index[:n_proposals])
-        )
-
-    def _in_order(self, image_index: int, proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
-        annotation = self._project.settings.annotation
-        if annotation.order != "shuffled":
-            return proposals
-        # A fixed permutation for each (seed, annotator, image): a reload must not move the cards. It is keyed:
-        # otherwise whoever knows the seed could sort them back into the order of the scores.
-        key = self._project.secret.digest("order", annotation.order_seed, self._annotator, image_index)
-        generator = random.Random(key)
-        shuffled = list(proposals)
-        generator.shuffle(shuffled)
-        return tuple(shuffled)
+    @cached_property
+    def _numbers(self) -> ImageNumbers:
+        return ImageNumbers.of(self._project.secret)
 
     def _start_position(self) -> int:
+        first = self._store.find(self._round, self._annotator, TaskFilter.NOT_DONE, 0, 1)
+        if first is not None and self._round is Round.ANNOTATION:
+            return first
         latest = self._store.latest_image(self._round, self._annotator)
-        if latest is not None:
-            position = self._store.positions(self._round, self._annotator, [latest]).get(latest)
-            if position is not None:
-                return position
-        return self._store.find(self._round, self._annotator, TaskFilter.NOT_DONE, 0, 1) or 0
+        position = None if latest is None else self._store.positions(self._round, self._annotator, [latest]).get(latest)
+        return position if position is not None else first or 0
 
     def _undo_stacks(self) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
         undo, redo = self._store.undo_stacks(self._round, self._annotator)
@@ -341,8 +297,9 @@ class LocalSession:
 
     def _positions_proposing(self, class_index: int, which: TaskFilter) -> list[int]:
         n_proposals = self._project.settings.proposals.n_proposals
-        proposing = self._tables.proposals.images_proposing(class_index, n_proposals)
-        return sorted(self._store.positions(self._round, self._annotator, proposing, which).values())
+        proposing = set(self._tables.proposals.images_proposing(class_index, n_proposals))
+        proposing |= self._store.images_offered(self._round, self._annotator, class_index)
+        return sorted(self._store.positions(self._round, self._annotator, sorted(proposing), which).values())
 
     def _check_class(self, class_index: int) -> None:
         if not 0 <= class_index < len(self._tables.label_space):
@@ -350,19 +307,21 @@ class LocalSession:
             raise DatasetError(f"no class {class_index}; the label space has indices 0 to {n_classes - 1}")
 
 
-def display_picture(tables: ProjectTables, image_index: int, max_side_px: int | None) -> Picture:
-    """Return an image, scaled down to `max_side_px` if that is given; raises `DatasetError` if it cannot be read."""
-    shown = read_display(tables.location(image_index), max_side_px)
-    return Picture(shown.data, _media_type(shown.data), shown.original_width_px, shown.original_height_px)
+def _with_offers(proposals: tuple[Proposal, ...], state: ImageState) -> tuple[Proposal, ...]:
+    """Return the classes that changes of the list offer, then the proposals: nobody misses what is new."""
+    proposed = {proposal.class_index for proposal in proposals}
+    offered = (class_index for class_index in state.offered if class_index not in proposed)
+    return (*(Proposal(class_index, rank=len(proposals)) for class_index in offered), *proposals)
 
 
-def small_picture(tables: ProjectTables, image_index: int, max_side_px: int) -> Picture | Unreadable:
-    """Return an image scaled down, or why it cannot be read."""
-    try:
-        return display_picture(tables, image_index, max_side_px)
-    except DatasetError as error:
-        return Unreadable(str(error))
+def _with_suggested(
+    proposals: tuple[Proposal, ...], open_labels: tuple[int, ...], suggested: tuple[int, ...]
+) -> tuple[tuple[Proposal, ...], tuple[int, ...]]:
+    """Return proposals and questions with what models suggest among them.
 
-
-def _media_type(data: bytes) -> str:
-    return "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
+    On an image without an open label, as an audit has it, everything offered is asked about: so is what is suggested.
+    """
+    offered = [proposal.class_index for proposal in proposals]
+    new = [class_index for class_index in suggested if class_index not in offered]
+    proposals += tuple(Proposal(class_index, len(offered) + place) for place, class_index in enumerate(new))
+    return proposals, tuple(sorted({*(open_labels or offered), *suggested}))

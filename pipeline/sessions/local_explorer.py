@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Any
 
 from pipeline.annotation.disputes import has_image_disagreement, open_labels
-from pipeline.annotation.events import ImageState
 from pipeline.annotation.explorer import (
     MAX_EXPLORED_AT_ONCE,
     Disagreement,
@@ -20,14 +19,15 @@ from pipeline.annotation.explorer import (
     Person,
     PersonsWord,
 )
+from pipeline.annotation.folding import ImageState
 from pipeline.annotation.session import MAX_IMAGES_AT_ONCE, Picture, TaskFilter, Unreadable
 from pipeline.errors import DatasetError, StoreError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
-from pipeline.sessions.local import ProjectTables, small_picture
-from pipeline.store import SqlStore, open_store
-from pipeline.votes.words import Round
+from pipeline.sessions.project_tables import ProjectTables, small_picture
+from pipeline.store import SqlStore, open_project_store
+from pipeline.votes.words import Round, Vote
 
 
 class LocalExplorer:
@@ -44,7 +44,7 @@ class LocalExplorer:
     def __init__(self, project: Project, *, tables: ProjectTables | None = None, store: SqlStore | None = None) -> None:
         self._project = project
         self._tables = tables or ProjectTables(project)
-        self._store = store or open_store(project.store_url, len(self._tables.label_space))
+        self._store = store or open_project_store(project)
         self._summaries: dict[Round, _Summary] = {}
         self._lock = Lock()
 
@@ -54,6 +54,7 @@ class LocalExplorer:
         names = sorted({name for round_ in Round for name in self._store.annotators_of(round_)})
         return ExplorerInfo(
             project_name=self._project.settings.project.name,
+            language=self._project.settings.annotation.language,
             n_images=self._tables.n_images,
             n_classes=len(self._tables.label_space),
             people=tuple(Person(name, kinds.get(name, "human")) for name in names),
@@ -103,8 +104,9 @@ class LocalExplorer:
                 labels=state.label_set,
                 vote="" if which.class_index is None else state.exposed_votes().get(which.class_index, ""),
                 none=state.none,
-                unsure=state.has_unsure,
+                unsure=state.unsure,
                 comment=state.comment,
+                unsure_labels=tuple(sorted(c for c, vote in state.votes.items() if vote == Vote.UNSURE)),
             )
             for name, state in sorted(states.items())
         ]

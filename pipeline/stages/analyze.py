@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,17 +16,33 @@ from pipeline.disagreement import DisagreementAnalysis, analyze_disagreement
 from pipeline.disagreement.analysis import DisagreementSummary
 from pipeline.disagreement.model import compare_ranks_to_people
 from pipeline.disagreement.profiles import AnnotatorProfiles, profile_annotators
+from pipeline.disagreement.search_probes import ProbeFindings
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.results import write_results
+from pipeline.stages.class_pairs import keep_class_pairs
 from pipeline.stages.consensus_of_project import annotation_doubt, gold_answers
+from pipeline.stages.experiments import Experiments, find_experiments, read_presentations
 from pipeline.stages.proposal_ranks import proposal_ranks
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store
 
 #: How many rows of the yield curve are kept as a table; the curve itself is computed on all images.
 _CURVE_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class LeftOutOfAnalysis:
+    """Annotators whose votes do not count, and what would be found if they did.
+
+    ``n_set_disagreements`` of ``n_images_compared`` images, and Krippendorff's alpha, are those of all votes together.
+    """
+
+    names: tuple[str, ...] = ()
+    n_set_disagreements: int = 0
+    n_images_compared: int = 0
+    alpha: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,9 @@ class AnalyzeSummary(DisagreementSummary):
     simulated_annotators: tuple[str, ...]
     n_gold_images_left_out: int
     n_comments: int
+    annotators_left_out: LeftOutOfAnalysis = LeftOutOfAnalysis()
+    n_tasks_tried_out: dict[str, int] = field(default_factory=dict)
+    probes: ProbeFindings | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +76,8 @@ class ProjectAnalysis:
         Annotators compared with each other; only those who have tasks or votes.
     gold_profiles
         Annotators compared with known answers, on hidden gold images; empty where there are none.
+    experiments
+        What was tried out on the annotation round, and what search probes found.
     ranking
         From :func:`pipeline.consensus.value_of_refining.rank_by_value`, on a Dawid-Skene consensus of the annotation
         round.
@@ -70,6 +92,7 @@ class ProjectAnalysis:
     model_against_people: pd.DataFrame | None
     profiles: AnnotatorProfiles
     gold_profiles: pd.DataFrame
+    experiments: Experiments
     ranking: pd.DataFrame
     summary: AnalyzeSummary
 
@@ -89,16 +112,20 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
     ProjectError
         If nobody has decided about an image yet.
     """
-    with open_project_store(project) as store:
+    # The database is searched without Python, so that a second core can do it.
+    with ThreadPoolExecutor(1) as aside, open_project_store(project) as store:
+        looked_up = aside.submit(read_presentations, store)
         votes = read_project_votes(project, store)
+        shown = looked_up.result()
     if len(votes.sittings) == 0:
-        raise nothing_decided(project, "analyse")
+        raise nothing_decided(project, "analyse", votes.left_out)
     found = analyze_disagreement(votes.annotation, n_resamples=n_resamples, seed=seed)
     gold = project_gold(project)
-    model = None
+    model, experiments = None, Experiments(None, {}, 0, None)
     if project.proposals_path.exists():
-        counts = votes.annotation.item_counts()
-        model = compare_ranks_to_people(proposal_ranks(project, votes.annotation), counts)
+        ranks = proposal_ranks(project, votes.annotation)
+        model = compare_ranks_to_people(ranks, votes.annotation.item_counts())
+        experiments = find_experiments(votes, ranks, shown)
     analysis = ProjectAnalysis(
         votes=votes,
         disagreement=found,
@@ -107,10 +134,12 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
         model_against_people=model,
         profiles=_profiles(votes),
         gold_profiles=_gold_profiles(votes, gold),
+        experiments=experiments,
         ranking=rank_by_value(votes.annotation, annotation_doubt(project, votes.annotation)),
-        summary=_summary(votes, found),
+        summary=_summary(votes, found, _with_everyone(project, votes), experiments),
     )
     _write(project, analysis)
+    keep_class_pairs(project, found.confused_pairs.itertuples(index=False, name=None))
     return analysis
 
 
@@ -142,7 +171,19 @@ def _gold_profiles(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> pd.D
     return found
 
 
-def _summary(votes: ProjectVotes, found: DisagreementAnalysis) -> AnalyzeSummary:
+def _with_everyone(project: Project, votes: ProjectVotes) -> LeftOutOfAnalysis:
+    if not votes.left_out:
+        return LeftOutOfAnalysis()
+    whole = replace(project, settings=project.settings.with_changes("consensus", annotators_left_out=[]))
+    with open_project_store(whole) as store:
+        everyone = read_project_votes(whole, store)
+    found = analyze_disagreement(everyone.annotation, n_resamples=0).summary
+    return LeftOutOfAnalysis(votes.left_out, found.n_set_disagreements, found.n_images_compared, found.alpha)
+
+
+def _summary(
+    votes: ProjectVotes, found: DisagreementAnalysis, left_out: LeftOutOfAnalysis, experiments: Experiments
+) -> AnalyzeSummary:
     voters = tuple(votes.voters)
     return AnalyzeSummary(
         **asdict(found.summary),
@@ -150,6 +191,9 @@ def _summary(votes: ProjectVotes, found: DisagreementAnalysis) -> AnalyzeSummary
         simulated_annotators=tuple(name for name in voters if name in votes.simulated),
         n_gold_images_left_out=votes.n_probe_images,
         n_comments=votes.n_comments,
+        annotators_left_out=left_out,
+        n_tasks_tried_out=experiments.n_tasks,
+        probes=experiments.probes,
     )
 
 
@@ -168,6 +212,8 @@ def _write(project: Project, analysis: ProjectAnalysis) -> None:
     }
     if len(analysis.gold_profiles):
         tables["gold.csv"] = analysis.gold_profiles
+    if analysis.experiments.anchoring is not None:
+        tables["anchoring.csv"] = analysis.experiments.anchoring
     if analysis.model_against_people is not None:
         tables["model_against_people.csv"] = analysis.model_against_people
     write_results(project, "analyze", asdict(analysis.summary), tables)

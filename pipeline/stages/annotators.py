@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from difflib import get_close_matches
 
 from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
-from pipeline.project.names import settled
+from pipeline.project.names import did_you_mean, settled
 from pipeline.store import open_project_store
 from pipeline.votes.words import Round
 
@@ -51,7 +50,6 @@ def choose_annotator(project: Project, name: str = "", round_: Round = Round.ANN
         others = [other for other, people_of in of_rounds.items() if name in people_of]
         if others:
             raise ProjectError(f"{project.root}: {name!r} has {others[0]} tasks alone; add --round {others[0]}")
-        near = get_close_matches(name, found, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(found)}"
+        hint = did_you_mean(name, found, f"there are {', '.join(found)}")
         raise ProjectError(f"{project.root}: {name!r} has no tasks; {hint}")
     return name, found[name]

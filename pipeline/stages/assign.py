@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.assignment.changes import Moves, hand_over, share_with, top_up
 from pipeline.assignment.design import Plan, assign_images, check_people
 from pipeline.assignment.gold import GOLD_FILE, mix_gold, project_gold, read_gold
 from pipeline.assignment.tasks import TaskTable
 from pipeline.errors import ProjectError
+from pipeline.project.changing import note_change
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_indices, image_table
 from pipeline.project.names import settled
+from pipeline.project.wording import so_many
+from pipeline.stages.class_pairs import keep_class_pairs
+from pipeline.stages.votes_of_project import read_project_votes
+from pipeline.stages.worth_a_vote import expected_wrong_labels
 from pipeline.store import Assignment, SqlStore, open_project_store
-from pipeline.votes.words import Round
+from pipeline.votes.words import AssignOrder, Round
 
 #: How many tasks one transaction writes: this bounds the memory that a big assignment needs.
 _CHUNK = 200_000
@@ -61,7 +67,7 @@ def read_tasks(store: SqlStore, round_: Round = Round.ANNOTATION) -> TaskTable:
     assignments = store.assignments(round_)
     names = tuple(dict.fromkeys(a.annotator for a in assignments))
     code = {name: i for i, name in enumerate(names)}
-    decided = {(row.annotator, row.image_index) for row in store.iter_states(round_) if row.state.is_decided}
+    decided = {(row.annotator, row.image_index) for row in store.iter_states(round_) if row.state.is_done}
     return TaskTable(
         annotators=names,
         annotator=np.array([code[a.annotator] for a in assignments], dtype=np.int32),
@@ -82,6 +88,7 @@ def assign_project(
     gold_share: float = 0.02,
     seed: int = 0,
     kind: str = "human",
+    order: AssignOrder = AssignOrder.SHUFFLED,
 ) -> AssignSummary:
     """Assign images that nobody has yet, and add annotators to images that have too few.
 
@@ -105,6 +112,9 @@ def assign_project(
         The same seed on the same project gives the same assignment; nobody without the project can foresee it.
     kind
         ``human``, or ``simulated`` for programs.
+    order
+        Which images come first. `uncertain` also chooses, with `n_images`, which images that have too few annotators
+        get another one.
 
     Raises
     ------
@@ -117,15 +127,16 @@ def assign_project(
     with open_project_store(project) as store:
         store.add_annotators(names, kind=kind)
         tasks = read_tasks(store)
-        completed = top_up(tasks, names, per_image, barred=_refiners(store))
-        n_topped_up = _give(store, completed)
-        n_all = _n_images(project)
-        is_free = np.ones(n_all, dtype=bool)
+        is_free = np.ones(_n_images(project), dtype=bool)
         is_free[tasks.image_index] = False
         is_free[list(answers)] = False
-        free = np.flatnonzero(is_free)
-        if n_images is not None and n_images < len(free):
+        free, lacking = np.flatnonzero(is_free), None
+        if order is AssignOrder.UNCERTAIN:
+            free, lacking = _most_uncertain(project, store, tasks, free, per_image, n_images)
+        elif n_images is not None and n_images < len(free):
             free = np.random.default_rng(secret.seed("images", seed)).permutation(free)[:n_images]
+        completed = top_up(tasks, names, per_image, barred=_refiners(store), only=lacking)
+        n_topped_up = _give(store, completed)
         plan = assign_images(
             free,
             names,
@@ -133,6 +144,7 @@ def assign_project(
             batch_size=batch_size,
             seed=secret.seed("assignment", seed),
             n_before=len(np.unique(tasks.image_index[~tasks.is_gold])),
+            keep_order=order is AssignOrder.UNCERTAIN,
         )
         if answers:
             people = tasks.people_of_images()
@@ -140,31 +152,62 @@ def assign_project(
             plan = mix_gold(plan, answers, gold_share, held, seed=secret.seed("gold", seed))
         n_new = write_plan(store, Round.ANNOTATION, plan)
         loads = {name: progress.n_tasks for name, progress in store.annotators_of(Round.ANNOTATION).items()}
+    keep_class_pairs(project)
     n_unassigned = int(is_free.sum()) - len(free)
     stuck = _image_ids(project, completed.stuck)
     n_gold = int(plan.is_gold.sum())
     return AssignSummary(len(free), n_new, n_gold, n_topped_up, n_unassigned, loads, stuck, len(answers))
 
 
-def hand_over_project(project: Project, leaver: str, to: Sequence[str]) -> Moves:
-    """Give the undecided work of someone who leaves the annotation round to others."""
+def _most_uncertain(
+    project: Project, store: SqlStore, tasks: TaskTable, free: NDArray[np.int64], per_image: int, n_images: int | None
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Return the images to give out and those to complete, the most uncertain first, `n_images` of both together."""
+    worth = expected_wrong_labels(project, read_project_votes(project, store))
+    people = tasks.people_of_images()
+    lacking = np.array([image for image, who in people.items() if len(who) < per_image], dtype=np.int64)
+    lacking = np.setdiff1d(lacking, tasks.image_index[tasks.is_gold])
+    pool = np.concatenate([lacking, free])
+    pool = pool[np.argsort(-worth[pool], kind="stable")][:n_images]
+    is_free = np.isin(pool, free)
+    return pool[is_free], pool[~is_free].tolist()
+
+
+def hand_over_project(project: Project, leaver: str, to: Sequence[str], *, round_: Round = Round.ANNOTATION) -> Moves:
+    """Give the undecided work of someone who leaves a round to others; they keep their votes."""
     to = [settled(name) for name in to]
     with open_project_store(project) as store:
-        tasks = read_tasks(store)
+        tasks = read_tasks(store, round_)
         leaver = leaver if leaver in tasks.annotators else settled(leaver)
-        moves = hand_over(tasks, leaver, list(to), barred=_refiners(store))
+        moves = hand_over(tasks, leaver, list(to), barred=_barred(project, store, round_))
         store.add_annotators(to)
-        return _move(store, moves)
+        moved = _move(store, round_, moves)
+        if round_ is Round.ANNOTATION:
+            store.set_left(leaver)
+    text = f"{leaver} left the {round_} round; {so_many(len(moved.moves), 'undecided task')} went to {', '.join(to)}"
+    note_change(project.root, "people leave", {"text": text})
+    return moved
 
 
-def share_project(project: Project, newcomers: Sequence[str], *, seed: int = 0, kind: str = "human") -> Moves:
-    """Move undecided work of the annotation round to people who join halfway."""
+def share_project(
+    project: Project,
+    newcomers: Sequence[str],
+    *,
+    seed: int = 0,
+    kind: str = "human",
+    round_: Round = Round.ANNOTATION,
+) -> Moves:
+    """Move undecided work of a round to people who join halfway."""
     newcomers = [settled(name) for name in newcomers]
     with open_project_store(project) as store:
         own_seed = project.secret.seed("sharing", seed)
-        moves = share_with(read_tasks(store), list(newcomers), seed=own_seed, barred=_refiners(store))
+        barred = _barred(project, store, round_)
+        moves = share_with(read_tasks(store, round_), list(newcomers), seed=own_seed, barred=barred)
         store.add_annotators(newcomers, kind=kind)
-        return _move(store, moves)
+        moved = _move(store, round_, moves)
+    text = f"{', '.join(newcomers)} joined the {round_} round and took {so_many(len(moved.moves), 'undecided task')}"
+    note_change(project.root, "people join", {"text": text})
+    return moved
 
 
 def write_plan(store: SqlStore, round_: Round, plan: Plan) -> int:
@@ -187,14 +230,23 @@ def _refiners(store: SqlStore) -> dict[int, set[str]]:
     return refiners
 
 
-def _move(store: SqlStore, moves: Moves) -> Moves:
+def _barred(project: Project, store: SqlStore, round_: Round) -> dict[int, set[str]]:
+    """Return who may not get each image in a round: whoever has it in the other one, unless the project allows that."""
+    if round_ is Round.ANNOTATION:
+        return _refiners(store)
+    if project.settings.refinement.allow_own_images:
+        return {}
+    return store.annotators_of_images(Round.ANNOTATION, sorted(store.assigned_images(round_)))
+
+
+def _move(store: SqlStore, round_: Round, moves: Moves) -> Moves:
     """Take tasks, see which were really taken (somebody may have just decided one), then give those to others."""
     takers = {(image, giver): taker for image, giver, taker in moves.moves}
     for giver in dict.fromkeys(giver for _, giver in takers):
-        store.unassign(Round.ANNOTATION, giver, [image for image, name in takers if name == giver])
-    kept = {(a.image_index, a.annotator) for a in store.assignments(Round.ANNOTATION)}
+        store.unassign(round_, giver, [image for image, name in takers if name == giver])
+    kept = {(a.image_index, a.annotator) for a in store.assignments(round_)}
     gone = Moves(tuple((i, giver, takers[i, giver]) for i, giver in takers if (i, giver) not in kept), moves.stuck)
-    _give(store, gone)
+    store.assign(round_, [Assignment(taker, image) for image, _, taker in gone.moves])
     return gone
 
 
@@ -209,7 +261,7 @@ def _gold_answers(project: Project, gold: Path | None) -> dict[int, frozenset[in
     kept = project.root / GOLD_FILE
     if gold.resolve() != kept.resolve():
         if kept.exists() and kept.read_bytes() != gold.read_bytes():
-            raise ProjectError(f"{kept} holds other answers; add the new rows to it, or remove it first")
+            raise ProjectError(f"{kept} holds other answers; add the new rows to it, or remove it before giving --gold")
         shutil.copyfile(gold, kept)
     return answers
 

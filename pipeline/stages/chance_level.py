@@ -12,6 +12,7 @@ from pipeline.evaluation.chance import chance_level_told, is_chance_level
 from pipeline.evaluation.shares import Share
 from pipeline.inference.predictions import predictions_path
 from pipeline.project.folder import Project
+from pipeline.project.image_table import original_labels
 from pipeline.project.list_columns import pad_lists
 from pipeline.project.notices import tell
 
@@ -26,8 +27,7 @@ def tell_of_chance_level(project: Project, models: Sequence[str]) -> None:
     models
         Names of models that have rankings in it.
     """
-    labels = pq.read_table(project.images_path, columns=["original_label"]).column(0)
-    original = labels.fill_null(-1).to_numpy()
+    original = original_labels(project)
     for model in models:
         n_right = n_images = first_row = 0
         for batch in pq.ParquetFile(predictions_path(project, model)).iter_batches(columns=["class_index"]):
@@ -35,9 +35,10 @@ def tell_of_chance_level(project: Project, models: Sequence[str]) -> None:
             here = original[first_row : first_row + len(first)]
             first_row += len(first)
             if first.shape[1]:
-                counts = (here >= 0) & (first[:, 0] >= 0)
+                guess = project.current_classes.labels(first[:, 0])
+                counts = (here >= 0) & (guess >= 0)
                 n_images += int(counts.sum())
-                n_right += int((first[counts, 0] == here[counts]).sum())
+                n_right += int((guess[counts] == here[counts]).sum())
         top1 = Share(n_right, n_images)
         if is_chance_level(top1, len(project.label_space)):
             tell(chance_level_told(model, top1, len(project.label_space)))

@@ -10,16 +10,21 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.consensus import Aim, Consensus, Evidence, reach_consensus
-from pipeline.consensus.evidence import ModelRanking, ModelSupport
-from pipeline.consensus.known import UNKNOWN
+from pipeline.consensus.evidence import ModelRanking, ModelSupport, original_evidence
+from pipeline.consensus.known import UNKNOWN, original_of_pairs
 from pipeline.consensus.refined import settle_items
 from pipeline.consensus.value_of_refining import chance_of_error
-from pipeline.errors import DatasetError, ProjectError
-from pipeline.inference.predictions import read_model_predictions
+from pipeline.errors import ProjectError
+from pipeline.inference.predictions import iter_model_predictions
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table, original_labels
+from pipeline.project.wording import so_many
+from pipeline.stages.votes_of_project import unknown_names
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import Method
+
+#: How many images' rankings by all models are in memory together.
+_IMAGES_AT_ONCE = 32_768
 
 
 def with_consensus(
@@ -40,39 +45,23 @@ def with_consensus(
 
     Raises
     ------
-    ProjectError
+    DatasetError, ProjectError
         If a value is not known.
     """
     if evidence not in ("", "votes", "models"):
-        raise ProjectError(f"evidence {evidence!r}: say votes or models")
+        raise ProjectError(f"evidence {evidence!r}: say --evidence votes or --evidence models")
     words = {"aim": aim, "evidence": evidence}
     names = {"models_left_out": models_left_out, "annotators_left_out": annotators_left_out}
     changed: dict[str, object] = {name: value for name, value in words.items() if value}
     changed |= {
         name: [one.strip() for one in value.split(",") if one.strip()] for name, value in names.items() if value.strip()
     }
-    changed_project = replace(project, settings=project.settings.with_changes("consensus", **changed))
-    project_aim(changed_project)
-    return changed_project
+    if aim:
+        Aim.parse(aim)
+    return replace(project, settings=project.settings.with_changes("consensus", **changed))
 
 
-def project_aim(project: Project) -> Aim:
-    """Return what the project's labels should be best at.
-
-    Raises
-    ------
-    ProjectError
-        If `mlf.toml` names an aim that does not exist.
-    """
-    try:
-        return Aim.parse(project.settings.consensus.aim)
-    except DatasetError as error:
-        raise ProjectError(f"{project.root}: [consensus] aim: {error}") from error
-
-
-def project_consensus(
-    project: Project, votes: VoteArrays, gold: NDArray[np.int8] | None = None, evidence: Evidence | None = None
-) -> Consensus:
+def project_consensus(project: Project, votes: VoteArrays, gold: NDArray[np.int8] | None = None) -> Consensus:
     """Return the consensus of some of a project's votes, together with the original labels and the evidence.
 
     Parameters
@@ -83,17 +72,15 @@ def project_consensus(
         Its votes, with images and classes named by index.
     gold
         Known answers of the items; no vote overrides them.
-    evidence
-        Evidence on the items, where the caller has it. Where left out, it is read from the project's predictions if the
-        settings ask for it.
     """
+    original = original_answers(project, votes)
     return reach_consensus(
         votes,
         Method.DAWID_SKENE,
         gold=gold,
-        original=original_answers(project, votes),
-        evidence=evidence or project_evidence(project, votes),
-        aim=project_aim(project),
+        original=original,
+        evidence=project_evidence(project, votes, original),
+        aim=Aim.parse(project.settings.consensus.aim),
     )
 
 
@@ -104,24 +91,52 @@ def annotation_doubt(project: Project, votes: VoteArrays) -> NDArray[np.float64]
     return chance_of_error(label, consensus.posterior)
 
 
-def project_evidence(project: Project, votes: VoteArrays) -> Evidence | None:
+def project_evidence(project: Project, votes: VoteArrays, original: NDArray[np.int8] | None = None) -> Evidence | None:
     """Return what the project's models say about each item; ``None`` where only votes count.
+
+    Parameters
+    ----------
+    project, votes
+        The project and its votes.
+    original
+        ``(n_items,)``: original labels, which then stand beside the models in one table.
 
     Raises
     ------
     ProjectError
         If there are no predictions, every model is left out, or a model to leave out does not exist.
     """
-    if project.settings.consensus.evidence == "votes":
-        return None
-    support = ModelSupport(votes.item_image, votes.item_class)
-    for ranking in evidence_models(project):
-        support.add(ranking)
-    return support.evidence()
+    return None if project.settings.consensus.evidence == "votes" else models_evidence(project, votes, original)
 
 
-def evidence_models(project: Project) -> Iterator[ModelRanking]:
-    """Yield the rankings of the models that give evidence, one at a time.
+def models_evidence(project: Project, votes: VoteArrays, original: NDArray[np.int8] | None = None) -> Evidence:
+    """Return what the project's models say about each item, whether the settings ask for it or not.
+
+    The parameters and errors are those of :func:`project_evidence`.
+    """
+    beside = None if original is None else original_evidence(original)
+    n_beside = 0 if beside is None else 1
+    found: Evidence | None = None
+    for first, rankings in evidence_models(project):
+        edges = np.array([first, first + len(rankings[0].class_index)], dtype=votes.item_image.dtype)
+        start, stop = np.searchsorted(votes.item_image, edges)
+        support = ModelSupport(votes.item_image[start:stop] - np.int32(first), votes.item_class[start:stop])
+        for ranking in rankings:
+            support.add(ranking)
+        part = support.evidence()
+        if found is None:  # one table from the start: parts that are joined at the end take twice the memory
+            columns = (*(beside.columns if beside else ()), *part.columns)
+            found = Evidence(columns, np.empty((votes.n_items, len(columns)), dtype=np.float32), part.models)
+        found.values[start:stop, n_beside:] = part.values
+    if found is None:  # a project without images
+        raise ProjectError(f"{project.root}: its models rank no image; run them again (`mlf evaluate`)")
+    if beside is not None:
+        found.values[:, :1] = beside.values
+    return found
+
+
+def evidence_models(project: Project) -> Iterator[tuple[int, list[ModelRanking]]]:
+    """Yield the first of some images, and the rankings of them by every model that gives evidence.
 
     Raises
     ------
@@ -130,12 +145,8 @@ def evidence_models(project: Project) -> Iterator[ModelRanking]:
     """
     paths = {path.stem: path for path in sorted(project.predictions_dir.glob("*.parquet"))}
     left_out = project.settings.consensus.models_left_out
-    unknown = [name for name in left_out if name not in paths]
-    if unknown:
-        raise ProjectError(
-            f"{project.root}: no model {unknown[0]!r} to leave out of the evidence; there are predictions of "
-            f"{', '.join(paths) or 'none'}"
-        )
+    if strangers := unknown_names(project, ())[1]:
+        raise ProjectError(strangers)
     used = {name: path for name, path in paths.items() if name not in left_out}
     if not used:
         raise ProjectError(
@@ -143,13 +154,30 @@ def evidence_models(project: Project) -> Iterator[ModelRanking]:
             "NAME`, or leave fewer out"
         )
     n_images = pq.read_metadata(image_table(project)).num_rows
+    is_scored, first = dict[str, bool](), 0
     for name, path in used.items():
-        found = read_model_predictions(path)
-        if len(found.class_index) != n_images:
+        n_rows = 0
+        for some in iter_model_predictions(path, _IMAGES_AT_ONCE, project.current_classes):
+            n_rows += len(some.class_index)
+            is_scored[name] = is_scored.get(name, False) or bool(np.isfinite(some.score).any())
+            if is_scored[name]:
+                n_rows = pq.read_metadata(path).num_rows
+                break
+        if n_rows != n_images:
             raise ProjectError(
-                f"{path}: has {len(found.class_index):,} rows for {n_images:,} images; run the model again"
+                f"{path}: has {so_many(n_rows, 'row')} for {so_many(n_images, 'image')}; run the "
+                f"model again (`mlf evaluate PROJECT --model NAME`), or leave it out with --leave-out-model {name}"
             )
-        yield ModelRanking(name, found.class_index, found.score)
+    slices = (iter_model_predictions(path, _IMAGES_AT_ONCE, project.current_classes) for path in used.values())
+    for together in zip(*slices, strict=True):
+        yield (
+            first,
+            [
+                ModelRanking(name, some.class_index, some.score, is_scored[name])
+                for name, some in zip(used, together, strict=True)
+            ],
+        )
+        first += len(together[0].class_index)
 
 
 def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | None:
@@ -157,10 +185,7 @@ def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | 
     labels = original_labels(project)
     if not (labels >= 0).any():
         return None
-    of_item = labels[votes.item_image]
-    answers: NDArray[np.int8] = (of_item == votes.item_class).astype(np.int8)
-    answers[of_item < 0] = UNKNOWN
-    return answers
+    return original_of_pairs(labels, votes.item_image, votes.item_class)
 
 
 def gold_answers(votes: VoteArrays, gold: dict[int, frozenset[int]]) -> NDArray[np.int8]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -15,19 +15,27 @@ from pydantic import BeforeValidator
 
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.evaluation.accuracy import ModelAccuracy
+from pipeline.evaluation.differences import OrderChange
+from pipeline.evaluation.label_doubt import DoubtDraws, DoubtfulLabels, draw_labels
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
-from pipeline.evaluation.models import Evaluation, EvaluationFigures, evaluate_models
-from pipeline.evaluation.shares import Share
+from pipeline.evaluation.models import MOST_ANSWERS_DRAWN, N_DRAWS, Evaluation, EvaluationFigures, evaluate_models
+from pipeline.evaluation.shares import Mean, Share
 from pipeline.formats.refined_labels_in import read_evidence_models, read_refined_labels
-from pipeline.inference.predictions import predict, read_model_predictions
+from pipeline.inference.many_models import NotRun
+from pipeline.inference.precision import stated_precision
+from pipeline.inference.predictions import read_ranking
 from pipeline.project.class_references import ClassNumbers
+from pipeline.project.current_classes import CurrentClasses
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns, original_labels
+from pipeline.project.result_paths import tables_dir
 from pipeline.project.results import has_summary, read_summary, write_results
+from pipeline.project.wording import so_many
 from pipeline.proposals.fusion import ProposalRecall, proposal_recall
-from pipeline.proposals.reader import ProposalReader
+from pipeline.proposals.reader import open_proposals
 from pipeline.stages.chance_level import tell_of_chance_level
-from pipeline.stages.propose_from_predictions import keep_predictions
+from pipeline.stages.levels import Level, LevelFigures, evaluation_by_level, level_table
+from pipeline.stages.models_of_project import former_names
 from pipeline.votes.words import Source
 
 
@@ -36,6 +44,12 @@ def _accuracy_from_json(value: object) -> object:
     if not isinstance(value, dict):
         return value
     return {"model": value.get("model"), "shares": {name: share for name, share in value.items() if name != "model"}}
+
+
+#: Tables of models' accuracies: each says in which precision a model was computed.
+_OF_ACCURACIES = frozenset(
+    {"evaluation.csv", "accuracy_by_label_count.csv", "intervals.csv", "levels.csv", "ranks.csv", "real_with_doubt.csv"}
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,15 @@ class EvaluateSummary(EvaluationFigures):
     evidence_models: tuple[str, ...]
     annotators_left_out: tuple[str, ...]
     models: tuple[Annotated[ModelAccuracy, BeforeValidator(_accuracy_from_json)], ...]
+    models_not_run: tuple[NotRun, ...] = ()
+    #: Model to the precision in which it was computed; `not stated` of models that were run elsewhere.
+    precisions: Mapping[str, str] = field(default_factory=dict)
+    #: How far Top-1 and ReaL order the models alike; None where they were not compared.
+    order: OrderChange | None = None
+    #: The best model at every level of the classes, the top one first; empty where no class has a parent.
+    levels: tuple[LevelFigures, ...] = ()
+    #: Interval of the multi-label share that holds the voters' doubt; None where it was not drawn.
+    multi_label_with_doubt_95: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the content of `results/evaluate.json`: each share with its value and its interval."""
@@ -62,6 +85,10 @@ class EvaluateSummary(EvaluationFigures):
             "original_label_kept": _share(self.original_label_kept),
             "proposal_recall": _share(self.proposal_recall),
             "images_with_all_labels_proposed": _share(self.images_with_all_labels_proposed),
+            "levels": [
+                asdict(level) | {name: _share(getattr(level, name)) for name in ("multi_label", "top1", "real")}
+                for level in self.levels
+            ],
             "models": [
                 {"model": accuracy.model} | {name: _share(share) for name, share in accuracy.shares.items()}
                 for accuracy in self.models
@@ -102,6 +129,10 @@ class ProjectEvaluation:
         How many of the refined labels the proposals contain; ``None`` without proposals.
     source
         Where the refined labels come from: the project, or the name of the file.
+    doubt
+        ReaL with the voters' doubt in its interval; ``None`` for labels from elsewhere, or without doubtful ones.
+    levels
+        The models at every level of the classes; empty where no class has a parent.
     summary
         All these figures in short.
     """
@@ -114,64 +145,19 @@ class ProjectEvaluation:
     n_original_kept: Share
     recall: ProposalRecall | None
     source: str
+    doubt: DoubtDraws | None
+    levels: tuple[Level, ...]
     summary: EvaluateSummary
 
 
-def add_predictions(
-    project: Project,
-    model: str | None = None,
-    checkpoint: str | None = None,
-    predictions: str | None = None,
-    *,
-    order: str | None = None,
-    batch_size: int = 64,
-    device: str = "auto",
-    allow_missing_classes: bool = False,
-) -> list[str]:
-    """Add a model's rankings to the project, so that it is evaluated like the others; return the names added.
-
-    Parameters
-    ----------
-    project
-        An open project.
-    model
-        A name that `timm` knows; with a checkpoint, the checkpoint's architecture.
-    checkpoint
-        Weights on this machine.
-    predictions
-        An ``.npz`` of models that were run elsewhere, with rows in the order of the manifest.
-    order
-        As for :func:`pipeline.stages.propose_from_predictions.propose_from_predictions`.
-    batch_size, device, allow_missing_classes
-        As for :func:`pipeline.inference.predictions.predict`.
-
-    Raises
-    ------
-    DatasetError
-        If the model or the file cannot be read.
-    ProjectError
-        If an earlier run of this model used other settings.
-    """
-    added = []
-    if model or checkpoint:
-        from pipeline.inference.checkpoint import ModelSource
-
-        source = ModelSource(model, Path(checkpoint) if checkpoint else None)
-        done = predict(
-            project,
-            [source],
-            batch_size=batch_size,
-            device=device,
-            allow_missing_classes=allow_missing_classes,
-        )
-        added += [summary.model for summary in done]
-    if predictions:
-        added += keep_predictions(project, predictions, order)
-    return added
-
-
 def evaluate_project(
-    project: Project, labels: str | None = None, *, class_numbers: ClassNumbers = "auto"
+    project: Project,
+    labels: str | None = None,
+    *,
+    class_numbers: ClassNumbers = "auto",
+    not_run: Sequence[NotRun] = (),
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
 ) -> ProjectEvaluation:
     """Score every model in the project's `predictions/`; write `results/evaluate.json` and the tables beside it.
 
@@ -186,6 +172,10 @@ def evaluate_project(
         takes the project's own.
     class_numbers
         How class numbers are read in `labels` (:mod:`pipeline.project.class_references`).
+    not_run
+        Models that were asked for and could not be run, for the summary to name.
+    n_draws, seed
+        How often images and labels are drawn anew, for the differences between models; the seed of the draws.
 
     Raises
     ------
@@ -198,20 +188,25 @@ def evaluate_project(
     if not paths:
         raise ProjectError(
             f"{project.root} has no predictions to evaluate; add a model with "
-            f"`mlf evaluate {project.root} --model NAME` or `--predictions FILE.npz`"
+            f"`mlf evaluate {project.root} --model NAME`, `--predictions FILE.npz` or `--models LIST.txt`"
         )
     original = original_labels(project)
     rows, sets = (
-        _project_labels(project) if labels is None else labels_from(Path(labels), project, class_numbers, original)
+        refined_labels_of(project) if labels is None else labels_from(Path(labels), project, class_numbers, original)
     )
-    rankings = _Rankings(paths, rows, len(original))
-    evaluation = evaluate_models(rankings, original[rows], sets, len(project.label_space))
+    rankings = _Rankings(paths, rows, len(original), project.current_classes)
+    n_drawn = n_draws if len(rows) * len(rankings) <= MOST_ANSWERS_DRAWN else 0
+    evaluation = evaluate_models(rankings, original[rows], sets, len(project.label_space), n_draws=n_drawn, seed=seed)
+    doubt = _doubt(project, rankings, rows, sets, n_drawn, seed) if labels is None else None
     kept = _original_kept(original[rows], sets)
     recall = _recall(project, rows, sets)
     source = "the project" if labels is None else Path(labels).name
     n_undecided = len(original) - len(rows)
-    evidence_models = read_evidence_models(project.refined_labels_path if labels is None else Path(labels))
+    gave_evidence = read_evidence_models(project.refined_labels_path if labels is None else Path(labels))
+    evidence_models = {path.stem for path in paths if gave_evidence & {path.stem, *former_names(path)}}
     took_part = _took_part(project)
+    precisions = {path.stem: stated_precision(path) for path in paths}
+    levels = evaluation_by_level(project.label_space, rankings, original[rows], sets)
     found = ProjectEvaluation(
         evaluation=evaluation,
         image_index=rows,
@@ -221,6 +216,8 @@ def evaluate_project(
         n_original_kept=kept,
         recall=recall,
         source=source,
+        doubt=doubt,
+        levels=levels,
         summary=EvaluateSummary(
             **vars(evaluation.summary()),
             labels_from=source,
@@ -231,20 +228,30 @@ def evaluate_project(
             simulated_annotators=() if labels is not None else took_part.simulated_annotators,
             evidence_models=tuple(row.model for row in evaluation.models if row.model in evidence_models),
             annotators_left_out=() if labels is not None else took_part.annotators_left_out.names,
+            models_not_run=tuple(not_run),
+            precisions=precisions,
+            order=None if evaluation.comparison is None else evaluation.comparison.order,
+            multi_label_with_doubt_95=None if doubt is None else doubt.multi_label_interval(),
             models=evaluation.models,
+            levels=tuple(level.in_short() for level in levels),
         ),
     )
     scored = evaluation.table()
-    write_results(
-        project,
-        "evaluate",
-        found.summary.as_json(),
-        {
-            "evaluation.csv": scored.assign(gave_evidence=scored["model"].isin(evidence_models)),
-            "accuracy_by_label_count.csv": evaluation.label_count_table(),
-            "intervals.csv": evaluation.interval_table(),
-        },
-    )
+    tables = {
+        "evaluation.csv": scored.assign(gave_evidence=scored["model"].isin(evidence_models)),
+        "accuracy_by_label_count.csv": evaluation.label_count_table(),
+        "intervals.csv": evaluation.interval_table(),
+        "underrating_by_class.csv": _named(project, evaluation.underrating),
+    }
+    if evaluation.comparison is not None:
+        tables |= {"pairs.csv": evaluation.comparison.pairs, "ranks.csv": evaluation.comparison.ranks}
+    if doubt is not None:
+        tables["real_with_doubt.csv"] = doubt.table()
+    if levels:
+        tables["levels.csv"] = level_table(levels)
+    for name in _OF_ACCURACIES & tables.keys():
+        tables[name] = tables[name].assign(precision=tables[name]["model"].map(precisions))
+    write_results(project, "evaluate", found.summary.as_json(), tables)
     tell_of_chance_level(project, [path.stem for path in paths])
     return found
 
@@ -259,20 +266,23 @@ def label_count_table(evaluation: Evaluation) -> pd.DataFrame:
 class _Rankings(Mapping[str, NDArray[np.integer]]):
     """Models' rankings of some images; each is read when asked for, so that only one is in memory at a time."""
 
-    def __init__(self, paths: list[Path], rows: NDArray[np.int64], n_images: int) -> None:
+    def __init__(self, paths: list[Path], rows: NDArray[np.int64], n_images: int, current: CurrentClasses) -> None:
+        self._current = current
         self._paths = {path.stem: path for path in paths}
         self._rows = rows
         self._n_images = n_images
 
     def __getitem__(self, model: str) -> NDArray[np.integer]:
         path = self._paths[model]
-        ranking = read_model_predictions(path).class_index
+        ranking = read_ranking(path, self._current)
         if len(ranking) != self._n_images:
             raise DatasetError(
-                f"{path}: has {len(ranking):,} rows for the {self._n_images:,} images of the project; "
-                "run the model again"
+                f"{path}: has {so_many(len(ranking), 'row')} for the {so_many(self._n_images, 'image')} of the "
+                "project; "
+                "run the model again (after `mlf add` it looks at the new images alone), or remove it: "
+                f"`mlf models PROJECT --remove {model}`"
             )
-        return ranking[self._rows]
+        return ranking if len(self._rows) == self._n_images else ranking[self._rows]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
@@ -281,13 +291,25 @@ class _Rankings(Mapping[str, NDArray[np.integer]]):
         return len(self._paths)
 
 
-def _project_labels(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
+def refined_labels_of(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
+    """Return the images that the project has decided, ascending, and their refined labels.
+
+    Raises
+    ------
+    ProjectError
+        If there are no refined labels, or no image is decided.
+    """
     table = pq.read_table(
         project.require(project.refined_labels_path, "mlf settle"), columns=["image_index", "class_index", "source"]
     ).to_pandas()
     decided = table[table["source"] != Source.UNLABELLED]
     if len(decided) == 0:
         raise ProjectError(f"{project.refined_labels_path}: no image has been decided; run `mlf settle` again")
+    if decided["class_index"].isin(list(project.label_space.gone)).any():
+        raise ProjectError(
+            f"{project.refined_labels_path}: classes were merged, split or retired after these labels were settled; "
+            f"run `mlf settle {project.root}` again"
+        )
     rows = np.unique(decided["image_index"].to_numpy(dtype=np.int64))
     labelled = decided[decided["class_index"].notna()]
     ids = image_columns(project, ["image_id"]).column(0).take(rows).to_pylist()
@@ -313,8 +335,34 @@ def _original_kept(original: NDArray[np.int32], labels: LabelSets) -> Share:
 def _recall(project: Project, rows: NDArray[np.int64], labels: LabelSets) -> ProposalRecall | None:
     if not project.proposals_path.exists():
         return None
-    proposed = ProposalReader(project.proposals_path).as_arrays().class_index
-    return proposal_recall(proposed[rows, : project.settings.proposals.n_proposals], labels)
+    proposed = open_proposals(project).classes()[:, : project.settings.proposals.n_proposals]
+    return proposal_recall(proposed if len(rows) == len(proposed) else proposed[rows], labels)
+
+
+def _doubt(
+    project: Project, rankings: _Rankings, rows: NDArray[np.int64], labels: LabelSets, n_draws: int, seed: int
+) -> DoubtDraws | None:
+    path = tables_dir(project, "settle") / "chances.parquet"
+    if not n_draws or not path.is_file():
+        return None
+    table = pd.read_parquet(path)
+    place = np.searchsorted(rows, table["image_index"])
+    is_there = rows[np.minimum(place, len(rows) - 1)] == table["image_index"]
+    if not is_there.any():
+        return None
+    doubtful = DoubtfulLabels(
+        place[is_there].astype(np.int64),
+        table["class_index"][is_there].to_numpy(dtype=np.int64),
+        table["chance"][is_there].to_numpy(dtype=np.float64),
+    )
+    first_choice = {model: ranking[:, 0] for model, ranking in rankings.items()}
+    return draw_labels(first_choice, labels, doubtful, n_draws, seed)
+
+
+def _named(project: Project, by_class: pd.DataFrame) -> pd.DataFrame:
+    space = project.label_space
+    classes = by_class["class_index"]
+    return by_class.assign(key=[space.keys[c] for c in classes], name=[space.names[c] for c in classes])
 
 
 def _took_part(project: Project) -> _WhoTookPart:
@@ -323,5 +371,5 @@ def _took_part(project: Project) -> _WhoTookPart:
     return read_summary(project, "settle", _WhoTookPart)
 
 
-def _share(share: Share | None) -> dict[str, object] | None:
+def _share(share: Share | Mean | None) -> dict[str, object] | None:
     return None if share is None else asdict(share) | {"value": share.value, "interval_95": share.interval}

@@ -9,20 +9,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.consensus.audit import AuditFindings, RefinedItems, judge_audit
-from pipeline.consensus.calibration import reliability
-from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.refined import counts_within
-from pipeline.consensus.remaining_errors import RemainingErrors, estimate_remaining_errors, unseen_by_all
+from pipeline.consensus.remaining_errors import RemainingErrors, errors_of_one, estimate_remaining_errors
+from pipeline.consensus.unproposed import Searches, missing_labels, unseen_by_all
 from pipeline.consensus.value_of_refining import rank_by_value, with_yield_curve
 from pipeline.disagreement import analyze_disagreement
 from pipeline.project.folder import Project
-from pipeline.stages.consensus_of_project import gold_answers, project_consensus
+from pipeline.project.presentation import Presentation
+from pipeline.project.wording import so_many
+from pipeline.stages.experiments import SearchedImages, searched_images, tasks_as_shown
 from pipeline.stages.proposal_ranks import proposal_ranks
+from pipeline.stages.recalibration import refiners_words
 from pipeline.stages.select import read_selection
 from pipeline.stages.selection_rules import RULES
-from pipeline.stages.votes_of_project import ProjectVotes, merge_votes
+from pipeline.stages.votes_of_project import ProjectVotes
 from pipeline.votes.arrays import VoteArrays
-from pipeline.votes.words import NO, UNSURE, YES, Reason
+from pipeline.votes.merging import merge_votes
+from pipeline.votes.words import NO, YES, Reason
 
 #: The labels before and after refinement, each label as one number: image × number of classes + class.
 KeyPair = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -53,19 +56,30 @@ class StoppingAdvice:
         if self.remaining.n_images == 0:
             return "Every image has been refined or was known beforehand: there is nothing left to refine."
         if self.goes_on:
+            rest = (
+                f"; the rest yield less than {self.min_fixed_per_minute:g} a minute"
+                if self.n_images < self.remaining.n_images
+                else ""
+            )
             return (
-                f"Go on: refining {self.n_images:,} more images would take about {self.minutes:,.0f} minutes and fix "
-                f"about {self.expected_fixed:,.1f} of the wrong labels; the rest yield less than "
-                f"{self.min_fixed_per_minute:g} a minute."
+                f"Go on: refining {so_many(self.n_images, 'more image')} would take about "
+                f"{so_many(max(round(self.minutes), 1), 'minute')} and fix "
+                f"about {self.expected_fixed:,.1f} of the wrong labels{rest}."
             )
         if not self.remaining.is_audited:
             return (
                 "Audit before you stop: nothing but votes speaks for the labels of the images not refined, and "
                 "mistakes that annotators make alike show in no vote."
             )
+        unproposed = (
+            f" The {self.remaining.unproposed:,.0f} labels missing because nobody was shown them are found by better "
+            "proposals (mlf improve), hardly by refining."
+            if self.remaining.unproposed >= _LEAST_FIXED
+            else ""
+        )
         return (
             f"Stop here: no image is left, or too few to correct a label, that would yield "
-            f"{self.min_fixed_per_minute:g} corrected labels a minute."
+            f"{self.min_fixed_per_minute:g} corrected labels a minute.{unproposed}"
         )
 
 
@@ -74,18 +88,21 @@ def remaining_line(remaining: RemainingErrors) -> str:
     if remaining.n_images == 0:
         return "No image is left that was neither refined nor known beforehand"
     found = (
-        f"Wrong labels expected on the {remaining.n_images:,} images not refined: {remaining.expected:,.1f} "
-        f"(95% interval {remaining.low:,.0f} to {remaining.high:,.0f})"
+        f"Wrong labels expected on the {so_many(remaining.n_images, 'image')} not refined: {remaining.expected:,.1f} "
+        f"({remaining.range_in_words})"
+    )
+    unproposed = (
+        f"{remaining.unproposed:,.1f} that are missing because nobody was shown them, as searching all classes of "
+        f"{so_many(remaining.n_probes, 'image')} tells"
     )
     if not remaining.is_audited:
-        return (
-            f"{found}; nobody has audited them, so the interval is wide: give some to refiners with mlf refine "
-            "--audit-share 0.05"
-        )
+        found += f", of them {unproposed}" if remaining.n_probes else ""
+        return f"{found}; nobody has audited them: give some to refiners with mlf refine --audit-share 0.05"
     return (
-        f"{found}: {remaining.from_doubt:,.1f} that the votes show, and {remaining.hidden:,.1f} that only the audit of "
-        f"{remaining.n_audited:,} images shows (about {remaining.audit_wrong:,.1f} of their labels were wrong, the "
-        "refiners' own errors taken off)"
+        f"{found}: {remaining.from_doubt:,.1f} that the votes show, {'' if remaining.n_probes else 'and '}"
+        f"{remaining.hidden:,.1f} that only the audit of {so_many(remaining.n_audited, 'image')} shows (about "
+        f"{remaining.audit_wrong:,.1f} of their labels were wrong, the refiners' own errors taken off)"
+        f"{f', and {unproposed}' if remaining.n_probes else ''}"
     )
 
 
@@ -104,7 +121,7 @@ class Doubts:
 
 def errors_of_images(votes: VoteArrays, wrong: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the expected errors of each image, from the chance that each of its labels is wrong."""
-    return np.bincount(votes.item_image, weights=wrong, minlength=votes.n_images).astype(np.float64)
+    return votes.sum_by_image(wrong)
 
 
 def rank_what_is_left(
@@ -112,8 +129,10 @@ def rank_what_is_left(
     votes: ProjectVotes,
     settled: VoteArrays,
     wrong: NDArray[np.float64],
+    chance: NDArray[np.float64],
     before: Doubts,
     gold: dict[int, frozenset[int]],
+    shown: dict[tuple[str, int], Presentation | None],
 ) -> tuple[RemainingErrors, pd.DataFrame]:
     """Estimate what is wrong among images neither refined nor known, and order them by what refining them is worth.
 
@@ -121,36 +140,50 @@ def rank_what_is_left(
     ----------
     project, votes
         The project and its votes.
-    settled, wrong
-        All votes, and the chance that each item is settled wrongly.
+    settled, wrong, chance
+        All votes, the chance that each item is settled wrongly, and the chance that it applies.
     before
         The labels from before refinement.
     gold
         Known answers.
+    shown
+        How tasks were shown (:func:`pipeline.stages.experiments.read_presentations`), where somebody searched.
     """
-    unseen = _unseen_per_image(project, votes)
     done = np.union1d(votes.refinement_sittings["image"].to_numpy(dtype=np.int64), np.array(list(gold), dtype=np.int64))
-    decided = np.unique(settled.item_image).astype(np.int64)
+    decided = np.flatnonzero(np.bincount(settled.item_image, minlength=settled.n_images))
     left = decided[~np.isin(decided, done)]
-    audited = _audited_images(project, votes)
+    audited = audited_images(project, votes)
+    found = _found_by_search(project, votes)
+    searches, searched = _searches(votes, settled, chance, found, shown)
+    # Where probes tell of the labels that were not proposed, doubt and audit are about the others alone.
+    unseen = found.bound if searched is None else 0.0
+    probed = None
+    refined = votes.refinement_sittings["image"].to_numpy(dtype=np.int64)
+    by_annotators = counts_within(settled, _on_images(merge_votes(votes.annotation, votes.probes), refined))
+    n_added = _added_by_refiners(votes, settled, by_annotators, audited)
+    if searches is not None and searched is not None:
+        n_searchers = np.zeros(settled.n_images, dtype=np.int64)
+        n_searchers[searched.images] = searched.n_searchers
+        n_left = n_searchers[left]
+        probed = missing_labels(searches, int((n_left == 0).sum()), n_left[n_left > 0])
+    n_each = np.bincount(votes.sittings["image"].to_numpy(dtype=np.int64))
+    n_compared = int(n_each[n_each > 1].sum())
+    findings = None
+    if len(audited):
+        n_missed = n_added if probed is None else np.zeros_like(n_added)
+        findings = _audit(votes, settled, by_annotators, before.label_keys, audited, n_missed, found)
     remaining = estimate_remaining_errors(
         errors_of_images(settled, wrong)[left] + unseen,
         before.of_image[audited] + unseen,
-        _audit(votes, settled, before.label_keys, audited) if len(audited) else None,
+        findings,
+        errors_alone=errors_of_one(votes.annotation.item_counts(), n_compared),
+        probed=probed,
     )
     hidden = remaining.hidden_per_image + remaining.scale * unseen
+    if probed is not None and len(audited) and len(left):  # refiners find what they add unasked, and no more
+        hidden += min(float(n_added.sum()) / len(audited), remaining.unproposed / len(left))
     ranking = rank_by_value(settled, wrong, scale=remaining.scale, hidden=hidden)
     return remaining, with_yield_curve(ranking[ranking["image"].isin(left)])
-
-
-def blind_reliability(project: Project, votes: VoteArrays, gold: dict[int, frozenset[int]]) -> pd.DataFrame | None:
-    """Compare the posterior with the known answers, computing it without them; ``None`` where there are none."""
-    answers = gold_answers(votes, gold)
-    is_known = answers != UNKNOWN
-    if not is_known.any():
-        return None
-    blind = project_consensus(project, votes)
-    return reliability(blind.posterior[is_known], answers[is_known] == 1)
 
 
 def advise(ranking: pd.DataFrame, remaining: RemainingErrors, min_fixed_per_minute: float) -> StoppingAdvice:
@@ -165,55 +198,124 @@ def advise(ranking: pd.DataFrame, remaining: RemainingErrors, min_fixed_per_minu
     )
 
 
-def _unseen_per_image(project: Project, votes: ProjectVotes) -> float:
-    """Return the expected number of labels per image that were not proposed and that no annotator found."""
+@dataclass(frozen=True, eq=False)
+class _Unasked:
+    """Labels not proposed that annotators found: the rank of each of their items, and how many found each label.
+
+    `n_once` labels were found by one annotator and `n_more` by several; `bound` is how many an image has that nobody
+    found, at least.
+    """
+
+    ranks: NDArray[np.int16]
+    n_once: int
+    n_more: int
+    bound: float
+
+
+def _found_by_search(project: Project, votes: ProjectVotes) -> _Unasked:
     annotation = votes.annotation
     n_decided = len(np.unique(votes.sittings["image"]))
     if n_decided == 0 or annotation.n_items == 0 or not project.proposals_path.exists():
-        return 0.0
-    n_yes = annotation.item_counts()[:, YES]
-    n_finders = n_yes[proposal_ranks(project, annotation) == 0]
-    n_lookers = len(votes.sittings) / n_decided
-    return unseen_by_all(int((n_finders == 1).sum()), int((n_finders > 1).sum()), n_lookers) / n_decided
+        return _Unasked(np.ones(annotation.n_items, dtype=np.int16), 0, 0, 0.0)
+    ranks = proposal_ranks(project, annotation)
+    n_finders = annotation.item_counts()[ranks == 0, YES]
+    once, more = int((n_finders == 1).sum()), int((n_finders > 1).sum())
+    return _Unasked(ranks, once, more, unseen_by_all(once, more, len(votes.sittings) / n_decided) / n_decided)
 
 
-def _audited_images(project: Project, votes: ProjectVotes) -> NDArray[np.int64]:
+def _searches(
+    votes: ProjectVotes,
+    settled: VoteArrays,
+    chance: NDArray[np.float64],
+    unasked: _Unasked,
+    shown: dict[tuple[str, int], Presentation | None],
+) -> tuple[Searches | None, SearchedImages | None]:
+    """Return what the search probes tell; nothing where nobody searched."""
+    annotation = votes.annotation
+    found = searched_images(annotation, unasked.ranks, tasks_as_shown(votes.sittings, shown)) if shown else None
+    if found is None or len(found.ordinary) == 0:
+        return None, None
+    place = settled.places_of(annotation.item_keys())
+    applies = np.where(found.added_anyway, chance[place], 0.0)
+    by_searchers = (found.n_finders > 0) & found.added_anyway
+    per_probe = np.bincount(annotation.item_image, weights=applies * by_searchers, minlength=annotation.n_images)
+    per_image = np.bincount(annotation.item_image, weights=applies, minlength=annotation.n_images)
+    n_searchers = np.zeros(annotation.n_images, dtype=np.int64)
+    n_searchers[found.images] = found.n_searchers
+    shared = found.n_finders[by_searchers & (n_searchers[annotation.item_image] > 1)]
+    searches = Searches(
+        found=per_probe[found.images].astype(np.float64),
+        n_searchers=found.n_searchers,
+        n_by_one=int((shared == 1).sum()),
+        n_by_more=int((shared > 1).sum()),
+        added=float(per_image[found.ordinary].mean()),
+        bound=unasked.bound,
+    )
+    return searches, found
+
+
+def audited_images(project: Project, votes: ProjectVotes) -> NDArray[np.int64]:
     """Return the images that were refined without any reason but the audit, and that nothing else has chosen since."""
     selection = read_selection(project)
     audited = selection.loc[selection["reason"] == Reason.AUDIT, "image_index"].to_numpy(dtype=np.int64)
     audited = np.intersect1d(audited, votes.refinement_sittings["image"].to_numpy(dtype=np.int64))
     left_disputed = [rule.reason for rule in RULES.values() if not rule.takes_all_disputed]
     if len(audited) and not selection["reason"].isin(left_disputed).any():
-        per_image = analyze_disagreement(votes.annotation, n_resamples=0).per_image
+        per_image = analyze_disagreement(_on_images(votes.annotation, audited), n_resamples=0).per_image
         audited = audited[~per_image["set_disagreement"].to_numpy()[audited]]
     return audited
 
 
+def _on_images(votes: VoteArrays, images: NDArray[np.int64]) -> VoteArrays:
+    is_theirs = np.zeros(votes.n_images, dtype=bool)
+    is_theirs[images] = True
+    return votes.part(is_theirs[votes.item_image][votes.item])
+
+
 def _audit(
-    votes: ProjectVotes, settled: VoteArrays, labels_before: NDArray[np.int64], audited: NDArray[np.int64]
+    votes: ProjectVotes,
+    settled: VoteArrays,
+    by_annotators: NDArray[np.integer],
+    labels_before: NDArray[np.int64],
+    audited: NDArray[np.int64],
+    n_added: NDArray[np.int64],
+    unasked: _Unasked,
 ) -> AuditFindings:
     """Estimate the errors in the audited images from the refiners' votes on all images they refined."""
     n_refiners = np.bincount(votes.refinement_sittings["image"].to_numpy(dtype=np.int64), minlength=settled.n_images)
     position = np.full(settled.n_images, -1, dtype=np.int64)
     position[audited] = np.arange(len(audited))
-    by_refiners = counts_within(settled, votes.refinement)
-    by_annotators = counts_within(settled, merge_votes(votes.annotation, votes.probes))
-    image, n_annotators = settled.item_image, by_annotators.sum(axis=1)
-    is_refined = n_refiners[image] > 0
+    refined = np.flatnonzero(n_refiners[settled.item_image] > 0)
+    by_refiners = refiners_words(votes, settled, by_annotators)[refined]
+    by_annotators, image = by_annotators[refined], settled.item_image[refined]
+    n_annotators = by_annotators.sum(axis=1)
     is_agreed = (n_annotators > 1) & (by_annotators.max(axis=1) == n_annotators)
     all_yes, all_no = is_agreed & (by_annotators[:, YES] > 0), is_agreed & (by_annotators[:, NO] > 0)
-    # An agreed label that a refiner leaves alone is not a vote in the store; here it counts as one more yes.
-    n_yes = np.where(all_yes, n_refiners[image] - by_refiners[:, NO] - by_refiners[:, UNSURE], by_refiners[:, YES])
     kind = np.where(all_no, 0, np.where(all_yes, 1, 2)) + 3 * (position[image] >= 0)
-    is_shown = is_refined & (n_annotators > 0)
+    is_shown = n_annotators > 0
     items = RefinedItems(
         kind=kind[is_shown],
-        n_yes=n_yes[is_shown],
+        n_yes=by_refiners[is_shown, YES],
         n_no=by_refiners[is_shown, NO],
         image=position[image[is_shown]],
-        was_label=np.isin(settled.item_keys()[is_shown], labels_before),
+        was_label=np.isin(settled.item_keys(refined[is_shown]), labels_before),
     )
+    return judge_audit(items, n_added, n_refiners[audited], (unasked.n_once, unasked.n_more))
+
+
+def _added_by_refiners(
+    votes: ProjectVotes, settled: VoteArrays, by_annotators: NDArray[np.integer], audited: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return how many labels that no annotator was shown one refiner found in each audited image, and how many several.
+
+    The shape is ``(n_audited, 2)``.
+    """
+    position = np.full(settled.n_images, -1, dtype=np.int64)
+    position[audited] = np.arange(len(audited))
+    of_audited = np.flatnonzero(position[settled.item_image] >= 0)
+    place = position[settled.item_image[of_audited]]
+    n_yes = counts_within(settled, votes.refinement)[of_audited, YES]
+    added = (by_annotators[of_audited].sum(axis=1) == 0) & (n_yes > 0)
     n_added = np.zeros((len(audited), 2), dtype=np.int64)
-    added = (n_annotators == 0) & (by_refiners[:, YES] > 0) & (position[image] >= 0)
-    np.add.at(n_added, (position[image[added]], (by_refiners[added, YES] > 1).astype(np.int64)), 1)
-    return judge_audit(items, n_added, n_refiners[audited])
+    np.add.at(n_added, (place[added], (n_yes[added] > 1).astype(np.int64)), 1)
+    return n_added

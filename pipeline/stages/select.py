@@ -7,20 +7,24 @@ when the labels are settled. Choosing again adds images and removes none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.assignment import assign_refinement
-from pipeline.consensus.value_of_refining import RefinementCost, draw_audit
+from pipeline.consensus.value_of_refining import draw_audit
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.names import settled
-from pipeline.project.results import tables_dir, write_results
+from pipeline.project.result_paths import tables_dir
+from pipeline.project.results import write_results
+from pipeline.sessions.suggested import write_suggestions
 from pipeline.stages.assign import write_plan
+from pipeline.stages.consensus_of_project import project_consensus
 from pipeline.stages.selection_rules import RULES, Candidates, disputed_images
+from pipeline.stages.suggestions import project_suggestions
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store
 from pipeline.votes.words import Reason, Round, SelectionRule
@@ -48,6 +52,8 @@ class RefinementSummary:
         Minutes that the new images are expected to take; ``None`` under the published rule.
     loads
         From refiner to the number of their new images.
+    n_suggested
+        Labels that models believe in and nobody was asked about, which refiners are asked about as well.
     """
 
     rule: SelectionRule
@@ -58,6 +64,7 @@ class RefinementSummary:
     n_earlier: int
     expected_minutes: float | None
     loads: dict[str, int]
+    n_suggested: int = 0
 
 
 def select_and_assign(
@@ -67,7 +74,6 @@ def select_and_assign(
     rule: SelectionRule = SelectionRule.PUBLISHED,
     minutes: float | None = None,
     audit_share: float | None = None,
-    cost: RefinementCost | None = None,
     seed: int = 0,
     kind: str = "human",
 ) -> RefinementSummary:
@@ -86,8 +92,6 @@ def select_and_assign(
         The budget, for the images newly chosen.
     audit_share
         Share of the images not chosen by the rule that are refined all the same; None takes the project's setting.
-    cost
-        How long refining takes; for the budget.
     seed
         For drawing the audit and dealing out the images. The draw also depends on the project's secret, so nobody
         without the project can foresee it.
@@ -111,11 +115,12 @@ def select_and_assign(
     with open_project_store(project) as store:
         votes = read_project_votes(project, store)
         if len(votes.sittings) == 0:
-            raise nothing_decided(project, "refine")
+            raise nothing_decided(project, "refine", votes.left_out)
         earlier = store.assigned_images(Round.REFINEMENT)
         known = np.fromiter(earlier, dtype=np.int64, count=len(earlier))
         disputed = disputed_images(votes)
-        chosen = chooser.choose(Candidates(project, votes, disputed, known, minutes, cost))
+        suggestions = _suggestions(project, votes)
+        chosen = chooser.choose(Candidates(project, votes, disputed, known, minutes, suggestions))
         share = project.settings.refinement.audit_share if audit_share is None else audit_share
         spared = np.union1d(chosen.images, disputed) if chooser.takes_all_disputed else chosen.images
         audited = _audit(votes, spared, known, share, secret.seed("audit", seed))
@@ -143,6 +148,10 @@ def select_and_assign(
         # Recorded before the tasks are written: if the run stops in between, the images are chosen again, and audits
         # are still known as audits.
         _record(project, reasons, summary, share, seed)
+        if suggestions is not None:
+            refined = votes.refinement_sittings["image"]
+            n_suggested = _hand_on(project, suggestions, np.union1d(images, known[~np.isin(known, refined)]))
+            summary = replace(summary, n_suggested=n_suggested)
         store.add_annotators(refiners, kind=kind)
         write_plan(store, Round.REFINEMENT, plan)
     return summary
@@ -154,6 +163,22 @@ def read_selection(project: Project) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame({"image_index": np.empty(0, dtype=np.int64), "reason": pd.Series(dtype=object)})
     return pd.read_parquet(path)
+
+
+def _suggestions(project: Project, votes: ProjectVotes) -> pd.DataFrame | None:
+    if project.settings.consensus.evidence != "models":
+        return None
+    every = votes.all_votes()
+    found = project_suggestions(project, every, project_consensus(project, every))
+    # Only of images that somebody annotated: the others have no labels yet that one more could be missing from.
+    return None if found is None else found[found["image_index"].isin(votes.sittings["image"])]
+
+
+def _hand_on(project: Project, suggestions: pd.DataFrame, images: NDArray[np.int64]) -> int:
+    """Write down what refiners are asked about beyond votes and proposals; return how many labels of these images."""
+    own = suggestions[suggestions["image_index"].isin(images)]
+    write_suggestions(project, zip(own["image_index"].tolist(), own["class_index"].tolist(), strict=True))
+    return len(own)
 
 
 def _audit(

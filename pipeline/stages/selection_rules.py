@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.consensus.value_of_refining import (
-    RefinementCost,
     rank_by_value,
     select_disputed,
     select_within_budget,
     with_yield_curve,
 )
 from pipeline.disagreement import analyze_disagreement
+from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.stages.consensus_of_project import annotation_doubt
 from pipeline.stages.votes_of_project import ProjectVotes
@@ -41,8 +42,9 @@ class Candidates:
         Images that refiners already have; a rule leaves them out.
     minutes
         The budget, for a rule that has one.
-    cost
-        How long refining takes.
+    suggestions
+        Labels that models believe in and nobody was asked about, the likeliest first
+        (:func:`pipeline.stages.suggestions.project_suggestions`); None where models give no evidence.
     """
 
     project: Project
@@ -50,7 +52,7 @@ class Candidates:
     disputed: NDArray[np.int64]
     earlier: NDArray[np.int64]
     minutes: float | None = None
-    cost: RefinementCost | None = None
+    suggestions: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +97,24 @@ def _published(given: Candidates) -> Chosen:
 
 def _within_budget(given: Candidates) -> Chosen:
     votes = given.votes.annotation
-    ranking = rank_by_value(votes, annotation_doubt(given.project, votes), given.cost)
+    ranking = rank_by_value(votes, annotation_doubt(given.project, votes))
     ranking = with_yield_curve(ranking[~ranking["image"].isin(given.earlier)])
     chosen = select_within_budget(ranking, given.minutes or 0.0)
     return Chosen(chosen["image"].to_numpy(dtype=np.int64), float(chosen["minutes"].sum()))
 
 
+def _suggested(given: Candidates) -> Chosen:
+    if given.suggestions is None:
+        raise ProjectError(
+            f'{given.project.root}: only models suggest labels; set evidence = "models" below [consensus] in mlf.toml '
+            "(then whatever they helped to settle is marked), or choose another --rule"
+        )
+    images = given.suggestions["image_index"].drop_duplicates().to_numpy(dtype=np.int64)
+    return Chosen(images[~np.isin(images, given.earlier)])
+
+
 RULES: Final[dict[SelectionRule, Rule]] = {
     SelectionRule.PUBLISHED: Rule(_published, Reason.DISPUTED, takes_all_disputed=True),
     SelectionRule.BUDGET: Rule(_within_budget, Reason.WORTHWHILE, has_budget=True),
+    SelectionRule.SUGGESTED: Rule(_suggested, Reason.SUGGESTED),
 }

@@ -13,35 +13,34 @@ from numpy.typing import NDArray
 
 from pipeline.assignment.gold import project_gold
 from pipeline.consensus import Consensus
-from pipeline.consensus.known import UNKNOWN
-from pipeline.consensus.refined import SOURCE_NAMES, counts_within, settle_items
+from pipeline.consensus.recalibration import Recalibration, reliability_table
 from pipeline.consensus.remaining_errors import RemainingErrors
-from pipeline.consensus.value_of_refining import chance_of_error
 from pipeline.formats.consensus_tables import consensus_provenance
 from pipeline.formats.refined_labels_out import write_refined_labels
 from pipeline.project.folder import Project
-from pipeline.project.image_table import image_columns, original_labels
+from pipeline.project.image_table import original_labels
 from pipeline.project.results import write_results
-from pipeline.project.tables import REFINED_LABELS
 from pipeline.stages.analyze import thin_curve
-from pipeline.stages.consensus_of_project import gold_answers, project_consensus
+from pipeline.stages.experiments import read_presentations
 from pipeline.stages.quality import (
     Doubts,
     KeyPair,
     StoppingAdvice,
     advise,
-    blind_reliability,
+    audited_images,
     changed_labels,
     errors_of_images,
     rank_what_is_left,
     remaining_line,
 )
+from pipeline.stages.recalibration import check_posteriors
+from pipeline.stages.settled import before_after, by_source, doubtful_labels, label_keys, refined_table, settle_votes
 from pipeline.stages.suggestions import project_suggestions
-from pipeline.stages.votes_of_project import ProjectVotes, merge_votes, nothing_decided, read_project_votes
+from pipeline.stages.suspicious import suspicious_originals
+from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store
-from pipeline.votes.arrays import VoteArrays
-from pipeline.votes.intervals import wilson_interval
-from pipeline.votes.words import NO, UNSURE, YES, Round, Source
+from pipeline.votes.merging import merge_votes
+from pipeline.votes.words import Round
 
 _CURVE_ROWS = 2000
 
@@ -125,16 +124,22 @@ class Settlement:
         Indices of the images whose label set was changed by refinement.
     remaining
         The errors expected to remain in the images that were not refined.
-    reliability
-        The posterior compared with known answers; ``None`` without gold.
+    recalibration
+        The posteriors of annotators' votes compared with what is known, and what was relearnt from it; ``None`` where
+        nothing is known.
     ranking
         Images not refined yet, the most worthwhile first (:func:`pipeline.consensus.value_of_refining.rank_by_value`).
     advice
         Whether to go on refining.
+    suspicious
+        Decided images whose original label people and models reject, the surest first
+        (:func:`pipeline.stages.suspicious.suspicious_originals`).
     suggestions
         Labels that models believe in but nobody was asked about; ``None`` where models give no evidence.
     left_out
         Whose votes do not count, and what difference that makes.
+    chances
+        Labels, kept or not, of which the posterior is not certain: `image_index`, `class_index`, `chance` to apply.
     n_images, n_open, n_gold
         Images of the project, refinement tasks still open, images whose labels were known beforehand.
     """
@@ -148,11 +153,13 @@ class Settlement:
     by_source: pd.DataFrame
     changed: NDArray[np.int64]
     remaining: RemainingErrors
-    reliability: pd.DataFrame | None
+    recalibration: Recalibration | None
     ranking: pd.DataFrame
     advice: StoppingAdvice
+    suspicious: pd.DataFrame
     suggestions: pd.DataFrame | None
     left_out: LeftOut
+    chances: pd.DataFrame
     n_images: int
     n_open: int
     n_gold: int
@@ -225,171 +232,56 @@ def settled_labels(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
     """
     with open_project_store(project) as store:
         votes = read_project_votes(project, store)
+        shown = read_presentations(store) if votes.sittings["searched"].any() else {}
         refinement = store.annotators_of(Round.REFINEMENT).values()
         n_open = sum(progress.n_tasks - progress.n_done for progress in refinement)
     if len(votes.sittings) == 0 and votes.probes.n_votes == 0:
-        raise nothing_decided(project, "settle")
+        raise nothing_decided(project, "settle", votes.left_out)
     gold = project_gold(project)
-    before = _before_refinement(project, votes, gold)
-    final = _settle(project, votes.all_votes(), votes.refinement, gold)
+    before, checked = _before_refinement(project, votes, gold)
+    final = settle_votes(project, votes.all_votes(), gold, votes, checked)
     decided = _decided_images(votes, gold)
-    labels = _table(project, final, decided, gold)
+    labels = refined_table(project, final, decided, gold)
     original = original_labels(project)
-    keys = (before.label_keys, _label_keys(final))
-    remaining, ranking = rank_what_is_left(project, votes, final.votes, final.wrong, before, gold)
+    keys = (before.label_keys, label_keys(final))
+    remaining, ranking = rank_what_is_left(
+        project, votes, final.votes, final.wrong, final.as_voted, before, gold, shown
+    )
     return Settlement(
         labels=labels,
         votes=votes,
         consensus=final.consensus,
         annotators=final.consensus.annotators(final.votes),
         keys=keys,
-        before_after=_before_after(keys, final.votes.n_classes, original, decided),
-        by_source=_by_source(labels),
+        before_after=before_after(keys, final.votes.n_classes, original, decided),
+        by_source=by_source(labels),
         changed=np.unique(changed_labels(keys) // final.votes.n_classes),
         remaining=remaining,
-        reliability=blind_reliability(project, final.votes, gold),
+        recalibration=checked,
         ranking=ranking,
         advice=advise(ranking, remaining, min_fixed_per_minute),
+        suspicious=suspicious_originals(project, final.votes, final.consensus, decided, keys[1]),
         suggestions=project_suggestions(project, final.votes, final.consensus),
         left_out=_what_leaving_out_changes(project, votes, keys[1], gold),
+        chances=doubtful_labels(final),
         n_images=len(original),
         n_open=n_open,
         n_gold=len(gold),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Settled:
-    """Votes, and the outcome of each item: its label and its source (a `Source.code`)."""
-
-    votes: VoteArrays
-    counts: NDArray[np.int32]
-    consensus: Consensus
-    label: NDArray[np.bool_]
-    source: NDArray[np.int8]
-    #: Keys of labels that are known to apply although nobody voted on them.
-    unvoted: NDArray[np.int64]
-
-    @property
-    def wrong(self) -> NDArray[np.float64]:
-        """Return the chance that each item is settled wrongly."""
-        return chance_of_error(self.label, self.consensus.posterior)
-
-
-def _before_refinement(project: Project, votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> Doubts:
+def _before_refinement(
+    project: Project, votes: ProjectVotes, gold: dict[int, frozenset[int]]
+) -> tuple[Doubts, Recalibration | None]:
     """Settle without the refinement round; little of it is kept, since two settlings would not fit in memory."""
-    settled = _settle(project, merge_votes(votes.annotation, votes.probes), None, gold)
-    return Doubts(_label_keys(settled), errors_of_images(settled.votes, settled.wrong))
-
-
-def _settle(
-    project: Project, votes: VoteArrays, refinement: VoteArrays | None, gold: dict[int, frozenset[int]]
-) -> _Settled:
-    answers = gold_answers(votes, gold)
-    consensus = project_consensus(project, votes, answers if gold else None)
-    counts = votes.item_counts()
-    label, source = settle_items(counts, consensus, None if refinement is None else counts_within(votes, refinement))
-    is_known = answers != UNKNOWN
-    label[is_known], source[is_known] = answers[is_known] == 1, Source.KNOWN.code
-    known = [image * votes.n_classes + class_index for image, classes in gold.items() for class_index in classes]
-    unvoted = np.setdiff1d(np.array(known, dtype=np.int64), votes.item_keys())
-    return _Settled(votes, counts, consensus, label, source, unvoted)
-
-
-def _label_keys(settled: _Settled) -> NDArray[np.int64]:
-    """Return every label as one number (image × number of classes + class), ascending."""
-    return np.union1d(settled.votes.item_keys()[settled.label], settled.unvoted)
+    settled = settle_votes(project, merge_votes(votes.annotation, votes.probes), gold)
+    checked = check_posteriors(project, votes, settled.votes, settled.consensus, gold, audited_images(project, votes))
+    return Doubts(label_keys(settled), errors_of_images(settled.votes, settled.wrong)), checked
 
 
 def _decided_images(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> NDArray[np.int64]:
     parts = [votes.sittings["image"], votes.refinement_sittings["image"], np.array(list(gold), dtype=np.int64)]
     return np.unique(np.concatenate([np.asarray(part, dtype=np.int64) for part in parts]))
-
-
-def _table(
-    project: Project, settled: _Settled, decided: NDArray[np.int64], gold: dict[int, frozenset[int]]
-) -> pa.Table:
-
-    votes, kept = settled.votes, settled.label
-    n_images, n_classes = votes.n_images, votes.n_classes
-    voted = pd.DataFrame(
-        {
-            "image_index": votes.item_image[kept],
-            "class_index": votes.item_class[kept],
-            "source": settled.source[kept],
-            "n_yes": settled.counts[kept, YES],
-            "n_no": settled.counts[kept, NO],
-            "n_unsure": settled.counts[kept, UNSURE],
-            "posterior": settled.consensus.posterior[kept],
-        }
-    )
-    unvoted = pd.DataFrame({"image_index": settled.unvoted // n_classes, "class_index": settled.unvoted % n_classes})
-    unvoted["source"] = Source.KNOWN.code
-    has_label = np.zeros(n_images, dtype=bool)
-    has_label[voted["image_index"]] = has_label[unvoted["image_index"]] = True
-    source = _source_of_empty(settled, decided, gold)
-    empty = pd.DataFrame({"image_index": np.flatnonzero(~has_label)})
-    empty["source"] = source[empty["image_index"]]
-    table = pd.concat([voted, unvoted, empty], ignore_index=True).sort_values(["image_index", "class_index"])
-    ids = image_columns(project, ["image_id"]).column(0)
-    columns = {
-        "image_index": pa.array(table["image_index"].to_numpy(dtype=np.int32)),
-        "image_id": ids.take(pa.array(table["image_index"].to_numpy(dtype=np.int64))),
-        "source": pa.array(SOURCE_NAMES[table["source"].to_numpy(dtype=np.int64)]),
-    }
-    for name in ("class_index", "n_yes", "n_no", "n_unsure", "posterior"):
-        columns[name] = pa.array(table[name], from_pandas=True).cast(REFINED_LABELS.field(name).type)
-    return pa.table([columns[name] for name in REFINED_LABELS.names], schema=REFINED_LABELS)
-
-
-def _source_of_empty(
-    settled: _Settled, decided: NDArray[np.int64], gold: dict[int, frozenset[int]]
-) -> NDArray[np.int8]:
-    """Return for every image which source its label set would have if it were empty."""
-    n_images, image = settled.votes.n_images, settled.votes.item_image
-    source = np.full(n_images, Source.UNLABELLED.code, dtype=np.int8)
-    source[decided] = Source.AGREED.code
-    for name in (Source.CONSENSUS, Source.REFINED):
-        source[image[settled.source == name.code]] = name.code
-    source[list(gold)] = Source.KNOWN.code
-    return source
-
-
-def _before_after(
-    keys: KeyPair, n_classes: int, original: NDArray[np.int32], decided: NDArray[np.int64]
-) -> pd.DataFrame:
-    with_original = decided[original[decided] >= 0]
-    of_original = with_original * n_classes + original[with_original]
-    rows = []
-    for stage, found in (("original", of_original), ("annotation", keys[0]), ("refinement", keys[1])):
-        n_labels = np.bincount(found // n_classes, minlength=len(original))[decided]
-        n_multi = int((n_labels > 1).sum())
-        low, high = wilson_interval(float(n_multi), float(len(decided)))
-        rows.append(
-            {
-                "stage": stage,
-                "n_images": len(decided),
-                "n_labels": int(n_labels.sum()),
-                "labels_per_image": float(n_labels.mean()),
-                "n_without": int((n_labels == 0).sum()),
-                "n_multi": n_multi,
-                "multi_share": n_multi / len(decided),
-                "low": float(low),
-                "high": float(high),
-                "n_original_kept": int(np.isin(of_original, found).sum()),
-                "n_with_original": len(with_original),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _by_source(labels: pa.Table) -> pd.DataFrame:
-    source, is_empty = labels.column("source").to_pandas(), labels.column("class_index").is_null().to_pandas()
-    rows = [
-        {"source": name.value, "n_labels": int((mine & ~is_empty).sum()), "n_empty_sets": int((mine & is_empty).sum())}
-        for name, mine in ((name, source == name) for name in Source)
-    ]
-    return pd.DataFrame(rows)
 
 
 def _what_leaving_out_changes(
@@ -400,8 +292,9 @@ def _what_leaving_out_changes(
     whole = replace(project, settings=project.settings.with_changes("consensus", annotators_left_out=[]))
     with open_project_store(whole) as store:
         everyone = read_project_votes(whole, store)
-    settled = _settle(whole, everyone.all_votes(), everyone.refinement, gold)
-    changed = changed_labels((labels, _label_keys(settled)))
+    _, checked = _before_refinement(whole, everyone, gold)
+    settled = settle_votes(whole, everyone.all_votes(), gold, everyone, checked)
+    changed = changed_labels((labels, label_keys(settled)))
     return LeftOut(votes.left_out, len(changed), len(np.unique(changed // settled.votes.n_classes)))
 
 
@@ -415,10 +308,12 @@ def _write(project: Project, settlement: Settlement) -> None:
         "before_after.csv": settlement.before_after,
         "sources.csv": settlement.by_source,
         "annotators.csv": settlement.annotators,
+        "suspicious_originals.csv": settlement.suspicious,
         "yield_curve.csv": thin_curve(settlement.ranking, _CURVE_ROWS),
     }
+    tables["chances.parquet"] = settlement.chances
     if settlement.suggestions is not None:
         tables["suggestions.csv"] = settlement.suggestions
-    if settlement.reliability is not None:
-        tables["reliability.csv"] = settlement.reliability
+    if settlement.recalibration is not None:
+        tables["reliability.csv"] = reliability_table(settlement.recalibration)
     write_results(project, "settle", settlement.summary.as_json(), tables)

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.annotation.events import Event, EventKind, undone_ids
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.folding import undone_ids
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.names import settled
-from pipeline.proposals.reader import ProposalReader
+from pipeline.proposals.reader import open_proposals
 from pipeline.store import SqlStore
 from pipeline.votes.words import Round
 
@@ -166,15 +167,22 @@ def _votes(store: SqlStore, image_index: int, events: tuple[Event, ...]) -> dict
                     and event.payload["class_index"] == class_index
                 ]
                 is_given = class_index in state.votes and bool(given)
-                last = given[-1] if is_given else own[-1]
+                last = given[-1] if is_given else _source_of(own, class_index, str(vote))
                 found.setdefault(class_index, []).append(TracedVote(annotator, round_, str(vote), is_given, last))
     return found
+
+
+def _source_of(own: list[Event], class_index: int, vote: str) -> Event:
+    """Return the event behind a vote that nobody gave as such: what showed the class last, or changed the classes."""
+    changes = [event for event in own if event.kind is EventKind.CLASSES]
+    shown = [event for event in own if event.kind is not EventKind.CLASSES and class_index in event.shown]
+    return (shown or changes or own)[-1] if vote == "no" else (changes or own)[-1]
 
 
 def _proposals(project: Project, image_index: int) -> dict[int, tuple[int, float | None, str]]:
     if not project.proposals_path.exists():
         return {}
-    row = ProposalReader(project.proposals_path).rows([image_index])[image_index]
+    row = open_proposals(project).rows([image_index])[image_index]
     ranked = zip(row.class_index, row.score, row.model, strict=True)
     return {class_index: (rank, score, model) for rank, (class_index, score, model) in enumerate(ranked, start=1)}
 
@@ -224,8 +232,9 @@ def lines_of(trace: ImageTrace, names: list[str], *, is_full: bool) -> Iterator[
             yield ""
             yield f"{names[traced.class_index]}: {_verdict(traced)}{_proposal(traced)}"
             for vote in traced.votes:
-                how = "" if vote.is_given else " (shown, not ticked)"
                 event = vote.event
+                is_carried = event.kind is EventKind.CLASSES
+                how = "" if vote.is_given else " (change of classes)" if is_carried else " (shown, not ticked)"
                 yield (
                     f"  {vote.vote + how:<26} {vote.annotator}, {vote.round}; event {event.event_id} "
                     f"of {event.server_time}"

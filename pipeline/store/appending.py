@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,7 +20,6 @@ from pipeline.store.deriving import UNDOING, Kept, Key, carry_on, kept_states, k
 from pipeline.store.records import chunks, event_from_row, event_to_row
 from pipeline.store.standing import Mark
 from pipeline.store.tables import chains, events, tasks
-from pipeline.votes.words import Round
 
 
 def append_events(
@@ -37,6 +37,7 @@ def append_events(
     kept = kept_states(connection, owned)
     results: dict[int, SaveResult] = {}
     accepted: list[tuple[int, Event]] = []
+    rows: dict[str, dict[str, Any]] = {}
     for position, event in candidates:
         twin = known.get(event.event_id)
         refusal = _refusal(event, known, owned)
@@ -45,25 +46,28 @@ def append_events(
                 results[position] = SaveResult(event.event_id, twin.seq)
             else:
                 accepted.append((position, event))  # the same event twice in one call: both get the same seq below
-        elif refusal or (refusal := _too_much(event, kept[key_of(event)])):
+            continue
+        if not refusal:
+            row = event_to_row(event)
+            refusal = _too_much(event, row, kept[key_of(event)])
+        if refusal:
             results[position] = SaveResult(event.event_id, None, refusal)
         else:
-            known[event.event_id] = event
+            known[event.event_id], rows[event.event_id] = event, row
             accepted.append((position, event))
-    fresh = list({event.event_id: event for _, event in accepted}.values())
     last: Mark | None = None
-    if fresh:
-        seqs, last = _insert(connection, fresh)
+    if rows:
+        seqs, last = _insert(connection, list(rows.values()))
         results |= {position: SaveResult(event.event_id, seqs[event.event_id]) for position, event in accepted}
-        carry_on(connection, [replace(event, seq=seqs[event.event_id]) for event in fresh], kept)
+        carry_on(connection, [replace(known[event_id], seq=seqs[event_id]) for event_id in rows], kept)
     return results, last
 
 
-def _insert(connection: sa.Connection, fresh: Sequence[Event]) -> tuple[dict[str, int], Mark]:
-    """Add events to the log and to the chains of their annotators; return `seq` by event id, and the last event."""
-    heads = _heads(connection, {(event.round.value, event.annotator) for event in fresh})
+def _insert(connection: sa.Connection, fresh: Sequence[dict[str, Any]]) -> tuple[dict[str, int], Mark]:
+    """Add rows to the log and to the chains of their annotators; return `seq` by event id, and the last event."""
+    heads = _heads(connection, {(row["round"], row["annotator"]) for row in fresh})
     started = set(heads)
-    rows = list(linked([event_to_row(event) for event in fresh], heads))
+    rows = list(linked(fresh, heads))
     inserted = connection.execute(
         events.insert().returning(events.c.event_id, events.c.seq, sort_by_parameter_order=True), rows
     )
@@ -116,14 +120,14 @@ def _refusal(event: Event, known: Mapping[str, Event], owned: set[Key]) -> str:
         return f"image {event.image_index} is not assigned to {event.annotator!r} in the {event.round.value} round"
     if event.kind in UNDOING:
         target = known.get(event.payload["target"])
-        if target is None or _key(target) != _key(event) or target.kind not in UNDOABLE:
+        if target is None or key_of(target) != key_of(event) or target.kind not in UNDOABLE:
             return f"event {event.payload['target']!r} is no action of {event.annotator!r} on image {event.image_index}"
     return ""
 
 
-def _too_much(event: Event, kept: Kept) -> str:
+def _too_much(event: Event, row: Mapping[str, Any], kept: Kept) -> str:
     """Count an event towards its image's limits; return why it is one too many, or an empty string."""
-    n_bytes = _n_bytes(event)
+    n_bytes = len(row["payload"]) + len(row["shown"])
     if kept.n_events >= MAX_EVENTS_AN_IMAGE:
         return f"image {event.image_index} has {kept.n_events:,} events of {event.annotator!r}; no more are accepted"
     if kept.n_bytes + n_bytes > MAX_BYTES_AN_IMAGE:
@@ -149,14 +153,5 @@ _UPDATE_CHAIN = (
 )
 
 
-def _key(event: Event) -> tuple[Round, str, int]:
-    return event.round, event.annotator, event.image_index
-
-
-def _n_bytes(event: Event) -> int:
-    row = event_to_row(event)
-    return len(row["payload"]) + len(row["shown"])
-
-
 def _is_same(one: Event, other: Event) -> bool:
-    return (_key(one), one.kind, dict(one.payload)) == (_key(other), other.kind, dict(other.payload))
+    return (key_of(one), one.kind, dict(one.payload)) == (key_of(other), other.kind, dict(other.payload))

@@ -22,6 +22,8 @@ from pipeline.project.writing import is_unfinished
 from pipeline.store.engine import first_line, open_engine
 from pipeline.store.tables import annotators, events, states, tasks
 
+#: Folder of a backup with the state of the project's hub, which is no part of the project.
+HUB_FOLDER = "hub-state"
 _STORE_FILE = "store.sqlite"
 #: What SQLite keeps beside a file that was not closed: commits that are not in it yet, or what a rollback needs.
 _BESIDE_A_STORE = ("-wal", "-journal")
@@ -124,7 +126,7 @@ def _copy_project(project: Project, destination: str | Path, copy_store: Callabl
 
 def _copy_files(root: Path, target: Path) -> None:
     def skipped(_folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if name.startswith(_STORE_FILE) or is_unfinished(name)}
+        return {n for n in names if n.startswith(_STORE_FILE) or is_unfinished(n) or n == HUB_FOLDER}
 
     shutil.copytree(root, target, ignore=skipped, symlinks=True, dirs_exist_ok=True)
     _let_owner_write(target)

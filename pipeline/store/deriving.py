@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
-from pipeline.annotation.events import Event, EventKind, ImageState, fold, fold_onto
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.folding import ImageState, fold, fold_onto
 from pipeline.store.records import action_from_row, chunks, event_from_row, state_from_text, state_to_text
 from pipeline.store.tables import events, states, tasks
 
@@ -49,7 +50,13 @@ def carry_on(connection: sa.Connection, fresh: Sequence[Event], kept: dict[Key, 
             # What was seen and how long it took stay, whatever is undone. So only the decisions are folded again.
             seen = fold_onto(before, [replace(event, kind=EventKind.VIEW, payload={}) for event in new])
             decided = fold(histories[key])
-            state = replace(decided, shown=seen.shown, active_ms=seen.active_ms, last_seq=seen.last_seq)
+            state = replace(
+                decided,
+                shown=seen.shown,
+                active_ms=seen.active_ms,
+                last_seq=seen.last_seq,
+                open_again=seen.open_again,
+            )
         else:
             state = fold_onto(before, new)
         changed[key] = replace(kept[key], state=state)
@@ -100,7 +107,7 @@ def _write_states(connection: sa.Connection, changed: Mapping[Key, Kept]) -> Non
     connection.execute(_INSERT_STATE, values)
     flags = [
         value
-        | {"is_decided": state.is_decided, "has_unsure": state.has_unsure, "has_comment": bool(state.comment.strip())}
+        | {"is_decided": state.is_done, "has_unsure": state.has_unsure, "has_comment": bool(state.comment.strip())}
         for value, state in zip(values, (kept.state for kept in changed.values()), strict=True)
     ]
     connection.execute(_UPDATE_TASK, flags)

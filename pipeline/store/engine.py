@@ -53,6 +53,18 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
+def schema_revision(url: str) -> str | None:
+    """Return the schema of the database at a SQLAlchemy URL, without changing it; None where there is none yet."""
+    engine = sa.create_engine(sa.make_url(url))
+    try:
+        with engine.connect() as connection:
+            return _revision(connection)
+    except sa.exc.SQLAlchemyError as error:
+        raise StoreError(f"the store cannot be read: {first_line(error)}") from error
+    finally:
+        engine.dispose()
+
+
 def migrate(engine: sa.Engine) -> None:
     """Bring the schema to `SCHEMA_REVISION`; several processes may do so at once."""
     with engine.connect() as connection:

@@ -10,7 +10,8 @@ from itertools import islice
 from pipeline.annotation.events import Event
 from pipeline.errors import StoreError
 from pipeline.store.deriving import Key, key_of
-from pipeline.store.sql_store import Assignment, SqlStore
+from pipeline.store.sql_store import SqlStore
+from pipeline.store.task_lists import Assignment
 from pipeline.votes.words import Round
 
 _EVENTS_AT_ONCE = 1_000

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.annotation.as_json import state_as_json, state_from_json
-from pipeline.annotation.events import Event, EventKind, ImageState
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.folding import ImageState
 from pipeline.votes.words import Round
 
 _CHUNK = 400  # rows named in one statement; SQLite takes at most 32,766 variables
@@ -16,7 +17,11 @@ _CHUNK = 400  # rows named in one statement; SQLite takes at most 32,766 variabl
 
 def state_to_text(state: ImageState) -> str:
     """Write a state as the store keeps it."""
-    return json.dumps(state_as_json(state), separators=(",", ":"))
+    content = state_as_json(state)
+    for name in ("offered", "open_again"):  # most projects never change their classes
+        if not content[name]:
+            del content[name]
+    return json.dumps(content, separators=(",", ":"))
 
 
 def state_from_text(text: str) -> ImageState:
@@ -44,32 +49,30 @@ def event_to_row(event: Event) -> dict[str, Any]:
 def event_from_row(row: Any) -> Event:
     """Return the event that a row of `events` holds."""
     return Event(
-        event_id=row.event_id,
-        round=Round(row.round),
-        annotator=row.annotator,
-        image_index=row.image_index,
-        kind=EventKind(row.kind),
-        payload=json.loads(row.payload),
+        **_decided(row),
         shown=tuple(json.loads(row.shown)),
         active_ms=row.active_ms,
         order=row.proposal_order,
         client_time=row.client_time,
-        seq=row.seq,
         server_time=row.server_time,
     )
 
 
 def action_from_row(row: Any) -> Event:
     """Return what an event decided, from a row of `events` that was read without exposure, times and order."""
-    return Event(
-        event_id=row.event_id,
-        round=Round(row.round),
-        annotator=row.annotator,
-        image_index=row.image_index,
-        kind=EventKind(row.kind),
-        payload=json.loads(row.payload),
-        seq=row.seq,
-    )
+    return Event(**_decided(row))
+
+
+def _decided(row: Any) -> dict[str, Any]:
+    return {
+        "event_id": row.event_id,
+        "round": Round(row.round),
+        "annotator": row.annotator,
+        "image_index": row.image_index,
+        "kind": EventKind(row.kind),
+        "payload": json.loads(row.payload),
+        "seq": row.seq,
+    }
 
 
 def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

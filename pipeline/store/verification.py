@@ -8,7 +8,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from pipeline.annotation.events import fold
+from pipeline.annotation.folding import fold
 from pipeline.store.chain import Break, Head, breaks_of
 from pipeline.store.deriving import Key
 from pipeline.store.records import event_from_row, state_from_text

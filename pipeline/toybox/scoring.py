@@ -43,8 +43,8 @@ class ToyboxScore:
     recall_at_20: float
 
 
-def score_toybox_model(toybox: Path, checkpoint: Path, *, n_scenes: int | None = None) -> ToyboxScore:
-    """Return how well a checkpoint ranks the classes of all scenes of a toybox, or of its first `n_scenes`.
+def score_toybox_model(toybox: Path, checkpoint: Path) -> ToyboxScore:
+    """Return how well a checkpoint ranks the classes of all scenes of a toybox.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def score_toybox_model(toybox: Path, checkpoint: Path, *, n_scenes: int | None =
     truth = read_truth(paths.truth)
     with paths.scenes_csv.open(newline="", encoding="utf-8") as file:
         original = {row["image"]: row["label"] for row in csv.DictReader(file)}
-    images = list(truth)[:n_scenes]
+    images = list(truth)
     if not images:
         raise DatasetError(f"{toybox}: has no scenes to score a model on; draw it with scenes")
     described = _read_description(checkpoint)

@@ -62,9 +62,9 @@ def _spline(a: float, b: float, c: float, d: float, t: float) -> float:
     return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
 
 
-def lathe(profile: Sequence[Point], is_smooth: bool = True) -> Points:
+def lathe(profile: Sequence[Point]) -> Points:
     """Return the outline of a body turned on a lathe from its right-hand profile: (radius, y) from top to bottom."""
-    right = smooth(profile, closed=False) if is_smooth else list(profile)
+    right = smooth(profile, closed=False)
     return [*right, *((-x, y) for x, y in reversed(right))]
 
 

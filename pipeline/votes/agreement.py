@@ -6,7 +6,9 @@ no information. Where alpha is undefined (every vote the same word, or nothing t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -32,7 +34,7 @@ class AlphaEstimate:
 
 
 def alpha_from_counts(
-    counts: NDArray[np.int32], item_image: NDArray[np.int32], n_resamples: int = 1000, seed: int = 0
+    counts: NDArray[np.integer], item_image: NDArray[np.int32], n_resamples: int = 1000, seed: int = 0
 ) -> AlphaEstimate:
     """Estimate Krippendorff's nominal alpha over no, unsure and yes.
 
@@ -54,40 +56,48 @@ def alpha_from_counts(
     ----------
     Krippendorff, K. (2011). Computing Krippendorff's Alpha-Reliability.
     """
-    totals = counts.sum(axis=1)
-    is_pairable = totals >= 2
-    counts, totals, images = counts[is_pairable], totals[is_pairable], item_image[is_pairable]
-    n_units, n_votes = len(totals), int(totals.sum())
+    parts, n_units = [np.zeros((0, 1 + N_VOTES))], 0
+    for part in _image_slices(item_image):
+        no, unsure, yes = (counts[part, code].astype(np.int64) for code in range(N_VOTES))
+        totals = no + unsure + yes
+        is_pairable = totals >= 2
+        if not is_pairable.any():
+            continue
+        no, unsure, yes, totals = (column[is_pairable] for column in (no, unsure, yes, totals))
+        observed = (totals**2 - no**2 - unsure**2 - yes**2) / (totals - 1)
+        starts = np.flatnonzero(np.diff(item_image[part][is_pairable], prepend=-1))
+        parts.append(np.column_stack([np.add.reduceat(column, starts) for column in (observed, no, unsure, yes)]))
+        n_units += len(totals)
+    by_image = np.concatenate(parts)
     if n_units == 0:
         return AlphaEstimate(None, None, None, 0, 0, 0)
-    squares = np.einsum("ij,ij->i", counts, counts, dtype=np.int64)
-    observed = (totals.astype(np.int64) ** 2 - squares) / (totals - 1)
-    starts = np.flatnonzero(np.diff(images, prepend=-1))
-    by_image = np.column_stack(
-        [np.add.reduceat(observed, starts), *(np.add.reduceat(counts[:, k], starts) for k in range(N_VOTES))]
-    )
     value = _alpha(by_image.sum(axis=0)[None])[0]
-    if np.isfinite(value) and not observed.any():
+    if np.isfinite(value) and not by_image[:, 0].any():
         low, high = _without_disagreement(by_image, n_resamples)
     else:
         low, high = _bootstrap(by_image, n_resamples, seed)
-    return AlphaEstimate(_defined(value), low, high, len(starts), n_units, n_votes)
+    return AlphaEstimate(_defined(value), low, high, len(by_image), n_units, int(by_image[:, 1:].sum()))
 
 
-def agreement_matrix(pairs: pd.DataFrame, annotators: list[object] | None = None) -> pd.DataFrame:
+def _image_slices(item_image: NDArray[np.int32], n_items: int = 100_000) -> Iterator[slice]:
+    """Cut items between images, so that what is computed of each part needs little memory."""
+    wanted = item_image[np.arange(n_items, len(item_image), n_items)]
+    edges = np.unique([0, *np.searchsorted(item_image, wanted).tolist(), len(item_image)])
+    return (slice(start, stop) for start, stop in pairwise(edges.tolist()))
+
+
+def agreement_matrix(pairs: pd.DataFrame) -> pd.DataFrame:
     """Spread a long table of annotator pairs into a symmetric matrix of agreement; never compared is missing.
 
     Parameters
     ----------
     pairs
         Columns ``annotator_a``, ``annotator_b``, ``agreement``.
-    annotators
-        Rows and columns wanted, in order; those of the table, sorted, where left out.
     """
     flipped = pairs.rename(columns={"annotator_a": "annotator_b", "annotator_b": "annotator_a"})
     both = pd.concat([pairs, flipped], ignore_index=True)
     matrix = both.pivot_table(index="annotator_a", columns="annotator_b", values="agreement", observed=True)
-    names = annotators if annotators is not None else sorted(set(matrix.index), key=str)
+    names = sorted(set(matrix.index), key=str)
     return matrix.reindex(index=names, columns=names)
 
 

@@ -11,25 +11,21 @@ took. (A *session* is another thing: what a widget opens to work through many im
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.votes.words import N_VOTES, VOTE_ORDER, Round
+from pipeline.votes.vote_table import IntArray, check_vote_table, counted_rounds, factorize, vote_codes
+from pipeline.votes.words import N_VOTES, Round
 
-#: Columns of the votes table, in order; the last two may be left out of a table that is read.
-VOTE_COLUMNS: Final = ("image", "class", "annotator", "vote", "round", "shown")
-_REQUIRED = VOTE_COLUMNS[:4]
+_KEYS_AT_ONCE = 1_000_000
 _MAX_KEY, _MAX_CODE = np.iinfo(np.int64).max, np.iinfo(np.int32).max
-
-IntArray = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +44,7 @@ class VoteArrays:
     item
         int32 ``(n_votes,)``: the item of each vote, ascending.
     annotator
-        int32 ``(n_votes,)``: ascending within an item.
+        ``(n_votes,)``: ascending within an item; int16 where that holds three times the annotators, else int32.
     vote
         int8 ``(n_votes,)``: 0 no, 1 unsure, 2 yes (the order of :data:`VOTE_ORDER`).
     """
@@ -59,7 +55,7 @@ class VoteArrays:
     item_image: NDArray[np.int32]
     item_class: NDArray[np.int32]
     item: NDArray[np.int32]
-    annotator: NDArray[np.int32]
+    annotator: NDArray[np.integer]
     vote: NDArray[np.int8]
 
     @property
@@ -86,6 +82,11 @@ class VoteArrays:
     def n_votes(self) -> int:
         """Return the number of votes."""
         return len(self.vote)
+
+    @property
+    def count_dtype(self) -> type[np.integer]:
+        """Return the type of counts of an item's votes."""
+        return np.int16 if self.n_annotators < np.iinfo(np.int16).max else np.int32
 
     @classmethod
     def from_codes(
@@ -168,11 +169,11 @@ class VoteArrays:
             As :func:`check_vote_table` and :meth:`from_codes`.
         """
         check_vote_table(votes)
-        coded = {name: _factorize(votes[name]) for name in ("image", "class", "annotator")}
+        coded = {name: factorize(votes[name]) for name in ("image", "class", "annotator")}
         counted = np.ones(len(votes), dtype=bool) if "shown" not in votes else votes["shown"].to_numpy(dtype=bool)
         if "round" in votes:
-            counted &= _counted_rounds(votes["round"], rounds, [codes for codes, _ in coded.values()], counted)
-        ballots = _vote_codes(votes["vote"])
+            counted = counted & counted_rounds(votes["round"], rounds, [codes for codes, _ in coded.values()], counted)
+        ballots = vote_codes(votes["vote"])
         del votes  # where the caller keeps none of it, its memory is free for sorting
         image, class_, annotator, vote = (
             column if counted.all() else column[counted]
@@ -205,7 +206,16 @@ class VoteArrays:
             )
         if not names:
             return self
-        kept = ~np.isin(known, list(names))[self.annotator]
+        return self.part(~np.isin(known, list(names))[self.annotator])
+
+    def part(self, kept: NDArray[np.bool_]) -> VoteArrays:
+        """Return some of the votes; the vocabularies stay, and an item without votes is no item.
+
+        Parameters
+        ----------
+        kept
+            bool ``(n_votes,)``.
+        """
         item = self.item[kept]
         return VoteArrays.from_codes(
             self.item_image[item],
@@ -217,20 +227,62 @@ class VoteArrays:
             annotators=self.annotators,
         )
 
-    def item_keys(self) -> NDArray[np.int64]:
-        """Return one number an item, ascending, that names its image and class: int64 ``(n_items,)``."""
-        keys: NDArray[np.int64] = self.item_image.astype(np.int64) * max(self.n_classes, 1) + self.item_class
+    def item_keys(self, chosen: slice | NDArray[Any] = slice(None)) -> NDArray[np.int64]:
+        """Return one number an item, ascending, that names its image and class: int64 ``(n_items,)``.
+
+        Parameters
+        ----------
+        chosen
+            Which items; all where left out.
+        """
+        keys: NDArray[np.int64] = self.item_image[chosen].astype(np.int64)
+        keys *= max(self.n_classes, 1)
+        keys += self.item_class[chosen]
         return keys
 
-    def item_counts(self) -> NDArray[np.int32]:
-        """Return how many annotators voted no, unsure and yes on each item: int32 ``(n_items, 3)``."""
-        counts = np.zeros((self.n_items, N_VOTES), dtype=np.int32)
+    def places_of(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return the items that these :meth:`item_keys` name, in any order of theirs: -1 where there is none."""
+        # Not all keys of the items at once: on 25 million, they would be the largest array of a whole stage.
+        n_classes, places = max(self.n_classes, 1), np.full(len(keys), -1, dtype=np.intp)
+        order = np.argsort(keys, kind="stable") if (keys[1:] < keys[:-1]).any() else np.arange(len(keys))
+        image = (keys // n_classes).astype(self.item_image.dtype)[order]
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = order[start : start + _KEYS_AT_ONCE]
+            last = min(start + _KEYS_AT_ONCE, len(keys)) - 1
+            first_item = int(np.searchsorted(self.item_image, image[start], side="left"))
+            end_item = int(np.searchsorted(self.item_image, image[last], side="right"))
+            own = self.item_keys(slice(first_item, end_item))
+            if len(own) == 0:
+                continue
+            place = np.minimum(np.searchsorted(own, keys[some]), len(own) - 1)
+            places[some] = np.where(own[place] == keys[some], place + first_item, -1)
+        return places
+
+    def item_counts(self) -> NDArray[np.integer]:
+        """Return how many annotators voted no, unsure and yes on each item: ``(n_items, 3)``, signed."""
+        counts = np.zeros((self.n_items, N_VOTES), dtype=self.count_dtype)
         for block in self.blocks():
             key = (block.item * np.int64(N_VOTES)) + block.vote
             stop = block.first_item + block.n_items
             size = N_VOTES * block.n_items
             counts[block.first_item : stop] = np.bincount(key, minlength=size).reshape(-1, N_VOTES)
         return counts
+
+    def sum_by_image(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the sum of the items' values on each image: float64 ``(n_images,)``.
+
+        Parameters
+        ----------
+        values
+            ``(n_items,)`` numbers or truth values.
+        """
+        found = np.zeros(self.n_images)
+        for block in self.blocks():
+            here, images = slice(block.first_item, block.first_item + block.n_items), block.n_images
+            found[block.first_image : block.first_image + images] = np.bincount(
+                block.item_image, weights=values[here], minlength=images
+            )
+        return found
 
     def item_frame(self) -> pd.DataFrame:
         """Return one row per item: its image and its class, as they are named outside."""
@@ -281,7 +333,7 @@ class VoteBlock:
     item_image: NDArray[np.int32]
     item_class: NDArray[np.int32]
     item: NDArray[np.int32]
-    annotator: NDArray[np.int32]
+    annotator: NDArray[np.integer]
     vote: NDArray[np.int8]
 
     @property
@@ -290,59 +342,9 @@ class VoteBlock:
         return len(self.item_image)
 
 
-def check_vote_table(
-    votes: pd.DataFrame, source: str = "the votes table", name_row: Callable[[Any], str] = "row {}".format
-) -> None:
-    """Refuse a table that is not a votes table.
-
-    Parameters
-    ----------
-    votes
-        The table.
-    source
-        What to call it.
-    name_row
-        Tells where a row stands from its index label.
-
-    Raises
-    ------
-    DatasetError
-        If a column or a value is missing, or a vote, round or exposure is not one of the known words. The message names
-        the source and the first row at fault.
-    """
-    missing = [name for name in _REQUIRED if name not in votes]
-    if missing:
-        raise DatasetError(f"{source} lacks the columns {missing}; it has {list(votes.columns)}")
-    refuse = partial(_refuse_rows, votes, source, name_row)
-    for name in ("image", "class", "annotator"):
-        refuse(votes[name].isna(), f"no {name}")
-    if "shown" in votes:
-        is_bool = votes["shown"].isin([True, False])
-        refuse(~is_bool, "a `shown` that is neither true nor false", "shown")
-    if "round" in votes:
-        known = votes["round"].isin([str(word) for word in Round])
-        refuse(~known, f"a round not among {[str(word) for word in Round]}", "round")
-    is_vote = votes["vote"].isin([str(word) for word in VOTE_ORDER])
-    if "shown" in votes:
-        is_vote |= ~votes["shown"].astype(bool)
-    refuse(~is_vote, "a vote that is not yes, no or unsure (a class not shown: shown=False)", "vote")
-
-
-def _refuse_rows(
-    votes: pd.DataFrame,
-    source: str,
-    name_row: Callable[[Any], str],
-    wrong: pd.Series,
-    what: str,
-    column: str | None = None,
-) -> None:
-    rows = np.flatnonzero(wrong.to_numpy(dtype=bool))
-    if len(rows) == 0:
-        return
-    value = votes[column].iloc[rows[0]] if column else None
-    seen = "" if column is None else " (an empty cell)" if pd.isna(value) else f" ({value!r})"
-    where = name_row(votes.index[rows[0]])
-    raise DatasetError(f"{source}: {where} has {what}{seen}; {len(rows)} of {len(votes)} rows are like this")
+def annotator_dtype(n_annotators: int) -> type[np.integer]:
+    """Return the type of annotators' codes; it holds a number for each annotator and word, too."""
+    return np.int16 if n_annotators * N_VOTES < np.iinfo(np.int16).max else np.int32
 
 
 def _vocabulary(codes: IntArray, names: ArrayLike | None, what: str) -> NDArray[Any]:
@@ -359,13 +361,14 @@ def _vocabulary(codes: IntArray, names: ArrayLike | None, what: str) -> NDArray[
 
 def _sorted(
     codes: dict[str, IntArray], votes: NDArray[Any], names: dict[str, NDArray[Any]]
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
+) -> tuple[NDArray[np.int64], NDArray[np.integer], NDArray[np.int8]]:
     """Return item keys, annotators and votes, ascending by item and annotator."""
     n_classes, n_annotators = max(len(names["class"]), 1), max(len(names["annotator"]), 1)
+    rater_dtype = annotator_dtype(n_annotators)
     if len(names["image"]) * n_classes * n_annotators * N_VOTES > _MAX_KEY:
         item_key = codes["image"].astype(np.int64) * n_classes + codes["class"]
         order = np.lexsort((codes["annotator"], item_key))
-        return item_key[order], codes["annotator"][order].astype(np.int32), votes[order].astype(np.int8)
+        return item_key[order], codes["annotator"][order].astype(rater_dtype), votes[order].astype(np.int8)
     # All of a vote in one integer, sorted and taken apart in place: a third of the memory of sorting by an index.
     packed = codes["image"].astype(np.int64)
     for column, size in ((codes["class"], n_classes), (codes["annotator"], n_annotators), (votes, N_VOTES)):
@@ -375,35 +378,6 @@ def _sorted(
         packed.sort()
     ballot = (packed % N_VOTES).astype(np.int8)
     packed //= N_VOTES
-    rater = (packed % n_annotators).astype(np.int32)
+    rater = (packed % n_annotators).astype(rater_dtype)
     packed //= n_annotators
     return packed, rater, ballot
-
-
-def _factorize(column: pd.Series) -> tuple[IntArray, NDArray[Any]]:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(), column.cat.categories.to_numpy()
-    try:
-        codes, names = pd.factorize(column, sort=True)
-    except TypeError:  # names of mixed types have no order
-        codes, names = pd.factorize(column)
-    return codes, np.asarray(names)
-
-
-def _vote_codes(column: pd.Series) -> NDArray[np.int8]:
-    words = column.astype(pd.CategoricalDtype([str(word) for word in VOTE_ORDER]))
-    codes: NDArray[np.int8] = words.cat.codes.to_numpy().astype(np.int8, copy=False)
-    return codes
-
-
-def _counted_rounds(
-    rounds: pd.Series, wanted: Sequence[Round] | None, codes: list[IntArray], counted: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    if wanted is not None:
-        return rounds.isin([str(word) for word in wanted]).to_numpy()
-    is_refined = (rounds == Round.REFINEMENT).to_numpy() & counted
-    if not is_refined.any():
-        return np.ones(len(rounds), dtype=bool)
-    keys = pd.MultiIndex.from_arrays(codes)
-    superseded = ~is_refined & keys.isin(keys[is_refined])
-    return ~superseded

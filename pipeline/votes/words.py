@@ -32,6 +32,8 @@ class Vote(StrEnum):
 #: The order in which votes are coded and in which confusion matrices have their columns.
 VOTE_ORDER: Final = (Vote.NO, Vote.UNSURE, Vote.YES)
 N_VOTES: Final = len(VOTE_ORDER)
+#: Of several votes of one person on what is one class now, after a merge, the first of these stands.
+MERGE_ORDER: Final = (Vote.YES, Vote.UNSURE, Vote.NO)
 NO, UNSURE, YES = range(N_VOTES)
 
 
@@ -48,6 +50,7 @@ class SelectionRule(StrEnum):
 
     PUBLISHED = "published"
     BUDGET = "budget"
+    SUGGESTED = "suggested"
 
     @property
     def chosen(self) -> str:
@@ -55,7 +58,15 @@ class SelectionRule(StrEnum):
         return {
             SelectionRule.PUBLISHED: "images whose label sets differ",
             SelectionRule.BUDGET: "images that are worth the time",
+            SelectionRule.SUGGESTED: "images with labels that models believe in and nobody was asked about",
         }[self]
+
+
+class AssignOrder(StrEnum):
+    """Which images are given out first."""
+
+    SHUFFLED = "shuffled"
+    UNCERTAIN = "uncertain"  # those on which most labels would be wrong if nobody voted again
 
 
 class Reason(StrEnum):
@@ -63,6 +74,7 @@ class Reason(StrEnum):
 
     DISPUTED = "disputed"  # image disagreement: its label sets differ
     WORTHWHILE = "worthwhile"  # it is worth the minutes
+    SUGGESTED = "suggested"  # models believe in a label that nobody was asked about
     AUDIT = "audit"  # drawn to see what stays wrong among the images that were not chosen
 
 

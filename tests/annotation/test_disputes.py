@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.annotation.disputes import has_image_disagreement, open_labels
-from pipeline.annotation.events import ImageState
+from pipeline.annotation.folding import ImageState
 from pipeline.disagreement import analyze_disagreement
 from pipeline.project.secret import ProjectSecret
 from pipeline.sessions.evidence import anonymous_evidence
@@ -93,7 +93,6 @@ def test_where_everyone_was_shown_everything_what_differs_between_label_sets_is_
         assert set.union(*sets) - set.intersection(*sets) <= set(open_labels(states))
 
 
-@settings(deadline=None)
 @given(STATES)
 def test_an_image_has_disagreement_where_two_label_sets_differ_and_the_analysis_of_all_votes_finds_the_same(
     states: list[ImageState],
@@ -107,7 +106,6 @@ def test_an_image_has_disagreement_where_two_label_sets_differ_and_the_analysis_
         assert analyze_disagreement(votes, n_resamples=0).per_image["set_disagreement"].tolist() == [expected]
 
 
-@settings(deadline=None)
 @given(STATES)
 def test_on_arrays_of_votes_the_rules_say_what_they_say_of_states(states: list[ImageState]) -> None:
     votes, n_annotators = votes_of(states), sum(state.is_decided for state in states)

@@ -1,4 +1,4 @@
-"""A command without help is not finished: each explains itself, and is listed in the README."""
+"""A command without help is not finished: each explains itself, and is listed in the README or the page it leads to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from pipeline.cli import COMMANDS, GROUPS, app
+from pipeline.cli import COMMANDS, GROUPS, app, command_name
 
 
 def _leaves(command: Any, name: str = "") -> dict[str, Any]:
@@ -30,13 +30,16 @@ def _leaves(command: Any, name: str = "") -> dict[str, Any]:
 
 LEAVES = _leaves(typer.main.get_command(app))
 NAMES = sorted(LEAVES)
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 
 
 def test_every_command_that_is_promised_is_there() -> None:
     stages = {"init", "propose", "assign", "annotate", "analyze", "refine", "settle", "evaluate", "report"}
     assert set(NAMES) >= stages | {"demo", "status", "hub", "serve", "backup", "restore"}
     groups = {name for _, name, _ in GROUPS}
-    assert {name.split()[0] for name in NAMES} == {function for _, function, _ in COMMANDS} | groups
+    functions = {command_name(function) for _, function, _ in COMMANDS}
+    assert {name.split()[0] for name in NAMES} == functions | groups
     assert all((" " in name) == (name.split()[0] in groups) for name in NAMES)
 
 
@@ -61,17 +64,42 @@ def test_every_option_and_argument_has_words(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_readme_tells_of_it(name: str, root: Path) -> None:
-    assert re.search(rf"\bmlf {name}\b", (root / "README.md").read_text(encoding="utf-8"))
+def test_help_has_one_style(name: str) -> None:
+    """A sentence first, full stops, options in lower case with words for each: one style over all commands."""
+    command = LEAVES[name]
+    first = (command.help or "").strip().split("\n\n")[0]
+    assert re.match(r"[A-Z][^\n]", first)
+    assert first.endswith(".")
+    for parameter in command.params:
+        words = getattr(parameter, "help", None) or ""
+        assert re.match(r"[A-Z0-9.`]", words), f"mlf {name} {parameter.opts}: {words}"
+        assert words.rstrip().endswith((".", ")")), f"mlf {name} {parameter.opts}: {words}"
+        for option in (*parameter.opts, *parameter.secondary_opts):
+            assert re.fullmatch(r"-[a-z]|--[a-z][a-z0-9-]*|[a-z_]+", option), f"mlf {name}: {option}"
 
 
-def test_the_readme_uses_no_command_option_or_target_that_does_not_exist(root: Path) -> None:
-    readme = (root / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_documents_tell_of_it(name: str, root: Path) -> None:
+    assert re.search(rf"\bmlf {name}\b", "\n".join((root / path).read_text(encoding="utf-8") for path in DOCUMENTS))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_documents_use_no_command_option_or_target_that_does_not_exist(path: str, root: Path) -> None:
+    text = (root / path).read_text(encoding="utf-8").replace("\\\n", " ")
     targets = set(re.findall(r"^([a-z][a-z-]*):", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"(?:^ *|`)make ([a-z-]+)", readme, re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:^    +|`)make ([a-z-]+)(?:`|$| +#| +[A-Z]+=)", text, re.MULTILINE)) <= targets
     groups = {name for _, name, _ in GROUPS}
-    for name, line in re.findall(rf"\bmlf ((?:(?:{'|'.join(groups)}) )?[a-z]+)([^\n`#|&]*)", readme):
-        assert name in NAMES, f"the README tells of `mlf {name}`, which does not exist"
+    root_options = {option for parameter in typer.main.get_command(app).params for option in parameter.opts}
+    root_options |= {"--help"}
+    verbs = {name.partition(" ")[2] for name in NAMES} - {""}
+    text = re.sub(
+        rf"\bmlf classes (\S+) ({'|'.join(verbs)})\b", r"mlf classes \2 \1", text
+    )  # the project may come first
+    for name, line in re.findall(rf"\bmlf ((?:(?:{'|'.join(groups)}) )?[a-z-]+)([^\n`#|&]*)", text):
+        if name.startswith("-"):
+            assert name in root_options
+            continue
+        assert name in NAMES, f"{path} tells of `mlf {name}`, which does not exist"
         command = LEAVES[name]
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", line)) <= known | {"--help"}, f"mlf {name}{line}"
@@ -81,7 +109,13 @@ def test_commands_are_thin_and_import_nothing_heavy_at_the_top() -> None:
     for module, name, _ in (*COMMANDS, *GROUPS):
         source = inspect.getsource(__import__(f"pipeline.commands.{module}", fromlist=[name]))
         at_the_top = re.findall(r"^(?:from|import) (\S+)", source, re.MULTILINE)
-        light = {"typer", "pipeline.errors", "pipeline.formats.votes_in", "pipeline.votes.words"}
+        light = {
+            "typer",
+            "pipeline.errors",
+            "pipeline.project.wording",
+            "pipeline.formats.votes_in",
+            "pipeline.votes.words",
+        }
         heavy = {found for found in at_the_top if found.split(".")[0] not in sys.stdlib_module_names} - light
         assert heavy == set(), f"pipeline.commands.{module}"
         function = getattr(__import__(f"pipeline.commands.{module}", fromlist=[name]), name)

@@ -54,10 +54,10 @@ def test_the_conda_environment_has_the_same_dependencies(root: Path, project: di
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("pipeline", ("heic", "hub", "ray")),
+        ("pipeline", ("clip", "heic", "hub", "ray")),
         ("mlf_widgets", ()),
-        ("tests", ("dev", "hub", "postgres")),
-        ("benchmarks", ("dev", "hub")),
+        ("tests", ("clip", "dev", "hub", "postgres")),
+        ("benchmarks", ("clip", "dev", "hub")),
     ],
 )
 def test_every_package_that_is_imported_is_declared(

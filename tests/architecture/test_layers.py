@@ -14,7 +14,7 @@ import pytest
 #: and `pipeline.errors`. A new room gets a place here, in the picture of the README, and a sentence in its `__init__`.
 FLOORS = (
     ("commands",),
-    ("demo",),
+    ("demo", "doctor"),
     ("reports", "service"),
     ("hub", "stages"),
     ("runs", "sessions"),
@@ -40,15 +40,20 @@ MAY_IMPORT = {
     "ipywidgets": ("mlf_widgets",),
     "typer": ("pipeline.cli", "pipeline.commands"),
 }
-#: What widgets may use: sessions, what sessions are made of, and the clients that speak to the service.
+#: What widgets may use: sessions, what these are made of, the clients that speak to the service, a project's votes.
 WIDGETS_MAY_IMPORT = (
     "pipeline.annotation",
     "pipeline.errors",
     "pipeline.project",
+    "pipeline.proposals.reader",
     "pipeline.service.board_client",
     "pipeline.service.client",
     "pipeline.service.explorer_client",
+    "pipeline.service.runs_client",
     "pipeline.sessions",
+    "pipeline.stages.votes_of_project",
+    "pipeline.store",
+    "pipeline.votes.arrays",
     "pipeline.votes.words",
 )
 #: Pure rooms: arrays, frames and values in, the same out. No file, no database, no network, no model, no widget.

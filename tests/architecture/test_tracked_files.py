@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 _THIS = Path(__file__)
-#: Folders of one person or one machine; `/mnt/backups` is fine in an example, and so are a system's own folders.
-MACHINE_PATHS = re.compile(r"(?<![\w./])/(?:home|Users|root|work)/[\w.-]+")
+#: Folders of one person or one machine; `/mnt/backups` is fine in an example, and so are a system's own folders and the
+#: addresses of the service's pages (`/work/annotation`).
+MACHINE_PATHS = re.compile(r"(?<![\w./])/(?:home|Users|root|work)/(?!annotation|refinement|static)[\w.-]+")
 #: Where packages come from is each machine's own choice, set in its pip and npm.
 REGISTRY_HOSTS = re.compile(
     r"registry\.(?:npmjs|yarnpkg)|files\.pythonhosted|pypi\.org/simple|\bindex-url\b|find-links"

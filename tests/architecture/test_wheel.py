@@ -54,6 +54,8 @@ def test_it_holds_all_that_the_program_reads_at_run_time(wheel: Path, root: Path
     assert {f"pipeline/notebooks/{name}" for name in notebooks} <= names
     assert {"pipeline/store/migrations/script.py.mako", "pipeline/store/migrations/versions/0001_first.py"} <= names
     assert "pipeline/deploy/jupyterhub/jupyterhub_config.py" in names
+    assert "pipeline/deploy/kubernetes/values.yaml" in names
+    assert "pipeline/hub/templates/home.html" in names
     assert all((widgets, weights, notebooks))
 
 
@@ -68,10 +70,11 @@ def test_its_command_line_runs_and_finds_its_own_notebooks_weights_and_hub(insta
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "mlf propose" in shown.stdout
     script = (
-        "from pipeline.hub.launch import _find_deploy_config\n"
+        "from pipeline.hub.config_file import deploy_file\n"
         "from pipeline.runs.notebook_files import notebook_path\n"
         "from pipeline.toybox.checkpoints import toybox_checkpoint\n"
-        "print(notebook_path('1_propose.ipynb'), toybox_checkpoint(), _find_deploy_config(), sep='\\n')"
+        "print(notebook_path('1_propose.ipynb'), toybox_checkpoint(), sep='\\n')\n"
+        "print(deploy_file('jupyterhub/jupyterhub_config.py'), deploy_file('kubernetes/values.yaml'), sep='\\n')"
     )
     found = run_installed(installed, "-c", script)
     assert found.returncode == 0, found.stderr

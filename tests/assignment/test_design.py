@@ -25,7 +25,7 @@ def teams(draw: st.DrawFn) -> tuple[int, int]:
 
 
 @given(teams(), st.integers(0, 300), st.integers(0, 50), st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_image_goes_to_exactly_n_different_people_and_loads_are_within_one(
     team: tuple[int, int], n_images: int, batch_size: int, seed: int
 ) -> None:
@@ -38,7 +38,7 @@ def test_each_image_goes_to_exactly_n_different_people_and_loads_are_within_one(
 
 
 @given(teams())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_beginning_of_a_schedule_leaves_loads_within_one_and_every_two_people_meet(team: tuple[int, int]) -> None:
     n_people, per_image = team
     loads, meetings = Counter(dict.fromkeys(range(n_people), 0)), Counter[tuple[int, ...]]()
@@ -78,7 +78,7 @@ def test_within_a_batch_two_people_meet_their_common_images_in_different_orders(
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_same_seed_gives_the_same_plan(seed: int) -> None:
     one, other = (assign_images(range(60), names(6), 3, seed=seed) for _ in range(2))
     np.testing.assert_array_equal(one.annotator, other.annotator)
@@ -111,7 +111,7 @@ def test_repeats_and_empty_teams_are_refused(images: list[int], people: list[str
 
 
 @given(st.integers(4, 9), st.integers(1, 60), st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nobody_refines_an_image_that_they_annotated(n_people: int, n_images: int, seed: int) -> None:
     people = names(n_people)
     annotated = assign_images(range(n_images), people, 2, seed=seed)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.annotation.events import ImageState
+from pipeline.annotation.folding import ImageState
 from pipeline.assignment import assign_images
 from pipeline.assignment.gold import GoldScore, mix_gold, read_gold, score_gold
 from pipeline.errors import DatasetError, ProjectError
@@ -51,7 +51,7 @@ def test_a_row_that_does_not_fit_is_named(tmp_path: Path, text: str, message: st
 
 
 @given(st.integers(2, 7), st.integers(0, 120), st.floats(0, 0.5), st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_gold_takes_its_share_of_every_list_and_leaves_the_ordinary_work_as_it_was(
     n_people: int, n_images: int, share: float, seed: int
 ) -> None:

@@ -24,7 +24,10 @@ def complaints(page: Page) -> list[str]:
 
 
 def set_theme(page: Page, name: str) -> None:
-    """Change JupyterLab's theme to ``Light`` or ``Dark``."""
+    """Change JupyterLab's theme to ``Light`` or ``Dark``; a light session's page follows the system's."""
+    if page.locator("[data-mlf-page]").count():
+        page.emulate_media(color_scheme="dark" if name == "Dark" else "light")
+        return
     page.evaluate(
         "name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", f"JupyterLab {name}"
     )

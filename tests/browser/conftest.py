@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-sys.path.insert(0, str(Path(__file__).parent))
-
-from lab_server import LabServer, chromium_path, launch_chromium, running_lab
-from person import Person, new_name, write_annotation_notebook
+from lab_server import LabServer, chromium_path, firefox_path, launch_chromium, launch_firefox, running_lab
+from light_server import LightServer
+from person import Person, new_name, with_light_sessions, write_annotation_notebook
 from photographs import make_photograph_project
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from pipeline.datasets.create import init_project
 from pipeline.project.folder import Project, open_project
@@ -44,6 +42,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests in Firefox and on light pages, too: those marked so, and with MLF_SOAK=1 all that can."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "place" in metafunc.fixturenames:  # never left out: one without a parameter would be set up anew between others
+        is_everywhere = "every_place" in marks or ("notebook_alone" not in marks and os.environ.get("MLF_SOAK"))
+        metafunc.parametrize(
+            "place", ["notebook", "light"] if is_everywhere else ["notebook"], indirect=True, scope="package"
+        )
+    wanted = "every_engine" in marks or ("chromium_alone" not in marks and os.environ.get("MLF_SOAK"))
+    if "engine" in metafunc.fixturenames and wanted:
+        metafunc.parametrize("engine", ["chromium", "firefox"], indirect=True, scope="package")
+
+
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """Return a running JupyterLab, or skip where there is no browser to show it."""
@@ -54,12 +65,32 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 
 
 @pytest.fixture(scope="package")
-def browser(lab: LabServer) -> Iterator[Browser]:
-    """Return a running Chromium."""
-    with sync_playwright() as playwright:
-        launched = launch_chromium(playwright)
-        yield launched
-        launched.close()
+def engine(request: pytest.FixtureRequest) -> str:
+    """Return which browser a test runs in."""
+    return getattr(request, "param", "chromium")
+
+
+@pytest.fixture(scope="package")
+def place(request: pytest.FixtureRequest) -> str:
+    """Return where people work: in a `notebook`, or on a `light` session's page of the service."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="package")
+def playwright(lab: LabServer) -> Iterator[Playwright]:
+    """Return what drives the browsers."""
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright, engine: str) -> Iterator[Browser]:
+    """Return a running Chromium or Firefox."""
+    if engine == "firefox" and not firefox_path().exists():
+        pytest.skip(f"no Firefox at {firefox_path()}; install it, or set MLF_FIREFOX to where it is")
+    launched = launch_firefox(playwright) if engine == "firefox" else launch_chromium(playwright)
+    yield launched
+    launched.close()
 
 
 @pytest.fixture(scope="package")
@@ -120,6 +151,31 @@ def make_toybox(toybox_template: Project, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="package")
+def make_own_images(tmp_path_factory: pytest.TempPathFactory) -> MakeProject:
+    """Return a function that makes a project whose examples are its own images, ten bowls and two cups.
+
+    It takes how many people label each image, and their names.
+    """
+
+    def make(per_image: int, *annotators: str) -> Project:
+        folder = tmp_path_factory.mktemp("own")
+        generator = np.random.default_rng(0)
+        for number, name in enumerate(["bowl"] * 10 + ["cup"] * 2):
+            path = folder / "photos" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            coarse = Image.fromarray(generator.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+            coarse.resize((200, 150), Image.Resampling.BICUBIC).save(path)
+        project = init_project(folder / "project", folder / "photos", name="Own images")
+        make_secret(project.root, bytes(32))
+        np.savez(folder / "predictions.npz", random=generator.permuted(np.tile([0, 1], (12, 1)), axis=1))
+        propose_from_predictions(project, folder / "predictions.npz")
+        assign_project(project, list(annotators), per_image)
+        return project
+
+    return make
+
+
+@pytest.fixture(scope="package")
 def photographs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project of 1,000 real photographs in the label space of ImageNet; all of them are assigned to Ada."""
     folder = tmp_path_factory.mktemp("photographs")
@@ -130,11 +186,14 @@ SitDown = Callable[..., Person]
 
 
 @contextmanager
-def seated(lab: LabServer, context: BrowserContext) -> Iterator[SitDown]:
+def seated(lab: LabServer, context: BrowserContext, place: str) -> Iterator[SitDown]:
     """Yield a function that seats a person at an open widget; their page and kernel end with the block."""
     people: list[Person] = []
+    servers: dict[tuple[Path, str], LightServer] = {}
 
     def sit_down(project: Project, annotator: str = "ada", where: str = "lab") -> Person:
+        if place == "light":
+            return sit_at_light_page(project, annotator)
         stem = new_name(lab.folder, "annotate")
         notebook = write_annotation_notebook(lab, f"{stem}.ipynb", project, annotator)
         person = Person(context.new_page(), lab, notebook, project, annotator)
@@ -142,21 +201,29 @@ def seated(lab: LabServer, context: BrowserContext) -> Iterator[SitDown]:
         person.open(where)
         return person
 
+    def sit_at_light_page(project: Project, annotator: str) -> Person:
+        project = with_light_sessions(project)
+        server = servers.get((project.root, annotator)) or LightServer(project, annotator).start()
+        servers[project.root, annotator] = server
+        person = Person(context.new_page(), lab, "", project, annotator, server)
+        people.append(person)
+        person.open()
+        return person
+
     yield sit_down
     for person in people:
-        person.page.close()
-        lab.end_kernel(person.notebook)
+        person.leaves()
 
 
 @pytest.fixture
-def sit_down(lab: LabServer, context: BrowserContext) -> Iterator[SitDown]:
+def sit_down(lab: LabServer, context: BrowserContext, place: str) -> Iterator[SitDown]:
     """Return a function that opens a project's annotation notebook; page and kernel end with the test."""
-    with seated(lab, context) as sit:
+    with seated(lab, context, place) as sit:
         yield sit
 
 
 @pytest.fixture(scope="module")
-def sit_down_for_long(lab: LabServer, context: BrowserContext) -> Iterator[SitDown]:
+def sit_down_for_long(lab: LabServer, context: BrowserContext, place: str) -> Iterator[SitDown]:
     """Return the same function; page and kernel end with the tests of the file."""
-    with seated(lab, context) as sit:
+    with seated(lab, context, place) as sit:
         yield sit

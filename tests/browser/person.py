@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lab_server import ROOT, LabServer, run_all_cells
+from light_server import LightServer
 from playwright.sync_api import Locator, Page, expect
 
-from pipeline.annotation.events import Event, ImageState
-from pipeline.project.folder import Project
+from pipeline.annotation.events import Event
+from pipeline.annotation.folding import ImageState
+from pipeline.project.folder import Project, open_project
+from pipeline.project.settings import write_settings
 from pipeline.sessions.local import LocalSession
 
 OPEN_TIMEOUT_MS = 60_000
@@ -38,6 +41,8 @@ class Person:
     notebook: str
     project: Project
     annotator: str
+    #: Where a light session's page comes from; None where the page is a notebook.
+    light: LightServer | None = None
 
     @property
     def root(self) -> Locator:
@@ -47,10 +52,13 @@ class Person:
     # --- the notebook ---
 
     def open(self, where: str = "lab") -> None:
-        """Open the notebook and run its cells; the first image is on the screen afterwards."""
-        self.page.goto(self.lab.page_url(self.notebook, where))
-        if where != "voila":
-            run_all_cells(self.page)
+        """Open the notebook and run its cells, or the light page; the first image is on the screen afterwards."""
+        if self.light is not None:
+            self.page.goto(self.light.page_url(self.session().round.value))
+        else:
+            self.page.goto(self.lab.page_url(self.notebook, where))
+            if where != "voila":
+                run_all_cells(self.page)
         self.sees_an_image(OPEN_TIMEOUT_MS)
 
     def saves_the_notebook(self) -> str:
@@ -62,12 +70,20 @@ class Person:
 
     def reloads_the_page(self) -> None:
         """Save the notebook and reload; the widget comes back from the running kernel."""
+        if self.light is not None:
+            self.open()
+            return
         self.saves_the_notebook()
         self.page.goto(self.lab.page_url(self.notebook))
         self.sees_an_image(OPEN_TIMEOUT_MS)
 
     def restarts_the_kernel(self) -> None:
-        """Restart the kernel and run all cells, by the notebook's own command."""
+        """Restart the kernel and run all cells, by the notebook's own command; or the service, and reload the page."""
+        if self.light is not None:
+            self.light.stop()
+            self.light.start()
+            self.open()
+            return
         before = self.lab.kernel_pid(self.notebook)
         # Not awaited: the command ends when all cells have run, but its dialog has to be answered before that.
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-run-all'); }")
@@ -75,6 +91,14 @@ class Person:
         self.root.wait_for(state="detached", timeout=OPEN_TIMEOUT_MS)
         self.sees_an_image(OPEN_TIMEOUT_MS)
         assert self.lab.kernel_pid(self.notebook) != before
+
+    def leaves(self) -> None:
+        """Close the page, and what it has alone: its kernel, or the light page's service."""
+        self.page.close()
+        if self.light is not None:
+            self.light.stop()
+        else:
+            self.lab.end_kernel(self.notebook)
 
     # --- the widget ---
 
@@ -101,6 +125,22 @@ class Person:
         """Press keys, one after the other."""
         for key in keys:
             self.page.keyboard.press(key)
+
+    def presses_key(self, code: str, key: str, *, shift: bool = False) -> None:
+        """Press a key of any keyboard, by its place and what it writes there."""
+        if self.page.context.browser.browser_type.name == "chromium":
+            devtools = self.page.context.new_cdp_session(self.page)
+            for kind in ("keyDown", "keyUp"):
+                parameters = {"type": kind, "code": code, "key": key, "modifiers": 8 if shift else 0}
+                devtools.send("Input.dispatchKeyEvent", parameters)
+            devtools.detach()
+            return
+        # Other browsers press only what a US keyboard has.
+        self.page.evaluate(
+            """init => document.activeElement.dispatchEvent(
+                new KeyboardEvent("keydown", { ...init, bubbles: true, cancelable: true, composed: true }))""",
+            {"code": code, "key": key, "shiftKey": shift},
+        )
 
     def jumps_to(self, number: int) -> None:
         """Go to an image by its number."""
@@ -163,6 +203,13 @@ class Person:
         image_index = None if number is None else self.task(number).image_index
         log = self.session()._store.iter_events(annotator=self.annotator)
         return [event for event in log if image_index is None or event.image_index == image_index]
+
+
+def with_light_sessions(project: Project) -> Project:
+    """Return a project whose annotators and refiners work on pages of the service, and mark no regions."""
+    settings = project.settings.with_changes("annotation", regions="off")  # they need a kernel
+    write_settings(settings.with_changes("hub", sessions="light"), project.root / "mlf.toml")
+    return open_project(project.root)
 
 
 def new_name(folder: Path, stem: str) -> str:

@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from lab_server import ROOT
+from axe import complaints, set_theme
 from person import Person
 from playwright.sync_api import expect
-
-AXE = ROOT / "mlf_widgets" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
 def ada(make_toybox, sit_down_for_long) -> Person:
-    if not AXE.is_file():
-        pytest.skip(f"no axe-core at {AXE}; run `npm ci` in {AXE.parents[2]}")
     person = sit_down_for_long(make_toybox(guidelines="Tick what you see.", regions="box", show_scores=True))
     person.clicks_in_the_widget()
     return person
 
 
-def complaints(ada: Person) -> list[str]:
-    """What axe finds serious inside the widget."""
-    if not ada.page.evaluate("() => 'axe' in window"):
-        ada.page.evaluate(AXE.read_text(encoding="utf-8"))  # as a script element it would meet the page's policy
-    found = ada.page.evaluate(
-        "async () => (await axe.run('[data-mlf]', {resultTypes: ['violations']})).violations"
-        ".map(v => [v.impact, v.id, v.nodes.map(n => n.html.slice(0, 200) + n.any.map(a => a.message).join())])"
-    )
-    return [f"{rule} {nodes}" for impact, rule, nodes in found if impact in SERIOUS]
-
-
-def set_theme(ada: Person, name: str) -> None:
-    ada.page.evaluate(
-        "name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", f"JupyterLab {name}"
-    )
-    light = "true" if name == "Light" else "false"
-    expect(ada.page.locator("body")).to_have_attribute("data-jp-theme-light", light)
-
-
 @pytest.fixture(params=["Light", "Dark"])
 def themed(request: pytest.FixtureRequest, ada: Person):
     ada.presses("Escape")  # whatever an earlier test may have left open
-    set_theme(ada, request.param)
+    set_theme(ada.page, request.param)
     yield ada
     ada.presses("Escape")
-    set_theme(ada, "Light")
+    set_theme(ada.page, "Light")
 
 
 def test_axe_finds_nothing_serious_while_labelling(themed: Person) -> None:
@@ -53,9 +29,9 @@ def test_axe_finds_nothing_serious_while_labelling(themed: Person) -> None:
     themed.jumps_to(2 if themed.number != 2 else 3)
     themed.presses("1", "Shift+2", "x")
     themed.is_told_saved()
-    assert complaints(themed) == []
+    assert complaints(themed.page) == []
     themed.presses("n")
-    assert complaints(themed) == []
+    assert complaints(themed.page) == []
 
 
 @pytest.mark.parametrize("key", ["?", "g", "d", "s", "a"])
@@ -67,7 +43,7 @@ def test_axe_finds_nothing_serious_in_dialogs_and_with_all_labels(themed: Person
         expect(themed.found().first).to_be_visible()
     elif key != "a":
         expect(themed.page.get_by_role("dialog")).to_be_visible()
-    assert complaints(themed) == []
+    assert complaints(themed.page) == []
     themed.presses("a" if key == "a" else "Escape")
 
 
@@ -132,7 +108,7 @@ def test_nothing_is_cut_or_scrolled_sideways(ada: Person, width: int, height: in
     """A browser zoom of 200% makes the window half as wide in the page's own pixels."""
     ada.page.set_viewport_size({"width": width // zoom, "height": height // zoom})
     try:
-        ada.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+        ada.page.evaluate("() => window.jupyterapp?.shell.collapseLeft()")
         ada.clicks_in_the_widget()
         ada.presses("1")
         ada.sees_an_image()
@@ -148,7 +124,7 @@ def test_nothing_is_cut_or_scrolled_sideways(ada: Person, width: int, height: in
 
 
 def test_at_1280_by_720_image_labels_and_buttons_are_on_one_screen(ada: Person) -> None:
-    ada.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    ada.page.evaluate("() => window.jupyterapp?.shell.collapseLeft()")
     ada.root.scroll_into_view_if_needed()
     ada.clicks_in_the_widget()
     ada.sees_an_image()

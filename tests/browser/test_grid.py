@@ -11,20 +11,24 @@ from lab_server import LabServer, write_notebook
 from person import OPEN_TIMEOUT_MS, Person, new_name
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from pipeline.annotation.events import Event, EventKind, ImageState
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.folding import ImageState
 from pipeline.project.folder import Project
-from pipeline.sessions.local import LocalSession, ProjectTables
+from pipeline.sessions.local import LocalSession
+from pipeline.sessions.project_tables import ProjectTables
 from pipeline.votes.words import Round
 
 
 @dataclass
 class GridPerson(Person):
-    """An annotator in front of the grid."""
+    """An annotator in front of the grid, or somebody in front of the explorer."""
+
+    widget: str = "grid"
 
     @property
     def root(self) -> Locator:
         """The widget."""
-        return self.page.locator('[data-mlf="grid"]')
+        return self.page.locator(f'[data-mlf="{self.widget}"]')
 
     def clicks_in_the_widget(self) -> None:
         """Give the widget the keyboard."""
@@ -178,7 +182,7 @@ def test_another_class_is_found_by_typing_and_images_by_what_was_said(make_toybo
     expect(ada.tile(positions[0])).to_be_visible()
     assert ada.shown_positions() == [positions[0]]
     ada.root.get_by_label("Show").select_option("commented")
-    expect(ada.root.get_by_text("that is “commented”")).to_be_visible()
+    expect(ada.root.get_by_text("and is “commented”")).to_be_visible()
     ada.root.get_by_role("button", name="Show all images").click()
     expect(ada.tile(positions[1])).to_be_visible()
 
@@ -190,6 +194,9 @@ def test_the_explorer_shows_everybodys_words_by_class_and_agreement_and_has_noth
     ada, ben = (LocalSession(project, name) for name in ("ada", "ben"))
     task = ada.tasks([0])[0]
     class_index, image_index = task.proposals[0].class_index, task.image_index
+    doubtful = task.proposals[1].class_index
+    doubt = {"class_index": doubtful, "vote": "unsure"}
+    ben.save([Event("explored-doubt-1", Round.ANNOTATION, "ben", image_index, EventKind.VOTE, doubt, (doubtful,), 10)])
     for session in (ada, ben):
         word = "yes" if session is ada else "no"
         payload = {"class_index": class_index, "vote": word}
@@ -200,7 +207,7 @@ def test_the_explorer_shows_everybodys_words_by_class_and_agreement_and_has_noth
         assert session.save([event])[0].seq
     name = f"{new_name(lab.folder, 'explorer')}.ipynb"
     write_notebook(lab, name, f"from mlf_widgets import open_explorer\n\nopen_explorer({str(project.root)!r})")
-    rea = GridPerson(context.new_page(), lab, name, project, "ada")
+    rea = GridPerson(context.new_page(), lab, name, project, "ada", widget="explorer")
     try:
         rea.open()
         expect(rea.root.get_by_role("status").first).to_have_text("40 images")
@@ -213,10 +220,12 @@ def test_the_explorer_shows_everybodys_words_by_class_and_agreement_and_has_noth
         rea.page.keyboard.type(project.label_space[class_index].name)
         rea.presses("Enter")
         words = rea.root.locator(f'[data-image-index="{image_index}"] .mlf-explorer-words li')
+        unsure = f"{project.label_space[doubtful].name}: unsure"
         expect(words).to_have_text(["ada yes", "ben no"])
         assert rea.root.locator("input[type=checkbox]").count() == 0
         rea.presses("Enter")
         expect(rea.page.get_by_role("dialog")).to_contain_text(project.label_space[class_index].name)
+        expect(rea.page.get_by_role("dialog")).to_contain_text(unsure)
         assert complaints(rea.page) == []
     finally:
         rea.page.close()

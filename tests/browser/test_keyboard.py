@@ -7,6 +7,7 @@ from person import Person
 from playwright.sync_api import expect
 
 ACTIVE_CELL = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+SOURCES = "() => window.jupyterapp.shell.currentWidget.model.toJSON().cells.map(c => c.source)"
 N_CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
 
 
@@ -15,9 +16,10 @@ def ada(make_toybox, sit_down_for_long) -> Person:
     return sit_down_for_long(make_toybox())
 
 
+@pytest.mark.notebook_alone
 def test_no_key_of_the_widget_does_anything_to_the_notebook(ada: Person) -> None:
     """In JupyterLab's command mode these keys insert, cut, move, merge, run and retype cells."""
-    cells = ada.page.evaluate("() => window.jupyterapp.shell.currentWidget.model.toJSON().cells.map(c => c.source)")
+    cells = ada.page.evaluate(SOURCES)
     ada.clicks_in_the_widget()
     active = ada.page.evaluate(ACTIVE_CELL)
     for key in [*"1234567890qwertyuiopasdfghjklxcvbnm", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]:
@@ -30,22 +32,40 @@ def test_no_key_of_the_widget_does_anything_to_the_notebook(ada: Person) -> None
         ada.presses(key)
         if ada.page.get_by_role("dialog").count():
             ada.presses("Escape")
-    after = ada.page.evaluate("() => window.jupyterapp.shell.currentWidget.model.toJSON().cells.map(c => c.source)")
+    after = ada.page.evaluate(SOURCES)
     assert after == cells
     ada.clicks_in_the_widget()
     assert ada.page.evaluate(ACTIVE_CELL) == active
     ada.sees_an_image()
 
 
-def test_esc_hands_the_keyboard_back_and_a_click_takes_it_again(ada: Person) -> None:
+@pytest.mark.every_engine
+@pytest.mark.notebook_alone
+def test_esc_lets_go_of_the_keyboard_and_no_letter_reaches_a_cell(ada: Person) -> None:
     number = ada.looks_at_a_new_image()
+    n_cells = ada.page.evaluate(N_CELLS)
+    sources = ada.page.evaluate(SOURCES)
     ada.presses("Escape")
     expect(ada.root).not_to_be_focused()
     assert not ada.root.evaluate("root => root.contains(document.activeElement)")
-    ada.presses("1", "n", "ArrowRight")
+    # In command mode these cut, delete, insert, copy, merge, retype and move cells.
+    ada.presses(*"xddabcvmyr123nz", "ArrowRight", "ArrowDown", "Enter", "Shift+M", "0", "0")
+    expect(ada.root).to_be_visible()
+    assert ada.page.evaluate(N_CELLS) == n_cells
+    assert ada.page.evaluate(SOURCES) == sources
     assert ada.number == number
     assert ada.events(number) == []
+    ada.clicks_in_the_widget()
+    ada.presses("1")
+    ada.is_told_saved()
+    assert len(ada.state(number).votes) == 1
+
+
+@pytest.mark.notebook_alone
+def test_esc_twice_gives_the_keyboard_to_the_notebook_and_a_click_takes_it_again(ada: Person) -> None:
+    number = ada.looks_at_a_new_image()
     n_cells = ada.page.evaluate(N_CELLS)
+    ada.presses("Escape", "Escape")
     ada.presses("b")  # the notebook's own key: adds a cell below
     ada.page.wait_for_function(f"({N_CELLS})() === {n_cells + 1}")
     ada.page.evaluate("() => window.jupyterapp.commands.execute('notebook:undo-cell-action')")
@@ -55,6 +75,7 @@ def test_esc_hands_the_keyboard_back_and_a_click_takes_it_again(ada: Person) -> 
     assert len(ada.state(number).votes) == 1
 
 
+@pytest.mark.every_engine
 def test_what_is_typed_into_a_field_is_text(ada: Person) -> None:
     number = ada.looks_at_a_new_image()
     ada.presses("c")
@@ -69,6 +90,7 @@ def test_what_is_typed_into_a_field_is_text(ada: Person) -> None:
     assert ada.number == number
 
 
+@pytest.mark.notebook_alone
 def test_keys_pressed_in_another_cell_do_not_reach_the_widget(ada: Person) -> None:
     number = ada.looks_at_a_new_image()
     editor = ada.page.locator(".jp-CodeCell .cm-content").first

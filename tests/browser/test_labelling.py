@@ -8,6 +8,8 @@ import pytest
 from person import LABEL_KEYS, Person
 from playwright.sync_api import expect
 
+from pipeline.annotation.session import TaskFilter
+
 
 @pytest.fixture(scope="module")
 def seat(make_toybox, sit_down_for_long) -> Person:
@@ -21,6 +23,8 @@ def ada(seat: Person) -> Person:
     return seat
 
 
+@pytest.mark.every_engine
+@pytest.mark.every_place
 def test_every_label_has_a_key_of_its_own_without_paging(ada: Person) -> None:
     number, classes = ada.number, ada.proposed(ada.number)
     assert len(classes) == 20
@@ -32,16 +36,6 @@ def test_every_label_has_a_key_of_its_own_without_paging(ada: Person) -> None:
     expect(ada.box(classes[0])).not_to_be_checked()
     ada.is_told_saved()
     assert ada.state(number).votes == {}
-
-
-def test_label_keys_go_by_their_place_on_the_keyboard(ada: Person) -> None:
-    """On a French keyboard the key in Q's place types an A, and digits need Shift."""
-    number, classes = ada.number, ada.proposed(ada.number)
-    for key, code in (("a", "KeyQ"), ("&", "Digit1")):
-        ada.root.dispatch_event("keydown", {"key": key, "code": code, "bubbles": True, "cancelable": True})
-    expect(ada.box(classes[0])).to_be_checked()
-    ada.is_told_saved()
-    assert ada.state(number).votes == {classes[10]: "yes", classes[0]: "yes"}
 
 
 def test_only_what_was_on_the_screen_counts_as_shown(ada: Person) -> None:
@@ -106,6 +100,8 @@ def test_a_tick_takes_none_of_these_back_and_none_clears_the_ticks(ada: Person) 
     assert (ada.state(number).votes, ada.state(number).none) == ({}, True)
 
 
+@pytest.mark.every_engine
+@pytest.mark.every_place
 def test_labels_are_ticked_with_the_mouse_on_checkbox_and_name(ada: Person) -> None:
     number, classes = ada.number, ada.proposed(ada.number)
     names = ada.project.label_space.names
@@ -157,6 +153,8 @@ def test_a_label_that_was_not_proposed_is_found_and_added(ada: Person, by: str) 
     assert ada.state(number).votes == {}
 
 
+@pytest.mark.every_engine
+@pytest.mark.every_place
 def test_undo_goes_back_to_where_it_was_and_redo_comes_again(ada: Person) -> None:
     number, classes = ada.number, ada.proposed(ada.number)
     ada.presses("5", "ArrowRight")
@@ -200,7 +198,13 @@ def test_a_jump_takes_a_number_and_stays_within_the_images(ada: Person) -> None:
     ada.page.keyboard.type("9999")
     ada.presses("Enter")
     ada.sees(40)
-    ada.presses("ArrowRight")
+    ada.presses("ArrowRight")  # from the last to the first that is not done
+    first = ada.session().find(TaskFilter.NOT_DONE, 0, 1)
+    ada.sees(first + 1)
+    expect(ada.root.locator(".mlf-said-words")).to_contain_text("are not done, this is the first")
+    ada.presses("ArrowLeft", "j")
+    ada.page.keyboard.type("40")
+    ada.presses("Enter")
     ada.sees(40)
     ada.presses("j")
     ada.page.keyboard.type("abc")
@@ -243,7 +247,7 @@ def test_the_order_of_proposals_and_scores_follow_the_project(make_toybox, sit_d
     ada.presses("1")
     ada.is_told_saved()
     assert ada.state(1).votes == {shown[0]: "yes"}
-    assert ada.events(1)[0].order == "shuffled:3"
+    assert ada.events(1)[0].order == "shuffled:3+scores"
 
 
 def plain_task(plain, ada: Person):

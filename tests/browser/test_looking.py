@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from person import Person
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from pipeline.project.folder import open_project
@@ -18,7 +19,13 @@ NASTY_NAME = "<img src=x onerror=window.mlfHacked=1>"
 @pytest.fixture(scope="module")
 def ada(make_toybox, sit_down_for_long) -> Person:
     """Return Ada; pictures first come at 64 pixels, so that the full resolution is sharper."""
-    person = sit_down_for_long(make_toybox(display_px=64, guidelines="Tick <b>what</b> you see.\nNothing else."))
+    project = make_toybox(display_px=64, guidelines="Tick <b>what</b> you see.\nNothing else.")
+    (project.root / "guidelines.md").write_text(
+        "## Stripes\n\n![A stripe](stripe.png) ![far](https://images.example/a.png) [yes](https://example.org)"
+        " [no](javascript:mlfHit=1)\n\n<script>mlfHit=1</script><img src=x onerror=mlfHit=1>\n"
+    )
+    Image.new("RGB", (40, 30), "red").save(project.root / "stripe.png")
+    person = sit_down_for_long(project)
     person.clicks_in_the_widget()
     return person
 
@@ -130,11 +137,20 @@ def test_help_shows_every_key_and_keeps_the_keyboard_until_it_is_closed(ada: Per
     assert len(ada.events()) == n_events
 
 
-def test_guidelines_are_shown_as_plain_text(ada: Person) -> None:
+def test_guidelines_show_markdown_and_their_own_pictures_and_run_or_fetch_nothing(ada: Person) -> None:
+    asked = []
+    ada.page.on("request", lambda request: asked.append(request.url))
     ada.presses("g")
     dialog = ada.page.get_by_role("dialog", name="Guidelines")
     expect(dialog).to_contain_text("Tick <b>what</b> you see.")
-    assert dialog.locator("b").count() == 0
+    assert dialog.locator("b, script").count() == 0
+    expect(dialog.get_by_role("heading", name="Stripes")).to_be_visible()
+    expect(dialog.get_by_role("img", name="A stripe")).to_have_js_property("naturalWidth", 40)
+    expect(dialog).to_contain_text("[far: lies elsewhere and is not shown]")
+    assert dialog.locator("img").count() == 1
+    assert dialog.get_by_role("link").evaluate_all("links => links.map((l) => l.href)") == ["https://example.org/"]
+    assert [url for url in asked if "example" in url] == []
+    assert ada.page.evaluate("() => window.mlfHit") is None
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)
 

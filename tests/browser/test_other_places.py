@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.notebook_alone
+
 
 @pytest.mark.parametrize("where", ["notebook", "voila"])
 def test_a_label_is_ticked_by_key_and_found_again(make_toybox, sit_down, where: str) -> None:

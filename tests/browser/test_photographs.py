@@ -15,6 +15,7 @@ N_LOOKED_AT = 200
 MAX_NOTEBOOK_BYTES = 50_000
 
 
+@pytest.mark.notebook_alone
 def test_photographs_are_labelled_and_nothing_of_200_of_them_ends_up_in_the_notebook(photographs, sit_down) -> None:
     ada = sit_down(photographs)
     first, second = ada.proposed(1)[1], ada.proposed(1)[16]

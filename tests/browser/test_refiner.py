@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
 from axe import complaints, set_theme
 from lab_server import ROOT, LabServer
-from person import Person, new_name
+from light_server import LightServer
+from person import Person, new_name, with_light_sessions
 from playwright.sync_api import BrowserContext, Locator, expect
+from wire import Looks, Wire, images_beside_themselves
 
 from pipeline.annotation.events import Event, EventKind
 from pipeline.project.folder import Project, open_project
@@ -81,17 +84,17 @@ def proposed_classes(project: Project, image_index: int) -> list[int]:
     return [proposal.class_index for proposal in task.proposals]
 
 
-def annotate(project: Project) -> None:
-    """Have ada and ben decide the images of `TICKS`; ada leaves a comment and a mark on the first."""
+def annotate(project: Project, wanted: Mapping[int, tuple[Sequence[int], Sequence[int]]] = TICKS) -> None:
+    """Have ada and ben decide some images; ada leaves a comment and a mark on the first of `TICKS`."""
     for place, name in enumerate(("ada", "ben")):
         session, events = LocalSession(project, name), []
-        for image_index, ticks in TICKS.items():
+        for image_index, ticks in wanted.items():
             classes = proposed_classes(project, image_index)
 
             made = [(EventKind.VOTE, {"class_index": classes[rank], "vote": "yes"}) for rank in ticks[place]] or [
                 (EventKind.NONE, {"value": True})
             ]
-            if name == "ada" and image_index == 0:
+            if name == "ada" and wanted is TICKS and image_index == 0:
                 box = {"kind": "box", "x": 0.1, "y": 0.2, "width": 0.3, "height": 0.4}
                 made.append((EventKind.COMMENT, {"text": "<b>half</b> hidden"}))
                 made.append((EventKind.REGION, {"class_index": classes[1], "regions": [box]}))
@@ -120,18 +123,24 @@ def make_disputed(make_toybox) -> Callable[..., Project]:
 
 
 @pytest.fixture
-def sit_down_to_refine(lab: LabServer, context: BrowserContext) -> Iterator[Callable[..., Refiner]]:
+def sit_down_to_refine(lab: LabServer, context: BrowserContext, place: str) -> Iterator[Callable[..., Refiner]]:
     """Return a function that opens a project's refinement notebook for grace."""
     people: list[Refiner] = []
 
     def sit_down(project: Project, watch: Callable[[Refiner], None] = lambda _: None, where: str = "lab") -> Refiner:
+        if place == "light":
+            project = with_light_sessions(project)
+            light = LightServer(project, "grace").start()
+            return begin(Refiner(context.new_page(), lab, "", project, "grace", light), watch, where)
         content = json.loads((ROOT / "notebooks" / "4_refine.ipynb").read_text(encoding="utf-8"))
         for cell in content["cells"]:
             if "parameters" in cell["metadata"].get("tags", []):
                 cell["source"] = f"project = {str(project.root)!r}\nrefiner = 'grace'"
         name = f"{new_name(lab.folder, 'refine')}.ipynb"
         (lab.folder / name).write_text(json.dumps(content), encoding="utf-8")
-        grace = Refiner(context.new_page(), lab, name, project, "grace")
+        return begin(Refiner(context.new_page(), lab, name, project, "grace"), watch, where)
+
+    def begin(grace: Refiner, watch: Callable[[Refiner], None], where: str) -> Refiner:
         people.append(grace)
         watch(grace)
         grace.open(where)
@@ -140,10 +149,10 @@ def sit_down_to_refine(lab: LabServer, context: BrowserContext) -> Iterator[Call
 
     yield sit_down
     for person in people:
-        person.page.close()
-        lab.end_kernel(person.notebook)
+        person.leaves()
 
 
+@pytest.mark.every_place
 def test_disputed_images_become_refined_labels_by_keyboard_alone(make_disputed, sit_down_to_refine) -> None:
     project = make_disputed()
     grace = sit_down_to_refine(project)
@@ -260,20 +269,16 @@ def test_going_on_half_decided_says_what_counts_as_no(make_disputed, sit_down_to
     assert grace.state(number).exposed_votes() == expected
 
 
+@pytest.mark.chromium_alone
+@pytest.mark.every_place
 def test_nothing_of_the_evidence_reaches_the_browser_before_a_blind_decision(make_disputed, sit_down_to_refine) -> None:
-    frames: list[str] = []
-
-    def listen(grace: Refiner) -> None:
-        def note(payload: str | bytes) -> None:
-            frames.append(payload if isinstance(payload, str) else payload.decode("utf-8", "replace"))
-
-        grace.page.on("websocket", lambda socket: socket.on("framereceived", note))
-
-    grace = sit_down_to_refine(make_disputed(blind_first=True), listen)
+    wires: list[Wire] = []
+    grace = sit_down_to_refine(make_disputed(blind_first=True), lambda person: wires.append(Wire(person.page)))
+    [wire] = wires
     grace.goes_to_image(0)
     classes = proposed_classes(grace.project, 0)
-    assert any('"open_labels": [' in frame for frame in frames)
-    assert not any('"voices": [' in frame or "half</b> hidden" in frame for frame in frames)
+    assert any(re.search(rb'"open_labels": ?\[', frame) for frame in wire.frames)
+    assert not any(re.search(rb'"voices": ?\[|half</b> hidden', frame) for frame in wire.frames)
     expect(grace.root).to_have_attribute("data-revealed", "false")
     grace.presses("k")
     expect(grace.root.locator(".mlf-said-words")).to_have_text("First decide each label that is asked about")
@@ -281,18 +286,41 @@ def test_nothing_of_the_evidence_reaches_the_browser_before_a_blind_decision(mak
     expect(grace.root).to_have_attribute("data-revealed", "true")
     expect(grace.root.get_by_role("list", name="What annotators said of")).to_have_count(1)
     expect(grace.root.get_by_role("list", name="Comments of the annotators")).to_contain_text("hidden")
-    assert any('"voices": ["A", "B"]' in frame and "half</b> hidden" in frame for frame in frames)
+    told = rb'"voices": ?\["A", ?"B"\]'
+    assert any(re.search(told, frame) and b"half</b> hidden" in frame for frame in wire.frames)
     grace.is_told_saved()
     assert grace.state(grace.number).votes == {classes[1]: "no"}
 
 
-def test_under_voila_a_refiner_sees_the_widget_and_no_code(make_disputed, sit_down_to_refine) -> None:
+#: Names of labels that do not stand on their cards in full, and buttons whose words stick out.
+HIDDEN_WORDS = """root => [...root.querySelectorAll(".mlf-card-name, .mlf-foot button, .mlf-choice")]
+    .filter((part) => part.clientWidth === 0 && part.getBoundingClientRect().width < 20
+        || part.scrollWidth > part.clientWidth + 1 && part.clientWidth > 0)
+    .map((part) => part.textContent)"""
+
+
+@pytest.mark.notebook_alone
+def test_under_voila_a_refiner_sees_the_widget_and_no_code_on_a_small_phone_too(
+    make_disputed, sit_down_to_refine
+) -> None:
     grace = sit_down_to_refine(make_disputed(), where="voila")
+    grace.page.set_viewport_size({"width": 320, "height": 568})
+    expect(grace.root.locator("[data-mlf-action=confirm]")).to_be_in_viewport(ratio=0.99)
+    assert grace.root.locator(".mlf-card-name").count() >= 1
+    assert grace.root.evaluate(HIDDEN_WORDS) == []
+    assert grace.page.evaluate("() => document.documentElement.scrollWidth") <= 320
     number = grace.number
     grace.presses("1")
     grace.is_told_saved()
     assert list(grace.state(number).votes.values()) == ["yes"]
     assert "open_refiner" not in grace.page.content()
+    grace.page.set_viewport_size({"width": 640, "height": 360})  # 1280 × 720 at 200%
+    first = grace.root.locator(".mlf-cards > li").first
+    first.scroll_into_view_if_needed()
+    whole = "card => card.scrollHeight - card.clientHeight <= 1 && card.closest('.mlf-cards').clientHeight > 100"
+    assert first.evaluate(whole), "labels are not squeezed to a line"
+    expect(first.locator(".mlf-card-name")).to_be_in_viewport(ratio=0.99)
+    expect(grace.root.locator("[data-mlf-action=confirm]")).to_be_in_viewport(ratio=0.99)
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
@@ -312,3 +340,24 @@ def test_axe_finds_nothing_serious(make_disputed, sit_down_to_refine, theme: str
                 grace.presses("Escape")
     finally:
         set_theme(grace.page, "Light")
+
+
+@pytest.mark.chromium_alone
+def test_a_disputed_image_that_is_an_example_of_its_class_comes_once_as_itself(
+    make_own_images, sit_down_to_refine
+) -> None:
+    project = make_own_images(2, "ada", "ben")
+    annotate(project, {0: ((0,), (1,)), **dict.fromkeys(range(1, 12), ((0,), (0,)))})
+    select_and_assign(project, ["grace"])
+    wires: list[Wire] = []
+    grace = sit_down_to_refine(project, lambda person: wires.append(Wire(person.page)))
+    [task] = grace.session().tasks([0, 1])
+    examples = grace.root.get_by_role("button", name="Examples of bowl")
+    expect(examples).to_be_enabled()
+    examples.click(position={"x": 5, "y": 5})
+    expect(grace.page.get_by_text("Example 1 of")).to_be_visible()
+    known = [Looks(project).named(picture) for picture in wires[0].pictures()]
+    assert sum(task.image_id in names for names in known) == 1
+    n_known, beside_themselves = images_beside_themselves(wires[0], project)
+    assert n_known > 5
+    assert beside_themselves == []

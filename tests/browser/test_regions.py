@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 
+@pytest.mark.notebook_alone
 def test_a_box_is_drawn_kept_seen_and_taken_back(make_toybox, sit_down) -> None:
     ada = sit_down(make_toybox(regions="box"))
     label = ada.proposed(1)[0]
@@ -41,8 +43,8 @@ def test_a_box_is_drawn_kept_seen_and_taken_back(make_toybox, sit_down) -> None:
     assert marked["width"] > 0.02
     ada.clicks_in_the_widget()
     ada.presses("z")
-    ada.is_told_saved()
     expect(ada.root.locator("[role=status]", has_text="Undone")).to_have_count(1)
+    ada.is_told_saved()
     assert ada.state(1).regions == {}
     assert ada.state(1).votes == {label: "yes"}
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Dialog, expect
 OFFLINE_TIMEOUT_MS = 30_000
 
 
+@pytest.mark.every_place
 def test_tick_comment_next_reload_and_restart_leave_everything_as_it_was(make_toybox, sit_down) -> None:
     ada = sit_down(make_toybox())
     first, second = ada.proposed(1)[2], ada.proposed(1)[7]
@@ -71,6 +72,7 @@ def test_undo_and_redo_survive_a_reload_and_a_restart(make_toybox, sit_down) -> 
     assert ada.state(2).none
 
 
+@pytest.mark.notebook_alone
 def test_decisions_made_while_the_kernel_is_dead_arrive_exactly_once(make_toybox, sit_down) -> None:
     ada = sit_down(make_toybox())
     first, second = ada.proposed(1)[0], ada.proposed(2)[3]
@@ -106,6 +108,7 @@ def frozen(make_toybox, sit_down):
     os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.notebook_alone
 def test_a_kernel_that_stood_still_gets_every_decision_once_and_closing_the_page_meanwhile_warns(frozen) -> None:
     ada, go_on = frozen
     asked: list[str] = []
@@ -131,6 +134,7 @@ def test_a_kernel_that_stood_still_gets_every_decision_once_and_closing_the_page
     assert asked == ["beforeunload"]
 
 
+@pytest.mark.every_place
 def test_two_tabs_of_one_annotator_converge_before_their_eyes(make_toybox, sit_down) -> None:
     project = make_toybox()
     left, right = sit_down(project), sit_down(project)

@@ -7,9 +7,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from command_line import run_mlf
 
-from pipeline.cli import app
 from pipeline.project.label_space import load_label_space
 
 N_IMAGES, KEYS = 60, ["apple", "bowl", "cup", "dice", "egg"]
@@ -37,11 +36,7 @@ def files(tmp_path):
 
 
 def aggregate(folder, *options, expect=0):
-    result = CliRunner().invoke(
-        app, ["aggregate", str(folder / "votes.csv"), "--out", str(folder / "out"), *map(str, options)]
-    )
-    assert result.exit_code == expect, result.output
-    return result.output
+    return run_mlf("aggregate", folder / "votes.csv", "--out", folder / "out", *options, code=expect)
 
 
 def with_models(folder):
@@ -61,7 +56,7 @@ def provenance(folder):
 
 def test_the_models_that_gave_evidence_stand_in_the_provenance(files):
     output = aggregate(files, *with_models(files))
-    assert "2 models give evidence" in output
+    assert "Evidence comes from 2 models" in output
     assert "55 of 55 images are named in images.csv" in output
     found = provenance(files)
     assert found["evidence_models"] == ["good", "other"]
@@ -99,9 +94,10 @@ def test_the_order_of_the_manifest_and_the_endings_of_names_do_not_matter(files)
 
 def test_an_annotator_can_be_left_out(files):
     output = aggregate(files, "--leave-out", "ben")
-    assert "165 votes of 1 annotators" in output
+    assert "165 votes of 1 annotator on" in output
     assert "Left out: the votes of ben" in output
     assert "bert" in aggregate(files, "--leave-out", "bert", expect=2)
+    assert "leaves no votes" in aggregate(files, "--leave-out", "ada,ben", expect=2)
 
 
 @pytest.mark.parametrize(
@@ -142,3 +138,54 @@ def test_imagenet_is_read_from_timms_files_as_timm_reads_it():
         lemmas, definition = info.label_name_to_description(entry.key, detailed=True).split(": ", 1)
         assert [entry.name, *entry.synonyms] == [lemma.strip() for lemma in lemmas.split(",")]
         assert entry.definition == definition
+
+
+def test_known_answers_recalibrate_the_posteriors_and_where_there_are_none_that_is_said(files):
+    assert "nothing is known to check it by" in aggregate(files)
+    assert provenance(files)["calibrated_on"] == 0
+    rows = pd.read_csv(files / "votes.csv")[["image", "class"]].drop_duplicates()
+    truth = pd.read_csv(files / "images.csv").set_index("image")["label"]
+    known = rows[rows["image"].isin([f"photo_{i}.jpg" for i in range(20)])]
+    answers = known.assign(label=np.where(truth.loc[known["image"]].to_numpy() == known["class"], "yes", "no"))
+    answers.to_csv(files / "gold.csv", index=False)
+    output = aggregate(files, "--gold", files / "gold.csv")
+    assert f"recalibrated on {len(answers)} known labels" in output
+    assert provenance(files)["calibrated_on"] == len(answers)
+    table = pd.read_csv(files / "out" / "reliability.csv")
+    assert table.groupby("posterior")["n_items"].sum().to_dict() == {"before": len(answers), "after": len(answers)}
+    labels = pd.read_parquet(files / "out" / "labels.parquet").merge(answers, on=["image", "class"])
+    assert (labels["label_x"] == (labels["label_y"] == "yes")).all()
+
+
+def test_a_correlation_is_given_beforehand_or_learnt_from_gold(files):
+    plain = aggregate(files)
+    careful = aggregate(files, "--correlation", 0.8)
+    expected = [float(said.split("Expected: F1 ")[1][:5]) for said in (plain, careful)]
+    assert expected[1] < expected[0]
+    assert "correlated by 0.8" in careful
+    assert "by one half" not in careful
+    (files / "gold.csv").write_text("image,class\nphoto_1.jpg,apple\n")
+    assert "leave --correlation out" in aggregate(files, "--gold", files / "gold.csv", "--correlation", 0.8, expect=2)
+    assert "between 0 and 1" in aggregate(files, "--correlation", 1.8, expect=2)
+
+
+def test_where_each_label_has_one_vote_no_quality_is_claimed(files):
+    output = aggregate(files, "--leave-out", "ben")
+    assert "Expected: F1 unknown; each label has one vote" in output
+
+
+def test_a_precision_that_no_label_reaches_is_said(files):
+    output = aggregate(files, "--aim", "precision 1")
+    assert "0 labels kept" in output
+    surest = pd.read_parquet(files / "out" / "labels.parquet")["posterior"].max()
+    assert f"the surest has a posterior of {surest:.6g}" in output
+
+
+def test_where_everybody_says_no_the_careful_figure_follows_the_convention_of_the_other(files):
+    votes = pd.read_csv(files / "votes.csv").assign(vote="no")
+    votes.to_csv(files / "votes.csv", index=False)
+    output = aggregate(files)
+    assert "0 labels kept" in output
+    expected = float(output.split("Expected: F1 ")[1][:5])
+    careful = float(output.split("are not in it: ")[1][:5])
+    assert 0 < careful <= expected

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from command_line import run_mlf
 
 from mlf_widgets import open_refiner
-from pipeline.cli import app
 from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError, ServiceError
 from pipeline.project.folder import Project, open_project
@@ -59,10 +58,7 @@ def test_the_one_person_with_tasks_need_not_be_named(project: Project, assign: C
 def test_who_is_unknown_or_not_named_among_several_is_asked_for_by_name(
     project: Project, assign: Callable[..., None]
 ) -> None:
-    root = str(project.root)
-    nobody = CliRunner().invoke(app, ["annotate", root])
-    assert nobody.exit_code == 2
-    assert "nobody has tasks yet" in nobody.output
+    assert "nobody has tasks yet" in run_mlf("annotate", project.root, code=2)
     assign("ada", "ben")
     with pytest.raises(ProjectError, match="--annotator with one of ada, ben"):
         choose_annotator(project)
@@ -86,13 +82,11 @@ def test_a_refiner_is_told_of_their_round_and_gets_the_notebook_that_opens_it(
     project: Project, assign: Callable[..., None], give_to_refiners: Callable[..., None]
 ) -> None:
     assign("ada")
-    root = str(project.root)
-    early = CliRunner().invoke(app, ["annotate", root, "--round", "refinement"])
-    assert "nobody has refinement tasks yet; run `mlf refine" in early.output
+    early = run_mlf("annotate", project.root, "--round", "refinement", code=2)
+    assert "nobody has refinement tasks yet; run `mlf refine" in early
     give_to_refiners(project, [2], "dora")
-    wrong = CliRunner().invoke(app, ["annotate", root, "--annotator", "dora"])
-    assert wrong.exit_code == 2
-    assert "'dora' has refinement tasks alone; add --round refinement" in wrong.output
+    wrong = run_mlf("annotate", project.root, "--annotator", "dora", code=2)
+    assert "'dora' has refinement tasks alone; add --round refinement" in wrong
     name, progress = choose_annotator(project, "dora", Round.REFINEMENT)
     assert (name, progress.n_tasks) == ("dora", 1)
     path = annotation_notebook(project, "dora", Round.REFINEMENT)
@@ -111,10 +105,8 @@ def test_who_is_too_early_is_told_which_notebook_to_open_and_how(
     project: Project, assign: Callable[..., None], command: tuple[str, ...]
 ) -> None:
     assign("ada")
-    root = str(project.root)
-    done = CliRunner().invoke(app, [command[0], root, *command[1:]])
-    assert done.exit_code == 2
-    assert "2_annotate.ipynb; open it with: mlf annotate" in done.output
+    printed = run_mlf(command[0], project.root, *command[1:], code=2)
+    assert "2_annotate.ipynb; open it with: mlf annotate" in printed
 
 
 def test_a_laboratory_that_cannot_start_says_why_and_leaves_no_process(project: Project) -> None:

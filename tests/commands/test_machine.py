@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import run_mlf
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from typer.testing import CliRunner
 
-from pipeline.cli import app
 from pipeline.errors import in_plain_words
 
 VOTES = "image,class,annotator,vote\na,cat,ada,yes\na,cat,ben,yes\n"
@@ -21,9 +20,8 @@ VOTES = "image,class,annotator,vote\na,cat,ada,yes\na,cat,ben,yes\n"
 
 def told(*arguments: object) -> str:
     """Run a command that must fail; return the one line that it prints."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == 2, done.output
-    (line,) = [line for line in done.output.splitlines() if not line.startswith("Note: ")]
+    printed = run_mlf(*arguments, code=2)
+    (line,) = [line for line in printed.splitlines() if not line.startswith("Note: ")]
     assert line.startswith("Error: ")
     return line
 
@@ -38,7 +36,7 @@ def images(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, images: Path) -> Path:
-    assert CliRunner().invoke(app, ["init", str(tmp_path / "birds"), "--images", str(images)]).exit_code == 0
+    run_mlf("init", tmp_path / "birds", "--images", images)
     return tmp_path / "birds"
 
 
@@ -117,8 +115,7 @@ def test_a_tilde_is_the_home_folder_where_no_shell_has_put_it_in(
     (tmp_path / "home" / "votes.csv").write_text(VOTES)
     monkeypatch.chdir(tmp_path)
     out = [written] if written.startswith("--") else ["--out", written]
-    done = CliRunner().invoke(app, ["aggregate", "~/votes.csv", *out, "--method", "majority"])
-    assert done.exit_code == 0, done.output
+    run_mlf("aggregate", "~/votes.csv", *out, "--method", "majority")
     assert (tmp_path / "home" / "out" / "labels.parquet").exists()
     assert not (tmp_path / "~").exists()
 
@@ -144,4 +141,4 @@ def test_an_error_told_by_another_process_keeps_its_path_and_its_reason() -> Non
 def test_settings_with_the_byte_order_mark_of_an_editor_are_read(project: Path) -> None:
     settings = project / "mlf.toml"
     settings.write_bytes(b"\xef\xbb\xbf" + settings.read_bytes())
-    assert CliRunner().invoke(app, ["status", str(project)]).exit_code == 0
+    run_mlf("status", project)

@@ -8,10 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command_line import run_mlf
 
 from pipeline.annotation.events import Event, EventKind
-from pipeline.cli import app
 from pipeline.project.folder import Project, create_project, open_project
 from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import Settings
@@ -43,9 +42,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def mlf(*arguments: object, code: int = 0) -> str:
-    done = CliRunner().invoke(app, ["store", *map(str, arguments)])
-    assert done.exit_code == code, done.output
-    return done.output
+    return run_mlf("store", *arguments, code=code)
 
 
 def change(project: Project, statement: str) -> None:
@@ -96,10 +93,10 @@ def test_two_copies_that_went_separate_ways_are_joined_and_nothing_is_lost(proje
     store.close()
     assert "lacks event 9, which was acknowledged" in mlf("verify", project.root, code=2)
     told = mlf("merge", project.root, tmp_path / "newer.sqlite")
-    assert "3 events taken, 6 were there already" in told
+    assert "3 events taken, there already: 6" in told
     assert "ben, annotation, image 0: worked on in both copies" in told
     assert "image 3" not in told
-    assert "0 events taken, 9 were there already" in mlf("merge", project.root, tmp_path / "newer.sqlite")
+    assert "0 events taken, there already: 9" in mlf("merge", project.root, tmp_path / "newer.sqlite")
     store = store_of(project)
     kept = {event.event_id: event.server_time for event in store.iter_events()}
     assert set(kept) == set(times) | {"event-cleo-020", "event-ben-021"}

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from typer.testing import CliRunner
+from command_line import run_mlf
 
 from pipeline.annotation.events import Event, EventKind
-from pipeline.cli import app
 from pipeline.project.folder import Project, create_project
 from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import Settings
@@ -44,13 +43,9 @@ def test_states_that_were_spoilt_by_hand_are_derived_from_the_log_again(project:
         connection.execute(sa.text("DELETE FROM states WHERE image_index = 0"))
         connection.execute(sa.text("UPDATE tasks SET is_decided = (image_index = 2)"))
     assert derived(project) != before
-    result = CliRunner().invoke(app, ["store", "rebuild", str(project.root)])
-    assert result.exit_code == 0, result.output
-    assert "2 states derived from the log" in result.output
+    assert "2 states derived from the log" in run_mlf("store", "rebuild", project.root)
     assert derived(project) == before
 
 
 def test_a_folder_that_is_no_project_is_named(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["store", "rebuild", str(tmp_path)])
-    assert result.exit_code == 2
-    assert str(tmp_path) in result.output
+    assert str(tmp_path) in run_mlf("store", "rebuild", tmp_path, code=2)

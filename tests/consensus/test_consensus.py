@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vote_tables import WORDS, table_of
 
 from pipeline.consensus import (
     Aim,
@@ -18,7 +19,6 @@ from pipeline.consensus import (
     reach_consensus,
     weighted_majority,
 )
-from pipeline.consensus.budget import Policy, replay
 from pipeline.consensus.calibration import expected_calibration_error, reliability
 from pipeline.consensus.known import keep_where_unsure
 from pipeline.consensus.refined import counts_within, settle_items
@@ -27,15 +27,9 @@ from pipeline.evaluation.label_scores import score_labels
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import NO, Method, Source
 
-WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(
     st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 3)), st.sampled_from(WORDS), max_size=50
 )
-
-
-def table_of(votes):
-    rows = [(f"i{i}", f"c{c}", f"a{a}", vote) for (i, c, a), vote in votes.items()]
-    return pd.DataFrame(rows, columns=["image", "class", "annotator", "vote"])
 
 
 def simulate(n_items, confusions, prevalence=0.3, seed=0):
@@ -53,7 +47,7 @@ POOR = [[0.7, 0.1, 0.2], [0.35, 0.15, 0.5]]
 PERVERSE = [[0.2, 0.1, 0.7], [0.7, 0.1, 0.2]]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cells)
 def test_every_method_gives_every_voted_pair_a_probability(votes):
     arrays = VoteArrays.from_table(table_of(votes))
@@ -64,7 +58,7 @@ def test_every_method_gives_every_voted_pair_a_probability(votes):
         assert len(consensus.annotators(arrays)) == arrays.n_annotators
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cells)
 def test_majority_is_the_mean_vote_with_unsure_in_between(votes):
     arrays = VoteArrays.from_table(table_of(votes))
@@ -102,7 +96,7 @@ def plain_dawid_skene(votes: VoteArrays, n_steps: int, prior_votes: float):
     return posterior
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cells.filter(bool), st.sampled_from([0.0, 3.0]))
 def test_soft_em_takes_the_steps_of_the_published_formulas(votes, prior_votes):
     arrays = VoteArrays.from_table(table_of(votes))
@@ -165,9 +159,7 @@ def test_the_original_label_is_evidence_and_no_more():
 
 def test_someone_with_few_votes_is_believed_to_be_like_the_others():
     votes, _ = simulate(3000, [GOOD, GOOD, GOOD])
-    image, class_ = votes.item_image[votes.item], votes.item_class[votes.item]
-    kept = (votes.annotator != 2) | (image < 1)
-    few = VoteArrays.from_codes(image[kept], class_[kept], votes.annotator[kept], votes.vote[kept])
+    few = votes.part((votes.annotator != 2) | (votes.item_image[votes.item] < 1))
     fitted = fit_dawid_skene(few)
     assert fitted.confusion[2] == pytest.approx(fitted.pooled_confusion, abs=0.05)
 
@@ -251,20 +243,6 @@ def test_every_refined_label_says_where_it_came_from():
     assert votes.item_frame()["class"].tolist() == ["c0", "c1", "c2"]
     assert [tuple(Source)[code] for code in source] == ["agreed", "refined", "consensus"]
     assert label.tolist() == [True, False, False]
-
-
-def test_a_replay_asks_for_what_each_policy_says():
-    votes, truth = simulate(1000, [GOOD, GOOD, POOR, POOR, GOOD])
-    policies = (Policy("two", 2, 2), Policy("third", 2, 3), Policy("five", 5, 5), Policy("adaptive", 2, 5, 0.05))
-    table = replay(votes, truth, policies, threshold=0.5, n_resamples=50).set_index("policy")
-    assert table["votes_per_item"]["two"] == 2
-    assert table["votes_per_item"]["five"] == 5
-    assert 2 < table["votes_per_item"]["third"] < 3
-    assert 2 < table["votes_per_item"]["adaptive"] < 5
-    assert table["f1"]["five"] > table["f1"]["two"]
-    assert ((table["low"] <= table["f1"]) & (table["f1"] <= table["high"])).all()
-    with pytest.raises(DatasetError, match="asks for 6 votes"):
-        replay(votes, truth, (Policy("six", 6, 6),))
 
 
 def test_crowd_kit_reaches_the_same_posteriors_on_yes_and_no():

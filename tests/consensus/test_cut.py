@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.consensus import Aim, AimKind, choose_cut
+from pipeline.consensus import Aim, AimKind, choose_cut, reach_consensus
 from pipeline.errors import DatasetError
+from pipeline.votes.arrays import VoteArrays
 
 posteriors = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=12).map(np.array)
 
@@ -20,8 +21,9 @@ def every_selection(posterior):
 
 
 def expected_f1(posterior, kept):
-    total = kept.sum() + posterior.sum()
-    return 2 * posterior[kept].sum() / total if total > 0 else 0.0
+    if not kept.any():  # right where nothing applies, else worth nothing
+        return np.prod(1 - posterior)
+    return 2 * posterior[kept].sum() / (kept.sum() + posterior.sum())
 
 
 @given(posteriors)
@@ -29,8 +31,18 @@ def test_for_f1_no_other_cut_has_a_greater_expected_f1(posterior):
     cut = choose_cut(posterior, Aim())
     best = max(expected_f1(posterior, kept) for kept in every_selection(posterior))
     assert expected_f1(posterior, posterior > cut.value) == pytest.approx(best)
-    assert (cut.expected_f1 or 0.0) == pytest.approx(best)
-    assert cut.value == pytest.approx(best / 2)
+    if posterior.any():
+        assert cut.expected_f1 == pytest.approx(best)
+    if (posterior > cut.value).any():
+        assert cut.value == pytest.approx(best / 2)
+
+
+@pytest.mark.parametrize("n_people", [1, 2, 5])
+def test_where_everybody_says_no_to_everything_nothing_is_a_label(n_people):
+    image, class_, person = (part.ravel() for part in np.indices((60, 5, n_people)))
+    votes = VoteArrays.from_codes(image, class_, person, np.zeros(len(image), dtype=int))
+    assert not reach_consensus(votes).label.any()
+    assert not reach_consensus(VoteArrays.from_codes([0], [0], [0], [0])).label.any()
 
 
 @given(posteriors, st.floats(0, 1))

@@ -4,55 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn_votes import N_CLASSES, draw_votes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from pipeline.consensus import fit_dawid_skene, model_evidence, reach_consensus
-from pipeline.consensus.cut import Aim, AimKind
 from pipeline.consensus.evidence import Evidence, ModelRanking, ModelSupport, original_evidence, ranked_but_not_asked
 from pipeline.consensus.known import keep_where_unsure
-from pipeline.consensus.prior import CLASS_VARIANCE, learn_prior
+from pipeline.consensus.pooling import VARIANCE, add_pooled_effects
+from pipeline.consensus.prior import learn_prior
 from pipeline.consensus.suggestions import suggest_labels
 from pipeline.consensus.tempering import learn_tempering, vote_log_odds
 from pipeline.errors import DatasetError
 from pipeline.evaluation.label_scores import score_labels
+from pipeline.project.aim import Aim, AimKind
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import Method
 
-N_CLASSES = 30
-GOOD = np.array([[0.9, 0.06, 0.04], [0.15, 0.15, 0.7]])
 
-
-def draw_votes(n_images=600, n_asked=10, n_annotators=2, alike=0.0, n_models=5, seed=0):
-    """Draw a truth, rankings that favour it, and votes; on a share of the pairs everybody gives the same vote."""
-    rng = np.random.default_rng(seed)
-    belief = rng.normal(size=(n_images, N_CLASSES)) - 1.2
-    truth = rng.random(belief.shape) < 1 / (1 + np.exp(-2 * belief))
-    rankings = {
-        f"model {m}": np.argsort(-(belief + truth + rng.normal(scale=1.0, size=belief.shape)), axis=1)[:, :5]
-        for m in range(n_models)
-    }
-    asked = np.argsort(-(belief + truth + rng.normal(scale=1.5, size=belief.shape)), axis=1)[:, :n_asked]
-    image = np.repeat(np.arange(n_images), n_asked)
-    true = truth[image, asked.ravel()]
-    is_alike = rng.random(len(image)) < alike
-    chances = GOOD[true.astype(int)].cumsum(axis=1)
-    shared = (rng.random(len(image))[:, None] > chances).sum(axis=1)
-    own = (rng.random((n_annotators, len(image), 1)) > chances).sum(axis=2)
-    vote = np.where(is_alike, shared, own)
-    votes = VoteArrays.from_codes(
-        np.tile(image, n_annotators),
-        np.tile(asked.ravel(), n_annotators),
-        np.repeat(np.arange(n_annotators), len(image)),
-        vote.ravel().clip(0, 2),
-        images=np.arange(n_images),
-        classes=np.arange(N_CLASSES),
-    )
-    return votes, truth[votes.item_image, votes.item_class], rankings, truth
-
-
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 4), st.integers(1, 7), st.integers(0, 2**16))
 def test_support_is_counted_as_loops_would_count_it(n_models, k, seed):
     rng = np.random.default_rng(seed)
@@ -82,6 +53,13 @@ def test_scores_count_where_a_model_has_them_and_a_class_it_does_not_name_scores
     assert evidence.values[1, 0] == pytest.approx(np.log(1e-4 / (1 - 1e-4)), abs=1e-4)
 
 
+def test_a_model_that_ranks_none_of_some_images_scores_least_there():
+    support = ModelSupport(np.array([0, 1]), np.array([3, 4]))
+    support.add(ModelRanking("a", np.zeros((2, 0), dtype=int), np.zeros((2, 0)), has_scores=True))
+    least = pytest.approx(np.log(1e-4 / (1 - 1e-4)), abs=1e-4)
+    assert support.evidence(["score"]).values[:, 0].tolist() == [least, least]
+
+
 def test_evidence_never_lowers_a_prior_and_what_speaks_against_counts_for_nothing():
     votes, truth, rankings, _ = draw_votes()
     good = model_evidence(votes, rankings)
@@ -92,37 +70,45 @@ def test_evidence_never_lowers_a_prior_and_what_speaks_against_counts_for_nothin
     assert max(prior.weights[name] for name in good.columns) > 0
 
 
-def test_the_effect_of_a_class_on_an_item_is_that_of_its_other_images():
-    votes, truth, _, _ = draw_votes(n_images=80)
-    posterior = np.where(truth, 0.9, 0.1)
-    prior = learn_prior(votes, posterior)
-    without_effect = prior.log_odds - _effect_of_item(prior, votes, posterior)
-    assert np.ptp(without_effect) >= 0
-    item = int(np.flatnonzero(truth)[0])
-    others = (votes.item_class == votes.item_class[item]) & (np.arange(votes.n_items) != item)
+@settings(max_examples=15)
+@given(st.integers(0, 2**16))
+def test_the_effect_on_an_item_is_that_of_the_others_of_its_group(seed):
+    rng = np.random.default_rng(seed)
+    log_odds, target, key = rng.normal(size=200), rng.random(200), rng.integers(0, 12, 200) * int(rng.choice([7, 1000]))
+    raised = log_odds.copy()
+    effects = add_pooled_effects(raised, target, key)
+    of_item = raised - log_odds
 
-    def surprise(effect):
-        chance = 1 / (1 + np.exp(-(without_effect[others] + effect)))
-        target = posterior[others]
-        return effect**2 / (2 * CLASS_VARIANCE) - (target * np.log(chance) + (1 - target) * np.log(1 - chance)).sum()
+    def refitted(members):
+        def surprise(effect):
+            chance = 1 / (1 + np.exp(-(log_odds[members] + effect)))
+            loss = target[members] * np.log(chance) + (1 - target[members]) * np.log(1 - chance)
+            return effect**2 / (2 * VARIANCE) - loss.sum()
 
-    refitted = minimize_scalar(surprise, bounds=(-5, 5), method="bounded").x
-    assert prior.log_odds[item] - without_effect[item] == pytest.approx(refitted, abs=0.05)
+        return minimize_scalar(surprise, bounds=(-5, 5), method="bounded").x
 
-
-def _effect_of_item(prior, votes, posterior):
-    """Return the effect in each item's prior: its prior minus what the shared columns say, refitted independently."""
-    context = prior.intercept + sum(
-        weight * column for weight, column in zip(prior.weights.values(), _context(votes, posterior), strict=True)
-    )
-    return prior.log_odds - context
+    item = int(rng.integers(200))
+    group = key == key[item]
+    assert of_item[item] == pytest.approx(refitted(group & (np.arange(200) != item)), abs=0.05)
+    assert effects.of(key[[item]])[0] == pytest.approx(refitted(group), abs=0.01)
+    assert effects.of(np.array([5, 100_000])).tolist() == [0, 0]
 
 
-def _context(votes, posterior):
-    labels = np.bincount(votes.item_image, weights=posterior)
-    others = labels[votes.item_image] - posterior
-    asked = np.bincount(votes.item_image)[votes.item_image]
-    return np.minimum(others, 1), np.maximum(others - 1, 0), np.log(asked)
+def test_what_a_class_is_worth_beside_another_is_learnt_from_the_votes():
+    """Class 1 applies where class 0 does and class 2 does not, and one annotator in three says the opposite."""
+    rng = np.random.default_rng(0)
+    n_images, n_people = 800, 2
+    first = rng.random(n_images) < 0.5
+    truth = np.stack([first, ~first, first ^ (rng.random(n_images) < 0.05)], axis=1)
+    error = np.array([0.02, 0.02, 0.35])
+    image, class_, person = (a.ravel() for a in np.indices((n_images, 3, n_people)))
+    said = truth[image, class_] ^ (rng.random(len(image)) < error[class_])
+    votes = VoteArrays.from_codes(image, class_, person, np.where(said, 2, 0))
+    doubtful = votes.item_class == 2
+    right = truth[votes.item_image, votes.item_class]
+    label = reach_consensus(votes).label
+    plain = fit_dawid_skene(votes).posterior > 0.5
+    assert (label == right)[doubtful].mean() > (plain == right)[doubtful].mean() + 0.1
 
 
 def test_votes_that_are_independent_are_believed_and_votes_that_err_alike_are_not():
@@ -168,7 +154,7 @@ def test_the_original_label_is_evidence_for_its_class_and_against_the_others():
     assert score_labels(informed.label, truth).f1 > score_labels(reach_consensus(votes).label, truth).f1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**16))
 def test_what_was_not_asked_is_what_models_rank_less_what_was_asked(seed):
     rng = np.random.default_rng(seed)
@@ -196,15 +182,7 @@ def test_suggestions_are_likelier_true_than_what_else_was_not_asked():
 
 def test_images_that_nobody_voted_on_get_suggestions_too():
     votes, _, rankings, _ = draw_votes(n_asked=10, n_images=300, seed=9)
-    kept = votes.item_image[votes.item] < 200
-    some = VoteArrays.from_codes(
-        votes.item_image[votes.item][kept],
-        votes.item_class[votes.item][kept],
-        votes.annotator[kept],
-        votes.vote[kept],
-        images=votes.images,
-        classes=votes.classes,
-    )
+    some = votes.part(votes.item_image[votes.item] < 200)
     consensus = reach_consensus(some, evidence=model_evidence(some, rankings))
     image, classes = ranked_but_not_asked(rankings.values(), N_CLASSES, some.item_image, some.item_class)
     support = ModelSupport(image, classes)

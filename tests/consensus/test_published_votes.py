@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.consensus import majority, match_original, reach_consensus
-from pipeline.consensus.cut import Aim, AimKind
 from pipeline.evaluation.label_scores import score_labels
 from pipeline.formats.known_answers import read_known_table
 from pipeline.formats.real_votes import read_final_labels, read_raters, read_scores
+from pipeline.project.aim import Aim, AimKind
 from pipeline.votes.words import UNSURE, YES
 
 pytestmark = pytest.mark.shared_data

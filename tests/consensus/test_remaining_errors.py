@@ -9,7 +9,8 @@ from simulated_audits import run
 from pipeline.consensus import reach_consensus
 from pipeline.consensus.audit import AuditFindings, RefinedItems, judge_audit
 from pipeline.consensus.refined import settle_items
-from pipeline.consensus.remaining_errors import estimate_remaining_errors, unseen_by_all
+from pipeline.consensus.remaining_errors import estimate_remaining_errors
+from pipeline.consensus.unproposed import Searches, missing_labels, unseen_by_all
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import NO, YES, Source
 
@@ -26,6 +27,42 @@ def test_the_interval_holds_the_truth_and_refinement_makes_nothing_worse(alike):
     assert expected == pytest.approx(np.mean([o.n_wrong_left for o in outcomes]), rel=0.5)
     assert all(o.unaudited.low <= o.n_wrong_left <= o.unaudited.high for o in outcomes)
     assert all(o.unaudited.high - o.unaudited.low > o.remaining.high - o.remaining.low for o in outcomes)
+
+
+def test_what_was_never_proposed_is_estimated_from_probes_where_nobody_searches_unasked():
+    outcomes = [run(seed, 0.3, n_images=400, probe_share=0.15, adds=0.03) for seed in range(6)]
+    assert sum(o.remaining.low <= o.n_wrong_left <= o.remaining.high for o in outcomes) >= 5
+    missing, estimated = sum(o.n_missing for o in outcomes), sum(o.remaining.unproposed for o in outcomes)
+    assert missing > 60
+    assert estimated == pytest.approx(missing, rel=0.4)
+    for o in outcomes:
+        assert o.remaining.expected == pytest.approx(
+            o.remaining.from_doubt + o.remaining.hidden + o.remaining.unproposed
+        )
+        assert o.remaining.n_probes == 60
+
+
+def test_labels_missing_follow_from_how_many_searching_finds_and_how_often_two_find_the_same():
+    rng = np.random.default_rng(0)
+    n_images, rate, each = 2000, 0.3, 0.6
+    n_true = rng.poisson(rate, n_images)
+    finds = [rng.random((n, 2)) < each for n in n_true]
+    shared = np.concatenate(finds)
+    searches = Searches(
+        found=np.array([float(found.any(axis=1).sum()) for found in finds]),
+        n_searchers=np.full(n_images, 2),
+        n_by_one=int((shared.sum(axis=1) == 1).sum()),
+        n_by_more=int(shared.all(axis=1).sum()),
+        added=0.05,
+        bound=0.01,
+    )
+    on_others = missing_labels(searches, 1000, np.empty(0, int)).missing
+    assert on_others.mean() == pytest.approx(1000 * (rate - 0.05), rel=0.1)
+    on_probes = missing_labels(searches, 0, np.full(500, 2)).missing
+    assert on_probes.mean() == pytest.approx(500 * rate * (1 - each) ** 2, rel=0.2)
+    few = Searches(searches.found[:3] * 0, np.full(3, 1), 0, 0, added=0.05, bound=0.1)
+    low, high = np.quantile(missing_labels(few, 1000, np.empty(0, int)).missing, [0.025, 0.975])
+    assert low < 20 < 100 < high  # three images tell little: what is believed beforehand stays wide
 
 
 def test_a_refiners_own_errors_are_taken_off():
@@ -70,6 +107,15 @@ def test_where_nothing_is_left_nothing_is_wrong():
     found = estimate_remaining_errors(np.empty(0), np.empty(0), None)
     assert (found.expected, found.low, found.high) == (0, 0, 0)
     assert not found.is_audited
+
+
+def test_only_what_was_sampled_has_an_interval():
+    doubt = np.full(50, 0.1)
+    guessed = estimate_remaining_errors(doubt, np.array([]), None)
+    assert "95%" not in guessed.range_in_words
+    assert "nothing was sampled" in guessed.range_in_words
+    nothing_left = estimate_remaining_errors(np.array([]), np.array([]), None)
+    assert nothing_left.range_in_words == "no image is left"
 
 
 def test_what_nobody_found_is_estimated_as_chao_does():

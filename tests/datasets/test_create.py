@@ -20,7 +20,9 @@ from pipeline.datasets.records import read_source_rows
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.images.locations import join_location, natural_key
 from pipeline.project.folder import Project, open_project
+from pipeline.project.image_table import image_columns
 from pipeline.project.tables import IMAGES, SKIPPED
+from pipeline.sessions.project_tables import ProjectTables
 
 
 def draw(path: Path, colour: str = "red") -> None:
@@ -294,7 +296,7 @@ def test_natural_order_does_not_depend_on_the_order_before(names: set[str], rand
     assert sorted(shuffled, key=natural_key) == sorted(names, key=natural_key)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.text("ab./\\ ", min_size=1, max_size=12))
 def test_no_path_reaches_outside_of_the_root(tmp_path: Path, path: str) -> None:
     try:
@@ -321,3 +323,20 @@ def test_the_imagenetv2_manifest_is_read_as_published(tmp_path: Path, shared_dat
         published = [(row["image"], row["wnid"]) for row in csv.DictReader(file)]
     keys = project.label_space.keys
     assert [(row[1], keys[row[3]]) for row in image_rows(project) if row[3] is not None] == published
+
+
+def test_absolute_paths_in_a_manifest_just_work_wherever_they_lead(tmp_path: Path) -> None:
+    for folder, name in (("one/a", "1.png"), ("one/b", "2.png"), ("here", "3.png")):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (8, 8), "red").save(tmp_path / folder / name)
+    lists = tmp_path / "here"
+    elsewhere = [tmp_path / "one/a/1.png", tmp_path / "one/b/2.png"]
+    (lists / "absolute.csv").write_text("path,label\n" + "".join(f"{path},x\n" for path in elsewhere))
+    (lists / "mixed.csv").write_text("path,label\n3.png,x\n" + "".join(f"{path},x\n" for path in elsewhere))
+    alone = init_project(tmp_path / "p", lists / "absolute.csv")
+    assert alone.images_root == str(tmp_path / "one")
+    assert image_columns(alone, ["path"]).column(0).to_pylist() == ["a/1.png", "b/2.png"]
+    mixed = init_project(tmp_path / "q", lists / "mixed.csv")
+    assert init_summary(mixed).skipped == ()
+    tables = ProjectTables(mixed)
+    assert [tables.location(i) for i in range(3)] == [str(lists / "3.png"), *map(str, elsewhere)]

@@ -25,7 +25,7 @@ def test_init_makes_a_project_and_says_what_it_skipped_and_what_comes_next(tmp_p
     done = CliRunner().invoke(app, [str(tmp_path / "pets"), "--images", str(tmp_path / "images"), "--name", "Pets"])
     assert done.exit_code == 0, done.output
     assert "2 images, 2 classes" in done.output
-    assert "1 rows or files skipped" in done.output
+    assert "Skipped 1 row or file" in done.output
     assert "cat/broken.png: " in done.output
     assert f"mlf propose {tmp_path / 'pets'}" in done.output
     assert open_project(tmp_path / "pets").settings.project.name == "Pets"

@@ -19,7 +19,7 @@ from pipeline.project.folder import Project, open_project
 from pipeline.project.notices import notices_to
 from pipeline.project.settings import write_settings
 from pipeline.service.serving import ServedTables
-from pipeline.sessions.local import ProjectTables
+from pipeline.sessions.project_tables import ProjectTables
 
 
 def save(path: Path, colour: str = "teal") -> Path:
@@ -197,7 +197,7 @@ def test_a_home_folder_or_one_above_the_images_is_never_named(tmp_path: Path, mo
     assert f"does not serve those that lie directly in {tmp_path / 'data'}, {tmp_path / 'home'}" in told[-1]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.lists(st.sampled_from("abcdefghijkl"), min_size=1, max_size=4), min_size=1, max_size=30))
 def test_every_link_is_below_a_named_folder_and_none_is_above_the_images(
     tmp_path: Path, places: list[list[str]]

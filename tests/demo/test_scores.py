@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.annotation.events import ImageState
-from pipeline.demo.scores import majority_labels, multi_label
+import numpy as np
+
+from pipeline.consensus import majority
+from pipeline.demo.against_truth import kept_labels, multi_label
+from pipeline.votes.arrays import VoteArrays
 
 
 def test_images_with_two_labels_or_more_are_multi_label() -> None:
@@ -13,9 +16,12 @@ def test_images_with_two_labels_or_more_are_multi_label() -> None:
 
 
 def test_a_majority_is_of_those_who_were_shown_the_class() -> None:
-    both = ImageState(votes={1: "yes", 2: "yes", 4: "yes"}, shown=(1, 2, 4))
-    other = ImageState(votes={1: "yes", 3: "yes", 2: "unsure"}, shown=(1, 2, 3))
-    undecided = ImageState(shown=(1, 2, 3, 4))
-    assert majority_labels([both, other, undecided]) == {1, 2, 3, 4}
-    refused = ImageState(votes={1: "no"}, shown=(1, 3, 4))
-    assert majority_labels([both, refused]) == {2}
+    both, other = {1: 2, 2: 2, 4: 2}, {1: 2, 3: 2, 2: 1}  # from class to vote: 0 no, 1 unsure, 2 yes
+    assert majority_labels(both, other) == {1, 2, 3, 4}
+    assert majority_labels(both, {1: 0, 3: 0, 4: 0}) == {2}
+
+
+def majority_labels(*people: dict[int, int]) -> frozenset[int]:
+    rows = [(0, class_, person, vote) for person, said in enumerate(people) for class_, vote in said.items()]
+    votes = VoteArrays.from_codes(*zip(*rows, strict=True))
+    return kept_labels(votes, np.flatnonzero(majority(votes) > 0.5), [0])[0]

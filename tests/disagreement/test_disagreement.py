@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vote_tables import WORDS, table_of
 
 from pipeline.disagreement import analyze_disagreement
 from pipeline.disagreement.model import compare_ranks_to_people
@@ -18,15 +19,9 @@ from pipeline.votes.agreement import agreement_matrix, alpha_from_counts
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.intervals import wilson_interval
 
-WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(
     st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 3)), st.sampled_from(WORDS), min_size=1, max_size=60
 )
-
-
-def table_of(votes):
-    rows = [(f"i{i}", f"c{c}", f"a{a}", vote) for (i, c, a), vote in votes.items()]
-    return pd.DataFrame(rows, columns=["image", "class", "annotator", "vote"])
 
 
 def brute_force(votes):
@@ -44,7 +39,7 @@ def jaccard(one, other):
     return 1 - len(one & other) / len(one | other) if one | other else 0.0
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(cells)
 def test_every_image_is_described_as_its_label_sets_say(votes):
     table = analyze_disagreement(table_of(votes), n_resamples=0).per_image.set_index("image")
@@ -74,7 +69,7 @@ def test_every_image_is_described_as_its_label_sets_say(votes):
             assert np.isnan(row["share_of_classes_disputed"])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(cells)
 def test_confused_classes_and_annotator_pairs_agree_with_brute_force(votes):
     analysis = analyze_disagreement(table_of(votes), n_resamples=0)
@@ -104,7 +99,7 @@ def test_confused_classes_and_annotator_pairs_agree_with_brute_force(votes):
     assert compared == {pair: (n, agreed[pair]) for pair, n in shared.items() if n}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(cells)
 def test_alpha_is_that_of_the_krippendorff_package_and_undefined_where_it_has_none(votes):
     arrays = VoteArrays.from_table(table_of(votes))

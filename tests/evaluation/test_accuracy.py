@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DatasetError
 from pipeline.evaluation.accuracy import hit_ranks
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_lists
-from pipeline.evaluation.models import evaluate_models
+from pipeline.evaluation.models import FIGURES, evaluate_models
 
 N_CLASSES = 9
 label_set = st.sets(st.integers(0, N_CLASSES - 1), max_size=N_CLASSES)
@@ -35,11 +35,11 @@ def test_figures_are_the_counts_of_their_definitions(rows: list[tuple[list[int],
     originals = [(order, original) for order, original, _ in rows if original >= 0]
     refined = [(order, chosen) for order, _, chosen in rows if chosen]
     assert accuracy.top1.n_hits == sum(order[0] == original for order, original in originals)
-    assert accuracy.top5.n_hits == sum(original in order[:5] for order, original in originals)
-    assert accuracy.top1.n == accuracy.top5.n == len(originals)
+    assert accuracy.shares["top5"].n_hits == sum(original in order[:5] for order, original in originals)
+    assert accuracy.top1.n == accuracy.shares["top5"].n == len(originals)
     assert accuracy.real.n_hits == sum(order[0] in chosen for order, chosen in refined)
-    assert accuracy.real_at_5.n_hits == sum(bool(chosen & set(order[:5])) for order, chosen in refined)
-    assert accuracy.real.n == accuracy.real_at_5.n == len(refined)
+    assert accuracy.shares["real_at_5"].n_hits == sum(bool(chosen & set(order[:5])) for order, chosen in refined)
+    assert accuracy.real.n == accuracy.shares["real_at_5"].n == len(refined)
     assert result.multi_label.n_hits == sum(len(chosen) >= 2 for _, _, chosen in rows)
     assert result.multi_label.n == len(rows)
     assert sum(result.label_counts.values()) == len(rows)
@@ -50,8 +50,8 @@ def test_figures_by_label_count_add_up(rows: list[tuple[list[int], int, set[int]
     labels = sets(*[list(row[2]) for row in rows])
     result = evaluate_models({"model": ints([row[0] for row in rows])}, ints([row[1] for row in rows]), labels)
     for figure in ("top1", "top5", "real", "real_at_5"):
-        parts = [getattr(part.accuracy, figure) for part in result.by_label_count]
-        whole = getattr(result.models[0], figure)
+        parts = [part.accuracy.shares[figure] for part in result.by_label_count]
+        whole = result.models[0].shares[figure]
         assert sum(part.n_hits for part in parts) == whole.n_hits
         assert sum(part.n for part in parts) == whole.n
     assert {part.n_labels: part.n_images for part in result.by_label_count} == result.label_counts
@@ -73,18 +73,18 @@ def test_without_any_refined_label_real_is_undefined_not_zero() -> None:
 def test_rankings_shorter_than_five_leave_top5_undefined() -> None:
     result = evaluate_models({"short": ints([[1, 0, 2]]), "long": ints([[1, 0, 2, 3, 4]])}, ints([2]), sets([2]), 1000)
     short, long = result.models
-    assert short.top5 is None
-    assert short.real_at_5 is None
+    assert short.shares["top5"] is None
+    assert short.shares["real_at_5"] is None
     assert short.top1.value == 0
-    assert long.top5 is not None
-    assert long.top5.value == 1
+    assert long.shares["top5"] is not None
+    assert long.shares["top5"].value == 1
     assert result.shallow_models == ("short",)
 
 
 def test_a_ranking_of_every_class_defines_top5_however_few_there_are() -> None:
     accuracy = evaluate_models({"m": ints([[1, 0, 2]])}, ints([2]), sets([2]), n_classes=3).models[0]
-    assert accuracy.top5 is not None
-    assert accuracy.top5.value == 1
+    assert accuracy.shares["top5"] is not None
+    assert accuracy.shares["top5"].value == 1
 
 
 def test_minus_one_in_a_ranking_hits_neither_a_label_nor_a_missing_label() -> None:
@@ -116,7 +116,7 @@ def test_a_model_with_another_number_of_images_is_named() -> None:
 def test_without_models_the_tables_are_empty_and_keep_their_columns() -> None:
     result = evaluate_models({}, ints([1, 1]), sets([1, 2], []))
     assert result.multi_label.value == 0.5
-    assert list(result.table().columns) == ["model", "top1", "top5", "real", "real_at_5", "n_images", "n_labelled"]
+    assert list(result.table().columns) == ["model", *FIGURES, "n_images", "n_labelled"]
     assert result.table().empty
     assert result.label_count_table().empty
 

@@ -79,8 +79,11 @@ def run(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pyt
             labels=folder / LABEL_FILES[request.param],
             predictions=folder / "top5_predictions.npz",
             out=out,
+            draws={IMAGENET_V2: 50, IMAGENET_VAL: 0}[request.param],
         )
-    table = pd.read_csv(out / "evaluation.csv", dtype=str).set_index("model").astype(float)
+    table = pd.read_csv(out / "evaluation.csv", dtype=str).set_index("model")
+    assert set(table.pop("precision")) == {"not stated"}  # a file of predictions does not tell
+    table = table.astype(float)
     return Run(request.param, folder, out, table, json.loads((out / "summary.json").read_text()), "\n".join(lines))
 
 
@@ -162,8 +165,8 @@ def test_timms_own_real_evaluator_gives_the_same_real_and_real_at_5(shared_data:
     )
     ours = evaluate_models({model: data.predictions[model]}, data.original_label, data.labels).models[0]
     assert ours.real.value == pytest.approx(peer.get_accuracy(1) / 100, rel=1e-12)
-    assert ours.real_at_5 is not None
-    assert ours.real_at_5.value == pytest.approx(peer.get_accuracy(5) / 100, rel=1e-12)
+    assert ours.shares["real_at_5"] is not None
+    assert ours.shares["real_at_5"].value == pytest.approx(peer.get_accuracy(5) / 100, rel=1e-12)
 
 
 def test_twenty_merged_proposals_contain_most_published_labels(imagenet_v2: OutsideData) -> None:
@@ -180,3 +183,31 @@ def test_twenty_merged_proposals_contain_most_published_labels(imagenet_v2: Outs
         proposal_recall(ranking, imagenet_v2.labels).labels.n_hits for ranking in imagenet_v2.predictions.values()
     )
     assert recall.labels.n_hits > best_alone
+
+
+def test_every_two_models_are_compared_on_the_same_images_and_ranked(run: Run) -> None:
+    from scipy.stats import binomtest
+
+    if run.name == IMAGENET_VAL:
+        assert "Models are not compared nor ranked" in run.printed
+        assert not (run.out / "pairs.csv").exists()
+        return
+    _, originals, refined, predictions = read_published(run.folder)
+    pairs = pd.read_csv(run.out / "pairs.csv")
+    assert len(pairs) == 2 * 47 * 46 // 2
+    right = {
+        "top1": lambda ranking: [label == original for label, original in zip(ranking, originals, strict=True)],
+        "real": lambda ranking: [label in labels for label, labels in zip(ranking, refined, strict=True)],
+    }
+    for row in pairs.iloc[:: len(pairs) // 20].itertuples():
+        a, b = (right[row.metric](predictions[model][:, 0].tolist()) for model in (row.a, row.b))
+        only_a, only_b = sum(x > y for x, y in zip(a, b, strict=True)), sum(y > x for x, y in zip(a, b, strict=True))
+        assert (row.n_only_a, row.n_only_b) == (only_a, only_b)
+        assert row.p == pytest.approx(binomtest(only_b, only_a + only_b).pvalue if only_a + only_b else 1.0)
+        assert row.p <= row.p_holm
+        assert row.low <= row.difference <= row.high
+    ranks = pd.read_csv(run.out / "ranks.csv").query("metric == 'real'").set_index("model")
+    assert ranks["rank"].idxmin() == run.table["real"].idxmax()
+    best, second = run.table["real"].sort_values(ascending=False).index[:2]
+    assert f"{best} is not surely better than {second}" in run.printed
+    assert "Top-1 and ReaL order" in run.printed

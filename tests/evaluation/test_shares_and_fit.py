@@ -22,6 +22,8 @@ def test_intervals_are_scipys_wilson_intervals(counts: tuple[int, int]) -> None:
 def test_a_share_of_nothing_is_undefined() -> None:
     assert Share(0, 0).value is None
     assert Share(0, 0).interval is None
+    assert Share(0, 0).with_interval("images") == "undefined (0 images)"
+    assert Share(1, 2).with_interval("images").startswith("50.00% of 2 images (95% interval ")
 
 
 @pytest.mark.parametrize("counts", [(3, 2), (-1, 2)])

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.commands.evaluate import evaluate
 from pipeline.commands.score import score
-from pipeline.errors import DatasetError, ProjectError
+from pipeline.errors import DatasetError
 from pipeline.formats.outside_data import read_outside_data
 from pipeline.formats.predictions_npz import read_predictions
 from pipeline.formats.refined_labels_in import read_refined_labels
@@ -163,7 +162,7 @@ def test_the_command_names_and_counts_what_it_skips(tmp_path: Path, capsys: pyte
     printed = capsys.readouterr().out
     assert "Multi-label: 50.00% of 2 images" in printed
     assert "Skipped 4 images" in printed
-    assert "Top-5 and Real@5 are undefined for 1 models" in printed
+    assert "Top-5 and Real@5 are undefined for 1 model whose" in printed
     assert pd.read_csv(out / "skipped.csv")["image"].tolist() == ["b", "c", "c", "d"]
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["n_images"], summary["n_skipped"], summary["n_labels_unused"]) == (2, 4, 2)
@@ -172,14 +171,6 @@ def test_the_command_names_and_counts_what_it_skips(tmp_path: Path, capsys: pyte
     assert (row["top1"], row["real"]) == (0.5, 0.5)
     assert pd.isna(row["top5"])
     assert pd.isna(row["real_at_5"])
-
-
-def test_options_that_are_missing_or_contradict_a_project_are_named(tmp_path: Path) -> None:
-    files = small_files(tmp_path)
-    with pytest.raises(ProjectError, match="--labels, --predictions, --out"):
-        evaluate(images=files["images"])
-    with pytest.raises(ProjectError, match="leave out --images"):
-        evaluate(tmp_path, images=files["images"])
 
 
 def test_predictions_for_another_number_of_images_are_refused_with_both_files_and_counts(tmp_path: Path) -> None:

@@ -188,7 +188,8 @@ def test_gold_tells_how_many_of_its_rows_were_of_use(votes_csv, tmp_path):
     gold.write_text("image,class,label\ni1,NA,yes\ni9,c0,no\n")
     result = run(aggregate, votes_csv, "--gold", gold, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "1 pairs have a known answer; 1 rows of" in result.output
+    assert "1 pair has a known answer" in result.output
+    assert "has 1 row besides" in result.output
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_classes_by_number_are_matched_as_numbers_and_others_refused(tmp_path):
     gold, votes = tmp_path / "gold.csv", tmp_path / "raters.npz"
     gold.write_text("image,class,label\nx_00000002.JPEG,7,no\n")
     result = run(aggregate, votes, "--gold", gold, "--out", tmp_path / "out")
-    assert "1 pairs have a known answer." in result.output
+    assert "1 pair has a known answer." in result.output
     for wrong in ("seven", "7.5"):
         gold.write_text(f"image,class,label\nx_00000002.JPEG,{wrong},no\n")
         with pytest.raises(DatasetError, match=rf"line 2 names class '{wrong}'"):

@@ -3,47 +3,70 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from pipeline.cli import app
+from pipeline.examples.pack import pack_examples
 from pipeline.hub.accounts import Role
+from pipeline.hub.projects import HubProject
+from pipeline.project.folder import Project, open_project
+from pipeline.project.settings import write_settings
+from pipeline.store import Assignment, open_project_store
+from pipeline.votes.words import Round
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-sys.path.insert(0, str(Path(__file__).parent))
 
-from hub_fixtures import annotation_page, hub_benchmark, hub_folder, postgres, proxy
+from hub_fixtures import annotation_page, configure, hub_benchmark, hub_folder, postgres, proxy
 
 __all__ = ["annotation_page", "hub_benchmark", "hub_folder", "postgres", "proxy"]
 
 ANNOTATORS = ("Ada", "ben", "cleo")
+IN_A_BROWSER = "zoe"
 
 
 @pytest.fixture(scope="session")
 def running(hub_benchmark: ModuleType, hub_folder: Path, proxy: str) -> Iterator[SimpleNamespace]:
-    """Return a running hub with its project: three annotators, a researcher, a reviewer."""
-    project = hub_benchmark.make_project(hub_folder, 12, ANNOTATORS)
-    people = {name: [Role.ANNOTATORS] for name in ANNOTATORS}
-    people |= {"maria": [Role.RESEARCHERS], "tom": [Role.REVIEWERS]}
-    with hub_benchmark.running_hub(project, people, hub_folder / "hub", proxy) as hub:
-        yield SimpleNamespace(hub=hub, project=project)
+    """Return a running hub: people of every role in the first project, two annotators in each of two further ones.
+
+    Uma has a part in two. In the last one sessions are light.
+    """
+    project = hub_benchmark.make_project(hub_folder, 12, ANNOTATORS, n_filled=2)
+    pack_examples(project)  # its own images
+    with open_project_store(project) as store:
+        store.add_annotators([IN_A_BROWSER])
+        store.assign(Round.ANNOTATION, [Assignment(IN_A_BROWSER, i) for i in range(4)])
+    (hub_folder / "second").mkdir(mode=0o711)
+    fish = hub_benchmark.make_project(hub_folder / "second", 4, ("eve", "uma"))
+    (hub_folder / "third").mkdir(mode=0o711)
+    light = hub_benchmark.make_project(hub_folder / "third", 4, ("lea", "lou"))
+    write_settings(light.settings.with_changes("hub", sessions="light"), light.root / "mlf.toml")
+    light = open_project(light.root)
+    in_light = {name: [Role.ANNOTATORS] for name in ("lea", "lou")}
+    in_fish = {name: [Role.ANNOTATORS] for name in ("eve", "uma")}
+    people = {name: [Role.ANNOTATORS] for name in (*ANNOTATORS, IN_A_BROWSER)}
+    people |= {"maria": [Role.RESEARCHERS], "tom": [Role.REVIEWERS], "uma": [Role.REVIEWERS]}
+    configure(hub_folder / "hub")
+    further = [HubProject("fish", "fish", fish, in_fish), HubProject("finch", "finch", light, in_light)]
+    with hub_benchmark.running_hub(project, people, hub_folder / "hub", proxy, further=further) as hub:
+        yield SimpleNamespace(hub=hub, project=project, fish=fish, light=light)
 
 
 @pytest.fixture(scope="module")
-def browser(hub_benchmark: ModuleType) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """Return Chromium, started once for each module."""
+    from lab_server import launch_chromium
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=hub_benchmark._chromium(), args=hub_benchmark.CHROMIUM_ARGUMENTS
-        )
+        launched = launch_chromium(playwright)
         yield launched
         launched.close()
 
@@ -53,3 +76,19 @@ def needs_root() -> None:
     """Skip where sessions cannot get accounts of their own."""
     if os.geteuid() != 0:
         pytest.skip("sessions get accounts of their own only where the hub runs as root")
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Return a function that runs the command `mlf hub`, with everything but the Hub's own process."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "configurable-http-proxy").write_text("#!/bin/sh\n")
+    (programs / "configurable-http-proxy").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    monkeypatch.setattr("pipeline.hub.launch.run_hub", lambda _prepared: 0)
+
+    def give(project: Project, state: Path, *options: str) -> Result:
+        return CliRunner().invoke(app, ["hub", str(project.root), "--state", str(state), "--port", "0", *options])
+
+    return give

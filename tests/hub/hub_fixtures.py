@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from serving import PostgresServer, start_postgres
 
 from pipeline.errors import ProjectError
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
-
-from serving import PostgresServer, start_postgres
-
 SOURCE_ROOT = Path(__file__).parents[2]
+#: Seconds for which the services of tests believe the Hub's word on a token: some tests wait for longer than that.
+TOKEN_CACHE_S = 2
 
 
 @pytest.fixture(scope="session")
 def hub_benchmark() -> ModuleType:
     """Return `benchmarks/hub.py`: what drives a hub there drives it here."""
-    spec = importlib.util.spec_from_file_location("hub_benchmark", SOURCE_ROOT / "benchmarks" / "hub.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["hub_benchmark"] = module
-    spec.loader.exec_module(module)
-    return module
+    return import_module("hub")
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +32,17 @@ def hub_folder() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def configure(state: Path, *lines: str) -> None:
+    """Write a hub's configuration before its first start: the one that everybody gets, and further lines."""
+    state.mkdir(exist_ok=True)
+    config = (SOURCE_ROOT / "deploy" / "jupyterhub" / "jupyterhub_config.py").read_text()
+    quick = (
+        "for service in c.JupyterHub.services:\n"
+        f'    service.get("environment", {{}})["MLF_TOKEN_CACHE_S"] = "{TOKEN_CACHE_S}"'
+    )
+    (state / "jupyterhub_config.py").write_text("\n".join((config, quick, *lines, "")))
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,9 @@ from typing import Any
 
 import httpx
 import psutil
+from flooding import Flood
+from intruder import session_process
+from lab_server import CHROMIUM_ARGUMENTS, chromium_path
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 from serving import PostgresServer, with_store
 
@@ -31,11 +34,13 @@ from pipeline.hub.accounts import Role
 from pipeline.hub.launch import PreparedHub
 from pipeline.project.folder import Project
 from pipeline.stages.assign import assign_project
-from pipeline.store import open_project_store
+from pipeline.store import Assignment, open_project_store
+from pipeline.votes.words import Round
 
-TARGETS = ("kernel", "service", "hub", "browser", "server", "postgres")
+TARGETS = ("kernel", "service", "hub", "browser", "server", "proxy", "postgres")
 PEOPLE = ("kim", "lou", "max")
-_RECOVERY_S = 90.0
+FLOODER = "fay"
+_RECOVERY_S = 180.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class HubKillFigures:
     n_lost: int
     n_doubled: int
     recovery_s: dict[str, tuple[float, float]]
+    flood: str
 
 
 class Worker(threading.Thread):
@@ -140,7 +146,7 @@ class BrowserWorker(Worker):
                     while not self.is_stopping.is_set():
                         self._tick_one(page)
                 except Error as error:  # the browser was killed, or a reloading page has lost its elements
-                    self.problem = str(error)[:500]
+                    self.problem = f"{_first_line(error)}; the page: {_text_of(context)}"
                 finally:
                     if context is not None:
                         _close(context)
@@ -148,7 +154,7 @@ class BrowserWorker(Worker):
     def _launch(self, playwright: Any) -> BrowserContext:
         (self._profile / "SingletonLock").unlink(missing_ok=True)  # left by the browser that was killed
         context: BrowserContext = playwright.chromium.launch_persistent_context(
-            str(self._profile), executable_path=self._tools._chromium(), args=self._tools.CHROMIUM_ARGUMENTS
+            str(self._profile), executable_path=chromium_path(), args=[*CHROMIUM_ARGUMENTS]
         )
         context.set_default_timeout(30_000)
         return context
@@ -191,6 +197,8 @@ class HubKillRun:
         Names of the people who work in kernels, and in a browser.
     postgres
         The server of the project's store, if the store is PostgreSQL.
+    n_at_once
+        Parts that are killed at the same moment.
     """
 
     def __init__(
@@ -205,20 +213,36 @@ class HubKillRun:
         seed: int,
         profile: Path,
         postgres: PostgresServer | None = None,
+        n_at_once: int = 1,
     ) -> None:
         self._tools, self._hub, self._project = tools, hub, project
         self._kernels = [KernelWorker(tools, hub, name) for name in kernels]
         self._browser = BrowserWorker(tools, hub, browser, profile)
-        self._n_kills, self._postgres = n_kills, postgres
+        self._n_kills, self._n_at_once, self._postgres = n_kills, n_at_once, postgres
         self._random = random.Random(seed)
         self._profile = profile
+        self._flood = flood_of(tools, hub, FLOODER)
 
     @property
     def _workers(self) -> list[Worker]:
         return [*self._kernels, self._browser]
 
     def run(self) -> HubKillFigures:
-        """Kill, wait until everyone who was hit has resumed, and compare."""
+        """Kill, wait until everyone who was hit has resumed, and compare; all the while somebody floods the service."""
+        with self._flood:
+            kills, waits = self._kill_parts()
+        n_lost, n_doubled = self._compare()
+        return HubKillFigures(
+            n_kills=kills.total(),
+            kills=dict(kills),
+            n_acknowledged=sum(len(worker.told) for worker in self._workers) + len(self._flood.acknowledged),
+            n_lost=n_lost,
+            n_doubled=n_doubled,
+            recovery_s={t: (round(sorted(w)[len(w) // 2], 1), round(max(w), 1)) for t, w in waits.items()},
+            flood=self._flood.told,
+        )
+
+    def _kill_parts(self) -> tuple[Counter[str], dict[str, list[float]]]:
         targets = [t for t in TARGETS if t != "postgres" or self._postgres]
         kills: Counter[str] = Counter()
         waits: dict[str, list[float]] = defaultdict(list)
@@ -226,30 +250,24 @@ class HubKillRun:
             worker.start()
         try:
             self._wait_for(self._workers, "start")
-            for number in range(self._n_kills):
+            for done in range(0, self._n_kills, self._n_at_once):
                 time.sleep(self._random.random() * 0.5)
-                target = targets[number] if number < len(targets) else self._random.choice(targets)
+                numbers = range(done, min(done + self._n_at_once, self._n_kills))
+                chosen = [targets[n] if n < len(targets) else self._random.choice(targets) for n in numbers]
                 began = time.monotonic()
-                hit = self._kill(target)
-                self._wait_for(hit, target)
-                waits[target].append(time.monotonic() - began)
-                print(f"kill {number + 1} of {self._n_kills}: {target}, {waits[target][-1]:.1f} s", flush=True)
-                kills[target] += 1
+                hit = {worker: None for target in chosen for worker in self._kill(target)}
+                self._wait_for(list(hit), " and ".join(chosen))
+                for number, target in zip(numbers, chosen, strict=True):
+                    waits[target].append(time.monotonic() - began)
+                    print(f"kill {number + 1} of {self._n_kills}: {target}, {waits[target][-1]:.1f} s", flush=True)
+                    kills[target] += 1
             self._wait_for(self._workers, "end")
         finally:
             for worker in self._workers:
                 worker.is_stopping.set()
             for worker in self._workers:
                 worker.stop()
-        n_lost, n_doubled = self._compare()
-        return HubKillFigures(
-            n_kills=kills.total(),
-            kills=dict(kills),
-            n_acknowledged=sum(len(worker.told) for worker in self._workers),
-            n_lost=n_lost,
-            n_doubled=n_doubled,
-            recovery_s={t: (round(sorted(w)[len(w) // 2], 1), round(max(w), 1)) for t, w in waits.items()},
-        )
+        return kills, waits
 
     def _kill(self, target: str) -> list[Worker]:
         """Kill one part; returns the people who work with it."""
@@ -266,8 +284,8 @@ class HubKillRun:
             assert self._postgres is not None
             self._postgres.kill()
             self._postgres.start()
-        elif target == "hub":
-            os.kill(int((self._hub.state / "private" / "hub.pid").read_text()), signal.SIGKILL)
+        elif target in {"hub", "proxy"}:
+            os.kill(int((self._hub.state / "private" / f"{target}.pid").read_text().split()[0]), signal.SIGKILL)
         else:
             root = str(self._project.root.resolve())
             _kill_all(lambda p: p.cmdline()[-1:] == [root] and p.cmdline()[1:2] == ["-c"])
@@ -286,27 +304,42 @@ class HubKillRun:
 
     def _compare(self) -> tuple[int, int]:
         with open_project_store(self._project) as store:
-            events = [event for event in store.iter_events() if event.kind == "vote"]
-        ids = Counter(event.event_id for event in events)
+            everything = list(store.iter_events())
+        ids = Counter(event.event_id for event in everything)
+        events = [event for event in everything if event.kind == "vote"]
         pairs = Counter(
             (e.image_index, e.payload["class_index"]) for e in events if e.annotator == self._browser.person
         )
         index_of = self._tools.image_indices(self._project)
         told = {(index_of[image], label) for image, label in self._browser.told}
         lost = sum(event_id not in ids for worker in self._kernels for event_id in worker.told)
+        lost += sum(event_id not in ids for event_id in self._flood.acknowledged)
         lost += sum(pair not in pairs for pair in told)
         doubled = sum(n > 1 for n in ids.values()) + sum(pairs[pair] > 1 for pair in told)
         return lost, doubled
 
 
+def flood_of(tools: ModuleType, hub: PreparedHub, name: str) -> Flood:
+    """Return a flood with the token and under the account of somebody's session, which is started for it."""
+    person = tools.Person(hub, name)
+    person.log_in()
+    person.start_session()
+    environment = session_process(hub, name).environ()
+    uid = hub.accounts[name].uid if hub.use_own_uids else None
+    return Flood("mixed", environment["MLF_SERVICE_URL"], environment["JUPYTERHUB_API_TOKEN"], uid)
+
+
 def kill_parts_of_a_hub(
-    tools: ModuleType, folder: Path, proxy: str, postgres: PostgresServer, n_kills: int, seed: int
+    tools: ModuleType, folder: Path, proxy: str, postgres: PostgresServer, n_kills: int, seed: int, n_at_once: int = 1
 ) -> HubKillFigures:
     """Start a hub whose store is PostgreSQL, let three people work, one in a browser, and kill."""
     folder.mkdir(mode=0o711)
     project = with_store(tools.make_project(folder, 60 + 15 * n_kills, PEOPLE), postgres.new_database())
     assign_project(project, PEOPLE, 2)
-    people = {name: [Role.ANNOTATORS] for name in PEOPLE}
+    with open_project_store(project) as store:
+        store.add_annotators([FLOODER])
+        store.assign(Round.ANNOTATION, [Assignment(FLOODER, i) for i in range(10)])
+    people = {name: [Role.ANNOTATORS] for name in PEOPLE} | {FLOODER: [Role.ANNOTATORS, Role.RESEARCHERS]}
     with tools.running_hub(project, people, folder / "hub", proxy) as hub:
         return HubKillRun(
             tools,
@@ -318,6 +351,7 @@ def kill_parts_of_a_hub(
             seed=seed,
             profile=folder / "profile",
             postgres=postgres,
+            n_at_once=n_at_once,
         ).run()
 
 
@@ -328,6 +362,19 @@ def _kill_all(is_meant: Callable[[psutil.Process], bool]) -> None:
                 process.kill()
         except (psutil.Error, OSError):
             continue
+
+
+def _first_line(error: Error) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _text_of(context: BrowserContext | None) -> str:
+    """Return what a browser shows, in one line, for whoever looks for the reason why it does not go on."""
+    try:
+        page = context.pages[0] if context else None
+        return f"{page.url} {' '.join(page.inner_text('body', timeout=1_000).split())[:400]}" if page else "none"
+    except (Error, IndexError) as error:
+        return str(error)[:200]
 
 
 def _close(context: BrowserContext) -> None:

@@ -32,10 +32,10 @@ from systemdspawner import SystemdSpawner
 from traitlets.config import Config
 
 from pipeline.hub.accounts import Role
-from pipeline.hub.appearance import TEMPLATE
 from pipeline.hub.interpreter import server_interpreter
 from pipeline.hub.landing import find_landing, land
 from pipeline.hub.launch import prepare_hub
+from pipeline.runs.appearance import TEMPLATE
 from pipeline.service.app import create_app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -98,7 +98,9 @@ def test_hub_and_service_agree_on_names_ports_and_scopes() -> None:
     assert VALUES["singleuser"]["extraEnv"]["MLF_SERVICE_URL"] == f"http://mlf-service:{port}/services/mlf"
     assert environment["JUPYTERHUB_SERVICE_URL"]["value"].endswith(f":{port}")
     assert environment["JUPYTERHUB_API_TOKEN"]["valueFrom"]["secretKeyRef"]["key"] == "hub.services.mlf.apiToken"
-    role = VALUES["hub"]["loadRoles"]["mlf-people"]
+    roles = VALUES["hub"]["loadRoles"]
+    assert [name for name, role in roles.items() if "tokens!user" in role["scopes"]] == ["mlf-researchers"]
+    role = roles["mlf-people"]
     assert set(role["groups"]) == {group.value for group in Role}
     assert role["scopes"] == ["access:services!service=mlf"]
     assert role["scopes"][0] in VALUES["hub"]["config"]["Spawner"]["server_token_scopes"]
@@ -343,7 +345,7 @@ def test_reviewers_get_no_pod_and_land_on_the_reports() -> None:
     with pytest.raises(HTTPError, match="reports"):
         land(spawner, notebooks_dir="")
     landing_url = config.JupyterHub.default_url
-    assert landing_url(SimpleNamespace(current_user=spawner.user)) == "/services/mlf/reports"
+    assert landing_url(SimpleNamespace(current_user=spawner.user)) == "/services/mlf/"
     assert landing_url(SimpleNamespace(current_user=person(Role.ANNOTATORS))) == ""
 
 
@@ -415,7 +417,7 @@ def test_the_notes_name_settings_that_exist(cls: type, hub_of_the_notes: Any) ->
 def test_a_container_gets_its_own_python_its_page_and_nothing_of_this_machine(
     role: Role, hub_of_the_notes: Any
 ) -> None:
-    config, _hub = hub_of_the_notes("DockerSpawner")
+    config, hub = hub_of_the_notes("DockerSpawner")
     landing = find_landing({role})
     assert landing is not None
     spawner = DockerSpawner(config=config, user=person(role), hub=HUB)
@@ -423,13 +425,13 @@ def test_a_container_gets_its_own_python_its_page_and_nothing_of_this_machine(
     assert asyncio.run(spawner.get_command()) == ["jupyterhub-singleuser", *landing.arguments]
     environment = spawner.get_env()
     assert "PATH" not in environment
-    assert environment["MLF_SERVICE_URL"] == "http://172.30.0.1:8010/services/mlf"
+    assert environment["MLF_SERVICE_URL"] == f"http://172.30.0.1:8010{hub['base_url']}services/mlf"
     assert environment.get("JUPYTERHUB_ROOT_DIR") == (None if landing.is_laboratory else "/srv/notebooks")
     assert landing.environment.items() <= environment.items()
     application = JupyterHub(config=config)
     assert application.hub_bind_url == "http://172.30.0.1:8081"
-    [service] = application.services
-    assert environment["MLF_SERVICE_URL"] == f"{service['url']}/services/mlf"
+    service = application.services[0]
+    assert environment["MLF_SERVICE_URL"] == f"{service['url']}{hub['base_url']}services/mlf"
 
 
 @pytest.mark.parametrize("role", [Role.ANNOTATORS, Role.RESEARCHERS])
@@ -513,7 +515,7 @@ def test_the_containers_command_and_environment_run_the_service_as_nobody_in_par
                 return False
 
         try:
-            wait_until(is_ready, 60, lambda: (folder / "log").read_text()[-2000:])
+            wait_until(is_ready, 180, lambda: (folder / "log").read_text()[-2000:])
             me = httpx.get(
                 f"http://127.0.0.1:{port}/services/mlf/api/me",
                 headers={"Authorization": "token token-ann"},

@@ -88,8 +88,37 @@ def test_nobody_answers_at_a_held_port_until_the_proxy_does_on_the_socket_it_was
 
 
 def test_what_is_loaded_before_the_proxy_is_there() -> None:
-    assert front_door._PRELOADED.is_file()
-    assert os.access(front_door._PRELOADED, os.R_OK)
+    assert all(os.access(path, os.R_OK) for path in front_door._PRELOADED)
+
+
+#: Asks a socket twice, as the proxy does, and prints by which connections the questions came.
+ASK_TWICE = """
+const http = require("node:http"), path = process.argv[2], seen = new Map();
+const server = http.createServer((request, answer) => {
+  if (!seen.has(request.socket)) seen.set(request.socket, seen.size + 1);
+  answer.end(`${seen.get(request.socket)} ${request.headers.connection}`);
+}).listen(path, async () => {
+  const ask = (headers) => new Promise((done) => http.request(
+    {socketPath: path, path: "/", method: "PUT", agent: false, headers},
+    (answer) => answer.on("data", (text) => done(String(text))).on("end", () => {})).end("{}"));
+  for (const connection of ["close", "close", "upgrade"]) {
+    console.log(await ask({connection, "content-length": 2}));
+    await new Promise(setImmediate);
+  }
+  process.exit();
+});
+"""
+
+
+def test_the_proxys_connections_to_sockets_stay_open_after_an_answer(tmp_path: Path) -> None:
+    """If the answer closed one, the proxy could be writing still, and would say 503 in place of the answer."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no Node.js")
+    (tmp_path / "ask.js").write_text(ASK_TWICE)
+    command = [f"--require={path}" for path in front_door._PRELOADED] + [str(tmp_path / "ask.js")]
+    asked = subprocess.run([node, *command, str(tmp_path / "s")], capture_output=True, text=True, check=True)
+    assert asked.stdout.split("\n")[:3] == ["1 keep-alive", "1 keep-alive", "2 upgrade"]
 
 
 def _text(port: int) -> str:

@@ -10,9 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.hub.accounts import Role, make_account, write_accounts
+from pipeline.hub.accounts import Role, make_account, read_accounts, write_accounts
 from pipeline.hub.authenticator import AccountsAuthenticator
 from pipeline.hub.throttle import Failures, Turns
+
+NAMES = ("ada", "ben")
 
 
 class Browser:
@@ -34,7 +36,7 @@ class Browser:
 def door(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """Return a door with two accounts whose password is `right`, and the seconds that each log-in had to wait."""
     accounts = {}
-    for name in ("ada", "ben"):
+    for name in NAMES:
         account, _ = make_account(name, [Role.ANNOTATORS], [])
         accounts[name] = replace(account, password_hash="right")
     write_accounts(accounts, tmp_path / "accounts.json")
@@ -91,6 +93,27 @@ def test_a_browser_from_which_somebody_has_logged_in_is_let_in_beside_a_guesser_
     # The browser is known for her only: a mark for one name opens no fast lane for another.
     try_all(door, *[(known, "ben", "wrong")] * 6)
     assert len(door.waits) == 1
+
+
+def test_who_waits_for_their_turn_while_their_password_changes_needs_the_new_one(
+    door: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "accounts.json"
+
+    def change(password: str, _salt: str) -> str:
+        write_accounts({n: replace(a, password_hash="new") for n, a in read_accounts(path).items()}, path)
+        return password
+
+    monkeypatch.setattr("pipeline.hub.accounts._hash", change)
+
+    async def go() -> list[str | None]:
+        return list(
+            await asyncio.gather(*(door.log_in(Browser(f"10.0.0.{i}"), name, "right") for i, name in enumerate(NAMES)))
+        )
+
+    # The first one's changes while it is looked at, the second one's while they wait for their turn.
+    assert asyncio.run(go()) == [None, None]
+    assert try_all(door, (Browser("10.0.0.2"), "ada", "new")) == ["ada"]
 
 
 def test_made_up_names_are_slowed_by_their_address(door: SimpleNamespace) -> None:

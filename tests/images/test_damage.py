@@ -51,7 +51,7 @@ def test_a_jpeg_that_lacks_its_end_mark_alone_is_whole(tmp_path: Path, options: 
     assert mean_difference(Image.open(io.BytesIO(read_display(str(path), None).data)), whole) < 3
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     form=st.sampled_from(["JPEG", "progressive", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF"]),
     share=st.floats(0.05, 1.0),

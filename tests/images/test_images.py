@@ -174,7 +174,7 @@ def test_damaged_exif_does_not_lose_the_picture(tmp_path: Path) -> None:
     assert read_image(str(path)).size == (64, 48)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(width_px=st.integers(1, 700), height_px=st.integers(1, 700), max_side_px=st.integers(16, 400))
 def test_a_displayed_image_fits_and_keeps_its_shape(
     tmp_path: Path, width_px: int, height_px: int, max_side_px: int
@@ -205,7 +205,7 @@ def test_a_displayed_image_tells_the_upright_size_of_the_original(
         assert max(shown.width_px, shown.height_px) == min(max_side_px or 300, 300)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data())
 @pytest.mark.filterwarnings("ignore")
 def test_damage_anywhere_gives_a_picture_or_a_named_refusal(tmp_path: Path, data: st.DataObject) -> None:

@@ -18,8 +18,8 @@ from pipeline.datasets.create import init_project
 from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.classifier import load_classifier
+from pipeline.inference.hardware import choose_device
 from pipeline.inference.predictions import predict, read_model_predictions
-from pipeline.inference.ranking import choose_device
 from pipeline.project.label_space import label_space_from_keys
 
 KEYS = ("ant", "bee", "cow", "dog", "eel", "fox")
@@ -179,6 +179,6 @@ def test_a_gpu_ranks_as_the_cpu_does_but_for_half_precision(tmp_path: Path, shar
     found = []
     for device in ("cpu", "cuda"):
         project = init_project(tmp_path / device, shared_data / "imagenet_samples", "imagenet-1k", check="none")
-        (done,) = predict(project, [ModelSource("test_resnet", checkpoint)], device=device)
+        (done,) = predict(project, [ModelSource("test_resnet", checkpoint)], device=device, precision="auto")
         found.append(read_model_predictions(done.path).score)
     np.testing.assert_allclose(found[1], found[0], rtol=0.05)

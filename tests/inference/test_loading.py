@@ -14,7 +14,7 @@ from PIL import Image
 from timm.data import create_transform
 
 from pipeline.datasets.create import init_project
-from pipeline.inference.loading import ProjectImages
+from pipeline.inference.loading import ProjectImages, normalized
 from pipeline.project.folder import Project
 
 CONFIG: dict[str, Any] = {"input_size": (3, 64, 64), "mean": (0.5,) * 3, "std": (0.5,) * 3, "crop_pct": 0.9}
@@ -31,7 +31,7 @@ def tensors(project: Project, **options: Any) -> list[torch.Tensor]:
     images = ProjectImages(project.images_path, project.images_root, [CONFIG], **options)
     found = [images[index][1] for index in range(1)]
     assert not any(isinstance(each, str) for each in found), found
-    return [looks[0][0] for looks in found if not isinstance(looks, str)]
+    return [normalized(looks[0], CONFIG)[0] for looks in found if not isinstance(looks, str)]
 
 
 @pytest.mark.parametrize("size", [(40, 2000), (2000, 40), (41, 2001)])

@@ -41,7 +41,7 @@ def test_views_lie_within_the_image_and_leave_no_pixel_out(n_views: int, width_p
 
 
 def test_a_number_of_views_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ProjectError, match="7 views: there are 1, 5, 14"):
+    with pytest.raises(ProjectError, match="--views 7: there are 1, 5, 14"):
         views(7)
 
 
@@ -85,7 +85,7 @@ def plain_scores(checkpoint: Path, path: Path, boxes: list[tuple[float, float, f
 
 def test_five_views_merge_as_a_plain_loop_over_crops_does(make: Callable[..., tuple[Project, Path]]) -> None:
     project, checkpoint = make()
-    propose(project, checkpoint=checkpoint, views=5, device="cpu", n_workers=0)
+    propose(project, checkpoint=checkpoint, views=5, device="cpu", n_workers=0, precision="float32")
     found = ProposalReader(project.proposals_path).as_arrays()
     boxes = [(0, 0, 1), (0, 0, 0.6), (0.4, 0, 0.6), (0, 0.4, 0.6), (0.4, 0.4, 0.6)]
     for image in range(3):

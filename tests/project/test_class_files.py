@@ -147,7 +147,7 @@ def test_an_order_that_nothing_gives_is_told(tmp_path: Path) -> None:
     assert any("not used: 'url'" in line for line in told)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(st.lists(st.text().map(settled).filter(bool), min_size=1, max_size=6, unique=True))
 def test_any_text_is_a_key_in_parquet_json_and_csv(tmp_path: Path, keys: list[str]) -> None:
     pd.DataFrame({"key": keys}).to_parquet(tmp_path / "k.parquet")

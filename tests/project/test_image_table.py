@@ -7,10 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
+from command_line import run_mlf
 
 from mlf_widgets import open_annotator
-from pipeline.cli import app
 from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
@@ -61,11 +60,10 @@ def test_the_message_names_the_table_and_the_way_back(
     project: Project, command: str, damage: str, message: str
 ) -> None:
     spoil(project.images_path, damage)
-    done = CliRunner().invoke(app, [command, str(project.root), *COMMANDS[command]])
-    assert done.exit_code == 2, done.output
-    assert done.output.startswith(f"Error: {project.images_path} {message}")
-    assert f"Copy images.parquet into '{project.root}' from a backup or another copy of the project" in done.output
-    assert "mlf init NEWFOLDER" in done.output
+    printed = run_mlf(command, project.root, *COMMANDS[command], code=2)
+    assert printed.startswith(f"Error: {project.images_path} {message}")
+    assert f"Copy images.parquet into '{project.root}' from a backup or another copy of the project" in printed
+    assert "mlf init NEWFOLDER" in printed
     assert not project.runs_dir.exists()
 
 

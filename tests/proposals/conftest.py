@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from PIL import Image
 from pipeline.datasets.create import init_project
 from pipeline.project.folder import Project
 from pipeline.project.settings import ProposalSection, Settings
+from pipeline.stages.propose import propose
 
 CLASS_KEYS = tuple(f"class_{index:02d}" for index in range(30))
 
@@ -49,3 +53,20 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
         return init_project(tmp_path / name, images, classes, settings=settings)
 
     return make
+
+
+@pytest.fixture
+def stage_parameters(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Put in place a stage runner that records its parameters and proposes without a notebook."""
+    noted: list[dict[str, Any]] = []
+
+    def run_stage(project: Project, stage: str, parameters: dict[str, Any]) -> SimpleNamespace:
+        assert stage == "propose"
+        noted.append(parameters)
+        propose(project, **parameters)
+        return SimpleNamespace(report=None)
+
+    module = ModuleType("pipeline.runs")
+    module.run_stage = run_stage  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pipeline.runs", module)
+    return noted

@@ -21,6 +21,7 @@ from pipeline.inference.predictions import predictions_path
 from pipeline.project.folder import Project
 from pipeline.proposals.head import train_head
 from pipeline.proposals.merging import calibrate, merge_candidates
+from pipeline.proposals.methods.registry import requests_of_models
 from pipeline.proposals.methods.seam import Candidates
 from pipeline.proposals.reader import ProposalReader
 from pipeline.stages.propose import propose, propose_summary
@@ -105,7 +106,7 @@ def test_examples_that_the_project_lacks_are_asked_for(make_coloured: Callable[.
         propose(project, checkpoint=backbone, from_examples=True, learn_from="references", **CPU)
     with pytest.raises(ProjectError, match="--learn-from dreams: there are references, labels, both"):
         propose(project, checkpoint=backbone, from_examples=True, learn_from="dreams", **CPU)  # type: ignore[arg-type]
-    with pytest.raises(ProjectError, match="no method 'oracle'; there are classifier, examples"):
+    with pytest.raises(ProjectError, match="no method 'oracle'; --method takes classifier, examples"):
         propose(project, methods=["oracle"], **CPU)
 
 
@@ -156,12 +157,12 @@ def test_several_models_decode_each_image_once_and_leave_what_each_would_alone(
         return decode(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loading, "read_image", counted)
-    summary = propose(together, checkpoint=checkpoints, **CPU)
-    assert len(n_decoded) == 24
+    summary = propose(together, checkpoint=checkpoints, precision="bfloat16", **CPU)
+    assert len(n_decoded) == 2 * 24  # once for the run, once for the sample on which it is compared with float32
     assert summary.models == ("one", "two")
     for checkpoint in checkpoints:
         alone = make_coloured(f"alone_{checkpoint.stem}")
-        propose(alone, checkpoint=checkpoint, **CPU)
+        propose(alone, checkpoint=checkpoint, precision="bfloat16", **CPU)
         tables = [pq.read_table(predictions_path(project, checkpoint.stem)) for project in (together, alone)]
         assert tables[0].equals(tables[1])
     assert set(np.unique(ProposalReader(together.proposals_path).as_arrays().model)) == {0, 1}
@@ -229,3 +230,14 @@ def test_the_light_head_is_logistic_regression() -> None:
     np.testing.assert_allclose(head.probabilities(features), peer.predict_proba(features), atol=2e-3)
     only = train_head(features[:4], np.array([7, 7, 7, 7]))
     assert (only.classes.tolist(), only.probabilities(features).tolist()) == ([7], [[1.0]] * 90)
+
+
+def test_several_checkpoints_of_one_architecture_are_several_models(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.pth" for name in ("one", "two", "three")]
+    for path in paths:
+        torch.save({"weight": torch.zeros(1)}, path)
+    requests = requests_of_models(["resnet18"], paths, "classifier")
+    assert [(r.source.architecture, r.source.checkpoint) for r in requests] == [("resnet18", path) for path in paths]
+    (tmp_path / "two.json").write_text('{"architecture": "vit_tiny_patch16_224"}')
+    requests = requests_of_models(["resnet18"], paths, "classifier")
+    assert [r.source.architecture for r in requests] == ["resnet18", None, "resnet18"]

@@ -157,7 +157,7 @@ def test_a_run_killed_in_the_middle_goes_on_where_it_was_and_ends_the_same(
     propose(whole, checkpoint=checkpoint, batch_size=2, n_workers=0, device="cpu")
     parts = predictions_path(cut, "small").with_suffix(".partial")
     arguments = [sys.executable, "-c", _RUN, str(cut.root), str(checkpoint), str(n_workers)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
     try:
         while len(list(parts.glob("part-*.parquet"))) < 6:

@@ -1,5 +1,7 @@
 """Annotators that save while the service, the database and the clients are killed at seeded random moments.
 
+If a flooder is named, that person meanwhile sends all that they may; their acknowledged events are compared as well.
+
 Each client is a process of its own. Its journal records what it was told: it notes an event's id before sending it, and
 again once it is acknowledged. So after its death the next client knows what is open and sends it again, like a widget.
 """
@@ -16,6 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from flooding import Flood
 from serving import ROOT, PostgresServer, ServiceProcess, StubHub, wait_until
 
 from pipeline.project.folder import Project
@@ -66,23 +69,37 @@ class KillFigures:
     n_lost: int
     n_doubled: int
     n_given_up: int
+    flood: str = ""
 
 
 class KillRun:
     """One run of kills on a seeded schedule."""
 
     def __init__(
-        self, project: Project, hub: StubHub, n_kills: int, seed: int, postgres: PostgresServer | None = None
+        self,
+        project: Project,
+        hub: StubHub,
+        n_kills: int,
+        seed: int,
+        postgres: PostgresServer | None = None,
+        flooder: str = "",
     ) -> None:
         self._project, self._n_kills, self._postgres = project, n_kills, postgres
         self._random = random.Random(seed)
         self._service = ServiceProcess(project, hub)
         self._folder = project.root.parent
         self._clients: dict[str, subprocess.Popen[bytes]] = {}
+        self._flood = Flood("mixed" if flooder else "none", self._service.url, f"token-{flooder}")
 
     def run(self) -> KillFigures:
         """Kill, restart and stop, then compare what clients were told with the store."""
         self._service.start().wait_ready()
+        with self._flood:
+            kills = self._kill_all()
+        self._service.stop()
+        return self._compare(kills)
+
+    def _kill_all(self) -> Counter[str]:
         for name in ("ann", "ben"):
             self._start_client(name)
         targets = ["service", "client", *(["postgres"] if self._postgres else [])]
@@ -102,8 +119,7 @@ class KillRun:
         finally:
             for client in self._clients.values():
                 client.kill()
-            self._service.stop()
-        return self._compare(kills)
+        return kills
 
     def _kill(self, target: str) -> None:
         if target == "service":
@@ -149,7 +165,7 @@ class KillRun:
     def _compare(self, kills: Counter[str]) -> KillFigures:
         with open_store(self._project.store_url, len(self._project.label_space)) as store:
             kept = Counter(event.event_id for event in store.iter_events())
-        told = set().union(*(self._noted(name, "done:") for name in self._clients))
+        told = set().union(*(self._noted(name, "done:") for name in self._clients)) | {*self._flood.acknowledged}
         sent = set().union(*(self._noted(name, "sent:") for name in self._clients))
         return KillFigures(
             n_kills=kills.total(),
@@ -158,4 +174,5 @@ class KillRun:
             n_lost=len(told - set(kept)),
             n_doubled=sum(count > 1 for count in kept.values()),
             n_given_up=len(sent - told),
+            flood=self._flood.told,
         )

@@ -31,6 +31,7 @@ from PIL import Image
 
 from pipeline.annotation.events import Event, EventKind
 from pipeline.examples.pack import pack_examples
+from pipeline.hub.sockets import socket_of, socket_url
 from pipeline.project.folder import Project, create_project, open_project
 from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import Settings, write_settings
@@ -83,6 +84,14 @@ def assign_small(project: Project) -> None:
         store.add_annotators(["ann", "ben", "cleo"])
         store.assign(Round.ANNOTATION, [Assignment(name, i) for name in ("ann", "ben") for i in range(10)])
         store.assign(Round.REFINEMENT, [Assignment(name, i) for name in ("cleo", "ben") for i in range(4)])
+
+
+def add_flooder(project: Project) -> str:
+    """Add somebody who floods, with tasks 0 to 9 of their own; return their name."""
+    with open_store(project.store_url, len(project.label_space)) as store:
+        store.add_annotators(["flooder"])
+        store.assign(Round.ANNOTATION, [Assignment("flooder", i) for i in range(10)])
+    return "flooder"
 
 
 def vote(event_id: str, image_index: int, class_index: int = 0, word: str = "yes", **changes: Any) -> Event:
@@ -170,12 +179,15 @@ def free_port() -> int:
 
 
 class ServiceProcess:
-    """`mlf serve` as the Hub starts it: a process that can be killed and started again on the same port."""
+    """`mlf serve` as the Hub starts it: a process that can be killed and started again in the same place.
 
-    def __init__(self, project: Project, hub: StubHub, log: Path | None = None) -> None:
+    It listens on a port, or on `socket` as in a hub.
+    """
+
+    def __init__(self, project: Project, hub: StubHub, log: Path | None = None, socket: Path | None = None) -> None:
         self.project = project
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/services/mlf"
+        where = socket_url(socket) if socket else f"http://127.0.0.1:{free_port()}"
+        self.url = f"{where}/services/mlf"
         self.log = log or project.root.parent / "service.log"
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -184,7 +196,7 @@ class ServiceProcess:
             "JUPYTERHUB_API_URL": hub.api_url,
             "JUPYTERHUB_CLIENT_ID": "service-mlf",
             "JUPYTERHUB_SERVICE_NAME": "mlf",
-            "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{self.port}",
+            "JUPYTERHUB_SERVICE_URL": where,
             "JUPYTERHUB_SERVICE_PREFIX": "/services/mlf/",
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -231,8 +243,11 @@ class ServiceProcess:
                 self.kill()
 
     def _answers(self) -> bool:
+        path, _ = socket_of(self.url) or (None, "")
+        url = "http://service/services/mlf" if path else self.url
         try:
-            return httpx.get(f"{self.url}/health", trust_env=False).status_code in {200, 503}
+            with httpx.Client(transport=httpx.HTTPTransport(uds=path), trust_env=False) as client:
+                return client.get(f"{url}/health").status_code in {200, 503}
         except httpx.TransportError:
             return False
 

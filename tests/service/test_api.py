@@ -26,7 +26,7 @@ class AnnWithEveryRole:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     project = make_project(tmp_path_factory.mktemp("api"))
-    return create_app(project, AnnWithEveryRole(), limits=Limits(burst=10**9))
+    return create_app(project, AnnWithEveryRole(), limits=Limits(burst=10**9, refusals_burst=10**9))
 
 
 def test_no_request_whatever_meets_a_defect(app: FastAPI) -> None:
@@ -38,7 +38,7 @@ def test_no_request_whatever_meets_a_defect(app: FastAPI) -> None:
 
 
 def _send_anything(operation: Any) -> None:
-    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
     def send(case: Any) -> None:
         case.headers = {**(case.headers or {}), "Authorization": "token x"}
@@ -55,3 +55,22 @@ def test_the_document_names_every_route(app: FastAPI) -> None:
     names = ("open", "classes", "tasks", "find", "changes", "events")
     assert {f"/services/mlf/api/rounds/{{round}}/{name}" for name in names} <= paths
     assert {"/services/mlf/health", "/services/mlf/metrics", "/services/mlf/api/rounds/{round_}/board"} <= paths
+
+
+def test_every_reference_of_the_document_leads_somewhere(app: FastAPI) -> None:
+    document = app.openapi()
+
+    def references(part: Any) -> set[str]:
+        if isinstance(part, list):
+            return set().union(*map(references, part)) if part else set()
+        if not isinstance(part, dict):
+            return set()
+        own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
+        return own.union(*map(references, part.values()))
+
+    found = references(document)
+    assert found
+    for reference in found:
+        place: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            place = place[step]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from command_line import run_mlf
 from serving import PostgresServer, assign_small, vote, with_store
 
 from pipeline.errors import ProjectError, StoreError
@@ -132,18 +133,10 @@ def test_a_damaged_backup_is_refused(project: Project, tmp_path: Path) -> None:
 
 
 def test_the_commands_copy_a_project_and_bring_it_back(project: Project, tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from pipeline.cli import app
-
     save(project, "event-0001", "event-0002")
-    copied = CliRunner().invoke(app, ["backup", str(project.root), str(tmp_path / "copy")])
-    assert copied.exit_code == 0, copied.output
-    assert "2 events" in copied.output
-    again = CliRunner().invoke(app, ["backup", str(project.root), str(tmp_path / "copy")])
-    assert again.exit_code == 2
-    restored = CliRunner().invoke(app, ["restore", str(tmp_path / "copy"), str(tmp_path / "back")])
-    assert restored.exit_code == 0, restored.output
+    assert "2 events" in run_mlf("backup", project.root, tmp_path / "copy")
+    run_mlf("backup", project.root, tmp_path / "copy", code=2)
+    run_mlf("restore", tmp_path / "copy", tmp_path / "back")
     assert event_ids(open_project(tmp_path / "back")) == ["event-0001", "event-0002"]
 
 
@@ -215,16 +208,10 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def test_a_backup_on_a_medium_that_cannot_be_written_is_restored(project: Project, tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from pipeline.cli import app
-
     save(project, "event-0001", "event-0002")
     summary = back_up(project, tmp_path / "copy")
     with read_only(summary.folder) as medium:
-        restored = CliRunner().invoke(app, ["restore", str(medium), str(tmp_path / "back")])
-        assert restored.exit_code == 0, restored.output
-        assert "2 events restored" in restored.output
+        assert "2 events restored" in run_mlf("restore", medium, tmp_path / "back")
     back = open_project(tmp_path / "back")
     assert event_ids(back) == ["event-0001", "event-0002"]
     save(back, "event-0003")  # people can continue working in it

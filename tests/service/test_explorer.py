@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 
-import httpx
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 from serving import ServiceProcess, StubHub, assign_small, make_project, vote, with_store
 
@@ -16,7 +16,9 @@ from pipeline.annotation.explorer import Disagreement, ExplorerFilter, ExplorerS
 from pipeline.annotation.session import TaskFilter, Unreadable
 from pipeline.errors import DatasetError, ServiceError, StoreError
 from pipeline.project.folder import Project
+from pipeline.service.app import create_app
 from pipeline.service.explorer_client import RemoteExplorer
+from pipeline.service.identity import Caller
 from pipeline.sessions.local_explorer import LocalExplorer
 from pipeline.store import open_store
 from pipeline.votes.words import Round
@@ -140,11 +142,17 @@ def test_what_comes_in_while_one_looks_is_seen(tmp_path) -> None:
     assert shown(source, disagreement=Disagreement.OPEN) == [2, 5]
 
 
-def test_only_researchers_explore_through_the_service(tmp_path) -> None:
-    project = make_project(tmp_path)
-    with StubHub() as hub, ServiceProcess(project, hub) as service:
+def test_only_researchers_explore_through_the_service(project: Project) -> None:
+    people = StubHub().people
+
+    class Known:
+        async def caller(self, token: str) -> Caller | None:
+            found = people.get(token)
+            return Caller(found["name"], frozenset(found["groups"])) if found else None
+
+    with TestClient(create_app(project, Known())) as client:
         for name in ("ann", "ben", "cleo", "rev", "nob"):
-            source = RemoteExplorer(service.url, f"token-{name}")
+            source = RemoteExplorer("http://testserver/services/mlf", f"token-{name}", client=client)
             for ask in (
                 source.open,
                 source.label_space,
@@ -153,4 +161,4 @@ def test_only_researchers_explore_through_the_service(tmp_path) -> None:
             ):
                 with pytest.raises(ServiceError, match="only researchers"):
                     ask()
-        assert httpx.get(f"{service.url}/api/explorer/page").status_code == 401
+        assert client.get("/services/mlf/api/explorer/page").status_code == 401

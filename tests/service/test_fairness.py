@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from serving import make_project, vote, wait_until
 
@@ -20,10 +27,11 @@ from pipeline.annotation.events import Event
 from pipeline.annotation.session import SaveResult
 from pipeline.errors import StoreError
 from pipeline.project.folder import Project, open_project
+from pipeline.service import connections, rounds
 from pipeline.service.app import create_app
 from pipeline.service.connections import PatientProtocol
 from pipeline.service.identity import Caller
-from pipeline.service.limits import Limits, RateLimiter
+from pipeline.service.limits import LONGEST_HELD_BACK_S, HeldBack, Limits, RateLimiter
 from pipeline.service.wire import save_body
 from pipeline.service.writer import GroupWriter
 from pipeline.store import open_store
@@ -113,6 +121,88 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
         bucket.take("ann", 11)
 
 
+def test_threads_that_take_from_one_bucket_at_once_get_no_more_than_it_holds() -> None:
+    bucket, n_taken, interval = RateLimiter(1_000, 1.0, clock=lambda: 0.0), [0] * 4, sys.getswitchinterval()
+
+    def take(number: int) -> None:
+        n_taken[number] = sum(bucket.take("ann") == 0.0 for _ in range(2_000))
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(4)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert sum(n_taken) == 1_000
+
+
+def test_refusals_go_out_a_few_at_once_and_then_one_after_another() -> None:
+    now = [100.0]
+    held = HeldBack(3, 10.0, clock=lambda: now[0])
+    assert [round(held.next_in("ann"), 3) for _ in range(6)] == [0, 0, 0, 0.1, 0.2, 0.3]
+    assert held.next_in("ben") == 0, "each person's refusals are counted apart"
+    now[0] = 100.3
+    assert [round(held.next_in("ann"), 3) for _ in range(2)] == [0.1, 0.2], "they had their places"
+    now[0] = 200.0
+    assert [round(held.next_in("ann"), 3) for _ in range(4)] == [0, 0, 0, 0.1]
+    assert max(held.next_in("ann") for _ in range(10_000)) == LONGEST_HELD_BACK_S
+
+
+async def told(app: FastAPI, path: str, headers: dict[str, str]) -> list[str]:
+    """Send a request, and leave if it is held back; return what happened, in order."""
+    route, _, query = path.partition("?")
+    scope = {"type": "http", "method": "GET", "path": route, "query_string": query.encode(), "http_version": "1.1"}
+    sent = {name.lower(): value for name, value in (HEADERS | headers).items() if value}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in sent.items()]
+    happened: list[str] = []
+    body = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> dict[str, Any]:
+        if more := next(body, None):
+            return more
+        happened.append("held back")
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            happened.append(str(message["status"]))
+
+    await app(scope, receive, send)  # type: ignore[arg-type]
+    return happened
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "headers"),
+    [
+        ("422", f"{ROUND}/find", {}),
+        ("429", f"{ROUND}/tasks?positions=0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9", {}),
+        ("403", "/services/mlf/metrics", {}),
+        ("401", "/services/mlf/api/me", {"Authorization": "nothing"}),
+        ("404", "/services/mlf/nothing", {}),
+        ("414", "/services/mlf/" + "long" * 600, {}),
+        ("413", EVENTS, {"Content-Length": "2000000"}),
+    ],
+)
+def test_refusals_of_every_kind_are_held_back_once_there_are_many(
+    project: Project, status: str, path: str, headers: dict[str, str]
+) -> None:
+    n_requests = 1.0 if status == "429" else 100.0
+    # Nothing comes back in the course of the test, however slow the machine is.
+    few = {"refusals_burst": 2, "refusals_per_second": 0.001, "strangers_burst": 2, "strangers_per_second": 0.001}
+    limits = Limits(burst=int(n_requests), requests_per_second=0.001, **few)
+    app = create_app(project, ByName(), limits=limits)
+
+    async def requests() -> list[list[str]]:
+        return [await told(app, path, headers) for _ in range(4)]
+
+    answers = asyncio.run(requests())
+    app.state.service.close()
+    assert answers == [[status], [status], ["held back", status], ["held back", status]]
+
+
 def ask(project: Project, limits: Limits) -> TestClient:
     return TestClient(create_app(project, ByName(), limits=limits), headers=HEADERS)
 
@@ -145,34 +235,170 @@ def test_a_request_for_many_pictures_or_tasks_counts_as_many(project: Project) -
         assert codes == [200, 200, 200, 429, 429]
 
 
-def test_of_one_persons_requests_few_are_worked_on_at_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.service.serving import ServedSession
+@pytest.mark.parametrize(("path", "price"), [(f"{ROUND}/open", 5), (f"{ROUND}/board", 2)])
+def test_what_reads_much_counts_as_many_requests(project: Project, path: str, price: int) -> None:
+    """The begin of a session, and a board of two people."""
+    limits = Limits(burst=16, requests_per_second=0.001, people_a_request=1)
+    with TestClient(create_app(project, ByNameOfResearchers(), limits=limits), headers=HEADERS) as client:
+        codes = [client.get(path).status_code for _ in range(10)]
+    assert codes == [200] * (16 // price) + [429] * (10 - 16 // price)
 
+
+class Nobody:
+    """Knows no token."""
+
+    async def caller(self, _token: str) -> Caller | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [("openapi.json", "", "200"), ("health", "", "200"), ("reports", "", "302"), ("api/me", "token made-up", "401")],
+)
+def test_what_strangers_ask_for_is_held_back_once_there_is_much_of_it_from_their_address(
+    project: Project, path: str, token: str, status: str
+) -> None:
+    limits = Limits(strangers_burst=2, strangers_per_second=0.001)
+    oauth = SimpleNamespace(oauth_client_id="x", oauth_redirect_uri="x", oauth_authorization_url="/hub")
+    app = create_app(project, Nobody(), limits=limits, oauth=oauth)
+
+    async def requests() -> list[list[str]]:
+        # The last address comes from the hub's own proxy; what stands before it was sent by whoever asks.
+        addresses = ("10.0.0.1", "10.0.0.8, 10.0.0.1", "10.0.0.9, 10.0.0.1", "10.0.0.1, 10.0.0.2")
+        sent = [{"Authorization": token, "X-Forwarded-For": address} for address in addresses]
+        return [await told(app, f"/services/mlf/{path}", headers) for headers in sent]
+
+    answers = asyncio.run(requests())
+    app.state.service.close()
+    assert answers == [[status], [status], ["held back", status], [status]]
+
+
+class ByNameOfResearchers(ByName):
+    """Takes everybody for a researcher who annotates as well and reads reports."""
+
+    async def caller(self, token: str) -> Caller | None:
+        return Caller(token, frozenset({"annotators", "researchers"}))
+
+
+@pytest.mark.parametrize(
+    ("slow", "path"),
+    [
+        ("pipeline.service.serving.ServedSession.find", f"{ROUND}/find?which=all&start=0"),
+        ("pipeline.sessions.local_explorer.LocalExplorer.page", "/services/mlf/api/explorer/page"),
+        ("pipeline.sessions.local_explorer.LocalExplorer.open", "/services/mlf/api/explorer/open"),
+        ("pipeline.service.board.BoardReader", f"{ROUND}/board"),
+    ],
+)
+def test_of_one_persons_requests_few_are_worked_on_at_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch, slow: str, path: str
+) -> None:
     at_work, most, lock, go_on = [0], [0], threading.Lock(), threading.Event()
-    plain = ServedSession.find
 
-    def slow(self: ServedSession, *asked: object) -> int | None:
+    def work(*_: object) -> None:
         with lock:
             at_work[0] += 1
             most[0] = max(most[0], at_work[0])
-        go_on.wait(1.0)
+        go_on.wait(0.2)
         with lock:
             at_work[0] -= 1
-        return plain(self, *asked)  # type: ignore[arg-type]
+        raise StoreError("as slow as it gets")
 
-    monkeypatch.setattr(ServedSession, "find", slow)
-    app = create_app(project, ByName(), limits=Limits(at_once=2))
+    monkeypatch.setattr(slow, work)
+    app = create_app(project, ByNameOfResearchers(), limits=Limits(at_once=2))
+    waited = asyncio.Semaphore.acquire
+    n_waiting = [0]
+
+    async def counted(self: asyncio.Semaphore) -> bool:
+        n_waiting[0] += 1
+        return await waited(self)
+
+    monkeypatch.setattr(asyncio.Semaphore, "acquire", counted)
 
     async def storm() -> list[int]:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=HEADERS) as client:
-            asked = [client.get(f"{ROUND}/find?which=all&start=0") for _ in range(12)]
+            asked = [client.get(path) for _ in range(12)]
             return [answer.status_code for answer in await asyncio.gather(*asked)]
 
-    codes = asyncio.run(storm())
+    assert set(asyncio.run(storm())) == {503}
+    assert 1 <= most[0] <= 2
+    assert n_waiting[0] >= 12, "each of them had to take a place"
+    app.state.service.close()
+
+
+def test_reports_that_nobody_takes_off_the_line_are_few(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits in memory, and an explorer has megabytes: one reader held as much of them as they liked."""
+    project.reports_dir.mkdir()
+    (project.reports_dir / "large.html").write_bytes(b"x" * 400_000)
+    monkeypatch.setattr("pipeline.service.admission.LONGEST_WAIT_S", 0.01)
+    app = create_app(
+        project, ByNameOfResearchers(), limits=Limits(reports_at_once=2, burst=30, requests_per_second=0.001)
+    )
+    scope = {"type": "http", "method": "GET", "path": "/services/mlf/reports/large.html", "query_string": b""}
+    scope |= {"http_version": "1.1", "headers": [(b"authorization", b"token ann")]}
+
+    async def requests() -> list[list[int]]:
+        read_on, begun = asyncio.Event(), [[] for _ in range(4)]
+
+        async def ask(statuses: list[int]) -> None:
+            async def send(message: dict[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    statuses.append(message["status"])
+                elif statuses == [200]:
+                    taken.release()
+                    await read_on.wait()
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            await app(dict(scope), receive, send)
+
+        taken = asyncio.Semaphore(0)
+        first = [asyncio.create_task(ask(statuses)) for statuses in begun[:2]]
+        for _ in first:
+            await taken.acquire()  # both are being sent, and nobody reads
+        await ask(begun[2])
+        read_on.set()
+        await asyncio.gather(*first)
+        await ask(begun[3])
+        return begun
+
+    answers = asyncio.run(requests())
+    app.state.service.close()
+    assert answers == [[200], [200], [503], [200]]
+
+
+def test_a_large_report_counts_as_many_requests(project: Project) -> None:
+    project.reports_dir.mkdir()
+    (project.reports_dir / "large.html").write_bytes(b"x" * 1_000_000)
+    app = create_app(project, ByNameOfResearchers(), limits=Limits(burst=12, requests_per_second=0.001))
+    with TestClient(app, headers=HEADERS) as client:
+        codes = [client.get("/services/mlf/reports/large.html").status_code for _ in range(3)]
+    assert codes == [200, 200, 429]
+
+
+def test_of_one_persons_saves_few_are_worked_on_at_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, most, body = [0], [0], save_body([vote("at-once-1", 0)])
+    plain = rounds.save_events
+
+    async def slow(*given: Any) -> list[SaveResult]:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        results = await plain(*given)
+        at_work[0] -= 1
+        return results
+
+    monkeypatch.setattr(rounds, "save_events", slow)
+    app = create_app(project, ByName(), limits=Limits(saves_at_once=2))
+
+    async def storm() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=HEADERS) as client:
+            answers = await asyncio.gather(*(client.post(EVENTS, content=body) for _ in range(12)))
+            return [answer.status_code for answer in answers]
+
+    assert asyncio.run(storm()) == [200] * 12
     assert most[0] == 2
-    assert set(codes) <= {200, 503}
-    assert codes.count(200) >= 2
     app.state.service.close()
 
 
@@ -197,14 +423,68 @@ def patient(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[], s
 
 def test_connections_that_ask_nothing_shut_nobody_out(patient: Callable[[], str]) -> None:
     host, port = patient().split(":")
+    opened: list[socket.socket] = []
+
+    def is_let_go(one: socket.socket) -> bool:
+        try:
+            return one.recv(1, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
     with ExitStack() as stack:
         for i in range(120):
             silent = stack.enter_context(socket.create_connection((host, int(port))))
+            opened.append(silent)
             if i % 2:
                 silent.sendall(b"GET /services/mlf/api/me HTTP/1.1\r\nHost: x\r\n")
+        wait_until(lambda: sum(map(is_let_go, opened)) >= 80, 30, lambda: "more than 40 are held")
         for _ in range(5):
             answer = httpx.get(f"http://{host}:{port}/services/mlf/api/me", headers=HEADERS, trust_env=False)
             assert answer.json()["name"] == "ann"
+
+
+ASK_FROM_100_CONNECTIONS = """
+import socket, sys
+opened, n_answered = [], 0
+for _ in range(100):
+    one = socket.socket(socket.AF_UNIX)
+    opened.append(one)
+    try:
+        one.connect(sys.argv[1])
+        one.sendall(b"GET /services/mlf/health HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+        n_answered += one.recv(15) == b"HTTP/1.1 200 OK"
+    except OSError:
+        pass
+print(n_answered)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="acting as another account needs root")
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="needs a Python that any account may run")
+def test_no_other_account_holds_more_than_its_share_of_connections(project: Project) -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o711)
+    path = str(folder / "service.sock")
+    config = uvicorn.Config(create_app(project, ByName()), uds=path, http=PatientProtocol, log_config=None)  # type: ignore[arg-type]
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, 30, lambda: "not started")
+        command = ["/usr/bin/python3", "-c", ASK_FROM_100_CONNECTIONS, path]
+        account = {"user": 61_184, "extra_groups": [], "cwd": "/"}
+        for _ in range(2):  # what the first process held is given back when it ends
+            asked = subprocess.run(command, capture_output=True, text=True, check=True, **account)  # type: ignore[call-overload]
+            assert int(asked.stdout) == connections._MAX_OF_AN_ACCOUNT
+            wait_until(lambda: not PatientProtocol._of_accounts, 30, lambda: "connections are kept")
+        own = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(own.stdout) == 100, "the proxy, of the service's own account, speaks for many"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        shutil.rmtree(folder)
 
 
 def test_a_head_that_does_not_come_ends_its_connection_and_an_idle_one_after_an_answer_stays(

@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 from serving import vote
 
 from pipeline.annotation.session import Picture
-from pipeline.images import turns as turn_taking
+from pipeline.images import decoding_turns as turn_taking
 from pipeline.project.folder import Project
 from pipeline.service import pictures
 from pipeline.service.app import create_app

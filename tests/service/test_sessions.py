@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 from serving import ServiceProcess, StubHub, assign_small, make_project, vote, with_store
 
-from pipeline.annotation.events import EventKind, ImageState
+from pipeline.annotation.events import EventKind
+from pipeline.annotation.folding import ImageState
 from pipeline.annotation.session import AnnotationSession, TaskFilter, Unreadable
 from pipeline.errors import DatasetError, StoreError
+from pipeline.examples.reader import ExampleReader
 from pipeline.project.folder import Project, open_project
 from pipeline.project.settings import write_settings
 from pipeline.service.client import RemoteSession
@@ -38,7 +41,8 @@ class Place:
 def open_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Yield one kind of place, started once; each test uses different images."""
     project = make_project(tmp_path_factory.mktemp("place"))
-    write_settings(project.settings.with_changes("refinement", blind_first=True), project.root / "mlf.toml")
+    settings = project.settings.with_changes("annotation", own_progress="pace and gold")
+    write_settings(settings.with_changes("refinement", blind_first=True), project.root / "mlf.toml")
     project = open_project(project.root)
     if request.param == "local":
         yield Place(project)
@@ -60,14 +64,43 @@ def test_a_session_opens_with_its_own_tasks(open_place: Place) -> None:
 
 def test_classes_tasks_pictures_and_grids_are_those_of_the_folder(open_place: Place) -> None:
     session, local = open_place.session("ben"), LocalSession(open_place.project, "ben")
+    sources = ExampleReader(open_place.project.examples_path).sources
     assert session.label_space() == local.label_space()
     assert session.tasks([3, 1, 99]) == local.tasks([3, 1, 99])
     assert session.image(2, 40) == local.image(2, 40)
     assert session.image(2, None) == local.image(2, None)
     assert session.sprite(1) == local.sprite(1)
-    assert session.example(1, 0) == local.example(1, 0)
+    assert session.sprite(1).n_examples == 0  # its images are its examples, and these are for no task in particular
+    for class_index, group in [(c, g) for c in range(6) for g in "0123" if local.sprite(c, g).n_examples]:
+        assert session.sprite(class_index, group) == local.sprite(class_index, group)
+        assert session.example(class_index, 0, group) == local.example(class_index, 0, group)
+        own = {task.image_index for task in local.tasks(range(10)) if task.example_group == group}
+        assert own.isdisjoint(int(source.split(".")[0]) for source in sources(class_index, group))
     assert session.grid(0, 1, 2) == local.grid(0, 1, 2)
     assert session.images([4, 99, 0], 40) == local.images([4, 99, 0], 40)
+
+
+def test_guidelines_their_lines_and_their_pictures_are_those_of_the_folder(open_place: Place) -> None:
+    root = open_place.project.root
+    keys = open_place.project.label_space.keys
+    (root / "guidelines.md").write_text(f"Look. ![](stripes.png)\n## Classes\n- {keys[0]} / {keys[1]}: Not the same.")
+    Image.new("RGB", (9, 7)).save(root / "stripes.png")
+    session = open_place.session("ben")
+    info = session.open()
+    assert info.annotation.guidelines.startswith("Look.")
+    assert [(line.class_indices, line.text) for line in info.class_lines] == [((0, 1), "Not the same.")]
+    assert (session.guideline_picture(0).width_px, session.guideline_picture(0).height_px) == (9, 7)
+    with pytest.raises(DatasetError, match="no picture 1"):
+        session.guideline_picture(1)
+
+
+def test_ones_own_progress_is_that_of_the_folder(open_place: Place) -> None:
+    session = open_place.session("ben")
+    before = session.own_progress()
+    assert session.save([replace(vote("progress-vote-1", 2, 1), annotator="ben", active_ms=1200)])[0].seq
+    own = session.own_progress()
+    assert own == LocalSession(open_place.project, "ben").own_progress()
+    assert (own.n_timed, own.progress.n_done) == (before.n_timed + 1, before.progress.n_done + 1)
 
 
 def test_a_saved_vote_is_read_back_and_saving_it_again_changes_nothing(open_place: Place) -> None:

@@ -19,6 +19,7 @@ from serving import (
     PostgresServer,
     ServiceProcess,
     StubHub,
+    add_flooder,
     assign_small,
     vote,
     with_store,
@@ -39,9 +40,11 @@ def stored_ids(project: Project) -> Counter[str]:
         return Counter(event.event_id for event in store.iter_events())
 
 
-def test_kills_of_service_and_client_lose_nothing_on_sqlite(project: Project, hub: StubHub) -> None:
-    figures = KillRun(project, hub, n_kills=4, seed=1).run()
+def test_kills_of_service_and_client_during_a_flood_lose_nothing_on_sqlite(project: Project, hub: StubHub) -> None:
+    hub.add(add_flooder(project), ["annotators", "researchers"])
+    figures = KillRun(project, hub, n_kills=4, seed=1, flooder="flooder").run()
     assert figures.n_kills == 4
+    assert "429" in figures.flood
     assert figures.n_acknowledged > 20
     assert (figures.n_lost, figures.n_doubled, figures.n_given_up) == (0, 0, 0)
 

@@ -12,7 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from mlf_widgets.board import ProgressBoard, board_html
-from pipeline.annotation.events import Event, EventKind, ImageState
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.folding import ImageState
 from pipeline.commands.status import status
 from pipeline.datasets.create import init_project
 from pipeline.errors import ServiceError, StoreError

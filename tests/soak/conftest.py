@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
-
 from hub_fixtures import annotation_page, hub_benchmark, hub_folder, postgres, proxy
 
 __all__ = ["annotation_page", "hub_benchmark", "hub_folder", "postgres", "proxy"]

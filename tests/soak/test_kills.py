@@ -9,9 +9,10 @@ from types import ModuleType
 
 import pytest
 from killing import KillRun
-from serving import PostgresServer, StubHub, assign_small, make_project, with_store
+from serving import PostgresServer, StubHub, add_flooder, assign_small, make_project, with_store
 
 N_KILLS = int(os.environ.get("MLF_SOAK_KILLS", "200"))
+SEED = int(os.environ.get("MLF_SOAK_SEED", "2026"))
 Report = Callable[[str, str], None]
 
 
@@ -26,11 +27,13 @@ def test_no_acknowledged_vote_is_lost_in_two_hundred_kills(
         project = with_store(project, server.new_database())
         assign_small(project)
     with StubHub() as hub:
-        figures = KillRun(project, hub, N_KILLS, seed=2026, postgres=server).run()
+        hub.add(add_flooder(project), ["annotators", "researchers"])
+        figures = KillRun(project, hub, N_KILLS, seed=SEED, postgres=server, flooder="flooder").run()
     report(
-        f"{figures.n_kills} kills of service, clients{', database' if server else ''} ({store})",
+        f"{figures.n_kills} kills of service, clients{', database' if server else ''} beside a flood ({store})",
         f"{figures.n_acknowledged} acknowledged, lost {figures.n_lost}, doubled {figures.n_doubled}",
     )
+    report("what the flooder was answered", figures.flood)
     assert figures.n_kills == N_KILLS
     assert (figures.n_lost, figures.n_doubled, figures.n_given_up) == (0, 0, 0)
 
@@ -48,11 +51,11 @@ def test_no_acknowledged_vote_is_lost_in_two_hundred_kills_of_a_real_hub(
 ) -> None:
     from hub_killing import kill_parts_of_a_hub
 
-    figures = kill_parts_of_a_hub(hub_benchmark, hub_folder / "soak", proxy, postgres, N_KILLS, seed=2026)
+    figures = kill_parts_of_a_hub(hub_benchmark, hub_folder / "soak", proxy, postgres, N_KILLS, seed=SEED)
     kinds = ", ".join(f"{n} {target}" for target, n in sorted(figures.kills.items()))
     waits = ", ".join(f"{t} {median:g}/{longest:g}" for t, (median, longest) in sorted(figures.recovery_s.items()))
     report(
-        f"{figures.n_kills} kills in a real hub ({kinds})",
+        f"{figures.n_kills} kills in a real hub beside a flood ({kinds})",
         f"{figures.n_acknowledged} acknowledged, lost {figures.n_lost}, doubled {figures.n_doubled}",
     )
     report("until an acknowledgement after a kill, s (median/longest)", waits)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
+from command_line import run_mlf
 from simulation import annotate
-from toy_projects import HOSTILE, N_SCENES, Finished, Toys, copy_of, rankings_by_truth, run_mlf
+from toy_projects import HOSTILE, N_SCENES, Finished, Toys, copy_of, rankings_by_truth
 
 from pipeline.datasets.create import init_project
 from pipeline.project.secret import make_secret

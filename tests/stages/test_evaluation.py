@@ -14,7 +14,8 @@ from toy_projects import Toys, copy_of
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.inference.predictions import predictions_path, write_predictions
 from pipeline.stages.assign import assign_project
-from pipeline.stages.evaluate import ProjectEvaluation, add_predictions, evaluate_project
+from pipeline.stages.evaluate import ProjectEvaluation, evaluate_project
+from pipeline.stages.models_of_project import add_predictions
 from pipeline.stages.settle import settle_project
 
 
@@ -45,7 +46,7 @@ def check_figures(toys: Toys, found: ProjectEvaluation) -> None:
         ranking = rankings_of(toys)[accuracy.model]
         expected = plain_figures([ranking[i] for i in sets], [original[i] for i in sets], list(sets.values()))
         for figure, value in expected.items():
-            assert getattr(accuracy, figure).value == value
+            assert accuracy.shares[figure].value == value
 
 
 def test_every_figure_is_that_of_plain_counting(settled: Toys):
@@ -76,7 +77,7 @@ def test_models_run_elsewhere_join_the_others(settled: Toys, tmp_path: Path):
     before = evaluate_project(settled.project).evaluation.table().set_index("model")
     best = np.array([[original, *(c for c in range(20) if c != original)][:5] for original in settled.original])
     np.savez(tmp_path / "more.npz", **{"resnet/50": best})
-    assert add_predictions(settled.project, predictions=str(tmp_path / "more.npz")) == ["resnet_50"]
+    assert add_predictions(settled.project, predictions=str(tmp_path / "more.npz")).names == ("resnet_50",)
     after = evaluate_project(settled.project).evaluation.table().set_index("model")
     assert after.at["resnet_50", "top1"] == 1.0
     pd.testing.assert_frame_equal(after.loc[before.index], before)
@@ -91,7 +92,7 @@ def test_a_model_that_is_run_now_joins_the_others(settled: Toys, tmp_path: Path)
     torch.save(timm.create_model("test_resnet", num_classes=len(keys)).state_dict(), checkpoint)
     described = {"architecture": "test_resnet", "num_classes": len(keys), "input_size": [3, 32, 32], "class_keys": keys}
     checkpoint.with_suffix(".json").write_text(json.dumps(described))
-    assert add_predictions(settled.project, checkpoint=str(checkpoint), device="cpu") == ["untrained"]
+    assert add_predictions(settled.project, checkpoint=str(checkpoint)).names == ("untrained",)
     found = evaluate_project(settled.project)
     assert "untrained" in [accuracy.model for accuracy in found.evaluation.models]
     check_figures(settled, found)

@@ -116,14 +116,14 @@ def round_trip(folder: Path, ids: list[str], keys: list[str], people: list[str])
         assert set(zip(images, classes, read.annotators[read.annotator], strict=True)) == given
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=6, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=6)
 @given(some(names, 5), some(names, 3), some(people_names, 2))
 def test_any_text_comes_back_as_it_was(tmp_path: Path, ids: list[str], keys: list[str], people: list[str]) -> None:
     round_trip(Path(tempfile.mkdtemp(dir=tmp_path)), ids, keys, people)
 
 
 @pytest.mark.skipif("MLF_SOAK" not in os.environ, reason="long: run with MLF_SOAK=1")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=300)
 @given(some(names, 5), some(names, 3), some(people_names, 2))
 def test_any_text_comes_back_for_hours(tmp_path: Path, ids: list[str], keys: list[str], people: list[str]) -> None:
     round_trip(Path(tempfile.mkdtemp(dir=tmp_path)), ids, keys, people)

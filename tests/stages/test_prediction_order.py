@@ -7,18 +7,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from command_line import run_mlf
 from PIL import Image
-from typer.testing import CliRunner
 
-from pipeline.cli import app
 from pipeline.datasets.create import init_project
 from pipeline.datasets.folder_order import FolderOrder
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
 from pipeline.project.notices import notices_to
 from pipeline.proposals.reader import ProposalReader
-from pipeline.stages.evaluate import add_predictions
-from pipeline.stages.propose_from_predictions import propose_from_predictions
+from pipeline.stages.models_of_project import add_predictions
+from pipeline.stages.propose import propose_from_predictions
 
 NAMES = ("1/im2", "1/im10", "2/im1", "2/more/im1", "2/aaa", "10/im1", "10/im2", "10/im3", "11/im1", "Z/im1")
 
@@ -130,13 +129,7 @@ def test_a_manifest_has_an_order_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_command_takes_the_order_and_knows_no_other(folder: Path) -> None:
-    run = CliRunner().invoke(
-        app, ["init", str(folder / "p"), "--images", str(folder / "images"), "--order", "torchvision"]
-    )
-    assert run.exit_code == 0, run.output
-    wrong = CliRunner().invoke(app, ["init", str(folder / "q"), "--images", str(folder / "images"), "--order", "size"])
-    assert wrong.exit_code == 2
-    assert "natural, torchvision" in wrong.output
-    alone = CliRunner().invoke(app, ["propose", str(folder / "p"), "--model", "x", "--order", "natural"])
-    assert alone.exit_code == 2
-    assert "--from-predictions" in alone.output
+    images = ("--images", folder / "images")
+    run_mlf("init", folder / "p", *images, "--order", "torchvision")
+    assert "natural, torchvision" in run_mlf("init", folder / "q", *images, "--order", "size", code=2)
+    assert "--from-predictions" in run_mlf("propose", folder / "p", "--model", "x", "--order", "natural", code=2)

@@ -33,8 +33,13 @@ def test_the_report_says_what_share_of_the_published_labels_the_proposals_contai
     n_contained = sum(len(own & set(row)) for own, row in zip(labels, offered, strict=True))
     n_labels = sum(map(len, labels))
     assert (found.recall.labels.n_hits, found.recall.labels.n) == (n_contained, n_labels)
-    assert f"The proposals contain {n_contained / n_labels:.2%} of {n_labels:,} refined labels" in lines
+    assert (
+        f"The proposals contain {n_contained / n_labels:.2%} of {n_labels:,} refined labels that somebody found"
+        in lines
+    )
     assert f"{n_contained / n_labels:.1%} (" in data_set(found).text
+    assert "only search probes (stage 3) bound them" in data_set(found).text
+    assert any("only search probes (stage 3) bound them" in line for line in lines)
     with np.load(folder / "top5_predictions.npz") as archive:
         for accuracy in found.evaluation.models:
             first = archive[accuracy.model][:, 0].tolist()

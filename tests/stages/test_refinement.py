@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from command_line import run_mlf
 from simulation import annotate, decide
-from toy_projects import Toys, copy_of, run_mlf, states_of
+from toy_projects import Toys, copy_of, states_of
 
 from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.explorer import Disagreement, ExplorerFilter
@@ -150,8 +151,7 @@ def test_a_budget_is_kept_and_spent_on_the_most_doubtful_images(fresh: Toys):
     [
         (["--refiners", "dora", "--rule", "budget"], "--minutes"),
         (["--refiners", "dora", "--minutes", "5"], "--rule budget"),
-        (["--refiners", "dora", "--settle"], "then the other"),
-        (["--audit-share", "0.1"], "--refiners"),
+        (["--refiners", " ,", "--audit-share", "0.1"], "--refiners"),
         (["--refiners", "ada,ben"], "name more refiners"),
     ],
 )
@@ -357,11 +357,13 @@ def test_known_answers_stand_anchor_and_check_the_posterior(proposed: Toys, tmp_
     nothing = table[table["image_index"] == 40]
     assert nothing["source"].tolist() == ["known"]
     assert nothing["class_index"].isna().all()
-    assert settlement.reliability is not None
+    checked = settlement.recalibration
+    assert checked is not None
     gold_votes = settlement.votes.probes
-    assert settlement.reliability["n_items"].sum() == gold_votes.n_items > 0
+    assert checked.n_known == checked.reliability_after["n_items"].sum() == gold_votes.n_items > 0
+    reliability = checked.reliability_before
     # Everyone says yes to what does not apply: the posterior of a model that has not seen the answers errs there.
-    assert settlement.reliability["observed"].iloc[-1] < settlement.reliability["claimed"].iloc[-1]
+    assert reliability["observed"].iloc[-1] < reliability["claimed"].iloc[-1]
 
 
 def test_the_published_json_is_read_back_and_evaluated_as_outside_data(finished, tmp_path: Path):

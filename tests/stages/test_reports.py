@@ -11,7 +11,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from toy_projects import HOSTILE, Finished, copy_of, figures, run_mlf, states_of
+from command_line import run_mlf
+from toy_projects import HOSTILE, Finished, copy_of, figures, states_of
 
 from pipeline.votes.words import Round
 
@@ -159,6 +160,10 @@ def test_settle_tells_the_audit_and_whether_to_go_on(finished: Finished):
     assert re.search(r"^(Stop here|Go on|Every image)", printed, re.MULTILINE)
     ranking = pd.read_csv(finished.project.root / "results" / "settle" / "yield_curve.csv")
     assert ranking["expected_errors"].sum() == pytest.approx(remaining["expected"])
+    n_known = finished.summary("settle")["consensus"]["calibrated_on"]
+    assert n_known > 0
+    assert f"recalibrated on {n_known:,} labels" in printed
+    assert "after recalibration (learnt from other images" in finished.report("settle")
 
 
 def test_refinement_by_one_who_knows_improves_on_every_annotator(finished: Finished):

@@ -8,7 +8,8 @@ import pytest
 from toy_projects import Toys
 
 from pipeline.errors import DatasetError
-from pipeline.project.results import read_summary, summary_path
+from pipeline.project.result_paths import summary_path
+from pipeline.project.results import read_summary
 from pipeline.stages.analyze import AnalyzeSummary, analyze_project
 from pipeline.stages.evaluate import EvaluateSummary, evaluate_project
 from pipeline.stages.settle import SettleSummary, settle_project
@@ -31,8 +32,11 @@ def test_the_summary_of_each_stage_reads_back_as_it_was(fresh: Toys):
     assert set(evaluated["fit"]) == {"slope", "intercept", "r2", "n_models"}
     shares = [evaluated["original_label_kept"], evaluated["proposal_recall"]]
     for model in evaluated["models"]:
-        assert set(model) == {"model", "top1", "top5", "real", "real_at_5"}
-        shares += [share for name, share in model.items() if name != "model"]
+        shares_of_images, means = {"top1", "top5", "real", "real_at_5"}, {"class_real", "coverage", "map_at_5"}
+        assert set(model) == {"model"} | shares_of_images | means
+        shares += [model[name] for name in shares_of_images]
+        for name in means:
+            assert model[name]["interval_95"][0] <= model[name]["value"] <= model[name]["interval_95"][1]
     for share in shares:
         assert set(share) == {"n_hits", "n", "value", "interval_95"}
         assert share["value"] == share["n_hits"] / share["n"]

@@ -6,10 +6,9 @@ import re
 
 import pyarrow.parquet as pq
 import pytest
-from toy_projects import Finished, run_mlf
-from typer.testing import CliRunner
+from command_line import run_mlf
+from toy_projects import Finished
 
-from pipeline.cli import app
 from pipeline.stages.trace import trace_image
 from pipeline.store import open_project_store
 
@@ -59,7 +58,6 @@ def test_the_command_names_original_refined_votes_and_events(finished: Finished)
 
 
 def test_an_image_that_is_not_there_is_named(finished: Finished) -> None:
-    done = CliRunner().invoke(app, ["why", str(finished.toys.project.root), "no such image"])
-    assert done.exit_code == 2
+    run_mlf("why", finished.toys.project.root, "no such image", code=2)
     with open_project_store(finished.toys.project) as store, pytest.raises(Exception, match="ids look like"):
         trace_image(finished.toys.project, store, "9999")

@@ -14,17 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.annotation.events import Event, EventKind, fold
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.folding import fold
 from pipeline.disagreement.model import compare_ranks_to_people
 from pipeline.project.folder import Project, create_project
 from pipeline.project.label_space import label_space_from_keys
 from pipeline.project.settings import ProposalSection, Settings
 from pipeline.project.tables import IMAGES, PROPOSALS
-from pipeline.stages import votes_of_project
+from pipeline.stages import round_votes
 from pipeline.stages.proposal_ranks import proposal_ranks
-from pipeline.stages.votes_of_project import ProjectVotes, merge_votes, read_project_votes
+from pipeline.stages.votes_of_project import ProjectVotes, read_project_votes
 from pipeline.store import Assignment, SqlStore, open_project_store
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.merging import merge_votes
 from pipeline.votes.words import VOTE_ORDER, Round
 
 N_IMAGES, N_CLASSES = 12, 6
@@ -117,7 +119,7 @@ def read(project: Project, store: SqlStore) -> ProjectVotes:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("votes_at_once", [1, 7, 500_000])
 def test_the_votes_are_those_of_a_plain_fold_of_the_log(project, store, monkeypatch, seed, votes_at_once):
-    monkeypatch.setattr(votes_of_project, "_VOTES_AT_ONCE", votes_at_once)
+    monkeypatch.setattr(round_votes, "_VOTES_AT_ONCE", votes_at_once)
     save(store, random_events(seed, Round.ANNOTATION))
     votes = read(project, store)
     assert as_dict(votes.annotation) == plain_votes(store, Round.ANNOTATION)
@@ -131,7 +133,7 @@ def test_the_votes_are_those_of_a_plain_fold_of_the_log(project, store, monkeypa
 def test_the_vote_of_the_refinement_round_stands_and_a_ticked_class_left_alone_is_no_vote(
     project, store, monkeypatch, votes_at_once
 ):
-    monkeypatch.setattr(votes_of_project, "_VOTES_AT_ONCE", votes_at_once)
+    monkeypatch.setattr(round_votes, "_VOTES_AT_ONCE", votes_at_once)
     save(store, random_events(1, Round.ANNOTATION))
     save(store, random_events(2, Round.REFINEMENT))
     votes = read(project, store)
@@ -232,7 +234,7 @@ def arrays_of(found):
     return VoteArrays.from_codes(image, class_, rater, np.array(list(found.values()), dtype=int), **names)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(cells, cells)
 def test_merged_votes_are_those_of_both_and_the_later_stand(earlier, later):
     merged = merge_votes(arrays_of(earlier), arrays_of(later))
@@ -244,7 +246,7 @@ def test_merged_votes_are_those_of_both_and_the_later_stand(earlier, later):
     assert (np.diff(merged.item_keys()) > 0).all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(cells, st.integers(0, 1000))
 def test_ranks_are_held_against_people_as_plain_counting_says(votes, seed):
     import pandas as pd

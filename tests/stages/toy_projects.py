@@ -11,7 +11,7 @@ from random import Random
 
 import numpy as np
 
-from pipeline.annotation.events import ImageState
+from pipeline.annotation.folding import ImageState
 from pipeline.project.folder import Project, open_project
 from pipeline.votes.words import Round
 
@@ -59,17 +59,6 @@ def copy_of(toys: Toys, destination: Path) -> Toys:
 
 def figures(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def run_mlf(*arguments: str) -> str:
-    """Run the command line as a person does, in this process; return what it prints."""
-    from typer.testing import CliRunner
-
-    from pipeline.cli import app
-
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.annotation.events import Event, EventKind, ImageState, fold, fold_onto
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.folding import ImageState, fold, fold_onto
 from pipeline.store import Assignment, SqlStore, open_store
 from pipeline.store.engine import SCHEMA_REVISION
 from pipeline.votes.words import Round

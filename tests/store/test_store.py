@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.annotation.events import Event, EventKind, ImageState
+from pipeline.annotation.events import Event, EventKind
+from pipeline.annotation.folding import ImageState
 from pipeline.annotation.session import Progress, TaskFilter
 from pipeline.errors import StoreError
 from pipeline.store import Assignment, SqlStore, open_store
@@ -241,9 +242,7 @@ def test_whatever_people_do_the_state_is_the_replay_of_the_log(tmp_path: Path) -
     StoreMachine.folder = tmp_path
     run_state_machine_as_test(
         StoreMachine,
-        settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
     )
 
 

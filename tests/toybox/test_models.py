@@ -19,7 +19,7 @@ from pipeline.project.label_space import load_label_space
 from pipeline.toybox import ToyboxPaths, toybox_checkpoint
 from pipeline.toybox.checkpoints import SHIPPED
 from pipeline.toybox.objects import TOY_CLASSES
-from pipeline.toybox.scoring import score_toybox_model
+from pipeline.toybox.scoring import ToyboxScore, score_toybox_model
 from pipeline.toybox.training import augment, train_toybox_model
 
 N_CLASSES = len(TOY_CLASSES)
@@ -75,11 +75,15 @@ def test_augmentation_gives_finite_views_and_labels_that_add_up_to_one() -> None
     assert torch.equal(views, repeated)
 
 
+@pytest.fixture(scope="module")
+def scores(small_toybox: ToyboxPaths) -> dict[str, ToyboxScore]:
+    return {name: score_toybox_model(small_toybox.root, toybox_checkpoint(name)) for name in SHIPPED}
+
+
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_model_is_small_and_beats_chance_by_a_wide_margin(name: str, small_toybox: ToyboxPaths) -> None:
-    checkpoint = toybox_checkpoint(name)
-    assert checkpoint.stat().st_size < 2_000_000
-    score = score_toybox_model(small_toybox.root, checkpoint)
+def test_a_shipped_model_is_small_and_beats_chance_by_a_wide_margin(name: str, scores: dict[str, ToyboxScore]) -> None:
+    assert toybox_checkpoint(name).stat().st_size < 2_000_000
+    score = scores[name]
     assert score.n_scenes == 90
     assert score.top1 > 5 / N_CLASSES
     assert score.recall_at_20 > 20 / N_CLASSES + 0.2
@@ -87,8 +91,8 @@ def test_a_shipped_model_is_small_and_beats_chance_by_a_wide_margin(name: str, s
     assert score.top1 <= score.real
 
 
-def test_the_shipped_models_differ_in_strength(small_toybox: ToyboxPaths) -> None:
-    strengths = [score_toybox_model(small_toybox.root, toybox_checkpoint(name)).real for name in SHIPPED]
+def test_the_shipped_models_differ_in_strength(scores: dict[str, ToyboxScore]) -> None:
+    strengths = [scores[name].real for name in SHIPPED]
     assert strengths[0] > strengths[-1] + 0.1
     assert len(set(strengths)) == len(strengths)
 

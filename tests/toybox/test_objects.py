@@ -89,14 +89,14 @@ def test_mirroring_flips_left_and_right() -> None:
 
 
 @given(st.floats(-5, 5), st.floats(-5, 5), st.floats(0.1, 4), st.floats(0.1, 4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_point_of_an_ellipse_satisfies_its_equation(x: float, y: float, rx: float, ry: float) -> None:
     points = np.array(ellipse(x, y, rx, ry))
     assert np.allclose(((points[:, 0] - x) / rx) ** 2 + ((points[:, 1] - y) / ry) ** 2, 1)
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=3, max_size=9), st.booleans())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_smooth_curve_passes_through_every_point_it_was_given(
     points: list[tuple[float, float]], is_closed: bool
 ) -> None:

@@ -6,10 +6,10 @@ from collections import defaultdict
 from math import log
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vote_tables import WORDS, table_of
 
 from pipeline.consensus import fit_dawid_skene, reach_consensus, weighted_majority
 from pipeline.consensus.calibration import f1_interval, reliability
@@ -19,16 +19,10 @@ from pipeline.disagreement.profiles import profile_annotators
 from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts
 from pipeline.votes.arrays import VoteArrays
 
-WORDS = ("no", "unsure", "yes")
 VALUE = {"no": 0.0, "unsure": 0.5, "yes": 1.0}
 cells = st.dictionaries(
     st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 4)), st.sampled_from(WORDS), min_size=1, max_size=40
 )
-
-
-def table_of(votes):
-    rows = [(f"i{i}", f"c{c}", f"a{a}", vote) for (i, c, a), vote in votes.items()]
-    return pd.DataFrame(rows, columns=["image", "class", "annotator", "vote"])
 
 
 def by_item(votes):
@@ -38,7 +32,7 @@ def by_item(votes):
     return said
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(cells)
 def test_weights_are_the_log_odds_of_being_borne_out_by_the_others(votes):
     arrays = VoteArrays.from_table(table_of(votes))
@@ -65,7 +59,7 @@ def test_weights_are_the_log_odds_of_being_borne_out_by_the_others(votes):
         assert share[place] == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(cells)
 def test_profiles_are_those_of_plain_counting_with_the_others_as_yardstick(votes):
     profiles = profile_annotators(VoteArrays.from_table(table_of(votes))).profiles.set_index("annotator")
@@ -96,7 +90,7 @@ def test_profiles_are_those_of_plain_counting_with_the_others_as_yardstick(votes
             assert row["specificity"] == pytest.approx(np.mean([vote == "no" for vote in absent]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cells)
 def test_each_class_is_disputed_as_often_as_plain_counting_says(votes):
     table = analyze_disagreement(table_of(votes), n_resamples=0).per_class.set_index("class")

@@ -7,23 +7,18 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vote_tables import WORDS, table_of
 
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import Round, Vote
 
-WORDS = ("no", "unsure", "yes")
 cells = st.dictionaries(
     st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 3)), st.sampled_from(WORDS), max_size=40
 )
 
 
-def table_of(votes: dict[tuple[int, int, int], str]) -> pd.DataFrame:
-    rows = [(f"i{i}", f"c{c}", f"a{a}", vote) for (i, c, a), vote in votes.items()]
-    return pd.DataFrame(rows, columns=["image", "class", "annotator", "vote"])
-
-
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cells, st.randoms())
 def test_a_table_in_any_order_comes_back_as_the_same_votes(votes_as_rows, votes, random):
     keys = list(votes)
@@ -33,7 +28,7 @@ def test_a_table_in_any_order_comes_back_as_the_same_votes(votes_as_rows, votes,
     assert votes_as_rows(VoteArrays.from_table(table)) == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cells, st.integers(1, 12))
 def test_blocks_hold_every_vote_once_and_cut_no_image_in_two(votes, size):
     arrays = VoteArrays.from_table(table_of(votes))

@@ -37,6 +37,10 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
         for number in range(N_IMAGES - 1):
             coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
             Image.fromarray(coarse).resize((120, 90), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+        reference = tmp_path / "reference"
+        reference.mkdir()
+        for number in range(N_CLASSES):
+            Image.new("RGB", (60, 45), (10 * number, 90, 200)).save(reference / f"class_{number:02d}.png")
         with (tmp_path / "images.csv").open("w", newline="") as sink:
             rows = [(f"{number}.png", f"class_{number:02d}") for number in range(N_IMAGES - 1)]
             csv.writer(sink).writerows([("image", "label"), *rows, ("without a file", "class_11")])
@@ -48,6 +52,7 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
             tmp_path / "images.csv",
             tmp_path / "classes.json",
             images_root=folder,
+            examples=reference,
             settings=Settings(annotation=AnnotationSection(**annotation)),
         )
         make_secret(project.root, bytes(32))  # the same order of tasks each time; the image without a file is not first

@@ -9,7 +9,6 @@ from typing import Any
 import ipywidgets
 import pytest
 
-import mlf_widgets
 from mlf_widgets import Explorer, Grid, Refiner, open_explorer, open_grid, open_refiner
 from mlf_widgets.opening import find_class
 from pipeline.annotation.as_json import event_as_json
@@ -173,10 +172,3 @@ def test_a_filter_that_is_none_is_refused_in_words(project: Project, change: dic
     reply, _ = ask(widget, "explorer_page", filter=which, start=0, count=10)
     assert (reply["ok"], reply["code"]) == (False, "MessageError")
     assert reply["message"]
-
-
-@pytest.mark.parametrize(("old", "new"), [("Browser", "Explorer"), ("open_browser", "open_explorer")])
-def test_a_notebook_that_names_the_explorer_as_it_was_called_gets_it_and_is_told(old: str, new: str) -> None:
-    with pytest.warns(FutureWarning, match=f"mlf_widgets.{old} is now mlf_widgets.{new}"):
-        assert getattr(mlf_widgets, old) is getattr(mlf_widgets, new)
-    assert not hasattr(mlf_widgets, "open_nothing")

@@ -20,12 +20,12 @@ ask("classes")
 task = ask("tasks", positions=[0, 1])[0]
 ask("image", position=0, max_side_px=64)
 ask("images", positions=[0, 1], max_side_px=32)
-ask("sprite", class_indices=[0, 1])
-ask("example", class_index=0, number=0)
+ask("sprite", class_indices=[0, 1], group="")
+ask("example", class_index=0, number=0, group="")
 ask("grid", class_index=0, start=0, count=4, which="all")
 ask("find", which="not_done", start=0, step=1)
-event = {"event_id": "event-0001", "round": "annotation", "annotator": "ada", "image_index": task["image_index"],
-         "kind": "none", "payload": {"value": True}, "shown": [], "active_ms": 1, "order": info["order"],
+event = {"event_id": "event-0001", "round": "annotation", "annotator": "ada", "image_number": task["image_number"],
+         "kind": "none", "payload": {"value": True}, "shown": [], "active_ms": 1, "order": task["order"],
          "client_time": ""}
 assert ask("save", events=[event])[0]["seq"]
 ask("changes", since_seq=0)

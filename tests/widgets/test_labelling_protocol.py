@@ -10,7 +10,6 @@ import pytest
 from ipyannotations.base import LabellingWidgetMixin
 
 from mlf_widgets import Annotator
-from pipeline.annotation.as_json import event_as_json
 from pipeline.annotation.events import Event, EventKind
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
@@ -71,16 +70,19 @@ def tick(annotator: Annotator, position: int, number: int, event_id: str) -> int
     """Do what the browser half does when a person ticks the n-th proposal; returns its class."""
     task = ask(annotator, "tasks", positions=[position])[0]
     class_index = task["proposals"][number]["class_index"]
-    event = Event(
-        event_id=event_id,
-        round=Round.ANNOTATION,
-        annotator="ada",
-        image_index=task["image_index"],
-        kind=EventKind.VOTE,
-        payload={"class_index": class_index, "vote": "yes"},
-        shown=tuple(proposal["class_index"] for proposal in task["proposals"][:5]),
-    )
-    assert ask(annotator, "save", events=[event_as_json(event)])[0]["seq"] is not None
+    event = {
+        "event_id": event_id,
+        "round": "annotation",
+        "annotator": "ada",
+        "image_number": task["image_number"],
+        "kind": "vote",
+        "payload": {"class_index": class_index, "vote": "yes"},
+        "shown": [proposal["class_index"] for proposal in task["proposals"][:5]],
+        "active_ms": 0,
+        "order": task["order"],
+        "client_time": "",
+    }
+    assert ask(annotator, "save", events=[event])[0]["seq"] is not None
     return int(class_index)
 
 

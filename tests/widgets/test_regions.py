@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from mlf_widgets import Annotator
+from mlf_widgets import Annotator, regions
+from mlf_widgets.region_words import _GERMAN
 from mlf_widgets.regions import CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX, make_marker, regions_of
 from pipeline.annotation.events import MAX_REGIONS, Event, EventKind
 from pipeline.annotation.session import Picture
@@ -234,7 +238,31 @@ def test_every_marking_is_one_that_the_store_takes(marks: list[dict[str, Any]], 
         assert region["y"] + region.get("height", 0) <= 1.00001
 
 
-@settings(deadline=None)  # the first one loads the annotators' library
+def test_the_marker_speaks_the_language_of_the_page(open_annotator: Callable[..., Annotator]) -> None:
+    annotator = open_annotator(regions="box", language="de")
+    point = {"kind": "point", "x": 0.5, "y": 0.5}
+    task = annotator.session.tasks([0])[0]
+    payload = {"class_index": NASTY_CLASS, "regions": [point]}
+    event = Event("marked-before", Round.ANNOTATION, "ada", task.image_index, EventKind.REGION, payload, (NASTY_CLASS,))
+    assert annotator.session.save([event])[0].seq
+    annotator.region_marker.mark(0, NASTY_CLASS)
+    title, marker = annotator.region_marker.children
+    assert title.value.index("Markieren, wo <b>") < title.value.index("</b> auf Bild 1 ist: von Ecke zu Ecke ziehen")
+    assert "1 Punkt von vorher bleibt, wie er ist." in title.value
+    buttons = (marker.submit_button, marker.skip_button, marker.undo_button)
+    assert [button.description for button in buttons] == ["Markierungen behalten", "Abbrechen", "Rückgängig"]
+
+
+def test_all_that_the_marker_says_is_there_in_german_with_the_same_values() -> None:
+    calls = [node for node in ast.walk(ast.parse(Path(regions.__file__).read_text())) if isinstance(node, ast.Call)]
+    said = [node.args[0] for node in calls if isinstance(node.func, ast.Name) and node.func.id == "said"]
+    words = {node.value for node in said if isinstance(node, ast.Constant)}
+    assert len(words) >= 7
+    assert words | set(regions._HOW.values()) <= set(_GERMAN)
+    for english, german in _GERMAN.items():
+        assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", german))
+
+
 @given(st.floats(0, 1), st.floats(0, 1), st.sampled_from([(720, 540), (90, 120), (640, 31)]))
 def test_marks_that_are_shown_again_move_by_less_than_a_pixel(x: float, y: float, size: tuple[int, int]) -> None:
     buffer = BytesIO()

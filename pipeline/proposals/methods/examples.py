@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.examples.choice import draw_order, example_candidates
+from pipeline.examples.references import digest_of, most_of_a_class, reference_files
 from pipeline.images.locations import join_location
 from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.feature_tables import features_filling, features_of_images, features_path, read_features
 from pipeline.inference.filling import Filling, RunOptions, fill_from, read_run_settings
 from pipeline.inference.parts import write_whole
-from pipeline.inference.predictions import candidates_path, settings_of_images
-from pipeline.inference.views import described, views
+from pipeline.inference.predictions import candidates_path
+from pipeline.inference.views import views
 from pipeline.project.folder import Project
+from pipeline.project.image_table import original_labels
 from pipeline.project.list_columns import lists_from_padded
-from pipeline.project.tables import CANDIDATES, FEATURES, FEATURES_ROW_GROUP, PROPOSALS_ROW_GROUP
+from pipeline.project.names import first_few
+from pipeline.project.tables import CANDIDATES, PROPOSALS_ROW_GROUP
 from pipeline.proposals.head import Head, train_head
 from pipeline.proposals.methods.seam import Candidates, read_candidates
 
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 LearnFrom = Literal["references", "labels", "both"]
 #: Into how many parts the project's images are split; the head for one part learns from the labels of the others.
 N_FOLDS = 5
-#: Most examples a head learns from, spread evenly over the classes: more would take long and gain little.
-MOST_EXAMPLES = 20_000
 _SEED = 0
 
 
@@ -56,6 +56,8 @@ class ExamplesMethod:
         In how many views each image is looked at.
     top_k
         How many candidates an image gets.
+    run
+        How the backbone is run.
     learn_from
         Which examples to learn from; None takes all there are.
 
@@ -67,16 +69,26 @@ class ExamplesMethod:
         If there are no examples of that kind.
     """
 
+    has_scores = True
+
     def __init__(
-        self, project: Project, source: ModelSource, n_views: int, top_k: int, learn_from: LearnFrom | None = None
+        self,
+        project: Project,
+        source: ModelSource,
+        n_views: int,
+        top_k: int,
+        run: RunOptions,
+        learn_from: LearnFrom | None = None,
     ) -> None:
         from pipeline.inference.features import load_backbone
 
         self._project, self._n_views, self._top_k = project, n_views, top_k
         self._backbone: Backbone = load_backbone(source, project.label_space)
+        tables = (features_path(project, self._backbone, name) for name in (f"{n_views}views", "references"))
+        self._precision = run.precision_of(*tables)
         self.name = f"{self._backbone.name}.examples"
         self._own = self._own_labels()
-        self._references = self._reference_files()
+        self._references = reference_files(project)
         has = {"references": bool(self._references), "labels": bool((self._own >= 0).any())}
         self._learn_from = learn_from or (
             "both" if all(has.values()) else "references" if has["references"] else "labels"
@@ -86,7 +98,10 @@ class ExamplesMethod:
         lacking = [kind for kind in has if self._learn_from in (kind, "both") and not has[kind]]
         if lacking:
             what = {"references": "reference set of its own (mlf init --examples)", "labels": "original labels"}
-            raise ProjectError(f"{project.root}: has no {what[lacking[0]]} to learn from")
+            raise ProjectError(
+                f"{project.root}: has no {what[lacking[0]]} to learn from; "
+                "give --learn-from something else, or make the project with `mlf init --examples FOLDER`"
+            )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -95,7 +110,7 @@ class ExamplesMethod:
             **self._features.settings,
             "method": "examples",
             "learn_from": self._learn_from,
-            "references_sha256": _digest(self._references) if self._learn_from != "labels" else None,
+            "references_sha256": digest_of(self._project, self._references) if self._learn_from != "labels" else None,
             "top_k": self._top_k,
         }
 
@@ -105,12 +120,9 @@ class ExamplesMethod:
         known = {index for index, _ in self._references} if self._learn_from != "labels" else set()
         known |= set(self._own[self._own >= 0].tolist()) if self._learn_from != "references" else set()
         missing = [info.name for info in self._project.label_space if info.index not in known]
-        shown = ", ".join(missing[:3]) + (", …" if len(missing) > len(missing[:3]) else "")
-        return (
-            (f"{self.name}: {len(missing)} classes have no example ({shown}); it never proposes them",)
-            if missing
-            else ()
-        )
+        if not missing:
+            return ()
+        return (f"{self.name}: {len(missing)} classes have no example ({first_few(missing)}); it never proposes them",)
 
     def fillings(self) -> list[Filling]:
         """Return the table of the images' features."""
@@ -128,47 +140,16 @@ class ExamplesMethod:
             table = pa.table(columns, schema=CANDIDATES).replace_schema_metadata(metadata)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(table, path, row_group_size=PROPOSALS_ROW_GROUP)
-        return read_candidates(path)
+        return read_candidates(path, self._project.current_classes)
 
     @cached_property
     def _features(self) -> Filling:
-        return self._filling(
-            f"{self._backbone.name}.{self._n_views}views",
-            {**self._backbone.settings, "views": described(self._n_views), **settings_of_images(self._project)},
-        )
-
-    def _filling(self, name: str, settings: dict[str, Any]) -> Filling:
-        return Filling(
-            path=self._project.features_dir / f"{name}.parquet",
-            schema=FEATURES,
-            row_group_size=FEATURES_ROW_GROUP,
-            settings=settings,
-            name=self._backbone.name,
-            network=self._backbone.network,
-            rows=lambda found: [found.reshape(len(found), -1).astype(np.float16)],
-        )
+        return features_of_images(self._project, self._backbone, self._n_views, self._precision)
 
     def _own_labels(self) -> npt.NDArray[np.int64]:
-        column = pq.read_table(self._project.images_path, columns=["original_label"]).column(0)
-        labels: npt.NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
-        return labels
-
-    def _reference_files(self) -> list[tuple[int, str]]:
-        """Return the class and location of each reference; none if the project's own images serve as examples."""
-        project = self._project
-        if project.examples_root == project.images_root:
-            return []
-        found = example_candidates(project)
-        most = _most_a_class(len(found))
-        return [
-            (index, join_location(project.examples_root, path))
-            for index in sorted(found)
-            for path in draw_order(found[index], project.label_space[index].key, _SEED)[:most]
-        ]
+        return original_labels(self._project).astype(np.int64)
 
     def _scored(self, options: RunOptions) -> Candidates:
-        from pipeline.inference.features import read_features
-
         n_images = len(self._own)
         k = min(self._top_k, len(self._project.label_space))
         class_index = np.full((n_images, k), -1, dtype=np.int32)
@@ -215,13 +196,14 @@ class ExamplesMethod:
         return features, labels, folds
 
     def _of_references(self, options: RunOptions) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
-        from pipeline.inference.features import read_features
         from pipeline.inference.loading import ListedImages
 
-        locations = [location for _, location in self._references]
+        locations = [join_location(self._project.examples_root, path) for _, path in self._references]
         labels = np.array([index for index, _ in self._references])
-        settings = {**self._backbone.settings, "references_sha256": _digest(self._references)}
-        filling = self._filling(f"{self._backbone.name}.references", settings)
+        digest = digest_of(self._project, self._references)
+        filling = features_filling(
+            self._project, self._backbone, "references", {"references_sha256": digest}, self._precision
+        )
 
         def images(configs: list[dict[str, Any]]) -> ImageFiles:
             return ListedImages(locations, configs, as_timm=self._project.settings.proposals.exif == "as timm")
@@ -229,7 +211,7 @@ class ExamplesMethod:
         def named(indices: list[int]) -> list[tuple[str, str | None]]:
             return [(locations[index], locations[index]) for index in indices]
 
-        if filling.path.exists() and read_run_settings(filling.path) != settings:
+        if filling.path.exists() and read_run_settings(filling.path) != filling.settings:
             filling.path.unlink()  # it was made from other references, and nothing else reads it
         fill_from(images, len(locations), named, [filling], 1, options)
         for rows, features in read_features(filling.path):
@@ -238,18 +220,12 @@ class ExamplesMethod:
     def _of_own_images(
         self,
     ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        from pipeline.inference.features import read_features
-
-        chosen = _spread(self._own, _most_a_class(len(np.unique(self._own[self._own >= 0]))))
+        chosen = _spread(self._own, most_of_a_class(len(np.unique(self._own[self._own >= 0]))))
         for rows, features in read_features(self._features.path, self._n_views):
             taken = chosen[rows]
             if taken.any():
                 prepared = self._backbone.prepared(features[taken, 0])
                 yield prepared, self._own[rows[taken]], rows[taken] % N_FOLDS
-
-
-def _most_a_class(n_classes: int) -> int:
-    return max(N_FOLDS, MOST_EXAMPLES // max(1, n_classes))
 
 
 def _spread(labels: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.bool_]:
@@ -261,9 +237,3 @@ def _spread(labels: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.bool_]:
     place = np.arange(len(order)) - np.searchsorted(sorted_labels, sorted_labels)
     chosen[order[(place < most) & (sorted_labels >= 0)]] = True
     return chosen
-
-
-def _digest(references: list[tuple[int, str]]) -> str:
-    import hashlib
-
-    return hashlib.sha256(json.dumps(references).encode()).hexdigest()

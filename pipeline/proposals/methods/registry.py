@@ -9,12 +9,14 @@ from pathlib import Path
 
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.inference.checkpoint import ModelSource, read_description
+from pipeline.inference.filling import RunOptions
 from pipeline.inference.offline import OFFLINE_MODELS, best_at_hand, offline_weights
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
 from pipeline.proposals.methods.classifier import ClassifierMethod
 from pipeline.proposals.methods.examples import ExamplesMethod, LearnFrom
 from pipeline.proposals.methods.seam import Method
+from pipeline.proposals.methods.zero_shot import ZeroShotMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,10 @@ class MethodOptions:
 
     n_views: int
     top_k: int
+    run: RunOptions
     allow_missing_classes: bool = False
     learn_from: LearnFrom | None = None
+    prompts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +41,31 @@ class Request:
 
 def _classifier(project: Project, source: ModelSource, options: MethodOptions) -> Method:
     return ClassifierMethod(
-        project, source, options.n_views, options.top_k, allow_missing_classes=options.allow_missing_classes
+        project,
+        source,
+        options.n_views,
+        options.top_k,
+        options.run,
+        allow_missing_classes=options.allow_missing_classes,
     )
 
 
 def _examples(project: Project, source: ModelSource, options: MethodOptions) -> Method:
-    return ExamplesMethod(project, default_backbone(source), options.n_views, options.top_k, options.learn_from)
+    backbone = default_backbone(source)
+    return ExamplesMethod(project, backbone, options.n_views, options.top_k, options.run, options.learn_from)
+
+
+def _zero_shot(project: Project, source: ModelSource, options: MethodOptions) -> Method:
+    if not source.architecture:
+        raise ProjectError("zero-shot needs a model: give --zero-shot MODEL, as ViT-B-32/openai or a folder")
+    return ZeroShotMethod(project, source.architecture, options.prompts, options.n_views, options.top_k, options.run)
 
 
 #: Name to a function that makes the method ready for a project.
 METHODS: dict[str, Callable[[Project, ModelSource, MethodOptions], Method]] = {
     "classifier": _classifier,
     "examples": _examples,
+    "zero-shot": _zero_shot,
 }
 
 
@@ -63,12 +80,14 @@ def prepare(project: Project, request: Request, options: MethodOptions) -> Metho
         If its model cannot be loaded.
     """
     if request.method not in METHODS:
-        raise ProjectError(f"no method {request.method!r}; there are {', '.join(METHODS)}")
+        raise ProjectError(f"no method {request.method!r}; --method takes {', '.join(METHODS)}")
     return METHODS[request.method](project, request.source, options)
 
 
 def requests_of_models(models: list[str], checkpoints: list[Path], method: str) -> list[Request]:
     """Pair models and checkpoints: a checkpoint whose description names no architecture takes the next model's name.
+
+    A single name stands for all such checkpoints: several of them are several models of that architecture.
 
     Parameters
     ----------
@@ -80,9 +99,11 @@ def requests_of_models(models: list[str], checkpoints: list[Path], method: str) 
         The method that they are for.
     """
     left = list(models)
+    architectures = [read_description(checkpoint).architecture for checkpoint in checkpoints]
+    if len(left) == 1 and left[0] not in architectures:
+        left *= max(1, architectures.count(None))
     requests = []
-    for checkpoint in checkpoints:
-        described = read_description(checkpoint).architecture
+    for checkpoint, described in zip(checkpoints, architectures, strict=True):
         architecture = None
         if left and (described is None or described in left):
             architecture = left.pop(left.index(described) if described in left else 0)

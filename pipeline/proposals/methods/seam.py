@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from pipeline.inference.filling import Filling, RunOptions
+from pipeline.project.current_classes import CurrentClasses
 from pipeline.project.list_columns import pad_lists
 
 
@@ -21,16 +22,27 @@ class Candidates:
     Parameters
     ----------
     class_index
-        int32 (n_images, k), padded with -1.
+        Integers (n_images, k), padded with -1.
     score
         float32, same shape: probabilities; NaN beside -1.
     view
         int8, same shape: which view spoke loudest (:func:`pipeline.inference.views.views`); 0 is the whole image.
     """
 
-    class_index: npt.NDArray[np.int32]
+    class_index: npt.NDArray[np.integer[Any]]
     score: npt.NDArray[np.float32]
     view: npt.NDArray[np.int8]
+
+    @property
+    def has_scores(self) -> bool:
+        """Return whether there are scores; a method that was run elsewhere may have left ranks alone."""
+        return bool((~np.isnan(self.score)).any())
+
+
+def no_candidates(n_images: int, k: int) -> Candidates:
+    """Return room for `k` candidates of each image, with none named yet."""
+    shape = (n_images, k)
+    return Candidates(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int8))
 
 
 class Method(Protocol):
@@ -39,6 +51,10 @@ class Method(Protocol):
     @property
     def name(self) -> str:
         """Return what tables and people call it; its proposals are named after it."""
+
+    @property
+    def has_scores(self) -> bool:
+        """Return whether its candidates have probabilities; ranks alone can be merged by rank, or as learned."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -55,11 +71,11 @@ class Method(Protocol):
         """Return its candidates; its tables must be filled by then."""
 
 
-def read_candidates(path: Path) -> Candidates:
-    """Return the candidates in a table; if it has no column of views, they are for the whole images."""
+def read_candidates(path: Path, current: CurrentClasses) -> Candidates:
+    """Return the candidates in a table, as they read now; without a column of views, they are for the whole images."""
     table = pq.read_table(path)
     class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
     score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
     has_views = "view" in table.column_names
     view = pad_lists(table.column("view"), 0, np.dtype(np.int8)) if has_views else np.zeros_like(class_index, np.int8)
-    return Candidates(class_index, score, view)
+    return Candidates(*current.rankings(class_index, (score, np.nan), (view, 0)))

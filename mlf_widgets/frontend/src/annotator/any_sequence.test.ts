@@ -10,7 +10,19 @@ import { Controller } from "./controller.ts";
 
 type Step =
   | { do: "tick" | "unsure_label"; number: number }
-  | { do: "none" | "unsure" | "undo" | "redo" | "next" | "previous" | "reload" | "otherTab" }
+  | {
+      do:
+        | "none"
+        | "unsure"
+        | "searched"
+        | "frames"
+        | "undo"
+        | "redo"
+        | "next"
+        | "previous"
+        | "reload"
+        | "otherTab";
+    }
   | { do: "comment"; text: string }
   | { do: "jump"; position: number }
   | { do: "fault"; fault: Fault }
@@ -18,7 +30,12 @@ type Step =
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("tick", "unsure_label"), number: fc.nat(19) }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constantFrom("none", "unsure", "undo", "redo", "undo") }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom("none", "unsure", "searched", "frames", "undo", "redo", "undo"),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("next", "previous") }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("reload", "otherTab") }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("comment"), text: fc.string({ maxLength: 5 }) }) },
@@ -58,6 +75,8 @@ class Tab {
     if (step.do === "unsure_label") controller.toggleLabel(step.number, "unsure");
     if (step.do === "none") controller.toggleNone();
     if (step.do === "unsure") controller.toggleUnsure();
+    if (step.do === "searched") controller.toggleSearched();
+    if (step.do === "frames") controller.noteFrames();
     if (step.do === "comment") controller.comment(step.text);
     if (step.do === "undo" || step.do === "redo") void controller.undo(step.do);
     if (step.do === "next") void controller.step(1);
@@ -99,7 +118,7 @@ describe("any sequence", () => {
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
         window.localStorage.clear();
         window.sessionStorage.clear();
-        const kernel = new FakeKernel();
+        const kernel = new FakeKernel({ isProbe: (position) => position % 2 === 0 });
         const made = new Map<string, AnnotationEvent>();
         let tabs = [new Tab(kernel, made)];
         await vi.advanceTimersByTimeAsync(100);

@@ -1,9 +1,10 @@
 /** The proposals as cards, the pages they lie on, and the labels given so far. */
 
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { writtenActionKey, writtenLabelKey } from "../shared/keys.ts";
 import type { Vote } from "../shared/messages.ts";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
+import { Icon } from "../shared/views/icon.tsx";
+import { t } from "../shared/words.ts";
 import type { Screen } from "./screen.ts";
 import { pageSize } from "./state.ts";
 
@@ -25,7 +26,7 @@ export function Cards({ screen }: { screen: Screen }) {
       style={
         showsAll ? undefined : { gridTemplateRows: `repeat(${nRows}, minmax(var(--mlf-card-min), 1fr))` }
       }
-      aria-label="Proposed labels"
+      aria-label={t("Proposed labels")}
     >
       {/* Keyed by place, not by class: the next image changes words and pixels, but builds no element. */}
       {Array.from({ length: nCards }, (_, at) => (
@@ -42,6 +43,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
   const vote = slot.vote.value;
   const sprite = slot.sprite.value;
   const failure = slot.failure.value;
+  const line = slot.line.value;
   const classes = controller.classes.value;
   const card = useRef<HTMLLIElement>(null);
   screen.revision.value;
@@ -60,7 +62,11 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
     // All cards have the same size: measuring the first one is enough.
     const element = card.current;
     if (at !== 0 || element === null || typeof ResizeObserver === "undefined") return;
-    const observer = new ResizeObserver(() => screen.setCardSize(element.clientWidth, element.clientHeight));
+    const observer = new ResizeObserver(() => {
+      const head = element.querySelector(".mlf-card-head");
+      const isFree = screen.root.classList.contains("mlf-narrow");
+      screen.setCardSize(element.clientWidth, element.clientHeight, head?.clientHeight ?? 0, isFree);
+    });
     observer.observe(element);
     return () => observer.disconnect();
   }, [at]);
@@ -72,7 +78,7 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
   const name = classes.names[classIndex] ?? String(classIndex);
   const synonyms = classes.synonyms[classIndex] ?? [];
   const definition = classes.definitions[classIndex] ?? "";
-  const key = writtenLabelKey(slot.number.value, screen.keyLayout.value);
+  const key = screen.labelKey(slot.number.value);
   const marksRegions = controller.state.peek().info?.annotation.regions !== "off";
   const nExamples = sprite?.head.n_examples;
   const nLines = screen.definitionLines.value;
@@ -82,11 +88,17 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
         <label class="mlf-card-label" title={[name, ...synonyms].join(", ")}>
           <kbd class="mlf-card-key">{key}</kbd>
           <LabelBox screen={screen} classIndex={classIndex} vote={vote} />
-          <span class="mlf-card-name">{name}</span>
-          {synonyms.length > 0 && <span class="mlf-card-synonyms">{synonyms.join(", ")}</span>}
+          <span class="mlf-card-name" dir="auto">
+            {name}
+          </span>
+          {synonyms.length > 0 && (
+            <span class="mlf-card-synonyms" dir="auto">
+              {synonyms.join(", ")}
+            </span>
+          )}
         </label>
         {proposal.score !== null && (
-          <span class="mlf-card-score" title={`Score of ${proposal.model}`}>
+          <span class="mlf-card-score" title={t("Score of {model}", { model: proposal.model })}>
             {proposal.score.toFixed(2)}
           </span>
         )}
@@ -94,19 +106,19 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
           <button
             type="button"
             class="mlf-mini"
-            aria-label={`Mark where ${name} is`}
-            title={`Mark where it is (${writtenActionKey("mark", screen.keyLayout.value)})`}
+            aria-label={t("Mark where {name} is", { name })}
+            title={t("Mark where it is ({key})", { key: screen.keyOf("mark") })}
             onClick={() => void controller.markRegion(classIndex)}
           >
-            <Crosshair />
+            <Icon path="M8 1v4M8 11v4M1 8h4M11 8h4M8 4.5a3.5 3.5 0 1 0 0 7a3.5 3.5 0 1 0 0-7" />
           </button>
         )}
         <button
           type="button"
           class="mlf-mini mlf-card-unsure"
           aria-pressed={vote === "unsure"}
-          aria-label={`Unsure about ${name}`}
-          title={`Unsure about this label (⇧${key})`}
+          aria-label={t("Unsure about {name}", { name })}
+          title={t("Unsure about this label ({key})", { key: screen.unsureKey(slot.number.value) })}
           onClick={() => {
             screen.lastClass = classIndex;
             controller.toggleVote(classIndex, "unsure");
@@ -117,8 +129,8 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
         <button
           type="button"
           class="mlf-mini"
-          aria-label={`What ${name} means`}
-          title={definition || "What it means"}
+          aria-label={t("What {name} means", { name })}
+          title={definition || t("What it means")}
           onClick={() => screen.compare(classIndex)}
         >
           i
@@ -129,22 +141,23 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
           sprite={sprite}
           layout={screen.layout.value}
           isOn={card.current === null || screen.visibility.mayBeSeen(card.current)}
-          label={`Examples of ${name}: enlarge`}
+          label={t("Examples of {name}: enlarge", { name })}
           onPick={(number) => screen.compare(classIndex, number)}
           onDrawn={(drawn) => {
             slot.drawnSprite = drawn;
             screen.checkPainted();
           }}
         />
-        {nExamples === 0 && <span class="mlf-card-note">No examples</span>}
+        {nExamples === 0 && <span class="mlf-card-note">{t("No examples")}</span>}
         {nLines > 0 && (
-          <p class="mlf-card-definition" style={{ "-webkit-line-clamp": nLines }}>
+          <p class="mlf-card-definition" dir="auto" style={{ "-webkit-line-clamp": nLines }}>
+            {line !== "" && <strong class="mlf-card-line">{line} </strong>}
             {definition}
           </p>
         )}
         {failure !== undefined && (
           <span class="mlf-card-note" title={failure}>
-            The examples could not be loaded
+            {t("The examples could not be loaded")}
           </span>
         )}
       </div>
@@ -156,19 +169,6 @@ interface LabelBoxProps {
   screen: Screen;
   classIndex: number;
   vote: Vote | undefined;
-}
-
-function Crosshair() {
-  return (
-    <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-      <path
-        d="M8 1v4M8 11v4M1 8h4M11 8h4M8 4.5a3.5 3.5 0 1 0 0 7a3.5 3.5 0 1 0 0-7"
-        fill="none"
-        stroke="currentColor"
-        stroke-width="1.5"
-      />
-    </svg>
-  );
 }
 
 /** The real checkbox of a label: ticked for yes, half-ticked for unsure. */
@@ -200,6 +200,7 @@ export function LabelBox({ screen, classIndex, vote }: LabelBoxProps) {
 export function Pager({ screen }: { screen: Screen }) {
   const { controller } = screen;
   const nPages = screen.nPages.value;
+  controller.seenVersion.value;
   const page = screen.page.value;
   const showsAll = screen.showsAll.value;
   const nProposals = screen.task.value?.proposals.length ?? 0;
@@ -209,25 +210,39 @@ export function Pager({ screen }: { screen: Screen }) {
   const isFixed = (controller.state.peek().info?.annotation.page_size ?? 0) === 0;
   if (nProposals === 0) return null;
   return (
-    <div class="mlf-pager" role="group" aria-label="Pages of labels">
+    <div class="mlf-pager" role="group" aria-label={t("Pages of labels")}>
       <span class="mlf-pager-words">
         {showsAll
-          ? `All ${nProposals} labels`
-          : `Labels ${page * size + 1}–${Math.min((page + 1) * size, nProposals)} of ${nProposals}`}
-        {nGiven > 0 && ` · ${nGiven} given`}
+          ? t("All {n} labels", { n: nProposals })
+          : t("Labels {first}–{last} of {n}", {
+              first: page * size + 1,
+              last: Math.min((page + 1) * size, nProposals),
+              n: nProposals,
+            })}
+        {nGiven > 0 && ` · ${t("{n} given", { n: nGiven })}`}
       </span>
       {nPages > 1 &&
         Array.from({ length: nPages }, (_, number) => {
           const ofPage = screen.task.value?.proposals.slice(number * size, (number + 1) * size) ?? [];
+          const isUnseen = ofPage.some(({ class_index }) => !controller.hasSeen(class_index));
           const nHere = ofPage.filter(({ class_index }) => votes[String(class_index)] !== undefined).length;
           return (
             <button
               key={number}
               type="button"
-              class={nHere > 0 ? "mlf-page mlf-page-given" : "mlf-page"}
-              aria-label={`Page ${number + 1}${nHere > 0 ? `, ${nHere} given` : ""}`}
+              class={`mlf-page${nHere > 0 ? " mlf-page-given" : ""}${isUnseen ? " mlf-page-unseen" : ""}`}
+              aria-label={[
+                t("Page {number}", { number: number + 1 }),
+                nHere > 0 && t("{n} given", { n: nHere }),
+                isUnseen && t("not looked at"),
+              ]
+                .filter(Boolean)
+                .join(", ")}
               aria-current={number === page ? "page" : undefined}
-              title={`Page ${number + 1} (${screen.keyOf("previous_page")} ${screen.keyOf("next_page")})`}
+              title={t("Page {number} ({keys})", {
+                number: number + 1,
+                keys: `${screen.keyOf("previous_page")} ${screen.keyOf("next_page")}`,
+              })}
               onClick={() => controller.turnToPage(number)}
             >
               {number + 1}
@@ -240,10 +255,10 @@ export function Pager({ screen }: { screen: Screen }) {
           class="mlf-page"
           aria-pressed={showsAll}
           data-mlf-action="show_all"
-          title={`All labels at once, or in pages (${screen.keyOf("show_all")})`}
+          title={t("All labels at once, or in pages ({key})", { key: screen.keyOf("show_all") })}
           onClick={() => controller.toggleAll()}
         >
-          All
+          {t("All")}
         </button>
       )}
     </div>
@@ -263,10 +278,12 @@ export function Given({ screen }: { screen: Screen }) {
     .map(([key, vote]) => ({ classIndex: Number(key), vote }))
     .sort((a, b) => place(a.classIndex) - place(b.classIndex) || a.classIndex - b.classIndex);
   return (
-    <div class="mlf-given" role="group" aria-label="Labels given">
-      {given.length === 0 && !none && !unsure && <span class="mlf-given-none">No label given yet</span>}
-      {none && <span class="mlf-chip">None of these</span>}
-      {unsure && <span class="mlf-chip mlf-chip-unsure">Image unsure</span>}
+    <div class="mlf-given" role="group" aria-label={t("Labels given")}>
+      {given.length === 0 && !none && !unsure && (
+        <span class="mlf-given-none">{t("No label given yet")}</span>
+      )}
+      {none && <span class="mlf-chip">{t("None of these")}</span>}
+      {unsure && <span class="mlf-chip mlf-chip-unsure">{t("Image unsure")}</span>}
       {given.map(({ classIndex, vote }) => {
         const number = numberOf.get(classIndex);
         const name = names?.[classIndex] ?? String(classIndex);
@@ -277,26 +294,26 @@ export function Given({ screen }: { screen: Screen }) {
               key={classIndex}
               type="button"
               class={look}
-              title={`${name}: show its card`}
+              title={t("{name}: show its card", { name })}
               onClick={() => controller.showLabel(number)}
             >
-              {name}
+              <bdi>{name}</bdi>
               {vote === "unsure" && " ?"}
             </button>
           );
         }
         return (
           <span key={classIndex} class={`${look} mlf-chip-added`}>
-            <label title={`${name}: added`}>
+            <label title={t("{name}: added", { name })}>
               <LabelBox screen={screen} classIndex={classIndex} vote={vote} />
-              {name}
+              <bdi>{name}</bdi>
               {vote === "unsure" && " ?"}
             </label>
             <button
               type="button"
               class="mlf-mini"
-              aria-label={`What ${name} means`}
-              title="Examples and meaning"
+              aria-label={t("What {name} means", { name })}
+              title={t("Examples and meaning")}
               onClick={() => screen.compare(classIndex)}
             >
               i

@@ -1,5 +1,6 @@
 /** Walking through the examples of the labels, beside the image. */
 
+import { examplesFor } from "../shared/pictures.ts";
 import type { Screen } from "./screen.ts";
 import { addedClasses } from "./state.ts";
 
@@ -14,8 +15,8 @@ export function classesToCompare(screen: Screen): number[] {
 export function turnExample(screen: Screen, step: 1 | -1): void {
   const { dialog } = screen.controller.state.peek();
   if (dialog?.kind !== "compare") return;
-  const nExamples =
-    screen.controller.pictures?.exampleCount(dialog.classIndex, screen.task.peek()?.image_id) ?? 0;
+  const examples = examplesFor(screen.task.peek(), dialog.classIndex);
+  const nExamples = screen.controller.pictures?.exampleCount(examples) ?? 0;
   if (nExamples === 0) return;
   screen.controller.open({ ...dialog, number: (dialog.number + step + nExamples) % nExamples });
 }

@@ -4,8 +4,10 @@ import { computed, effect } from "@preact/signals";
 import { isDecided } from "../shared/fold.ts";
 import type { Notice, SessionInfo, Vote } from "../shared/messages.ts";
 import type { Channel } from "../shared/protocol.ts";
+import { browserStorage } from "../shared/save_queue.ts";
 import type { Wanted } from "../shared/walking.ts";
 import { WalkingController } from "../shared/walking_controller.ts";
+import { t } from "../shared/words.ts";
 import { LastPlace, tabStorage } from "./last_place.ts";
 import { wanted } from "./navigation.ts";
 import {
@@ -18,9 +20,14 @@ import {
   reduce,
 } from "./state.ts";
 
+/** Whether this person looks at all labels at once, in whichever project. */
+const ALL_KEY = "mlf-all";
+
 export class Controller extends WalkingController<AnnotatorState, Happening> {
   private stopKeepingPlace: () => void = () => {};
   private isHandingOver = false;
+  /** Positions of images about whose unseen labels something was said. */
+  private readonly told = new Set<number>();
 
   constructor(channel: Channel) {
     super(channel, INITIAL_STATE, reduce);
@@ -34,8 +41,35 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
   // --- going from image to image ---
 
   override async step(direction: 1 | -1): Promise<void> {
-    if (direction === 1 && this.state.value.info?.is_driven) return this.handOver();
-    return super.step(direction);
+    const state = this.state.value;
+    const unseen = direction === 1 ? this.unseenLabels() : [];
+    const [first] = unseen;
+    const words =
+      unseen.length === 1 ? t("1 label not looked at") : t("{n} labels not looked at", { n: unseen.length });
+    if (first !== undefined && state.info?.annotation.must_see_all) {
+      this.showLabel(first);
+      return this.say(t("{words}: this project asks for a look at every page first", { words }));
+    }
+    if (direction === 1 && state.info?.is_driven) return this.handOver();
+    await super.step(direction);
+    if (
+      first !== undefined &&
+      this.state.value.position !== state.position &&
+      !this.told.has(state.position)
+    ) {
+      this.told.add(state.position);
+      this.say(t("Image {number}: {words}", { number: state.position + 1, words }));
+    }
+  }
+
+  /** Numbers of the proposals of a decided image that were never on the screen. */
+  unseenLabels(): number[] {
+    const entry = currentEntry(this.state.value);
+    if (entry === undefined || !isDecided(entry.state)) return [];
+    this.noteVisible();
+    return entry.task.proposals.flatMap(({ class_index }, number) =>
+      this.hasSeen(class_index) ? [] : [number],
+    );
   }
 
   turnPage(step: 1 | -1): void {
@@ -59,6 +93,11 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
     this.noteVisible();
     this.dispatch({ type: "toggledAll" });
     this.fetch();
+    try {
+      browserStorage()?.setItem(ALL_KEY, String(this.state.value.showsAll));
+    } catch {
+      // No room, or forbidden: it is asked for again next time.
+    }
   }
 
   // --- deciding ---
@@ -72,13 +111,27 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
     this.showLabel(number);
   }
 
+  /**
+   * The parts of the image are asked for in which models saw the labels best: that leads people, so it is kept. Returns
+   * whether they may be shown.
+   */
+  noteFrames(): boolean {
+    if (!this.mayDecide()) return false;
+    if (!currentEntry(this.state.value)?.state.saw_frames) this.act("frames", {});
+    return true;
+  }
+
   /** Mark where a label is: the kernel shows the tool for it below the widget. */
   async markRegion(classIndex: number): Promise<void> {
     const { position, info } = this.state.value;
     if (info === null || info.annotation.regions === "off" || !this.isSeen()) return;
     try {
       await this.client.request("mark_region", { position, class_index: classIndex });
-      this.say(`Mark where ${this.classes.value?.names[classIndex] ?? "the label"} is, below`);
+      this.say(
+        t("Mark where {name} is, below", {
+          name: this.classes.value?.names[classIndex] ?? String(classIndex),
+        }),
+      );
     } catch (error) {
       this.fail(error);
     }
@@ -92,6 +145,7 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
 
   protected override opened(info: SessionInfo): void {
     this.standWhereItWas(info);
+    if (browserStorage()?.getItem(ALL_KEY) === "true") this.dispatch({ type: "toggledAll" });
     super.opened(info);
   }
 

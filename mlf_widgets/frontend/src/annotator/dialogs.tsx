@@ -2,8 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { writtenLabelKey } from "../shared/keys.ts";
-import { type DecodedSprite, spriteBeside } from "../shared/pictures.ts";
+import { type DecodedSprite, type ExamplesKey, examplesFor } from "../shared/pictures.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { ClassMeaning, ComparedPair, useCompared, whichExample } from "../shared/views/comparing.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
@@ -17,8 +16,10 @@ import {
   KeysDialog,
   WalkingDialogs,
 } from "../shared/views/walking_dialogs.tsx";
+import { t } from "../shared/words.ts";
 import { LabelBox } from "./cards.tsx";
 import { turnClass } from "./compare.ts";
+import { hasViews } from "./frames.ts";
 import type { Screen } from "./screen.ts";
 
 /** If the cursor stays on a class for this long, its examples are fetched. */
@@ -33,14 +34,18 @@ function Help({ screen, onClose }: DialogPartProps<Screen>) {
   const keys = (
     <KeyTable
       layout={screen.keyLayout.value}
-      overrides={annotation?.keys ?? {}}
-      leaveOut={annotation?.regions === "off" ? ["mark"] : []}
+      overrides={screen.ownKeys}
+      leaveOut={[
+        ...(annotation?.regions === "off" ? (["mark"] as const) : []),
+        ...(hasViews(screen.task.value?.proposals ?? []) ? [] : (["frames"] as const)),
+      ]}
     />
   );
   return (
     <KeysDialog onClose={onClose} keys={keys}>
-      Wheel and double click zoom, dragging moves the image. Every decision is saved as it is made; going past
-      an image without one records nothing.
+      {t(
+        "Wheel and double click zoom, dragging moves the image. Every decision is saved as it is made; going past an image without one records nothing.",
+      )}
     </KeysDialog>
   );
 }
@@ -57,18 +62,21 @@ function Search({ screen, onClose }: DialogPartProps<Screen>) {
   const noteOf = (classIndex: number) => {
     const vote = screen.votes.value[String(classIndex)];
     const number = proposed.get(classIndex);
-    const place =
-      number === undefined ? "" : `proposed, key ${writtenLabelKey(number, screen.keyLayout.value)}`;
-    const given = vote === "yes" ? "ticked" : vote === "unsure" ? "unsure" : "";
+    const place = number === undefined ? "" : t("proposed, key {key}", { key: screen.labelKey(number) });
+    const given = vote === "yes" ? t("ticked") : vote === "unsure" ? t("unsure") : "";
     return [given, place].filter(Boolean).join(" · ");
   };
   return (
-    <Dialog kind="search" title="Add a label" onClose={onClose}>
+    <Dialog kind="search" title={t("Add a label")} onClose={onClose}>
       <ClassSearchBox
         classes={classes}
         search={search}
         noteOf={noteOf}
         suggested={screen.addedLately}
+        onSuggest={(name) => {
+          onClose();
+          controller.suggestClass(name);
+        }}
         onCursor={(classIndex) => {
           cursor.value = classIndex;
         }}
@@ -91,16 +99,17 @@ function Search({ screen, onClose }: DialogPartProps<Screen>) {
 
 /** A class's examples at their full size, fetched when the cursor rests on it; undefined until they are there. */
 function useLargeSprite(screen: Screen, classIndex: number | null): DecodedSprite | undefined {
-  const large = useSignal<DecodedSprite | undefined>(undefined);
+  const examples = classIndex === null ? null : examplesFor(screen.task.value, classIndex);
+  const large = useSignal<{ of: ExamplesKey; sprite: DecodedSprite } | undefined>(undefined);
   useEffect(() => {
     let held: DecodedSprite | undefined;
     let isGone = false;
     const load = async () => {
-      if (classIndex === null) return;
-      const loaded = await screen.controller.pictures?.largeSprite(classIndex);
-      if (isGone) return loaded?.bitmap?.close();
+      if (examples === null) return;
+      const loaded = await screen.controller.pictures?.largeSprite(examples);
+      if (isGone || loaded === undefined) return loaded?.bitmap?.close();
       held = loaded;
-      large.value = loaded;
+      large.value = { of: examples, sprite: loaded };
     };
     const timer = setTimeout(() => load().catch(() => {}), REST_MS); // without its examples a class can still be chosen
     return () => {
@@ -109,9 +118,8 @@ function useLargeSprite(screen: Screen, classIndex: number | null): DecodedSprit
       large.value = undefined;
       held?.bitmap?.close();
     };
-  }, [classIndex]);
-  const loaded = large.value?.head.class_index === classIndex ? large.value : undefined;
-  return spriteBeside(loaded, screen.task.value?.image_id);
+  }, [examples]);
+  return large.value?.of === examples ? large.value?.sprite : undefined;
 }
 
 /** Examples of the class under the cursor. */
@@ -120,7 +128,12 @@ function FoundExamples({ screen, classIndex }: { screen: Screen; classIndex: num
   const layout = stripLayout(600, 56, Math.max(1, sprite?.head.n_examples ?? 10));
   return (
     <div class="mlf-search-examples">
-      <ExampleStrip sprite={sprite} layout={layout} label="Examples of the class found" onPick={() => {}} />
+      <ExampleStrip
+        sprite={sprite}
+        layout={layout}
+        label={t("Examples of the class found")}
+        onPick={() => {}}
+      />
     </div>
   );
 }
@@ -129,7 +142,7 @@ function Compare({ screen, classIndex, number, onClose }: CompareProps<Screen>) 
   const name = screen.controller.classes.value?.names[classIndex] ?? String(classIndex);
   const sprite = useLargeSprite(screen, classIndex);
   const nExamples = sprite?.head.n_examples ?? 0;
-  const compared = useCompared(screen, classIndex, sprite?.tiles?.[number] ?? number, nExamples);
+  const compared = useCompared(screen, classIndex, number, nExamples);
   const place =
     screen.task.value?.proposals.findIndex((proposal) => proposal.class_index === classIndex) ?? -1;
   const vote = screen.votes.value[String(classIndex)];
@@ -137,30 +150,30 @@ function Compare({ screen, classIndex, number, onClose }: CompareProps<Screen>) 
     <Dialog kind="compare" title={name} onClose={onClose}>
       <ClassMeaning screen={screen} classIndex={classIndex}>
         <label class="mlf-compare-label">
-          {place >= 0 && <kbd class="mlf-card-key">{writtenLabelKey(place, screen.keyLayout.value)}</kbd>}
+          {place >= 0 && <kbd class="mlf-card-key">{screen.labelKey(place)}</kbd>}
           <LabelBox screen={screen} classIndex={classIndex} vote={vote} />
-          applies to this image
+          {t("applies to this image")}
         </label>
       </ClassMeaning>
       <ComparedPair
         screen={screen}
         compared={compared}
         where={whichExample(number, nExamples)}
-        label={`Example ${number + 1} of ${name}`}
+        label={t("Example {number} of {name}", { number: number + 1, name })}
       />
       <div class="mlf-compare-foot">
-        <button type="button" onClick={() => turnClass(screen, -1)} title="Previous label (↑)">
-          ↑ Label
+        <button type="button" onClick={() => turnClass(screen, -1)} title={t("Previous label (↑)")}>
+          {t("↑ Label")}
         </button>
         <ExampleStrip
           sprite={sprite}
           layout={stripLayout(640, 64, Math.max(1, nExamples))}
           chosen={number}
-          label={`Examples of ${name}`}
+          label={t("Examples of {name}", { name })}
           onPick={(picked) => screen.compare(classIndex, picked)}
         />
-        <button type="button" onClick={() => turnClass(screen, 1)} title="Next label (↓)">
-          Label ↓
+        <button type="button" onClick={() => turnClass(screen, 1)} title={t("Next label (↓)")}>
+          {t("Label ↓")}
         </button>
       </div>
     </Dialog>

@@ -1,9 +1,12 @@
 /** What each key press does to the annotation widget. */
 
 import { keepTabInside } from "../shared/accessibility.ts";
-import { isTyping, type KeyAction, meaningOf, REPEATING_ACTIONS } from "../shared/keys.ts";
+import { keyName } from "../shared/key_names.ts";
+import { isForTheControl, isTyping, type KeyAction, meaningOf, REPEATING_ACTIONS } from "../shared/keys.ts";
 import { walk } from "../shared/views/walking_keys.ts";
+import { t } from "../shared/words.ts";
 import { turnClass, turnExample } from "./compare.ts";
+import type { Controller } from "./controller.ts";
 import type { Screen } from "./screen.ts";
 
 /** Keys that go on doing what they do while they are held; only here do images fly past, at the pace they are painted. */
@@ -13,15 +16,17 @@ const REPEATING: ReadonlySet<KeyAction> = new Set([...REPEATING_ACTIONS, "next",
 export function press(event: KeyboardEvent, screen: Screen): boolean {
   const { controller, root } = screen;
   controller.touch();
-  const { dialog, info } = controller.state.peek();
+  screen.learnFrom(event);
+  const { dialog } = controller.state.peek();
   if (dialog !== null) return pressInDialog(event, screen);
   if (isTyping(event.target)) return pressInField(event, root);
   if (isSaveShortcut(event)) {
-    controller.say("Decisions are saved as they are made");
+    controller.say(t("Decisions are saved as they are made"));
     return true;
   }
-  const meaning = meaningOf(event, info?.annotation.keys);
-  if (meaning === null) return false;
+  const nLabels = screen.task.peek()?.proposals.length;
+  const meaning = meaningOf(event, screen.ownKeys, screen.keyLayout.peek(), nLabels);
+  if (meaning === null || isForTheControl(event)) return false;
   if (meaning.kind === "label") {
     const proposal = screen.task.peek()?.proposals[meaning.number];
     if (event.repeat || proposal === undefined) return true;
@@ -32,8 +37,15 @@ export function press(event: KeyboardEvent, screen: Screen): boolean {
   if (event.repeat && !REPEATING.has(meaning.action)) return true;
   // A key held down waits for each image to be on the screen: nobody flies past what was never shown.
   if (event.repeat && !screen.isPainted) return true;
+  // Nor does it fly on from the last image.
+  if (event.repeat && meaning.action === "next" && isAtTheEnd(controller)) return true;
   act(meaning.action, screen);
   return true;
+}
+
+function isAtTheEnd({ state }: Controller): boolean {
+  const { position, progress } = state.peek();
+  return position + 1 >= progress.n_tasks;
 }
 
 function act(action: KeyAction, screen: Screen): void {
@@ -49,8 +61,14 @@ function act(action: KeyAction, screen: Screen): void {
     case "definitions":
       screen.showsDefinitions.value = !screen.showsDefinitions.peek();
       return;
+    case "frames":
+      return screen.toggleFrames();
+    case "searched":
+      return screen.controller.toggleSearched();
     case "mark":
       return screen.markLast();
+    case "unsure_label":
+      return screen.unsureAboutLast();
     default:
       return walk(action, screen);
   }
@@ -65,7 +83,7 @@ function pressInField(event: KeyboardEvent, root: HTMLElement): boolean {
 
 function pressInDialog(event: KeyboardEvent, screen: Screen): boolean {
   const { controller, root } = screen;
-  const { dialog, info } = controller.state.peek();
+  const { dialog } = controller.state.peek();
   if (event.key === "Escape") {
     controller.open(null);
     return true;
@@ -74,7 +92,7 @@ function pressInDialog(event: KeyboardEvent, screen: Screen): boolean {
   if (event.key === "Tab") return element !== null && keepTabInside(element, event);
   if (isSaveShortcut(event)) return true;
   if (isTyping(event.target)) return false;
-  const meaning = meaningOf(event, info?.annotation.keys);
+  const meaning = meaningOf(event, screen.ownKeys, screen.keyLayout.peek());
   if (meaning === null) return false;
   if (dialog?.kind === "compare" && meaning.kind === "label" && !event.repeat) {
     controller.toggleLabel(meaning.number, meaning.isUnsure ? "unsure" : "yes");
@@ -99,5 +117,5 @@ function isComment(target: EventTarget | null): boolean {
 }
 
 function isSaveShortcut(event: KeyboardEvent): boolean {
-  return (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s";
+  return (event.ctrlKey || event.metaKey) && !event.altKey && keyName(event) === "s";
 }

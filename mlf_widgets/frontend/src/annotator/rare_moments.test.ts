@@ -32,7 +32,7 @@ function vote(eventId: string, word: "yes" | "clear"): AnnotationEvent {
     event_id: eventId,
     round: "annotation",
     annotator: "ada",
-    image_index: 100,
+    image_number: 100,
     kind: "vote",
     payload: { class_index: 3, vote: word },
     shown: [3],
@@ -61,7 +61,7 @@ test("a decision whose acknowledgement was lost does not hide what another machi
 
 test("undo names the image of what it undoes, also when one goes on before that image has arrived", async () => {
   const kernel = new FakeKernel({ nTasks: 200 });
-  const far = { ...vote("decided-far-away", "yes"), image_index: 250 };
+  const far = { ...vote("decided-far-away", "yes"), image_number: 250 };
   kernel.log.push({ event: far, seq: 1 });
   const controller = await open(kernel, slow(kernel.channel(), ["tasks"], 50));
   await vi.advanceTimersByTimeAsync(100);
@@ -75,24 +75,24 @@ test("undo names the image of what it undoes, also when one goes on before that 
 
 test("undo waits for the image that it leads to", async () => {
   const kernel = new FakeKernel({ nTasks: 200 });
-  kernel.log.push({ event: { ...vote("decided-far-away", "yes"), image_index: 250 }, seq: 1 });
+  kernel.log.push({ event: { ...vote("decided-far-away", "yes"), image_number: 250 }, seq: 1 });
   const controller = await open(kernel, slow(kernel.channel(), ["tasks"], 50));
   await vi.advanceTimersByTimeAsync(100);
   void controller.undo("undo");
   await vi.advanceTimersByTimeAsync(1_000);
-  expect(kernel.log.at(-1)?.event).toMatchObject({ kind: "undo", image_index: 250 });
+  expect(kernel.log.at(-1)?.event).toMatchObject({ kind: "undo", image_number: 250 });
   controller.close();
 });
 
 test("undo of what was decided on an image that is not loaded says nothing of the image shown", async () => {
   const kernel = new FakeKernel({ nTasks: 200 });
-  const far = { ...vote("decided-far-away", "yes"), image_index: 250 };
+  const far = { ...vote("decided-far-away", "yes"), image_number: 250 };
   window.localStorage.setItem(`mlf:project:annotation:ada:001:${far.event_id}`, JSON.stringify(far));
   const channel = slow(kernel.channel(), ["save"], 4_000);
   const controller = await open(kernel, channel);
   void controller.undo("undo");
   await vi.advanceTimersByTimeAsync(20_000);
-  for (const { event } of kernel.log) expect(event.image_index).toBe(250);
+  for (const { event } of kernel.log) expect(event.image_number).toBe(250);
   controller.close();
 });
 
@@ -204,7 +204,7 @@ test("when work is given to others, no image keeps the labels of the one that ha
   await vi.advanceTimersByTimeAsync(100);
   controller.toggleLabel(0, "yes");
   await vi.advanceTimersByTimeAsync(100);
-  expect(kernel.log.at(-1)?.event).toMatchObject({ image_index: 102, payload: { class_index: 14 } });
+  expect(kernel.log.at(-1)?.event).toMatchObject({ image_number: 102, payload: { class_index: 14 } });
   controller.close();
 });
 
@@ -215,7 +215,7 @@ test("that holds where more work than that has come since", async () => {
   kernel.task = (position) => ({ ...task(position < 1 ? position : position + 1), position });
   Object.assign(kernel, { nTasks: 14 });
   await vi.advanceTimersByTimeAsync(3_000);
-  expect(controller.state.value.entries.get(1)?.task.image_index).toBe(102);
+  expect(controller.state.value.entries.get(1)?.task.image_number).toBe(102);
   expect(controller.state.value.said).toContain("list of images has changed");
   Object.assign(kernel, { nTasks: 20 });
   controller.say("");
@@ -233,7 +233,7 @@ test("one who stands at an end that is given away is led to the new end", async 
   Object.assign(kernel, { nTasks: 8 });
   await vi.advanceTimersByTimeAsync(3_000);
   expect(controller.state.value.position).toBe(7);
-  expect(controller.state.value.entries.get(7)?.task.image_index).toBe(107);
+  expect(controller.state.value.entries.get(7)?.task.image_number).toBe(107);
   controller.close();
 });
 

@@ -23,7 +23,7 @@ export const INITIAL_STATE: AnnotatorState = {
 export function reduce(state: AnnotatorState, happening: Happening): AnnotatorState {
   switch (happening.type) {
     case "wentTo":
-      return { ...state, position: happening.position, page: 0, dialog: null };
+      return { ...state, position: happening.position, page: 0, dialog: null, said: "" };
     case "turnedToPage":
       return { ...state, page: Math.min(Math.max(happening.page, 0), pageCount(state) - 1) };
     case "toggledAll":

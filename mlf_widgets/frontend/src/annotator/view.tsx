@@ -2,11 +2,14 @@
 
 import { useComputed } from "@preact/signals";
 import { Announcer, NothingToDo, Opening, Trouble } from "../shared/views/frame.tsx";
-import { Action, Foot } from "../shared/views/walking_foot.tsx";
+import { Icon } from "../shared/views/icon.tsx";
+import { Action, Foot, OwnAction } from "../shared/views/walking_foot.tsx";
 import { Head } from "../shared/views/walking_head.tsx";
 import { Comment, Picture } from "../shared/views/walking_picture.tsx";
+import { t } from "../shared/words.ts";
 import { Cards, Given, Pager } from "./cards.tsx";
 import { Dialogs } from "./dialogs.tsx";
+import { hasViews } from "./frames.ts";
 import type { Screen } from "./screen.ts";
 
 interface Part {
@@ -20,15 +23,16 @@ export function AnnotatorView({ screen }: Part) {
   const openingError = useComputed(() => (state.value.info === null ? state.value.error : "")).value;
   return (
     <>
-      {isOpen && <Head screen={screen} done="done" />}
+      {isOpen && <Head screen={screen} done={t("done")} />}
       <Trouble screen={screen} />
-      {!isOpen && <Opening error={openingError} what="your images" />}
-      {isEmpty && <NothingToDo screen={screen} title="No images for you yet" assigned="them" />}
+      {!isOpen && <Opening error={openingError} what="images" />}
+      {isEmpty && <NothingToDo screen={screen} />}
       {isOpen && !isEmpty && (
         <>
           <div class="mlf-main">
             <MarkedPicture screen={screen} />
-            <section class="mlf-side" aria-label="Labels">
+            <section class="mlf-side" aria-label={t("Labels")}>
+              <SearchProbe screen={screen} />
               <Pager screen={screen} />
               <Cards screen={screen} />
               <Given screen={screen} />
@@ -44,9 +48,47 @@ export function AnnotatorView({ screen }: Part) {
   );
 }
 
+/** On a probe: what the annotator is asked to do beyond the proposals, and that it is done. */
+function SearchProbe({ screen }: Part) {
+  const isProbe = useComputed(() => screen.entry.value?.task.is_probe ?? false).value;
+  const isDone = useComputed(() => screen.entry.value?.state.searched ?? false).value;
+  if (!isProbe) return null;
+  return (
+    <div class="mlf-probe" role="group" aria-label={t("Search all classes")}>
+      <strong title={t("Whatever else is in this image, proposed or not")}>
+        {t("Please search all classes")} <kbd aria-hidden="true">{screen.keyOf("search")}</kbd>
+      </strong>
+      <OwnAction
+        action="searched"
+        words={isDone ? t("All searched ✓") : t("All searched")}
+        written={screen.keyOf("searched")}
+        isOn={isDone}
+        onClick={() => screen.controller.toggleSearched()}
+      />
+    </div>
+  );
+}
+
 function MarkedPicture({ screen }: Part) {
   const regions = useComputed(() => screen.entry.value?.state.regions).value;
-  return <Picture screen={screen} marksFrom={[regions]} />;
+  const mayBeFramed = useComputed(() => hasViews(screen.task.value?.proposals ?? [])).value;
+  const key = screen.keyOf("frames");
+  return (
+    <Picture screen={screen} marksFrom={[regions, screen.frames.value]}>
+      {mayBeFramed && (
+        <button
+          type="button"
+          aria-pressed={screen.showsFrames}
+          data-mlf-action="frames"
+          aria-label={t("Where models saw the labels best")}
+          title={t("Where models saw the labels best ({key})", { key })}
+          onClick={() => screen.toggleFrames()}
+        >
+          <Icon path="M2 3h12v10H2z" dashes="3 2" />
+        </button>
+      )}
+    </Picture>
+  );
 }
 
 function Actions({ screen }: Part) {
@@ -55,13 +97,19 @@ function Actions({ screen }: Part) {
     <Action
       screen={screen}
       action="first_not_done"
-      words="First not done"
+      words={t("First not done")}
       onClick={() => void controller.goToFirstNotDone()}
     />
   );
   return (
     <Foot screen={screen} moreWays={firstNotDone}>
-      <Action screen={screen} action="next" words="Next ›" isMain onClick={() => void controller.step(1)} />
+      <Action
+        screen={screen}
+        action="next"
+        words={t("Next ›")}
+        isMain
+        onClick={() => void controller.step(1)}
+      />
     </Foot>
   );
 }

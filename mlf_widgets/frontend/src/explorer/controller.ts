@@ -6,6 +6,7 @@ import { asBlob } from "../shared/pictures.ts";
 import { type Channel, Client, isCrowded, RefusedError } from "../shared/protocol.ts";
 import { ClassSearch } from "../shared/search.ts";
 import { Thumbnails } from "../shared/thumbnails.ts";
+import { speak } from "../shared/words.ts";
 import type { ExplorerFilter, ExplorerImage, ExplorerInfo, ExplorerRequests } from "./messages.ts";
 
 export const PAGE_SIZE = 48;
@@ -65,6 +66,7 @@ export class ExplorerController {
       this.classes.value = JSON.parse(
         await asBlob(classes.buffers[0], "application/json").text(),
       ) as ClassColumns;
+      speak(opened.result.language);
       this.filter.value = opened.result.filter;
       this.info.value = opened.result;
       this.error.value = "";

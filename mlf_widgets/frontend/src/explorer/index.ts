@@ -7,7 +7,7 @@ import { ExplorerView } from "./view.tsx";
 
 function render(props: RenderProps): () => void {
   return mountScreen(props, {
-    name: "grid",
+    name: "explorer",
     label: "Explorer of the data set",
     makeController: (model) => new ExplorerController(model),
     makeScreen: (controller, root) => new ExplorerScreen(controller, root),

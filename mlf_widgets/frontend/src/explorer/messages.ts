@@ -1,6 +1,6 @@
 /** The messages of the data set's explorer; `mlf_widgets/explorer.py` and `pipeline/annotation/explorer.py` have the same shape. */
 
-import type { Round, SmallPictureHead, TaskFilter, Vote } from "../shared/messages.ts";
+import type { Language, Round, SmallPictureHead, TaskFilter, Vote } from "../shared/messages.ts";
 
 export type Disagreement = "any" | "disputed" | "agreed" | "open";
 
@@ -14,6 +14,7 @@ export interface ExplorerFilter {
 
 export interface ExplorerInfo {
   project_name: string;
+  language: Language;
   n_images: number;
   n_classes: number;
   people: { name: string; kind: string }[];
@@ -26,6 +27,7 @@ export interface PersonsWord {
   vote: Vote | "";
   none: boolean;
   unsure: boolean;
+  unsure_labels: number[];
   comment: string;
 }
 

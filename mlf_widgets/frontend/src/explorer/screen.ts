@@ -3,7 +3,7 @@
 import { gridKey } from "../grid/keys.ts";
 import { keepTabInside } from "../shared/accessibility.ts";
 import { isTyping } from "../shared/keys.ts";
-import { giveKeyboardBack } from "../shared/views/keyboard.ts";
+import { letGoOfKeyboard } from "../shared/views/keyboard.ts";
 import { PaintWatch } from "../shared/views/painting.ts";
 import type { ExplorerController } from "./controller.ts";
 
@@ -93,7 +93,7 @@ export function press(event: KeyboardEvent, { controller, root }: ExplorerScreen
       controller.dialog.value = { kind: "help" };
       return true;
     case "leave":
-      giveKeyboardBack(root);
+      letGoOfKeyboard(root);
       return true;
     default:
       return false;

@@ -10,19 +10,20 @@ import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
 import { FailedNote, HelpButton, Opening } from "../shared/views/frame.tsx";
 import { KeyRows } from "../shared/views/key_table.tsx";
+import { count, type English, inWords, t } from "../shared/words.ts";
 import { type ExplorerController, PAGE_SIZE } from "./controller.ts";
 import type { Disagreement, ExplorerImage, PersonsWord } from "./messages.ts";
 import type { ExplorerScreen } from "./screen.ts";
 
-const ROUNDS: Record<Round, string> = { annotation: "annotation", refinement: "refinement" };
-const STATUSES: Record<TaskFilter, string> = {
+const ROUNDS: Record<Round, English> = { annotation: "annotation", refinement: "refinement" };
+const STATUSES: Record<TaskFilter, English> = {
   all: "any status",
   not_done: "not done",
   done: "done",
   unsure: "unsure",
   commented: "commented",
 };
-const DISAGREEMENTS: Record<Disagreement, string> = {
+const DISAGREEMENTS: Record<Disagreement, English> = {
   any: "agreed or not",
   disputed: "disputed",
   agreed: "agreed",
@@ -46,7 +47,7 @@ export function ExplorerView({ screen }: ExplorerViewProps) {
     return (
       <>
         {trouble}
-        <Opening error={error} what="the data set" />
+        <Opening error={error} what="data_set" />
       </>
     );
   }
@@ -75,57 +76,58 @@ function Filters({ controller }: Part) {
   const { class_index } = filter;
   return (
     <header class="mlf-grid-bar mlf-explorer-bar">
-      <strong>{info?.project_name}</strong>
+      <strong dir="auto">{info?.project_name}</strong>
       <Choice
-        label="Round"
-        title="Round"
+        label={t("Round")}
+        title={t("Round")}
         value={filter.round}
-        options={ROUNDS}
+        options={inWords(ROUNDS)}
         onChoose={(round) => controller.choose({ round })}
       />
       <button
         type="button"
         data-mlf-action="search"
-        title="Choose a class (s)"
+        dir="auto"
+        title={`${t("Choose a class")} (s)`}
         onClick={() => {
           controller.dialog.value = { kind: "search" };
         }}
       >
-        {class_index === null ? "Any class…" : nameOf(controller, class_index)}
+        {class_index === null ? t("Any class…") : nameOf(controller, class_index)}
       </button>
       {class_index !== null && (
         <button
           type="button"
           class="mlf-plain"
-          aria-label="Any class"
-          title="Any class"
+          aria-label={t("Any class")}
+          title={t("Any class")}
           onClick={() => controller.choose({ class_index: null })}
         >
           ✕
         </button>
       )}
       <Choice
-        label="Annotator"
-        title="Annotator"
+        label={t("Annotator")}
+        title={t("Annotator")}
         value={filter.annotator}
         options={{
-          "": "anybody",
+          "": t("anybody"),
           ...Object.fromEntries((info?.people ?? []).map(({ name }) => [name, personName(controller, name)])),
         }}
         onChoose={(annotator) => controller.choose({ annotator })}
       />
       <Choice
-        label="Status"
-        title="Status"
+        label={t("Status")}
+        title={t("Status")}
         value={filter.which}
-        options={STATUSES}
+        options={inWords(STATUSES)}
         onChoose={(which) => controller.choose({ which })}
       />
       <Choice
-        label="Agreement"
-        title="Agreement"
+        label={t("Agreement")}
+        title={t("Agreement")}
         value={filter.disagreement}
-        options={DISAGREEMENTS}
+        options={inWords(DISAGREEMENTS)}
         onChoose={(disagreement) => controller.choose({ disagreement })}
       />
       <span class="mlf-space" />
@@ -143,7 +145,7 @@ function Filters({ controller }: Part) {
 }
 
 function countWords(n: number): string {
-  return n === 1 ? "1 image" : `${n.toLocaleString("en")} images`;
+  return n === 1 ? t("1 image") : t("{n} images", { n: count(n) });
 }
 
 function Tiles({ screen }: ExplorerViewProps) {
@@ -158,12 +160,12 @@ function Tiles({ screen }: ExplorerViewProps) {
   if (images !== null && images.length === 0) {
     return (
       <div class="mlf-empty">
-        <p>No image passes these filters.</p>
+        <p>{t("No image passes these filters.")}</p>
       </div>
     );
   }
   return (
-    <ul ref={list} class="mlf-tiles mlf-explorer-tiles" aria-label="Images" aria-busy={images === null}>
+    <ul ref={list} class="mlf-tiles mlf-explorer-tiles" aria-label={t("Images")} aria-busy={images === null}>
       {(images ?? []).map((image, number) => (
         <li
           key={image.image_index}
@@ -173,7 +175,7 @@ function Tiles({ screen }: ExplorerViewProps) {
           <button
             type="button"
             class="mlf-explorer-image"
-            aria-label={`${image.image_id}: look closer`}
+            aria-label={t("{name}: look closer", { name: image.image_id })}
             tabIndex={number === controller.cursor.value ? 0 : -1}
             onClick={() => {
               controller.cursor.value = number;
@@ -200,15 +202,19 @@ function Words({ controller, image }: Part & { image: ExplorerImage }) {
   const { original_label, is_disputed, words } = image;
   return (
     <div class="mlf-explorer-words">
-      <p class="mlf-explorer-id" title={image.image_id}>
-        {is_disputed && <span class="mlf-badge">disputed</span>}{" "}
+      <p class="mlf-explorer-id" dir="auto" title={image.image_id}>
+        {is_disputed && <span class="mlf-badge">{t("disputed")}</span>}{" "}
         {original_label === null ? image.image_id : nameOf(controller, original_label)}
       </p>
       <ul>
         {words.map((word) => (
           <li key={word.annotator} class={word.vote === "" ? "" : `mlf-said-${word.vote}`}>
-            <strong>{personName(controller, word.annotator)}</strong>{" "}
-            {class_index === null || word.vote === "" ? labelsOf(controller, word) : word.vote}
+            <strong>
+              <bdi>{personName(controller, word.annotator)}</bdi>
+            </strong>{" "}
+            <span dir="auto">
+              {class_index === null || word.vote === "" ? labelsOf(controller, word) : t(word.vote)}
+            </span>
             {word.comment !== "" && <span title={word.comment}> ✎</span>}
           </li>
         ))}
@@ -220,13 +226,15 @@ function Words({ controller, image }: Part & { image: ExplorerImage }) {
 /** A name, with a note if it belongs to a program. */
 function personName(controller: ExplorerController, name: string): string {
   const kind = controller.info.value?.people.find((person) => person.name === name)?.kind;
-  return kind === "simulated" ? `${name} (simulated)` : name;
+  return kind === "simulated" ? `${name} (${t("simulated")})` : name;
 }
 
 function labelsOf(controller: ExplorerController, word: PersonsWord): string {
   const names = word.labels.map((classIndex) => nameOf(controller, classIndex));
-  if (word.none) names.push("none of these");
-  if (word.unsure) names.push("unsure");
+  if (word.none) names.push(t("none of these"));
+  for (const classIndex of word.unsure_labels)
+    names.push(t("{name}: unsure", { name: nameOf(controller, classIndex) }));
+  if (word.unsure) names.push(t("unsure about this image"));
   return names.join(", ") || "–";
 }
 
@@ -241,12 +249,14 @@ function Pager({ controller }: Part) {
         nPages={controller.nPages.value}
         onTurn={(next) => void controller.turnTo(next)}
       />
-      <span class="mlf-grid-count">{nShown > 0 && `Images ${first + 1}–${first + nShown}`}</span>
+      <span class="mlf-grid-count">
+        {nShown > 0 && t("Images {first}–{last}", { first: first + 1, last: first + nShown })}
+      </span>
       <span class="mlf-space" />
       <button type="button" onClick={() => controller.retry()}>
-        Refresh
+        {t("Refresh")}
       </button>
-      <span class="mlf-muted">Read-only</span>
+      <span class="mlf-muted">{t("Read-only")}</span>
     </footer>
   );
 }
@@ -260,7 +270,7 @@ function Dialogs({ controller }: Part) {
   if (dialog === null || classes === null) return null;
   if (dialog.kind === "help") {
     return (
-      <Dialog kind="help" title="Keys" onClose={close}>
+      <Dialog kind="help" title={t("Keys")} onClose={close}>
         <KeyRows rows={KEYS} />
       </Dialog>
     );
@@ -269,7 +279,7 @@ function Dialogs({ controller }: Part) {
     const search = controller.search();
     if (search === null) return null;
     return (
-      <Dialog kind="search" title="Choose a class" onClose={close}>
+      <Dialog kind="search" title={t("Choose a class")} onClose={close}>
         <ClassSearchBox
           classes={classes}
           search={search}
@@ -298,16 +308,16 @@ function Look({ controller, image, onClose }: Part & { image: ExplorerImage; onC
           onDrawn={() => {}}
         />
         <dl class="mlf-explorer-facts">
-          <Fact term="Original label">
-            {original_label === null ? "none" : nameOf(controller, original_label)}
+          <Fact term={t("Original label")}>
+            {original_label === null ? t("none") : nameOf(controller, original_label)}
           </Fact>
-          <Fact term="Open labels">
-            {open_labels.map((classIndex) => nameOf(controller, classIndex)).join(", ") || "none"}
+          <Fact term={t("Open labels")}>
+            {open_labels.map((classIndex) => nameOf(controller, classIndex)).join(", ") || t("none")}
           </Fact>
           {words.map((word) => (
             <Fact key={word.annotator} term={personName(controller, word.annotator)}>
               {labelsOf(controller, word)}
-              {word.comment !== "" && <q>{word.comment}</q>}
+              {word.comment !== "" && <q dir="auto">{word.comment}</q>}
             </Fact>
           ))}
         </dl>
@@ -320,7 +330,7 @@ function Fact({ term, children }: { term: string; children: ComponentChildren })
   return (
     <>
       <dt>{term}</dt>
-      <dd>{children}</dd>
+      <dd dir="auto">{children}</dd>
     </>
   );
 }
@@ -331,5 +341,5 @@ const KEYS = [
   { written: ["Enter"], does: "look at an image more closely" },
   { written: ["s", "/"], does: "choose a class" },
   { written: ["?"], does: "these keys" },
-  { written: ["Esc"], does: "give the keyboard back to the notebook" },
+  { written: ["Esc"], does: "give the keyboard back; twice: the notebook has it" },
 ];

@@ -2,10 +2,11 @@
 
 import { signal } from "@preact/signals";
 import type { SessionInfo, TaskFilter, Vote } from "../shared/messages.ts";
-import { Pictures } from "../shared/pictures.ts";
+import { examplesFor, Pictures } from "../shared/pictures.ts";
 import type { Channel } from "../shared/protocol.ts";
 import { type Action, nextTogether, SessionController } from "../shared/session_controller.ts";
 import { Thumbnails } from "../shared/thumbnails.ts";
+import { t } from "../shared/words.ts";
 import {
   type Dialog,
   type GridState,
@@ -21,7 +22,9 @@ import {
 /** The most positions asked for at once; of a class with more tasks, the rest is counted but not listed. */
 const MAX_LISTED = 20_000;
 const MAX_TASKS_AT_ONCE = 100;
-export const SMALL_PX = 224;
+/** One class at a time: in no order of proposals. */
+const IN_A_GRID = "grid";
+const SMALL_PX = 224;
 
 export class GridController extends SessionController<GridState, Happening> {
   thumbnails: Thumbnails | null = null;
@@ -54,7 +57,7 @@ export class GridController extends SessionController<GridState, Happening> {
 
   async list(): Promise<void> {
     const { classIndex, which } = this.state.value;
-    if (classIndex !== null) this.pictures?.want([], [classIndex]);
+    if (classIndex !== null) this.pictures?.want([], [examplesFor(undefined, classIndex)]);
     try {
       const params = { class_index: classIndex, start: 0, count: MAX_LISTED, which };
       const { result } = await this.client.request("grid", params);
@@ -69,15 +72,15 @@ export class GridController extends SessionController<GridState, Happening> {
 
   turnPage(page: number): void {
     if (page < 0) {
-      this.say("This is the first page");
+      this.say(t("This is the first page"));
       return;
     }
     if (page >= pageCount(this.state.value)) {
-      this.say("This is the last page");
+      this.say(t("This is the last page"));
       return;
     }
     this.dispatch({ type: "turnedToPage", page });
-    this.say(`Page ${page + 1} of ${pageCount(this.state.value)}`);
+    this.say(t("Page {number} of {n}", { number: page + 1, n: pageCount(this.state.value) }));
     void this.fetch();
   }
 
@@ -113,13 +116,15 @@ export class GridController extends SessionController<GridState, Happening> {
     const { classIndex, entries } = this.state.value;
     const entry = entries.get(position);
     if (classIndex === null) {
-      this.say("Choose a class first");
+      this.say(t("Choose a class first"));
       return;
     }
     if (entry === undefined || !this.canBeJudged(position)) return;
     const isOn = entry.state.votes[String(classIndex)] === vote;
     this.record([this.voteOn(position, classIndex, isOn ? "clear" : vote)]);
-    this.say(`Image ${entry.task.position + 1}: ${isOn ? "cleared" : vote}`);
+    this.say(
+      t("Image {number}: {words}", { number: entry.task.position + 1, words: isOn ? t("cleared") : t(vote) }),
+    );
   }
 
   /**
@@ -131,27 +136,37 @@ export class GridController extends SessionController<GridState, Happening> {
     const state = this.state.value;
     const { classIndex } = state;
     if (classIndex === null) {
-      this.say("Choose a class first");
+      this.say(t("Choose a class first"));
       return;
     }
     const open = unanswered(state);
     const isMissing = positionsOfPage(state).some((position) => !state.entries.has(position));
     const judged = open.filter((position) => this.canBeJudged(position) && this.hasSeen(position));
     const unseen = open.filter((position) => this.canBeJudged(position) && !this.hasSeen(position));
+    const n = judged.length;
     this.record(judged.map((position) => this.voteOn(position, classIndex, "no")));
     if (unseen[0] !== undefined) {
       this.goTo(unseen[0]);
       this.reveal(unseen[0], true);
       this.say(
-        `${judged.length} confirmed; ${unseen.length} were not on screen yet: look, then confirm again`,
+        t("{n} confirmed; {n_unseen} were not on screen yet: look, then confirm again", {
+          n,
+          n_unseen: unseen.length,
+        }),
       );
     } else if (isMissing || open.length > judged.length) {
-      this.say(`${judged.length} confirmed; ${open.length - judged.length} cannot be shown and stay open`);
+      this.say(t("{n} confirmed; {n_open} cannot be shown and stay open", { n, n_open: open.length - n }));
     } else if (state.page + 1 < pageCount(state)) {
       this.turnPage(state.page + 1);
-      this.say(`${judged.length} confirmed; page ${state.page + 2} of ${pageCount(state)}`);
+      this.say(
+        t("{n} confirmed; page {number} of {n_pages}", {
+          n,
+          number: state.page + 2,
+          n_pages: pageCount(state),
+        }),
+      );
     } else {
-      this.say(`${judged.length} confirmed; this was the last page`);
+      this.say(t("{n} confirmed; this was the last page", { n }));
     }
   }
 
@@ -163,7 +178,7 @@ export class GridController extends SessionController<GridState, Happening> {
       (position) => entries.get(position)?.state.votes[String(classIndex)] !== undefined,
     );
     this.record(voted.map((position) => this.voteOn(position, classIndex, "clear")));
-    this.say(voted.length === 0 ? "Nothing to clear on this page" : `${voted.length} cleared`);
+    this.say(voted.length === 0 ? t("Nothing to clear on this page") : t("{n} cleared", { n: voted.length }));
   }
 
   /** Undo or redo the last action; a page that was confirmed counts as one action. */
@@ -171,7 +186,7 @@ export class GridController extends SessionController<GridState, Happening> {
     const stack = this.state.value.stacks[kind];
     const last = stack.at(-1);
     if (last === undefined) {
-      this.say(kind === "undo" ? "Nothing to undo" : "Nothing to redo");
+      this.say(kind === "undo" ? t("Nothing to undo") : t("Nothing to redo"));
       return;
     }
     const together = nextTogether(stack);
@@ -183,23 +198,27 @@ export class GridController extends SessionController<GridState, Happening> {
     const actions = together.flatMap(([target, position]): Action[] => {
       const entry = entries.get(position);
       if (entry === undefined) return [];
-      return [{ imageIndex: entry.task.image_index, kind, payload: { target }, shown: [] }];
+      return [
+        { imageNumber: entry.task.image_number, order: IN_A_GRID, kind, payload: { target }, shown: [] },
+      ];
     });
     if (actions.length < together.length) {
-      this.say("The images are not there yet; try again");
+      this.say(t("The images are not there yet; try again"));
       return;
     }
     this.record(actions);
     if (this.state.value.positions.includes(last[1])) this.goTo(last[1]);
-    const nImages = actions.length === 1 ? "" : ` on ${actions.length} images`;
-    this.say(kind === "undo" ? `Undone${nImages}` : `Redone${nImages}`);
+    const n = actions.length;
+    if (n === 1) return this.say(kind === "undo" ? t("Undone") : t("Redone"));
+    this.say(kind === "undo" ? t("Undone on {n} images", { n }) : t("Redone on {n} images", { n }));
   }
 
   private voteOn(position: number, classIndex: number, vote: Vote | "clear"): Action {
-    const imageIndex = this.state.value.entries.get(position)?.task.image_index ?? -1;
+    const imageNumber = this.state.value.entries.get(position)?.task.image_number ?? -1;
     // Only the class that is asked about was shown, so this says nothing about any other class.
     return {
-      imageIndex: imageIndex,
+      imageNumber,
+      order: IN_A_GRID,
       kind: "vote",
       payload: { class_index: classIndex, vote },
       shown: [classIndex],
@@ -230,7 +249,7 @@ export class GridController extends SessionController<GridState, Happening> {
     const shown = positionsOfPage(state);
     const ahead = positionsOfPage(state, state.page + 1);
     this.thumbnails?.want([...shown, ...ahead]);
-    if (state.classIndex !== null) this.pictures?.want([], [state.classIndex]);
+    if (state.classIndex !== null) this.pictures?.want([], [examplesFor(undefined, state.classIndex)]);
     await this.loadMissing([...shown, ...ahead]);
   }
 

@@ -20,13 +20,16 @@ const CLASS = 7;
 function task(position: number, state: Partial<ImageState> = {}): Task {
   return {
     position,
-    image_index: 100 + position,
+    image_number: 100 + position,
     image_id: `${position}.jpg`,
     has_image: true,
     proposals: [],
     state: { ...EMPTY_STATE, ...state },
     evidence: null,
     open_labels: [],
+    order: "score",
+    is_probe: false,
+    example_group: "",
   };
 }
 
@@ -115,7 +118,7 @@ test("a vote made here and not yet saved counts at once", () => {
     event_id: "e-0000001",
     round: "annotation",
     annotator: "ada",
-    image_index: 102,
+    image_number: 102,
     kind: "vote",
     payload: { class_index: CLASS, vote: "no" },
     shown: [CLASS],

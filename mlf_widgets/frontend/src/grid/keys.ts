@@ -1,6 +1,7 @@
 /** The grid's keys: arrows move around, Space ticks. */
 
-import type { KeyPress } from "../shared/keys.ts";
+import { isThirdLevel, type KeyLayout, type KeyPress, keyName } from "../shared/key_names.ts";
+import { isSign } from "../shared/keys.ts";
 
 export type GridKey =
   | "left"
@@ -26,56 +27,60 @@ export type GridKey =
 
 export interface GridBinding {
   key: GridKey;
-  codes: readonly string[];
+  /** Their names, as `keyName` has them. */
+  names: readonly string[];
   shift?: boolean;
   written: readonly string[];
   does: string;
 }
 
 export const GRID_BINDINGS: readonly GridBinding[] = [
-  { key: "left", codes: ["ArrowLeft"], written: ["←", "→", "↑", "↓"], does: "go from image to image" },
-  { key: "right", codes: ["ArrowRight"], written: [], does: "" },
-  { key: "up", codes: ["ArrowUp"], written: [], does: "" },
-  { key: "down", codes: ["ArrowDown"], written: [], does: "" },
-  { key: "first", codes: ["Home"], written: ["Home", "End"], does: "first and last image of the page" },
-  { key: "last", codes: ["End"], written: [], does: "" },
-  { key: "next_page", codes: ["PageDown"], written: ["Page ↓", "Page ↑"], does: "next and previous page" },
-  { key: "previous_page", codes: ["PageUp"], written: [], does: "" },
+  { key: "left", names: ["ArrowLeft"], written: ["←", "→", "↑", "↓"], does: "go from image to image" },
+  { key: "right", names: ["ArrowRight"], written: [], does: "" },
+  { key: "up", names: ["ArrowUp"], written: [], does: "" },
+  { key: "down", names: ["ArrowDown"], written: [], does: "" },
+  { key: "first", names: ["Home"], written: ["Home", "End"], does: "first and last image of the page" },
+  { key: "last", names: ["End"], written: [], does: "" },
+  { key: "next_page", names: ["PageDown"], written: ["Page ↓", "Page ↑"], does: "next and previous page" },
+  { key: "previous_page", names: ["PageUp"], written: [], does: "" },
   {
     key: "tick",
-    codes: ["Space", "Enter", "NumpadEnter"],
+    names: ["Space", "Enter"],
     written: ["Space", "Enter"],
     does: "tick, or clear the tick",
   },
-  { key: "no", codes: ["KeyN"], written: ["n"], does: "this image does not show it" },
-  { key: "unsure", codes: ["KeyU"], written: ["u"], does: "unsure about this image" },
+  { key: "no", names: ["n"], written: ["n"], does: "this image does not show it" },
+  { key: "unsure", names: ["u"], written: ["u"], does: "unsure about this image" },
   {
     key: "confirm",
-    codes: ["KeyC"],
+    names: ["c"],
     written: ["c"],
     does: "confirm the page: what is not ticked does not show it",
   },
-  { key: "clear", codes: ["KeyX"], written: ["x"], does: "clear every vote on this page for this class" },
-  { key: "look", codes: ["KeyV"], written: ["v"], does: "view the image large" },
-  { key: "search", codes: ["KeyS"], written: ["s", "/"], does: "choose another class" },
-  { key: "filter", codes: ["KeyL"], written: ["l"], does: "filter the images" },
-  { key: "redo", codes: ["KeyZ"], shift: true, written: ["Z"], does: "redo" },
-  { key: "undo", codes: ["KeyZ"], written: ["z"], does: "undo (a confirmed page goes back as one)" },
-  { key: "help", codes: ["Slash"], shift: true, written: ["?"], does: "these keys" },
-  { key: "leave", codes: ["Escape"], written: ["Esc"], does: "give the keyboard back to the notebook" },
+  { key: "clear", names: ["x"], written: ["x"], does: "clear every vote on this page for this class" },
+  { key: "look", names: ["v"], written: ["v"], does: "view the image large" },
+  { key: "search", names: ["s", "/"], written: ["s", "/"], does: "choose another class" },
+  { key: "filter", names: ["l"], written: ["l"], does: "filter the images" },
+  { key: "redo", names: ["z"], shift: true, written: ["Z"], does: "redo" },
+  { key: "undo", names: ["z"], written: ["z"], does: "undo (a confirmed page goes back as one)" },
+  { key: "help", names: ["?"], written: ["?"], does: "these keys" },
+  {
+    key: "leave",
+    names: ["Escape"],
+    written: ["Esc"],
+    does: "give the keyboard back; twice: the notebook has it",
+  },
 ];
 
-export function gridKey(press: KeyPress): GridKey | null {
-  if (press.altKey) return null;
+export function gridKey(press: KeyPress, layout: KeyLayout | null = null): GridKey | null {
+  if (press.altKey || isThirdLevel(press)) return null;
+  const name = keyName(press, layout);
   if (press.ctrlKey || press.metaKey) {
-    const letter = press.key.toLowerCase();
-    if (letter === "z") return press.shiftKey ? "redo" : "undo";
-    return letter === "y" ? "redo" : null;
+    if (name === "z") return press.shiftKey ? "redo" : "undo";
+    return name === "y" ? "redo" : null;
   }
-  if (press.key === "?") return "help";
-  if (press.key === "/") return "search";
   const binding = GRID_BINDINGS.find(
-    ({ codes, shift }) => codes.includes(press.code) && (shift ?? false) === press.shiftKey,
+    ({ names, shift }) => names.includes(name) && (isSign(name) || (shift ?? false) === press.shiftKey),
   );
   return binding?.key ?? null;
 }

@@ -3,6 +3,7 @@
 import type { Signal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
+import { count, t } from "../shared/words.ts";
 
 /** Keep `nColumns` true to the list of tiles, which is in the page unless `isEmpty`. */
 export function useColumnCount(
@@ -39,22 +40,20 @@ export function PageButtons({ page, nPages, onTurn }: PageButtonsProps) {
         type="button"
         data-mlf-action="previous"
         disabled={page === 0}
-        title="Previous page (Page ↑)"
+        title={t("Previous page (Page ↑)")}
         onClick={() => onTurn(page - 1)}
       >
-        Previous
+        {t("Previous")}
       </button>
-      <span>
-        Page {page + 1} of {nPages.toLocaleString("en")}
-      </span>
+      <span>{t("Page {number} of {n}", { number: page + 1, n: count(nPages) })}</span>
       <button
         type="button"
         data-mlf-action="next"
         disabled={page + 1 >= nPages}
-        title="Next page (Page ↓)"
+        title={t("Next page (Page ↓)")}
         onClick={() => onTurn(page + 1)}
       >
-        Next
+        {t("Next")}
       </button>
     </>
   );

@@ -1,7 +1,7 @@
 /** What the grid has on the screen: which tiles are drawn, which have been seen; and its keys. */
 
 import { isTyping } from "../shared/keys.ts";
-import { giveKeyboardBack } from "../shared/views/keyboard.ts";
+import { letGoOfKeyboard } from "../shared/views/keyboard.ts";
 import { PaintWatch } from "../shared/views/painting.ts";
 import { Visibility } from "../shared/views/visibility.ts";
 import type { GridController } from "./controller.ts";
@@ -64,7 +64,7 @@ export class GridScreen {
   press(event: KeyboardEvent): boolean {
     if (isTyping(event.target)) return false;
     const key = gridKey(event);
-    return key !== null && actOn(key, this.controller, this.root, () => giveKeyboardBack(this.root), event);
+    return key !== null && actOn(key, this.controller, this.root, () => letGoOfKeyboard(this.root), event);
   }
 
   get hasUnsaved(): boolean {

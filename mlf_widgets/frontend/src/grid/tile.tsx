@@ -1,6 +1,7 @@
 /** One image of the grid: its picture, a checkbox, and what is known about it. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { asKnown, type English, t } from "../shared/words.ts";
 
 export interface TilePictureProps {
   bitmap: ImageBitmap | undefined;
@@ -27,13 +28,13 @@ export function TilePicture({ bitmap, failure, hasImage, isKnown, onDrawn }: Til
     element.getContext("2d")?.drawImage(bitmap, 0, 0);
     onDrawn(isKnown);
   }, [bitmap, failure, hasImage, isKnown]);
-  const words = hasImage ? failure : "This image has no file";
+  const words = hasImage ? failure : t("This image has no file");
   return (
     <span class="mlf-tile-picture">
       <canvas ref={canvas} />
       {words !== undefined && (
         <span class="mlf-tile-failure" title={words}>
-          Cannot be shown
+          {t("Cannot be shown")}
         </span>
       )}
     </span>
@@ -42,12 +43,21 @@ export function TilePicture({ bitmap, failure, hasImage, isKnown, onDrawn }: Til
 
 export type TileWord = "yes" | "no" | "unsure" | "unticked" | "open";
 
-export const WORDS: Record<TileWord, string> = {
+export const WORDS: Record<TileWord, English> = {
   yes: "yes",
   no: "no",
   unsure: "unsure",
   unticked: "no: left unticked",
   open: "not answered",
+};
+
+/** What stands on a tile, which is narrow; its checkbox and its tip say it in full. */
+const SHORT_WORDS: Record<TileWord, English | ""> = {
+  yes: "",
+  no: "no",
+  unsure: "unsure",
+  unticked: "unticked",
+  open: "",
 };
 
 export interface TileProps extends TilePictureProps {
@@ -108,7 +118,7 @@ export function Tile(props: TileProps) {
             type="checkbox"
             data-class-id={classIndex}
             data-position={number}
-            aria-label={`${name}: ${WORDS[word]}`}
+            aria-label={`${name}: ${t(WORDS[word])}`}
             disabled={isOff}
             tabIndex={isCurrent ? 0 : -1}
             onFocus={onFocus}
@@ -118,8 +128,12 @@ export function Tile(props: TileProps) {
               follow(); // the browser has ticked it already; what counts is what was decided
             }}
           />
-          <span class="mlf-tile-word">{word === "open" || word === "yes" ? "" : WORDS[word]}</span>
-          <span class="mlf-tile-notes">{notes.join(" · ")}</span>
+          <span class="mlf-tile-word" title={t(WORDS[word])}>
+            {asKnown(SHORT_WORDS[word])}
+          </span>
+          <span class="mlf-tile-notes" title={notes.join(" · ")}>
+            {notes.join(" · ")}
+          </span>
         </span>
       </label>
     </li>

@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { hasUnsure, isDecided } from "../shared/fold.ts";
 import type { TaskFilter } from "../shared/messages.ts";
+import { examplesFor } from "../shared/pictures.ts";
 import { Choice } from "../shared/views/choice.tsx";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
@@ -11,6 +12,7 @@ import { FailedNote, HelpButton } from "../shared/views/frame.tsx";
 import { ImageStage, Stage } from "../shared/views/image_stage.tsx";
 import { KeyRows } from "../shared/views/key_table.tsx";
 import { SavedState } from "../shared/views/saved_state.tsx";
+import { count, type English, inWords, t } from "../shared/words.ts";
 import type { GridController } from "./controller.ts";
 import { GRID_BINDINGS } from "./keys.ts";
 import { PageButtons, useColumnCount } from "./pages.tsx";
@@ -18,7 +20,7 @@ import type { GridScreen } from "./screen.ts";
 import { type GridState, PAGE_SIZES, pageCount, positionsOfPage, unanswered, wordOn } from "./state.ts";
 import { Tile, type TileWord } from "./tile.tsx";
 
-const FILTERS: Record<TaskFilter, string> = {
+const FILTERS: Record<TaskFilter, English> = {
   all: "all images",
   not_done: "not done",
   done: "done",
@@ -39,7 +41,7 @@ export function GridView({ screen }: GridViewProps) {
   if (state.info === null) {
     return (
       <p class="mlf-grid-message" role={state.error ? "alert" : "status"}>
-        {state.error || "Opening…"}
+        {state.error || t("Opening your images…")}
       </p>
     );
   }
@@ -69,31 +71,38 @@ function Question({ controller, state }: PartProps) {
   const name = classIndex === null ? null : (classes?.names[classIndex] ?? "");
   const synonyms = classIndex === null ? "" : (classes?.synonyms[classIndex] ?? []).join(", ");
   const definition = classIndex === null ? "" : (classes?.definitions[classIndex] ?? "");
-  const sprite = classIndex === null ? undefined : controller.pictures?.sprite(classIndex);
+  const [before, after] = t("Which of these show {name}?").split("{name}");
+  controller.picturesVersion.value;
+  const sprite =
+    classIndex === null ? undefined : controller.pictures?.sprite(examplesFor(undefined, classIndex));
   return (
     <header class="mlf-grid-question">
       <div class="mlf-grid-words">
         <h2>
           {name === null ? (
-            "Your images"
+            t("Your images")
           ) : (
             <>
-              Which of these show <em>{name}</em>?
+              {before}
+              <em dir="auto">{name}</em>
+              {after}
             </>
           )}
         </h2>
-        <p class="mlf-grid-meaning">{[synonyms, definition].filter((text) => text !== "").join(" — ")}</p>
+        <p class="mlf-grid-meaning" dir="auto">
+          {[synonyms, definition].filter((text) => text !== "").join(" — ")}
+        </p>
       </div>
-      {/* Examples that are images of the project could stand beside themselves here, so they are not shown. */}
-      {sprite !== undefined && sprite.head.n_examples > 0 && (sprite.head.groups ?? "") === "" && (
+      {/* An image of the project could stand beside itself here: such examples do not come without a task. */}
+      {sprite !== undefined && sprite.head.n_examples > 0 && (
         <ExampleStrip
           sprite={sprite}
           layout={{ sidePx: 56, nColumns: sprite.head.n_examples, gapPx: 3 }}
-          label={`Examples of ${name}`}
+          label={t("Examples of {name}", { name: name ?? "" })}
           onPick={() => {}}
         />
       )}
-      {info?.is_simulated && <span class="mlf-badge">simulated annotator</span>}
+      {info?.is_simulated && <span class="mlf-badge">{t("simulated annotator")}</span>}
     </header>
   );
 }
@@ -102,22 +111,22 @@ function Bar({ controller, state }: PartProps) {
   const nOpen = unanswered(state).length;
   const { undo, redo } = state.stacks;
   return (
-    <div class="mlf-grid-bar" role="toolbar" aria-label="Grid">
+    <div class="mlf-grid-bar" role="toolbar" aria-label={t("Actions")}>
       <button
         type="button"
         data-mlf-action="search"
-        title="Choose a class (s)"
+        title={`${t("Choose a class")} (s)`}
         onClick={() => controller.open({ kind: "search" })}
       >
-        {state.classIndex === null ? "Choose a class…" : "Another class…"}
+        {state.classIndex === null ? t("Choose a class…") : t("Another class…")}
       </button>
       <label>
-        <span>Show</span>{" "}
+        <span>{t("Show")}</span>{" "}
         <Choice
           action="filter"
           value={state.which}
-          options={FILTERS}
-          title="Filter (l)"
+          options={inWords(FILTERS)}
+          title={`${t("filter the images")} (l)`}
           onChoose={(which) => controller.choose(state.classIndex, which)}
         />
       </label>
@@ -126,38 +135,38 @@ function Bar({ controller, state }: PartProps) {
         type="button"
         data-mlf-action="undo"
         disabled={undo.length === 0}
-        title="Undo (z)"
+        title={`${t("Undo")} (z)`}
         onClick={() => controller.undo("undo")}
       >
-        Undo
+        {t("Undo")}
       </button>
       <button
         type="button"
         data-mlf-action="redo"
         disabled={redo.length === 0}
-        title="Redo (Z)"
+        title={`${t("Redo")} (Z)`}
         onClick={() => controller.undo("redo")}
       >
-        Redo
+        {t("Redo")}
       </button>
       <button
         type="button"
         data-mlf-action="clear"
         disabled={state.classIndex === null}
-        title="Clear every vote on this page for this class (x)"
+        title={`${t("clear every vote on this page for this class")} (x)`}
         onClick={() => controller.clearPage()}
       >
-        Clear page
+        {t("Clear page")}
       </button>
       <button
         type="button"
         class="mlf-action-main"
         data-mlf-action="confirm"
         disabled={state.classIndex === null || nOpen === 0}
-        title="Every image on this page without a vote gets a no, for this class alone (c)"
+        title={t("Every image on this page without a vote gets a no, for this class alone (c)")}
         onClick={() => controller.confirmPage()}
       >
-        {nOpen === 0 ? "Page confirmed" : `Confirm page: ${nOpen} × no`}
+        {nOpen === 0 ? t("Page confirmed") : t("Confirm page: {n} × no", { n: nOpen })}
       </button>
       <SavedState status={state.save} onDismiss={() => controller.dismissRefusal()} />
       <HelpButton isPlain onClick={() => controller.open({ kind: "help" })} />
@@ -167,13 +176,14 @@ function Bar({ controller, state }: PartProps) {
 
 function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
   const { controller } = screen;
+  controller.picturesVersion.value; // what reads signals, as t() does, is drawn anew for these and its props alone
   const list = useRef<HTMLUListElement>(null);
   const shown = positionsOfPage(state);
   useColumnCount(list, controller.nColumns, shown.length === 0);
   useLayoutEffect(() => list.current?.scrollTo?.({ top: 0 }), [state.page, state.classIndex, state.which]);
   if (state.isListed && shown.length === 0) return <Nothing controller={controller} state={state} />;
   return (
-    <ul ref={list} class="mlf-tiles" aria-label="Images" aria-busy={!state.isListed}>
+    <ul ref={list} class="mlf-tiles" aria-label={t("Images")} aria-busy={!state.isListed}>
       {shown.map((position) => {
         const entry = state.entries.get(position);
         const word = entry === undefined ? "open" : tileWord(state, position);
@@ -181,7 +191,7 @@ function Tiles({ screen, state }: GridViewProps & { state: GridState }) {
           <Tile
             key={position}
             number={position}
-            name={`Image ${position + 1}`}
+            name={t("Image {number}", { number: position + 1 })}
             classIndex={state.classIndex ?? -1}
             word={word}
             notes={entry === undefined ? [] : notesOn(state, position)}
@@ -220,24 +230,35 @@ function notesOn(state: GridState, position: number): string[] {
   if (entry === undefined) return [];
   const notes = [];
   const nLabels = Object.values(entry.state.votes).filter((vote) => vote === "yes").length;
-  if (entry.state.none) notes.push("none of these");
-  else if (nLabels > 0) notes.push(`${nLabels} label${nLabels === 1 ? "" : "s"}`);
-  else if (!isDecided(entry.state)) notes.push("not done");
-  if (hasUnsure(entry.state)) notes.push("unsure");
-  if (entry.state.comment !== "") notes.push("comment");
+  if (entry.state.none) notes.push(t("none of these"));
+  else if (nLabels > 0) notes.push(nLabels === 1 ? t("1 label") : t("{n} labels", { n: nLabels }));
+  else if (!isDecided(entry.state)) notes.push(t("not done"));
+  if (hasUnsure(entry.state)) notes.push(t("unsure"));
+  if (entry.state.comment !== "") notes.push(t("comment"));
   return notes;
 }
 
 function Nothing({ controller, state }: PartProps) {
   const name = state.classIndex === null ? "" : (controller.classes.value?.names[state.classIndex] ?? "");
-  const what =
-    state.classIndex === null ? "You have no image here" : `None of your images was offered ${name}`;
+  const isOfClass = state.classIndex !== null;
+  const words =
+    state.which === "all"
+      ? t(isOfClass ? "None of your images was offered {name}." : "You have no image here.", { name })
+      : t(
+          isOfClass
+            ? "None of your images was offered {name} and is “{filter}”."
+            : "No image of yours is “{filter}”.",
+          {
+            name,
+            filter: t(FILTERS[state.which]),
+          },
+        );
   return (
     <div class="mlf-grid-message">
-      <p>{state.which === "all" ? `${what}.` : `${what} that is “${FILTERS[state.which]}”.`}</p>
+      <p>{words}</p>
       {state.which !== "all" && (
         <button type="button" onClick={() => controller.choose(state.classIndex, "all")}>
-          Show all images
+          {t("Show all images")}
         </button>
       )}
     </div>
@@ -253,14 +274,14 @@ function Pager({ controller, state }: PartProps) {
       <PageButtons page={state.page} nPages={pageCount(state)} onTurn={(page) => controller.turnPage(page)} />
       <span class="mlf-grid-count">
         {state.positions.length === 0
-          ? "No images"
-          : `Images ${first + 1}–${last} of ${state.nTotal.toLocaleString("en")}`}
+          ? t("No images")
+          : t("Images {first}–{last} of {n}", { first: first + 1, last, n: count(state.nTotal) })}
         {state.nTotal > state.positions.length &&
-          ` (the first ${state.positions.length.toLocaleString("en")} are listed)`}
+          ` ${t("(the first {n} are listed)", { n: count(state.positions.length) })}`}
       </span>
       <span class="mlf-space" />
       <label>
-        <span>Images a page</span>{" "}
+        <span>{t("Images a page")}</span>{" "}
         <select
           value={String(state.pageSize)}
           onChange={(event) => controller.resizePage(Number(event.currentTarget.value))}
@@ -273,7 +294,7 @@ function Pager({ controller, state }: PartProps) {
         </select>
       </label>
       <span class="mlf-grid-count">
-        {n_done.toLocaleString("en")} of {n_tasks.toLocaleString("en")} images with a decision
+        {t("{n} of {n_all} images with a decision", { n: count(n_done), n_all: count(n_tasks) })}
       </span>
     </footer>
   );
@@ -286,13 +307,12 @@ function Dialogs({ controller, state }: PartProps) {
   if (dialog === null) return null;
   if (dialog.kind === "help") {
     return (
-      <Dialog kind="help" title="Keys and what they mean" onClose={close}>
+      <Dialog kind="help" title={t("Keys and what they mean")} onClose={close}>
         <KeyRows rows={GRID_BINDINGS.filter(({ does }) => does !== "")} />
         <p class="mlf-muted">
-          A tick says that the image shows this class. Images that you leave unticked say nothing until you
-          confirm the page; then each of them that has been on your screen gets a <em>no</em> for this class,
-          and for no other. An image counts as done once it has any vote, also one from here; its other labels
-          stay unanswered.
+          {t(
+            "A tick says that the image shows this class. Images that you leave unticked say nothing until you confirm the page; then each of them that has been on your screen gets a no for this class, and for no other. An image counts as done once it has any vote, also one from here; its other labels stay unanswered.",
+          )}
         </p>
       </Dialog>
     );
@@ -301,7 +321,7 @@ function Dialogs({ controller, state }: PartProps) {
     const search = controller.searchIndex();
     if (search === null || classes === null) return null;
     return (
-      <Dialog kind="search" title="Choose a class" onClose={close}>
+      <Dialog kind="search" title={t("Choose a class")} onClose={close}>
         <ClassSearchBox
           classes={classes}
           search={search}
@@ -325,7 +345,7 @@ function Look({
   const stage = useMemo(() => new Stage(), [position]);
   const image = controller.pictures?.image(position);
   const version = controller.picturesVersion.value;
-  const name = `Image ${position + 1}`;
+  const name = t("Image {number}", { number: position + 1 });
   useLayoutEffect(() => stage.show(position, image), [stage, image, version]);
   useEffect(() => () => stage.close(), [stage]);
   return (

@@ -1,17 +1,16 @@
 /** The labels to settle as cards: what they mean, who said what, and the refiner's own word. */
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { LABEL_CODES } from "../shared/keys.ts";
 import type { Evidence, Vote } from "../shared/messages.ts";
-import { spriteBeside } from "../shared/pictures.ts";
+import { examplesFor } from "../shared/pictures.ts";
 import { ExampleStrip } from "../shared/views/example_strip.tsx";
+import { t } from "../shared/words.ts";
 import { N_KEYED } from "./keys.ts";
 import { labelSetsBefore, type Row } from "./labels.ts";
 import { Card as CardOnScreen, type RefinerScreen } from "./screen.ts";
 import { allRows } from "./state.ts";
 
 const TILE_PX = 46;
-const WORDS: Record<Vote, string> = { yes: "yes", no: "no", unsure: "unsure" };
 
 interface Part {
   screen: RefinerScreen;
@@ -25,7 +24,7 @@ export function Cards({ screen }: Part) {
   const list = useRef<HTMLUListElement>(null);
   useLayoutEffect(() => list.current?.scrollTo?.({ top: 0 }), [state.position]);
   return (
-    <ul ref={list} class="mlf-cards mlf-cards-all" aria-label="Labels to settle">
+    <ul ref={list} class="mlf-cards mlf-cards-all" aria-label={t("Labels to settle")}>
       {rows.map((row, number) => (
         <Card
           key={`${state.position}:${row.classIndex}`}
@@ -52,7 +51,7 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
   const { classIndex, own, stands } = row;
   const classes = controller.classes.value;
   controller.picturesVersion.value;
-  const sprite = spriteBeside(controller.pictures?.sprite(classIndex), screen.entry.value?.task.image_id);
+  const sprite = controller.pictures?.sprite(examplesFor(screen.entry.value?.task, classIndex));
   const name = classes?.names[classIndex] ?? String(classIndex);
   const meaning = [(classes?.synonyms[classIndex] ?? []).join(", "), classes?.definitions[classIndex] ?? ""];
   const words = meaning.filter((text) => text !== "").join(" — ");
@@ -67,7 +66,8 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
       ref={item}
       class={`mlf-card mlf-refined mlf-refined-${look}${isAt ? " mlf-at" : ""}`}
       data-class-id={classIndex}
-      onPointerDown={() => controller.setCursor(number)}
+      // Not when the pointer goes down: cards change their height, and the click would miss what it was aimed at.
+      onClick={() => controller.setCursor(number)}
     >
       <div class="mlf-card-head">
         <YesBox screen={screen} row={row} number={number} name={name} />
@@ -77,14 +77,14 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
       </div>
       <div class="mlf-refined-line">
         {evidence !== null && <Voices evidence={evidence} classIndex={classIndex} name={name} />}
-        <p class="mlf-refined-meaning" title={words}>
+        <p class="mlf-refined-meaning" dir="auto" title={words}>
           {words}
         </p>
       </div>
       <ExampleStrip
         sprite={sprite}
         layout={{ sidePx: TILE_PX, nColumns: Math.max(1, nExamples), gapPx: 3 }}
-        label={nExamples === 0 ? `${name}: no examples` : `Examples of ${name}`}
+        label={nExamples === 0 ? t("{name}: no examples", { name }) : t("Examples of {name}", { name })}
         onPick={(picked) => controller.open({ kind: "compare", classIndex: classIndex, number: picked })}
         onDrawn={(drawn) => {
           card.sprite = drawn;
@@ -97,10 +97,10 @@ function Card({ screen, row, number, evidence, isAt }: CardProps) {
 
 function stateWords({ own, stands, isQuestion, isAgreed }: Row): string {
   if (own !== undefined) return "";
-  if (isAgreed) return "all agreed";
-  if (!isQuestion) return "nobody ticked it";
-  if (stands === null) return "to settle";
-  return `left alone: counts as ${WORDS[stands]}`;
+  if (isAgreed) return t("all agreed");
+  if (!isQuestion) return t("nobody ticked it");
+  if (stands === null) return t("to settle");
+  return t("left alone: counts as {vote}", { vote: t(stands) });
 }
 
 /** The real checkbox of a label: ticked for yes, half-ticked for unsure. */
@@ -116,19 +116,23 @@ function YesBox({ screen, row, number, name }: Omit<CardProps, "evidence" | "isA
   useLayoutEffect(follow);
   return (
     <label class="mlf-card-label">
-      {number < N_KEYED && <kbd class="mlf-card-key">{keyName(screen, number)}</kbd>}
+      {number < N_KEYED && <kbd class="mlf-card-key">{screen.labelKey(number)}</kbd>}
       <input
         ref={box}
         type="checkbox"
         data-class-id={row.classIndex}
         data-class-key={controller.classes.value?.keys[row.classIndex]}
-        onFocus={() => controller.setCursor(number)}
+        onFocus={(event) => {
+          if (event.currentTarget.matches(":focus-visible")) controller.setCursor(number);
+        }}
         onChange={() => {
           controller.decideRow(row, "yes");
           follow(); // the browser has ticked it already; what counts is what was decided
         }}
       />
-      <span class="mlf-card-name">{name}</span>
+      <span class="mlf-card-name" dir="auto">
+        {name}
+      </span>
     </label>
   );
 }
@@ -142,11 +146,7 @@ interface ChoiceProps extends Part {
 
 function Choice({ screen, row, number, vote, name }: ChoiceProps) {
   const key =
-    number >= N_KEYED
-      ? ""
-      : vote === "no"
-        ? keyName(screen, number + N_KEYED)
-        : `⇧${keyName(screen, number)}`;
+    number >= N_KEYED ? "" : vote === "no" ? screen.labelKey(number + N_KEYED) : screen.unsureKey(number);
   return (
     <button
       type="button"
@@ -154,32 +154,27 @@ function Choice({ screen, row, number, vote, name }: ChoiceProps) {
       data-mlf-vote={vote}
       data-class-id={row.classIndex}
       aria-pressed={row.own === vote}
-      aria-label={vote === "no" ? `${name}: no` : `${name}: unsure`}
       onClick={() => screen.controller.decideRow(row, vote)}
     >
-      {vote === "no" ? "No" : "Unsure"} {key !== "" && <kbd aria-hidden="true">{key}</kbd>}
+      <span class="mlf-sr">
+        <bdi>{name}</bdi>:{" "}
+      </span>
+      {vote === "no" ? t("No") : t("Unsure")} {key !== "" && <kbd aria-hidden="true">{key}</kbd>}
     </button>
   );
-}
-
-function keyName(screen: RefinerScreen, number: number): string {
-  const code = LABEL_CODES[number] ?? "";
-  return code.startsWith("Digit")
-    ? code.slice(-1)
-    : (screen.keyLayout.value?.get(code) ?? code.slice(-1).toLowerCase());
 }
 
 function Voices({ evidence, classIndex, name }: { evidence: Evidence; classIndex: number; name: string }) {
   const votes = evidence.votes[String(classIndex)] ?? {};
   return (
-    <ul class="mlf-voices" aria-label={`What annotators said of ${name}`}>
+    <ul class="mlf-voices" aria-label={t("What annotators said of {name}", { name })}>
       {evidence.voices.map((voice) => {
         const vote = votes[voice];
         return (
           <li key={voice} class={`mlf-voice mlf-voice-${vote ?? "unshown"}`}>
             <strong>{voice}</strong>
-            {evidence.simulated.includes(voice) && " (simulated)"}{" "}
-            {vote === undefined ? "was not shown it" : WORDS[vote]}
+            {evidence.simulated.includes(voice) && ` (${t("simulated")})`}{" "}
+            {vote === undefined ? t("was not shown it") : t(vote)}
           </li>
         );
       })}
@@ -195,28 +190,28 @@ export function BeforeAfter({ screen }: Part) {
   if (entry === undefined) return null;
   const nameOf = (classIndex: number) => controller.classes.value?.names[classIndex] ?? String(classIndex);
   const said = (yes: number[], unsure: number[]) =>
-    [...yes.map(nameOf), ...unsure.map((classIndex) => `${nameOf(classIndex)}?`)].join(", ") || "no label";
+    [...yes.map(nameOf), ...unsure.map((classIndex) => `${nameOf(classIndex)}?`)].join(", ") || t("no label");
   const evidence = screen.isRevealed.value ? entry.task.evidence : null;
   const rows = allRows(state);
   const of = (word: Vote) => rows.filter(({ stands }) => stands === word).map(({ classIndex }) => classIndex);
   const nOpen = rows.filter(({ stands }) => stands === null).length;
   return (
     <dl class="mlf-before-after">
-      <dt>Before</dt>
-      <dd>
+      <dt>{t("Before")}</dt>
+      <dd dir="auto">
         {evidence === null
-          ? "What the annotators said is shown after your own decisions."
+          ? t("What the annotators said is shown after your own decisions.")
           : labelSetsBefore(evidence).map(({ voice, yes, unsure }) => (
               <span key={voice} class="mlf-before">
                 <strong>{voice}</strong>
-                {evidence.simulated.includes(voice) && " (simulated)"} {said(yes, unsure)}
+                {evidence.simulated.includes(voice) && ` (${t("simulated")})`} {said(yes, unsure)}
               </span>
             ))}
       </dd>
-      <dt>After</dt>
-      <dd data-mlf-part="after">
+      <dt>{t("After")}</dt>
+      <dd data-mlf-part="after" dir="auto">
         {said(of("yes"), of("unsure"))}
-        {nOpen > 0 && <span class="mlf-muted"> · {nOpen} to settle</span>}
+        {nOpen > 0 && <span class="mlf-muted"> · {t("{n} to settle", { n: nOpen })}</span>}
       </dd>
     </dl>
   );

@@ -3,9 +3,11 @@
 import { effect, untracked } from "@preact/signals";
 import { isDecided } from "../shared/fold.ts";
 import type { SessionInfo, Vote } from "../shared/messages.ts";
+import { examplesFor } from "../shared/pictures.ts";
 import type { Channel } from "../shared/protocol.ts";
 import { positionsAhead, type Wanted } from "../shared/walking.ts";
 import { type WalkDialog, WalkingController } from "../shared/walking_controller.ts";
+import { type English, t } from "../shared/words.ts";
 import { agreedClasses, majority, openQuestions, questions, type Row } from "./labels.ts";
 import {
   allRows,
@@ -39,7 +41,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
   /** Move on; on a half-decided image, first show what has not been looked at. */
   override async step(direction: 1 | -1): Promise<void> {
     const isHalfDone = direction === 1 && this.entry !== undefined && isDecided(this.entry.state);
-    if (isHalfDone && this.turnToUnseen("look at it before going on")) return;
+    if (isHalfDone && this.turnToUnseen("{name} has not been on screen: look at it before going on")) return;
     await super.step(direction);
   }
 
@@ -71,7 +73,9 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     if (entry.task.evidence === null) {
       const isOpen = entry.state.none || openQuestions(entry, false).length > 0;
       this.say(
-        isOpen ? "First decide each label that is asked about" : "The annotators' votes are on their way",
+        isOpen
+          ? t("First decide each label that is asked about")
+          : t("The annotators' votes are on their way"),
       );
     }
     this.dispatch({ type: "evidenceOpened" });
@@ -95,19 +99,21 @@ export class RefinerController extends WalkingController<RefinerState, Happening
 
   override toggleNone(): void {
     const entry = this.entry;
-    if (entry === undefined || !this.isSeen()) return;
+    if (entry === undefined || !this.mayDecide()) return;
     const revealed = isCurrentRevealed(this.state.value);
     const agreed = revealed ? agreedClasses(entry.task.evidence) : [];
     this.act("none", { value: !entry.state.none }, [...questions(entry, revealed), ...agreed]);
-    this.say(entry.state.none ? "None of these: taken back" : "None of these, whatever was said before");
+    this.say(
+      entry.state.none ? t("None of these: taken back") : t("None of these, whatever was said before"),
+    );
   }
 
   /** Settle every disputed label as most annotators saw it; a tied label stays open. */
   acceptMajority(): void {
     const entry = this.entry;
-    if (entry === undefined || !this.isSeen()) return;
+    if (entry === undefined || !this.mayDecide()) return;
     if (!isCurrentRevealed(this.state.value)) {
-      this.say("What the annotators said is not shown yet");
+      this.say(t("What the annotators said is not shown yet"));
       return;
     }
     const open = openQuestions(entry);
@@ -120,8 +126,13 @@ export class RefinerController extends WalkingController<RefinerState, Happening
       settled.map(({ class_index }) => class_index),
     );
     const nEven = open.length - settled.length;
-    const even = nEven === 0 ? "" : `; ${nEven} tied: yours to decide`;
-    this.say(open.length === 0 ? "Every disputed label is decided" : `${settled.length} as most said${even}`);
+    if (open.length === 0) return this.say(t("Every disputed label is decided"));
+    const n = settled.length;
+    this.say(
+      nEven === 0
+        ? t("{n} as most said", { n })
+        : t("{n} as most said; {n_even} tied: yours to decide", { n, n_even: nEven }),
+    );
   }
 
   /**
@@ -131,8 +142,8 @@ export class RefinerController extends WalkingController<RefinerState, Happening
    */
   async confirm(): Promise<void> {
     const entry = this.entry;
-    if (entry === undefined || !this.isSeen()) return;
-    if (this.turnToUnseen("look at it, then confirm again")) return;
+    if (entry === undefined || !this.mayDecide()) return;
+    if (this.turnToUnseen("{name} has not been on screen: look at it, then confirm again")) return;
     const wasRevealed = isCurrentRevealed(this.state.value);
     const agreed = new Set(wasRevealed ? agreedClasses(entry.task.evidence) : []);
     const open = openQuestions(entry, wasRevealed);
@@ -148,14 +159,14 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     );
     if (!wasRevealed && !entry.state.none && this.state.value.info?.refinement.blind_first) {
       this.dispatch({ type: "evidenceOpened" });
-      this.say("Decided. See what the annotators said; Enter goes on");
+      this.say(t("Decided. See what the annotators said; Enter goes on"));
       return;
     }
     await super.step(1);
   }
 
   /** Turn to a label that is neither voted on nor seen, if there is one. */
-  private turnToUnseen(request: string): boolean {
+  private turnToUnseen(request: English): boolean {
     const entry = this.entry;
     if (entry === undefined) return false;
     this.noteVisible();
@@ -164,7 +175,7 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     const unseen = open.filter((classIndex) => !seen.has(classIndex));
     if (unseen[0] === undefined) return false;
     this.reveal(unseen[0]);
-    this.say(`${this.classes.value?.names[unseen[0]] ?? "A label"} has not been on screen: ${request}`);
+    this.say(t(request, { name: this.classes.value?.names[unseen[0]] ?? String(unseen[0]) }));
     return true;
   }
 
@@ -198,13 +209,13 @@ export class RefinerController extends WalkingController<RefinerState, Happening
     const state = this.state.value;
     const ahead = positionsAhead(state, direction);
     const positions = [...new Set([...ahead.slice(0, 2), ...also, ...ahead.slice(2)])];
-    const own = shownRows(state).map(({ classIndex }) => classIndex);
+    const own = shownRows(state).map(({ classIndex }) => examplesFor(this.entry?.task, classIndex));
     const next = positions.flatMap((position) => {
       const entry = state.entries.get(position);
-      return entry === undefined ? [] : questions(entry);
+      return entry === undefined ? [] : questions(entry).map((index) => examplesFor(entry.task, index));
     });
     const withImage = positions.filter((position) => state.entries.get(position)?.task.has_image);
-    return { positions: withImage, classIndices: [...new Set([...own, ...next])] };
+    return { positions: withImage, examples: [...new Set([...own, ...next])] };
   }
 
   /** The labels that stand on the image now shown: only those ticked or half-ticked. */

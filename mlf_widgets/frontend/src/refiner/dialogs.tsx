@@ -1,7 +1,7 @@
 /** The refiner's dialogs: keys, guidelines, finding a class, image and examples side by side. */
 
 import { isForAnnotatorAlone, KEY_BINDINGS } from "../shared/keys.ts";
-import { spriteBeside } from "../shared/pictures.ts";
+import { examplesFor } from "../shared/pictures.ts";
 import { ClassSearchBox } from "../shared/views/class_search.tsx";
 import { ClassMeaning, ComparedPair, useCompared, whichExample } from "../shared/views/comparing.tsx";
 import { Dialog } from "../shared/views/dialog.tsx";
@@ -15,6 +15,7 @@ import {
   KeysDialog,
   WalkingDialogs,
 } from "../shared/views/walking_dialogs.tsx";
+import { t } from "../shared/words.ts";
 import { OWN_KEYS } from "./keys.ts";
 import type { RefinerScreen } from "./screen.ts";
 import { allRows } from "./state.ts";
@@ -28,8 +29,9 @@ function Help({ screen, onClose }: DialogPartProps<RefinerScreen>) {
   const rows = shared.map(({ action, does }) => ({ written: [screen.keyOf(action)], does }));
   return (
     <KeysDialog onClose={onClose} keys={<KeyRows rows={[...OWN_KEYS, ...rows]} />}>
-      Labels on which the annotators differ come first, and each is yours to settle. A label that all of them
-      ticked stands unless you say no to it. Letters stand for annotators; they change from image to image.
+      {t(
+        "Labels on which the annotators differ come first, and each is yours to settle. A label that all of them ticked stands unless you say no to it. Letters stand for annotators; they change from image to image.",
+      )}
     </KeysDialog>
   );
 }
@@ -43,14 +45,18 @@ function Search({ screen, onClose }: DialogPartProps<RefinerScreen>) {
   const noteOf = (classIndex: number) => {
     const row = rows.get(classIndex);
     if (row === undefined) return "";
-    return row.stands === "yes" ? "stands" : row.isQuestion ? "to settle" : "proposed";
+    return row.stands === "yes" ? t("stands") : row.isQuestion ? t("to settle") : t("proposed");
   };
   return (
-    <Dialog kind="search" title="Add a label" onClose={onClose}>
+    <Dialog kind="search" title={t("Add a label")} onClose={onClose}>
       <ClassSearchBox
         classes={classes}
         search={search}
         noteOf={noteOf}
+        onSuggest={(name) => {
+          onClose();
+          controller.suggestClass(name);
+        }}
         onChoose={(classIndex, isUnsure) => {
           onClose();
           const vote = isUnsure ? "unsure" : "yes";
@@ -68,21 +74,26 @@ function Compare({ screen, classIndex, number, onClose }: CompareProps<RefinerSc
   const { controller } = screen;
   controller.picturesVersion.value;
   const name = controller.classes.value?.names[classIndex] ?? String(classIndex);
-  const sprite = spriteBeside(controller.pictures?.sprite(classIndex), screen.entry.value?.task.image_id);
+  const sprite = controller.pictures?.sprite(examplesFor(screen.entry.value?.task, classIndex));
   const nExamples = sprite?.head.n_examples ?? 0;
   const at = Math.min(number, Math.max(0, nExamples - 1));
-  const compared = useCompared(screen, classIndex, sprite?.tiles?.[at] ?? at, nExamples);
+  const compared = useCompared(screen, classIndex, at, nExamples);
   const where = whichExample(at, nExamples);
   return (
     <Dialog kind="compare" title={name} onClose={onClose}>
       <ClassMeaning screen={screen} classIndex={classIndex} />
-      <ComparedPair screen={screen} compared={compared} where={where} label={`${where}: ${name}`} />
+      <ComparedPair
+        screen={screen}
+        compared={compared}
+        where={where}
+        label={nExamples === 0 ? where : t("Example {number} of {name}", { number: at + 1, name })}
+      />
       <div class="mlf-compare-foot">
         <ExampleStrip
           sprite={sprite}
           layout={stripLayout(640, 64, Math.max(1, nExamples))}
           chosen={at}
-          label={`Examples of ${name}`}
+          label={t("Examples of {name}", { name })}
           onPick={(picked) => controller.open({ kind: "compare", classIndex: classIndex, number: picked })}
         />
       </div>

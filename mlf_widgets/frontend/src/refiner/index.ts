@@ -1,5 +1,6 @@
-/** The refinement widget as anywidget loads it. */
+/** The refinement widget as anywidget or a page of the service loads it. */
 
+import { startOnPage } from "../page/start.ts";
 import { mountScreen, type RenderProps } from "../shared/views/mount.ts";
 import { RefinerController } from "./controller.ts";
 import { press } from "./key_actions.ts";
@@ -16,5 +17,7 @@ function render(props: RenderProps): () => void {
     View: RefinerView,
   });
 }
+
+startOnPage(render);
 
 export default { render };

@@ -1,7 +1,7 @@
 /** What each key press does to the refinement widget. */
 
 import { keepTabInside } from "../shared/accessibility.ts";
-import { isTyping, type KeyAction, REPEATING_ACTIONS } from "../shared/keys.ts";
+import { isForTheControl, isTyping, type KeyAction, REPEATING_ACTIONS } from "../shared/keys.ts";
 import { walk } from "../shared/views/walking_keys.ts";
 import { type RefinerAction, refinerKey } from "./keys.ts";
 import type { RefinerScreen } from "./screen.ts";
@@ -17,18 +17,18 @@ const REPEATING: ReadonlySet<string> = new Set<RefinerAction | KeyAction>([
 export function press(event: KeyboardEvent, screen: RefinerScreen): boolean {
   const { controller, root } = screen;
   controller.touch();
-  const { dialog, info } = controller.state.peek();
+  screen.learnFrom(event);
+  const { dialog } = controller.state.peek();
   if (dialog !== null) return pressInDialog(event, screen);
   if (isTyping(event.target)) return pressInField(event, root);
-  const key = refinerKey(event, info?.annotation.keys);
+  const key = refinerKey(event, screen.ownKeys, screen.keyLayout.peek());
   if (key === null) return false;
   if (key.kind === "vote") {
     if (!event.repeat) controller.decide(key.number, key.vote);
     return true;
   }
   if (event.repeat && !REPEATING.has(key.action)) return true;
-  const onControl = event.target instanceof Element && event.target.matches("button, a, summary");
-  if (onControl && (event.code === "Enter" || event.code === "Space")) return false; // the button's own keys
+  if (isForTheControl(event)) return false;
   act(key.action, screen);
   return true;
 }
@@ -53,6 +53,8 @@ function act(action: RefinerAction, screen: RefinerScreen): void {
       return controller.decide(cursor, "yes");
     case "cursor_no":
       return controller.decide(cursor, "no");
+    case "cursor_unsure":
+      return controller.decide(cursor, "unsure");
     case "compare": {
       const row = screen.rows.peek()[cursor];
       if (row !== undefined) controller.open({ kind: "compare", classIndex: row.classIndex, number: 0 });
@@ -79,7 +81,7 @@ function pressInDialog(event: KeyboardEvent, screen: RefinerScreen): boolean {
     return true;
   }
   if (isTyping(event.target)) return false;
-  const key = refinerKey(event);
+  const key = refinerKey(event, screen.ownKeys, screen.keyLayout.peek());
   if (key?.kind !== "action") return false;
   if ((key.action === "help" || key.action === "compare") && dialog?.kind === key.action) {
     controller.open(null);

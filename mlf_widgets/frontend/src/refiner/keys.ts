@@ -1,10 +1,11 @@
 /** The refiner's keys: a digit says yes to a label, the key below it no, Shift with the digit unsure. */
 
+import { type KeyLayout, type KeyPress, keyName } from "../shared/key_names.ts";
 import {
   type AnnotatorAction,
+  actionWithOwnKey,
   isForAnnotatorAlone,
   type KeyAction,
-  type KeyPress,
   meaningOf,
 } from "../shared/keys.ts";
 
@@ -17,7 +18,8 @@ export type RefinerAction =
   | "cursor_down"
   | "cursor_up"
   | "cursor_yes"
-  | "cursor_no";
+  | "cursor_no"
+  | "cursor_unsure";
 
 export type RefinerKey =
   | { kind: "vote"; number: number; vote: "yes" | "no" | "unsure" }
@@ -26,26 +28,32 @@ export type RefinerKey =
 
 const OWN: Readonly<Record<string, RefinerAction>> = {
   Enter: "confirm",
-  NumpadEnter: "confirm",
-  KeyA: "majority",
-  KeyH: "fold",
-  KeyK: "evidence",
+  a: "majority",
+  h: "fold",
+  k: "evidence",
   ArrowDown: "cursor_down",
   ArrowUp: "cursor_up",
   Space: "cursor_yes",
   Backspace: "cursor_no",
   Delete: "cursor_no",
-  KeyD: "compare",
+  d: "compare",
+  ".": "cursor_unsure",
 };
 /** Labels that have keys of their own: the digits, and the row of letters beneath. */
 export const N_KEYED = 10;
 
-export function refinerKey(press: KeyPress, overrides: Record<string, string> = {}): RefinerKey {
-  const isPlain = !press.shiftKey && !press.altKey && !press.ctrlKey && !press.metaKey;
-  const isOverridden = Object.values(overrides).some((key) => key.toLowerCase() === press.key.toLowerCase());
-  const own = OWN[press.code];
+export function refinerKey(
+  press: KeyPress,
+  overrides: Record<string, string> = {},
+  layout: KeyLayout | null = null,
+): RefinerKey {
+  const name = keyName(press, layout);
+  const isShifted = press.shiftKey && name !== "."; // French writes the full stop with Shift
+  const isPlain = !isShifted && !press.altKey && !press.ctrlKey && !press.metaKey;
+  const isOverridden = actionWithOwnKey(name, press.shiftKey, overrides) !== undefined;
+  const own = OWN[name];
   if (isPlain && !isOverridden && own !== undefined) return { kind: "action", action: own };
-  const meaning = meaningOf(press, overrides);
+  const meaning = meaningOf(press, overrides, layout);
   if (meaning === null) return null;
   if (meaning.kind === "label") {
     const { number, isUnsure } = meaning;
@@ -58,7 +66,7 @@ export function refinerKey(press: KeyPress, overrides: Record<string, string> = 
 /** Keys that only this widget has, as the help shows them. */
 export const OWN_KEYS: readonly { written: readonly string[]; does: string }[] = [
   { written: ["1", "…", "0"], does: "yes to the label with this key, or take it back" },
-  { written: ["q", "…", "p"], does: "no to the label above this key (1 and q, 2 and w, …)" },
+  { written: ["q", "…", "p"], does: "no to the label with this key (q beside 1, w beside 2, …)" },
   { written: ["⇧ 1", "…", "⇧ 0"], does: "unsure about the label" },
   { written: ["Enter"], does: "confirm the image as it is ticked, and go on" },
   { written: ["a"], does: "accept what most annotators said, where there is a majority" },
@@ -67,4 +75,5 @@ export const OWN_KEYS: readonly { written: readonly string[]; does: string }[] =
   { written: ["↑", "↓"], does: "go from label to label" },
   { written: ["Space"], does: "yes to the current label" },
   { written: ["Backspace"], does: "no to the current label" },
+  { written: ["."], does: "unsure about the current label" },
 ];

@@ -23,22 +23,25 @@ function evidence(votes: Record<number, Record<string, Vote>>, voices = ["A", "B
 }
 
 function entry(openLabels: number[], said: Evidence | null, state: Partial<ImageState> = {}): ImageEntry {
-  const proposals = [5, 3, 8, 1].map((classIndex, rank) => ({
+  const proposals = [5, 3, 8, 1].map((classIndex) => ({
     class_index: classIndex,
-    rank,
     score: null,
     model: "",
+    view: null,
   }));
   const now = { ...EMPTY_STATE, ...state };
   const task = {
     position: 0,
-    image_index: 0,
+    image_number: 0,
     image_id: "0.jpg",
     has_image: true,
     proposals,
     state: now,
     evidence: said,
     open_labels: openLabels,
+    order: "score",
+    is_probe: false,
+    example_group: "",
   };
   return { task, base: now, events: [], state: now };
 }
@@ -149,10 +152,12 @@ describe("what may be shown", () => {
 
 describe("keys", () => {
   const press = (code: string, key: string, more = {}) => refinerKey(keyPress(code, key, more));
-  test("a digit says yes, the key under it no, shift and the digit unsure", () => {
+  test("a digit says yes, the letter beside it no, shift and the digit unsure", () => {
     expect(press("Digit2", "2")).toEqual({ kind: "vote", number: 1, vote: "yes" });
     expect(press("KeyW", "w")).toEqual({ kind: "vote", number: 1, vote: "no" });
-    expect(press("KeyW", "z")).toEqual({ kind: "vote", number: 1, vote: "no" }); // by place, on any layout
+    expect(press("KeyW", "ц")).toEqual({ kind: "vote", number: 1, vote: "no" }); // Russian: by place
+    expect(press("KeyZ", "w")).toEqual({ kind: "vote", number: 1, vote: "no" }); // French: by what is printed
+    expect(press("Comma", ".", { shiftKey: true })).toEqual({ kind: "action", action: "cursor_unsure" });
     expect(press("Digit2", "@", { shiftKey: true })).toEqual({ kind: "vote", number: 1, vote: "unsure" });
   });
 
@@ -172,8 +177,8 @@ describe("keys", () => {
   test("of its own stand before none that it shares with the annotation widget", () => {
     const shared = KEY_BINDINGS.filter(({ action }) => !isForAnnotatorAlone(action));
     expect(shared.length).toBeGreaterThan(15);
-    for (const { action, code, written, shift = false } of shared) {
-      expect(press(code, written, { shiftKey: shift })).toEqual({ kind: "action", action });
+    for (const { action, key, shift = false } of shared) {
+      expect(press("", key, { shiftKey: shift })).toEqual({ kind: "action", action });
     }
   });
 

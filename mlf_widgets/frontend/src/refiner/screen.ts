@@ -1,7 +1,7 @@
 /** What the refiner has on the screen: the image, the labels' cards and their examples, and what has been seen. */
 
 import { computed, effect, type ReadonlySignal } from "@preact/signals";
-import { type DecodedSprite, spriteBeside } from "../shared/pictures.ts";
+import { type DecodedSprite, examplesFor } from "../shared/pictures.ts";
 import type { MarkedRegions } from "../shared/views/image_stage.tsx";
 import { WalkingScreen } from "../shared/views/walking_screen.ts";
 import type { RefinerController } from "./controller.ts";
@@ -95,9 +95,10 @@ export class RefinerScreen extends WalkingScreen<RefinerController> {
     const { pictures } = this.controller;
     const card = this.cards.get(classIndex);
     if (card?.element == null || card.position !== this.position.peek()) return false;
-    if (pictures?.failure("sprite", classIndex) !== undefined) return true;
+    const examples = examplesFor(this.entry.peek()?.task, classIndex);
+    if (pictures?.failure("sprite", examples) !== undefined) return true;
     if (!this.visibility.mayBeSeen(card.element)) return true;
-    const sprite = spriteBeside(pictures?.sprite(classIndex), this.entry.peek()?.task.image_id);
+    const sprite = pictures?.sprite(examples);
     return sprite !== undefined && card.sprite === sprite;
   }
 }

@@ -31,7 +31,7 @@ export const INITIAL_STATE: RefinerState = {
 export function reduce(state: RefinerState, happening: Happening): RefinerState {
   switch (happening.type) {
     case "wentTo":
-      return { ...state, position: happening.position, cursor: 0, isUnfolded: false, dialog: null };
+      return { ...state, position: happening.position, cursor: 0, isUnfolded: false, dialog: null, said: "" };
     case "filterChosen":
       return { ...state, filter: happening.filter };
     case "dialog":

@@ -61,7 +61,9 @@ test.each([
 test("with nothing to settle, it says so and looks again when asked", async () => {
   const { kernel, root } = open({ nTasks: 0 });
   await until(() => expect(root.textContent).toContain("No images to settle yet"));
-  expect(root.textContent).toContain("assigns the disputed ones.");
+  expect(root.textContent).toContain(
+    "ada has no disputed images in Toys. Whoever runs the project assigns them.",
+  );
   const nBefore = kernel.nRequests.changes ?? 0;
   root.querySelector("button")?.click();
   await until(() => expect(kernel.nRequests.changes ?? 0).toBeGreaterThan(nBefore));

@@ -5,6 +5,7 @@ import { Announcer, NothingToDo, Opening, Trouble } from "../shared/views/frame.
 import { Action, Foot, OwnAction } from "../shared/views/walking_foot.tsx";
 import { Head } from "../shared/views/walking_head.tsx";
 import { Comment, Picture } from "../shared/views/walking_picture.tsx";
+import { t } from "../shared/words.ts";
 import { BeforeAfter, Cards } from "./cards.tsx";
 import { Dialogs } from "./dialogs.tsx";
 import type { RefinerScreen } from "./screen.ts";
@@ -25,25 +26,25 @@ export function RefinerView({ screen }: Part) {
     return (
       <>
         <Trouble screen={screen} />
-        <Opening error={state.error} what="your images" />
+        <Opening error={state.error} what="images" />
       </>
     );
   }
   if (state.progress.n_tasks === 0) {
-    return <NothingToDo screen={screen} title="No images to settle yet" assigned="the disputed ones" />;
+    return <NothingToDo screen={screen} isRefinement />;
   }
   return (
     <>
       <Head
         screen={screen}
-        done="settled"
-        note=", refinement"
+        done={t("settled")}
+        note={t(", refinement")}
         onDismiss={() => controller.dismissRefusal()}
       />
       <Trouble screen={screen} />
       <main class="mlf-main">
         <Picture screen={screen} marksFrom={[screen.isRevealed.value, state.cursor, evidence]} />
-        <section class="mlf-side" aria-label="Labels">
+        <section class="mlf-side" aria-label={t("Labels")}>
           <Summary screen={screen} />
           <Cards screen={screen} />
           <BeforeAfter screen={screen} />
@@ -68,15 +69,15 @@ function Summary({ screen }: Part) {
   const nSettled = entry.state.none ? asked.length : asked.filter(({ own }) => own !== undefined).length;
   const nFolded = rows.filter(({ isQuestion, own }) => !isQuestion && own === undefined).length;
   const what =
-    entry.task.open_labels.length === 0 ? "Nothing disputed: check every label" : "Disputed labels";
+    entry.task.open_labels.length === 0 ? t("Nothing disputed: check every label") : t("Disputed labels");
   return (
     <div class="mlf-pager">
       <span class="mlf-pager-words" data-mlf-part="settled">
-        {what}: {nSettled} of {asked.length} settled
+        {t("{what}: {n} of {n_all} settled", { what, n: nSettled, n_all: asked.length })}
       </span>
       {!screen.isRevealed.value && (
         <button type="button" data-mlf-action="evidence" onClick={() => controller.showEvidence()}>
-          Show votes <kbd aria-hidden="true">k</kbd>
+          {t("Show votes")} <kbd aria-hidden="true">k</kbd>
         </button>
       )}
       {nFolded > 0 && (
@@ -86,7 +87,7 @@ function Summary({ screen }: Part) {
           aria-expanded={state.isUnfolded}
           onClick={() => controller.fold()}
         >
-          {state.isUnfolded ? "Fold" : `${nFolded} undisputed`} <kbd aria-hidden="true">h</kbd>
+          {state.isUnfolded ? t("Fold") : t("{n} undisputed", { n: nFolded })} <kbd aria-hidden="true">h</kbd>
         </button>
       )}
     </div>
@@ -98,10 +99,10 @@ function AnnotatorsComments({ screen }: Part) {
   const said = Object.entries(evidence?.comments ?? {});
   if (said.length === 0) return null;
   return (
-    <ul class="mlf-comments" aria-label="Comments of the annotators">
+    <ul class="mlf-comments" aria-label={t("Comments of the annotators")}>
       {said.map(([voice, text]) => (
         <li key={voice}>
-          <strong>{voice}</strong> {text}
+          <strong>{voice}</strong> <bdi>{text}</bdi>
         </li>
       ))}
     </ul>
@@ -114,14 +115,14 @@ function Actions({ screen }: Part) {
     <Foot screen={screen}>
       <OwnAction
         action="majority"
-        words="As most said"
+        words={t("As most said")}
         written="a"
         onClick={() => controller.acceptMajority()}
       />
-      <Action screen={screen} action="next" words="Next ›" onClick={() => void controller.step(1)} />
+      <Action screen={screen} action="next" words={t("Next ›")} onClick={() => void controller.step(1)} />
       <OwnAction
         action="confirm"
-        words="Confirm"
+        words={t("Confirm")}
         written="Enter"
         isMain
         onClick={() => void controller.confirm()}

@@ -61,6 +61,24 @@ describe("the clock", () => {
     expect(clock.take()).toBe(0);
   });
 
+  test("knows when a break is due: after active time alone, once, and anew after a break", () => {
+    let now = 0;
+    const clock = new ActivityClock(10_000, () => now);
+    const work = (ms: number) => {
+      for (const end = now + ms; now < end; now += 5_000) clock.touch();
+    };
+    work(9 * 60_000);
+    expect(clock.needsBreak(10 * 60_000)).toBe(false);
+    clock.take(); // going on to another image changes nothing
+    work(2 * 60_000);
+    expect(clock.needsBreak(10 * 60_000)).toBe(true);
+    expect(clock.needsBreak(10 * 60_000)).toBe(false);
+    work(9 * 60_000);
+    now += 6 * 60_000; // a break of their own
+    work(9 * 60_000);
+    expect(clock.needsBreak(10 * 60_000)).toBe(false);
+  });
+
   test("never counts more than has passed, nor anything twice", () => {
     const step = fc.record({
       ms: fc.nat(60_000),
@@ -107,7 +125,7 @@ function event(eventId: string): AnnotationEvent {
     event_id: eventId,
     round: "annotation",
     annotator: "ada",
-    image_index: 0,
+    image_number: 0,
     kind: "none",
     payload: { value: true },
     shown: [],

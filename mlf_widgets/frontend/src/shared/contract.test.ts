@@ -44,6 +44,7 @@ has<Requests["images"]["result"][number]>()(first(results.images));
 has<Requests["grid"]["result"]>()(results.grid);
 has<Requests["save"]["result"][number]>()(first(results.save));
 has<Requests["changes"]["result"]>()(results.changes);
+has<Requests["own_progress"]["result"]>()(results.own_progress);
 has<ClassColumns>()(samples.classes);
 has<Evidence>()(samples.evidence);
 has<AnnotationEvent>()(first(samples.events));
@@ -131,7 +132,7 @@ describe("what a log implies", () => {
       event: {
         round: "annotation",
         annotator: "ada",
-        image_index: 0,
+        image_number: 0,
         order: "score",
         client_time: "",
         ...content,

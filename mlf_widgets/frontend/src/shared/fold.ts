@@ -1,4 +1,4 @@
-/** What events imply: the same rules as `pipeline/annotation/events.py`, so that the browser need not wait for the store. */
+/** What events imply: the same rules as `pipeline/annotation/folding.py`, so that the browser need not wait for the store. */
 
 import type { AnnotationEvent, ImageState, Region, UndoEntry, Vote } from "./messages.ts";
 
@@ -8,7 +8,7 @@ export interface LoggedEvent {
   seq: number | null;
 }
 
-const UNDOABLE = new Set(["vote", "none", "unsure", "comment", "region"]);
+const UNDOABLE = new Set(["vote", "none", "unsure", "comment", "searched", "region"]);
 
 export const EMPTY_STATE: ImageState = {
   votes: {},
@@ -17,8 +17,12 @@ export const EMPTY_STATE: ImageState = {
   comment: "",
   regions: {},
   shown: [],
+  searched: false,
   active_ms: 0,
   last_seq: 0,
+  offered: [],
+  open_again: [],
+  saw_frames: false,
 };
 
 /** Events in the order in which the store has, or will have, them. */
@@ -44,9 +48,13 @@ export function fold(events: readonly LoggedEvent[], base: ImageState = EMPTY_ST
   const votes: Record<string, Vote> = { ...base.votes };
   const regions: Record<string, Region[]> = { ...base.regions };
   const shown = new Set(base.shown);
-  let { none, unsure, comment, active_ms, last_seq } = base;
+  let offered = base.offered ?? [];
+  let openAgain = base.open_again ?? [];
+  let sawFrames = base.saw_frames ?? false;
+  let { none, unsure, comment, searched, active_ms, last_seq } = base;
   for (const { event, seq } of ordered) {
     for (const classIndex of event.shown) shown.add(classIndex);
+    openAgain = openAgain.filter((classIndex) => !event.shown.includes(classIndex));
     active_ms += event.active_ms;
     last_seq = Math.max(last_seq, seq ?? 0);
     if (undone.get(event.event_id)) continue;
@@ -68,10 +76,24 @@ export function fold(events: readonly LoggedEvent[], base: ImageState = EMPTY_ST
       case "comment":
         comment = payload.text ?? "";
         break;
+      case "searched":
+        searched = payload.value === true;
+        break;
+      case "frames":
+        sawFrames = true;
+        break;
       case "region":
         regions[key] = payload.regions ?? [];
         if (regions[key].length === 0) delete regions[key];
         break;
+      case "classes": {
+        Object.assign(votes, payload.votes);
+        const already = offered;
+        const added = (payload.offered ?? []).filter((classIndex) => !already.includes(classIndex));
+        offered = [...offered, ...added];
+        openAgain = [...openAgain, ...added];
+        break;
+      }
     }
   }
   return {
@@ -81,8 +103,12 @@ export function fold(events: readonly LoggedEvent[], base: ImageState = EMPTY_ST
     comment,
     regions,
     shown: [...shown].sort((a, b) => a - b),
+    searched,
     active_ms,
     last_seq,
+    offered,
+    open_again: openAgain,
+    saw_frames: sawFrames,
   };
 }
 
@@ -121,6 +147,11 @@ export function isDecided(state: ImageState): boolean {
   return state.none || state.unsure || Object.keys(state.votes).length > 0;
 }
 
+/** Whether the image is decided, and nothing has been offered since that was not shown. */
+export function isDone(state: ImageState): boolean {
+  return isDecided(state) && (state.open_again ?? []).length === 0;
+}
+
 /** Whether the image or one of its labels is flagged unsure. */
 export function hasUnsure(state: ImageState): boolean {
   return state.unsure || Object.values(state.votes).includes("unsure");
@@ -128,7 +159,8 @@ export function hasUnsure(state: ImageState): boolean {
 
 /** Whether two states hold the same decisions, whatever was seen and however long it took. */
 export function decidesTheSame(a: ImageState, b: ImageState): boolean {
-  const sameFlags = a.none === b.none && a.unsure === b.unsure && a.comment === b.comment;
+  const sameFlags =
+    a.none === b.none && a.unsure === b.unsure && a.comment === b.comment && a.searched === b.searched;
   return sameFlags && isSameRecord(a.votes, b.votes);
 }
 
@@ -138,6 +170,7 @@ export function saysTheSame(a: ImageState, b: ImageState): boolean {
     a.none === b.none &&
     a.unsure === b.unsure &&
     a.comment === b.comment &&
+    a.searched === b.searched &&
     a.active_ms === b.active_ms &&
     isSameRecord(a.votes, b.votes) &&
     a.shown.length === b.shown.length &&

@@ -1,17 +1,30 @@
 /** Keys: which key does what, and how it is written on screen. */
 
-/** Physical keys of the 20 label keys, so that they lie in two rows on every keyboard layout. */
-export const LABEL_CODES: readonly string[] = [
-  ...["Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0"],
-  ...["KeyQ", "KeyW", "KeyE", "KeyR", "KeyT", "KeyY", "KeyU", "KeyI", "KeyO", "KeyP"],
-];
+import {
+  hasPlainSlash,
+  isThirdLevel,
+  type KeyLayout,
+  type KeyPress,
+  keyName,
+  writtenKey,
+} from "./key_names.ts";
+
+export { type KeyLayout, type KeyPress, keyboardLayout, learnt } from "./key_names.ts";
+
+/** Keys of the 20 labels. */
+export const LABEL_KEYS: readonly string[] = [..."1234567890qwertyuiop"];
 
 interface Binding {
   action: string;
-  code: string;
+  /** Its name, as `keyName` has it. */
+  key: string;
+  /** A second key that does the same. */
+  also?: string;
+  /** A label's key that does the same where there is no such label. */
+  spare?: string;
   shift?: boolean;
-  /** How it is written where the layout is unknown. */
-  written: string;
+  /** How it is written, where that is not its name. */
+  written?: string;
   /** What the help says; "" where the row of another key says it. */
   does: string;
   /** Left out where each widget that walks from image to image does the same: `walk` in `views/walking_keys.ts`. */
@@ -20,17 +33,13 @@ interface Binding {
   repeats?: true;
 }
 
-/**
- * By physical key where letters and arrows are concerned; `/` and `?` by what they type, wherever they lie.
- *
- * A new key is a row here; the compiler then asks each widget that has it what it does, and the help shows it.
- */
+/** A new key is a row here; the compiler then asks each widget that has it what it does, and the help shows it. */
 const BINDINGS = [
-  { action: "next", code: "ArrowRight", written: "→", does: "next image" },
-  { action: "previous", code: "ArrowLeft", written: "←", does: "previous image" },
+  { action: "next", key: "ArrowRight", written: "→", does: "next image" },
+  { action: "previous", key: "ArrowLeft", written: "←", does: "previous image" },
   {
     action: "next_page",
-    code: "ArrowDown",
+    key: "ArrowDown",
     written: "↓",
     does: "next page of labels",
     by: "annotator",
@@ -38,7 +47,7 @@ const BINDINGS = [
   },
   {
     action: "previous_page",
-    code: "ArrowUp",
+    key: "ArrowUp",
     written: "↑",
     does: "previous page of labels",
     by: "annotator",
@@ -46,41 +55,54 @@ const BINDINGS = [
   },
   {
     action: "show_all",
-    code: "KeyA",
-    written: "a",
+    key: "a",
     does: "all labels at once, or in pages",
     by: "annotator",
   },
-  { action: "none", code: "KeyN", written: "n", does: "none of these" },
-  { action: "unsure", code: "KeyX", written: "x", does: "unsure about this image" },
-  { action: "search", code: "KeyS", written: "s", does: "add another label" },
-  { action: "comment", code: "KeyC", written: "c", does: "comment" },
-  { action: "undo", code: "KeyZ", written: "z", does: "undo", repeats: true },
-  { action: "redo", code: "KeyZ", shift: true, written: "Z", does: "redo", repeats: true },
-  { action: "first_not_done", code: "KeyF", written: "f", does: "first image not done" },
-  { action: "jump", code: "KeyJ", written: "j", does: "jump to a number" },
-  { action: "filter", code: "KeyL", written: "l", does: "filter images" },
-  { action: "zoom_in", code: "Equal", written: "+", does: "zoom in", repeats: true },
-  { action: "zoom_out", code: "Minus", written: "−", does: "zoom out", repeats: true },
-  { action: "zoom_fit", code: "KeyV", written: "v", does: "fit the image" },
-  { action: "full_resolution", code: "KeyB", written: "b", does: "full resolution" },
+  { action: "none", key: "n", does: "none of these" },
+  { action: "unsure", key: "x", does: "unsure about this image" },
+  { action: "unsure_label", key: ".", does: "unsure about the last label", by: "annotator" },
+  { action: "search", key: "s", also: "/", does: "add another label" },
+  { action: "comment", key: "c", does: "comment" },
+  { action: "undo", key: "z", does: "undo", repeats: true },
+  { action: "redo", key: "z", shift: true, does: "redo", repeats: true },
+  { action: "first_not_done", key: "f", does: "first image not done" },
+  { action: "jump", key: "j", does: "jump to a number" },
+  { action: "filter", key: "l", does: "filter images" },
+  { action: "zoom_in", key: "+", also: "=", does: "zoom in", repeats: true },
+  { action: "zoom_out", key: "-", written: "−", does: "zoom out", repeats: true },
+  { action: "zoom_fit", key: "v", does: "fit the image" },
+  { action: "full_resolution", key: "b", does: "full resolution" },
+  {
+    action: "frames",
+    key: ",",
+    spare: "w",
+    does: "where models saw the labels best (also w, where no label has that key)",
+    by: "annotator",
+  },
   {
     action: "pan_left",
-    code: "ArrowLeft",
+    key: "ArrowLeft",
     shift: true,
     written: "⇧ arrows",
     does: "move around the zoomed image",
     repeats: true,
   },
-  { action: "pan_right", code: "ArrowRight", shift: true, written: "⇧→", does: "", repeats: true },
-  { action: "pan_up", code: "ArrowUp", shift: true, written: "⇧↑", does: "", repeats: true },
-  { action: "pan_down", code: "ArrowDown", shift: true, written: "⇧↓", does: "", repeats: true },
-  { action: "compare", code: "KeyD", written: "d", does: "image and example side by side", by: "each" },
-  { action: "definitions", code: "KeyH", written: "h", does: "what the labels mean", by: "annotator" },
-  { action: "mark", code: "KeyM", written: "m", does: "mark where the last label is", by: "annotator" },
-  { action: "guidelines", code: "KeyG", written: "g", does: "guidelines" },
-  { action: "help", code: "Slash", shift: true, written: "?", does: "these keys" },
-  { action: "leave", code: "Escape", written: "Esc", does: "give the keyboard back to the notebook" },
+  { action: "pan_right", key: "ArrowRight", shift: true, written: "⇧→", does: "", repeats: true },
+  { action: "pan_up", key: "ArrowUp", shift: true, written: "⇧↑", does: "", repeats: true },
+  { action: "pan_down", key: "ArrowDown", shift: true, written: "⇧↓", does: "", repeats: true },
+  { action: "compare", key: "d", does: "image and example side by side", by: "each" },
+  { action: "definitions", key: "h", does: "what the labels mean", by: "annotator" },
+  { action: "mark", key: "m", does: "mark where the last label is", by: "annotator" },
+  { action: "searched", key: "k", does: "all classes searched, where asked to", by: "annotator" },
+  { action: "guidelines", key: "g", does: "guidelines" },
+  { action: "help", key: "?", does: "these keys" },
+  {
+    action: "leave",
+    key: "Escape",
+    written: "Esc",
+    does: "give the keyboard back; twice: the notebook has it",
+  },
 ] as const satisfies readonly Binding[];
 
 type Bound = (typeof BINDINGS)[number];
@@ -106,16 +128,6 @@ export function isForAnnotatorAlone(action: KeyAction): action is AnnotatorActio
   return KEY_BINDINGS.some((binding) => binding.action === action && binding.by === "annotator");
 }
 
-/** What this needs from a KeyboardEvent. */
-export interface KeyPress {
-  key: string;
-  code: string;
-  shiftKey: boolean;
-  ctrlKey: boolean;
-  metaKey: boolean;
-  altKey: boolean;
-}
-
 export type KeyMeaning =
   | { kind: "label"; number: number; isUnsure: boolean }
   | { kind: "action"; action: KeyAction }
@@ -125,63 +137,101 @@ export type KeyMeaning =
  * What a key press means.
  *
  * @param overrides action to key, from the project's settings; they win over every default.
+ * @param layout what is known of the keyboard.
+ * @param nLabels how many labels there are to tick: a key past the last one may mean something else.
  */
-export function meaningOf(press: KeyPress, overrides: Record<string, string> = {}): KeyMeaning {
-  const letter = press.key.toLowerCase();
-  if (press.altKey) return null;
+export function meaningOf(
+  press: KeyPress,
+  overrides: Record<string, string> = {},
+  layout: KeyLayout | null = null,
+  nLabels: number = LABEL_KEYS.length,
+): KeyMeaning {
+  if (press.altKey || isThirdLevel(press)) return null;
+  const name = keyName(press, layout);
   if (press.ctrlKey || press.metaKey) {
-    if (letter === "z") return { kind: "action", action: press.shiftKey ? "redo" : "undo" };
-    if (letter === "y") return { kind: "action", action: "redo" };
-    return null;
+    if (name === "z") return { kind: "action", action: press.shiftKey ? "redo" : "undo" };
+    return name === "y" ? { kind: "action", action: "redo" } : null;
   }
-  for (const [action, key] of Object.entries(overrides)) {
-    if (key.toLowerCase() === letter && isAction(action)) return { kind: "action", action };
-  }
-  // Label keys first: on some layouts a digit's key types `/`, `+` or `-`.
-  const number = LABEL_CODES.indexOf(press.code.replace("Numpad", "Digit"));
-  if (number >= 0) return { kind: "label", number, isUnsure: press.shiftKey };
-  if (press.key === "?") return { kind: "action", action: "help" };
-  if (press.key === "/") return { kind: "action", action: "search" };
-  if (press.key === "+") return { kind: "action", action: "zoom_in" };
-  if (press.key === "-") return { kind: "action", action: "zoom_out" };
+  const own = actionWithOwnKey(name, press.shiftKey, overrides);
+  if (own !== undefined) return { kind: "action", action: own };
+  const number = LABEL_KEYS.indexOf(name);
+  if (number >= 0 && (number < nLabels || !isSpare(name)))
+    return { kind: "label", number, isUnsure: press.shiftKey };
   const binding = KEY_BINDINGS.find(
-    ({ action, code, shift }) =>
-      code === press.code && (shift ?? false) === press.shiftKey && overrides[action] === undefined,
+    ({ action, key, also, spare, shift }) =>
+      overrides[action] === undefined &&
+      [key, also, spare].includes(name) &&
+      (isSign(name) || (shift ?? false) === press.shiftKey),
   );
   return binding === undefined ? null : { kind: "action", action: binding.action };
 }
 
-/** How the n-th label's key is written on this keyboard; "" past the twentieth. */
-export function writtenLabelKey(number: number, layout: ReadonlyMap<string, string> | null): string {
-  const code = LABEL_CODES[number];
-  if (code === undefined) return "";
-  if (code.startsWith("Digit")) return code.slice(-1);
-  return layout?.get(code) ?? code.slice(-1).toLowerCase();
+/** Whether a label's key means something else where there is no such label. */
+function isSpare(name: string): boolean {
+  return KEY_BINDINGS.some(({ spare }) => spare === name);
 }
 
-/** How an action's key is written on this keyboard. */
+/** The action that a project gave this key to. */
+export function actionWithOwnKey(
+  name: string,
+  isShifted: boolean,
+  overrides: Record<string, string>,
+): KeyAction | undefined {
+  return KEY_BINDINGS.find(({ action }) => {
+    const own = overrides[action];
+    if (own === undefined) return false;
+    const [, shift, key = ""] = /^(shift\+)?(.+)$/i.exec(own) ?? [];
+    return key.toLowerCase() === name.toLowerCase() && (isSign(name) || (shift !== undefined) === isShifted);
+  })?.action;
+}
+
+/** How the n-th label's key is written on this keyboard; "" past the twentieth, and where the project took it. */
+export function writtenLabelKey(
+  number: number,
+  layout: KeyLayout | null,
+  overrides: Record<string, string> = {},
+): string {
+  const key = LABEL_KEYS[number];
+  if (key === undefined || actionWithOwnKey(key, false, overrides) !== undefined) return "";
+  return writtenKey(key, layout);
+}
+
+/**
+ * The keys that say unsure about the n-th label, as they are written on this keyboard.
+ *
+ * Shift with a digit writes `/` or `+` on many layouts, and then means that: unless it is known not to, the way around
+ * Shift is told.
+ */
+export function writtenUnsureKey(
+  number: number,
+  layout: KeyLayout | null,
+  overrides: Record<string, string> = {},
+): string {
+  const key = writtenLabelKey(number, layout, overrides);
+  if (key === "") return "";
+  const isSafe = !/^\d$/.test(key) || hasPlainSlash(layout);
+  return isSafe ? `⇧${key}` : `${key} ${writtenActionKey("unsure_label", layout, overrides)}`;
+}
+
+/** How an action's key is written on this keyboard; "" where the project gave it to another action. */
 export function writtenActionKey(
   action: KeyAction,
-  layout: ReadonlyMap<string, string> | null,
+  layout: KeyLayout | null,
   overrides: Record<string, string> = {},
 ): string {
   const own = overrides[action];
-  if (own !== undefined) return own;
+  if (own !== undefined) return own.replace(/^shift\+/i, "⇧");
   const binding = KEY_BINDINGS.find((candidate) => candidate.action === action);
   if (binding === undefined) return "";
-  if (!binding.code.startsWith("Key")) return binding.written;
-  const letter = layout?.get(binding.code) ?? binding.written.toLowerCase();
-  return binding.shift ? `⇧${letter}` : letter;
+  const { key, shift = false, written } = binding;
+  if (actionWithOwnKey(key, shift, overrides) !== undefined) return "";
+  if (written !== undefined) return written;
+  return shift ? `⇧${writtenKey(key, layout)}` : writtenKey(key, layout);
 }
 
-/** The keyboard's layout where the browser tells it (Chromium does). */
-export async function keyboardLayout(): Promise<ReadonlyMap<string, string> | null> {
-  try {
-    const { keyboard } = navigator as { keyboard?: { getLayoutMap(): Promise<ReadonlyMap<string, string>> } };
-    return (await keyboard?.getLayoutMap()) ?? null;
-  } catch {
-    return null; // not told inside a frame that has no permission
-  }
+/** Neither a letter nor a digit nor the name of a key: whether Shift was needed to write it does not matter. */
+export function isSign(name: string): boolean {
+  return /^[^\p{L}\p{N}]$/u.test(name);
 }
 
 /** Whether a key belongs to the field it is typed in. */
@@ -193,6 +243,9 @@ export function isTyping(target: EventTarget | null): boolean {
   );
 }
 
-function isAction(name: string): name is KeyAction {
-  return KEY_BINDINGS.some(({ action }) => action === name);
+/** A button has the focus, and this is the key that presses it. */
+export function isForTheControl({ key, target }: KeyboardEvent): boolean {
+  return (
+    (key === "Enter" || key === " ") && target instanceof Element && target.matches("button, summary, a")
+  );
 }

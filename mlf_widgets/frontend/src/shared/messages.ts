@@ -1,9 +1,21 @@
-/** The messages between browser and kernel; `mlf_widgets/messages.py` has the same shape. */
+/** The messages between browser and kernel; `pipeline/sessions/messages.py` has the same shape. */
 
 export type Round = "annotation" | "refinement";
 export type TaskFilter = "all" | "not_done" | "done" | "unsure" | "commented";
+export type Language = "en" | "de";
 export type Vote = "yes" | "no" | "unsure";
-export type EventKind = "vote" | "none" | "unsure" | "comment" | "region" | "view" | "undo" | "redo";
+export type EventKind =
+  | "vote"
+  | "none"
+  | "unsure"
+  | "comment"
+  | "searched"
+  | "region"
+  | "frames"
+  | "view"
+  | "classes"
+  | "undo"
+  | "redo";
 
 export interface Region {
   kind: "box" | "point";
@@ -20,13 +32,17 @@ export interface Payload {
   text?: string;
   regions?: Region[];
   target?: string;
+  /** What a change of the list of classes made of the image; never sent from here. */
+  change?: number;
+  votes?: Record<string, Vote>;
+  offered?: number[];
 }
 
 export interface AnnotationEvent {
   event_id: string;
   round: Round;
   annotator: string;
-  image_index: number;
+  image_number: number;
   kind: EventKind;
   payload: Payload;
   shown: number[];
@@ -42,15 +58,27 @@ export interface ImageState {
   comment: string;
   regions: Record<string, Region[]>;
   shown: number[];
+  /** All classes have been searched, where a probe asked for it. */
+  searched: boolean;
   active_ms: number;
   last_seq: number;
+  /** Classes that changes of the list offer beside the proposals. */
+  offered?: number[];
+  /** Those of them that have not been shown since: the image is open again. */
+  open_again?: number[];
+  /** The parts of the image have been shown in which models saw the labels best. */
+  saw_frames?: boolean;
 }
+
+/** A part of an image: left, top, width and height as shares of the image's. */
+export type View = [number, number, number, number];
 
 export interface Proposal {
   class_index: number;
-  rank: number;
   score: number | null;
   model: string;
+  /** Where the models saw it best; null where they looked at whole images alone. */
+  view: View | null;
 }
 
 export interface Evidence {
@@ -65,7 +93,7 @@ export interface Evidence {
 
 export interface Task {
   position: number;
-  image_index: number;
+  image_number: number;
   image_id: string;
   has_image: boolean;
   proposals: Proposal[];
@@ -73,6 +101,12 @@ export interface Task {
   evidence: Evidence | null;
   /** In refinement: the classes to settle. */
   open_labels: number[];
+  /** How it is shown, to be logged with what is said about it. */
+  order: string;
+  /** The annotator is asked to search all classes. */
+  is_probe: boolean;
+  /** Which examples may come with it: with none of this group is an image its own example. */
+  example_group: string;
 }
 
 export interface Progress {
@@ -96,12 +130,35 @@ export interface AnnotationSettings {
   display_px: number;
   idle_after_s: number;
   keys: Record<string, string>;
+  must_see_all: boolean;
+  pairs_together: boolean;
+  language: Language;
+  break_after_min: number;
+  own_progress: "off" | "pace" | "pace and gold";
 }
 
 export interface RefinementSettings {
   blind_first: boolean;
   allow_own_images: boolean;
   audit_share: number;
+}
+
+export interface ClassLine {
+  class_indices: number[];
+  text: string;
+}
+
+/** A part of the guidelines; never HTML. */
+export interface GuidelineNode {
+  kind: string;
+  children?: GuidelineNode[];
+  text?: string;
+  level?: number;
+  url?: string;
+  is_ordered?: boolean;
+  is_head?: boolean;
+  /** Which of the guidelines' own pictures; null for one that is elsewhere, and not shown. */
+  picture?: number | null;
 }
 
 export interface SessionInfo {
@@ -112,16 +169,25 @@ export interface SessionInfo {
   n_classes: number;
   progress: Progress;
   start_position: number;
-  order: string;
   last_seq: number;
   undo: UndoEntry[];
   redo: UndoEntry[];
   annotation: AnnotationSettings;
   refinement: RefinementSettings;
   is_simulated: boolean;
+  /** What the guidelines say of single classes and of pairs. */
+  class_lines: ClassLine[];
+  /** The ways out of a session in a hub; null elsewhere. */
+  hub: HubLinks | null;
   is_driven?: boolean;
   /** The class that the grid opens with, where one was given. */
   class_index?: number | null;
+}
+
+export interface HubLinks {
+  log_out: string;
+  /** Where one goes on with another project; empty where the hub has none. */
+  projects: string;
 }
 
 export interface PictureHead {
@@ -136,8 +202,6 @@ export interface SpriteHead {
   n_examples: number;
   n_columns: number;
   tile_px: number;
-  /** One digit per tile: examples of an image's own group are not shown beside it; "-" or nothing: shown beside all. */
-  groups: string;
 }
 
 export interface SaveResult {
@@ -172,6 +236,19 @@ export interface ClassColumns {
   names: string[];
   synonyms: string[][];
   definitions: string[];
+  /** Indices of classes that are no longer in the list. */
+  gone?: number[];
+}
+
+export interface OwnProgress {
+  progress: Progress;
+  /** The latest hours of work, each by its beginning in UTC. */
+  hours: { hour: string; n_images: number; active_ms: number }[];
+  median_ms: number;
+  n_timed: number;
+  n_gold: number;
+  n_gold_votes: number;
+  n_gold_same: number;
 }
 
 /** What each request takes and what its reply holds. */
@@ -181,8 +258,8 @@ export interface Requests {
   tasks: { params: { positions: number[] }; result: Task[] };
   find: { params: { which: TaskFilter; start: number; step: number }; result: number | null };
   image: { params: { position: number; max_side_px: number | null }; result: PictureHead };
-  sprite: { params: { class_indices: number[] }; result: SpriteHead[] };
-  example: { params: { class_index: number; number: number }; result: PictureHead };
+  sprite: { params: { class_indices: number[]; group: string }; result: SpriteHead[] };
+  example: { params: { class_index: number; number: number; group: string }; result: PictureHead };
   images: { params: { positions: number[]; max_side_px: number }; result: SmallPictureHead[] };
   grid: {
     params: { class_index: number | null; start: number; count: number; which: TaskFilter };
@@ -190,6 +267,9 @@ export interface Requests {
   };
   save: { params: { events: AnnotationEvent[] }; result: SaveResult[] };
   changes: { params: { since_seq: number }; result: Changes };
+  guidelines: { params: Record<string, never>; result: GuidelineNode[] };
+  guideline_picture: { params: { number: number }; result: PictureHead };
+  own_progress: { params: Record<string, never>; result: OwnProgress };
   submit: { params: { position: number }; result: null };
   skip: { params: { position: number }; result: null };
   mark_region: { params: { position: number; class_index: number }; result: null };

@@ -4,8 +4,12 @@
 import { expect, test, vi } from "vitest";
 import { FakeKernel } from "../testing/fake_kernel.ts";
 import { until } from "../testing/until.ts";
-import { Pictures } from "./pictures.ts";
+import { type ExamplesKey, examplesFor, Pictures } from "./pictures.ts";
 import { Client } from "./protocol.ts";
+
+function keys(from: number, to: number): ExamplesKey[] {
+  return Array.from({ length: to - from }, (_, i) => examplesFor(undefined, from + i));
+}
 
 test("what is ahead makes no room for itself at the cost of what is on screen", async () => {
   const closed = new Set<object>();
@@ -18,12 +22,38 @@ test("what is ahead makes no room for itself at the cost of what is on screen", 
   const budget = 3 * 100 * 100 * 4; // three pictures of each kind
   const budgets = { imageBytes: budget, spriteBytes: budget, encodedBytes: 1 << 20 };
   const pictures = new Pictures(client, 100, 128, onReady, budgets);
-  pictures.want([0, 1, 2, 3, 4, 5, 6], [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]);
+  pictures.want([0, 1, 2, 3, 4, 5, 6], keys(10, 22));
   await until(() => expect(onReady.mock.calls.length).toBeGreaterThanOrEqual(10));
   for (const position of [0, 1]) expect(pictures.image(position), `image ${position}`).toBeDefined();
-  for (const classIndex of [10, 11]) expect(pictures.sprite(classIndex), `class ${classIndex}`).toBeDefined();
+  for (const key of keys(10, 12)) expect(pictures.sprite(key), key).toBeDefined();
   expect(closed.has(pictures.image(0)?.bitmap ?? {})).toBe(false);
   expect(pictures.decodedBytes).toBeLessThanOrEqual(2 * budget);
+  pictures.close();
+  vi.unstubAllGlobals();
+});
+
+test("examples of a class are asked for once for each group of tasks, and never for another", async () => {
+  vi.stubGlobal("createImageBitmap", async () => ({ width: 100, height: 100, close: () => {} }));
+  const kernel = new FakeKernel({ exampleGroup: (position) => String(position % 2) });
+  const channel = kernel.channel();
+  const sent = vi.spyOn(channel, "send");
+  const client = new Client(channel);
+  const [first, second] = (await client.request("tasks", { positions: [0, 1, 2] })).result;
+  const [one, other] = [examplesFor(first, 4), examplesFor(second, 4)];
+  const pictures = new Pictures(client, 100, 128, vi.fn());
+  for (let turn = 0; turn < 2; turn++) {
+    pictures.want([], [one, other, examplesFor(second, 5)]);
+    await until(() => expect(pictures.sprite(other)).toBeDefined());
+  }
+  expect(pictures.sprite(one)).not.toBe(pictures.sprite(other));
+  expect(pictures.sprite(examplesFor(undefined, 4))).toBeUndefined();
+  const asked = sent.mock.calls
+    .map(([message]) => message as { kind: string; params: unknown })
+    .flatMap(({ kind, params }) => (kind === "sprite" ? [params] : []));
+  expect(asked).toEqual([
+    { class_indices: [4], group: "0" },
+    { class_indices: [4, 5], group: "1" },
+  ]);
   pictures.close();
   vi.unstubAllGlobals();
 });

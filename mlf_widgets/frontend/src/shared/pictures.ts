@@ -6,8 +6,9 @@
  */
 
 import { Lru } from "./lru.ts";
-import type { SpriteHead } from "./messages.ts";
+import type { SpriteHead, Task } from "./messages.ts";
 import { type Client, isCrowded, UnreachableError } from "./protocol.ts";
+import { t } from "./words.ts";
 
 export interface DecodedImage {
   bitmap: ImageBitmap;
@@ -21,8 +22,19 @@ export interface DecodedSprite {
   bitmap: ImageBitmap | null;
   /** Side of one tile in the bitmap. */
   tilePx: number;
-  /** Which tiles of the bitmap are the examples, in order; all of them where left out. */
-  tiles?: number[];
+}
+
+/** Which examples: those of a class that may come with the tasks of a group. */
+export type ExamplesKey = `${number}:${string}`;
+
+/** The examples of a class that may come with a task; without one, those that may come with any. */
+export function examplesFor(task: Task | undefined, classIndex: number): ExamplesKey {
+  return `${classIndex}:${task?.example_group ?? ""}`;
+}
+
+function partsOf(key: ExamplesKey): { classIndex: number; group: string } {
+  const [classIndex = "", group = ""] = key.split(":");
+  return { classIndex: Number(classIndex), group };
 }
 
 interface EncodedSprite {
@@ -50,18 +62,18 @@ const MAX_SPRITES_AT_ONCE = 5;
 
 export class Pictures {
   private readonly images: Lru<number, DecodedImage>;
-  private readonly sprites: Lru<number, DecodedSprite>;
-  private readonly encoded: Lru<number, EncodedSprite>;
+  private readonly sprites: Lru<ExamplesKey, DecodedSprite>;
+  private readonly encoded: Lru<ExamplesKey, EncodedSprite>;
   private readonly failures = new Map<string, string>();
   /** Failures that only mean that the kernel did not answer, or was too crowded to make the picture. */
   private readonly late = new Set<string>();
   private readonly busy = new Set<string>();
   /** Everything that is wanted, whether it has arrived or not. */
   private orderOfImages: readonly number[] = [];
-  private orderOfSprites: readonly number[] = [];
+  private orderOfSprites: readonly ExamplesKey[] = [];
   /** The part of it that has not arrived yet. */
   private wantedImages: number[] = [];
-  private wantedSprites: number[] = [];
+  private wantedSprites: ExamplesKey[] = [];
   private nInFlight = 0;
   private isClosed = false;
   private generation = 0;
@@ -83,19 +95,18 @@ export class Pictures {
     return this.images.get(position);
   }
 
-  sprite(classIndex: number): DecodedSprite | undefined {
-    return this.sprites.get(classIndex);
+  sprite(examples: ExamplesKey): DecodedSprite | undefined {
+    return this.sprites.get(examples);
   }
 
-  /** How many examples of a class are shown beside an image, as far as they have arrived. */
-  exampleCount(classIndex: number, imageId: string | undefined): number {
-    const head = (this.encoded.peek(classIndex) ?? this.sprites.peek(classIndex))?.head;
-    return head === undefined ? 0 : tilesBeside(head, imageId).length;
+  /** How many they are, as far as they have arrived. */
+  exampleCount(examples: ExamplesKey): number {
+    return (this.encoded.peek(examples) ?? this.sprites.peek(examples))?.head.n_examples ?? 0;
   }
 
   /** Why a picture cannot be shown, in words; undefined while it can, or may. */
-  failure(kind: "image" | "sprite", index: number): string | undefined {
-    return this.failures.get(`${kind}:${index}`);
+  failure(kind: "image" | "sprite", which: number | ExamplesKey): string | undefined {
+    return this.failures.get(`${kind}:${which}`);
   }
 
   /** Whether an image has failed to arrive, but may well exist: nobody can judge it yet. */
@@ -117,19 +128,19 @@ export class Pictures {
   }
 
   /** Replace the list of what is wanted, the most wanted first; what is under way goes on. */
-  want(positions: readonly number[], classIndices: readonly number[]): void {
+  want(positions: readonly number[], examples: readonly ExamplesKey[]): void {
     // Touch those that are already there, the most wanted last, so that making room spares them.
     for (const position of [...positions].reverse()) this.images.get(position);
-    for (const classIndex of [...classIndices].reverse()) this.sprites.get(classIndex);
+    for (const key of [...examples].reverse()) this.sprites.get(key);
     this.orderOfImages = positions;
-    this.orderOfSprites = classIndices;
+    this.orderOfSprites = examples;
     // Do not ask for what would find no room.
     this.wantedImages = positions
       .slice(0, this.images.nFitting())
       .filter((p) => !this.images.has(p) && !this.hasFailed(`image:${p}`));
-    this.wantedSprites = classIndices
+    this.wantedSprites = examples
       .slice(0, this.sprites.nFitting())
-      .filter((c) => !this.isDecoded(c) && !this.hasFailed(`sprite:${c}`));
+      .filter((key) => !this.isDecoded(key) && !this.hasFailed(`sprite:${key}`));
     this.pump();
   }
 
@@ -161,8 +172,8 @@ export class Pictures {
     return this.failures.has(key) || this.late.has(key);
   }
 
-  private isDecoded(classIndex: number): boolean {
-    const sprite = this.sprites.peek(classIndex);
+  private isDecoded(examples: ExamplesKey): boolean {
+    const sprite = this.sprites.peek(examples);
     if (sprite === undefined) return false;
     return sprite.bitmap === null || sprite.tilePx === Math.min(sprite.head.tile_px, this.thumbnailPx);
   }
@@ -170,7 +181,7 @@ export class Pictures {
   private pump(): void {
     while (this.nInFlight < MAX_IN_FLIGHT && !this.isClosed) {
       const position = this.wantedImages.find((p) => !this.busy.has(`image:${p}`));
-      const sprites = this.wantedSprites.filter((c) => !this.busy.has(`sprite:${c}`));
+      const sprites = this.wantedSprites.filter((key) => !this.busy.has(`sprite:${key}`));
       const isOnScreen =
         (position !== undefined && position === this.orderOfImages[0]) || this.isOnFirstPage(sprites[0]);
       if (!isOnScreen && this.nInFlight >= MAX_AHEAD_IN_FLIGHT) return;
@@ -178,9 +189,9 @@ export class Pictures {
       if (position !== undefined && (position === this.wantedImages[0] || sprites.length === 0)) {
         this.start([`image:${position}`], this.loadImage(position));
       } else if (sprites.length > 0) {
-        const batch = sprites.slice(0, MAX_SPRITES_AT_ONCE);
+        const batch = sameGroup(sprites).slice(0, MAX_SPRITES_AT_ONCE);
         this.start(
-          batch.map((c) => `sprite:${c}`),
+          batch.map((key) => `sprite:${key}`),
           this.loadSprites(batch),
         );
       } else {
@@ -189,8 +200,8 @@ export class Pictures {
     }
   }
 
-  private isOnFirstPage(classIndex: number | undefined): boolean {
-    return classIndex !== undefined && this.orderOfSprites.slice(0, MAX_SPRITES_AT_ONCE).includes(classIndex);
+  private isOnFirstPage(examples: ExamplesKey | undefined): boolean {
+    return examples !== undefined && this.orderOfSprites.slice(0, MAX_SPRITES_AT_ONCE).includes(examples);
   }
 
   private start(keys: string[], loading: Promise<void>): void {
@@ -209,7 +220,7 @@ export class Pictures {
         this.nInFlight--;
         for (const key of keys) this.busy.delete(key);
         this.wantedImages = this.wantedImages.filter((p) => !keys.includes(`image:${p}`));
-        this.wantedSprites = this.wantedSprites.filter((c) => !keys.includes(`sprite:${c}`));
+        this.wantedSprites = this.wantedSprites.filter((key) => !keys.includes(`sprite:${key}`));
         if (this.isClosed) return;
         this.onReady();
         this.pump();
@@ -239,35 +250,39 @@ export class Pictures {
   }
 
   /** A class's examples at their full size, for a closer look; the caller closes the bitmap. */
-  async largeSprite(classIndex: number): Promise<DecodedSprite> {
-    if (!this.encoded.has(classIndex)) await this.loadEncoded([classIndex]);
-    const encoded = this.encoded.get(classIndex);
-    if (encoded === undefined) throw new Error("the examples did not arrive");
+  async largeSprite(examples: ExamplesKey): Promise<DecodedSprite> {
+    if (!this.encoded.has(examples)) await this.loadEncoded([examples]);
+    const encoded = this.encoded.get(examples);
+    if (encoded === undefined) throw new Error(t("the examples did not arrive"));
     const { head, blob } = encoded;
     const bitmap = head.n_examples === 0 ? null : await createImageBitmap(blob);
     return { head, bitmap, tilePx: head.tile_px };
   }
 
-  private async loadSprites(classIndices: number[]): Promise<void> {
-    await this.loadEncoded(classIndices.filter((c) => !this.encoded.has(c)));
-    await Promise.all(classIndices.map((c) => this.decodeSprite(c)));
+  /** Load examples of one group. */
+  private async loadSprites(examples: ExamplesKey[]): Promise<void> {
+    await this.loadEncoded(examples.filter((key) => !this.encoded.has(key)));
+    await Promise.all(examples.map((key) => this.decodeSprite(key)));
   }
 
-  private async loadEncoded(classIndices: number[]): Promise<void> {
-    if (classIndices.length === 0) return;
-    const { result, buffers } = await this.client.request("sprite", { class_indices: classIndices });
+  private async loadEncoded(examples: ExamplesKey[]): Promise<void> {
+    const [first] = examples;
+    if (first === undefined) return;
+    const { group } = partsOf(first);
+    const classIndices = examples.map((key) => partsOf(key).classIndex);
+    const { result, buffers } = await this.client.request("sprite", { class_indices: classIndices, group });
     result.forEach((head, i) => {
       const blob = asBlob(buffers[i], head.media_type);
-      this.encoded.set(head.class_index, { head, blob }, blob.size + 256);
+      this.encoded.set(`${head.class_index}:${group}`, { head, blob }, blob.size + 256);
     });
   }
 
-  private async decodeSprite(classIndex: number): Promise<void> {
-    const encoded = this.encoded.get(classIndex);
+  private async decodeSprite(examples: ExamplesKey): Promise<void> {
+    const encoded = this.encoded.get(examples);
     if (encoded === undefined) return;
     const { head, blob } = encoded;
     if (head.n_examples === 0) {
-      this.sprites.set(classIndex, { head, bitmap: null, tilePx: head.tile_px }, 256);
+      this.sprites.set(examples, { head, bitmap: null, tilePx: head.tile_px }, 256);
       return;
     }
     const tilePx = Math.min(head.tile_px, this.thumbnailPx);
@@ -279,51 +294,22 @@ export class Pictures {
     });
     if (this.isClosed) return bitmap.close();
     const cost = bitmap.width * bitmap.height * 4;
-    this.sprites.setIfRoom(classIndex, { head, bitmap, tilePx: tilePx }, cost, this.orderOfSprites);
+    this.sprites.setIfRoom(examples, { head, bitmap, tilePx: tilePx }, cost, this.orderOfSprites);
   }
 }
 
+/** Those of the same group as the first. */
+function sameGroup(examples: readonly ExamplesKey[]): ExamplesKey[] {
+  const [first] = examples;
+  return first === undefined ? [] : examples.filter((key) => partsOf(key).group === partsOf(first).group);
+}
+
 export function asBlob(buffer: DataView | undefined, mediaType: string): Blob {
-  if (buffer === undefined) throw new Error("the reply came without its picture");
+  if (buffer === undefined) throw new Error(t("the reply came without its picture"));
   // Only the view's bytes, not its whole buffer: the message that carried it is larger.
   return new Blob([new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength)], {
     type: mediaType,
   });
-}
-
-/**
- * Which tiles are shown beside an image: none of its own group (the last character of its opaque id), and the
- * same number beside every image, so that the number tells nothing either.
- */
-function tilesBeside(head: SpriteHead, imageId: string | undefined): number[] {
-  const groups = head.groups ?? "";
-  const tiles = Array.from({ length: head.n_examples }, (_, tile) => tile);
-  if (groups === "") return tiles;
-  const largest = Math.max(...["0", "1", "2", "3"].map((group) => groups.split(group).length - 1));
-  const own = imageId?.slice(-1);
-  return tiles.filter((tile) => groups[tile] !== own).slice(0, head.n_examples - largest);
-}
-
-const beside = new WeakMap<DecodedSprite, Map<string, DecodedSprite>>();
-
-/**
- * The examples of a class that may be shown beside an image, so that none is shown beside itself: that would tell the
- * image's original label from its other proposals. The same two give the same object.
- */
-export function spriteBeside(
-  sprite: DecodedSprite | undefined,
-  imageId: string | undefined,
-): DecodedSprite | undefined {
-  if (sprite === undefined || (sprite.head.groups ?? "") === "") return sprite;
-  const known = beside.get(sprite) ?? new Map<string, DecodedSprite>();
-  beside.set(sprite, known);
-  const group = imageId?.slice(-1) ?? "";
-  const found = known.get(group);
-  if (found !== undefined) return found;
-  const tiles = tilesBeside(sprite.head, imageId);
-  const made = { ...sprite, head: { ...sprite.head, n_examples: tiles.length }, tiles };
-  known.set(group, made);
-  return made;
 }
 
 /** Draw a class's examples side by side in one row (or as many as `nColumns` says), scaled to `sidePx` each. */
@@ -334,12 +320,11 @@ export function drawExamples(
   gapPx: number,
   nColumns: number,
 ): void {
-  const { bitmap, head, tilePx, tiles } = sprite;
+  const { bitmap, head, tilePx } = sprite;
   if (bitmap === null) return;
   for (let number = 0; number < head.n_examples; number++) {
-    const tile = tiles?.[number] ?? number;
-    const fromX = (tile % head.n_columns) * tilePx;
-    const fromY = Math.floor(tile / head.n_columns) * tilePx;
+    const fromX = (number % head.n_columns) * tilePx;
+    const fromY = Math.floor(number / head.n_columns) * tilePx;
     const toX = (number % nColumns) * (sidePx + gapPx);
     const toY = Math.floor(number / nColumns) * (sidePx + gapPx);
     context.drawImage(bitmap, fromX, fromY, tilePx, tilePx, toX, toY, sidePx, sidePx);

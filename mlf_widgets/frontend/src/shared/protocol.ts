@@ -1,6 +1,7 @@
 /** Requests to the kernel over the widget's own channel, with promises for their replies. */
 
 import { isNotice, isReply, type Notice, type Requests } from "./messages.ts";
+import { t, told } from "./words.ts";
 
 /** What this needs from anywidget's model. */
 export interface Channel {
@@ -8,6 +9,9 @@ export interface Channel {
   on(name: "msg:custom", callback: (content: unknown, buffers: DataView[]) => void): void;
   off(name: "msg:custom", callback: (content: unknown, buffers: DataView[]) => void): void;
 }
+
+/** The code of a reply that a channel makes up when nobody answers: it may be asked for again. */
+export const UNREACHABLE = "Unreachable";
 
 /** The kernel did not answer in time, or cannot be reached: nothing is known, the same request may be sent again. */
 export class UnreachableError extends Error {
@@ -64,18 +68,20 @@ export class Client<R extends RequestMap<keyof R & string> = Requests> {
     params: R[K]["params"],
     timeoutMs: number = TIMEOUT_MS,
   ): Promise<Answered<R, K>> {
-    if (this.isClosed) return Promise.reject(new UnreachableError("the widget was closed"));
+    if (this.isClosed) return Promise.reject(new UnreachableError(t("the widget was closed")));
     const id = crypto.randomUUID();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.pending.delete(id);
-        reject(new UnreachableError(`the kernel did not answer within ${timeoutMs / 1000} s`));
+        reject(new UnreachableError(t("the kernel did not answer within {n} s", { n: timeoutMs / 1000 })));
       }, timeoutMs);
       this.pending.set(id, { resolve: resolve as Pending["resolve"], reject, timer });
       try {
         this.channel.send({ id, kind, params });
       } catch (error) {
-        this.settle(id)?.reject(new UnreachableError(`the kernel cannot be reached: ${String(error)}`));
+        this.settle(id)?.reject(
+          new UnreachableError(t("the kernel cannot be reached: {reason}", { reason: String(error) })),
+        );
       }
     });
   }
@@ -84,7 +90,7 @@ export class Client<R extends RequestMap<keyof R & string> = Requests> {
     this.isClosed = true;
     this.channel.off("msg:custom", this.receive);
     for (const id of [...this.pending.keys()]) {
-      this.settle(id)?.reject(new UnreachableError("the widget was closed"));
+      this.settle(id)?.reject(new UnreachableError(t("the widget was closed")));
     }
   }
 
@@ -98,7 +104,8 @@ export class Client<R extends RequestMap<keyof R & string> = Requests> {
     const pending = this.settle(content.id); // none: another view's request, or one that timed out
     if (pending === undefined) return;
     if (content.ok) pending.resolve({ result: content.result, buffers });
-    else pending.reject(new RefusedError(content.code, content.message));
+    else if (content.code === UNREACHABLE) pending.reject(new UnreachableError(content.message));
+    else pending.reject(new RefusedError(content.code, told(content.code, content.message)));
   };
 
   private settle(id: string): Pending | undefined {

@@ -2,8 +2,11 @@
  * Reopening the page once its kernel is gone for good.
  *
  * Only where the widget has the page to itself, as Voilà shows it to annotators: there nobody has a button to restart a
- * kernel, and a reload starts a fresh one, which costs nothing. In a notebook the page is the person's own.
+ * kernel, and a reload starts a fresh one, which costs nothing. In a notebook the page is the person's own. A page of
+ * the service has no kernel; it is reopened once its log-in has ended.
  */
+
+import { pageAddress, pageKey } from "./own_page.ts";
 
 /** `gone`: a reload helps. `working`: it still computes, or waits for the store. `unknown`: nothing answers now. */
 export type KernelState = "gone" | "working" | "unknown";
@@ -52,8 +55,20 @@ export class Reopening {
   }
 }
 
-/** Ask the person's own server about the kernel of this Voilà page; `unknown` on any other page. */
+/** Ask whether a page of the service still has its log-in, and not a later one: if not, a reload leads to it. */
+async function loginState(at: string): Promise<KernelState> {
+  try {
+    const answer = await fetch(`${at}/state`, { cache: "no-store", headers: { "X-MLF-Key": pageKey() } });
+    return answer.status === 401 ? "gone" : answer.ok ? "working" : "unknown";
+  } catch {
+    return "unknown";
+  }
+}
+
+/** Ask the person's own server about the kernel of this Voilà page; `unknown` in a notebook. */
 export async function kernelState(): Promise<KernelState> {
+  const page = pageAddress();
+  if (page !== undefined) return loginState(page);
   const { baseUrl, kernelId } = pageConfig();
   if (!document.body.hasAttribute("data-voila") || baseUrl === undefined || kernelId === undefined)
     return "unknown";

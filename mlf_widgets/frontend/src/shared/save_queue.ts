@@ -6,6 +6,7 @@
  */
 
 import type { AnnotationEvent, SaveResult } from "./messages.ts";
+import { t } from "./words.ts";
 
 export type SavedState = "saved" | "saving" | "offline" | "failed";
 
@@ -149,7 +150,7 @@ export class SaveQueue {
     for (const waiting of batch) {
       const result = byId.get(waiting.event.event_id);
       if (result === undefined) {
-        reason ||= "the store did not confirm every decision";
+        reason ||= t("the store did not confirm every decision");
       } else if (result.seq !== null) {
         this.forget(waiting);
         this.options.onAcknowledged(waiting.event, result.seq);
@@ -158,7 +159,7 @@ export class SaveQueue {
         this.refused = result.error;
         this.options.onRefused({ event: waiting.event, reason: result.error });
       } else {
-        reason ||= result.error || "the store is away";
+        reason ||= result.error || t("the store is away");
       }
     }
     if (reason !== "") {

@@ -39,8 +39,9 @@ export class ClassSearch {
     );
     this.definitions = classes.definitions.map((text) => spaced(plain(text)));
     this.keys = classes.keys.map((key) => key.toLowerCase());
-    this.indexOfKey = new Map(this.keys.map((key, index) => [key, index]));
-    this.everything = this.names.map((_, index) => index);
+    const gone = new Set(classes.gone ?? []);
+    this.everything = this.names.map((_, index) => index).filter((index) => !gone.has(index));
+    this.indexOfKey = new Map(this.everything.map((index) => [this.keys[index] ?? "", index]));
   }
 
   /** Class indices, the best first: by name, then synonym, then key, then definition. Every word typed must occur. */

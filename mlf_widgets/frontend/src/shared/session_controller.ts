@@ -10,17 +10,22 @@ import type {
   Notice,
   Payload,
   SessionInfo,
+  Task,
   UndoEntry,
 } from "./messages.ts";
+import { pageAddress } from "./own_page.ts";
 import { asBlob, type DecodedImage } from "./pictures.ts";
 import { type Channel, Client, RefusedError } from "./protocol.ts";
 import { Reopening } from "./reopening.ts";
 import { browserStorage, SaveQueue } from "./save_queue.ts";
 import { ClassSearch } from "./search.ts";
 import { Siblings } from "./siblings.ts";
+import { speak, t } from "./words.ts";
 import { refreshable, type WorkHappening, type WorkState } from "./work.ts";
 
 const POLL_MS = 2_000;
+/** Hundreds of pages may ask one service; windows of the same browser tell each other at once. */
+const POLL_ON_PAGE_MS = 5_000;
 const SAVE_TIMEOUT_MS = 6_000;
 const OPEN_RETRY_MS = 2_000;
 /** Refusals that pass on their own: the store or the service is away for now. */
@@ -37,7 +42,9 @@ export function nextTogether(stack: readonly UndoEntry[]): UndoEntry[] {
 
 /** One thing a person did to one image, before it has a name and a time. */
 export interface Action {
-  imageIndex: number;
+  imageNumber: number;
+  /** How the image was shown. */
+  order: string;
   kind: EventKind;
   payload: Payload;
   shown: readonly number[];
@@ -102,13 +109,15 @@ export abstract class SessionController<S extends WorkState, H> {
       if (this.isClosed) return;
       const columns = JSON.parse(await asBlob(classes.buffers[0], "application/json").text()) as ClassColumns;
       const info = opened.result;
+      speak(info.annotation.language);
       this.classes.value = columns;
       this.clock = new ActivityClock(info.annotation.idle_after_s * 1000);
       this.clock.setHidden(document.hidden);
       this.dispatch({ type: "opened", info });
       // Escaped, so that a name with a colon cannot read as the beginning of another.
       this.startSaving([info.project_id, info.round, info.annotator].map(encodeURIComponent).join(":"));
-      this.timers.push(setInterval(() => this.poll(), POLL_MS));
+      const everyMs = pageAddress() === undefined ? POLL_MS : POLL_ON_PAGE_MS;
+      this.timers.push(setInterval(() => this.poll(), everyMs));
       this.opened(info);
       this.timers.push(setTimeout(() => this.searchIndex(), 1_000));
     } catch (error) {
@@ -163,9 +172,10 @@ export abstract class SessionController<S extends WorkState, H> {
     this.queue?.dismissRefusal();
   }
 
-  /** One example, enlarged; the caller closes the bitmap. */
-  async example(classIndex: number, number: number): Promise<DecodedImage> {
-    const { result, buffers } = await this.client.request("example", { class_index: classIndex, number });
+  /** One of the examples that may come with a task, enlarged; the caller closes the bitmap. */
+  async example(task: Task, classIndex: number, number: number): Promise<DecodedImage> {
+    const params = { class_index: classIndex, number, group: task.example_group };
+    const { result, buffers } = await this.client.request("example", params);
     const bitmap = await createImageBitmap(asBlob(buffers[0], result.media_type));
     return { bitmap, widthPx: result.width_px, heightPx: result.height_px };
   }
@@ -192,12 +202,12 @@ export abstract class SessionController<S extends WorkState, H> {
       event_id: actions.length === 1 ? batchId : `${batchId}-${i}`,
       round: info.round,
       annotator: info.annotator,
-      image_index: action.imageIndex,
+      image_number: action.imageNumber,
       kind: action.kind,
       payload: action.payload,
       shown: [...new Set(action.shown)].sort((a, b) => a - b),
       active_ms: i === 0 ? activeMs - shareMs * (actions.length - 1) : shareMs,
-      order: info.order,
+      order: action.order,
       client_time: clientTime,
     }));
     this.dispatch({ type: "eventsMade", events });
@@ -234,10 +244,10 @@ export abstract class SessionController<S extends WorkState, H> {
         this.dispatch({ type: "changed", changes: result, isRelisted });
         const after = this.state.value.entries.get(known.position)?.state;
         if (isRelisted) {
-          this.say("Your list of images has changed");
           this.listChanged();
+          this.say(t("Your list of images has changed"));
         } else if (before !== undefined && after !== undefined && !decidesTheSame(before, after)) {
-          this.say("Changed in another window");
+          this.say(t("Changed in another window"));
         }
         this.storeChanged();
       }
@@ -276,7 +286,7 @@ export abstract class SessionController<S extends WorkState, H> {
     // Any task taken away before the last known one has moved it.
     const last = Math.max(...entries.keys());
     const { result } = await this.client.request("tasks", { positions: [last] });
-    return result[0]?.image_index !== entries.get(last)?.task.image_index;
+    return result[0]?.image_number !== entries.get(last)?.task.image_number;
   }
 
   protected fail(error: unknown): void {
@@ -307,7 +317,7 @@ export abstract class SessionController<S extends WorkState, H> {
         const before = this.state.value.save;
         this.dispatch({ type: "saveStatus", status });
         if (status.state === "offline" && before.state !== "offline")
-          this.say(`Offline: ${status.isKept ? "kept on this machine" : "keep this page open"}`);
+          this.say(status.isKept ? t("Offline: kept on this machine") : t("Offline: keep this page open"));
         const isSettled = status.state === "saved" && before.state !== "saved";
         if (isSettled && refreshable(this.state.value).length > 0) void this.refresh();
       },

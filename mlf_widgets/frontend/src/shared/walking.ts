@@ -1,5 +1,6 @@
 /** Walking from task to task: which tasks and images are wanted next. */
 
+import type { ExamplesKey } from "./pictures.ts";
 import type { WorkState } from "./work.ts";
 
 const N_AHEAD = 6;
@@ -11,7 +12,7 @@ const TASKS_BEHIND = 10;
 /** What to fetch, the most wanted first. */
 export interface Wanted {
   positions: number[];
-  classIndices: number[];
+  examples: ExamplesKey[];
 }
 
 /** Positions in the order in which a person walking in `direction` will want them. */

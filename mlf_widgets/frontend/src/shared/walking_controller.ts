@@ -1,10 +1,12 @@
 /** A widget that walks from image to image: moving, deciding on the image shown, exposure, what is wanted next. */
 
+import { signal } from "@preact/signals";
 import { isDecided } from "./fold.ts";
 import type { EventKind, Payload, SessionInfo, TaskFilter, Vote } from "./messages.ts";
-import { Pictures } from "./pictures.ts";
+import { examplesFor, Pictures } from "./pictures.ts";
 import { type Action, nextTogether, SessionController } from "./session_controller.ts";
 import { missingTasks, type Wanted } from "./walking.ts";
+import { t } from "./words.ts";
 import type { ImageEntry, WorkHappening, WorkState } from "./work.ts";
 
 const THUMBNAIL_PX = 128;
@@ -14,6 +16,7 @@ const LOOKED_AGAIN_MS = 1_000;
 export type WalkDialog =
   | { kind: "help" }
   | { kind: "guidelines" }
+  | { kind: "own_progress" }
   | { kind: "search" }
   | { kind: "compare"; classIndex: number; number: number };
 
@@ -35,6 +38,10 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   pictures: Pictures | null = null;
   /** Class indices whose cards can be seen at this moment; set by the view. */
   visibleClasses: () => number[] = () => [];
+  /** Whether the image shown has been painted; set by the view. */
+  isOnScreen: () => boolean = () => true;
+  /** Grows whenever more of the labels of the image shown has been seen. */
+  readonly seenVersion = signal(0);
   /** Called while the image is still the current one, so that what is being written is kept. */
   beforeLeaving: () => void = () => {};
 
@@ -61,7 +68,16 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   /** What is on screen has been seen: it belongs to the exposure of the image, once that is there to be judged. */
   noteVisible(): void {
     if (!this.isSeen()) return;
+    const nBefore = this.shownNow.size;
     for (const classIndex of this.visibleClasses()) this.shownNow.add(classIndex);
+    if (this.shownNow.size > nBefore) this.seenVersion.value++;
+  }
+
+  /** Whether a label of the image shown has been looked at, or voted on without. */
+  hasSeen(classIndex: number): boolean {
+    const state = this.entry?.state;
+    if (state === undefined || this.shownNow.has(classIndex)) return true;
+    return state.shown.includes(classIndex) || state.votes[String(classIndex)] !== undefined;
   }
 
   // --- going from image to image ---
@@ -75,23 +91,53 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.alsoWanted = [];
     this.dispatch({ type: "wentTo", position: target });
     this.clock.take();
+    const minutes = this.state.value.info?.annotation.break_after_min ?? 0;
+    if (minutes > 0 && this.clock.needsBreak(minutes * 60_000))
+      this.say(t("{n} minutes of work: a short break does you good", { n: minutes }));
     this.arriving = this.fetch();
   }
 
   async step(direction: 1 | -1): Promise<void> {
-    const { filter, position } = this.state.value;
-    if (filter === "all") return this.goTo(position + direction);
+    const { filter, position, progress } = this.state.value;
+    if (filter === "all") {
+      if (direction === 1 && position + 1 >= progress.n_tasks) return this.goOnFromLast();
+      return this.goTo(position + direction);
+    }
     const target = await this.find(filter, position + direction, direction);
     if (target === null)
-      this.say(direction === 1 ? "No such image after this one" : "No such image before this one");
+      this.say(direction === 1 ? t("No such image after this one") : t("No such image before this one"));
     else this.goTo(target);
   }
 
   async goToFirstNotDone(): Promise<void> {
     const target = await this.find("not_done", 0, 1);
-    if (target === null) this.say("Every image is done");
-    else if (target === this.state.value.position) this.say("This is the first image not done");
+    if (target === null) this.say(t("Every image is done"));
+    else if (target === this.state.value.position) this.say(t("This is the first image not done"));
     else this.goTo(target);
+  }
+
+  /** From the last image: to the first that is not done, with a word on what is left. */
+  private async goOnFromLast(): Promise<void> {
+    const { position, progress } = this.state.value;
+    const nLeft = progress.n_tasks - progress.n_done;
+    const target = nLeft === 0 ? null : await this.find("not_done", 0, 1);
+    if (target === null)
+      return this.say(t("This is the last image, and all {n} are done", { n: progress.n_tasks }));
+    if (target === position) return this.say(t("This is the last image, and the only one not done"));
+    this.goTo(target);
+    this.say(
+      nLeft === 1
+        ? t("That was the last image; this one is not done")
+        : t("That was the last image; {n} are not done, this is the first", { n: nLeft }),
+    );
+  }
+
+  /** Whether the image can be decided on: it has been on the screen. */
+  protected mayDecide(): boolean {
+    if (this.entry === undefined || !this.isSeen()) return false;
+    if (this.isOnScreen()) return true;
+    this.say(t("The image is not on the screen yet"));
+    return false;
   }
 
   async chooseFilter(filter: TaskFilter): Promise<void> {
@@ -100,7 +146,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     if (filter === "all") return;
     const { position } = this.state.value;
     const target = (await this.find(filter, position, 1)) ?? (await this.find(filter, position, -1));
-    if (target === null) this.say("No image matches this filter");
+    if (target === null) this.say(t("No image matches this filter"));
     else this.goTo(target);
   }
 
@@ -114,25 +160,44 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   /** Vote on a class as a click or a key does: the same vote again takes it back. */
   toggleVote(classIndex: number, vote: Vote): void {
     const entry = this.entry;
-    if (entry === undefined || !this.isSeen()) return;
+    if (entry === undefined || !this.mayDecide()) return;
     const isOn = entry.state.votes[String(classIndex)] === vote;
     this.act("vote", { class_index: classIndex, vote: isOn ? "clear" : vote }, [classIndex]);
     const name = this.classes.value?.names[classIndex] ?? "";
-    this.say(isOn ? `${name}: cleared` : `${name}: ${vote}`);
+    this.say(t(isOn ? "{name}: cleared" : `{name}: ${vote}`, { name }));
   }
 
   toggleNone(): void {
     const entry = this.entry;
-    if (entry === undefined || !this.isSeen()) return;
+    if (entry === undefined || !this.mayDecide()) return;
     this.act("none", { value: !entry.state.none });
-    this.say(entry.state.none ? "None of these: taken back" : "None of these");
+    this.say(entry.state.none ? t("None of these: taken back") : t("None of these"));
   }
 
   toggleUnsure(): void {
     const entry = this.entry;
-    if (entry === undefined || !this.isSeen()) return;
+    if (entry === undefined || !this.mayDecide()) return;
     this.act("unsure", { value: !entry.state.unsure });
-    this.say(entry.state.unsure ? "Image: no longer unsure" : "Image: unsure");
+    this.say(entry.state.unsure ? t("Image: no longer unsure") : t("Image: unsure"));
+  }
+
+  /** A probe asks for a search of all classes: say that it is done, or take that back. */
+  toggleSearched(): void {
+    const entry = this.entry;
+    if (entry === undefined || !this.isSeen()) return;
+    if (!entry.task.is_probe) return this.say(t("You are not asked to search all classes for this image"));
+    this.act("searched", { value: !entry.state.searched });
+    this.say(entry.state.searched ? t("All classes searched: taken back") : t("All classes searched"));
+  }
+
+  /** Ask for a class that the list lacks: a line in the comment, which whoever runs the project takes up or not. */
+  suggestClass(name: string): void {
+    const entry = this.entry;
+    if (entry === undefined) return;
+    const line = `class: ${name}`;
+    const { comment } = entry.state;
+    if (!comment.split("\n").includes(line)) this.comment(comment === "" ? line : `${comment}\n${line}`);
+    this.say(t("“{name}” is suggested, in the comment", { name }));
   }
 
   comment(written: string): void {
@@ -146,30 +211,26 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   async undo(kind: "undo" | "redo"): Promise<void> {
     const together = nextTogether(this.state.value.stacks[kind]);
     const position = together[0]?.[1];
-    if (position === undefined) return this.say(kind === "undo" ? "Nothing to undo" : "Nothing to redo");
+    if (position === undefined)
+      return this.say(kind === "undo" ? t("Nothing to undo") : t("Nothing to redo"));
     if (position >= 0 && position !== this.state.value.position) {
       this.goTo(position);
       await this.arriving;
     }
     // Its position may not be known yet, or the person has moved on: never undo on another image.
     if (this.entry === undefined || position !== this.state.value.position)
-      return this.say("The image has not arrived yet; try again");
+      return this.say(t("The image has not arrived yet; try again"));
     // What a grid did to other images in the same batch is undone there, or when the person comes to them.
     const here = together.filter(([, other]) => other === position);
     this.actTogether(
       here.map(([target]) => ({ kind, payload: { target } })),
       [],
     );
-    this.say(kind === "undo" ? "Undone" : "Redone");
+    this.say(kind === "undo" ? t("Undone") : t("Redone"));
   }
 
   protected act(kind: EventKind, payload: Payload, alsoShown: readonly number[] = []): void {
-    const entry = this.entry;
-    if (entry === undefined) return;
-    this.noteVisible();
-    this.found = null;
-    const shown = [...this.shownNow, ...alsoShown];
-    this.record([{ imageIndex: entry.task.image_index, kind, payload, shown }]);
+    this.actTogether([{ kind, payload }], alsoShown);
   }
 
   /** Several actions on the image shown, undone together. */
@@ -182,10 +243,8 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     this.noteVisible();
     this.found = null;
     const shown = [...this.shownNow, ...alsoShown];
-    const imageIndex = entry.task.image_index;
-    this.record(
-      actions.map(({ kind, payload }): Action => ({ imageIndex: imageIndex, kind, payload, shown })),
-    );
+    const { image_number: imageNumber, order } = entry.task;
+    this.record(actions.map(({ kind, payload }): Action => ({ imageNumber, order, kind, payload, shown })));
   }
 
   /** Leaving an image: more exposure or time on a decided one is worth a record; passing by leaves none. */
@@ -260,10 +319,16 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   /** Ask for what is missing now and soon; settles when the shown image's task has arrived. */
   async fetch(): Promise<void> {
-    const blocks = missingTasks(this.state.value, (position) => this.asked.has(position));
-    const loading = blocks.map((positions) => this.loadTasks(positions));
+    const { position, entries, progress } = this.state.value;
+    if (progress.n_tasks > 0 && !entries.has(position) && !this.asked.has(position)) {
+      // Alone: a kernel answers one request after the other, and what lies around would come before its examples.
+      const own = this.loadTasks([position]);
+      this.want();
+      await own;
+    }
+    for (const block of missingTasks(this.state.value, (other) => this.asked.has(other)))
+      void this.loadTasks(block);
     this.want();
-    await loading[0];
   }
 
   /** Also fetch examples beyond those of the proposals: of a class that was found or added. */
@@ -273,8 +338,14 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   }
 
   protected want(): void {
-    const { positions, classIndices } = this.wanted(this.direction, this.foundPositions());
-    this.pictures?.want(positions, [...new Set([...this.alsoWanted, ...classIndices])]);
+    if (this.entry === undefined && this.state.value.progress.n_tasks > 0) {
+      // Nearly every task has an image: it is asked for along with the task.
+      this.pictures?.want([this.state.value.position], []);
+      return;
+    }
+    const { positions, examples } = this.wanted(this.direction, this.foundPositions());
+    const also = this.alsoWanted.map((classIndex) => examplesFor(this.entry?.task, classIndex));
+    this.pictures?.want(positions, [...new Set([...also, ...examples])]);
     const { filter, position } = this.state.value;
     if (filter !== "all" && this.entry !== undefined) {
       void this.find(filter, position + this.direction, this.direction);

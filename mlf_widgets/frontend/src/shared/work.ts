@@ -5,7 +5,7 @@ import {
   fold,
   hasForeignTarget,
   hasUnsure,
-  isDecided,
+  isDone,
   type LoggedEvent,
   saysTheSame,
   type UndoStacks,
@@ -123,7 +123,7 @@ function tasksLoaded<S extends WorkState>(state: S, tasks: Task[]): S {
     if (isWaiting(entries.get(task.position)) && entries.has(task.position)) continue;
     const later = state.log.filter(
       ({ event, seq }) =>
-        event.image_index === task.image_index && (seq === null || seq > task.state.last_seq),
+        event.image_number === task.image_number && (seq === null || seq > task.state.last_seq),
     );
     entries.set(task.position, {
       task,
@@ -146,7 +146,7 @@ function withEvents<S extends WorkState>(state: S, events: AnnotationEvent[]): S
   const stale = new Set(state.stale);
   let { progress } = state;
   for (const logged of fresh) {
-    const position = positionOf(entries, logged.event.image_index, state.position);
+    const position = positionOf(entries, logged.event.image_number, state.position);
     const entry = position === undefined ? undefined : entries.get(position);
     if (position === undefined || entry === undefined) continue;
     const changedEntry = refolded({ ...entry, events: [...entry.events, logged] });
@@ -164,7 +164,7 @@ function acknowledged<S extends WorkState>(state: S, eventId: string, seq: numbe
   const own = state.log.find(({ event }) => event.event_id === eventId);
   const next = { ...state, log: state.log.map(withSeq).filter(isAfter(state.lastSeq)) };
   if (own === undefined) return next;
-  const position = positionOf(state.entries, own.event.image_index, state.position);
+  const position = positionOf(state.entries, own.event.image_number, state.position);
   const entry = position === undefined ? undefined : state.entries.get(position);
   if (position === undefined || entry === undefined) return { ...next, stacks: stacksOf(next) };
   const entries = new Map(state.entries);
@@ -177,7 +177,7 @@ function refused<S extends WorkState>(state: S, eventId: string): S {
   const own = state.log.find(({ event }) => event.event_id === eventId);
   const next = { ...state, log: state.log.filter((logged) => logged !== own) };
   if (own === undefined) return next;
-  const position = positionOf(state.entries, own.event.image_index, state.position);
+  const position = positionOf(state.entries, own.event.image_number, state.position);
   const entry = position === undefined ? undefined : state.entries.get(position);
   if (position === undefined || entry === undefined) return { ...next, stacks: stacksOf(next) };
   const entries = new Map(state.entries);
@@ -243,7 +243,7 @@ function changed<S extends WorkState>(state: S, changes: Changes): S {
 function stacksOf(state: WorkState): UndoStacks {
   return state.log.reduce(
     (stacks, { event }) =>
-      advanceStacks(stacks, event, positionOf(state.entries, event.image_index, state.position) ?? -1),
+      advanceStacks(stacks, event, positionOf(state.entries, event.image_number, state.position) ?? -1),
     state.storeStacks,
   );
 }
@@ -258,11 +258,11 @@ function isWaiting(entry: ImageEntry | undefined): boolean {
 
 function positionOf(
   entries: ReadonlyMap<number, ImageEntry>,
-  imageIndex: number,
+  imageNumber: number,
   likely: number,
 ): number | undefined {
-  if (entries.get(likely)?.task.image_index === imageIndex) return likely;
-  for (const [position, entry] of entries) if (entry.task.image_index === imageIndex) return position;
+  if (entries.get(likely)?.task.image_number === imageNumber) return likely;
+  for (const [position, entry] of entries) if (entry.task.image_number === imageNumber) return position;
   return undefined;
 }
 
@@ -270,7 +270,7 @@ function moved(progress: Progress, before: ImageState, after: ImageState): Progr
   const step = (is: (state: ImageState) => boolean) => Number(is(after)) - Number(is(before));
   return {
     n_tasks: progress.n_tasks,
-    n_done: progress.n_done + step(isDecided),
+    n_done: progress.n_done + step(isDone),
     n_unsure: progress.n_unsure + step(hasUnsure),
     n_commented: progress.n_commented + step((state) => state.comment !== ""),
   };

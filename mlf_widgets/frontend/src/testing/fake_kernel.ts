@@ -7,12 +7,14 @@ import type {
   AnnotationEvent,
   AnnotationSettings,
   ImageState,
+  OwnProgress,
   Region,
   Requests,
   SaveResult,
   SessionInfo,
   Task,
   UndoEntry,
+  View,
   Vote,
 } from "../shared/messages.ts";
 import type { Channel } from "../shared/protocol.ts";
@@ -45,9 +47,13 @@ export interface FakeKernelOptions {
   nClasses?: number;
   names?: string[];
   nExamples?: number;
+  view?: (rank: number) => View | null;
+  isProbe?: (position: number) => boolean;
+  exampleGroup?: (position: number) => string;
   hasImage?: (position: number) => boolean;
   annotation?: Partial<AnnotationSettings>;
   info?: Partial<SessionInfo>;
+  own?: OwnProgress;
 }
 
 const ANNOTATION: AnnotationSettings = {
@@ -61,9 +67,14 @@ const ANNOTATION: AnnotationSettings = {
   display_px: 1024,
   idle_after_s: 30,
   keys: {},
+  must_see_all: false,
+  pairs_together: true,
+  language: "en",
+  break_after_min: 0,
+  own_progress: "off",
 };
 
-const UNDOABLE = ["vote", "none", "unsure", "comment", "region"];
+const UNDOABLE = ["vote", "none", "unsure", "comment", "searched", "region"];
 
 export class FakeKernel {
   readonly log: Logged[] = [];
@@ -119,7 +130,7 @@ export class FakeKernel {
 
   /** What the log says about an image, each fact looked up from the end of the log. */
   state(position: number): ImageState {
-    const events = this.log.filter(({ event }) => event.image_index === imageIndex(position));
+    const events = this.log.filter(({ event }) => event.image_number === imageNumber(position));
     const counted = events.map(({ event }) => event).filter((event) => !this.isUndone(event.event_id));
     const votes: Record<string, Vote> = {};
     const regions: Record<string, Region[]> = {};
@@ -143,6 +154,8 @@ export class FakeKernel {
       none: noneOrYes?.kind === "none" && noneOrYes.payload.value === true,
       unsure: counted.findLast(({ kind }) => kind === "unsure")?.payload.value === true,
       comment: counted.findLast(({ kind }) => kind === "comment")?.payload.text ?? "",
+      saw_frames: counted.some(({ kind }) => kind === "frames"),
+      searched: counted.findLast(({ kind }) => kind === "searched")?.payload.value === true,
       regions,
       shown: [...new Set(events.flatMap(({ event }) => event.shown))].sort((a, b) => a - b),
       active_ms: events.reduce((sum, { event }) => sum + event.active_ms, 0),
@@ -155,7 +168,7 @@ export class FakeKernel {
     let undo: UndoEntry[] = [];
     let redo: UndoEntry[] = [];
     for (const { event } of this.log) {
-      const entry: UndoEntry = [event.event_id, event.image_index - 100];
+      const entry: UndoEntry = [event.event_id, event.image_number - 100];
       const target = event.payload.target ?? "";
       if (UNDOABLE.includes(event.kind)) {
         undo = [...undo, entry];
@@ -185,18 +198,21 @@ export class FakeKernel {
   task(position: number): Task {
     return {
       position,
-      image_index: imageIndex(position),
+      image_number: imageNumber(position),
       image_id: `image-${position}`,
       has_image: this.options.hasImage?.(position) ?? true,
       proposals: this.proposals(position).map((classIndex, rank) => ({
         class_index: classIndex,
-        rank,
         score: this.options.annotation?.show_scores ? 1 / (rank + 1) : null,
         model: "model",
+        view: this.options.view?.(rank) ?? null,
       })),
       state: this.state(position),
       evidence: null,
       open_labels: [],
+      order: "score",
+      is_probe: this.options.isProbe?.(position) ?? false,
+      example_group: this.options.exampleGroup?.(position) ?? "",
     };
   }
 
@@ -208,6 +224,13 @@ export class FakeKernel {
     if (this.fault === "crowdedPictures" && ["image", "images"].includes(kind)) {
       return {
         reply: { id, ok: false, code: "CrowdedError", message: "ask again in a moment" },
+        buffers: [],
+      };
+    }
+    const position = Number(params.position);
+    if (kind === "image" && this.options.hasImage?.(position) === false) {
+      return {
+        reply: { id, ok: false, code: "DatasetError", message: "the image has no file" },
         buffers: [],
       };
     }
@@ -228,8 +251,21 @@ export class FakeKernel {
       }
       case "find":
         return { result: this.find(params), buffers: [] };
+      case "guidelines":
+        return {
+          result: [
+            {
+              kind: "paragraph",
+              children: [{ kind: "text", text: this.options.annotation?.guidelines ?? "" }],
+            },
+          ],
+          buffers: [],
+        };
+      case "own_progress":
+        return { result: this.options.own ?? null, buffers: [] };
       case "image":
       case "example":
+      case "guideline_picture":
         return {
           result: { media_type: "image/jpeg", width_px: 640, height_px: 480 },
           buffers: [bytes("pixels")],
@@ -242,7 +278,6 @@ export class FakeKernel {
           n_examples: nExamples,
           n_columns: 10,
           tile_px: 128,
-          groups: "",
         };
         return {
           result: indices.map((classIndex) => ({ class_index: classIndex, ...head })),
@@ -272,7 +307,7 @@ export class FakeKernel {
       case "changes": {
         const since = params.since_seq as number;
         const positions = new Set(
-          this.log.filter(({ seq }) => seq > since).map(({ event }) => event.image_index - 100),
+          this.log.filter(({ seq }) => seq > since).map(({ event }) => event.image_number - 100),
         );
         const states = Object.fromEntries([...positions].map((position) => [position, this.state(position)]));
         return {
@@ -320,12 +355,13 @@ export class FakeKernel {
       n_classes: this.names.length,
       progress: this.progress(),
       start_position: 0,
-      order: "score",
       last_seq: this.lastSeq,
       ...this.stacks(),
       annotation: { ...ANNOTATION, ...this.options.annotation },
       refinement: { blind_first: false, allow_own_images: false, audit_share: 0 },
       is_simulated: false,
+      class_lines: [],
+      hub: null,
       ...this.options.info,
     };
   }
@@ -358,7 +394,7 @@ export function pretendToDecode(): void {
   });
 }
 
-function imageIndex(position: number): number {
+function imageNumber(position: number): number {
   return position + 100;
 }
 

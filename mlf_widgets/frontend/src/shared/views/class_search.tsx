@@ -3,6 +3,7 @@
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ClassColumns } from "../messages.ts";
 import type { ClassSearch } from "../search.ts";
+import { count, t } from "../words.ts";
 
 export interface ClassSearchBoxProps {
   classes: ClassColumns;
@@ -11,6 +12,8 @@ export interface ClassSearchBoxProps {
   noteOf?(classIndex: number): string;
   /** Chosen by Enter or a click; with Shift, `isUnsure`. */
   onChoose(classIndex: number, isUnsure: boolean): void;
+  /** Nothing in the list has the name that was typed, and the person asks for a new class. */
+  onSuggest?(name: string): void;
   /** The class under the cursor has changed. */
   onCursor?(classIndex: number | null): void;
   /** Offered before anything is typed: what was chosen lately, say. */
@@ -24,9 +27,10 @@ export function ClassSearchBox(props: ClassSearchBoxProps) {
     search,
     noteOf,
     onChoose,
+    onSuggest,
     onCursor,
     suggested = [],
-    placeholder = "Name, synonym or definition",
+    placeholder = t("Name, synonym or definition"),
   } = props;
   const [query, setQuery] = useState("");
   const [cursor, setCursor] = useState(0);
@@ -34,6 +38,7 @@ export function ClassSearchBox(props: ClassSearchBoxProps) {
   const list = useRef<HTMLUListElement>(null);
   const field = useRef<HTMLInputElement>(null);
   const found = query.trim() === "" ? suggested : search.find(query);
+  const name = query.trim().replace(/\s+/g, " ");
   const at = Math.min(cursor, found.length - 1);
   useLayoutEffect(() => field.current?.focus(), []);
   useLayoutEffect(() => {
@@ -47,7 +52,7 @@ export function ClassSearchBox(props: ClassSearchBoxProps) {
         type="text"
         class="mlf-search-field"
         role="combobox"
-        aria-label="Find a class"
+        aria-label={t("Find a class")}
         aria-expanded={found.length > 0}
         aria-controls={`${id}-list`}
         aria-activedescendant={at >= 0 ? `${id}-${at}` : undefined}
@@ -69,7 +74,7 @@ export function ClassSearchBox(props: ClassSearchBoxProps) {
           event.preventDefault();
         }}
       />
-      <ul id={`${id}-list`} ref={list} class="mlf-search-list" role="listbox" aria-label="Classes found">
+      <ul id={`${id}-list`} ref={list} class="mlf-search-list" role="listbox" aria-label={t("Classes found")}>
         {found.map((classIndex, i) => (
           <li
             key={classIndex}
@@ -80,20 +85,38 @@ export function ClassSearchBox(props: ClassSearchBoxProps) {
             onPointerEnter={() => setCursor(i)}
             onClick={(event) => onChoose(classIndex, event.shiftKey)}
           >
-            <span class="mlf-search-name">{classes.names[classIndex]}</span>
-            <span class="mlf-search-synonyms">{classes.synonyms[classIndex]?.join(", ")}</span>
+            <span class="mlf-search-name" dir="auto">
+              {classes.names[classIndex]}
+            </span>
+            <span class="mlf-search-synonyms" dir="auto">
+              {classes.synonyms[classIndex]?.join(", ")}
+            </span>
             <span class="mlf-search-note">{noteOf?.(classIndex) ?? ""}</span>
-            <span class="mlf-search-definition">{classes.definitions[classIndex]}</span>
+            <span class="mlf-search-definition" dir="auto">
+              {classes.definitions[classIndex]}
+            </span>
           </li>
         ))}
       </ul>
       <p class="mlf-search-count" role="status">
         {query.trim() === ""
-          ? `${classes.names.length.toLocaleString("en")} classes`
+          ? t("{n} classes", { n: count(classes.names.length) })
           : found.length === 0
-            ? "No class found"
+            ? t("No class found")
             : ""}
       </p>
+      {onSuggest !== undefined && name !== "" && !isInList(classes, found, name) && (
+        <button type="button" class="mlf-suggest" data-mlf-action="suggest" onClick={() => onSuggest(name)}>
+          {t("Suggest “{name}” as a new class", { name })}
+        </button>
+      )}
     </div>
+  );
+}
+
+function isInList(classes: ClassColumns, found: readonly number[], name: string): boolean {
+  const same = (text: string | undefined) => text?.toLowerCase() === name.toLowerCase();
+  return found.some(
+    (index) => same(classes.names[index]) || same(classes.keys[index]) || classes.synonyms[index]?.some(same),
   );
 }

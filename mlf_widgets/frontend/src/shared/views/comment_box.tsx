@@ -1,6 +1,7 @@
 /** A comment on an image: kept as it is written, a moment after the last key or on leaving the field. */
 
 import { useEffect, useRef } from "preact/hooks";
+import { t } from "../words.ts";
 
 const PAUSE_MS = 1_500;
 const MAX_CHARACTERS = 10_000;
@@ -18,7 +19,7 @@ export interface CommentBoxProps {
 }
 
 export function CommentBox(props: CommentBoxProps) {
-  const { subject, text, onChange, pending, isOff = false, placeholder = "Comment" } = props;
+  const { subject, text, onChange, pending, isOff = false, placeholder = t("Comment") } = props;
   const field = useRef<HTMLTextAreaElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const written = useRef<string | null>(null);
@@ -39,10 +40,11 @@ export function CommentBox(props: CommentBoxProps) {
   }, [text, subject]);
   return (
     <textarea
+      dir="auto"
       ref={field}
       class="mlf-comment"
       rows={1}
-      aria-label="Comment on this image"
+      aria-label={t("Comment on this image")}
       placeholder={placeholder}
       maxLength={MAX_CHARACTERS}
       disabled={isOff}

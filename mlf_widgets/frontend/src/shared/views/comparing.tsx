@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { DecodedImage } from "../pictures.ts";
+import { t } from "../words.ts";
 import { ImageStage, Stage } from "./image_stage.tsx";
 import type { WalkingScreen } from "./walking_screen.ts";
 
@@ -32,8 +33,9 @@ export function useCompared(
   useEffect(() => {
     let isGone = false;
     setProblem("");
-    if (nExamples === 0) return;
-    controller.example(classIndex, number).then(
+    const task = screen.entry.peek()?.task;
+    if (nExamples === 0 || task === undefined) return;
+    controller.example(task, classIndex, number).then(
       (example) => {
         if (isGone) return example.bitmap.close();
         held.current?.bitmap.close();
@@ -72,8 +74,11 @@ export function ComparedPair({ screen, compared, where, label }: ComparedPairPro
   return (
     <div class="mlf-compare-pair">
       <figure>
-        <ImageStage stage={compared.image} label={`Image ${(screen.entry.value?.task.position ?? 0) + 1}`} />
-        <figcaption>The image</figcaption>
+        <ImageStage
+          stage={compared.image}
+          label={t("Image {number}", { number: (screen.entry.value?.task.position ?? 0) + 1 })}
+        />
+        <figcaption>{t("The image")}</figcaption>
       </figure>
       <figure>
         <ImageStage stage={compared.enlarged} label={label} />
@@ -84,7 +89,9 @@ export function ComparedPair({ screen, compared, where, label }: ComparedPairPro
 }
 
 export function whichExample(number: number, nExamples: number): string {
-  return nExamples === 0 ? "No examples of this class" : `Example ${number + 1} of ${nExamples}`;
+  return nExamples === 0
+    ? t("No examples of this class")
+    : t("Example {number} of {n}", { number: number + 1, n: nExamples });
 }
 
 export interface ClassMeaningProps {
@@ -96,11 +103,21 @@ export interface ClassMeaningProps {
 
 export function ClassMeaning({ screen, classIndex, children }: ClassMeaningProps) {
   const classes = screen.controller.classes.value;
+  const lines = (screen.controller.state.peek().info?.class_lines ?? []).filter(({ class_indices }) =>
+    class_indices.includes(classIndex),
+  );
   return (
     <p class="mlf-compare-words">
       {children}
-      <span class="mlf-muted">{(classes?.synonyms[classIndex] ?? []).join(", ")}</span>
-      <span>{classes?.definitions[classIndex] || "No definition."}</span>
+      <span class="mlf-muted" dir="auto">
+        {(classes?.synonyms[classIndex] ?? []).join(", ")}
+      </span>
+      <span dir="auto">{classes?.definitions[classIndex] || t("No definition.")}</span>
+      {lines.map(({ text }) => (
+        <strong key={text} dir="auto">
+          {text}
+        </strong>
+      ))}
     </p>
   );
 }

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { t } from "../words.ts";
 
 export interface DialogProps {
   title: string;
@@ -42,8 +43,16 @@ export function Dialog({ title, onClose, kind, children }: DialogProps) {
     >
       <div class="mlf-dialog-body">
         <div class="mlf-dialog-head">
-          <h2 id={heading}>{title}</h2>
-          <button type="button" class="mlf-plain" aria-label="Close" title="Close (Esc)" onClick={onClose}>
+          <h2 id={heading} dir="auto">
+            {title}
+          </h2>
+          <button
+            type="button"
+            class="mlf-plain"
+            aria-label={t("Close")}
+            title={t("Close (Esc)")}
+            onClick={onClose}
+          >
             ✕
           </button>
         </div>

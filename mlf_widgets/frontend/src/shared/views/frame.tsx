@@ -1,20 +1,24 @@
 /** What surrounds the work in every widget: what is opening, what went wrong, nothing to do, the keys. */
 
 import { useComputed } from "@preact/signals";
+import { t } from "../words.ts";
 import type { WalkingScreen } from "./walking_screen.ts";
 
 export interface OpeningProps {
   error: string;
-  /** What is being opened, such as "your images". */
-  what: string;
+  /** What is being opened. */
+  what: keyof typeof OPENING;
 }
+
+const OPENING = {
+  images: { now: "Opening your images…", failed: "Your images could not be opened." },
+  data_set: { now: "Opening the data set…", failed: "The data set could not be opened." },
+} as const;
 
 export function Opening({ error, what }: OpeningProps) {
   return (
     <div class="mlf-empty" aria-busy={error === ""}>
-      <p>
-        {error === "" ? `Opening ${what}…` : `${what[0]?.toUpperCase()}${what.slice(1)} could not be opened.`}
-      </p>
+      <p>{t(error === "" ? OPENING[what].now : OPENING[what].failed)}</p>
     </div>
   );
 }
@@ -32,7 +36,7 @@ export function FailedNote({ error, onRetry }: FailedNoteProps) {
     <div class="mlf-trouble" role="alert">
       <span>{error}</span>
       <button type="button" onClick={onRetry}>
-        Try again
+        {t("Try again")}
       </button>
     </div>
   );
@@ -49,8 +53,8 @@ export function HelpButton({ onClick, isPlain = false }: HelpButtonProps) {
       type="button"
       class={isPlain ? "mlf-plain" : undefined}
       data-mlf-action="help"
-      aria-label="Keys"
-      title="Keys (?)"
+      aria-label={t("Keys")}
+      title={t("Keys (?)")}
       onClick={onClick}
     >
       ?
@@ -72,9 +76,9 @@ export function Trouble({ screen }: Part) {
       <FailedNote error={error} onRetry={() => controller.retry()} />
       {save.state === "failed" && (
         <div class="mlf-trouble" role="alert">
-          <span>A decision was refused and is taken back: {save.reason}</span>
+          <span>{t("A decision was refused and is taken back: {reason}", { reason: save.reason })}</span>
           <button type="button" onClick={() => controller.dismissRefusal()}>
-            OK
+            {t("OK")}
           </button>
         </div>
       )}
@@ -83,23 +87,27 @@ export function Trouble({ screen }: Part) {
 }
 
 export interface NothingToDoProps extends Part {
-  title: string;
-  /** What the person who runs the project assigns, such as "them". */
-  assigned: string;
+  isRefinement?: boolean;
 }
 
-export function NothingToDo({ screen, title, assigned }: NothingToDoProps) {
+export function NothingToDo({ screen, isRefinement = false }: NothingToDoProps) {
   const { controller } = screen;
   const info = useComputed(() => controller.state.value.info).value;
   return (
     <div class="mlf-empty">
-      <p class="mlf-empty-title">{title}</p>
+      <p class="mlf-empty-title">
+        {isRefinement ? t("No images to settle yet") : t("No images for you yet")}
+      </p>
       <p>
-        {info?.annotator} has no images in the {info?.round} round of {info?.project_name}. Whoever runs the
-        project assigns {assigned}.
+        {t(
+          isRefinement
+            ? "{name} has no disputed images in {project}. Whoever runs the project assigns them."
+            : "{name} has no images in {project}. Whoever runs the project assigns them.",
+          { name: info?.annotator ?? "", project: info?.project_name ?? "" },
+        )}
       </p>
       <button type="button" onClick={() => controller.retry()}>
-        Look again
+        {t("Look again")}
       </button>
     </div>
   );
@@ -116,7 +124,7 @@ export function Announcer({ screen }: Part) {
         {said}
       </div>
       <div class="mlf-sr" aria-live="polite">
-        {nTasks > 0 ? `Image ${position + 1} of ${nTasks}` : ""}
+        {nTasks > 0 ? t("Image {number} of {n}", { number: position + 1, n: nTasks }) : ""}
       </div>
     </>
   );

@@ -1,9 +1,12 @@
 /** The image: fitted, zoomed by wheel, keys and buttons, moved by dragging; drawn on one canvas. */
 
 import { type Signal, signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Region } from "../messages.ts";
 import type { DecodedImage } from "../pictures.ts";
+import { t } from "../words.ts";
+import { beginGesture } from "./gestures.ts";
 import { FITTED, fitScale, movedBy, placement, type Size, type Viewport, zoomedAt } from "./viewport.ts";
 
 const ZOOM_STEP = 1.25;
@@ -12,6 +15,8 @@ const PAN_STEP_PX = 80;
 export interface MarkedRegions {
   name: string;
   regions: readonly Region[];
+  /** Drawn thin and broken, so that the image stays what is looked at. */
+  isFaint?: boolean;
 }
 
 /** What is drawn, and where; lives as long as the widget, while the component only gives it its canvas. */
@@ -21,6 +26,8 @@ export class Stage {
   readonly hasFullResolution: Signal<boolean> = signal(false);
   /** Called when the person looks closer than the picture at hand is sharp. */
   onWantsMore: () => void = () => {};
+  /** Called when a finger swipes over the fitted image: 1 towards what comes next. */
+  onSwipe: (direction: 1 | -1) => void = () => {};
 
   private canvas: HTMLCanvasElement | null = null;
   private stage: Size = { width: 0, height: 0 };
@@ -149,6 +156,7 @@ export class Stage {
       this.percent.value = 0;
       return;
     }
+    this.canvas.toggleAttribute("data-zoomed", this.isZoomed);
     const { left, top, width, height } = placement(this.view, size, this.stage);
     const magnified = width / bitmap.width;
     context.imageSmoothingEnabled = magnified < 4;
@@ -169,14 +177,16 @@ export class Stage {
     if (this.marks.length === 0) return;
     context.font = "12px sans-serif";
     context.textBaseline = "bottom";
-    for (const { name, regions } of this.marks) {
+    for (const { name, regions, isFaint = false } of this.marks) {
+      context.globalAlpha = isFaint ? 0.65 : 1;
+      context.setLineDash(isFaint ? [6, 4] : []);
       for (const region of regions) {
         const x = left + region.x * width;
         const y = top + region.y * height;
         const isBox = region.kind === "box";
         for (const [colour, line] of [
-          ["rgba(0, 0, 0, 0.7)", 4],
-          ["#ffd54f", 2],
+          ["rgba(0, 0, 0, 0.7)", isFaint ? 2.5 : 4],
+          ["#ffd54f", isFaint ? 1.25 : 2],
         ] as const) {
           context.strokeStyle = colour;
           context.lineWidth = line;
@@ -187,13 +197,16 @@ export class Stage {
         }
         const textWidth = context.measureText(name).width;
         const textX = isBox ? x : x + 10;
-        const textY = Math.max(isBox ? y - 2 : y + 6, 14);
+        // A frame's words lie inside it: those of its neighbours would otherwise hide them.
+        const textY = isFaint ? y + 16 : Math.max(isBox ? y - 2 : y + 6, 14);
         context.fillStyle = "rgba(0, 0, 0, 0.7)";
         context.fillRect(textX, textY - 14, textWidth + 6, 15);
         context.fillStyle = "#ffd54f";
         context.fillText(name, textX + 3, textY);
       }
     }
+    context.globalAlpha = 1;
+    context.setLineDash([]);
   }
 
   /** The original's size: what is drawn keeps its place when a sharper picture arrives. */
@@ -256,32 +269,12 @@ export function ImageStage({ stage, label }: ImageStageProps) {
       class="mlf-stage-canvas"
       role="img"
       aria-label={label}
-      onPointerDown={(event) => drag(event, stage)}
+      onPointerDown={(event) => beginGesture(event, stage)}
       onDblClick={(event) =>
         stage.isZoomed ? stage.fit() : stage.zoomBy(2.5, pointIn(event.currentTarget, event))
       }
     />
   );
-}
-
-function drag(event: PointerEvent, stage: Stage): void {
-  const canvas = event.currentTarget;
-  if (event.button !== 0 || !(canvas instanceof HTMLCanvasElement)) return;
-  canvas.setPointerCapture?.(event.pointerId);
-  let { clientX: x, clientY: y } = event;
-  const move = (moved: PointerEvent) => {
-    stage.pan(moved.clientX - x, moved.clientY - y);
-    x = moved.clientX;
-    y = moved.clientY;
-  };
-  const stop = () => {
-    canvas.removeEventListener("pointermove", move);
-    canvas.removeEventListener("pointerup", stop);
-    canvas.removeEventListener("pointercancel", stop);
-  };
-  canvas.addEventListener("pointermove", move);
-  canvas.addEventListener("pointerup", stop);
-  canvas.addEventListener("pointercancel", stop);
 }
 
 function pointIn(element: HTMLElement, event: MouseEvent): { x: number; y: number } {
@@ -294,18 +287,19 @@ export interface ZoomButtonsProps {
   onFull: () => void;
   /** How the keys are written: zoom in, zoom out, fit, full resolution. */
   keys: Record<"zoom_in" | "zoom_out" | "zoom_fit" | "full_resolution", string>;
+  children?: ComponentChildren;
 }
 
-export function ZoomButtons({ stage, onFull, keys }: ZoomButtonsProps) {
+export function ZoomButtons({ stage, onFull, keys, children }: ZoomButtonsProps) {
   const percent = stage.percent.value;
   const isOff = percent === 0;
   return (
-    <div class="mlf-zoom" role="group" aria-label="Zoom">
+    <div class="mlf-zoom" role="group" aria-label={t("Zoom")}>
       <button
         type="button"
         disabled={isOff}
-        aria-label="Zoom out"
-        title={`Zoom out (${keys.zoom_out})`}
+        aria-label={t("Zoom out")}
+        title={t("Zoom out ({key})", { key: keys.zoom_out })}
         onClick={() => stage.zoom(-1)}
       >
         −
@@ -316,8 +310,8 @@ export function ZoomButtons({ stage, onFull, keys }: ZoomButtonsProps) {
       <button
         type="button"
         disabled={isOff}
-        aria-label="Zoom in"
-        title={`Zoom in (${keys.zoom_in})`}
+        aria-label={t("Zoom in")}
+        title={t("Zoom in ({key})", { key: keys.zoom_in })}
         onClick={() => stage.zoom(1)}
       >
         +
@@ -325,20 +319,21 @@ export function ZoomButtons({ stage, onFull, keys }: ZoomButtonsProps) {
       <button
         type="button"
         disabled={isOff}
-        title={`Fit the image (${keys.zoom_fit})`}
+        title={t("Fit the image ({key})", { key: keys.zoom_fit })}
         onClick={() => stage.fit()}
       >
-        Fit
+        {t("Fit")}
       </button>
       <button
         type="button"
         disabled={isOff}
         aria-pressed={stage.hasFullResolution.value}
-        title={`Full resolution, pixel by pixel (${keys.full_resolution})`}
+        title={t("Full resolution, pixel by pixel ({key})", { key: keys.full_resolution })}
         onClick={onFull}
       >
         1:1
       </button>
+      {children}
     </div>
   );
 }

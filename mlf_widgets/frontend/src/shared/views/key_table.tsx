@@ -1,8 +1,14 @@
 /** Which keys do what, as they are written on this keyboard. */
 
-import { KEY_BINDINGS, type KeyAction, writtenActionKey, writtenLabelKey } from "../keys.ts";
-
-const CAPTION = "Keys work while the widget has the focus: click anywhere in it.";
+import {
+  KEY_BINDINGS,
+  type KeyAction,
+  type KeyLayout,
+  writtenActionKey,
+  writtenLabelKey,
+  writtenUnsureKey,
+} from "../keys.ts";
+import { asKnown, t } from "../words.ts";
 
 export interface KeyRowsProps {
   rows: readonly { written: readonly string[]; does: string }[];
@@ -12,14 +18,14 @@ export interface KeyRowsProps {
 export function KeyRows({ rows }: KeyRowsProps) {
   return (
     <table class="mlf-keys">
-      <caption>{CAPTION}</caption>
+      <caption>{t("Keys work while the widget has the focus: click anywhere in it.")}</caption>
       <tbody>
         {rows.map(({ written, does }) => (
           <tr key={does}>
             <th scope="row">
               {written.map((name) => (name === "…" ? " … " : <kbd key={name}>{name}</kbd>))}
             </th>
-            <td>{does}</td>
+            <td>{asKnown(does)}</td>
           </tr>
         ))}
       </tbody>
@@ -28,7 +34,7 @@ export function KeyRows({ rows }: KeyRowsProps) {
 }
 
 export interface KeyTableProps {
-  layout: ReadonlyMap<string, string> | null;
+  layout: KeyLayout | null;
   overrides: Record<string, string>;
   /** Actions that this project has no use for. */
   leaveOut?: readonly KeyAction[];
@@ -36,11 +42,14 @@ export interface KeyTableProps {
 }
 
 export function KeyTable({ layout, overrides, leaveOut = [], nLabels = 20 }: KeyTableProps) {
-  const bindings = KEY_BINDINGS.filter(({ action, does }) => does !== "" && !leaveOut.includes(action));
-  const label = (number: number) => writtenLabelKey(number, layout);
+  const bindings = KEY_BINDINGS.filter(
+    ({ action, does }) =>
+      does !== "" && !leaveOut.includes(action) && writtenActionKey(action, layout, overrides) !== "",
+  );
+  const label = (number: number) => writtenLabelKey(number, layout, overrides);
   return (
     <table class="mlf-keys">
-      <caption>{CAPTION}</caption>
+      <caption>{t("Keys work while the widget has the focus: click anywhere in it.")}</caption>
       <tbody>
         <tr>
           <th scope="row">
@@ -52,20 +61,21 @@ export function KeyTable({ layout, overrides, leaveOut = [], nLabels = 20 }: Key
               </>
             )}
           </th>
-          <td>tick or clear the label with this key, on whichever page it is</td>
+          <td>{t("tick or clear the label with this key, on whichever page it is")}</td>
         </tr>
         <tr>
           <th scope="row">
-            <kbd>⇧</kbd> with a label key
+            <kbd>{writtenUnsureKey(0, layout, overrides)}</kbd> …{" "}
+            <kbd>{writtenUnsureKey(Math.min(19, nLabels - 1), layout, overrides)}</kbd>
           </th>
-          <td>unsure about this label</td>
+          <td>{t("unsure about this label")}</td>
         </tr>
         {bindings.map(({ action, does }) => (
           <tr key={action}>
             <th scope="row">
               <kbd>{writtenActionKey(action, layout, overrides)}</kbd>
             </th>
-            <td>{does}</td>
+            <td>{asKnown(does)}</td>
           </tr>
         ))}
       </tbody>

@@ -5,6 +5,8 @@
  * `data-lm-suppress-shortcuts`. What bubbles up to the notebook is stopped at the root.
  */
 
+import { isOwnPage } from "../own_page.ts";
+
 const EVENTS = ["keydown", "keyup", "keypress"] as const;
 
 /**
@@ -49,13 +51,23 @@ export function focusOnAppearing(root: HTMLElement): void {
   if (!isWriting) root.focus({ preventScroll: true });
 }
 
-/** Hand the keyboard to the notebook cell that the widget stands in, or to nobody. */
-export function giveKeyboardBack(root: HTMLElement): void {
-  const { activeElement } = root.ownerDocument;
-  if (activeElement instanceof HTMLElement) activeElement.blur();
-  // Start outside the root: the root itself can have the focus.
-  const cell =
-    root.parentElement?.closest<HTMLElement>(".jp-Cell[tabindex], .jp-Notebook [tabindex], .jp-Notebook") ??
-    null;
-  if (cell !== null && !document.body.hasAttribute("data-voila")) cell.focus({ preventScroll: true });
+/**
+ * Let go of the keyboard: nobody has it, so that the next letter cuts no cell, as `x` does in a notebook's command mode.
+ *
+ * If Escape is the very next key, the notebook gets it after all: the cell that the widget stands in.
+ */
+export function letGoOfKeyboard(root: HTMLElement): void {
+  const { ownerDocument: page } = root;
+  if (page.activeElement instanceof HTMLElement) page.activeElement.blur();
+  const next = (event: KeyboardEvent) => {
+    page.removeEventListener("keydown", next, true);
+    const isNobodys = page.activeElement === null || page.activeElement === page.body;
+    if (event.key !== "Escape" || !isNobodys || isOwnPage()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    // Start outside the root: the root itself can have the focus.
+    const cell = ".jp-Cell[tabindex], .jp-Notebook [tabindex], .jp-Notebook";
+    root.parentElement?.closest<HTMLElement>(cell)?.focus({ preventScroll: true });
+  };
+  page.addEventListener("keydown", next, true);
 }

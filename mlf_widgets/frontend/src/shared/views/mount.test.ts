@@ -22,7 +22,7 @@ function mount(hasUnsaved = false) {
     { model: { send: () => {}, on: () => {}, off: () => {} }, el },
     {
       name: "grid",
-      label: "Toys",
+      label: "Annotation",
       makeController: () => controller,
       makeScreen: () => screen,
       press,
@@ -48,7 +48,7 @@ function isAskedBeforeClosing(): boolean {
 
 test("it is named, drawn and started, and takes the keys that mean something to it", () => {
   const { controller, press, root } = mount();
-  expect(root.getAttribute("aria-label")).toBe("Toys");
+  expect(root.getAttribute("aria-label")).toBe("Annotation");
   expect(root.dataset.ready).toBe("false");
   expect(root.textContent).toBe("drawn");
   expect(controller.start).toHaveBeenCalledOnce();

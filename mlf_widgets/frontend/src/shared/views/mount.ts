@@ -1,8 +1,11 @@
 /** A widget in the page, from its arrival to its removal: its root element, and what it hears from the page around it. */
 
+import { effect } from "@preact/signals";
 import { type ComponentType, render as draw, h } from "preact";
+import { isOwnPage } from "../own_page.ts";
 import type { Channel } from "../protocol.ts";
 import { isReopening } from "../reopening.ts";
+import { type English, t } from "../words.ts";
 import { focusOnAppearing, takeKeyboard } from "./keyboard.ts";
 
 /** What anywidget gives to a widget that it draws. */
@@ -29,9 +32,9 @@ export interface MountedScreen {
 
 export interface ScreenParts<C extends MountedController, S extends MountedScreen> {
   /** The value of the root's `data-mlf`. */
-  name: "annotator" | "refiner" | "grid";
+  name: "annotator" | "refiner" | "grid" | "explorer";
   /** What a screen reader calls it. */
-  label: string;
+  label: English;
   makeController(model: Channel): C;
   makeScreen(controller: C, root: HTMLElement): S;
   /** A key pressed inside; returns whether it was handled. */
@@ -45,7 +48,8 @@ export function mountScreen<C extends MountedController, S extends MountedScreen
   { name, label, makeController, makeScreen, press, View }: ScreenParts<C, S>,
 ): () => void {
   const controller = makeController(model);
-  const root = makeRoot(el, name, label);
+  const root = makeRoot(el, name);
+  const stopNaming = effect(() => root.setAttribute("aria-label", t(label)));
   const screen = makeScreen(controller, root);
   const stopListening = listen(root, controller, screen, (event) => press(event, screen));
   draw(h(View, { screen }), root);
@@ -55,18 +59,18 @@ export function mountScreen<C extends MountedController, S extends MountedScreen
     screen.close();
     draw(null, root);
     stopListening();
+    stopNaming();
     root.remove();
   };
 }
 
-function makeRoot(el: HTMLElement, name: string, label: string): HTMLElement {
+function makeRoot(el: HTMLElement, name: string): HTMLElement {
   const root = document.createElement("div");
   root.className = "mlf-root";
   root.dataset.mlf = name;
   root.dataset.ready = "false";
   root.setAttribute("role", "region");
-  root.setAttribute("aria-label", label);
-  if (document.body.hasAttribute("data-voila")) root.classList.add("mlf-fills-window");
+  if (isOwnPage()) root.classList.add("mlf-fills-window");
   el.append(root);
   return root;
 }
@@ -98,15 +102,19 @@ function listen(
 
 const MARGIN_PX = 24;
 const LARGEST_PX = 1000;
-const SMALLEST_PX = 420;
+const SMALLEST_PX = 220;
+/** Below this width the image stands above the labels, and in a window that is higher than wide, below the other one. */
 const NARROW_PX = 640;
+const NARROW_UPRIGHT_PX = 1000;
 
-/** As high as the notebook's own window, so that nothing of the widget needs scrolling; marked where it is narrow. */
+/** As high as the notebook's own window, so that its buttons are always in sight; marked where it is narrow. */
 function fitIntoNotebook(element: HTMLElement): () => void {
   if (typeof ResizeObserver === "undefined") return () => {};
   const panel = element.closest(".jp-WindowedPanel-outer, .jp-Notebook");
   const observer = new ResizeObserver(() => {
-    element.classList.toggle("mlf-narrow", element.clientWidth < NARROW_PX);
+    const { clientWidth: widthPx } = element;
+    const isUpright = (panel?.clientHeight ?? element.clientHeight) > widthPx;
+    element.classList.toggle("mlf-narrow", widthPx < (isUpright ? NARROW_UPRIGHT_PX : NARROW_PX));
     if (panel === null || element.classList.contains("mlf-fills-window")) return;
     const heightPx = Math.min(Math.max(panel.clientHeight - MARGIN_PX, SMALLEST_PX), LARGEST_PX);
     element.style.setProperty("--mlf-height", `${heightPx}px`);

@@ -34,6 +34,8 @@ function afterTask(callback: () => void): void {
 /** What should be on the screen: under which name, and whether all of it has been drawn. */
 export interface Wish {
   imageId: string;
+  /** Whether the image is drawn, or all there is of it. */
+  isImageDrawn?(): boolean;
   isDrawn(): boolean;
 }
 
@@ -41,6 +43,7 @@ export interface Wish {
 export class PaintWatch {
   private key = "";
   private painted = "";
+  private image = "";
   private cancel: () => void = () => {};
 
   constructor(
@@ -54,6 +57,11 @@ export class PaintWatch {
   /** The name of what was wished for last time and has been on the screen since, drawn in full or not. */
   get paintedKey(): string {
     return this.painted;
+  }
+
+  /** The image that is on the screen and can be judged; "" before the first. */
+  get paintedImage(): string {
+    return this.image;
   }
 
   /** Something else is wished for (another `key`), or something more was drawn. */
@@ -78,6 +86,7 @@ export class PaintWatch {
     const isFirst = this.painted !== this.key;
     this.painted = this.key;
     if (this.root.dataset.imageId !== wish.imageId) this.root.dataset.imageId = wish.imageId;
+    if (wish.isImageDrawn?.()) this.image = wish.imageId;
     if (wish.isDrawn()) this.root.dataset.ready = "true";
     if (isFirst) this.onPainted();
   }

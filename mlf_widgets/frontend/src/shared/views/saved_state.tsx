@@ -1,18 +1,21 @@
 /** The state of saving, in words that claim no more than the store has acknowledged. */
 
 import type { SaveStatus } from "../save_queue.ts";
+import { t } from "../words.ts";
 
 export function savedWords({ state, nWaiting, isKept, reason }: SaveStatus): string {
-  const decisions = nWaiting === 1 ? "1 decision" : `${nWaiting} decisions`;
+  const decisions = nWaiting === 1 ? t("1 decision") : t("{n} decisions", { n: nWaiting });
   switch (state) {
     case "saved":
-      return "Saved";
+      return t("Saved");
     case "saving":
-      return "Saving…";
+      return t("Saving…");
     case "offline":
-      return `Offline: ${decisions} ${isKept ? "kept on this machine" : "not saved, keep this page open"}`;
+      return isKept
+        ? t("Offline: {decisions} kept on this machine", { decisions })
+        : t("Offline: {decisions} not saved, keep this page open", { decisions });
     case "failed":
-      return `Not saved: ${reason}`;
+      return t("Not saved: {reason}", { reason });
   }
 }
 
@@ -32,7 +35,7 @@ export function SavedState({ status, onDismiss }: SavedStateProps) {
       </span>
       {status.state === "failed" && onDismiss !== undefined && (
         <button type="button" class="mlf-plain" onClick={onDismiss}>
-          OK
+          {t("OK")}
         </button>
       )}
     </span>

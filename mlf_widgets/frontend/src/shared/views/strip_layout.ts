@@ -16,6 +16,7 @@ export function stripLayout(
   height: number,
   nExamples: number,
   smallestPx = SMALLEST_PX,
+  largestPx = LARGEST_PX,
 ): StripLayout {
   let best: StripLayout = { sidePx: 0, nColumns: Math.max(1, nExamples), gapPx: GAP_PX };
   for (let nRows = 1; nRows <= Math.max(1, nExamples); nRows++) {
@@ -23,13 +24,13 @@ export function stripLayout(
     const side = Math.floor(
       Math.min(
         sideOf(width, nColumns),
-        height === Number.POSITIVE_INFINITY ? LARGEST_PX : sideOf(height, nRows),
-        LARGEST_PX,
+        height === Number.POSITIVE_INFINITY ? largestPx : sideOf(height, nRows),
+        largestPx,
       ),
     );
     if (side > best.sidePx) best = { sidePx: side, nColumns: nColumns, gapPx: GAP_PX };
     // Where the height is free, more rows than needed would only push the next card away.
-    if (height === Number.POSITIVE_INFINITY && best.sidePx >= Math.max(40, smallestPx)) break;
+    if (height === Number.POSITIVE_INFINITY && best.sidePx >= smallestPx) break;
   }
   return { ...best, sidePx: Math.max(best.sidePx, smallestPx) };
 }

@@ -2,7 +2,10 @@
 
 import { useComputed } from "@preact/signals";
 import type { ComponentChildren, ComponentType } from "preact";
+import { t } from "../words.ts";
 import { Dialog } from "./dialog.tsx";
+import { Guidelines } from "./guidelines.tsx";
+import { OwnProgressDialog } from "./own_progress.tsx";
 import type { WalkingScreen } from "./walking_screen.ts";
 
 export interface DialogPartProps<S extends WalkingScreen = WalkingScreen> {
@@ -32,6 +35,8 @@ export function WalkingDialogs<S extends WalkingScreen>(props: WalkingDialogsPro
       return <Help screen={screen} onClose={close} />;
     case "guidelines":
       return <Guidelines screen={screen} onClose={close} />;
+    case "own_progress":
+      return <OwnProgressDialog screen={screen} onClose={close} />;
     case "search":
       return <Search screen={screen} onClose={close} />;
     case "compare":
@@ -41,22 +46,6 @@ export function WalkingDialogs<S extends WalkingScreen>(props: WalkingDialogsPro
     default:
       return null;
   }
-}
-
-function Guidelines({ screen, onClose }: DialogPartProps) {
-  const text = screen.controller.state.peek().info?.annotation.guidelines.trim() ?? "";
-  return (
-    <Dialog kind="guidelines" title="Guidelines" onClose={onClose}>
-      <div
-        class="mlf-dialog-scroll mlf-guidelines"
-        tabIndex={0}
-        role="group"
-        aria-label="Text of the guidelines"
-      >
-        {text || "This project has no guidelines."}
-      </div>
-    </Dialog>
-  );
 }
 
 export interface KeysDialogProps {
@@ -69,8 +58,8 @@ export interface KeysDialogProps {
 
 export function KeysDialog({ onClose, keys, children }: KeysDialogProps) {
   return (
-    <Dialog kind="help" title="Keys" onClose={onClose}>
-      <div class="mlf-dialog-scroll" tabIndex={0} role="group" aria-label="List of keys">
+    <Dialog kind="help" title={t("Keys")} onClose={onClose}>
+      <div class="mlf-dialog-scroll" tabIndex={0} role="group" aria-label={t("List of keys")}>
         {keys}
         <p class="mlf-muted">{children}</p>
       </div>
@@ -82,7 +71,8 @@ export function KeysDialog({ onClose, keys, children }: KeysDialogProps) {
 export function AddingKeys() {
   return (
     <p class="mlf-muted">
-      <kbd>↑</kbd> <kbd>↓</kbd> choose, <kbd>Enter</kbd> adds the label, <kbd>⇧ Enter</kbd> adds it as unsure
+      <kbd>↑</kbd> <kbd>↓</kbd> {t("choose,")} <kbd>Enter</kbd> {t("adds the label,")} <kbd>⇧ Enter</kbd>{" "}
+      {t("adds it as unsure")}
     </p>
   );
 }

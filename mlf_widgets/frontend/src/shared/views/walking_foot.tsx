@@ -3,6 +3,7 @@
 import { useComputed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { KeyAction } from "../keys.ts";
+import { t } from "../words.ts";
 import type { WalkingScreen } from "./walking_screen.ts";
 
 interface Part {
@@ -24,19 +25,24 @@ export function Foot({ screen, moreWays, children }: FootProps) {
   const none = useComputed(() => screen.entry.value?.state.none ?? false).value;
   const unsure = useComputed(() => screen.entry.value?.state.unsure ?? false).value;
   return (
-    <div class="mlf-foot" role="group" aria-label="Actions">
-      <Action screen={screen} action="previous" words="‹ Previous" onClick={() => void controller.step(-1)} />
+    <div class="mlf-foot" role="group" aria-label={t("Actions")}>
+      <Action
+        screen={screen}
+        action="previous"
+        words={t("‹ Previous")}
+        onClick={() => void controller.step(-1)}
+      />
       <Action
         screen={screen}
         action="undo"
-        words="Undo"
+        words={t("Undo")}
         isOff={nUndo === 0}
         onClick={() => void controller.undo("undo")}
       />
       <Action
         screen={screen}
         action="redo"
-        words="Redo"
+        words={t("Redo")}
         isOff={nRedo === 0}
         onClick={() => void controller.undo("redo")}
       />
@@ -45,20 +51,20 @@ export function Foot({ screen, moreWays, children }: FootProps) {
       <Action
         screen={screen}
         action="search"
-        words="Add label"
+        words={t("Add label")}
         onClick={() => controller.open({ kind: "search" })}
       />
       <Action
         screen={screen}
         action="unsure"
-        words="Unsure"
+        words={t("Unsure")}
         isOn={unsure}
         onClick={() => controller.toggleUnsure()}
       />
       <Action
         screen={screen}
         action="none"
-        words="None of these"
+        words={t("None of these")}
         isOn={none}
         onClick={() => controller.toggleNone()}
       />
@@ -110,7 +116,7 @@ function Said({ screen }: Part) {
       <span class="mlf-said-words" aria-hidden="true">
         {said}
       </span>
-      <span class="mlf-keys-off">Click here to use the keys</span>
+      <span class="mlf-keys-off">{t("Click here to use the keys")}</span>
     </span>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useComputed } from "@preact/signals";
 import type { TaskFilter } from "../messages.ts";
+import { count, t } from "../words.ts";
 import { Choice } from "./choice.tsx";
 import { HelpButton } from "./frame.tsx";
 import { SavedState } from "./saved_state.tsx";
@@ -29,10 +30,20 @@ export function Head({ screen, done, note = "", onDismiss }: HeadProps) {
   if (info === null) return null;
   return (
     <div class="mlf-head">
-      <span class="mlf-who" title={`${info.project_name}: ${info.round} by ${info.annotator}`}>
-        <strong>{info.project_name}</strong> {info.annotator}
-        {note}
-        {info.is_simulated && <span class="mlf-badge">simulated</span>}
+      <span
+        class="mlf-who"
+        title={t("{project}: {round} by {name}", {
+          project: info.project_name,
+          round: t(info.round),
+          name: info.annotator,
+        })}
+      >
+        <strong dir="auto">{info.project_name}</strong>{" "}
+        <span>
+          <bdi>{info.annotator}</bdi>
+          {note}
+        </span>
+        {info.is_simulated && <span class="mlf-badge">{t("simulated")}</span>}
       </span>
       {!isEmpty && (
         <>
@@ -47,14 +58,36 @@ export function Head({ screen, done, note = "", onDismiss }: HeadProps) {
         <button
           type="button"
           data-mlf-action="guidelines"
-          title={`Guidelines (${screen.keyOf("guidelines")})`}
+          title={t("Guidelines ({key})", { key: screen.keyOf("guidelines") })}
           onClick={() => controller.open({ kind: "guidelines" })}
         >
-          Guidelines
+          {t("Guidelines")}
         </button>
+      )}
+      <NotebookLink />
+      {info.hub?.projects && (
+        <a class="mlf-head-link" href={info.hub.projects}>
+          {t("Projects")}
+        </a>
+      )}
+      {info.hub && (
+        <a class="mlf-head-link" href={info.hub.log_out}>
+          {t("Log out")}
+        </a>
       )}
       <HelpButton onClick={() => controller.open({ kind: "help" })} />
     </div>
+  );
+}
+
+/** The notebook behind the page, where the page says that there is one. */
+function NotebookLink() {
+  const address = document.documentElement.dataset.mlfNotebook;
+  if (address === undefined) return null;
+  return (
+    <a class="mlf-head-link mlf-notebook-link" href={address} target="_blank" rel="noopener">
+      {t("Notebook")}
+    </a>
   );
 }
 
@@ -64,13 +97,13 @@ function Place({ screen }: Part) {
   const nTasks = useComputed(() => controller.state.value.progress.n_tasks).value;
   return (
     <label class="mlf-place">
-      Image{" "}
+      {t("Image")}{" "}
       <input
         class="mlf-jump"
         type="text"
         inputMode="numeric"
-        aria-label="Number of the image"
-        title={`Jump to a number (${screen.keyOf("jump")})`}
+        aria-label={t("Number of the image")}
+        title={t("Jump to a number ({key})", { key: screen.keyOf("jump") })}
         value={String(position + 1)}
         style={{ width: `calc(${Math.max(3, String(nTasks).length) + 1}ch + 1em)` }}
         onKeyDown={(event) => {
@@ -83,7 +116,7 @@ function Place({ screen }: Part) {
           event.currentTarget.value = String(screen.position.peek() + 1);
         }}
       />{" "}
-      of {nTasks.toLocaleString("en")}
+      {t("of {n}", { n: count(nTasks) })}
     </label>
   );
 }
@@ -91,12 +124,25 @@ function Place({ screen }: Part) {
 function Progress({ screen, done }: Part & { done: string }) {
   const { n_done, n_tasks } = useComputed(() => screen.controller.state.value.progress).value;
   const percent = n_tasks === 0 ? 0 : Math.floor((100 * n_done) / n_tasks);
+  const settings = useComputed(() => screen.controller.state.value.info?.annotation).value;
+  const isShown = (settings?.own_progress ?? "off") !== "off";
+  const words = n_done === n_tasks ? t("All {done}", { done }) : `${count(n_done)} ${done}`;
   return (
     <span class="mlf-progress">
-      <progress max={Math.max(1, n_tasks)} value={n_done} aria-label={`Images ${done}`} />
-      <span title={`${percent}%`}>
-        {n_done === n_tasks ? `All ${done}` : `${n_done.toLocaleString("en")} ${done}`}
-      </span>
+      <progress max={Math.max(1, n_tasks)} value={n_done} aria-label={t("Images {done}", { done })} />
+      {isShown ? (
+        <button
+          type="button"
+          class="mlf-plain mlf-own-progress"
+          data-mlf-action="own_progress"
+          title={`${t("My progress")}: ${percent}%`}
+          onClick={() => screen.controller.open({ kind: "own_progress" })}
+        >
+          {words}
+        </button>
+      ) : (
+        <span title={`${percent}%`}>{words}</span>
+      )}
     </span>
   );
 }
@@ -106,19 +152,19 @@ function Filter({ screen }: Part) {
   const filter = useComputed(() => controller.state.value.filter).value;
   const progress = useComputed(() => controller.state.value.progress).value;
   const { n_tasks, n_done, n_unsure, n_commented } = progress;
-  const counted = (words: string, n: number) => `${words} (${n.toLocaleString("en")})`;
+  const withCount = (words: string, n: number) => `${words} (${count(n)})`;
   const options: Record<TaskFilter, string> = {
-    all: counted("All images", n_tasks),
-    not_done: counted("Not done", n_tasks - n_done),
-    done: counted("Done", n_done),
-    unsure: counted("Unsure", n_unsure),
-    commented: counted("Commented", n_commented),
+    all: withCount(t("All images"), n_tasks),
+    not_done: withCount(t("Not done"), n_tasks - n_done),
+    done: withCount(t("Done"), n_done),
+    unsure: withCount(t("Unsure"), n_unsure),
+    commented: withCount(t("Commented"), n_commented),
   };
   return (
     <Choice
       class={filter === "all" ? "mlf-filter" : "mlf-filter mlf-filter-on"}
-      label="Which images to walk through"
-      title={`Which images to walk through (${screen.keyOf("filter")})`}
+      label={t("Which images to walk through")}
+      title={t("Which images to walk through ({key})", { key: screen.keyOf("filter") })}
       value={filter}
       options={options}
       onChoose={(chosen) => void controller.chooseFilter(chosen)}

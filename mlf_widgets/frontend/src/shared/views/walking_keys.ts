@@ -1,7 +1,7 @@
 /** What those keys do that mean the same in every widget that walks from image to image. */
 
 import type { WalkAction } from "../keys.ts";
-import { giveKeyboardBack } from "./keyboard.ts";
+import { letGoOfKeyboard } from "./keyboard.ts";
 import type { WalkingScreen } from "./walking_screen.ts";
 
 export function walk(action: WalkAction, screen: WalkingScreen): void {
@@ -45,7 +45,7 @@ export function walk(action: WalkAction, screen: WalkingScreen): void {
     case "pan_down":
       return stage.panStep(0, 1);
     case "leave":
-      return giveKeyboardBack(root);
+      return letGoOfKeyboard(root);
     default:
       return action satisfies never; // an action without a case does not compile
   }

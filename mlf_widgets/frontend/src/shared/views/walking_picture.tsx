@@ -1,7 +1,9 @@
 /** The image to judge, or why it is not there, and what the person says about it in words. */
 
 import { useComputed } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useLayoutEffect } from "preact/hooks";
+import { t } from "../words.ts";
 import { CommentBox } from "./comment_box.tsx";
 import { ImageStage, ZoomButtons } from "./image_stage.tsx";
 import type { WalkingScreen } from "./walking_screen.ts";
@@ -13,9 +15,11 @@ interface Part {
 export interface PictureProps extends Part {
   /** What the marks on the image depend on; always the same number of values. */
   marksFrom: readonly unknown[];
+  /** Further buttons beside those that zoom. */
+  children?: ComponentChildren;
 }
 
-export function Picture({ screen, marksFrom }: PictureProps) {
+export function Picture({ screen, marksFrom, children }: PictureProps) {
   const { controller, stage } = screen;
   const position = screen.position.value;
   const task = useComputed(() => screen.entry.value?.task).value;
@@ -28,30 +32,33 @@ export function Picture({ screen, marksFrom }: PictureProps) {
     screen.checkPainted();
   }, [position, image, ...marksFrom]);
   return (
-    <section class="mlf-picture" aria-label="Image">
+    <section class="mlf-picture" aria-label={t("Image")}>
       <div class="mlf-stage">
-        <ImageStage stage={stage} label={task === undefined ? "Image" : `Image ${task.position + 1}`} />
+        <ImageStage
+          stage={stage}
+          label={task === undefined ? t("Image") : t("Image {number}", { number: task.position + 1 })}
+        />
         {task !== undefined && !task.has_image && (
           <div class="mlf-stage-note">
-            <p>This project has no file for this image.</p>
+            <p>{t("This project has no file for this image.")}</p>
             <p class="mlf-muted">
-              Image {task.position + 1} ({task.image_id})
+              {t("Image {number}", { number: task.position + 1 })} ({task.image_id})
             </p>
           </div>
         )}
         {failure !== undefined && (
           <div class="mlf-stage-note" role="alert">
-            <p>This image cannot be shown: {failure}</p>
+            <p>{t("This image cannot be shown: {reason}", { reason: failure })}</p>
             <p class="mlf-muted">
-              Image {position + 1} ({task?.image_id})
+              {t("Image {number}", { number: position + 1 })} ({task?.image_id})
             </p>
             <button type="button" onClick={() => controller.retry()}>
-              Try again
+              {t("Try again")}
             </button>
           </div>
         )}
         {image === undefined && failure === undefined && (task === undefined || task.has_image) && (
-          <div class="mlf-stage-note mlf-stage-wait">Loading…</div>
+          <div class="mlf-stage-note mlf-stage-wait">{t("Loading…")}</div>
         )}
         <ZoomButtons
           stage={stage}
@@ -62,7 +69,9 @@ export function Picture({ screen, marksFrom }: PictureProps) {
             zoom_fit: screen.keyOf("zoom_fit"),
             full_resolution: screen.keyOf("full_resolution"),
           }}
-        />
+        >
+          {children}
+        </ZoomButtons>
       </div>
     </section>
   );
@@ -70,14 +79,14 @@ export function Picture({ screen, marksFrom }: PictureProps) {
 
 export function Comment({ screen }: Part) {
   const comment = useComputed(() => screen.entry.value?.state.comment ?? "").value;
-  const imageIndex = useComputed(() => screen.entry.value?.task.image_index).value;
+  const imageNumber = useComputed(() => screen.entry.value?.task.image_number).value;
   return (
     <CommentBox
-      subject={imageIndex ?? -1}
+      subject={imageNumber ?? -1}
       text={comment}
-      isOff={imageIndex === undefined}
+      isOff={imageNumber === undefined}
       pending={screen.pendingComment}
-      placeholder={`Comment (${screen.keyOf("comment")})`}
+      placeholder={t("Comment ({key})", { key: screen.keyOf("comment") })}
       onChange={(text) => screen.controller.comment(text.trim())}
     />
   );

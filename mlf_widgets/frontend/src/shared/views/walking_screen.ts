@@ -1,8 +1,18 @@
 /** What a widget that walks from image to image has on the screen: its picture, what is painted and what is seen. */
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { type KeyAction, keyboardLayout, writtenActionKey } from "../keys.ts";
+import {
+  type KeyAction,
+  type KeyLayout,
+  type KeyPress,
+  keyboardLayout,
+  learnt,
+  writtenActionKey,
+  writtenLabelKey,
+  writtenUnsureKey,
+} from "../keys.ts";
 import type { WalkingController, WalkState } from "../walking_controller.ts";
+import { t } from "../words.ts";
 import type { ImageEntry } from "../work.ts";
 import { type MarkedRegions, Stage } from "./image_stage.tsx";
 import { PaintWatch } from "./painting.ts";
@@ -17,7 +27,7 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
   /** The image now shown; undefined until its task has arrived. */
   readonly entry: ReadonlySignal<ImageEntry | undefined>;
   readonly position: ReadonlySignal<number>;
-  readonly keyLayout: Signal<ReadonlyMap<string, string> | null> = signal(null);
+  readonly keyLayout: Signal<KeyLayout | null> = signal(null);
   readonly pendingComment: { current: (() => void) | null } = { current: null };
   readonly visibility: Visibility;
 
@@ -40,6 +50,8 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
     this.visibility = new Visibility(() => this.sightChanged());
     controller.visibleClasses = () => this.visibleClasses();
     controller.beforeLeaving = () => this.pendingComment.current?.();
+    controller.isOnScreen = () => this.watch.paintedImage === this.entry.peek()?.task.image_id;
+    this.stage.onSwipe = (direction) => void controller.step(direction);
     this.stage.onWantsMore = () => void this.wantFullResolution();
     this.stops.push(
       effect(() => {
@@ -72,7 +84,27 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
 
   /** How the key of an action is written here, for this project. */
   keyOf(action: KeyAction): string {
-    return writtenActionKey(action, this.keyLayout.value, this.controller.state.peek().info?.annotation.keys);
+    return writtenActionKey(action, this.keyLayout.value, this.ownKeys);
+  }
+
+  /** How the key of the n-th label is written here. */
+  labelKey(number: number): string {
+    return writtenLabelKey(number, this.keyLayout.value, this.ownKeys);
+  }
+
+  /** How the keys that say unsure about the n-th label are written here. */
+  unsureKey(number: number): string {
+    return writtenUnsureKey(number, this.keyLayout.value, this.ownKeys);
+  }
+
+  /** What this project's settings say about keys. */
+  get ownKeys(): Record<string, string> {
+    return this.controller.state.peek().info?.annotation.keys ?? {};
+  }
+
+  /** A press tells something of the keyboard that the browser may not have told. */
+  learnFrom(press: KeyPress): void {
+    this.keyLayout.value = learnt(this.keyLayout.peek(), press);
   }
 
   /** Something has been drawn, or should be. */
@@ -80,8 +112,10 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
     this.watch.check(this.paintKey());
   }
 
-  /** Why the image cannot be shown; undefined where it can, or may yet come. */
+  /** Why the image cannot be shown; undefined where it can, may yet come, or there is none. */
   imageFailure(): string | undefined {
+    // Asked for along with its task, which may then say that there is none.
+    if (this.entry.peek()?.task.has_image === false) return undefined;
     return this.controller.pictures?.failure("image", this.position.peek());
   }
 
@@ -94,7 +128,8 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
     try {
       this.stage.showFull(position, await this.controller.fullResolution(position));
     } catch (error) {
-      this.controller.say(`No full resolution: ${error instanceof Error ? error.message : String(error)}`);
+      const reason = error instanceof Error ? error.message : String(error);
+      this.controller.say(t("No full resolution: {reason}", { reason }));
     } finally {
       this.fullWanted = null;
     }
@@ -124,6 +159,6 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
     if (task === undefined) return null;
     const isImageDrawn = () =>
       !task.has_image || this.imageFailure() !== undefined || this.stage.drawnKey === this.position.peek();
-    return { imageId: task.image_id, isDrawn: () => isImageDrawn() && this.areLabelsDrawn() };
+    return { imageId: task.image_id, isImageDrawn, isDrawn: () => isImageDrawn() && this.areLabelsDrawn() };
   }
 }

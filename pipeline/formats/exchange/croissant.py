@@ -1,0 +1,155 @@
+"""Croissant (MLCommons, JSON-LD): a table of labels, and `croissant.json` that says what each column holds.
+
+Format specification 1.0, docs.mlcommons.org/croissant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.errors import DatasetError
+from pipeline.formats.exchange import tables
+from pipeline.formats.exchange.content import ImageContent, Outgoing, ReadOptions, Refused
+from pipeline.formats.exchange.rows import json_content
+from pipeline.project.names import column_name
+from pipeline.project.writing import write_text
+
+#: The vocabulary of a Croissant file.
+CONTEXT: Final[Mapping[str, object]] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+_WHOLE_NUMBERS = frozenset({"image_index", "class_index", "n_yes", "n_no", "n_unsure"})
+_TABLE = "labels.csv"
+
+
+def record_set(columns: Sequence[str], file: str = "refined-labels") -> dict[str, object]:
+    """Return the description of a table of refined labels: one field a column, taken from this file object."""
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "labels",
+        "name": "labels",
+        "description": "One row per refined label; an image without any has one row without a class.",
+        "field": [_field(column, file) for column in columns],
+    }
+
+
+def file_object(name: str, address: str, sha256: str) -> dict[str, object]:
+    """Return the description of the CSV of refined labels."""
+    return {
+        "@type": "cr:FileObject",
+        "@id": "refined-labels",
+        "name": name,
+        "contentUrl": address,
+        "encodingFormat": "text/csv",
+        "sha256": sha256,
+    }
+
+
+def _field(column: str, file: str) -> dict[str, object]:
+    kind = "sc:Integer" if column in _WHOLE_NUMBERS else "sc:Float" if column == "posterior" else "sc:Text"
+    return {
+        "@type": "cr:Field",
+        "@id": f"labels/{column}",
+        "name": column,
+        "description": column.replace("_", " "),
+        "dataType": kind,
+        "source": {"fileObject": {"@id": file}, "extract": {"column": column}},
+    }
+
+
+def write(given: Outgoing, folder: Path) -> list[str]:
+    """Write `labels.csv` and `croissant.json` into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _TABLE
+    notes = tables.write(given, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    columns = given.columns or tuple(tables.LABEL_COLUMNS)
+    content = {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "name": given.name,
+        "description": f"Refined labels of {given.name}.",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "datePublished": datetime.now(UTC).date().isoformat(),
+        "version": "1.0.0",
+        "distribution": [file_object(_TABLE, _TABLE, digest)],
+        "recordSet": [record_set(columns)],
+    }
+    write_text(folder / "croissant.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return [*notes, "licence, address and citation are yours to add to croissant.json; `mlf report` writes a full card"]
+
+
+def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent | Refused]:
+    """Read the labels that a Croissant file describes: the local table whose fields name images and classes."""
+    for path in paths:
+        described = path / "croissant.json" if path.is_dir() else path
+        content = json_content(described)
+        table = _table_of(content, described)
+        if hashlib.sha256(table.read_bytes()).hexdigest() != _digest_of(content, table.name):
+            raise DatasetError(f"{table}: it is not the file that {described} describes (its sha256 differs)")
+        yield from tables.read([table], options)
+
+
+def _objects(content: Any) -> list[dict[str, Any]]:
+    listed = content.get("distribution", []) if isinstance(content, dict) else []
+    return [each for each in listed if isinstance(each, dict)]
+
+
+def _digest_of(content: Any, name: str) -> str:
+    mine = (each for each in _objects(content) if Path(str(each.get("contentUrl", ""))).name == name)
+    return str(next(mine, {}).get("sha256", ""))
+
+
+def _table_of(content: Any, path: Path) -> Path:
+    """Return the local table in which fields of a record set lie, one of which is a class."""
+    address = {each.get("@id"): str(each.get("contentUrl", "")) for each in _objects(content)}
+    fields = [
+        field
+        for records in (content.get("recordSet", []) if isinstance(content, dict) else [])
+        for field in records.get("field", [])
+    ]
+    for field in fields:
+        source = field.get("source") or {}
+        column = column_name(str((source.get("extract") or {}).get("column", "")))
+        where = address.get((source.get("fileObject") or {}).get("@id"), "")
+        if column in tables.CLASS_COLUMNS and where and "://" not in where:
+            return path.parent / where
+    raise DatasetError(f"{path}: describes no local table with a column of classes ({', '.join(tables.CLASS_COLUMNS)})")

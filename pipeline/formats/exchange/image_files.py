@@ -1,0 +1,40 @@
+"""The files of images that go along with labels: their sizes, and links to them in a folder that is exported."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.images.locations import is_url
+
+
+def size_of(location: str | None) -> tuple[int, int] | None:
+    """Return the width and height in pixels that a local image's header tells; None where it cannot be read."""
+    if location is None or is_url(location):
+        return None
+    try:
+        with Image.open(location) as image:
+            return image.size
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        return None
+
+
+def link_into(folder: Path, location: str | None, name: str) -> str | None:
+    """Put a link to an image into a folder under its own name, and return its path there; None where there is no file.
+
+    What was there under this name is replaced if it is a link, and left if it is the file of somebody.
+    """
+    if location is None or is_url(location) or not Path(location).exists():
+        return None
+    relative = posixpath.normpath(name).lstrip("/")
+    if relative.startswith("../"):
+        relative = posixpath.basename(relative)
+    path = folder / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        path.unlink()
+    if not path.exists():
+        path.symlink_to(Path(location).resolve())
+    return relative

@@ -1,0 +1,479 @@
+"""Pages of light sessions: who may open one, who may ask from one, and that they answer as a kernel does."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import example, given
+from hypothesis import strategies as st
+from serving import StubHub, vote, wait_until
+from tornado.web import HTTPError
+from traitlets.config import Config
+
+from pipeline.annotation.as_json import event_as_json
+from pipeline.errors import ProjectError
+from pipeline.hub.accounts import Role, read_accounts
+from pipeline.hub.backup import back_up_hub
+from pipeline.hub.configuration import configure
+from pipeline.hub.launch import prepare_hub
+from pipeline.hub.projects import HubProject
+from pipeline.hub.running import change_people
+from pipeline.project.folder import Project, open_project
+from pipeline.project.opaque_ids import ImageNumbers
+from pipeline.project.settings import write_settings
+from pipeline.service.app import create_app
+from pipeline.service.identity import HubIdentity
+from pipeline.service.limits import Limits
+from pipeline.service.watch import StoreWatch
+from pipeline.service.wire import pack_answer
+from pipeline.sessions.answers import SessionAnswers
+from pipeline.sessions.local import LocalSession
+from pipeline.store import open_project_store
+from pipeline.store.standing import Mark, read_mark
+from pipeline.votes.words import Round
+
+WORK = "/services/mlf/work"
+
+
+@pytest.fixture
+def light(project: Project) -> Project:
+    """Return a project whose annotators and refiners work on pages of the service."""
+    write_settings(project.settings.with_changes("hub", sessions="light"), project.root / "mlf.toml")
+    return open_project(project.root)
+
+
+def app_of(project: Project, hub: StubHub, *, away: bool = False, **given: Any) -> FastAPI:
+    """Return the service with a stand-in for the Hub's log-in: the code is the person's name; it may be `away`."""
+    from jupyterhub.services.auth import HubOAuth
+
+    async def token_for_code(code: str, *, sync: bool) -> str:
+        assert not sync
+        if away:
+            raise HTTPError(500, "Failed to connect to Hub API")
+        return f"token-{code}"
+
+    oauth = SimpleNamespace(
+        oauth_client_id="service-mlf",
+        oauth_redirect_uri="/services/mlf/oauth_callback",
+        oauth_authorization_url="/hub/api/oauth2/authorize",
+        token_for_code=token_for_code,
+    )
+    auth = HubOAuth(api_url=hub.api_url, api_token="service-token", oauth_client_id="service-mlf")
+    return create_app(project, HubIdentity(auth, cache_s=0), oauth=oauth, **given)
+
+
+@dataclass
+class Browser:
+    """A browser with a page of its own open: the page's key, and what came with it."""
+
+    client: TestClient
+    page: str
+    round: Round
+    project: Project
+
+    @property
+    def key(self) -> str:
+        return re.search(r'data-mlf-key="([^"]+)"', self.page)[1]  # type: ignore[index]
+
+    @property
+    def brought(self) -> dict[str, Any]:
+        return json.loads(re.search(r'id="mlf-opening">(.*?)</script>', self.page)[1])  # type: ignore[index]
+
+    def send(self, kind: str, params: object, **headers: str) -> Any:
+        """Ask as the page does; `headers` replace its own."""
+        given = {"X-MLF-Key": self.key, "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
+        content = params if isinstance(params, bytes) else json.dumps(params).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.post(f"{WORK}/{self.round.value}/{kind}", content=content, headers=given | named)
+
+    def ask(self, kind: str, params: object) -> tuple[Any, list[bytes]]:
+        """Return what the page gets: the result and its buffers."""
+        answer = self.send(kind, params)
+        assert answer.status_code == 200, answer.text
+        end = 4 + int.from_bytes(answer.content[:4], "big")
+        head, buffers = json.loads(answer.content[4:end]), []
+        for size in head["sizes"]:
+            buffers.append(answer.content[end : end + size])
+            end += size
+        assert end == len(answer.content)
+        return head["result"], buffers
+
+
+@contextmanager
+def browser(app: FastAPI, name: str, round_: Round = Round.ANNOTATION) -> Iterator[Browser]:
+    """Log somebody in, and open the page that they land on."""
+    with TestClient(app, follow_redirects=False) as client:
+        sent = client.get(WORK)
+        state = parse_qs(urlsplit(sent.headers["location"]).query)["state"][0]
+        back = client.get("/services/mlf/oauth_callback", params={"code": name, "state": state})
+        assert back.headers["location"] == WORK
+        assert client.get(WORK).headers["location"] == f"{WORK}/{round_.value}"
+        page = client.get(f"{WORK}/{round_.value}")
+        assert page.status_code == 200, page.text
+        yield Browser(client, page.text, round_, app.state.service.project)
+
+
+@pytest.fixture(scope="module")
+def open_page(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Return Ann's browser with her page open, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("light") / "all"
+    shutil.copytree(template, folder)
+    project = open_project(folder / "project")
+    write_settings(project.settings.with_changes("hub", sessions="light"), project.root / "mlf.toml")
+    project = open_project(project.root)
+    with StubHub() as hub, browser(app_of(project, hub), "ann") as opened:
+        yield opened
+
+
+@pytest.fixture
+def ann(light: Project, hub: StubHub) -> Iterator[Browser]:
+    """Return Ann's browser with her page open."""
+    with browser(app_of(light, hub), "ann") as opened:
+        yield opened
+
+
+def test_each_role_lands_on_its_round_and_whoever_has_none_is_refused(light: Project, hub: StubHub) -> None:
+    app = app_of(light, hub)
+    with browser(app, "cleo", Round.REFINEMENT) as cleo:
+        assert cleo.client.get(f"{WORK}/annotation").status_code == 403
+        assert cleo.send("open", {}).status_code == 200
+    app = app_of(light, hub)
+    with pytest.raises(KeyError), browser(app, "rev"):  # nowhere to be led
+        pass
+
+
+def test_there_are_no_pages_where_everybody_has_a_server(project: Project, hub: StubHub) -> None:
+    with TestClient(app_of(project, hub)) as client:
+        for path in ("annotation", "annotation/image?position=0"):
+            answer = client.get(f"{WORK}/{path}", headers={"Authorization": "token token-ann"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "NotFound")
+        assert client.post(f"{WORK}/annotation/open", headers={"Authorization": "token token-ann"}).status_code == 404
+
+
+def test_a_page_answers_as_a_kernel_does(open_page: Browser) -> None:
+    kernel = SessionAnswers(LocalSession(open_page.project, "ann")).handlers
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("open", {}),
+        ("tasks", {"positions": [3, 0, 99]}),
+        ("find", {"which": "not_done", "start": 2, "step": -1}),
+        ("sprite", {"class_indices": [0, 5], "group": "1"}),
+        ("example", {"class_index": 0, "number": 0, "group": "1"}),
+        ("images", {"positions": [1, 2, 50], "max_side_px": 32}),
+        ("grid", {"class_index": 2, "start": 0, "count": 4, "which": "all"}),
+        ("changes", {"since_seq": 0}),
+        ("guidelines", {}),
+    ]
+    for kind, params in requests:
+        result, buffers = kernel[kind](params)
+        assert open_page.ask(kind, params) == (json.loads(json.dumps(result)), buffers), kind
+    picture = open_page.client.get(f"{WORK}/annotation/image", params={"position": 1, "max_side_px": 40})
+    _, [data] = kernel["image"]({"position": 1, "max_side_px": 40})
+    assert (picture.content, picture.headers["x-mlf-width-px"]) == (data, "80")
+    listed = open_page.client.get(re.search(r'data-mlf-classes="([^"]+)"', open_page.page)[1])  # type: ignore[index]
+    assert "immutable" in listed.headers["cache-control"]
+    [columns] = kernel["classes"]({})[1]
+    assert {**listed.json(), **json.loads(columns)} == listed.json()
+
+
+def test_the_first_answers_come_with_the_page_and_name_no_file(open_page: Browser) -> None:
+    kernel = SessionAnswers(LocalSession(open_page.project, "ann")).handlers
+    assert open_page.brought["open"] == json.loads(json.dumps(kernel["open"]({})[0]))
+    assert open_page.brought["tasks"] == json.loads(json.dumps(kernel["tasks"]({"positions": list(range(10))})[0]))
+    address = re.search(r'<img [^>]*src="([^"]+)"', open_page.page)[1].replace("&amp;", "&")  # type: ignore[index]
+    assert open_page.client.get(address).headers["content-type"] == "image/jpeg"
+    assert "image_index" not in open_page.page
+    assert ".png" not in open_page.page
+
+
+def test_what_a_page_may_do_is_its_own_script_and_its_own_requests(open_page: Browser) -> None:
+    answer = open_page.client.get(f"{WORK}/annotation")
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["form-action"] == "'none'"
+    assert policy["script-src"] == f"http://testserver{WORK}/static/"
+    assert policy["connect-src"] == f"http://testserver{WORK}/"
+    script = re.search(r'<script type="module" src="([^"]+)"', answer.text)[1]  # type: ignore[index]
+    loaded = open_page.client.get(script)
+    assert (loaded.headers["content-encoding"], loaded.status_code) == ("gzip", 200)
+    assert "immutable" in loaded.headers["cache-control"]
+    assert open_page.client.get(f"{WORK}/static/x/..%2F..%2Fmlf.toml").status_code == 404
+    assert open_page.client.get(f"{WORK}/static/x/site.js").status_code == 404
+
+
+def test_a_project_called_like_a_script_stays_text(light: Project, hub: StubHub) -> None:
+    name = "</script><script>alert(1)</script>\" onload='x"
+    write_settings(light.settings.with_changes("project", name=name), light.root / "mlf.toml")
+    with browser(app_of(open_project(light.root), hub), "ann") as opened:
+        assert opened.page.count("<script") == 2
+        assert opened.brought["open"]["project_name"] == name
+
+
+def test_only_the_page_itself_may_ask_with_its_readers_log_in(open_page: Browser) -> None:
+    assert open_page.send("open", {}, X_MLF_Key="").status_code == 403
+    another = open_page.key[:-4] + "AAA="
+    assert open_page.send("open", {}, X_MLF_Key=another).status_code == 401
+    state = f"{WORK}/annotation/state"
+    assert open_page.client.get(state, headers={"X-MLF-Key": open_page.key}).status_code == 204
+    # A tab from before somebody logged in anew: it hears that, and opens again.
+    assert open_page.client.get(state, headers={"X-MLF-Key": another}).status_code == 401
+    assert open_page.send("open", {}, Sec_Fetch_Site="same-site").status_code == 403
+    assert open_page.send("open", {}, Origin="https://evil.example").status_code == 403
+    assert open_page.send("save", {"events": []}, X_MLF_Key="").status_code == 403
+    fetched = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+    assert open_page.client.get(f"{WORK}/annotation", headers=fetched).status_code == 403
+    framed = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+    assert open_page.client.get(f"{WORK}/annotation", headers=framed).status_code == 403
+    sibling = {"Sec-Fetch-Site": "same-site"}
+    assert open_page.client.get(f"{WORK}/annotation/image?position=0", headers=sibling).status_code == 403
+    assert open_page.send("open", {}, Content_Type="text/plain").status_code == 415
+    assert open_page.send("open", {}).status_code == 200
+
+
+def test_a_log_in_is_known_to_another_process_of_the_service_and_to_no_other_service(
+    light: Project, hub: StubHub
+) -> None:
+    with browser(app_of(light, hub, secret="same"), "ann") as opened:
+        cookie = opened.client.cookies["mlf-login"]
+    for secret, status in (("same", 200), ("other", 401)):
+        with TestClient(app_of(light, hub, secret=secret), cookies={"mlf-login": cookie}) as client:
+            assert client.get(f"{WORK}/annotation/state").status_code == (204 if status == 200 else 401)
+            asked = client.post(f"{WORK}/annotation/open", json={}, headers={"X-MLF-Key": opened.key})
+            assert asked.status_code == status
+    assert "token-ann" not in cookie
+
+
+def test_a_log_in_ends_with_its_token(ann: Browser, hub: StubHub) -> None:
+    assert ann.client.get(f"{WORK}/annotation/state").status_code == 204
+    del hub.people["token-ann"]
+    assert ann.client.get(f"{WORK}/annotation/state").status_code == 401
+    assert ann.client.get(f"{WORK}/annotation").status_code == 302  # to the Hub's log-in
+
+
+def test_two_tabs_log_in_at_once_and_a_waiting_page_does_not_spend_the_code(light: Project, hub: StubHub) -> None:
+    with TestClient(app_of(light, hub), follow_redirects=False) as client:
+        paths = [f"{WORK}/annotation", "/services/mlf/reports"]
+        sent = [parse_qs(urlsplit(client.get(path).headers["location"]).query)["state"][0] for path in paths]
+        fetched = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+        for path, state in zip(paths, sent, strict=True):
+            given = {"code": "ann", "state": state}
+            assert client.get("/services/mlf/oauth_callback", params=given, headers=fetched).status_code == 403
+            back = client.get("/services/mlf/oauth_callback", params=given)
+            assert (back.status_code, back.headers["location"]) == (302, path)
+            assert client.get("/services/mlf/oauth_callback", params=given).status_code == 403
+        client.cookies.clear()
+        for _ in range(12):
+            client.get(WORK)
+        assert len(client.cookies) == 8
+
+
+def test_a_page_that_is_opened_while_the_hub_is_away_waits_and_leads_on(light: Project, hub: StubHub) -> None:
+    app = app_of(light, hub, limits=Limits(burst=30, requests_per_second=0.001, opening_requests=20))
+    page = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    with browser(app, "ann") as opened:
+        crowded = opened.client.get(f"{WORK}/annotation", headers=page)
+        assert (crowded.status_code, 'content="2"' in crowded.text) == (429, True)
+        assert opened.client.get(f"{WORK}/annotation").json()["code"] == "RateLimited"
+    with TestClient(app_of(light, hub, away=True), follow_redirects=False) as client:
+        state = parse_qs(urlsplit(client.get(WORK).headers["location"]).query)["state"][0]
+        given = {"code": "ann", "state": state}
+        waiting = client.get("/services/mlf/oauth_callback", params=given, headers=page)
+        assert (waiting.status_code, f'content="2; url={WORK}"' in waiting.text) == (503, True)
+        assert "mlf-login" not in client.cookies
+
+
+@pytest.fixture
+def prepared(light: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the folder of a hub that could be started."""
+    state = tmp_path / "hub"
+    command = {"proxy_command": ["configurable-http-proxy"], "session_python": sys.executable}
+    prepare_hub(light, {"ann": [Role.ANNOTATORS]}, state=state, share_account=True, **command)  # type: ignore[arg-type]
+    monkeypatch.setenv("MLF_HUB_STATE", str(state))
+    yield state
+    shutil.rmtree(json.loads((state / "private" / "hub.json").read_text())["sockets_dir"], ignore_errors=True)
+
+
+def test_log_ins_outlive_a_hub_that_is_started_again_or_restored(prepared: Path, tmp_path: Path) -> None:
+    def token() -> str:
+        config = Config()
+        configure(config)
+        return str(next(one["api_token"] for one in config.JupyterHub.services if one["name"] == "mlf"))
+
+    first = token()
+    assert token() == first
+    [kept] = (prepared / "private").glob("*.service_token")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    back_up_hub(prepared, tmp_path / "copy")
+    assert (tmp_path / "copy" / "private" / kept.name).read_text() == first
+
+
+def test_new_passwords_are_told_even_if_the_hub_fails_after_they_count(
+    prepared: Path, light: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: Any) -> None:
+        raise ProjectError("the running hub does not answer")
+
+    stub = SimpleNamespace(people=fails)
+    monkeypatch.setattr("pipeline.hub.running._Hub", lambda *_given: nullcontext(stub))
+    with pytest.raises(ProjectError, match=r"does not answer.*shown this once: ann ") as told:
+        change_people([HubProject("", "", light, {})], state=prepared, renew=["ann"])
+    account = read_accounts(prepared / "private" / "accounts.json")["ann"]
+    assert account.accepts(str(told.value).rpartition(" ")[2])
+
+
+def test_marks_are_kept_while_the_store_is_checked_and_checks_go_on_after_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.service.watch._MARK_EVERY_S", 0.01)
+    checks, is_marked = [], threading.Event()
+
+    def check(_mark: Mark | None = None) -> None:
+        checks.append(1)
+        if len(checks) == 2:
+            assert is_marked.wait(60)
+            raise OSError("too many open files")
+
+    store: Any = SimpleNamespace(last=Mark(3, "c"), check_standing=check)
+    watch = StoreWatch(store, tmp_path, check_every_s=0.01)
+    wait_until(lambda: len(checks) == 2, 60, lambda: "no check")
+    store.last = Mark(4, "d")
+    wait_until(lambda: read_mark(tmp_path) == Mark(4, "d"), 60, lambda: "no mark while the store is checked")
+    is_marked.set()
+    wait_until(lambda: len(checks) > 3, 60, lambda: "no check after an error")
+    watch.close()
+
+
+def test_saves_are_exact_once_own_alone_and_one_that_cannot_be_read_holds_up_no_other(
+    ann: Browser, light: Project
+) -> None:
+    numbers = ImageNumbers.of(light.secret)
+
+    def sent(event_id: str, image_index: int, **changes: Any) -> dict[str, Any]:
+        content = event_as_json(vote(event_id, image_index))
+        del content["image_index"]
+        return content | {"image_number": numbers.number(image_index)} | changes
+
+    events = [
+        sent("event-good-1", 1),
+        sent("event-other", 1, annotator="ben"),
+        sent("event-round", 1, round="refinement"),
+        sent("event-text", 1, payload={"text": "\ud800"}, kind="comment"),
+        sent("event-far", 11),
+        {"event_id": "event-odd"},
+        sent("event-good-2", 2),
+    ]
+    for _ in range(2):
+        results, _ = ann.ask("save", {"events": events})
+        assert [bool(one["seq"]) for one in results] == [True, False, False, False, False, False, True]
+        assert all(one["is_final"] and one["error"] for one in results if one["seq"] is None)
+        assert [one["event_id"] for one in results] == [one["event_id"] for one in events]
+    with open_project_store(light) as store:
+        assert [event.event_id for event in store.iter_events()] == ["event-good-1", "event-good-2"]
+
+
+#: What no page asks for, and how it is refused.
+MISFITS: list[tuple[str, object, int]] = [
+    ("dance", {}, 404),
+    ("classes", {}, 404),
+    ("mark_region", {"position": 0, "class_index": 0}, 404),
+    ("tasks", {"positions": [2**40]}, 422),
+    ("tasks", {"positions": [-1]}, 422),
+    ("tasks", {"positions": "all"}, 422),
+    ("tasks", {"positions": 7}, 422),
+    ("sprite", {"class_indices": "abc", "group": ""}, 422),
+    ("images", {"positions": [0], "max_side_px": 0}, 422),
+    ("grid", {"class_index": None, "start": 0, "count": 2**31 - 1, "which": "all"}, 422),
+    ("tasks", {"positions": list(range(501))}, 413),
+    ("images", {"positions": list(range(101)), "max_side_px": 8}, 413),
+    ("images", {"positions": [0], "max_side_px": 5000}, 422),
+    ("sprite", {"class_indices": [0] * 101, "group": ""}, 413),
+    ("sprite", {"class_indices": [0], "group": "../../etc"}, 422),
+    ("example", {"class_index": 99, "number": 0, "group": ""}, 404),
+    ("changes", {"since_seq": 10**30}, 422),
+    ("grid", {"class_index": None, "start": -5, "count": 10, "which": "all"}, 422),
+    ("grid", {"class_index": None, "start": 0, "count": "many", "which": "all"}, 422),
+    ("find", {"which": "mine", "start": 0, "step": 1}, 422),
+    ("open", b"[" * 100_000, 422),
+    ("open", b"\xff", 422),
+    ("save", {"events": [{}] * 101}, 413),
+    ("save", {"events": 5}, 422),
+]
+
+
+def test_what_no_page_asks_for_is_refused_in_words(open_page: Browser) -> None:
+    for kind, params, status in MISFITS:
+        answer = open_page.send(kind, params)
+        assert answer.status_code == status, (kind, answer.text)
+        assert set(answer.json()) == {"code", "message"}
+        assert "/" not in answer.json()["message"]
+
+
+def test_a_page_is_held_to_the_same_allowance_as_every_other_caller(light: Project, hub: StubHub) -> None:
+    limits = Limits(burst=60, requests_per_second=0.001, opening_requests=5)
+    with browser(app_of(light, hub, limits=limits), "ann") as opened:
+        answers = [opened.send("changes", {"since_seq": 0}).status_code for _ in range(70)]
+        dear = opened.send("tasks", {"positions": list(range(10))})
+    assert answers.count(200) <= 60 - limits.opening_requests
+    assert answers[-1] == dear.status_code == 429
+
+
+def test_a_large_answer_counts_by_its_size_and_is_packed_in_no_turn_of_anybody_else(
+    light: Project, hub: StubHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed_in: list[str] = []
+
+    def pack(*given: Any) -> bytes:
+        packed_in.append(threading.current_thread().name)
+        return pack_answer(*given)
+
+    monkeypatch.setattr("pipeline.service.work.pack_answer", pack)
+    limits = Limits(burst=40, requests_per_second=0.001, opening_requests=1, report_bytes_a_request=10)
+    with browser(app_of(light, hub, limits=limits), "ann") as opened:
+        statuses = [opened.send("changes", {"since_seq": 0}).status_code for _ in range(6)]
+        loop = opened.client.portal.call(threading.current_thread).name  # type: ignore[union-attr]
+    assert statuses[-1] == 429
+    assert packed_in.count(loop) == 0
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda part: st.lists(part) | st.dictionaries(st.text() | st.integers(), part),
+        max_leaves=30,
+    )
+)
+@example(list(range(1_200)))
+@example([[i] if i % 700 == 0 else i for i in range(1_500)])
+def test_an_answer_written_in_pieces_is_the_same_json(result: object) -> None:
+    body = pack_answer(result, [b"ab"])
+    end = 4 + int.from_bytes(body[:4], "big")
+    whole = json.dumps({"result": result, "sizes": [2]}, ensure_ascii=False, separators=(",", ":"))
+    assert (body[4:end].decode(), body[end:]) == (whole, b"ab")
+
+
+def test_a_project_that_marks_regions_cannot_have_light_sessions(light: Project) -> None:
+    write_settings(light.settings.with_changes("annotation", regions="box"), light.root / "mlf.toml")
+    with pytest.raises(ProjectError, match=r'\[hub\] sessions = "light".*regions'):
+        open_project(light.root)
+
+
+def test_long_answers_are_compressed_for_those_who_take_it(open_page: Browser) -> None:
+    answer = open_page.send("tasks", {"positions": list(range(10))}, Accept_Encoding="gzip")
+    assert answer.headers["content-encoding"] == "gzip"
+    plain = open_page.send("tasks", {"positions": list(range(10))}, Accept_Encoding="identity")
+    assert "content-encoding" not in plain.headers
+    assert answer.content == plain.content
+    assert len(gzip.compress(plain.content)) < int(answer.headers["content-length"]) * 1.2
