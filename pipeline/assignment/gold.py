@@ -115,10 +115,7 @@ def read_gold(path: Path, index_of: Mapping[str, int], label_space: LabelSpace) 
 def project_gold(project: Project) -> dict[int, frozenset[int]]:
     """Return the project's known answers: image index to the classes that apply; empty where it has none.
 
-    Raises
-    ------
-    DatasetError
-        As :func:`read_gold`.
+    Raise `DatasetError` as :func:`read_gold` does.
     """
     path = project.root / GOLD_FILE
     answers = read_gold(path, image_indices(project), project.label_space) if path.exists() else {}

@@ -91,10 +91,7 @@ def write_evaluation(
 ) -> None:
     """Write the tables and the summary into a folder, which is made where it is missing.
 
-    Raises
-    ------
-    DatasetError
-        If the folder cannot be written to.
+    Raise `DatasetError` if the folder cannot be written to.
     """
     import pandas as pd
 

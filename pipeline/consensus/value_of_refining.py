@@ -124,10 +124,7 @@ def with_yield_curve(ranking: pd.DataFrame) -> pd.DataFrame:
 def select_within_budget(ranking: pd.DataFrame, minutes: float) -> pd.DataFrame:
     """Cut a ranking where the budget ends, or earlier, where refining would no longer fix more than it breaks.
 
-    Raises
-    ------
-    ProjectError
-        If the budget is negative.
+    Raise `ProjectError` if the budget is negative.
     """
     if minutes < 0:
         raise ProjectError(f"the budget is {minutes} minutes; give --minutes zero or more")

@@ -144,13 +144,7 @@ def init_project(
 
 
 def as_check(value: str) -> Check:
-    """Return the way to check files that a person typed.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such way.
-    """
+    """Return the way to check files that a person typed; raise `DatasetError` if there is no such way."""
     for known in get_args(Check):
         if value == known:
             return cast(Check, known)

@@ -54,10 +54,7 @@ def write_marks(project: Project, destination: Path) -> None:
 def changed_files(project: Project) -> FileChanges:
     """Compare the images' files with what they were when they came.
 
-    Raises
-    ------
-    DatasetError
-        If the marks cannot be read.
+    Raise `DatasetError` if the marks cannot be read.
     """
     path = project.root / MARKS_FILE
     if not path.exists():

@@ -23,13 +23,7 @@ _SHOWN = 12
 
 
 def as_folder_order(value: str) -> FolderOrder:
-    """Return the order that a person typed.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such order.
-    """
+    """Return the order that a person typed; raise `DatasetError` if there is no such order."""
     known = get_args(FolderOrder)
     if value not in known:
         raise DatasetError(f"--order {value!r}: a folder is read in one of the orders {', '.join(known)}")

@@ -96,10 +96,7 @@ def read_labels(
 ) -> Reading:
     """Decide what all labels of a manifest mean. The result lists them as the manifest spells them.
 
-    Raises
-    ------
-    DatasetError
-        If it cannot be read, or its class numbers fit two readings.
+    Raise `DatasetError` if it cannot be read, or its class numbers fit two readings.
     """
     forms = settled_all({row.label for row in manifest_rows(location) if not row.flaw}, "class", location)
     reading = read_class_references(set(forms.values()) - {""}, space, f"{location}, labels", numbers, agreement)
@@ -151,10 +148,7 @@ def manifest_records(
 def folders_elsewhere(location: str, images_root: str) -> list[str]:
     """Return the folders outside of `images_root` in which the absolute paths of a manifest lie, as few as reasonable.
 
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read.
+    Raise `DatasetError` if the file cannot be read.
     """
     parents: dict[tuple[str, ...], set[str]] = {}
     for row in manifest_rows(location):
@@ -170,10 +164,7 @@ def manifest_classes(location: str) -> list[str]:
 
     If the labels are Hugging Face's class numbers, return all the class names stored with them, in that order.
 
-    Raises
-    ------
-    DatasetError
-        If it cannot be read or has no labels.
+    Raise `DatasetError` if it cannot be read or has no labels.
     """
     with _open(location) as (columns, rows):
         label_at = _column(columns, LABEL_COLUMNS, location)

@@ -46,10 +46,7 @@ def walk(root: str) -> Iterator[Found]:
     Hidden files and folders are left out silently. Links to folders are followed, except those that lead back to a
     folder that contains them.
 
-    Raises
-    ------
-    DatasetError
-        If there is no such folder, or a folder in it may not be read.
+    Raise `DatasetError` if there is no such folder, or a folder in it may not be read.
     """
     if is_url(root):
         yield from _walk_url(root)

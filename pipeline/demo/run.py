@@ -169,10 +169,7 @@ def simulated_annotators(
 def locked(folder: Path) -> Iterator[None]:
     """Lock a demo's folder, so that two demos do not write into it at once.
 
-    Raises
-    ------
-    ProjectError
-        If another demo is running there.
+    Raise `ProjectError` if another demo is running there.
     """
     import fcntl
 

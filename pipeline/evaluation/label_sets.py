@@ -92,10 +92,8 @@ class LabelSets:
 def label_sets_from_lists(labels: Iterable[Iterable[int]], image_ids: Sequence[str]) -> LabelSets:
     """Build label sets from one collection of class indices per image, in the order of `image_ids`.
 
-    Raises
-    ------
-    DatasetError
-        If there are not as many collections as images, an image has one class twice, or an index is negative.
+    Raise `DatasetError` if there are not as many collections as images, an image has one class twice, or an index is
+    negative.
     """
     ordered = [sorted(classes) for classes in labels]
     if len(ordered) != len(image_ids):

@@ -66,10 +66,7 @@ def pack_examples(project: Project) -> ExampleSummary:
     images, the class and the project's seed. Unreadable files are skipped, and the next one drawn
     takes their place. The table appears under its name only when it is complete.
 
-    Raises
-    ------
-    DatasetError
-        If the folder of examples is missing.
+    Raise `DatasetError` if the folder of examples is missing.
     """
     settings = project.settings.proposals
     candidates = example_candidates(project) if settings.examples_per_class else {}

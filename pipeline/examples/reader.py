@@ -94,10 +94,7 @@ class ExampleReader:
     def enlarged(self, class_index: int, number: int, group: str = "") -> Picture:
         """Return one of the same examples in its own size, at most 1,024 px; if its file cannot be had, its tile.
 
-        Raises
-        ------
-        DatasetError
-            If there is no such class or example.
+        Raise `DatasetError` if there is no such class or example.
         """
         row = self._row(class_index)
         tiles = _tiles(row, group)

@@ -35,10 +35,7 @@ def write_consensus(
     replaces an older one in one step, so nobody ever sees one half written. Labels are written in blocks, so memory use
     stays flat.
 
-    Raises
-    ------
-    DatasetError
-        If the folder cannot be created or written to.
+    Raise `DatasetError` if the folder cannot be created or written to.
     """
     labels, annotators, provenance = (folder / name for name in ("labels.parquet", "annotators.csv", "provenance.json"))
     paths = [labels, annotators, provenance]
@@ -106,10 +103,7 @@ def _write_labels(consensus: Consensus, votes: VoteArrays, path: Path) -> None:
 def write_disagreement(analysis: DisagreementAnalysis, folder: Path) -> list[Path]:
     """Write an analysis as tables and `summary.json`; undefined figures are null. Return the paths.
 
-    Raises
-    ------
-    DatasetError
-        If the folder cannot be created or written to.
+    Raise `DatasetError` if the folder cannot be created or written to.
     """
     tables = {
         "images.parquet": analysis.per_image,

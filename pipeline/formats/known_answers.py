@@ -33,10 +33,7 @@ class KnownAnswers:
 def read_gold_answers(path: Path, votes: VoteArrays) -> KnownAnswers:
     """Read known answers (see :func:`pipeline.consensus.match_gold`) for :func:`pipeline.consensus.reach_consensus`.
 
-    Raises
-    ------
-    DatasetError
-        If the file is not a table of answers, or no answer is about a pair that was voted on.
+    Raise `DatasetError` if the file is not a table of answers, or no answer is about a pair that was voted on.
     """
     table = read_known_table(path, votes)
     found = match_gold(votes, table, str(path), partial(named_row, path))
@@ -52,10 +49,7 @@ def read_gold_answers(path: Path, votes: VoteArrays) -> KnownAnswers:
 def read_original_labels(path: Path, votes: VoteArrays) -> KnownAnswers:
     """Read original labels (see :func:`pipeline.consensus.match_original`).
 
-    Raises
-    ------
-    DatasetError
-        If the file is not such a table, or names none of the images that were voted on.
+    Raise `DatasetError` if the file is not such a table, or names none of the images that were voted on.
     """
     table = read_known_table(path, votes)
     found = match_original(votes, table, str(path), partial(named_row, path))
@@ -84,10 +78,7 @@ def read_known_table(path: Path, votes: VoteArrays) -> pd.DataFrame:
     A column ``wnid`` may stand in for ``class``. If the votes name classes by index, it is read as ImageNet-1k WordNet
     ids. Empty cells stay missing.
 
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read, or if the votes use numbers and a name is not a whole number.
+    Raise `DatasetError` if the file cannot be read, or if the votes use numbers and a name is not a whole number.
     """
     table = read_table(path)
     has_indices = votes.classes.dtype.kind in "iu"

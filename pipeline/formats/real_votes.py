@@ -74,10 +74,7 @@ def read_final_labels(path: Path, votes: VoteArrays) -> NDArray[np.bool_]:
     The label lists in that file are ordered by file name: the number in ``ILSVRC2012_val_00000001.JPEG`` is a position,
     counted from 1.
 
-    Raises
-    ------
-    DatasetError
-        If the file does not exist, or an image's name contains no number that is a position in it.
+    Raise `DatasetError` if the file does not exist, or an image's name contains no number that is a position in it.
     """
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; give the published real.json")

@@ -63,10 +63,7 @@ class _Pairs(list[tuple[str, Any]]):
 def read_evidence_models(path: Path) -> frozenset[str]:
     """Return the models that gave evidence for a file's labels, from the provenance beside it; empty without one.
 
-    Raises
-    ------
-    DatasetError
-        If there is a provenance file and it cannot be read.
+    Raise `DatasetError` if there is a provenance file and it cannot be read.
     """
     beside = path.with_suffix(PROVENANCE_SUFFIX)
     if not beside.is_file():

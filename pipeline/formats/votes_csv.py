@@ -21,11 +21,8 @@ def read_votes_table(path: Path) -> VoteArrays:
 
     Names are text, whatever they look like: ``007``, ``1e3`` and ``NA`` are ordinary names.
 
-    Raises
-    ------
-    DatasetError
-        If the file is missing, unreadable or not a table of votes, or if somebody voted twice on the same class of an
-        image. The message names the file and the row.
+    Raise `DatasetError` if the file is missing, unreadable or not a table of votes, or if somebody voted twice on the
+    same class of an image. The message names the file and the row.
     """
     given = [_checked_table(path)]
     try:

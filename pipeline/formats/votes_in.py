@@ -63,11 +63,8 @@ LOOKS: Final = "; or ".join(each.looks for each in FORMATS)
 def read_votes(path: Path) -> VoteArrays:
     """Read votes from a file of any of the formats.
 
-    Raises
-    ------
-    DatasetError
-        If the file is missing, of another kind, unreadable, not a file of votes or without a single vote. The message
-        names the file and, where it can, the row.
+    Raise `DatasetError` if the file is missing, of another kind, unreadable, not a file of votes or without a single
+    vote. The message names the file and, where it can, the row.
     """
     suffix = path.suffix.lower()
     alike = [each for each in FORMATS if suffix in each.suffixes]

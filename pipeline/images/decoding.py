@@ -87,10 +87,7 @@ def read_image(location: str, reduce_to_px: int | None = None) -> Image.Image:
 def read_as_timm(location: str) -> Image.Image:
     """Decode an image as `timm`'s own loader does: not turned by EXIF, not converted to sRGB, and without alpha.
 
-    Raises
-    ------
-    DatasetError
-        As :func:`read_image`.
+    Raise `DatasetError` as :func:`read_image` does.
     """
     with open_location(location) as file:
         image = open_image(file, location)
@@ -103,10 +100,7 @@ def read_as_timm(location: str) -> Image.Image:
 def check_header(location: str) -> None:
     """Check that a file starts like an image of acceptable size, without decoding it.
 
-    Raises
-    ------
-    DatasetError
-        If it does not.
+    Raise `DatasetError` if it does not.
     """
     with open_location(location) as file:
         open_image(file, location)
@@ -115,10 +109,7 @@ def check_header(location: str) -> None:
 def open_image(file: IO[bytes], location: str) -> Image.Image:
     """Read the header, and refuse a picture that is too large before any pixel is decoded.
 
-    Raises
-    ------
-    DatasetError
-        As :func:`read_image`.
+    Raise `DatasetError` as :func:`read_image` does.
     """
     kind = _kind(file, location)
     try:
@@ -140,10 +131,7 @@ def open_image(file: IO[bytes], location: str) -> Image.Image:
 def decode(file: IO[bytes], image: Image.Image, location: str, reduce_to_px: int | None) -> Image.Image:
     """Decode what :func:`open_image` opened, as :func:`read_image` returns it.
 
-    Raises
-    ------
-    DatasetError
-        If it is damaged.
+    Raise `DatasetError` if it is damaged.
     """
     try:
         if isinstance(image, JpegImagePlugin.JpegImageFile):

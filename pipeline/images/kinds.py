@@ -130,10 +130,7 @@ def why_no_image(path: str) -> str:
 def refuse_preview(image: Image.Image) -> None:
     """Refuse a camera's raw file that looks like a TIFF by its first bytes: only its thumbnail could be shown.
 
-    Raises
-    ------
-    SyntaxError
-        If it is one. Pillow's readers raise the same for files that they refuse.
+    Raise `SyntaxError` if it is one. Pillow's readers raise the same for files that they refuse.
     """
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return

@@ -87,10 +87,7 @@ def is_below(path: str, folder: str) -> bool:
 def relative_location(location: str, root: str) -> str:
     """Return `location` relative to `root`, in one spelling for all ways to write it (`./x` is `x`).
 
-    Raises
-    ------
-    DatasetError
-        If it does not lie below `root`.
+    Raise `DatasetError` if it does not lie below `root`.
     """
     if is_url(location):
         prefix = root.rstrip("/") + "/"
@@ -135,10 +132,7 @@ def same_image_key(image_id: str, path: str | None) -> str:
 def open_location(location: str) -> IO[bytes]:
     """Open a file for reading. A remote file is fetched whole, since image decoders seek in it.
 
-    Raises
-    ------
-    DatasetError
-        If it is missing or cannot be read.
+    Raise `DatasetError` if it is missing or cannot be read.
     """
     try:
         if not is_url(location):

@@ -68,10 +68,7 @@ class ModelSource:
     def label(self) -> str:
         """Return the model's name, safe as a file name.
 
-        Raises
-        ------
-        DatasetError
-            If neither a name, an architecture nor a checkpoint is given.
+        Raise `DatasetError` if neither a name, an architecture nor a checkpoint is given.
         """
         given = self.name or (self.checkpoint.stem if self.checkpoint else self.architecture)
         if not given:
@@ -114,11 +111,8 @@ def description_path(checkpoint: Path) -> Path | None:
 def read_description(checkpoint: Path) -> CheckpointDescription:
     """Read `<checkpoint>.json` or the JSON of the same stem beside a checkpoint; empty if there is none.
 
-    Raises
-    ------
-    DatasetError
-        If the checkpoint is missing or is not a file of weights, or if its description is malformed. The message then
-        names the field.
+    Raise `DatasetError` if the checkpoint is missing or is not a file of weights, or if its description is malformed.
+    The message then names the field.
     """
     _check_file(checkpoint)
     path = description_path(checkpoint)

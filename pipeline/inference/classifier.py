@@ -107,10 +107,7 @@ def plain_config(data_config: dict[str, Any]) -> dict[str, Any]:
 def load_module(source: ModelSource, space: LabelSpace) -> LoadedModule:
     """Load a network without asking what its outputs stand for.
 
-    Raises
-    ------
-    DatasetError
-        If `timm` does not know the model, or its weights cannot be loaded.
+    Raise `DatasetError` if `timm` does not know the model, or its weights cannot be loaded.
     """
     described = read_description(source.checkpoint) if source.checkpoint else CheckpointDescription()
     if described.input_size and described.input_size[0] not in CHANNELS:

@@ -73,13 +73,7 @@ class Backbone:
 
 
 def load_backbone(source: ModelSource, space: LabelSpace) -> Backbone:
-    """Load a model for its features.
-
-    Raises
-    ------
-    DatasetError
-        If the model cannot be loaded, or has no pooled features.
-    """
+    """Load a model for its features; raise `DatasetError` if the model cannot be loaded, or has no pooled features."""
     none: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
     try:
         known = load_classifier(source, space, allow_missing_classes=True)

@@ -46,10 +46,7 @@ def choose_devices(names: str = "auto") -> list[torch.device]:
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device to compute on: the one that is named, else the GPU if there is one.
 
-    Raises
-    ------
-    DatasetError
-        If torch has no such device.
+    Raise `DatasetError` if torch has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

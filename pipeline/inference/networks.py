@@ -89,10 +89,7 @@ class ReadyNetwork:
     def answers(self, pixels: torch.Tensor, *, exact: bool = False) -> torch.Tensor:
         """Return its answers (n, n_outputs), in its precision or in float32.
 
-        Raises
-        ------
-        DatasetError
-            If the memory does not suffice, or the network does not take images of this size.
+        Raise `DatasetError` if the memory does not suffice, or the network does not take images of this size.
         """
         while (found := self._answers_that_fit(pixels, exact=exact)) is None:
             torch.cuda.empty_cache()

@@ -34,10 +34,7 @@ def offline_weights(architecture: str) -> Path | None:
 def load_offline(architecture: str, weights: Path) -> nn.Module:
     """Build a network and fill it with weights whose tensors have other names but the network's own order.
 
-    Raises
-    ------
-    DatasetError
-        If the file has a different number of tensors, or a tensor of a different shape.
+    Raise `DatasetError` if the file has a different number of tensors, or a tensor of a different shape.
     """
     import timm
     import torch
@@ -60,10 +57,7 @@ def load_offline(architecture: str, weights: Path) -> nn.Module:
 def best_at_hand(space: LabelSpace) -> tuple[ModelSource, str]:
     """Return the best model for a label space that can be had offline, and a sentence that says which and why.
 
-    Raises
-    ------
-    DatasetError
-        If no model at hand knows these classes; the message says what else can make proposals.
+    Raise `DatasetError` if no model at hand knows these classes; the message says what else can make proposals.
     """
     if set(space.keys) == {toy.key for toy in TOY_CLASSES}:
         source = ModelSource(checkpoint=toybox_checkpoint())

@@ -182,10 +182,7 @@ def write_whole(table: pa.Table, path: Path, row_group_size: int | None = None) 
 def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], where: str) -> None:
     """Raise unless what is there was made with the same settings.
 
-    Raises
-    ------
-    ProjectError
-        If the settings differ; the message names the differences.
+    Raise `ProjectError` if the settings differ; the message names the differences.
     """
     found, wanted = ({**_WHERE_NOT_SAID, **settings} for settings in (found, wanted))
     differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))

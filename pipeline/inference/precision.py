@@ -77,13 +77,7 @@ class RunPrecision:
 
 
 def as_asked(text: str) -> AskedPrecision:
-    """Return a precision that a person named.
-
-    Raises
-    ------
-    ProjectError
-        If there is no such precision.
-    """
+    """Return a precision that a person named; raise `ProjectError` if there is no such precision."""
     if text not in get_args(AskedPrecision):
         raise ProjectError(f"--precision {text}: there are {', '.join(get_args(AskedPrecision))}")
     return text  # type: ignore[return-value]  # just compared

@@ -237,10 +237,7 @@ def write_predictions(
 def read_model_predictions(path: Path, current: CurrentClasses | None = None) -> Predictions:
     """Return one model's rankings as padded arrays, as they read under a project's list of classes now.
 
-    Raises
-    ------
-    DatasetError
-        If the file is not a table of predictions.
+    Raise `DatasetError` if the file is not a table of predictions.
     """
     try:
         table = pq.read_table(path)
@@ -257,10 +254,7 @@ def read_model_predictions(path: Path, current: CurrentClasses | None = None) ->
 def read_ranking(path: Path, current: CurrentClasses) -> npt.NDArray[np.int32]:
     """Return the classes of :func:`read_model_predictions`, without the scores: a third of the memory.
 
-    Raises
-    ------
-    DatasetError
-        If the file is not a table of predictions.
+    Raise `DatasetError` if the file is not a table of predictions.
     """
     parts = [pad_lists(pa.chunked_array([batch.column(0)]), -1, np.dtype(np.int32)) for batch in _classes(path)]
     width = max((part.shape[1] for part in parts), default=0)
@@ -286,10 +280,7 @@ def _classes(path: Path) -> Iterator[pa.RecordBatch]:
 def iter_model_predictions(path: Path, n_images: int, current: CurrentClasses | None = None) -> Iterator[Predictions]:
     """Yield what :func:`read_model_predictions` returns, `n_images` images at a time.
 
-    Raises
-    ------
-    DatasetError
-        If the file is not a table of predictions.
+    Raise `DatasetError` if the file is not a table of predictions.
     """
     try:
         with pq.ParquetFile(path) as file:

@@ -117,10 +117,7 @@ class Looking:
     def begin(self, batch: ImageBatch) -> _Begun:
         """Give a batch to all networks, without waiting for what GPUs make of it.
 
-        Raises
-        ------
-        DatasetError
-            If a network cannot take the images.
+        Raise `DatasetError` if a network cannot take the images.
         """
         seen: dict[tuple[int, torch.device], torch.Tensor] = {}
         answers = []
@@ -134,10 +131,7 @@ class Looking:
     def collect(self, begun: _Begun) -> LookedAt:
         """Check what the networks answered, and bring what is wanted of it to this machine's memory.
 
-        Raises
-        ------
-        DatasetError
-            If an answer means nothing.
+        Raise `DatasetError` if an answer means nothing.
         """
         batch, answers = begun
         indices_seen = [batch.image_index[position] for position in batch.decoded for _ in range(self._n_views)]
@@ -259,10 +253,8 @@ class _Outputs:
     def check(self, logits: torch.Tensor, pixels: torch.Tensor, image_index: Sequence[int]) -> None:
         """Check a batch of outputs (n, classes) for pixels (n, channels, height, width).
 
-        Raises
-        ------
-        DatasetError
-            If an output is not a number, if all outputs are the same, or if many images got the same answer.
+        Raise `DatasetError` if an output is not a number, if all outputs are the same, or if many images got the same
+        answer.
         """
         is_number = torch.isfinite(logits).all(dim=-1).tolist()
         if not all(is_number):
@@ -286,10 +278,7 @@ class _Outputs:
     def check_end(self) -> None:
         """Refuse a model that has given the same answer to all images, if at least two of them differ.
 
-        Raises
-        ------
-        DatasetError
-            If the model has done so.
+        Raise `DatasetError` if the model has done so.
         """
         if self._n_alike > 0:
             raise DatasetError(

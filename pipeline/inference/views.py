@@ -41,10 +41,7 @@ class View:
 def views(n_views: int) -> tuple[View, ...]:
     """Return the first `n_views` views, the whole image first.
 
-    Raises
-    ------
-    ProjectError
-        If `n_views` is not one of :data:`VIEW_COUNTS`.
+    Raise `ProjectError` if `n_views` is not one of :data:`VIEW_COUNTS`.
     """
     if n_views not in VIEW_COUNTS:
         raise ProjectError(f"--views {n_views}: there are {', '.join(map(str, VIEW_COUNTS))}; give one of these")

@@ -31,10 +31,7 @@ class Aim:
     def parse(cls, words: str) -> Aim:
         """Parse an aim as people write it: ``f1``, ``precision 0.9``, ``posterior 0.8``, ``beyer2020``.
 
-        Raises
-        ------
-        DatasetError
-            If it is none of these, or the number lies outside [0, 1].
+        Raise `DatasetError` if it is none of these, or the number lies outside [0, 1].
         """
         kind, *rest = re.split(r"\s*(?:>=|[\s:=])\s*", words.strip().lower())
         if kind not in list(AimKind) or len(rest) > 1:

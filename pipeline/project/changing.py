@@ -85,10 +85,7 @@ def changing(root: Path, *, wait: bool = False) -> Iterator[FileChange]:
 
     With `wait`, another change that is under way is waited for.
 
-    Raises
-    ------
-    ProjectError
-        If another change is under way, or the folder cannot be written to.
+    Raise `ProjectError` if another change is under way, or the folder cannot be written to.
     """
     with _locked(root, "another change of this project is under way; wait for it to end", wait=wait):
         _finish(root)
@@ -103,10 +100,7 @@ def changing(root: Path, *, wait: bool = False) -> Iterator[FileChange]:
 def finish_change(root: Path) -> None:
     """Finish a change that counts and was cut off before all of its files were in place; quick where there is none.
 
-    Raises
-    ------
-    ProjectError
-        If there is one, and this process may not write to the project's folder.
+    Raise `ProjectError` if there is one, and this process may not write to the project's folder.
     """
     if not (root / CHANGE_FOLDER / _JOURNAL).exists():
         return

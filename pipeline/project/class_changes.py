@@ -47,10 +47,8 @@ class ChangedClasses:
 def find_class(space: LabelSpace, name: str) -> ClassInfo:
     """Return the class of the list that a person names: by its key, or by a name that only it has.
 
-    Raises
-    ------
-    ProjectError
-        If there is none, there are several, or it is no longer in the list; the message says what became of it.
+    Raise `ProjectError` if there is none, there are several, or it is no longer in the list; the message says what
+    became of it.
     """
     wanted = settled(name)
     if wanted in space:
@@ -78,10 +76,7 @@ def find_class(space: LabelSpace, name: str) -> ClassInfo:
 def add_classes(space: LabelSpace, new: Sequence[ClassInfo], since: int) -> ChangedClasses:
     """Return the list with classes more; each gets the next index.
 
-    Raises
-    ------
-    ProjectError
-        If a key is taken, now or earlier, or none is given.
+    Raise `ProjectError` if a key is taken, now or earlier, or none is given.
     """
     if not new:
         raise ProjectError("no class is named; name at least one, as in: mlf classes add PROJECT lynx")
@@ -166,10 +161,7 @@ def merge_classes(space: LabelSpace, keys: Sequence[str], into: str, since: int)
 def split_class(space: LabelSpace, key: str, parts: Sequence[str], since: int) -> ChangedClasses:
     """Return the list in which several classes stand for one; parts that the list lacks are added to it.
 
-    Raises
-    ------
-    ProjectError
-        If fewer than two parts are named, or a part had its key for something else.
+    Raise `ProjectError` if fewer than two parts are named, or a part had its key for something else.
     """
     info = find_class(space, key)
     parts = [settled(part) for part in parts]
@@ -188,10 +180,7 @@ def split_class(space: LabelSpace, key: str, parts: Sequence[str], since: int) -
 def retire_classes(space: LabelSpace, keys: Sequence[str]) -> ChangedClasses:
     """Return the list without some classes: they are no longer offered, and votes on them do not count.
 
-    Raises
-    ------
-    ProjectError
-        If none is named, or none would be left.
+    Raise `ProjectError` if none is named, or none would be left.
     """
     retired = [find_class(space, key) for key in keys]
     _refuse_repeats(retired)

@@ -54,11 +54,8 @@ class ClassRow:
 def read_class_rows(path: Path) -> list[ClassRow]:
     """Read a file of classes by its suffix, and tell what was assumed about it.
 
-    Raises
-    ------
-    DatasetError
-        If it is not a file of classes, a row has no key, a key or an index occurs twice, or only some rows have an
-        index. The message names the line or the row.
+    Raise `DatasetError` if it is not a file of classes, a row has no key, a key or an index occurs twice, or only some
+    rows have an index. The message names the line or the row.
     """
     readers: Mapping[str, Callable[[Path], list[ClassRow]]] = {
         ".csv": _from_csv, ".tsv": _from_csv, ".json": _from_json, ".parquet": _from_parquet, ".txt": _from_text,

@@ -37,10 +37,7 @@ Partners = Mapping[int, tuple[int, ...]]
 def read_versions(path: Path) -> tuple[Version, ...]:
     """Return all versions of a project's pairs, the oldest first; none where there is no file.
 
-    Raises
-    ------
-    DatasetError
-        If the file is not what :func:`add_version` writes.
+    Raise `DatasetError` if the file is not what :func:`add_version` writes.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -57,13 +57,7 @@ def is_clearly_more(n: int, other: int) -> bool:
 
 
 def as_class_numbers(value: str) -> ClassNumbers:
-    """Return how to read class numbers, from what a person typed.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such way.
-    """
+    """Return how to read class numbers, from what a person typed; raise `DatasetError` if there is no such way."""
     known = get_args(ClassNumbers)
     if value not in known:
         raise DatasetError(f"{OPTION} {value!r}: class numbers are read in one of the ways {', '.join(known)}")

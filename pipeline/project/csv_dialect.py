@@ -53,10 +53,7 @@ class CsvRows:
     def position(self, *names: str) -> int | None:
         """Return the position of the first of these columns that the file has.
 
-        Raises
-        ------
-        DatasetError
-            If the file has that column twice.
+        Raise `DatasetError` if the file has that column twice.
         """
         for name in names:
             if self.header.count(name) > 1:

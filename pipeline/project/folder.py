@@ -159,10 +159,7 @@ class Project:
     def require(self, path: Path, command: str) -> Path:
         """Return `path` if it exists.
 
-        Raises
-        ------
-        ProjectError
-            If it does not exist; the message names the command that makes it.
+        Raise `ProjectError` if it does not exist; the message names the command that makes it.
         """
         if not path.exists():
             raise ProjectError(
@@ -179,10 +176,7 @@ class Project:
 def open_project(root: str | Path) -> Project:
     """Open the project in this folder.
 
-    Raises
-    ------
-    ProjectError
-        If it is not a project folder, or its settings are wrong.
+    Raise `ProjectError` if it is not a project folder, or its settings are wrong.
     """
     root = Path(root).expanduser()
     if not root.is_dir():
@@ -202,10 +196,7 @@ def require_free(root: Path) -> None:
 def create_project(root: str | Path, settings: Settings, label_space: LabelSpace) -> Project:
     """Make a project folder with its settings and label space; images and everything else come later.
 
-    Raises
-    ------
-    ProjectError
-        If the folder already holds a project, or anything else.
+    Raise `ProjectError` if the folder already holds a project, or anything else.
     """
     root = Path(root).expanduser()
     require_free(root)

@@ -61,10 +61,7 @@ class Change:
 def read_history(root: Path) -> tuple[Change, ...]:
     """Return a project's changes, the first one first.
 
-    Raises
-    ------
-    ProjectError
-        If a line cannot be read, or a seal does not fit: the message names the line.
+    Raise `ProjectError` if a line cannot be read, or a seal does not fit: the message names the line.
     """
     path = root / HISTORY_FILE
     try:

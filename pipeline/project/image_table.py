@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 def open_whole_project(root: str | Path) -> Project:
     """Open the project in this folder after reading its whole table of images.
 
-    Raises
-    ------
-    ProjectError
-        If it is not a project folder, its settings are wrong, or the table is missing or damaged anywhere.
+    Raise `ProjectError` if it is not a project folder, its settings are wrong, or the table is missing or damaged
+    anywhere.
     """
     project = open_project(root)
     path = image_table(project)
@@ -41,10 +39,7 @@ def open_whole_project(root: str | Path) -> Project:
 def image_table(project: Project) -> Path:
     """Return the path of a project's table of images after reading its footer.
 
-    Raises
-    ------
-    ProjectError
-        If the table is missing or cut short, or the file holds another table.
+    Raise `ProjectError` if the table is missing or cut short, or the file holds another table.
     """
     path = project.images_path
     import pyarrow as pa
@@ -95,13 +90,7 @@ def _as_now(table: pa.Table, project: Project) -> pa.Table:
 
 
 def image_indices(project: Project) -> dict[str, int]:
-    """Return the index of each image by its id.
-
-    Raises
-    ------
-    ProjectError
-        As :func:`image_columns`.
-    """
+    """Return the index of each image by its id; raise `ProjectError` as :func:`image_columns` does."""
     table = image_columns(project, ["image_id", "image_index"])
     return dict(zip(table["image_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
 
@@ -109,10 +98,7 @@ def image_indices(project: Project) -> dict[str, int]:
 def original_labels(project: Project) -> NDArray[np.int32]:
     """Return each image's original label: int32 ``(n_images,)``, -1 where it has none.
 
-    Raises
-    ------
-    ProjectError
-        As :func:`image_columns`.
+    Raise `ProjectError` as :func:`image_columns` does.
     """
     column = image_columns(project, ["original_label"]).column(0)
     labels: NDArray[np.int32] = column.fill_null(-1).to_numpy().astype("int32")

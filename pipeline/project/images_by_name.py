@@ -27,10 +27,7 @@ def images_named(project: Project, names: Sequence[str]) -> npt.NDArray[np.int64
     A name may be an image's id or path, without its ending or without its outer folders. It is :data:`NO_IMAGE` where
     no image fits, :data:`SEVERAL` where several fit equally well.
 
-    Raises
-    ------
-    ProjectError
-        If the project's table of images cannot be read.
+    Raise `ProjectError` if the project's table of images cannot be read.
     """
     table = image_columns(project, ["image_id", "path"])
     ids = table["image_id"].to_pylist()

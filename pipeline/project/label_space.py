@@ -159,10 +159,7 @@ class LabelSpace:
     def index_of(self, key: str) -> int:
         """Return the index of the class that has this key.
 
-        Raises
-        ------
-        DatasetError
-            If no class has it; the message names similar keys.
+        Raise `DatasetError` if no class has it; the message names similar keys.
         """
         position = self._positions.get(key)
         if position is not None:
@@ -177,11 +174,8 @@ class LabelSpace:
 def load_label_space(source: str | Path) -> LabelSpace:
     """Read a label space by name (``imagenet-1k``, …) or from a file (:mod:`pipeline.project.class_files`).
 
-    Raises
-    ------
-    DatasetError
-        If the name is unknown, or the file is missing, malformed or contradicts itself; the message names the line or
-        row.
+    Raise `DatasetError` if the name is unknown, or the file is missing, malformed or contradicts itself; the message
+    names the line or row.
     """
     if isinstance(source, str) and source in NAMED_LABEL_SPACES:
         return _load_from_timm(source)
@@ -235,10 +229,7 @@ def write_label_space(space: LabelSpace, path: Path) -> None:
 def read_project_classes(path: Path) -> LabelSpace:
     """Read a project's own list of classes, with what became of those that are no longer in it.
 
-    Raises
-    ------
-    DatasetError
-        As :func:`load_label_space`.
+    Raise `DatasetError` as :func:`load_label_space` does.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -36,10 +36,7 @@ def settled(name: str) -> str:
 def check_person(name: str) -> None:
     """Refuse a name that cannot be used everywhere: names become parts of web addresses, folders and typed lists.
 
-    Raises
-    ------
-    ProjectError
-        If the name cannot be used; the message names the person and says what to use instead.
+    Raise `ProjectError` if the name cannot be used; the message names the person and says what to use instead.
     """
     is_hidden = any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for c in name)
     if name != settled(name) or name in {"", ".", ".."} or len(name) > MAX_PERSON or is_hidden or set(name) & _PARTING:

@@ -89,10 +89,7 @@ def make_secret(root: Path, key: bytes | None = None) -> ProjectSecret:
 def read_secret(root: Path) -> ProjectSecret:
     """Return the secret of the project in a folder; a project from an older version has none, and gets one now.
 
-    Raises
-    ------
-    ProjectError
-        If the file is damaged, or is missing and cannot be made.
+    Raise `ProjectError` if the file is damaged, or is missing and cannot be made.
     """
     path = root / SECRET_FILE
     return _read(path) if path.exists() else make_secret(root)

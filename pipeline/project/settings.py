@@ -183,10 +183,8 @@ def usual_presentation(annotation: AnnotationSection) -> Presentation:
 def read_settings(path: Path) -> Settings:
     """Read `mlf.toml`.
 
-    Raises
-    ------
-    ProjectError
-        If the file is missing or malformed, names an unknown section or setting, or a value has the wrong type.
+    Raise `ProjectError` if the file is missing or malformed, names an unknown section or setting, or a value has the
+    wrong type.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))

@@ -40,13 +40,7 @@ class ProjectState:
 
 
 def project_state(project: Project) -> ProjectState:
-    """Return the state that a project is in.
-
-    Raises
-    ------
-    ProjectError
-        If its history or its table of images is damaged.
-    """
+    """Return the state that a project is in; raise `ProjectError` if its history or its table of images is damaged."""
     import pyarrow.parquet as pq
 
     history = read_history(project.root)

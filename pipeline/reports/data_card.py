@@ -52,10 +52,7 @@ class DataCard:
 def write_data_card(project: Project, folder: Path) -> DataCard:
     """Write `croissant.json` into a folder if labels are settled, and return the card as a page.
 
-    Raises
-    ------
-    ProjectError
-        If `datacard.md` cannot be read.
+    Raise `ProjectError` if `datacard.md` cannot be read.
     """
     words = read_card_text(project)
     facts = _facts(project, words)
@@ -78,10 +75,7 @@ def write_data_card(project: Project, folder: Path) -> DataCard:
 def read_card_text(project: Project) -> dict[str, str]:
     """Return the card's texts by heading; the file is made where it is missing, and never changed.
 
-    Raises
-    ------
-    ProjectError
-        If it is there and cannot be read.
+    Raise `ProjectError` if it is there and cannot be read.
     """
     path = project.root / TEXT_FILE
     if not path.exists():

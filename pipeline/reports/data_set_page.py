@@ -86,10 +86,7 @@ def drop_table(found: DataSetComparison, names: tuple[str, str]) -> Html:
 def write_comparison(found: DataSetComparison, names: tuple[str, str], out: Path) -> Path:
     """Write drops.csv, summary.json and drops.html into a folder, which is made where missing; return the page.
 
-    Raises
-    ------
-    DatasetError
-        If the folder cannot be written to.
+    Raise `DatasetError` if the folder cannot be written to.
     """
     behind = drop_table(found, names)
     shown = figure(lambda: drop_plot(found, names), "Each model once under single labels and once under refined ones.")

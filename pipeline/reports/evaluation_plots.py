@@ -34,10 +34,7 @@ class DescribedFigure:
 def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
     """Draw one point per model with its intervals, the fitted line, and the diagonal of equal accuracies.
 
-    Raises
-    ------
-    DatasetError
-        If no model has both accuracies.
+    Raise `DatasetError` if no model has both accuracies.
     """
     points = [(model.top1, model.real) for model in evaluation.models if model.top1.n and model.real.n]
     if not points:
@@ -102,10 +99,7 @@ def accuracy_by_label_count_lines(evaluation: Evaluation) -> DescribedFigure:
 
     Images with :data:`MANY_LABELS` labels or more are pooled; each tick states its number of images.
 
-    Raises
-    ------
-    DatasetError
-        If no model was evaluated.
+    Raise `DatasetError` if no model was evaluated.
     """
     if not evaluation.models:
         raise DatasetError("no model was evaluated; there is no accuracy to draw")

@@ -21,13 +21,7 @@ REPORT_STAGES = ("analyze", "settle", "evaluate", "improve")
 
 
 def stage_notebook(stage: str) -> Path:
-    """Return the path of a stage's notebook.
-
-    Raises
-    ------
-    ProjectError
-        If there is no such stage.
-    """
+    """Return the path of a stage's notebook; raise `ProjectError` if there is no such stage."""
     if stage not in STAGE_NOTEBOOKS:
         hint = did_you_mean(stage, STAGE_NOTEBOOKS, f"there are {', '.join(STAGE_NOTEBOOKS)}")
         raise ProjectError(f"no stage is called {stage!r}; {hint}")

@@ -142,10 +142,7 @@ def running_laboratory(
 def wait_for_the_end(laboratory: Laboratory) -> None:
     """Wait until somebody shuts JupyterLab down from its menu, presses Ctrl-C or sends SIGTERM.
 
-    Raises
-    ------
-    ServiceError
-        If it ended with an error of its own.
+    Raise `ServiceError` if it ended with an error of its own.
     """
 
     def interrupt(*_: object) -> None:

@@ -12,13 +12,7 @@ _FOLDERS = (_PACKAGE.parent / "notebooks", _PACKAGE / "notebooks")
 
 
 def notebooks_dir() -> Path:
-    """Return the folder that holds the notebooks.
-
-    Raises
-    ------
-    ProjectError
-        If this installation has none.
-    """
+    """Return the folder that holds the notebooks; raise `ProjectError` if this installation has none."""
     for folder in _FOLDERS:
         if (folder / "1_propose.ipynb").is_file():
             return folder
@@ -30,10 +24,7 @@ def notebooks_dir() -> Path:
 def notebook_path(name: str) -> Path:
     """Return the path of a notebook, given its file name (`1_propose.ipynb`).
 
-    Raises
-    ------
-    ProjectError
-        If there is none of that name; the message lists the existing ones.
+    Raise `ProjectError` if there is none of that name; the message lists the existing ones.
     """
     path = notebooks_dir() / name
     if not path.is_file():

@@ -144,13 +144,7 @@ def _inside(text: str, name: str) -> str:
 
 
 def read_built(name: str) -> str:
-    """Return a file of the browser half, as it was built.
-
-    Raises
-    ------
-    ProjectError
-        If it was not built.
-    """
+    """Return a file of the browser half, as it was built; raise `ProjectError` if it was not built."""
     path = _STATIC / name
     if not path.is_file():
         raise ProjectError(f"{path} is missing: the browser half was not built; install the package again")

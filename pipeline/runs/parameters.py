@@ -48,11 +48,8 @@ def declared_parameters(notebook: NotebookNode, name: str) -> tuple[str, ...]:
 def check_parameters(given: Mapping[str, object], declared: tuple[str, ...], name: str) -> dict[str, Parameter]:
     """Return the parameters if the notebook declares all of them and each has a plain type.
 
-    Raises
-    ------
-    ProjectError
-        If a name is unknown (the message suggests the nearest known one), or a value is not None, text, a list of
-        texts, a number or a truth value.
+    Raise `ProjectError` if a name is unknown (the message suggests the nearest known one), or a value is not None,
+    text, a list of texts, a number or a truth value.
     """
     checked: dict[str, Parameter] = {}
     for parameter, value in given.items():

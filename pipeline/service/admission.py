@@ -103,10 +103,7 @@ class Service:
 
         There are places to read, to save and for reports, so that nobody's pictures hold up their own saves.
 
-        Raises
-        ------
-        Refusal
-            If no place becomes free in time.
+        Raise `Refusal` if no place becomes free in time.
         """
         places = self._at_work.get((name, to))
         if places is None:
@@ -126,13 +123,7 @@ class Service:
             places.release()
 
     def charge(self, caller: Caller, n_requests: float) -> None:
-        """Count a request for many things as `n_requests` requests.
-
-        Raises
-        ------
-        Refusal
-            If that is too many for now.
-        """
+        """Count a request for many things as `n_requests` requests; raise `Refusal` if that is too many for now."""
         refuse_until(self.allowances.requests.take(caller.name, max(0.0, n_requests - 1)))
 
     def charge_bytes(self, caller: Caller, n_bytes: int, n_counted: float) -> None:
@@ -144,10 +135,8 @@ class Service:
     async def caller(self, request: Request) -> Caller:
         """Return who sent a request with a token in its Authorization header.
 
-        Raises
-        ------
-        Refusal
-            If there is no token, if it belongs to nobody or is not for this service, or if its owner sends too much.
+        Raise `Refusal` if there is no token, if it belongs to nobody or is not for this service, or if its owner sends
+        too much.
         """
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() not in {"token", "bearer"} or not token.strip():

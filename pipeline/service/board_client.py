@@ -20,9 +20,6 @@ class RemoteBoard(ServiceClient):
     def read(self, round_: Round | str = Round.ANNOTATION) -> Board:
         """Return the current board of a round.
 
-        Raises
-        ------
-        ServiceError
-            If the service cannot be reached, or the session is not a researcher's.
+        Raise `ServiceError` if the service cannot be reached, or the session is not a researcher's.
         """
         return self._read(BOARD, f"/api/rounds/{Round(round_).value}/board")

@@ -74,10 +74,7 @@ class RateLimiter:
     def take(self, name: str, amount: float = 1.0) -> float:
         """Take some from a person's bucket; return 0, or the seconds until that much is there.
 
-        Raises
-        ------
-        ValueError
-            If `amount` is more than the bucket can ever hold.
+        Raise `ValueError` if `amount` is more than the bucket can ever hold.
         """
         if amount > self._burst:
             raise ValueError(f"{amount} asked for; the bucket holds {self._burst}")

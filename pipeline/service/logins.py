@@ -82,10 +82,8 @@ class BrowserLogins:
     async def known(self, request: Request, *roles: Role) -> Caller | None:
         """Return who sent a request, or None for a browser that is to log in.
 
-        Raises
-        ------
-        Refusal
-            If they have none of the roles, send too much, or if their token is nobody's and there is no log-in.
+        Raise `Refusal` if they have none of the roles, send too much, or if their token is nobody's and there is no
+        log-in.
         """
         if "authorization" in request.headers:
             caller = await self._service.caller(request)
@@ -207,10 +205,7 @@ def check_is_page(request: Request) -> None:
 
     Browsers from before 2023 do not send them, and no browser does over plain HTTP to another machine.
 
-    Raises
-    ------
-    Refusal
-        If it is not a page that somebody opens.
+    Raise `Refusal` if it is not a page that somebody opens.
     """
     how = (request.headers.get("sec-fetch-mode", "navigate"), request.headers.get("sec-fetch-dest", "document"))
     if "authorization" not in request.headers and how != ("navigate", "document"):

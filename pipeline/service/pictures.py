@@ -29,10 +29,7 @@ async def in_turn(work: Callable[[], _T]) -> _T:
     pictures can overtake it. If a later picture of the same work takes more than the one that had to wait first, the
     work waits again.
 
-    Raises
-    ------
-    Refusal
-        If the turn does not come within :data:`LONGEST_WAIT_S`.
+    Raise `Refusal` if the turn does not come within :data:`LONGEST_WAIT_S`.
     """
     try:
         return await to_thread.run_sync(without_waiting, work)
@@ -63,13 +60,7 @@ async def _turn(n_bytes: int, until: float) -> AsyncIterator[None]:
 
 
 def several(numbers: str, most: int, what: str) -> list[int]:
-    """Return the numbers of a text that fits :data:`SEVERAL`.
-
-    Raises
-    ------
-    Refusal
-        If there are more than `most`.
-    """
+    """Return the numbers of a text that fits :data:`SEVERAL`; raise `Refusal` if there are more than `most`."""
     wanted = [int(text) for text in numbers.split(",")]
     if len(wanted) > most:
         raise Refusal(400, "StoreError", f"{len(wanted)} {what} asked for at once; at most {most} are given")

@@ -72,10 +72,7 @@ class RemoteRuns(ServiceClient):
     def read(self) -> StageRuns:
         """Return how each stage's last run went.
 
-        Raises
-        ------
-        ServiceError
-            If the service cannot be reached, or the session is not a researcher's.
+        Raise `ServiceError` if the service cannot be reached, or the session is not a researcher's.
         """
         return self._read(RUNS, "/api/runs")
 

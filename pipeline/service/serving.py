@@ -54,10 +54,7 @@ class ServedSession(LocalSession):
 def refuse_escape(location: str, root: str, link_roots: Sequence[str] = ()) -> str:
     """Return `location` if, links followed, it lies below `root` or `link_roots`; URLs are returned as they are.
 
-    Raises
-    ------
-    DatasetError
-        If it lies elsewhere. The message names no folder of this machine.
+    Raise `DatasetError` if it lies elsewhere. The message names no folder of this machine.
     """
     if is_url(location):
         return location

@@ -65,13 +65,7 @@ class StageRunner:
         return StageRuns(tuple(runs))
 
     async def start(self, stage: str, by: str) -> None:
-        """Start a stage.
-
-        Raises
-        ------
-        Refusal
-            If there is no such stage, or one is running.
-        """
+        """Start a stage; raise `Refusal` if there is no such stage, or one is running."""
         if stage not in STAGES:
             raise Refusal(404, "NotFound", f"there is no stage {stage!r} to run here; there are {', '.join(STAGES)}")
         if self._task is not None and not self._task.done():

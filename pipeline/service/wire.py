@@ -228,13 +228,7 @@ def json_pieces(value: object, deep: int = _PIECES_DEEP) -> Iterator[str]:
 
 
 def unpack_pictures(body: bytes) -> list[Picture | Unreadable]:
-    """Return the pictures in a body made by :func:`pack_pictures`.
-
-    Raises
-    ------
-    ValueError
-        If it is not such a body.
-    """
+    """Return the pictures in a body made by :func:`pack_pictures`; raise `ValueError` if it is not such a body."""
     end = 4 + int.from_bytes(body[:4], "big")
     pictures: list[Picture | Unreadable] = []
     for head in HEADS.validate_json(body[4:end]):

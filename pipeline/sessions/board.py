@@ -198,10 +198,7 @@ class BoardReader:
 def board_of_project(folder: str | Path, round_: Round | str) -> BoardReader:
     """Return a reader of the board of a project on this machine.
 
-    Raises
-    ------
-    ProjectError
-        If the folder is not a project.
+    Raise `ProjectError` if the folder is not a project.
     """
     project = open_project(folder)
     return BoardReader(open_project_store(project), round_, project_gold(project))

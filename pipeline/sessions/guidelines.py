@@ -16,10 +16,7 @@ _MAX_SIDE_PX = 1200
 def guidelines_text(project: Project) -> str:
     """Return the guidelines as they were written; "" where there are none.
 
-    Raises
-    ------
-    ProjectError
-        If the file cannot be read, is no text, or is too long.
+    Raise `ProjectError` if the file cannot be read, is no text, or is too long.
     """
     path = project.root / FILE_NAME
     parts = [project.settings.annotation.guidelines.strip()]
@@ -62,10 +59,7 @@ def check_guidelines(project: Project) -> None:
 def guideline_picture(project: Project, number: int) -> Picture:
     """Return the n-th picture of the guidelines, scaled down.
 
-    Raises
-    ------
-    DatasetError
-        If there is none with this number, or it lies outside the project's folder, or cannot be read.
+    Raise `DatasetError` if there is none with this number, or it lies outside the project's folder, or cannot be read.
     """
     pictures = local_pictures(guidelines_text(project))
     if not 0 <= number < len(pictures):

@@ -67,13 +67,7 @@ class Request:
 
     @classmethod
     def parse(cls, content: object) -> Request:
-        """Read a message as it arrives.
-
-        Raises
-        ------
-        MessageError
-            If it is not a request.
-        """
+        """Read a message as it arrives; raise `MessageError` if it is not a request."""
         if not isinstance(content, dict):
             raise MessageError(f"a message must be an object, not {type(content).__name__}")
         request_id, kind, params = content.get("id"), content.get("kind"), content.get("params", {})
@@ -232,10 +226,7 @@ def parse_event(content: object, numbers: ImageNumbers) -> Event:
 
     What an earlier version left unsent in a browser's storage names its image by index, and is read as well.
 
-    Raises
-    ------
-    MessageError
-        If a field is missing or of another type.
+    Raise `MessageError` if a field is missing or of another type.
     """
     if not isinstance(content, dict):
         raise MessageError(f"an event must be an object, not {type(content).__name__}")
@@ -266,13 +257,7 @@ def _image_index(content: Mapping[str, Any], numbers: ImageNumbers) -> int:
 
 
 def whole_numbers(params: Mapping[str, Any], name: str) -> Sequence[int]:
-    """Return a parameter that must be a list of whole numbers.
-
-    Raises
-    ------
-    MessageError
-        If it is not.
-    """
+    """Return a parameter that must be a list of whole numbers; raise `MessageError` if it is not."""
     values = params.get(name)
     if not isinstance(values, list) or not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
         raise MessageError(f"{name} = {values!r}; expected a list of whole numbers")
@@ -280,13 +265,7 @@ def whole_numbers(params: Mapping[str, Any], name: str) -> Sequence[int]:
 
 
 def whole_number(params: Mapping[str, Any], name: str) -> int:
-    """Return a parameter that must be a whole number.
-
-    Raises
-    ------
-    MessageError
-        If it is not.
-    """
+    """Return a parameter that must be a whole number; raise `MessageError` if it is not."""
     value = params.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
         raise MessageError(f"{name} = {value!r}; expected a whole number")
@@ -294,13 +273,7 @@ def whole_number(params: Mapping[str, Any], name: str) -> int:
 
 
 def text(params: Mapping[str, Any], name: str) -> str:
-    """Return a parameter that must be text.
-
-    Raises
-    ------
-    MessageError
-        If it is not.
-    """
+    """Return a parameter that must be text; raise `MessageError` if it is not."""
     value = params.get(name)
     if not isinstance(value, str):
         raise MessageError(f"{name} = {value!r}; expected text")

@@ -86,10 +86,8 @@ class ProjectTables:
     def location(self, image_index: int) -> str:
         """Return where an image's file lies.
 
-        Raises
-        ------
-        DatasetError
-            If the project has no file for the image, or its path in the manifest leads out of the images' folder.
+        Raise `DatasetError` if the project has no file for the image, or its path in the manifest leads out of the
+        images' folder.
         """
         image_id, path = self.image(image_index)
         if path is None:

@@ -50,10 +50,7 @@ def class_suggestions(project: Project) -> list[Suggestion]:
 def take_up(project: Project, name: str, *, key: str = "", parent: str = "", by: str = "") -> ClassesOutcome:
     """Add a suggested class, and offer it on the images on which it was suggested, in one step.
 
-    Raises
-    ------
-    ProjectError
-        If nobody suggests it, or the key is taken.
+    Raise `ProjectError` if nobody suggests it, or the key is taken.
     """
     suggestion = _find(project, name)
     who = ", ".join(suggestion.people)
@@ -71,10 +68,7 @@ def take_up(project: Project, name: str, *, key: str = "", parent: str = "", by:
 def decline(project: Project, name: str, *, by: str = "") -> Change:
     """Note that a suggested class is not taken up, so that it is no longer listed; comments stay as they are.
 
-    Raises
-    ------
-    ProjectError
-        If nobody suggests it.
+    Raise `ProjectError` if nobody suggests it.
     """
     suggestion = _find(project, name)
     detail = {"text": f"did not take up the class {suggestion.name!r}", "name": suggestion.name}

@@ -294,10 +294,7 @@ class _Rankings(Mapping[str, NDArray[np.integer]]):
 def refined_labels_of(project: Project) -> tuple[NDArray[np.int64], LabelSets]:
     """Return the images that the project has decided, ascending, and their refined labels.
 
-    Raises
-    ------
-    ProjectError
-        If there are no refined labels, or no image is decided.
+    Raise `ProjectError` if there are no refined labels, or no image is decided.
     """
     table = pq.read_table(
         project.require(project.refined_labels_path, "mlf settle"), columns=["image_index", "class_index", "source"]

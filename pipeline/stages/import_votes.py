@@ -34,13 +34,7 @@ _AT_ONCE = 500
 
 
 def as_shown(value: str) -> Shown:
-    """Return what people were shown, from what somebody typed.
-
-    Raises
-    ------
-    DatasetError
-        If it is none of :data:`SHOWN`.
-    """
+    """Return what people were shown, from what somebody typed; raise `DatasetError` if it is none of :data:`SHOWN`."""
     if value not in SHOWN:
         raise DatasetError(f"--shown {value!r}: people were shown one of {', '.join(SHOWN)}")
     return cast(Shown, value)

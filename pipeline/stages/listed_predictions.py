@@ -41,11 +41,8 @@ class PairedPredictions:
 def paired_predictions(project: Project, path: Path) -> PairedPredictions:
     """Return what a table of lists says about a project's images; a line that cannot be used is skipped and named.
 
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read, if no line can be used or names an image of the project, if two lines name the same
-        image, or if the file's original labels show that it numbers classes differently.
+    Raise `DatasetError` if the file cannot be read, if no line can be used or names an image of the project, if two
+    lines name the same image, or if the file's original labels show that it numbers classes differently.
     """
     space = project.label_space
     lines: list[ListedImage] = []

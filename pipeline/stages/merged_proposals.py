@@ -56,13 +56,7 @@ class MergeOptions:
     at_most: int | None = None
 
     def checked(self, n_proposals: int) -> MergeOptions:
-        """Return the options with nothing left open.
-
-        Raises
-        ------
-        ProjectError
-            If they contradict each other.
-        """
+        """Return the options with nothing left open; raise `ProjectError` if they contradict each other."""
         if self.miss is None:
             if self.at_least is not None or self.at_most is not None:
                 raise ProjectError("--at-least and --at-most bound what --miss chooses: give --miss RATE, too")

@@ -26,11 +26,8 @@ def read_model_list(path: Path) -> ModelList:
     a checkpoint with a space between (`resnet50 mine.pth`), or the path of an ``.npz`` of predictions. Paths are
     relative to the list. Empty lines, and lines that begin with `#`, mean nothing.
 
-    Raises
-    ------
-    DatasetError
-        If the list cannot be read, is empty, names a file that is not there, or names two models alike. The message
-        names the line.
+    Raise `DatasetError` if the list cannot be read, is empty, names a file that is not there, or names two models
+    alike. The message names the line.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

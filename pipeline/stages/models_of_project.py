@@ -149,10 +149,7 @@ def list_models(project: Project) -> list[KeptModel]:
 def rename_model(project: Project, name: str, new_name: str) -> KeptModel:
     """Give a model another name; the file remembers the former one, so that what it gave evidence for is still known.
 
-    Raises
-    ------
-    ProjectError
-        If there is no such model, its run is not complete, or the new name is taken or no name.
+    Raise `ProjectError` if there is no such model, its run is not complete, or the new name is taken or no name.
     """
     _require(project, name)
     path = predictions_path(project, name)
@@ -181,10 +178,7 @@ def rename_model(project: Project, name: str, new_name: str) -> KeptModel:
 def remove_models(project: Project, names: Sequence[str]) -> None:
     """Remove the rankings of models, and what is left of runs that did not end.
 
-    Raises
-    ------
-    ProjectError
-        If there is no such model; nothing is removed then.
+    Raise `ProjectError` if there is no such model; nothing is removed then.
     """
     for name in names:
         _require(project, name)

@@ -157,10 +157,7 @@ def keep_predictions(
 def refuse_names_of_runs(project: Project, methods: Sequence[PredictionsMethod]) -> None:
     """Raise if a model from a file has the name of one that was run in the project.
 
-    Raises
-    ------
-    ProjectError
-        If so; its rankings would be replaced.
+    Raise `ProjectError` if so; its rankings would be replaced.
     """
     for method in methods:
         table = predictions_path(project, method.name)

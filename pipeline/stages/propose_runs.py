@@ -21,10 +21,7 @@ _PARAMETERS = (
 def last_proposing(project: Project) -> dict[str, Any]:
     """Return the parameters of :func:`pipeline.stages.propose.propose` by which a project's proposals were made.
 
-    Raises
-    ------
-    ProjectError
-        If no run tells, or a checkpoint that it used is gone; the message says how to name the model.
+    Raise `ProjectError` if no run tells, or a checkpoint that it used is gone; the message says how to name the model.
     """
     how = f"name the model: mlf add {shlex.quote(str(project.root))} --images … --model NAME, or --checkpoint FILE"
     for folder in sorted(project.runs_dir.glob("*-propose*"), reverse=True):

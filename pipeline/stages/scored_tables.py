@@ -19,10 +19,7 @@ _UNDEFINED = {name: [""] for name in FIGURES}
 def read_scored(folder: Path) -> pd.DataFrame:
     """Return the models' figures of a project, or of a folder that `mlf score` wrote.
 
-    Raises
-    ------
-    DatasetError
-        If there are none, or they cannot be read.
+    Raise `DatasetError` if there are none, or they cannot be read.
     """
     is_project = (folder / SETTINGS_FILE).is_file()
     path = tables_dir(open_project(folder), "evaluate") / _NAME if is_project else folder / _NAME

@@ -26,10 +26,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 def open_engine(url: str) -> sa.Engine:
     """Open the database at a SQLAlchemy URL, and create or upgrade its schema.
 
-    Raises
-    ------
-    StoreError
-        If the database cannot be opened, or was written by a newer version of this software.
+    Raise `StoreError` if the database cannot be opened, or was written by a newer version of this software.
     """
     try:
         parsed = sa.make_url(url)

@@ -49,10 +49,7 @@ def merge_stores(store: SqlStore, other: SqlStore) -> MergeSummary:
     Events are told apart by their ids, so merging twice changes nothing. Added events keep their order and their times,
     and go to the end of the log.
 
-    Raises
-    ------
-    StoreError
-        If both have events but none in common: they are not copies of one store.
+    Raise `StoreError` if both have events but none in common: they are not copies of one store.
     """
     ours = {event.event_id: key_of(event) for event in store.iter_events()}
     theirs = {event.event_id: key_of(event) for event in other.iter_events()}

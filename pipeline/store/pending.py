@@ -83,10 +83,7 @@ def open_project_store(project: Project) -> SqlStore:
 def tell_pending(project: Project, store: SqlStore) -> None:
     """Carry out what is pending, and remove the note of it.
 
-    Raises
-    ------
-    StoreError
-        If the note cannot be read, or the store cannot take it; the note then stays.
+    Raise `StoreError` if the note cannot be read, or the store cannot take it; the note then stays.
     """
     path = project.root / PENDING_FILE
     try:

@@ -129,10 +129,7 @@ def check_mark(connection: sa.Connection, mark: Mark) -> None:
 def read_mark(folder: Path) -> Mark:
     """Return the mark in a project's folder, or the mark of an empty log if there is none.
 
-    Raises
-    ------
-    StoreError
-        If the file is not a mark.
+    Raise `StoreError` if the file is not a mark.
     """
     path = folder / MARK_FILE
     try:
@@ -145,11 +142,5 @@ def read_mark(folder: Path) -> Mark:
 
 
 def write_mark(folder: Path, mark: Mark) -> None:
-    """Write a mark to a project's folder, in one step.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
+    """Write a mark to a project's folder, in one step; raise `OSError` if it cannot be written."""
     write_text(folder / MARK_FILE, json.dumps(asdict(mark)) + "\n")

@@ -14,10 +14,7 @@ SHIPPED = ("toybox_resnet", "toybox_byobnet", "toybox_briefly_trained")
 def toybox_checkpoint(name: str = SHIPPED[0]) -> Path:
     """Return the path of a shipped checkpoint, which `timm` can load.
 
-    Raises
-    ------
-    DatasetError
-        If no checkpoint of that name ships.
+    Raise `DatasetError` if no checkpoint of that name ships.
     """
     path = _WEIGHTS / f"{name}.pth"
     if name not in SHIPPED or not path.is_file():

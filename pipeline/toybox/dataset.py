@@ -140,10 +140,7 @@ def write_toybox(
 def open_toybox(root: Path) -> ToyboxPaths:
     """Return the paths of a toybox written earlier.
 
-    Raises
-    ------
-    DatasetError
-        If the folder holds no toybox, or an incomplete one.
+    Raise `DatasetError` if the folder holds no toybox, or an incomplete one.
     """
     if (root / _WRITING).exists():
         raise DatasetError(f"{root}: its writing was cut off; run `mlf toybox {root}` again")
@@ -155,10 +152,7 @@ def open_toybox(root: Path) -> ToyboxPaths:
 def read_truth(path: Path) -> dict[str, frozenset[str]]:
     """Read `truth.json`: for each image, the keys of the classes that can be recognised in it.
 
-    Raises
-    ------
-    DatasetError
-        If the file is missing, or is not an object that maps images to lists of class keys.
+    Raise `DatasetError` if the file is missing, or is not an object that maps images to lists of class keys.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

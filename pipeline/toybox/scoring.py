@@ -46,10 +46,7 @@ class ToyboxScore:
 def score_toybox_model(toybox: Path, checkpoint: Path) -> ToyboxScore:
     """Return how well a checkpoint ranks the classes of all scenes of a toybox.
 
-    Raises
-    ------
-    DatasetError
-        If the toybox or the checkpoint's JSON is missing, or the toybox has no scenes.
+    Raise `DatasetError` if the toybox or the checkpoint's JSON is missing, or the toybox has no scenes.
     """
     paths = open_toybox(toybox)
     truth = read_truth(paths.truth)

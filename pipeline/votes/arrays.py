@@ -192,10 +192,7 @@ class VoteArrays:
     def without_annotators(self, names: Collection[str]) -> VoteArrays:
         """Return the votes of everybody else; the vocabularies stay, and an item without votes is no item.
 
-        Raises
-        ------
-        DatasetError
-            If somebody named is not in the vocabulary of annotators.
+        Raise `DatasetError` if somebody named is not in the vocabulary of annotators.
         """
         known = [str(name) for name in self.annotators.tolist()]
         unknown = sorted(set(names) - set(known))
