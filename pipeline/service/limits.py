@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -135,7 +136,7 @@ class HeldBack:
     def next_in(self, name: str) -> float:
         """Return the seconds to hold back this person's next refusal: at most `longest_s`."""
         now = self._clock()
-        at = max(self._next_at.pop(name, 0.0), now - self._burst_s) + self._apart_s
+        at = max(self._next_at.pop(name, -math.inf), now - self._burst_s) + self._apart_s
         self._next_at[name] = min(at, now + self._longest_s)
         if len(self._next_at) > _MAX_BUCKETS:
             self._next_at.popitem(last=False)

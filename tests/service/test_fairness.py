@@ -139,14 +139,16 @@ def test_threads_that_take_from_one_bucket_at_once_get_no_more_than_it_holds() -
     assert sum(n_taken) == 1_000
 
 
-def test_refusals_go_out_a_few_at_once_and_then_one_after_another() -> None:
-    now = [100.0]
+@pytest.mark.parametrize("boot_s", [0.0, 100.0])
+def test_refusals_go_out_a_few_at_once_and_then_one_after_another(boot_s: float) -> None:
+    """As on a machine that was started just now, whose monotonic clock says next to nothing."""
+    now = [boot_s]
     held = HeldBack(3, 10.0, clock=lambda: now[0])
     assert [round(held.next_in("ann"), 3) for _ in range(6)] == [0, 0, 0, 0.1, 0.2, 0.3]
     assert held.next_in("ben") == 0, "each person's refusals are counted apart"
-    now[0] = 100.3
+    now[0] = boot_s + 0.3
     assert [round(held.next_in("ann"), 3) for _ in range(2)] == [0.1, 0.2], "they had their places"
-    now[0] = 200.0
+    now[0] = boot_s + 100
     assert [round(held.next_in("ann"), 3) for _ in range(4)] == [0, 0, 0, 0.1]
     assert max(held.next_in("ann") for _ in range(10_000)) == LONGEST_HELD_BACK_S
 
