@@ -25,7 +25,7 @@ def analyze(
     resamples: Annotated[
         int, typer.Option(min=0, help="Bootstrap resamples for alpha's interval; 0 leaves the interval out.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
 ) -> object:
     """Find where annotators differ, and on what.
 

@@ -89,6 +89,7 @@ def hub(
     """
     from collections import Counter
 
+    from pipeline.errors import ServiceError
     from pipeline.hub.accounts import Role, read_removed
     from pipeline.hub.launch import default_state_dir, hub_log, prepare_hub, run_hub
     from pipeline.hub.people import check_removal, gather_people, unrefined_of_removed
@@ -155,8 +156,7 @@ def hub(
     typer.echo(f"Log in at {prepared.url}   (Ctrl-C stops the hub; its files are in {prepared.state})")
     code = run_hub(prepared)
     if code:
-        typer.echo(f"The hub does not start (code {code}); its log is {hub_log(prepared.state)}", err=True)
-        raise typer.Exit(1)
+        raise ServiceError(f"the hub does not start (code {code}); its log, {hub_log(prepared.state)}, says why")
 
 
 def _print_for_another_hub(served: Sequence[HubProject], folder: Path, *, is_config: bool, is_values: bool) -> None:

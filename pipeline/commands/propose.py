@@ -106,7 +106,7 @@ def propose(
     precision: Annotated[
         str | None,
         typer.Option(
-            help="In which models are computed: `auto` (bfloat16 where the processor or GPU has it), `float32`, "
+            help="What models are computed in: `auto` (bfloat16 where the processor or GPU has it), `float32`, "
             "`bfloat16`, `float16` (GPU). Left out, the project's setting, which is auto unless changed."
         ),
     ] = None,

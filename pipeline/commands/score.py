@@ -40,7 +40,10 @@ def score(
     ] = "auto",
     draws: Annotated[
         int,
-        typer.Option(min=0, help="How often the images are drawn anew to compare and rank several models; 0: not."),
+        typer.Option(
+            min=0,
+            help="How often the images are drawn anew to compare and rank several models; 0 for no such comparison.",
+        ),
     ] = 1000,
 ) -> object:
     """Score models under the original labels (Top-1, Top-5) and the refined ones (ReaL, Real@5), from files.

@@ -55,7 +55,9 @@ def _packages() -> Iterator[Finding]:
     try:
         requirements = requires(_NAME) or []
     except PackageNotFoundError:
-        yield Finding("packages", State.BROKEN, f"{_NAME} is not installed in this Python", f"pip install {_NAME}")
+        yield Finding(
+            "packages", State.BROKEN, f"{_NAME} is not installed in this Python", "pip install . in its source"
+        )
         return
     lacking: dict[str, list[str]] = {}
     for requirement in requirements:

