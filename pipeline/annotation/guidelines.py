@@ -84,10 +84,6 @@ def class_lines(text: str, space: LabelSpace, source: str) -> tuple[tuple[ClassL
 
     Parameters
     ----------
-    text
-        The guidelines.
-    space
-        The classes.
     source
         What to call the guidelines in messages.
     """

@@ -46,8 +46,6 @@ def hand_over(
 
     Parameters
     ----------
-    tasks
-        The round's tasks.
     leaver
         Whose work moves.
     to
@@ -87,8 +85,6 @@ def share_with(
 
     Parameters
     ----------
-    tasks
-        The round's tasks.
     newcomers
         Who joins; someone who has tasks already may be among them and is then filled up like the others.
     seed
@@ -147,8 +143,6 @@ def top_up(
 
     Parameters
     ----------
-    tasks
-        The round's tasks.
     annotators
         Who may be given more.
     per_image

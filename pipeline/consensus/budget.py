@@ -91,14 +91,10 @@ def record_of(
 
     Parameters
     ----------
-    votes
-        The votes.
     truth
         bool ``(n_items,)``; ``None`` holds votes back.
     original, evidence
         As for :func:`pipeline.consensus.reach_consensus`.
-    seed
-        Seed of the choice.
 
     Raises
     ------
@@ -148,8 +144,6 @@ def projected(
         As for :func:`record_of`.
     n_each
         How many votes to draw on each item.
-    seed
-        Seed of the draws.
     """
     consensus = reach_consensus(votes, original=original, evidence=evidence)
     if consensus.model is None or consensus.tempering is None:  # pragma: no cover - the default consensus has both

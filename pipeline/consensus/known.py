@@ -29,8 +29,6 @@ def match_gold(
 
     Parameters
     ----------
-    votes
-        The votes.
     gold
         Columns ``image``, ``class``, ``label`` (true or false, 1 or 0, yes or no): one row per answer; nothing is said
         about other classes. Without a column ``label``: one row for each class that applies to an image, and no other
@@ -81,8 +79,6 @@ def match_original(
 
     Parameters
     ----------
-    votes
-        The votes.
     original
         Columns ``image``, ``class``, one row per image. A missing class means that the image has none.
     source, name_row

@@ -54,8 +54,6 @@ def find_patterns(votes: VoteArrays, known: Sequence[NDArray[np.int8] | None] = 
 
     Parameters
     ----------
-    votes
-        The votes.
     known
         ``(n_items,)`` each, or ``None``: items that share a pattern have the same value.
     """

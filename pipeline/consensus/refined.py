@@ -32,8 +32,6 @@ def settle_items(
     ----------
     counts
         ``(n_items, 3)``, from :meth:`pipeline.votes.arrays.VoteArrays.item_counts`: the votes of both rounds.
-    consensus
-        The consensus of these votes.
     refinement
         The same for the refinement round alone (:func:`counts_within`); ``None`` without one.
 

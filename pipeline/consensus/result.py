@@ -130,10 +130,6 @@ def reach_consensus(
 
     Parameters
     ----------
-    votes
-        The votes.
-    method
-        See :class:`Method`.
     gold
         Known answers ``(n_items,)``. They stand whatever the votes say, and anchor Dawid-Skene.
     original

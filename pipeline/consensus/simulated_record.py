@@ -24,8 +24,6 @@ def simulated_record(
         How many images, and how many of a dozen annotators vote on each.
     alike
         Share of the (image, class) pairs on which all annotators give the same vote, right or wrong.
-    seed
-        Seed of all draws.
     """
     rng = np.random.default_rng(seed)
     looks = rng.normal(size=(n_images, N_CLASSES)) - 2.2

@@ -65,8 +65,6 @@ def rank_by_value(
 
     Parameters
     ----------
-    votes
-        The votes.
     wrong
         ``(n_items,)``: the chance that each label is settled wrongly (:func:`chance_of_error`).
     cost

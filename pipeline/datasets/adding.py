@@ -67,8 +67,6 @@ def write_longer_table(
 
     Parameters
     ----------
-    project
-        An open project.
     images
         A folder of images or a manifest, local or an fsspec URL, as for `init_project`.
     images_path, skipped_path

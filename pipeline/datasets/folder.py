@@ -34,8 +34,6 @@ def folder_records(
     ----------
     root
         Local folder or fsspec URL.
-    space
-        The label space.
     numbers
         How to read folder names that are numbers.
     order

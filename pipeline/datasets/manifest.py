@@ -121,8 +121,6 @@ def manifest_records(
     ----------
     location
         As for :func:`manifest_rows`.
-    space
-        The label space.
     images_root
         What the paths are relative to; absolute paths must lie below it.
     has_files

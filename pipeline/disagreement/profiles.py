@@ -50,8 +50,6 @@ def profile_annotators(
 
     Parameters
     ----------
-    votes
-        The votes.
     reference
         bool ``(n_items,)``: what is held to be right, gold or consensus. Left out: the majority of the *other*
         annotators of each item, ties left out, so that nobody is their own yardstick.

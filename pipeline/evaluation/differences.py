@@ -254,8 +254,6 @@ def compare_models(outcomes: Outcomes, n_draws: int, seed: int = 0) -> Compariso
         Of the models on the images.
     n_draws
         How often to draw the images anew.
-    seed
-        Of the draws.
     """
     draws = draw_figures(outcomes, n_draws, seed)
     pairs = pair_table(outcomes, draws)

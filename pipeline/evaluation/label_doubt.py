@@ -87,8 +87,6 @@ def draw_labels(
         Labels with the chance that they apply; also those that were settled as not applying.
     n_draws
         How often to draw.
-    seed
-        Of the draws.
     draw_images
         Draw the images with replacement, too; otherwise only the labels.
     """

@@ -62,8 +62,6 @@ def score_label_sets(given: LabelSetsByImage, truth: LabelSetsByImage) -> LabelS
 
     Parameters
     ----------
-    given
-        The label sets.
     truth
         The true ones, of all those images at least.
     """

@@ -111,8 +111,6 @@ def label_sets_from_pairs(image_index: ArrayLike, class_index: ArrayLike, image_
     ----------
     image_index, class_index
         ``(n_pairs,)`` integers; `image_index` points into `image_ids`. Images that no pair names get an empty set.
-    image_ids
-        One name per image.
 
     Raises
     ------

@@ -162,8 +162,6 @@ def evaluate_models(
         Size of the label space; rankings of fewer than five that cover it define Top-5 all the same.
     n_draws
         How often to draw the images anew, to compare every two models and to rank them; 0 does neither.
-    seed
-        Of the draws.
 
     Raises
     ------

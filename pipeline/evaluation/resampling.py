@@ -108,8 +108,6 @@ def draw_figures(outcomes: Outcomes, n_draws: int, seed: int = 0) -> Draws:
         Of the models on the images.
     n_draws
         How often to draw.
-    seed
-        Of the draws.
     """
     over_images = [metric for metric in METRICS if metric.mean_over == "images"]
     over_classes = [metric for metric in METRICS if metric.mean_over == "classes"]

@@ -73,8 +73,6 @@ class ExampleReader:
 
         Parameters
         ----------
-        class_index
-            Which class.
         group
             The :func:`pipeline.project.opaque_ids.example_group` of the image that they are for: none of them is an
             image of this group. Empty: none of them is an image of the project.

@@ -56,8 +56,6 @@ def known_features(project: Project, wanted: Collection[str]) -> dict[str, npt.N
 
     Parameters
     ----------
-    project
-        The project.
     wanted
         Paths below `examples_root`; others are left out.
     """

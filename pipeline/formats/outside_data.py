@@ -63,8 +63,6 @@ def read_outside_data(
         A file for :func:`pipeline.formats.refined_labels_in.read_refined_labels`.
     predictions
         A file for :func:`pipeline.formats.predictions_npz.read_predictions`, with its rows in the order of `images`.
-    space
-        The label space.
     numbers
         How to read class numbers in `images` and `labels` if they fit two readings.
 

@@ -130,8 +130,6 @@ def refuse_shifted(
         ``(n_images,)``: the rows of the images that have an original label.
     original
         ``(n_images,)``: these labels.
-    space
-        The label space.
     where
         The file, for the message.
 

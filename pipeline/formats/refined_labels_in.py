@@ -94,8 +94,6 @@ def read_refined_labels(
         A JSON file in either format.
     image_ids
         Unique image names, in any order.
-    space
-        The label space.
     numbers
         How class numbers are read.
     original

@@ -127,8 +127,6 @@ def load_classifier(source: ModelSource, space: LabelSpace, *, allow_missing_cla
     ----------
     source
         Which model.
-    space
-        The project's label space.
     allow_missing_classes
         Accept a model that does not know every class; the missing classes are then never proposed.
 

@@ -40,8 +40,6 @@ def features_filling(
     ----------
     project
         Where it is kept.
-    backbone
-        The backbone.
     name
         What is looked at, as the table's name has it after the backbone's.
     settings

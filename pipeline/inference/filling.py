@@ -115,8 +115,6 @@ def fill_tables(project: Project, fillings: Sequence[Filling], n_views: int, opt
         The tables; complete ones are left as they are.
     n_views
         In how many views each image is looked at.
-    options
-        How the networks are run.
 
     Raises
     ------

@@ -44,8 +44,6 @@ def load_zero_shot(model: str, space: LabelSpace, prompts: Sequence[str] = ()) -
         A name and weights that `open_clip` knows (``ViT-B-32/openai``), a repository of the Hugging Face hub
         (``hf-hub:timm/ViT-B-16-SigLIP``), a folder as `open_clip` saves it (with ``open_clip_config.json``), or a file
         of weights with a JSON beside it that names the ``architecture``.
-    space
-        The classes.
     prompts
         Sentences with ``{name}`` and, where wanted, ``{definition}``; :data:`PROMPTS` if there are none. Synonyms take
         the place of the name in turn. A class is the mean of all its sentences.

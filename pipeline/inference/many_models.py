@@ -51,10 +51,6 @@ def predict_with_many(
     ----------
     project
         Whose images.
-    sources
-        The models.
-    options
-        How they are run.
     allow_missing_classes
         Accept models that do not know every class.
 

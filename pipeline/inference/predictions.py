@@ -98,8 +98,6 @@ def predict(
     ----------
     project
         Whose images.
-    models
-        The models to run.
     top_k
         How many classes to keep of each ranking.
     batch_size, device, n_workers, precision

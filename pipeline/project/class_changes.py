@@ -114,8 +114,6 @@ def merge_classes(space: LabelSpace, keys: Sequence[str], into: str, since: int)
 
     Parameters
     ----------
-    space
-        The list.
     keys
         Two or more of its classes.
     into

@@ -79,8 +79,6 @@ def read_class_references(
     ----------
     values
         Every distinct reference of the file, settled.
-    space
-        The label space.
     where
         The file (and its column), for messages.
     numbers

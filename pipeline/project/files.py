@@ -43,8 +43,6 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
 
     Parameters
     ----------
-    path
-        The file.
     columns
         The columns to read, as far as the file has them, by their names in one form; all where left out.
 

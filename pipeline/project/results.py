@@ -68,8 +68,6 @@ def read_summary(project: Project, stage: ResultStage, kind: type[Summary]) -> S
     ----------
     project
         The project that the results belong to.
-    stage
-        The stage.
     kind
         The dataclass whose fields name the keys to read from the file; further keys are ignored.
 

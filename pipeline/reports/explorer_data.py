@@ -53,8 +53,6 @@ def write_explorer(project: Project, folder: Path) -> ExplorerFiles:
 
     Parameters
     ----------
-    project
-        An open project.
     folder
         The project's `reports/`.
     """

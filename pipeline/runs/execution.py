@@ -33,8 +33,6 @@ def execute(
 
     Parameters
     ----------
-    notebook
-        The notebook to run.
     output
         Where to keep the executed copy.
     parameters

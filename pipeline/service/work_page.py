@@ -80,10 +80,6 @@ def page_html(opening: Opening, round_: Round, at: str, key: str, classes: str) 
 
     Parameters
     ----------
-    opening
-        What comes with it.
-    round_
-        Its round.
     at
         Path of the work's routes, without a slash at its end.
     key

@@ -32,8 +32,6 @@ def own_progress(
 
     Parameters
     ----------
-    store
-        The project's.
     round_, annotator
         Whose work, in which round.
     answers

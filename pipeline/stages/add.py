@@ -90,8 +90,6 @@ def add_images(
 
     Parameters
     ----------
-    project
-        An open project.
     images, images_root, has_files, prefix, check, numbers
         As for :func:`pipeline.datasets.adding.write_longer_table`.
     model

@@ -102,8 +102,6 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
 
     Parameters
     ----------
-    project
-        An open project.
     n_resamples, seed
         For the bootstrap of Krippendorff's alpha.
 

@@ -17,8 +17,6 @@ def choose_annotator(project: Project, name: str = "", round_: Round = Round.ANN
 
     Parameters
     ----------
-    project
-        An open project.
     name
         The annotator's name; empty means the only person with tasks.
     round_

@@ -94,8 +94,6 @@ def assign_project(
 
     Parameters
     ----------
-    project
-        An open project.
     annotators
         Their names; new ones are added to the store.
     per_image

@@ -22,8 +22,6 @@ def tell_of_chance_level(project: Project, models: Sequence[str]) -> None:
 
     Parameters
     ----------
-    project
-        An open project.
     models
         Names of models that have rankings in it.
     """

@@ -38,8 +38,6 @@ def change_classes(
 
     Parameters
     ----------
-    project
-        An open project.
     what
         Kind of the change: ``add``, ``rename``, ``merge``, ``split`` or ``retire``.
     make
@@ -82,8 +80,6 @@ def offer_class(project: Project, key: str, image_ids: Sequence[str] | None = No
     ----------
     project
         An open project with an assignment.
-    key
-        The class.
     image_ids
         The images; None for all that are assigned.
     by

@@ -34,8 +34,6 @@ def with_consensus(
 
     Parameters
     ----------
-    project
-        An open project.
     aim
         As :meth:`pipeline.consensus.Aim.parse` reads it.
     evidence
@@ -66,8 +64,6 @@ def project_consensus(project: Project, votes: VoteArrays, gold: NDArray[np.int8
 
     Parameters
     ----------
-    project
-        An open project.
     votes
         Its votes, with images and classes named by index.
     gold
@@ -96,8 +92,6 @@ def project_evidence(project: Project, votes: VoteArrays, original: NDArray[np.i
 
     Parameters
     ----------
-    project, votes
-        The project and its votes.
     original
         ``(n_items,)``: original labels, which then stand beside the models in one table.
 

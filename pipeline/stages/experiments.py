@@ -55,8 +55,6 @@ def find_experiments(
 
     Parameters
     ----------
-    votes
-        The project's votes.
     ranks
         ``(n_items,)``: the rank of each item of the annotation round, from :func:`pipeline.stages.proposal_ranks`.
     shown

@@ -48,10 +48,6 @@ def import_labels(
 
     Parameters
     ----------
-    project
-        An open project.
-    incoming
-        The records.
     rows
         Takes what became of each.
     provenance

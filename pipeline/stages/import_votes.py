@@ -70,10 +70,6 @@ def import_votes(
 
     Parameters
     ----------
-    project
-        An open project.
-    incoming
-        The records.
     rows
         Takes what became of each.
     shown

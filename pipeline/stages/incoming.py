@@ -75,8 +75,6 @@ def understood(
 
     Parameters
     ----------
-    project
-        An open project.
     read
         What a reader yields.
     rows

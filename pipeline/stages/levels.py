@@ -93,8 +93,6 @@ def evaluation_by_level(
 
     Parameters
     ----------
-    space
-        The list of classes.
     rankings, original, labels
         As for :func:`pipeline.evaluation.models.evaluate_models`.
 

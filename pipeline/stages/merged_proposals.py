@@ -102,8 +102,6 @@ def merged_proposals(
 
     Parameters
     ----------
-    project
-        The project.
     names, methods
         The methods and their candidates.
     n_views

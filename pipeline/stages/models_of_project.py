@@ -78,8 +78,6 @@ def add_predictions(
 
     Parameters
     ----------
-    project
-        An open project.
     model
         A name that `timm` knows; with a checkpoint, the checkpoint's architecture.
     checkpoint

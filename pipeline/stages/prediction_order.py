@@ -26,8 +26,6 @@ def reordering(
 
     Parameters
     ----------
-    project
-        An open project.
     rows
         The rows of the project's source.
     order

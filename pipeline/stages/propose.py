@@ -78,8 +78,6 @@ def propose(
 
     Parameters
     ----------
-    project
-        An initialised project.
     model
         Names that `timm` knows (`resnet50.a1_in1k`, `hf_hub:…`). Next to a checkpoint that does not say what it is, the
         name gives its architecture. Where no model, checkpoint, file or method is given, the best installed model for
@@ -217,8 +215,6 @@ def ranked_proposals(
 
     Parameters
     ----------
-    project
-        The project.
     rankings
         Model name to (n_images, k) class indices, the best first, padded with -1.
     settings

@@ -138,8 +138,6 @@ def rank_what_is_left(
 
     Parameters
     ----------
-    project, votes
-        The project and its votes.
     settled, wrong, chance
         All votes, the chance that each item is settled wrongly, and the chance that it applies.
     before

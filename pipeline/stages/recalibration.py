@@ -24,8 +24,6 @@ def refiners_words(votes: ProjectVotes, items: VoteArrays, annotators: NDArray[n
 
     Parameters
     ----------
-    votes
-        The project's votes.
     items
         Votes whose items are meant.
     annotators
@@ -53,8 +51,6 @@ def check_posteriors(
 
     Parameters
     ----------
-    project, votes
-        The project and its votes.
     before, consensus
         The votes from before refinement, and their consensus.
     gold
@@ -85,8 +81,6 @@ def recalibrated_where_unrefined(
     ----------
     consensus, settled
         The consensus of all votes, and these votes.
-    votes
-        The project's votes.
     gold
         ``(n_items,)``: known answers, -1 for none.
     found

@@ -61,10 +61,6 @@ def settle_votes(
 
     Parameters
     ----------
-    project
-        An open project.
-    votes
-        The votes to settle.
     gold
         Known answers: image index to the classes that apply.
     of_project

@@ -43,8 +43,6 @@ def stages(
 
     Parameters
     ----------
-    project
-        An open project.
     annotation, refinement
         The boards of the project's two rounds.
     n_assigned

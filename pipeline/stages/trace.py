@@ -106,8 +106,6 @@ def trace_image(project: Project, store: SqlStore, image: str) -> ImageTrace:
 
     Parameters
     ----------
-    project, store
-        An open project and its store.
     image
         The image's id, or its index where no image has such an id.
 
@@ -212,8 +210,6 @@ def lines_of(trace: ImageTrace, names: list[str], *, is_full: bool) -> Iterator[
 
     Parameters
     ----------
-    trace
-        The trace.
     names
         The name of each class, in index order.
     is_full

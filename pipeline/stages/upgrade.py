@@ -36,8 +36,6 @@ def upgrade_project(project: Project, backup: Path | None = None, *, by: str = "
 
     Parameters
     ----------
-    project
-        An open project.
     backup
         A new folder for the copy; left out, one beside the project.
     by

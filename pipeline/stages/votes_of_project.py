@@ -99,8 +99,6 @@ def nothing_decided(project: Project, verb: str, left_out: Sequence[str]) -> Pro
 
     Parameters
     ----------
-    project
-        The project.
     verb
         What cannot be done.
     left_out
@@ -123,8 +121,6 @@ def unknown_names(project: Project, annotators: Collection[str]) -> tuple[str, s
 
     Parameters
     ----------
-    project
-        The project.
     annotators
         Everybody whom the store knows.
     """
@@ -150,8 +146,6 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
     ----------
     project
         An open project with images.
-    store
-        Its store.
 
     Raises
     ------

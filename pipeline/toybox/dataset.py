@@ -102,14 +102,10 @@ def write_toybox(
         A new or empty folder, or one that this function wrote to earlier.
     seed
         The same seed, counts, picture size and version of Pillow give the same bytes.
-    n_scenes
-        Number of scenes.
     n_reference
         Number of reference pictures of each class.
     reference_px
         Side of a reference picture in pixels, 48 to 512.
-    show_progress
-        Whether to show a progress bar.
 
     Raises
     ------

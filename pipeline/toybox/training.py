@@ -66,8 +66,6 @@ def train_toybox_model(
         How many epochs to train instead: repeatable on one machine with one version of torch.
     input_px
         Side of the training views in pixels; scenes are shown to the model a third larger.
-    show_progress
-        Whether to show a progress bar.
 
     Returns
     -------

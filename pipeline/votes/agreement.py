@@ -49,8 +49,6 @@ def alpha_from_counts(
         ``(n_items,)``: image of each item, ascending.
     n_resamples
         Bootstrap resamples; 0 leaves the interval out.
-    seed
-        Of the bootstrap.
 
     References
     ----------
