@@ -28,9 +28,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from other_em import fit_counting, hardened, sharpened
 from peak_memory import peak_mb
+from scipy.stats import bootstrap
 
 from pipeline.consensus import fit_dawid_skene, majority, match_original, reach_consensus, weighted_majority
-from pipeline.consensus.calibration import expected_calibration_error, f1_interval, reliability
+from pipeline.consensus.calibration import expected_calibration_error, reliability
 from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.result import DEFAULT_THRESHOLD
 from pipeline.evaluation.label_scores import score_labels
@@ -99,6 +100,22 @@ def compare_quality(votes: VoteArrays, folder: Path) -> None:
     print(f"ours at other thresholds, for the curious: {swept}")
     error = expected_calibration_error(reliability(ours.score, truth))
     print(f"ours, expected calibration error against the published labels: {error:.4f}")
+
+
+def f1_interval(votes: VoteArrays, label: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the 95% interval of F1 over images: items of one image are not independent."""
+    by_image = [np.bincount(votes.item_image, weights=column) for column in (label & truth, label, truth)]
+    drawn = bootstrap(
+        by_image,
+        lambda right, given, true, axis: 2 * right.sum(axis) / (given.sum(axis) + true.sum(axis)),
+        n_resamples=200,
+        batch=20,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        random_state=0,
+    )
+    return tuple(map(float, drawn.confidence_interval))
 
 
 def list_variants(votes: VoteArrays, original: NDArray[np.int8]) -> list[Variant]:

@@ -1,4 +1,4 @@
-"""Can a posterior be taken at its word? Reliability against known answers, and the interval of F1."""
+"""Can a posterior be taken at its word? Reliability against known answers."""
 
 from __future__ import annotations
 
@@ -6,46 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.votes.arrays import VoteArrays
-from pipeline.votes.intervals import CONFIDENCE, wilson_interval
+from pipeline.votes.intervals import wilson_interval
 
 _N_BINS = 10
-
-
-def f1_interval(
-    votes: VoteArrays, label: NDArray[np.bool_], truth: NDArray[np.bool_], n_resamples: int = 200
-) -> tuple[float, float]:
-    """Return the 95% percentile bootstrap interval of F1, over images: items of one image are not independent.
-
-    Parameters
-    ----------
-    votes
-        They tell which items belong to the same image.
-    label, truth
-        bool ``(n_items,)``.
-    n_resamples
-        Number of draws of the bootstrap.
-    """
-    by_image = np.column_stack(
-        [
-            np.bincount(votes.item_image, weights=column, minlength=votes.n_images)
-            for column in (label & truth, label, truth)
-        ]
-    )
-    by_image = by_image[np.bincount(votes.item_image, minlength=votes.n_images) > 0]
-    if len(by_image) == 0:
-        return float("nan"), float("nan")
-    generator = np.random.default_rng(0)
-    scores = np.full(n_resamples, np.nan)
-    for resample in range(n_resamples):
-        drawn = np.bincount(generator.integers(0, len(by_image), len(by_image)), minlength=len(by_image))
-        n_right, n_labelled, n_true = drawn @ by_image
-        if n_labelled + n_true > 0:
-            scores[resample] = 2 * n_right / (n_labelled + n_true)
-    if np.isnan(scores).all():
-        return float("nan"), float("nan")
-    low, high = np.nanquantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
 
 
 def reliability(posterior: NDArray[np.float64], truth: NDArray[np.bool_]) -> pd.DataFrame:

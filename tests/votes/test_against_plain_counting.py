@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vote_tables import WORDS, table_of
 
 from pipeline.consensus import fit_dawid_skene, reach_consensus, weighted_majority
-from pipeline.consensus.calibration import f1_interval, reliability
+from pipeline.consensus.calibration import reliability
 from pipeline.consensus.value_of_refining import RefinementCost, chance_of_error, rank_by_value
 from pipeline.disagreement import analyze_disagreement
 from pipeline.disagreement.profiles import profile_annotators
@@ -164,18 +164,3 @@ def test_reliability_is_that_of_scikit_learn():
     observed, claimed = calibration_curve(truth, posterior, n_bins=10)
     assert table["observed"].to_numpy() == pytest.approx(observed)
     assert table["claimed"].to_numpy() == pytest.approx(claimed)
-
-
-def test_the_interval_of_f1_is_of_images_and_nothing_has_none():
-    votes, truth = draw(200, 5, 2, seed=4)
-    label = fit_dawid_skene(votes).posterior > 0.5
-    low, high = f1_interval(votes, label, truth, 500)
-    by_image = [np.flatnonzero(votes.item_image == image) for image in range(200)]
-    generator = np.random.default_rng(9)
-    plain = []
-    for _ in range(500):
-        items = np.concatenate([by_image[k] for k in generator.integers(0, 200, 200)])
-        plain.append(2 * (label & truth)[items].sum() / (label[items].sum() + truth[items].sum()))
-    assert [low, high] == pytest.approx(np.quantile(plain, [0.025, 0.975]), abs=0.01)
-    nothing = VoteArrays.from_codes([], [], [], [])
-    assert np.isnan(f1_interval(nothing, np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))).all()
