@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from pipeline.inference.parts import write_whole
 from pipeline.inference.precision import recorded
 from pipeline.inference.views import described
 from pipeline.project.current_classes import CurrentClasses
+from pipeline.project.files import sha256_of
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.project.list_columns import lists_from_padded, pad_lists
@@ -292,9 +292,3 @@ def iter_model_predictions(path: Path, n_images: int, current: CurrentClasses | 
                 yield Predictions(model, class_index, score)
     except (OSError, pa.ArrowException, KeyError) as error:
         raise DatasetError(f"{path}: cannot be read as predictions: {error}") from error
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

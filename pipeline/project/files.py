@@ -1,8 +1,9 @@
-"""Tables as files: CSV or Parquet, read as text and written in one step."""
+"""Tables as files: CSV or Parquet, read as text and written in one step; and what a file's bytes are known by."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -146,6 +147,12 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         # A carriage return ends a line for every CSV reader, but Python 3.11 does not quote a cell with only that.
         if _holds_return(unfinished):
             table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _holds_return(path: Path) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pipeline
+from pipeline.project.files import sha256_of
 from pipeline.project.folder import SETTINGS_FILE, Project
 from pipeline.project.history import HISTORY_FILE
 from pipeline.project.state import project_state
@@ -44,7 +45,7 @@ def run_record(
         "state": {"number": state.number, "seal": state.last.seal if state.last else "", "text": str(state)},
         "parameters": dict(parameters),
         "code": {"notebook_sha256": notebook_hash(notebook), "packages_sha256": packages_hash()},
-        "data_sha256": {name: _file_hash(path) for name, path in _inputs(project, parameters)},
+        "data_sha256": {name: sha256_of(path) for name, path in _inputs(project, parameters)},
         "versions": versions(),
     }
 
@@ -98,8 +99,3 @@ def _is_file(text: str) -> bool:
         return Path(text).is_file()
     except OSError:
         return False
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,9 +23,10 @@ from pipeline.datasets.records import SkippedRow
 from pipeline.errors import ProjectError
 from pipeline.formats.predictions_npz import read_predictions
 from pipeline.inference.filling import IMAGES_SHA256, read_run_settings
-from pipeline.inference.predictions import predictions_path, sha256_of, write_predictions
+from pipeline.inference.predictions import predictions_path, write_predictions
 from pipeline.project.changing import FileChange, changing
 from pipeline.project.class_references import ClassNumbers
+from pipeline.project.files import sha256_of
 from pipeline.project.folder import SETTINGS_FILE, Project, open_project
 from pipeline.project.history import HISTORY_FILE, Change, next_change
 from pipeline.project.list_columns import pad_lists

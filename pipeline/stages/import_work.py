@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,7 +16,7 @@ from pipeline.formats.exchange.content import ImageContent, ReadOptions, Refused
 from pipeline.formats.exchange.registry import Format
 from pipeline.project.changing import note_change
 from pipeline.project.class_references import ClassNumbers
-from pipeline.project.files import write_table
+from pipeline.project.files import sha256_of, write_table
 from pipeline.project.folder import Project
 from pipeline.project.history import person
 from pipeline.project.image_table import image_columns
@@ -119,7 +118,7 @@ def import_work(
     incoming = understood(project, _read(kind, paths, options, where), rows, where, numbers=numbers, empty=empty)
     if as_votes:
         incoming = replace(incoming, records=[as_votes_of(annotator, record) for record in incoming.records])
-    files = [{"name": name, "sha256": _digest(path)} for name, path in _files(paths)]
+    files = [{"name": name, "sha256": sha256_of(path)} for name, path in _files(paths)]
     by = by or person()
     provenance = {"format": kind.name, "files": files, "by": by}
     wanted = only or PARTS
@@ -182,11 +181,6 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
                 for path in sorted(folder.iterdir()):
                     if path.suffix.lower() in _WORK and path.is_file():
                         yield path.relative_to(given).as_posix(), path
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_report(project: Project, name: str, rows: Rows) -> Path:
