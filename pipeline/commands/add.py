@@ -139,16 +139,14 @@ def lost_and_changed(root: Path, found: FileChanges) -> list[str]:
     lines = []
     if found.vanished:
         lines.append(
-            f"{so_many(len(found.vanished), 'image has lost its file', 'images have lost their file')} "
-            f"({vanished}): put the files back, or "
-            "restore their folder from a copy"
+            f"{so_many(len(found.vanished), 'image has lost its file', 'images have lost their file')} ({vanished}): "
+            "put the files back, or restore their folder from a copy"
         )
     if found.changed:
         lines.append(
             f"{so_many(len(found.changed), 'image has', 'images have')} a file that was written again since it came "
-            f"({changed}): "
-            "votes on them were given on the earlier picture; put that back, or, where the pictures are the same, "
-            f"accept the files: {accept}"
+            f"({changed}): votes on them were given on the earlier picture; put that back, or, where the pictures are "
+            f"the same, accept the files: {accept}"
         )
     return lines
 

@@ -197,8 +197,7 @@ def _told(
     lines = [
         (
             f"{so_many(votes.n_votes, 'vote')} of {so_many(n_annotators, 'annotator')} on {votes.n_items:,} (image, "
-            "class) pairs: "
-            f"{so_many(n_kept, 'label')} kept above {cut} ({consensus.method})."
+            f"class) pairs: {so_many(n_kept, 'label')} kept above {cut} ({consensus.method})."
         )
     ]
     if cut.expected_f1 is not None and consensus.prior is not None:

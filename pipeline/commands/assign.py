@@ -113,9 +113,8 @@ def assign(
         more = shlex.quote(",".join([*people, "NAME"]))
         typer.echo(
             f"{so_many(len(summary.stuck), 'image still has', 'images still have')} fewer than {per_image} people "
-            f"({stuck}): "
-            f"those named have or refine them already; name somebody else too: mlf assign {root} --annotators {more} "
-            f"--per-image {per_image}"
+            f"({stuck}): those named have or refine them already; name somebody else too: mlf assign {root} "
+            f"--annotators {more} --per-image {per_image}"
         )
     if not_hidden := _no_gold(summary, gold_share, is_asked_for=gold is not None):
         typer.echo(not_hidden)

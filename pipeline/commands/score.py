@@ -146,9 +146,8 @@ def headline(evaluation: Evaluation, data: OutsideData, evidence: frozenset[str]
         )
     if evaluation.shallow_models:
         lines.append(
-            f"Top-5 and Real@5 are undefined for {so_many(len(evaluation.shallow_models), 'model')} whose "
-            "predictions name fewer "
-            f"than five classes per image: {', '.join(evaluation.shallow_models)}"
+            f"Top-5 and Real@5 are undefined for {so_many(len(evaluation.shallow_models), 'model')} whose predictions "
+            f"name fewer than five classes per image: {', '.join(evaluation.shallow_models)}"
         )
     if evaluation.worst_first_models:
         lines.append(

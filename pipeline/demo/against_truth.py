@@ -68,9 +68,8 @@ class AgainstTruth:
             f"{'':<{width}}  precision        recall           F1      images",
             *(f"{name:<{width}}  {_row(score)}" for name, score in rows),
             (
-                f"Wrong labels on the {so_many(self.remaining.n_images, 'image')} not refined: "
-                f"{self.n_wrong_left:,} in truth, "
-                f"{self.remaining.expected:,.1f} expected ({self.remaining.range_in_words})"
+                f"Wrong labels on the {so_many(self.remaining.n_images, 'image')} not refined: {self.n_wrong_left:,} "
+                f"in truth, {self.remaining.expected:,.1f} expected ({self.remaining.range_in_words})"
             ),
         ]
 

@@ -183,9 +183,8 @@ def _pair_images(records: Sequence[Any], votes: VoteArrays, path: Path) -> tuple
     if n_paired == 0:
         first = next((name for name in listed if name), "nothing")
         raise DatasetError(
-            f"{path} names none of the {so_many(n_voted, 'image')} that were voted on; it begins with {first!r}, "
-            "the votes with "
-            f"{voted[0]!r}"
+            f"{path} names none of the {so_many(n_voted, 'image')} that were voted on; it begins with {first!r}, the "
+            f"votes with {voted[0]!r}"
         )
     told = [f"{n_paired:,} of {n_voted:,} images are named in {path.name}."]
     if n_paired < n_voted:

@@ -231,9 +231,8 @@ def worth_of_refining(analysis: ProjectAnalysis) -> Html:
     return figure(
         lambda: plots.yield_curve(ranking),
         f"Wrong labels expected to remain, by time spent on refinement, over {so_many(len(ranking), 'image')}. "
-        "Expected by a "
-        "Dawid-Skene model of the votes: an estimate, as good as that model. Mistakes that annotators make alike are "
-        "not in it; an audit shows them in stage 4.",
+        "Expected by a Dawid-Skene model of the votes: an estimate, as good as that model. Mistakes that annotators "
+        "make alike are not in it; an audit shows them in stage 4.",
         yield_points(ranking),
         images_behind(ranking["image"]),
     )

@@ -67,9 +67,8 @@ def top1_against_real(evaluation: Evaluation) -> DescribedFigure:
     n_above = sum(y > x for x, y in zip(top1, real, strict=True))
     alt = (
         f"Scatter plot of ReaL accuracy against Top-1 for {so_many(len(points), 'model')}. Top-1 runs from "
-        f"{min(top1):.1f}% to "
-        f"{max(top1):.1f}%, ReaL from {min(real):.1f}% to {max(real):.1f}%; ReaL is above Top-1 for {n_above} of them. "
-        f"{sentence}"
+        f"{min(top1):.1f}% to {max(top1):.1f}%, ReaL from {min(real):.1f}% to {max(real):.1f}%; ReaL is above Top-1 "
+        f"for {n_above} of them. {sentence}"
     )
     return DescribedFigure(figure, alt)
 

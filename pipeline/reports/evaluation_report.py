@@ -236,8 +236,7 @@ def underrating(project: Project, found: ProjectEvaluation) -> Html:
             "underrated by, points": lambda row: f"{100 * row.underrated:.1f}",
         },
         caption=f"Mean over {so_many(len(found.evaluation.models), 'model')} on the images of each original label "
-        "that have a "
-        "refined label; the most underrated class first.",
+        "that have a refined label; the most underrated class first.",
         n_rows=1000,
     )
 
@@ -329,9 +328,8 @@ def multi_label_images(project: Project, found: ProjectEvaluation, seed: int = 0
         project,
         list(row_of),
         words,
-        f"{len(row_of):,} of the {so_many(len(many), 'image')} with two or more refined labels, drawn at random "
-        f"(seed {seed}): "
-        "the original label before, the refined labels after (the original in bold).",
+        f"{len(row_of):,} of the {so_many(len(many), 'image')} with two or more refined labels, drawn at random (seed "
+        f"{seed}): the original label before, the refined labels after (the original in bold).",
         images_behind(found.image_index[many], "labels=2+"),
     )
 

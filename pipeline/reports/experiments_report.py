@@ -53,9 +53,8 @@ def way_of_showing(analysis: ProjectAnalysis) -> Html:
     return figure(
         lambda: plots.anchoring_effects(drawn),
         "Effect on the share of proposals ticked, in points, with 95% intervals over images. Tasks drawn at random: "
-        f"{tried}; as usual: {so_many(n_usual, 'task')}.{mixed} An interval that holds 0 shows no effect. Nothing "
-        "is ticked "
-        "beforehand for anybody.",
+        f"{tried}; as usual: {so_many(n_usual, 'task')}.{mixed} An interval that holds 0 shows no effect. Nothing is "
+        "ticked beforehand for anybody.",
         behind,
         images_behind(analysis.votes.sittings["image"]),
     )

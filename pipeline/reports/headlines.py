@@ -37,9 +37,8 @@ def disagreement_headline(summary: AnalyzeSummary) -> list[str]:
             f"(95% interval {summary.set_disagreement_low:.1%} to {summary.set_disagreement_high:.1%})"
         )
     lines.append(
-        f"Label sets differ on {summary.n_set_disagreements:,} of {so_many(summary.n_images_compared, 'image')} "
-        "that two "
-        f"or more annotators decided: {share}"
+        f"Label sets differ on {summary.n_set_disagreements:,} of {so_many(summary.n_images_compared, 'image')} that "
+        f"two or more annotators decided: {share}"
     )
     lines.append(
         f"Votes differ on {summary.n_items_split:,} of {summary.n_items_compared:,} (image, class) pairs that "
@@ -74,8 +73,7 @@ def recall_line(probes: ProbeFindings) -> str:
     return (
         f"they contain {probes.recall:.1%} (95% interval {probes.recall_low:.1%} to {probes.recall_high:.1%}) of the "
         f"{so_many(n_labels, 'label')} that somebody could find on {so_many(probes.n_images, 'image')} where "
-        "annotators searched all "
-        "classes"
+        "annotators searched all classes"
     )
 
 

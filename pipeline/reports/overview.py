@@ -68,8 +68,7 @@ def _label_lines(summary: SettleSummary | None, changed: LabelComparison | None)
         ),
         (
             f"<strong>{different.n_hits:,} of {so_many(different.n, 'image')} differ from their original "
-            "label</strong>: "
-            f"{different.value or 0:.1%} have other labels than just that one "
+            f"label</strong>: {different.value or 0:.1%} have other labels than just that one "
             '(<a href="explorer.html#images=changed">see them</a>).'
         ),
         (

@@ -104,9 +104,8 @@ def changed_images(project: Project, settlement: Settlement) -> Html:
         project,
         sample(settlement.changed, _N_IMAGES, 0).tolist(),
         words,
-        f"Refinement changed the labels of {so_many(len(settlement.changed), 'image')}; up to {_N_IMAGES} are "
-        "shown, drawn at "
-        "random (seed 0). Before: what annotation alone would have given.",
+        f"Refinement changed the labels of {so_many(len(settlement.changed), 'image')}; up to {_N_IMAGES} are shown, "
+        "drawn at random (seed 0). Before: what annotation alone would have given.",
         images_behind(settlement.changed),
     )
 
@@ -182,8 +181,7 @@ def whether_to_go_on(settlement: Settlement) -> Html:
     drawn = figure(
         lambda: plots.yield_curve(settlement.ranking),
         f"Wrong labels expected to remain if the {so_many(len(settlement.ranking), 'image')} not refined yet were "
-        "refined too, "
-        "the most worthwhile first; the same estimate as above.",
+        "refined too, the most worthwhile first; the same estimate as above.",
         yield_points(settlement.ranking),
         images_behind(settlement.ranking["image"]),
     )

@@ -49,8 +49,7 @@ def explorer_page(files: ExplorerFiles) -> Html:
     notice = f"<p>{escape(files.notice)}</p>" if files.notice else ""
     return Html(
         f"<h1>Explorer</h1><p>All {so_many(files.n_images, 'image')}: what they were called, what people said, what "
-        "came of it."
-        "</p>"
+        "came of it.</p>"
         f'{notice}<div data-mlf="site" tabindex="-1"><p>This page needs its script, and a browser that runs scripts. '
         "In a hub whose program is newer than this page, <code>mlf report</code> makes it anew.</p></div>"
         f'<script src="{DATA_FILE}"></script>'

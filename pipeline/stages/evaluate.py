@@ -278,9 +278,8 @@ class _Rankings(Mapping[str, NDArray[np.integer]]):
         if len(ranking) != self._n_images:
             raise DatasetError(
                 f"{path}: has {so_many(len(ranking), 'row')} for the {so_many(self._n_images, 'image')} of the "
-                "project; "
-                "run the model again (after `mlf add` it looks at the new images alone), or remove it: "
-                f"`mlf models PROJECT --remove {model}`"
+                "project; run the model again (after `mlf add` it looks at the new images alone), or remove it: `mlf "
+                f"models PROJECT --remove {model}`"
             )
         return ranking if len(self._rows) == self._n_images else ranking[self._rows]
 
