@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc
 
 from pipeline.evaluation.shares import Share
 
@@ -27,8 +27,8 @@ def is_chance_level(top1: Share, n_classes: int) -> bool:
     if top1.n == 0 or n_classes < 2:
         return False
     chance = 1 / n_classes
-    guessed = float(binom.sf(top1.n_hits - 1, top1.n, chance))
-    worked = float(binom.cdf(top1.n_hits, top1.n, (1 + chance) / 2))
+    guessed = float(bdtrc(top1.n_hits - 1, top1.n, chance))
+    worked = float(bdtr(top1.n_hits, top1.n, (1 + chance) / 2))
     return guessed > _UNLIKELY and worked < _UNLIKELY
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binom, rankdata
+from scipy.special import bdtr
 
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.resampling import Draws, Outcomes, draw_figures, figures_of
@@ -78,6 +78,8 @@ def rank_table(outcomes: Outcomes, draws: Draws) -> pd.DataFrame:
         `metric`, `model`, `value` with `low` and `high` (95%), `rank` (1 is the best; equals share the better rank)
         with `rank_low` and `rank_high`: 95% of the draws rank it between these.
     """
+    from scipy.stats import rankdata  # here, since it takes half a second and most stages rank no models
+
     tables = []
     for metric, value in figures_of(outcomes).items():
         drawn = draws.figures[metric]
@@ -137,7 +139,7 @@ def _winners(pairs: pd.DataFrame) -> dict[frozenset[str], tuple[str, float]]:
 def mcnemar(n_only_a: NDArray[np.integer], n_only_b: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the two-sided p of McNemar's exact test, from the images that only one of two models hits."""
     fewer = np.minimum(n_only_a, n_only_b)
-    p: NDArray[np.float64] = np.minimum(1.0, 2 * binom.cdf(fewer, n_only_a + n_only_b, 0.5))
+    p: NDArray[np.float64] = np.minimum(1.0, 2 * bdtr(fewer, n_only_a + n_only_b, 0.5))
     return p
 
 
