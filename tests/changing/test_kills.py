@@ -16,12 +16,14 @@ import sqlalchemy as sa
 
 from pipeline.annotation.events import Event, EventKind
 from pipeline.project.class_changes import add_classes, merge_classes, rename_class, retire_classes, split_class
+from pipeline.project.class_pairs import read_versions
 from pipeline.project.folder import Project, open_project
 from pipeline.project.history import read_history
 from pipeline.project.label_space import ClassInfo
 from pipeline.proposals.reader import open_proposals
 from pipeline.sessions.local import LocalSession
 from pipeline.stages.add import add_images
+from pipeline.stages.class_pairs import keep_class_pairs
 from pipeline.stages.class_suggestions import class_suggestions, decline, take_up
 from pipeline.stages.classes import change_classes, offer_class
 from pipeline.store import open_project_store
@@ -59,6 +61,7 @@ CHANGES: dict[str, Change] = {
     "classes take": lambda project: take_up(project, "lynx", key="lynx-1"),
     "classes decline": lambda project: decline(project, "lynx"),
     "classes offer": lambda project: offer_class(project, "lamp"),
+    "classes pairs": lambda project: keep_class_pairs(project, [(1, 4, 5)]),
 }
 
 
@@ -102,6 +105,7 @@ def seen(root: Path) -> dict[str, object]:
         "history": [(c.what, c.text) for c in read_history(root)],
         "classes": [(c.key, c.name, c.synonyms, c.fate, c.into) for c in project.label_space],
         "suggestions": [each.name for each in class_suggestions(project)],
+        "pairs": read_versions(project.class_pairs_path),
         "images": pq.read_table(project.images_path).to_pylist(),
         "proposals": open_proposals(project).as_arrays().class_index.tolist(),
         "examples": pq.read_table(project.examples_path)["n_examples"].to_pylist(),
