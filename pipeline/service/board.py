@@ -8,10 +8,9 @@ from fastapi.responses import Response
 
 from pipeline.assignment.gold import project_gold
 from pipeline.service.admission import Service
-from pipeline.service.board_client import BOARD
 from pipeline.service.identity import Caller
 from pipeline.service.people import ERRORS, researchers_turn
-from pipeline.sessions.board import Board, BoardReader
+from pipeline.sessions.board import BOARD, Board, BoardReader
 from pipeline.votes.words import Round
 
 

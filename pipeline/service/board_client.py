@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from pydantic import TypeAdapter
-
 from pipeline.service.client import ServiceClient
-from pipeline.sessions.board import Board
+from pipeline.sessions.board import BOARD, Board
 from pipeline.votes.words import Round
-
-#: How a board is sent as JSON.
-BOARD: Final = TypeAdapter(Board)
 
 
 class RemoteBoard(ServiceClient):

@@ -2,68 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
-
-from pydantic import TypeAdapter
-
 from pipeline.service.client import ServiceClient
+from pipeline.service.wire import RUNS, RunState, StageRun, StageRuns
 
-#: Stages that can be run so, in their order, and the report that each leaves.
-STAGES: Final = {
-    "analyze": "analyze.html",
-    "settle": "settle.html",
-    "evaluate": "evaluate.html",
-    "report": "index.html",
-}
-
-
-class RunState(StrEnum):
-    """How a stage's last run in this hub stands; `NEVER`: none since the service started."""
-
-    NEVER = "never"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class StageRun:
-    """A stage's last run.
-
-    Attributes
-    ----------
-    stage, state, by
-        Which stage, how the run stands, and who started it.
-    started, finished
-        UTC, ISO 8601; empty if it has not.
-    lines
-        What it printed last.
-    report, made
-        File name of the stage's report and when it was made, whoever made it; empty if there is none.
-    """
-
-    stage: str
-    state: RunState = RunState.NEVER
-    by: str = ""
-    started: str = ""
-    finished: str = ""
-    lines: tuple[str, ...] = ()
-    report: str = ""
-    made: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StageRuns:
-    """The last run of each stage, in the order of the stages."""
-
-    runs: tuple[StageRun, ...]
-
-
-#: How they are sent as JSON.
-RUNS: Final = TypeAdapter(StageRuns)
+__all__ = ["RemoteRuns", "RunState", "StageRun", "StageRuns"]
 
 
 class RemoteRuns(ServiceClient):

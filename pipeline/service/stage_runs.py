@@ -23,8 +23,15 @@ from pipeline.service.admission import Refusal, Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.logs import log
 from pipeline.service.people import ERRORS
-from pipeline.service.runs_client import RUNS, STAGES, RunState, StageRun, StageRuns
+from pipeline.service.wire import RUNS, RunState, StageRun, StageRuns
 
+#: Stages that can be run so, in their order, and the report that each leaves.
+STAGES = {
+    "analyze": "analyze.html",
+    "settle": "settle.html",
+    "evaluate": "evaluate.html",
+    "report": "index.html",
+}
 #: Ends with the service, gives way to people's saves, and is the command line otherwise.
 _COMMAND = (
     "import os; from signal import SIGTERM; from pipeline.hub.keeper import dying_with_parent;"

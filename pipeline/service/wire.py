@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -130,6 +131,49 @@ class Health:
     status: str
     store: str
     last_write: str
+
+
+class RunState(StrEnum):
+    """How a stage's last run in this hub stands; `NEVER`: none since the service started."""
+
+    NEVER = "never"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """A stage's last run.
+
+    Attributes
+    ----------
+    stage, state, by
+        Which stage, how the run stands, and who started it.
+    started, finished
+        UTC, ISO 8601; empty if it has not.
+    lines
+        What it printed last.
+    report, made
+        File name of the stage's report and when it was made, whoever made it; empty if there is none.
+    """
+
+    stage: str
+    state: RunState = RunState.NEVER
+    by: str = ""
+    started: str = ""
+    finished: str = ""
+    lines: tuple[str, ...] = ()
+    report: str = ""
+    made: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRuns:
+    """The last run of each stage, in the order of the stages."""
+
+    runs: tuple[StageRun, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +302,7 @@ GRID = TypeAdapter(GridPage)
 CLASSES = TypeAdapter(ClassTable)
 HEALTH = TypeAdapter(Health)
 OWN_PROGRESS = TypeAdapter(OwnProgress)
+RUNS = TypeAdapter(StageRuns)
 EXPLORER_INFO = TypeAdapter(ExplorerInfo)
 EXPLORER_PAGE = TypeAdapter(ExplorerPage)
 

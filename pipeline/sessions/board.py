@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Final
+
+from pydantic import TypeAdapter
 
 from pipeline.annotation.folding import ImageState
 from pipeline.assignment.gold import GoldScore, project_gold, score_gold
@@ -91,6 +94,10 @@ class Board:
     def n_tasks(self) -> int:
         """Return how many tasks there are, summed over everyone."""
         return sum(row.n_done + row.n_left for row in self.rows)
+
+
+#: How a board is sent as JSON.
+BOARD: Final = TypeAdapter(Board)
 
 
 class BoardReader:

@@ -17,8 +17,8 @@ from pipeline.annotation.folding import ImageState
 from pipeline.commands.status import status
 from pipeline.datasets.create import init_project
 from pipeline.errors import ServiceError, StoreError
-from pipeline.service.board_client import BOARD, RemoteBoard
-from pipeline.sessions.board import Board, BoardReader, peer_agreement
+from pipeline.service.board_client import RemoteBoard
+from pipeline.sessions.board import BOARD, Board, BoardReader, peer_agreement
 from pipeline.store import Assignment, SqlStore, open_store
 from pipeline.votes.words import Round
 
