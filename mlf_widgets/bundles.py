@@ -16,10 +16,7 @@ class BundleError(MlfError, FileNotFoundError):
 def read_bundle(file_name: str) -> str:
     """Return the text of one built file of `mlf_widgets/static`.
 
-    Raises
-    ------
-    BundleError
-        If it was not built; the message says how to build it.
+    Raise `BundleError` if it was not built; the message says how to build it.
     """
     path = STATIC / file_name
     if not path.is_file():

@@ -63,13 +63,7 @@ class Explorer(RequestWidget):
 
 
 def parse_filter(params: Mapping[str, Any]) -> ExplorerFilter:
-    """Read a filter as the browser sends it.
-
-    Raises
-    ------
-    MessageError
-        If a field is missing or has no such value.
-    """
+    """Read a filter as the browser sends it; raise `MessageError` if a field is missing or has no such value."""
     content = params.get("filter")
     if not isinstance(content, dict) or not isinstance(content.get("annotator"), str):
         raise MessageError(

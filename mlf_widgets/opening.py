@@ -125,10 +125,7 @@ def open_explorer(project: str | Path = "", class_name: str = "", round: str = "
 def find_class(space: LabelSpace, name: str) -> int | None:
     """Return the index of the class with this key or, where exactly one has it, this name; None for an empty name.
 
-    Raises
-    ------
-    DatasetError
-        If there is none, or several have the name.
+    Raise `DatasetError` if there is none, or several have the name.
     """
     name = settled(name)
     if not name:
@@ -145,10 +142,7 @@ def find_class(space: LabelSpace, name: str) -> int | None:
 def default_annotator() -> str:
     """Return who is working here: MLF_ANNOTATOR, or else the name of the account.
 
-    Raises
-    ------
-    ProjectError
-        If the account has no name.
+    Raise `ProjectError` if the account has no name.
     """
     given = os.environ.get(ANNOTATOR_VARIABLE) or os.environ.get("JUPYTERHUB_USER")
     if given:

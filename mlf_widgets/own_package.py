@@ -12,10 +12,7 @@ from typing import Any
 def use_own_pipeline() -> None:
     """Make `pipeline` the package that lies beside this one, whatever `pipeline.py` or `pipeline/` comes before it.
 
-    Raises
-    ------
-    ImportError
-        If another `pipeline` has been imported already; the message names its file.
+    Raise `ImportError` if another `pipeline` has been imported already; the message names its file.
     """
     own = Path(__file__).resolve().parents[1] / "pipeline" / "__init__.py"
     loaded = sys.modules.get("pipeline")

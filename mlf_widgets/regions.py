@@ -54,12 +54,8 @@ class RegionMarker(ipywidgets.VBox):  # type: ignore[misc]
     def mark(self, position: int, class_index: int) -> None:
         """Show the image of a task, and what has been marked on it so far for one class.
 
-        Raises
-        ------
-        MessageError
-            If the project marks no regions.
-        DatasetError
-            If there is no such task, class or image.
+        Raise `MessageError` if the project marks no regions. Raise `DatasetError` if there is no such task, class or
+        image.
         """
         settings = self._session.open().annotation
         kind, self._language = settings.regions, settings.language

@@ -148,10 +148,7 @@ def _is_told(line: str) -> bool:
 def open_stages() -> StagePanel:
     """Return the stages of the hub's project; in a researcher's session.
 
-    Raises
-    ------
-    ServiceError
-        If this session has no address of a service or no token.
+    Raise `ServiceError` if this session has no address of a service or no token.
     """
     service = "services/" + os.environ.get("MLF_SERVICE_URL", "").rstrip("/").rpartition("/")[2]
     laboratory = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/") + "lab"

@@ -69,10 +69,7 @@ class Account:
 def make_account(name: str, roles: Iterable[Role], taken_uids: Iterable[int]) -> tuple[Account, str]:
     """Make an account with a random password; return it and the password, which is kept nowhere.
 
-    Raises
-    ------
-    ProjectError
-        If the name cannot be a login name, or there are no uids left.
+    Raise `ProjectError` if the name cannot be a login name, or there are no uids left.
     """
     check_person(name)
     uid = _free_uid(set(taken_uids))
@@ -84,10 +81,8 @@ def make_account(name: str, roles: Iterable[Role], taken_uids: Iterable[int]) ->
 def read_accounts(path: Path) -> dict[str, Account]:
     """Read the accounts by name; there are none if there is no file yet.
 
-    Raises
-    ------
-    ProjectError
-        If the file is damaged or holds something else, or if somebody else on the machine could read it.
+    Raise `ProjectError` if the file is damaged or holds something else, or if somebody else on the machine could read
+    it.
     """
     rows = _read(path)["accounts"]
     try:
@@ -110,10 +105,7 @@ def read_accounts(path: Path) -> dict[str, Account]:
 def read_removed(path: Path) -> tuple[str, ...]:
     """Read the names whose accounts were removed: tasks from before the removal are no reason to make new accounts.
 
-    Raises
-    ------
-    ProjectError
-        As from :func:`read_accounts`.
+    Raise `ProjectError` as :func:`read_accounts` does.
     """
     return tuple(_read(path).get("removed", ()))
 

@@ -16,10 +16,7 @@ from pipeline.errors import ProjectError
 def check_host(host: str) -> None:
     """Raise unless `host` is empty or the address of a web server.
 
-    Raises
-    ------
-    ProjectError
-        If it is something else, or has a path.
+    Raise `ProjectError` if it is something else, or has a path.
     """
     parts = urlsplit(host)
     if host and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/")):
@@ -54,13 +51,7 @@ def choose_base_url(path: str, name: str, state: Path) -> str:
 
 
 def free_port(port: int) -> int:
-    """Return the port if it is free, or any free one for 0.
-
-    Raises
-    ------
-    ProjectError
-        If it is taken.
-    """
+    """Return the port if it is free, or any free one for 0; raise `ProjectError` if it is taken."""
     with socket.socket() as opened:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

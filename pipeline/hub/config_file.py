@@ -26,10 +26,7 @@ def service_token_file(name: str) -> str:
 def place_configuration(state: Path) -> Path:
     """Return the configuration of the hub in `state`, after copying it there if there is none yet.
 
-    Raises
-    ------
-    ProjectError
-        If it is of an earlier version and was changed, or this installation has none.
+    Raise `ProjectError` if it is of an earlier version and was changed, or this installation has none.
     """
     config = state / CONFIG_NAME
     text = config.read_bytes() if config.exists() else b""
@@ -46,10 +43,7 @@ def place_configuration(state: Path) -> Path:
 def deploy_file(name: str) -> Path:
     """Return the path of a file of `deploy/`, such as ``kubernetes/values.yaml``.
 
-    Raises
-    ------
-    ProjectError
-        If this installation lacks it.
+    Raise `ProjectError` if this installation lacks it.
     """
     places = (_PACKAGE.parent / "deploy", _PACKAGE / "deploy")  # a checkout, a wheel
     for folder in places:

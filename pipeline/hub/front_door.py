@@ -33,10 +33,7 @@ _PRELOADED = [
 def held_port(port: int) -> Iterator[None]:
     """Keep a port of this machine from all other accounts until the block ends.
 
-    Raises
-    ------
-    ProjectError
-        If another process has it already.
+    Raise `ProjectError` if another process has it already.
     """
     with ExitStack() as stack:
         for family, address in ((socket.AF_INET, _ADDRESS), (socket.AF_INET6, _ADDRESS_6)):

@@ -212,10 +212,7 @@ def run_hub(prepared: PreparedHub) -> int:
     A Hub that is killed is restarted and finds its sessions, which kept running meanwhile: all addresses stay the same.
     What the Hub writes goes to `private/hub.log`, and what sessions write to `private/sessions`.
 
-    Raises
-    ------
-    ProjectError
-        If this project's hub is already running, or its port has been taken meanwhile.
+    Raise `ProjectError` if this project's hub is already running, or its port has been taken meanwhile.
     """
     make_sockets_folder(prepared.sockets)
     with alone(prepared.state), held_port(prepared.port), kept_logs(prepared) as output:
@@ -250,10 +247,7 @@ def hub_log(state: Path) -> Path:
 def alone(state: Path, name: str = "lock") -> Iterator[None]:
     """Hold a lock of a hub's folder: the hub's own, or that of whoever changes its people while it runs.
 
-    Raises
-    ------
-    ProjectError
-        If another process holds it.
+    Raise `ProjectError` if another process holds it.
     """
     with (state / "private" / name).open("w") as lock:
         try:
@@ -268,10 +262,7 @@ def alone(state: Path, name: str = "lock") -> Iterator[None]:
 def find_proxy() -> str:
     """Return the path of configurable-http-proxy.
 
-    Raises
-    ------
-    ProjectError
-        If it is neither on the PATH nor in a `node_modules` beside the software or the working folder.
+    Raise `ProjectError` if it is neither on the PATH nor in a `node_modules` beside the software or the working folder.
     """
     folders = (Path.cwd(), _SOURCE_ROOT / "deploy" / "jupyterhub", _SOURCE_ROOT)
     places = [str(folder / "node_modules" / ".bin") for folder in folders]
@@ -300,10 +291,7 @@ def _names(projects: Sequence[HubProject]) -> str:
 def _known_projects(projects: Sequence[HubProject], private: Path) -> dict[str, str]:
     """Return the id of every project that the hub has ever served, by its key.
 
-    Raises
-    ------
-    ProjectError
-        If a key was another project's: roles that somebody had there must not become roles here.
+    Raise `ProjectError` if a key was another project's: roles that somebody had there must not become roles here.
     """
     path = private / "hub.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -50,10 +50,7 @@ class LeftServer:
 def end_servers(servers: Collection[LeftServer]) -> None:
     """End what is still running of people's servers: the servers, their kernels, and whatever these started.
 
-    Raises
-    ------
-    ProjectError
-        If a process cannot be ended.
+    Raise `ProjectError` if a process cannot be ended.
     """
     found: dict[int, str] = {}
     for number in (signal.SIGTERM, signal.SIGKILL):

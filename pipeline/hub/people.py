@@ -114,10 +114,8 @@ def check_removal(
 ) -> None:
     """Raise unless these accounts can be removed.
 
-    Raises
-    ------
-    ProjectError
-        If one of these people is also named for a role, or has undecided tasks that others can take over.
+    Raise `ProjectError` if one of these people is also named for a role, or has undecided tasks that others can take
+    over.
     """
     for name in names:
         for role in Role:

@@ -45,10 +45,7 @@ class HubProject:
 def words_of(projects: Sequence[Project]) -> list[str]:
     """Return what each project is called, from the name of its folder.
 
-    Raises
-    ------
-    ProjectError
-        If two would be called the same, or one has no letter to be called by.
+    Raise `ProjectError` if two would be called the same, or one has no letter to be called by.
     """
     words: list[str] = []
     for project in projects:
@@ -67,10 +64,7 @@ def words_of(projects: Sequence[Project]) -> list[str]:
 def names_by_project(text: str, words: Sequence[str]) -> list[list[str]]:
     """Return the names in a typed list for each project: NAME is in all of them, PROJECT:NAME in one.
 
-    Raises
-    ------
-    ProjectError
-        If a name is given for a project that the hub does not serve.
+    Raise `ProjectError` if a name is given for a project that the hub does not serve.
     """
     from pipeline.project.names import names_in
 

@@ -31,10 +31,7 @@ _USER = (
 def server_pids(database: Path, name: str) -> list[int]:
     """Return the pids that the Hub's records list as somebody's server; other processes may have them by now.
 
-    Raises
-    ------
-    ProjectError
-        If the records cannot be read.
+    Raise `ProjectError` if the records cannot be read.
     """
     query = "SELECT spawners.state FROM spawners JOIN users ON users.id = user_id WHERE users.name = ?"
     with _opened(database) as hub:
@@ -77,10 +74,7 @@ def forget(database: Path, *, log_ins: Iterable[str] = (), people: Iterable[str]
 def forget_servers(database: Path) -> None:
     """Make the Hub forget which servers run; log-ins stay.
 
-    Raises
-    ------
-    ProjectError
-        If the records cannot be changed.
+    Raise `ProjectError` if the records cannot be changed.
     """
     with _opened(database) as hub:
         if hub is not None:

@@ -88,10 +88,7 @@ def weigh(looks: Looks, judged: Judged, n_classes: int) -> npt.NDArray[np.float6
 
     A class of an image that is not settled counts neither way.
 
-    Raises
-    ------
-    DatasetError
-        If all the classes that were settled apply, or none.
+    Raise `DatasetError` if all the classes that were settled apply, or none.
     """
     pair = looks.images[:, None] * n_classes + looks.class_index
     settled = judged.image_index * n_classes + judged.class_index

@@ -72,10 +72,8 @@ def read_merge(
 ) -> LearnedMerge:
     """Read a merge for these methods.
 
-    Raises
-    ------
-    DatasetError
-        If the file is not one, or was learned for other methods, views or classes; the message names the difference.
+    Raise `DatasetError` if the file is not one, or was learned for other methods, views or classes; the message names
+    the difference.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -70,12 +70,7 @@ class ProposalArrays:
 def open_proposals(project: Project) -> ProposalReader:
     """Open a project's proposals, as they read under its list of classes.
 
-    Raises
-    ------
-    ProjectError
-        If it has none yet.
-    DatasetError
-        If the file is no table of proposals.
+    Raise `ProjectError` if it has none yet. Raise `DatasetError` if the file is no table of proposals.
     """
     return ProposalReader(project.require(project.proposals_path, "mlf propose"), project.current_classes)
 
@@ -121,10 +116,7 @@ class ProposalReader:
     def rows(self, image_indices: Iterable[int]) -> dict[int, ProposalRow]:
         """Return the proposals of these images; only the row groups that hold them are read.
 
-        Raises
-        ------
-        DatasetError
-            If there is no such image.
+        Raise `DatasetError` if there is no such image.
         """
         return {image_index: self._row(image_index) for image_index in image_indices}
 

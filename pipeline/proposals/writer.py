@@ -102,10 +102,7 @@ def write_longer_proposals(
 def has_proposals(project: Project, settings: dict[str, Any]) -> bool:
     """Tell whether the project has finished proposals that were made with exactly these settings.
 
-    Raises
-    ------
-    ProjectError
-        If it has other proposals: they may be in use, so they are not replaced unasked.
+    Raise `ProjectError` if it has other proposals: they may be in use, so they are not replaced unasked.
     """
     if not project.proposals_path.exists():
         return False
@@ -117,10 +114,7 @@ def has_proposals(project: Project, settings: dict[str, Any]) -> bool:
 def refuse_other_proposals(project: Project, known: dict[str, Any]) -> None:
     """Compare what is known about a run before it begins with the settings of the proposals that are there.
 
-    Raises
-    ------
-    ProjectError
-        If the project has proposals made with other settings.
+    Raise `ProjectError` if the project has proposals made with other settings.
     """
     if project.proposals_path.exists():
         found = ProposalReader(project.proposals_path).settings

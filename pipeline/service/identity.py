@@ -51,12 +51,8 @@ class Identity(Protocol):
     async def caller(self, token: str) -> Caller | None:
         """Return whose token it is, or None if it is nobody's.
 
-        Raises
-        ------
-        RefusedToken
-            If it belongs to no person, or its scopes do not reach this service.
-        ServiceError
-            If the Hub cannot be asked now.
+        Raise `RefusedToken` if it belongs to no person, or its scopes do not reach this service. Raise `ServiceError`
+        if the Hub cannot be asked now.
         """
 
 

@@ -43,12 +43,7 @@ class BuiltFile:
 def built_file(name: str) -> BuiltFile:
     """Return a built file of the browser halves.
 
-    Raises
-    ------
-    Refusal
-        If a page loads no such file.
-    ProjectError
-        If it was not built.
+    Raise `Refusal` if a page loads no such file. Raise `ProjectError` if it was not built.
     """
     found = _FILE.fullmatch(name)
     if found is None:

@@ -72,12 +72,8 @@ METHODS: dict[str, Callable[[Project, ModelSource, MethodOptions], Method]] = {
 def prepare(project: Project, request: Request, options: MethodOptions) -> Method:
     """Return a method that is ready for a project.
 
-    Raises
-    ------
-    ProjectError
-        If there is no such method, or the project lacks what it needs.
-    DatasetError
-        If its model cannot be loaded.
+    Raise `ProjectError` if there is no such method, or the project lacks what it needs. Raise `DatasetError` if its
+    model cannot be loaded.
     """
     if request.method not in METHODS:
         raise ProjectError(f"no method {request.method!r}; --method takes {', '.join(METHODS)}")
@@ -120,10 +116,7 @@ def recommended_views(requests: list[Request]) -> int:
 def default_backbone(source: ModelSource, space: LabelSpace | None = None) -> ModelSource:
     """Return a backbone: the one that is named, else one that knows the label space, else the best one installed.
 
-    Raises
-    ------
-    DatasetError
-        If none is named and none is installed.
+    Raise `DatasetError` if none is named and none is installed.
     """
     if source.architecture or source.checkpoint:
         return source
