@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-#: Fewest images whose two first proposals are the two classes.
-_LEAST_IMAGES = 2
-
 
 def close_classes(
     one: npt.NDArray[np.integer], other: npt.NDArray[np.integer], least_images: int, least_closeness: float

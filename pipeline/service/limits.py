@@ -25,7 +25,6 @@ class Limits:
 
     max_body_bytes: int = 1_000_000
     max_events: int = 100
-    max_classes: int = 100
     requests_per_second: float = 100.0
     burst: int = 200
     events_per_second: float = 200.0
