@@ -58,6 +58,11 @@ class Change:
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
+def is_of_classes(change: Change) -> bool:
+    """Tell whether a change changed the classes, so that votes read differently after it."""
+    return change.what.startswith("classes")
+
+
 def read_history(root: Path) -> tuple[Change, ...]:
     """Return a project's changes, the first one first.
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.project.folder import Project
-from pipeline.project.history import read_history
+from pipeline.project.history import is_of_classes, read_history
 from pipeline.project.result_paths import ResultStage, summary_path
 from pipeline.project.results import has_summary
 from pipeline.project.wording import so_many
@@ -55,7 +55,7 @@ def stages(
     root = shlex.quote(str(project.root))
     n_images, n_proposed = _n_rows(project.images_path), _n_rows(project.proposals_path)
     n_waiting = 0 if n_assigned is None or not annotation.n_tasks else max(0, n_images - n_assigned)
-    changed = max([c.at for c in read_history(project.root) if c.what.startswith("classes")], default="")
+    changed = max([c.at for c in read_history(project.root) if is_of_classes(c)], default="")
     last = max(last_vote, changed)
     annotate = f"mlf annotate {root} --annotator NAME"
     found = [
@@ -77,12 +77,12 @@ def stages(
         _refining(project, root, refinement, last_annotation, changed),
         _made(project, "settle", "refined labels", project.refined_labels_path, last, f"mlf settle {root}"),
     ]
-    settled = _time_of(project.refined_labels_path)
+    settled = time_of(project.refined_labels_path)
     evaluated = summary_path(project, "evaluate")
     found.append(_made(project, "evaluate", "evaluation", evaluated, settled, evaluating(project, root)))
     reports = sorted(path.name for path in project.reports_dir.glob("*.html")) if project.reports_dir.exists() else []
     index = project.reports_dir / "index.html"
-    is_newest = index.exists() and _time_of(index) >= _time_of(evaluated)
+    is_newest = index.exists() and time_of(index) >= time_of(evaluated)
     found.append(Stage("reports", is_newest, ", ".join(reports) or "none yet", f"mlf report {root}"))
     return tuple(found)
 
@@ -123,18 +123,18 @@ def _refining(project: Project, root: str, refinement: Board, last_annotation: s
     Images that were annotated after the disputes were given out, as after `mlf add`, may be disputed too.
     """
     selected = summary_path(project, "refinement")
-    is_given_out = refinement.n_tasks > 0 and (not selected.exists() or _time_of(selected) >= last_annotation)
+    is_given_out = refinement.n_tasks > 0 and (not selected.exists() or time_of(selected) >= last_annotation)
     if is_given_out or (refinement.n_tasks and not _is_finished(refinement)):
         step = f"mlf annotate {root} --annotator NAME --round refinement, or everyone at once: mlf hub {root}"
         return Stage("refinement", _is_finished(refinement), _counts(refinement), step)
     last, analyzed = max(last_annotation, changed), summary_path(project, "analyze")
-    if not has_summary(project, "analyze") or _time_of(analyzed) < last:
+    if not has_summary(project, "analyze") or time_of(analyzed) < last:
         when = _counts(refinement) + ("; the analysis is older than the newest votes" if analyzed.exists() else "")
         return Stage("refinement", False, when, f"mlf analyze {root}")
     n_disputed = _n_disputed(analyzed)
     if n_disputed == 0:
         return Stage("refinement", True, "nothing is disputed")
-    if project.refined_labels_path.exists() and _time_of(project.refined_labels_path) >= last:
+    if project.refined_labels_path.exists() and time_of(project.refined_labels_path) >= last:
         kept = f"{_counts(refinement)}; {so_many(n_disputed, 'disputed image')}, settled without refining"
         return Stage("refinement", True, kept)
     if refinement.n_tasks:
@@ -147,7 +147,7 @@ def _refining(project: Project, root: str, refinement: Board, last_annotation: s
 def _made(project: Project, stage: ResultStage, name: str, path: Path, since: str, command: str) -> Stage:
     if not path.exists() or not has_summary(project, stage):
         return Stage(name, False, "none yet", command)
-    if _time_of(path) < since:
+    if time_of(path) < since:
         return Stage(name, False, f"{path}, older than what it rests on", command)
     return Stage(name, True, str(path))
 
@@ -189,7 +189,7 @@ def _n_rows(path: Path) -> int:
     return n_rows
 
 
-def _time_of(path: Path) -> str:
+def time_of(path: Path) -> str:
     """Return when a file was written, as the store writes times; empty where there is none."""
     try:
         seconds = path.stat().st_mtime

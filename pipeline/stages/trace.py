@@ -14,9 +14,12 @@ from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.folding import undone_ids
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
+from pipeline.project.history import is_of_classes, read_history
 from pipeline.project.image_table import image_columns
 from pipeline.project.names import settled
+from pipeline.project.wording import so_many
 from pipeline.proposals.reader import open_proposals
+from pipeline.stages.status import time_of
 from pipeline.store import SqlStore
 from pipeline.votes.words import Round
 
@@ -81,6 +84,8 @@ class ImageTrace:
         Which image, and the class index of its original label, None where it has none.
     is_settled
         Whether the project has refined labels.
+    newer
+        What has happened since they were settled, in words: changes of the classes, events of this image.
     empty_source
         The source of the decision that the image has no refined label; empty where it has some or nothing is settled.
     classes
@@ -95,6 +100,7 @@ class ImageTrace:
     image_id: str
     original_label: int | None
     is_settled: bool
+    newer: tuple[str, ...]
     empty_source: str
     classes: tuple[TracedClass, ...]
     events: tuple[Event, ...]
@@ -132,8 +138,15 @@ def trace_image(project: Project, store: SqlStore, image: str) -> ImageTrace:
     for event in events:
         by_person[event.round, event.annotator].append(event)
     undone = frozenset(event_id for theirs in by_person.values() for event_id in undone_ids(theirs))
-    is_settled = project.refined_labels_path.exists()
-    return ImageTrace(image_index, image_id, row, is_settled, empty_source, tuple(classes), events, undone)
+    settled_at = time_of(project.refined_labels_path)
+    newer = _newer(project, events, settled_at) if settled_at else ()
+    return ImageTrace(image_index, image_id, row, bool(settled_at), newer, empty_source, tuple(classes), events, undone)
+
+
+def _newer(project: Project, events: tuple[Event, ...], settled_at: str) -> tuple[str, ...]:
+    changes = [change.text for change in read_history(project.root) if is_of_classes(change) and change.at > settled_at]
+    n_events = sum(event.kind is not EventKind.CLASSES and event.server_time > settled_at for event in events)
+    return (*changes, *([f"{so_many(n_events, 'event')} of this image"] if n_events else []))
 
 
 def _find(project: Project, image: str) -> tuple[int, str]:
@@ -223,6 +236,8 @@ def lines_of(trace: ImageTrace, names: list[str], *, is_full: bool) -> Iterator[
         yield "Refined labels: not settled yet (mlf settle)"
     else:
         yield f"Refined labels: {', '.join(labels) or 'none'}{f' ({trace.empty_source})' if trace.empty_source else ''}"
+        if trace.newer:
+            yield f"They do not hold what is newer: {'; '.join(trace.newer)} (settle again: mlf settle)"
     for traced in trace.classes:
         if traced.source or traced.votes or is_full:
             yield ""

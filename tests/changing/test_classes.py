@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from itertools import product
 
@@ -134,6 +135,28 @@ def test_a_vote_that_a_merge_made_is_traced_to_the_merge_and_a_no_to_what_showed
     assert "feline: no refined label" in told
     assert re.search(r"yes \(change of classes\) ada, annotation; event [0-9a-f]{32} of", told)
     assert "no (shown, not ticked) ada, annotation; event ada-0-kitten-yes-0003 of" in told
+
+
+def test_labels_that_were_settled_before_a_change_or_a_vote_are_said_to_be_older(
+    project: Project, vote: Vote, mlf: Mlf
+) -> None:
+    def told(image: int) -> str:
+        lines = mlf("why", project.root, str(image)).splitlines()
+        return " ".join(line for line in lines if line.startswith("They do not hold what is newer"))
+
+    vote(project, "ada", 0, ["cat", "kitten", "cup"], ["kitten"])
+    settle_project(project)
+    assert told(0) == told(1) == ""
+    time.sleep(0.01)  # both clocks tell milliseconds
+    vote(project, "ben", 0, ["cat", "kitten"], ["cat"])
+    assert "1 event of this image" in told(0)
+    assert told(1) == ""
+    mlf("classes", "merge", project.root, "cat", "kitten", "--into", "feline")
+    assert all("feline" in told(image) and "mlf settle" in told(image) for image in (0, 1))
+    assert "1 event of this image" in told(0)
+    time.sleep(0.01)
+    settle_project(open_project(project.root))
+    assert told(0) == told(1) == ""
 
 
 def test_a_merged_class_can_be_taken_back_by_the_annotator(project: Project, vote: Vote, mlf: Mlf) -> None:
