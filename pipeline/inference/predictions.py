@@ -240,13 +240,17 @@ def read_model_predictions(path: Path, current: CurrentClasses | None = None) ->
     try:
         table = pq.read_table(path)
         model = (table.schema.metadata or {}).get(b"model", path.stem.encode()).decode()
-        class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
-        score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
-        if current is not None:
-            class_index, score = current.rankings(class_index, (score, np.nan))
-        return Predictions(model, class_index, score)
+        return _padded(model, table, current)
     except (OSError, pa.ArrowException, KeyError) as error:
         raise DatasetError(f"{path}: cannot be read as predictions: {error}") from error
+
+
+def _padded(model: str, table: pa.Table, current: CurrentClasses | None) -> Predictions:
+    class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
+    score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
+    if current is not None:
+        class_index, score = current.rankings(class_index, (score, np.nan))
+    return Predictions(model, class_index, score)
 
 
 def read_ranking(path: Path, current: CurrentClasses) -> npt.NDArray[np.int32]:
@@ -284,11 +288,6 @@ def iter_model_predictions(path: Path, n_images: int, current: CurrentClasses | 
         with pq.ParquetFile(path) as file:
             model = (file.metadata.metadata or {}).get(b"model", path.stem.encode()).decode()
             for batch in file.iter_batches(n_images, columns=["class_index", "score"]):
-                table = pa.Table.from_batches([batch])
-                class_index = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))
-                score = pad_lists(table.column("score"), np.nan, np.dtype(np.float32))
-                if current is not None:
-                    class_index, score = current.rankings(class_index, (score, np.nan))
-                yield Predictions(model, class_index, score)
+                yield _padded(model, pa.Table.from_batches([batch]), current)
     except (OSError, pa.ArrowException, KeyError) as error:
         raise DatasetError(f"{path}: cannot be read as predictions: {error}") from error
