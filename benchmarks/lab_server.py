@@ -72,7 +72,7 @@ class LabServer:
     def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call the server's own API."""
         headers = {"Authorization": f"token {self.token}"}
-        return httpx.request(method, f"{self.url}api/{path}", headers=headers, timeout=30, **options)
+        return httpx.request(method, f"{self.url}api/{path}", headers=headers, timeout=30, verify=False, **options)
 
     def kernel_pid(self, notebook: str) -> int:
         """Return the process id of a notebook's kernel."""

@@ -143,7 +143,8 @@ def test_a_session_that_nobody_uses_ends_and_its_owner_goes_on_where_they_were(
     command = [word if not word.startswith("--timeout") else "--timeout=1" for word in culler.cmdline()]
     with subprocess.Popen([*command, "--cull-every=1"], env=culler.environ(), stderr=subprocess.DEVNULL) as impatient:
         gone = running.hub.url + "user/cleo/api"
-        wait_until(lambda: httpx.get(gone).status_code != 200, 60, lambda: "the session lives on")
+        with httpx.Client() as anybody:
+            wait_until(lambda: anybody.get(gone).status_code != 200, 60, lambda: "the session lives on")
         impatient.terminate()
     cleo.start_session()
     asyncio.run(_find_done(hub_benchmark, cleo))
