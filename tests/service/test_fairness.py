@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
+from by_name import EVENTS, HEADERS, ByName
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from serving import make_project, vote, wait_until
+from serving import vote
 
 from pipeline.annotation.events import Event
 from pipeline.annotation.session import SaveResult
 from pipeline.errors import StoreError
-from pipeline.project.folder import Project, open_project
-from pipeline.service import connections, rounds
+from pipeline.project.folder import Project
+from pipeline.service import rounds
 from pipeline.service.app import create_app
-from pipeline.service.connections import PatientProtocol
 from pipeline.service.identity import Caller
 from pipeline.service.limits import LONGEST_HELD_BACK_S, HeldBack, Limits, RateLimiter
 from pipeline.service.wire import save_body
 from pipeline.service.writer import GroupWriter
-from pipeline.store import open_store
 
-HEADERS = {"Authorization": "token ann", "Content-Type": "application/json"}
-EVENTS = "/services/mlf/api/rounds/annotation/events"
 ROUND = "/services/mlf/api/rounds/annotation"
-
-
-class ByName:
-    """Takes a token as its owner's name."""
-
-    async def caller(self, token: str) -> Caller | None:
-        return Caller(token, frozenset({"annotators", "refiners"}))
 
 
 class SlowStore:
@@ -402,129 +384,3 @@ def test_of_one_persons_saves_few_are_worked_on_at_once(project: Project, monkey
     assert asyncio.run(storm()) == [200] * 12
     assert most[0] == 2
     app.state.service.close()
-
-
-@pytest.fixture
-def patient(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """Return a function that starts a real server with the test's timeouts, and returns its address."""
-    monkeypatch.setattr(PatientProtocol, "max_connections", 40)
-    app = create_app(project, ByName())
-    config = uvicorn.Config(app, port=0, http=PatientProtocol, log_config=None)  # type: ignore[arg-type]
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-
-    def start() -> str:
-        thread.start()
-        wait_until(lambda: server.started, 30, lambda: "not started")
-        return f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-
-    yield start  # type: ignore[misc]
-    server.should_exit = True
-    thread.join(30)
-
-
-def test_connections_that_ask_nothing_shut_nobody_out(patient: Callable[[], str]) -> None:
-    host, port = patient().split(":")
-    opened: list[socket.socket] = []
-
-    def is_let_go(one: socket.socket) -> bool:
-        try:
-            return one.recv(1, socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except ConnectionError:
-            return True
-
-    with ExitStack() as stack:
-        for i in range(120):
-            silent = stack.enter_context(socket.create_connection((host, int(port))))
-            opened.append(silent)
-            if i % 2:
-                silent.sendall(b"GET /services/mlf/api/me HTTP/1.1\r\nHost: x\r\n")
-        wait_until(lambda: sum(map(is_let_go, opened)) >= 80, 30, lambda: "more than 40 are held")
-        for _ in range(5):
-            answer = httpx.get(f"http://{host}:{port}/services/mlf/api/me", headers=HEADERS, trust_env=False)
-            assert answer.json()["name"] == "ann"
-
-
-ASK_FROM_100_CONNECTIONS = """
-import socket, sys
-opened, n_answered = [], 0
-for _ in range(100):
-    one = socket.socket(socket.AF_UNIX)
-    opened.append(one)
-    try:
-        one.connect(sys.argv[1])
-        one.sendall(b"GET /services/mlf/health HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
-        n_answered += one.recv(15) == b"HTTP/1.1 200 OK"
-    except OSError:
-        pass
-print(n_answered)
-"""
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="acting as another account needs root")
-@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="needs a Python that any account may run")
-def test_no_other_account_holds_more_than_its_share_of_connections(project: Project) -> None:
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o711)
-    path = str(folder / "service.sock")
-    config = uvicorn.Config(create_app(project, ByName()), uds=path, http=PatientProtocol, log_config=None)  # type: ignore[arg-type]
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        wait_until(lambda: server.started, 30, lambda: "not started")
-        command = ["/usr/bin/python3", "-c", ASK_FROM_100_CONNECTIONS, path]
-        account = {"user": 61_184, "extra_groups": [], "cwd": "/"}
-        for _ in range(2):  # what the first process held is given back when it ends
-            asked = subprocess.run(command, capture_output=True, text=True, check=True, **account)  # type: ignore[call-overload]
-            assert int(asked.stdout) == connections._MAX_OF_AN_ACCOUNT
-            wait_until(lambda: not PatientProtocol._of_accounts, 30, lambda: "connections are kept")
-        own = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert int(own.stdout) == 100, "the proxy, of the service's own account, speaks for many"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        shutil.rmtree(folder)
-
-
-def test_a_head_that_does_not_come_ends_its_connection_and_an_idle_one_after_an_answer_stays(
-    patient: Callable[[], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.service.connections.HEAD_TIMEOUT_S", 2.0)
-    host, port = patient().split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as silent:
-        silent.sendall(b"GET /services/mlf")
-        with pytest.raises(ConnectionError):
-            silent.recv(1) or (_ for _ in ()).throw(ConnectionError)
-    with httpx.Client(base_url=f"http://{host}:{port}", headers=HEADERS, trust_env=False) as client:
-        first = client.get("/services/mlf/api/me")
-        threading.Event().wait(2.5)  # longer than a request's head may take
-        second = client.get("/services/mlf/api/me")
-        assert first.extensions["network_stream"].get_extra_info("client_addr") == second.extensions[
-            "network_stream"
-        ].get_extra_info("client_addr")
-
-
-def test_the_service_does_not_start_on_a_store_that_lacks_what_was_acknowledged(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
-    path = project.root / "store.sqlite"
-
-    def save(event_id: str) -> None:
-        with TestClient(create_app(open_project(project.root), ByName()), headers=HEADERS) as client:
-            assert client.post(EVENTS, content=save_body([vote(event_id, 0)])).status_code == 200
-
-    save("before-01")
-    older = shutil.copy(path, tmp_path / "older.sqlite")
-    save("after-001")
-    shutil.copy(path, tmp_path / "newer.sqlite")
-    for beside in project.root.glob("store.sqlite-*"):
-        beside.unlink()
-    shutil.copy(older, path)
-    with pytest.raises(StoreError, match="lacks event 2, which was acknowledged"):
-        create_app(open_project(project.root), ByName())
-    shutil.copy(tmp_path / "newer.sqlite", path)
-    save("again-001")
-    with open_store(project.store_url, len(project.label_space)) as store:
-        assert [event.event_id for event in store.iter_events()] == ["before-01", "after-001", "again-001"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +11,17 @@ from typing import Any
 
 import httpx
 import pytest
+from by_name import EVENTS, HEADERS, ByName
 from fastapi.testclient import TestClient
-from serving import PostgresServer, ServiceProcess, StubHub, assign_small, kept_log, vote, with_store
+from serving import PostgresServer, ServiceProcess, StubHub, assign_small, kept_log, make_project, vote, with_store
 
 from pipeline.errors import StoreError
-from pipeline.project.folder import Project
+from pipeline.project.folder import Project, open_project
 from pipeline.service.app import create_app
 from pipeline.service.client import RemoteSession
 from pipeline.service.identity import Caller
 from pipeline.service.wire import save_body
+from pipeline.store import open_store
 
 AWAY_SAVING = "the store cannot be reached; your work is kept and sent again"
 AWAY_READING = "the store cannot be reached; try again in a moment"
@@ -156,3 +159,26 @@ def test_a_table_that_is_missed_is_named_without_its_folder(
         assert answer.json()["message"] == (
             "the project has no proposals.parquet yet; run `mlf propose the project` first"
         )
+
+
+def test_the_service_does_not_start_on_a_store_that_lacks_what_was_acknowledged(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    path = project.root / "store.sqlite"
+
+    def save(event_id: str) -> None:
+        with TestClient(create_app(open_project(project.root), ByName()), headers=HEADERS) as client:
+            assert client.post(EVENTS, content=save_body([vote(event_id, 0)])).status_code == 200
+
+    save("before-01")
+    older = shutil.copy(path, tmp_path / "older.sqlite")
+    save("after-001")
+    shutil.copy(path, tmp_path / "newer.sqlite")
+    for beside in project.root.glob("store.sqlite-*"):
+        beside.unlink()
+    shutil.copy(older, path)
+    with pytest.raises(StoreError, match="lacks event 2, which was acknowledged"):
+        create_app(open_project(project.root), ByName())
+    shutil.copy(tmp_path / "newer.sqlite", path)
+    save("again-001")
+    with open_store(project.store_url, len(project.label_space)) as store:
+        assert [event.event_id for event in store.iter_events()] == ["before-01", "after-001", "again-001"]
