@@ -53,7 +53,8 @@ def pair_table(outcomes: Outcomes, draws: Draws | None = None, metrics: Sequence
     outcomes
         Of the models on the images.
     draws
-        Of the same outcomes; without them, intervals are normal ones.
+        Of the same outcomes. Without them, and where all of them are alike, intervals are those of Agresti and Min
+        (2005, https://doi.org/10.1002/sim.1781), which have a width however alike two models are.
     metrics
         Which metrics; each must be true or false of an image.
 
@@ -63,7 +64,8 @@ def pair_table(outcomes: Outcomes, draws: Draws | None = None, metrics: Sequence
         One row per metric and pair, the better model first: `metric`, `a`, `b`; `difference` (of the two accuracies)
         with `low` and `high` (95%); `n_only_a`, `n_only_b`, the images that only one of them hits, of `n_images`; `p`
         of McNemar's exact test (two-sided, binomial: McNemar 1947) and `p_holm`, that with Holm's (1979) correction
-        over all pairs of the metric.
+        over all pairs of the metric. Where no image counts for a metric, it has no rows. Draws that hold no image which
+        counts are left out of the interval.
     """
     tables = [_pairs_of(outcomes, draws, metric) for metric in metrics]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -152,6 +154,16 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
+def _adjusted_interval(
+    n_only_a: NDArray[np.integer], n_only_b: NDArray[np.integer], n_images: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Wald's interval of the difference after half an image more of each of the four kinds."""
+    n = n_images + 2
+    difference, n_unlike = (n_only_a - n_only_b) / n, n_only_a + n_only_b + 1
+    reach = NORMAL_95 * np.sqrt(n_unlike / n - difference**2) / n**0.5
+    return np.maximum(difference - reach, -1.0), np.minimum(difference + reach, 1.0)
+
+
 def _pairs_of(outcomes: Outcomes, draws: Draws | None, metric: str) -> pd.DataFrame:
     assert next(m for m in METRICS if m.name == metric).mean_over == "images"
     hits, counted = outcomes.values[metric], outcomes.counted[metric]
@@ -160,21 +172,19 @@ def _pairs_of(outcomes: Outcomes, draws: Draws | None, metric: str) -> pd.DataFr
         some = hits[first : first + _ROWS_AT_ONCE]
         both += some.T @ some  # whole numbers below 2 ** 24 are exact in float32
     n_hits, n_images = np.diag(both), int(counted.sum())
-    one, other = np.triu_indices(len(n_hits), 1)
+    one, other = np.triu_indices(len(n_hits) if n_images else 0, 1)  # on no image nobody can be compared
     is_worse = n_hits[one] < n_hits[other]
     a, b = np.where(is_worse, other, one), np.where(is_worse, one, other)
     n_only_a = np.rint(n_hits[a] - both[a, b]).astype(np.int64)
     n_only_b = np.rint(n_hits[b] - both[a, b]).astype(np.int64)
     difference = (n_only_a - n_only_b) / max(n_images, 1)
-    if draws is None:
-        variance = (n_only_a + n_only_b) / max(n_images, 1) - difference**2
-        reach = NORMAL_95 * np.sqrt(variance / max(n_images, 1))
-        low, high = difference - reach, difference + reach
-    else:
-        drawn = draws.figures[metric]
-        low, high = np.empty(len(a)), np.empty(len(a))
-        for pair in range(len(a)):
-            low[pair], high[pair] = np.quantile(drawn[:, a[pair]] - drawn[:, b[pair]], [0.025, 0.975])
+    low, high = _adjusted_interval(n_only_a, n_only_b, n_images)
+    drawn = np.empty((0, len(n_hits))) if draws is None else draws.figures[metric]
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    for pair in range(len(a) if len(drawn) else 0):
+        edges = np.quantile(drawn[:, a[pair]] - drawn[:, b[pair]], [0.025, 0.975])
+        if edges[0] < edges[1]:
+            low[pair], high[pair] = edges
     p = mcnemar(n_only_a, n_only_b)
     models = np.array(outcomes.models, dtype=object)
     return pd.DataFrame(

@@ -156,7 +156,7 @@ def mean_over_classes(values: Values, classes: NDArray[np.integer]) -> Mean:
     n, mean = n_images[is_there], total[is_there] / n_images[is_there]
     variance = np.maximum(squares[is_there] - n * mean**2, 0) / np.maximum(n - 1, 1) / n
     deviation = float(np.sqrt(variance.sum())) / len(n)
-    return Mean.around(float(mean.mean()), len(values), deviation)
+    return Mean.around(float(mean.mean()), len(values), deviation, n_effective=len(n) ** 2 / float((1 / n).sum()))
 
 
 def original_within(k: int) -> Callable[[HitRanks], NDArray[np.bool_]]:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.votes.intervals import wilson_interval
 
+#: A standard deviation below this is one of rounding.
+_NONE_AT_ALL = 1e-6
 #: The reach of a 95% interval of a normal variable, in standard deviations.
 NORMAL_95 = 1.959963984540054
 
@@ -74,8 +76,16 @@ class Mean:
         return cls.around(float(values.mean()), len(values), deviation)
 
     @classmethod
-    def around(cls, value: float, n: int, deviation: float) -> Mean:
-        """Return a mean whose own standard deviation is known; the interval is kept within 0 and 1."""
+    def around(cls, value: float, n: int, deviation: float, n_effective: float | None = None) -> Mean:
+        """Return a mean whose own standard deviation is known; the interval is kept within 0 and 1.
+
+        Where the values are all the same, nothing tells how far others may lie. Then the interval is Wilson's, of hits
+        and misses, which of all values between 0 and 1 vary most; `n_effective` of them, as many as values if left out.
+        """
+        if deviation < _NONE_AT_ALL:
+            trials = n_effective or n
+            low, high = wilson_interval(value * trials, trials)
+            return cls(value, n, (float(low), float(high)))
         reach = NORMAL_95 * deviation
         return cls(value, n, (max(0.0, value - reach), min(1.0, value + reach)))
 

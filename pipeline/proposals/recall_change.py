@@ -17,12 +17,14 @@ _TAILS = (0.025, 0.975)
 
 @dataclass(frozen=True)
 class Gain:
-    """A difference of two recalls, with its 95% percentile bootstrap interval over images."""
+    """A difference of two recalls, with its 95% percentile bootstrap interval over images; None without a label."""
 
     value: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
 
     def __str__(self) -> str:
+        if self.interval is None:
+            return "undefined"
         low, high = self.interval
         return f"{self.value:+.1%} (95%: {low:+.1%} to {high:+.1%})"
 
@@ -60,10 +62,11 @@ class Needed:
     """The fewest new proposals that find as many labels as all the old ones do; None where no number does.
 
     `interval` is the 95% percentile bootstrap interval over images; None as its upper end: not even all of them.
+    Without a label to find, there is neither a number nor an interval.
     """
 
     n: int | None
-    interval: tuple[int | None, int | None]
+    interval: tuple[int | None, int | None] | None
 
 
 def recall_change(
@@ -82,8 +85,10 @@ def recall_change(
 
     def gain(first: int, second: int) -> Gain:
         gained = found[second] - found[first]
+        if not n_labels.any():
+            return Gain(0.0, None)
         low, high = np.quantile((drawn @ gained) / np.maximum(drawn @ n_labels, 1), _TAILS)
-        return Gain(float(gained.sum() / max(1.0, n_labels.sum())), (float(low), float(high)))
+        return Gain(float(gained.sum() / n_labels.sum()), (float(low), float(high)))
 
     return RecallChange(
         k,
@@ -100,6 +105,8 @@ def recall_change(
 
 def proposals_needed(old: npt.NDArray[np.integer], new: npt.NDArray[np.int32], sets: LabelSets) -> Needed:
     """Return how many of the new proposals find as many labels as all the old ones, (n_images, n_proposals) each."""
+    if not sets.n_labels.any():
+        return Needed(None, None)
     n_old = n_found(old, sets)[:, -1].astype(np.float64)
     n_new = n_found(new, sets).astype(np.float64)
 

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from html import escape
 
 _MAX_CHARACTERS = 300
+#: What an interval is named where no heading says it.
+INTERVAL = "95% interval "
 
 
 def text(value: object, max_characters: int = _MAX_CHARACTERS) -> str:
@@ -25,12 +27,14 @@ def number(value: float | None, digits: int = 2) -> str:
     return "undefined" if _is_undefined(value) else f"{value:,.{digits}f}"
 
 
-def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    """Return a share as a percentage, with its 95% interval where it has one."""
+def percent(
+    value: float | None, low: float | None = None, high: float | None = None, digits: int = 1, named: str = ""
+) -> str:
+    """Return a share as a percentage, with its 95% interval where it has one, after what that is `named`."""
     if _is_undefined(value):
         return "undefined"
-    interval = "" if _is_undefined(low) or _is_undefined(high) else f" ({low:.1%} to {high:.1%})"
-    return f"{value:.1%}{interval}"
+    interval = "" if _is_undefined(low) or _is_undefined(high) else f" ({named}{low:.{digits}%} to {high:.{digits}%})"
+    return f"{value:.{digits}%}{interval}"
 
 
 def p_value(value: float) -> str:

@@ -9,7 +9,7 @@ from pipeline.evaluation.differences import Lead, OrderChange
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.shares import Mean, Share
 from pipeline.project.wording import so_many
-from pipeline.reports.formats import p_value
+from pipeline.reports.formats import INTERVAL, p_value, percent
 from pipeline.stages.analyze import AnalyzeSummary
 from pipeline.stages.evaluate import EvaluateSummary
 from pipeline.stages.improve import RATES, ImproveSummary
@@ -32,10 +32,8 @@ def disagreement_headline(summary: AnalyzeSummary) -> list[str]:
         lines.append(f"Simulated annotators: {', '.join(summary.simulated_annotators)}")
     share = "undefined: no image has two annotators yet"
     if summary.set_disagreement_share is not None:
-        share = (
-            f"{summary.set_disagreement_share:.1%} "
-            f"(95% interval {summary.set_disagreement_low:.1%} to {summary.set_disagreement_high:.1%})"
-        )
+        interval = summary.set_disagreement_low, summary.set_disagreement_high
+        share = percent(summary.set_disagreement_share, *interval, named=INTERVAL)
     lines.append(
         f"Label sets differ on {summary.n_set_disagreements:,} of {so_many(summary.n_images_compared, 'image')} that "
         f"two or more annotators decided: {share}"
@@ -71,7 +69,7 @@ def recall_line(probes: ProbeFindings) -> str:
     """Return what the proposals contain, as searching shows it."""
     n_labels = probes.n_proposed + probes.n_unproposed
     return (
-        f"they contain {probes.recall:.1%} (95% interval {probes.recall_low:.1%} to {probes.recall_high:.1%}) of the "
+        f"they contain {percent(probes.recall, probes.recall_low, probes.recall_high, named=INTERVAL)} of the "
         f"{so_many(n_labels, 'label')} that somebody could find on {so_many(probes.n_images, 'image')} where "
         "annotators searched all classes"
     )
@@ -234,6 +232,8 @@ def improve_headline(summary: ImproveSummary) -> list[str]:
             f"of it {', '.join(parts)}; {change.ticks_before:.2f} ticks an image before, {change.ticks_after:.2f} now"
         )
     old, needed = summary.recall[-1].k, summary.needed
+    if needed.interval is None:
+        return lines
     low, high = ("more" if bound is None else str(bound) for bound in needed.interval)
     lines.append(
         f"Not even {old} new proposals an image find as many labels as {old} old ones did"

@@ -12,7 +12,7 @@ from pipeline.project.files import write_table
 from pipeline.project.folder import Project
 from pipeline.project.wording import so_many
 from pipeline.project.writing import write_text
-from pipeline.reports.formats import count
+from pipeline.reports.formats import INTERVAL, count, percent
 from pipeline.reports.gallery import class_list, gallery, sample
 from pipeline.reports.html import Html, lone_page, table
 from pipeline.stages.compare_labels import LabelComparison
@@ -23,11 +23,11 @@ _N_IMAGES = 12
 def comparison_lines(found: LabelComparison) -> list[str]:
     """Return what a person wants to know first, line by line."""
     share = Share(found.n_changed, len(found.changes))
-    low, high = share.interval or (0.0, 0.0)
+    low, high = share.interval or (None, None)
     lines = [
         (
             f"Against {found.before_name}: the labels of {found.n_changed:,} of {so_many(share.n, 'image')} differ, "
-            f"{share.value:.2%} (95% interval {low:.2%} to {high:.2%})"
+            f"{percent(share.value, low, high, 2, INTERVAL)}"
         )
     ]
     lines += [f"  {kind}: {so_many(n, 'image')}; {KINDS[kind]}" for kind, n in found.n_by_kind.items()]

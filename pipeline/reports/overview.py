@@ -13,6 +13,7 @@ from pipeline.evaluation.shares import Share
 from pipeline.project.folder import Project
 from pipeline.project.results import read_summary_if_any
 from pipeline.project.wording import so_many
+from pipeline.reports.formats import INTERVAL, percent
 from pipeline.reports.html import Html, table
 from pipeline.reports.reader_answers import best_model, messy_classes, who_differs
 from pipeline.stages.analyze import AnalyzeSummary
@@ -59,12 +60,12 @@ def _label_lines(summary: SettleSummary | None, changed: LabelComparison | None)
     if summary is None or changed is None:
         return ["Labels are not settled yet: <code>mlf settle</code>."]
     multi = Share(summary.n_multi_label, summary.n_labelled_images)
-    low, high = multi.interval or (0.0, 0.0)
+    low, high = multi.interval or (None, None)
     different = Share(changed.n_changed, len(changed.changes))
     return [
         (
-            f"<strong>{multi.n_hits:,} of {multi.n:,} images have more than one label</strong>: {multi.value or 0:.1%} "
-            f"(95% interval {low:.1%} to {high:.1%})."
+            f"<strong>{multi.n_hits:,} of {multi.n:,} images have more than one label</strong>: "
+            f"{percent(multi.value, low, high, named=INTERVAL)}."
         ),
         (
             f"<strong>{different.n_hits:,} of {so_many(different.n, 'image')} differ from their original "

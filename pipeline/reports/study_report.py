@@ -18,11 +18,10 @@ _MANY = 5
 
 def headline(study: Study) -> Html:
     """Return the sentences that the study is known by."""
-    low, high = study.replica.multi_label.interval or (0.0, 0.0)
     names, top = study.space.names, study.pairs.head(3).to_numpy().tolist()
     pairs = "; ".join(f"{names[a]} and {names[b]} on {n} images" for a, b, n in top)
     lines = [
-        f"Multi-label: {study.replica.multi_label} images (95% interval {low:.2%} to {high:.2%})",
+        f"Multi-label: {study.replica.multi_label.with_interval('images')}",
         f"The original label is among the refined ones of {study.original_kept} images",
         f"The most frequent pairs: {pairs}",
         *comparison_lines(study.comparison, _NAMES),

@@ -162,9 +162,9 @@ def recall_table(recall: Sequence[RecallChange]) -> pd.DataFrame:
             "recall before": str(change.before),
             "looking closer": "–" if change.closer is None else str(change.closer),
             "now": str(change.after),
-            "gain": str(change.gain) if change.before.n else "undefined",
-            "of it by looking": "–" if change.of_looking is None or not change.before.n else str(change.of_looking),
-            "by learning": str(change.of_learning) if change.before.n else "undefined",
+            "gain": str(change.gain),
+            "of it by looking": "–" if change.of_looking is None else str(change.of_looking),
+            "by learning": str(change.of_learning),
             "ticks an image before": f"{change.ticks_before:.2f}",
             "ticks an image now": f"{change.ticks_after:.2f}",
         }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap
 
 from pipeline.evaluation.accuracy import hit_ranks
-from pipeline.evaluation.differences import compare_models, holm, mcnemar, order_change, pair_table, rank_table
+from pipeline.evaluation.differences import compare_models, holm, lead, mcnemar, order_change, pair_table, rank_table
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_lists
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.models import evaluate_models
@@ -64,6 +64,33 @@ def test_pairs_are_counted_image_by_image() -> None:
         assert row.difference == pytest.approx(a.mean() - b.mean())
         assert row.difference >= 0
         assert row.n_images == len(a)
+
+
+def test_models_are_compared_by_what_some_image_counts_for_alone() -> None:
+    """One image of twelve has a label: a third of the draws have none that counts."""
+    original = np.zeros(12, dtype=int)
+    rankings = {"one": np.tile([0, 1, 2, 3, 4], (12, 1)), "other": np.tile([1, 0, 2, 3, 4], (12, 1))}
+    names = [str(i) for i in range(12)]
+    without = compare_models(outcomes_of(rankings, original, label_sets_from_lists([[]] * 12, names)), 200)
+    assert set(without.pairs["metric"]) == {"top1"}
+    assert (without.order.n_pairs, lead(without.pairs, "one", "other")) == (0, None)
+    found = compare_models(outcomes_of(rankings, original, label_sets_from_lists([[0], *[[]] * 11], names)), 200)
+    ahead = lead(found.pairs, "one", "other")
+    assert (ahead.difference, ahead.n_images, ahead.is_sure) == (1.0, 1, False)
+    assert -1 <= ahead.low < 0 < ahead.high <= 1
+
+
+@pytest.mark.parametrize("n_images", [3, 30, 3_000])
+def test_the_interval_between_models_that_never_differ_narrows_with_the_images(n_images: int) -> None:
+    original = np.arange(n_images) % 5
+    sets = label_sets_from_lists([[label] for label in original.tolist()], [str(i) for i in range(n_images)])
+    ranking = (original[:, None] + np.arange(5)) % 5
+    same = outcomes_of({"one": ranking, "other": ranking}, original, sets)
+    for draws in (None, draw_figures(same, 100)):
+        row = pair_table(same, draws, ["top1"]).iloc[0]
+        assert row.difference == 0
+        assert row.high == -row.low
+        assert 1 / n_images < row.high < 3 / n_images
 
 
 def test_the_bootstrap_interval_of_a_difference_is_scipys() -> None:

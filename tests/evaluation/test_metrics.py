@@ -90,6 +90,12 @@ def test_the_interval_over_classes_is_that_of_resampling_within_each_class() -> 
     assert (high - low) / 2 == pytest.approx(1.96 * spread, rel=1e-4)
 
 
+def test_one_image_a_class_says_as_much_of_the_mean_over_classes_as_so_many_images_do() -> None:
+    rows = [([c if c < 2 else 4, 5, 6, 7, 8], c, {c}) for c in range(4)]
+    found = figures(rows)
+    assert found["class_real"].interval == pytest.approx(found["real"].interval)
+
+
 @given(ROWS)
 def test_underrating_is_real_less_top1_of_each_original_label(rows: Rows) -> None:
     expected = defaultdict(lambda: [0, 0, 0])

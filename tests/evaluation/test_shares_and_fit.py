@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, linregress
 
 from pipeline.evaluation.fit import linear_fit
-from pipeline.evaluation.shares import Share
+from pipeline.evaluation.shares import Mean, Share
 from pipeline.votes.intervals import wilson_interval
 
 
@@ -24,6 +25,15 @@ def test_a_share_of_nothing_is_undefined() -> None:
     assert Share(0, 0).interval is None
     assert Share(0, 0).with_interval("images") == "undefined (0 images)"
     assert Share(1, 2).with_interval("images").startswith("50.00% of 2 images (95% interval ")
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+def test_the_interval_of_values_that_are_all_alike_has_a_width_that_narrows_with_them(value: float) -> None:
+    assert Mean.of(np.array([])) == Mean(None, 0)
+    lows, highs = zip(*(Mean.of(np.full(n, value)).interval for n in (1, 10, 1_000)), strict=True)
+    assert all(low <= value <= high and high - low > 0.001 for low, high in zip(lows, highs, strict=True))
+    assert sorted(lows) == list(lows)
+    assert sorted(highs, reverse=True) == list(highs)
 
 
 @pytest.mark.parametrize("counts", [(3, 2), (-1, 2)])

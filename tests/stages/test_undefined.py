@@ -11,6 +11,7 @@ from toy_projects import HOSTILE, Toys, copy_of
 
 from pipeline.reports import disagreement_report, evaluation_report, settle_report
 from pipeline.reports.headlines import disagreement_headline, evaluation_headline
+from pipeline.reports.reader_answers import best_model
 from pipeline.stages.analyze import ProjectAnalysis, analyze_project
 from pipeline.stages.assign import assign_project
 from pipeline.stages.evaluate import evaluate_project
@@ -75,6 +76,10 @@ def stage_5(toys: Toys) -> str:
             report.headline,
             report.data_set,
             report.models,
+            report.order,
+            report.ranks,
+            report.differences,
+            report.label_doubt,
             report.top1_against_real,
             report.label_counts,
             report.accuracy_by_label_count,
@@ -112,6 +117,19 @@ def test_annotators_who_always_agree_leave_alpha_undefined_not_one(toys: Toys):
     assert "ReaL undefined" in text
     assert "no model has both Top-1 and ReaL" in text
     assert not shows_nan(text)
+
+
+def test_models_are_not_compared_by_labels_that_no_image_has(toys: Toys):
+    assign_project(toys.project, ["ada", "ben"], 2)
+    for name in ("ada", "ben"):
+        decide(toys.project, name, lambda _: {})
+    settle_project(toys.project)
+    found = evaluate_project(toys.project)
+    assert len(found.evaluation.models) > 1
+    assert set(found.evaluation.comparison.pairs["metric"]) == {"top1"}
+    assert "Top-1" in evaluation_report.differences(found).text
+    assert "ReaL" not in evaluation_report.differences(found).text
+    assert best_model(toys.project, found.summary) == []
 
 
 def test_a_hostile_name_of_an_annotator_is_text_in_every_report(toys: Toys):
