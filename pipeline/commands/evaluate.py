@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands.computing import BatchSize, Device
+
 
 def evaluate(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
@@ -48,13 +50,8 @@ def evaluate(
             "of predictions on each line."
         ),
     ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Images that a model to be run sees at once. Left out, as suits the device."),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="Where to run models: `auto`, `cpu`, `cuda`; many are spread over `cuda:0,cuda:1`.")
-    ] = "auto",
+    batch_size: BatchSize = None,
+    device: Device = "auto",
     precision: Annotated[
         str | None,
         typer.Option(

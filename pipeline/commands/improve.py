@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands.computing import BatchSize, Device, Workers
+
 
 def improve(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
@@ -21,16 +23,9 @@ def improve(
     views: Annotated[
         int | None, typer.Option(help="Parts of each image that the model looks at: 1, 5 or 14; left out, as it wants.")
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images the model sees at once. Left out, as suits the device.")
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            help="Where to run: `auto`, `cpu`, `cuda`, `cuda:1`; several models are spread over `cuda:0,cuda:1`."
-        ),
-    ] = "auto",
-    n_workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images; 0 for none.")] = None,
+    batch_size: BatchSize = None,
+    device: Device = "auto",
+    n_workers: Workers = None,
 ) -> object:
     """Learn from the settled labels, and propose anew for the images that nobody has worked on.
 

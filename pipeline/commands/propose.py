@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands.computing import BatchSize, Device, Workers
 from pipeline.project.wording import so_many
 
 
@@ -93,16 +94,9 @@ def propose(
             "`torchvision` (1, 10, 2: Keras and Hugging Face, too)."
         ),
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images the model sees at once. Left out, as suits the device.")
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            help="Where to run: `auto`, `cpu`, `cuda`, `cuda:1`; several models are spread over `cuda:0,cuda:1`."
-        ),
-    ] = "auto",
-    n_workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images; 0 for none.")] = None,
+    batch_size: BatchSize = None,
+    device: Device = "auto",
+    n_workers: Workers = None,
     precision: Annotated[
         str | None,
         typer.Option(
