@@ -13,6 +13,8 @@ import pytest
 
 from pipeline.commands.score import score
 from pipeline.errors import DatasetError
+from pipeline.formats.exchange.content import ReadOptions
+from pipeline.formats.exchange.registry import format_named
 from pipeline.formats.outside_data import read_outside_data
 from pipeline.formats.predictions_npz import read_predictions
 from pipeline.formats.refined_labels_in import read_refined_labels
@@ -194,6 +196,10 @@ def test_an_array_that_would_fill_the_memory_is_refused_by_its_head(tmp_path: Pa
             archive.writestr(f"{name}.npy", head.getvalue())
     with pytest.raises(DatasetError, match="unpacks to"):
         read_votes(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("labels.npy", head.getvalue())
+    with pytest.raises(DatasetError, match="unpacks to"):
+        next(format_named("numpy", "import").read([path], ReadOptions()))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from serving import make_project
+from typer.testing import Result
 
 from pipeline.hub.exposed import exposed_folders, readable_by_everyone
 
@@ -32,3 +35,16 @@ def test_a_folder_is_exposed_by_its_own_mode_and_by_all_on_the_way_to_it(open_fo
     open_folder.chmod(0o700)
     assert exposed_folders(project) == ()
     assert not readable_by_everyone(open_folder / "missing")
+
+
+def test_who_starts_a_hub_is_told_with_the_command_that_closes_them(
+    needs_root: None, start: Callable[..., Result], open_folder: Path, hub_folder: Path
+) -> None:
+    project, state = make_project(open_folder), hub_folder / "exposed"
+    (open_folder / "images").chmod(0o755)
+    told = start(project, state)
+    assert told.exit_code == 0, told.output
+    [line] = [line for line in told.output.splitlines() if "every account of this machine can read" in line]
+    subprocess.run(shlex.split(line.partition("The hub does not need that: ")[2]), check=True)
+    assert "every account of this machine" not in start(project, state).output
+    assert exposed_folders(project) == ()

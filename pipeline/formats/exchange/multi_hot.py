@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, ReadOptions, Refused
+from pipeline.formats.npz import array_head
 from pipeline.project.wording import so_many
 from pipeline.project.writing import whole_file
 from pipeline.votes.words import Vote
@@ -68,7 +69,11 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         if isinstance(content, np.ndarray):
             return {"labels": content}
         with content:
+            for name in content.files:
+                array_head(content, name, f"{path}: array {name!r}")
             return {name: content[name] for name in content.files}
+    except DatasetError:
+        raise
     except FileNotFoundError as error:
         raise DatasetError(f"{path} does not exist; give a file") from error
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
