@@ -112,7 +112,7 @@ def numbers_of_images(root: Path, key: bytes) -> Hashable:
         ("proposed", numbers_of_images),
     ],
 )
-def test_it_is_the_same_under_the_same_secret_and_another_under_another(
+def test_what_is_drawn_is_the_same_under_the_same_secret_and_another_under_another(
     template: str, draw: Draw, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     toys: Toys = request.getfixturevalue(template)
