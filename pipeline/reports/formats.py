@@ -28,7 +28,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def percent(
-    value: float | None, low: float | None = None, high: float | None = None, digits: int = 1, named: str = ""
+    value: float | None, low: float | None = None, high: float | None = None, *, digits: int = 1, named: str = ""
 ) -> str:
     """Return a share as a percentage, with its 95% interval where it has one, after what that is `named`."""
     if _is_undefined(value):

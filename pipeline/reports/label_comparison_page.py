@@ -27,7 +27,7 @@ def comparison_lines(found: LabelComparison) -> list[str]:
     lines = [
         (
             f"Against {found.before_name}: the labels of {found.n_changed:,} of {so_many(share.n, 'image')} differ, "
-            f"{percent(share.value, low, high, 2, INTERVAL)}"
+            f"{percent(share.value, low, high, digits=2, named=INTERVAL)}"
         )
     ]
     lines += [f"  {kind}: {so_many(n, 'image')}; {KINDS[kind]}" for kind, n in found.n_by_kind.items()]

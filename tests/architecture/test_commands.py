@@ -111,6 +111,7 @@ def test_commands_are_thin_and_import_nothing_heavy_at_the_top() -> None:
         at_the_top = re.findall(r"^(?:from|import) (\S+)", source, re.MULTILINE)
         light = {
             "typer",
+            "pipeline.commands.computing",
             "pipeline.errors",
             "pipeline.project.wording",
             "pipeline.formats.votes_in",
