@@ -8,13 +8,11 @@ from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from pipeline.annotation.events import Event, EventKind
-from pipeline.assignment import assign_images
 from pipeline.commands.assign import assign
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project, open_project
@@ -174,19 +172,6 @@ def test_simulated_annotators_are_known_as_such(project: Project) -> None:
     run(str(project.root), "--annotators", "sim-1,sim-2", "--simulated")
     with open_project_store(project) as store:
         assert store.annotator_kinds() == {"sim-1": "simulated", "sim-2": "simulated"}
-
-
-def test_pairs_gold_and_parts_cannot_be_foreseen_without_the_projects_secret(project: Project, gold_csv: Path) -> None:
-    people = ["ada", "ben", "cleo", "dora"]
-    assign_project(project, people, 2, gold=gold_csv, gold_share=0.2, n_images=20)
-    store = open_project_store(project)
-    given = {(a.annotator, a.image_index) for a in store.assignments(Round.ANNOTATION) if not a.is_gold}
-    store.close()
-    images = sorted({image for _, image in given})
-    assert images != sorted(np.random.default_rng(0).permutation(np.arange(6, 40))[:20].tolist())
-    foreseen = assign_images(images, people, 2, seed=0)
-    pairs = {(foreseen.annotators[a], i) for a, i in zip(foreseen.annotator, foreseen.image_index, strict=True)}
-    assert len(given & pairs) < len(given) * 0.8  # half by chance
 
 
 def test_who_has_the_project_gets_the_same_assignment_again(project: Project, tmp_path: Path) -> None:

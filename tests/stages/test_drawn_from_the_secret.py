@@ -6,14 +6,16 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from shutil import copytree
 
+import numpy as np
 import pytest
-from toy_projects import Toys
+from toy_projects import N_SCENES, Toys
 
 from pipeline.project.folder import Project, open_project
 from pipeline.project.opaque_ids import ImageNumbers
 from pipeline.project.secret import make_secret
 from pipeline.project.settings import write_settings
 from pipeline.sessions.local import LocalSession
+from pipeline.stages.add import add_images
 from pipeline.stages.assign import assign_project, share_project
 from pipeline.stages.select import read_selection, select_and_assign
 from pipeline.store import open_project_store
@@ -37,7 +39,7 @@ def given(project: Project, round_: Round = Round.ANNOTATION, *, is_gold: bool =
 def shown(root: Path, key: bytes, section: str, **settings: object) -> Hashable:
     """Return how one person is shown images that they were given before."""
     assign_project(open_project(root), ["eve", "fay"], 2)
-    tasks = LocalSession(with_secret(root, key, section, **settings), "eve").tasks(range(48))
+    tasks = LocalSession(with_secret(root, key, section, **settings), "eve").tasks(range(N_SCENES))
     return tuple(
         (task.image_index, task.order, task.is_probe, *(p.class_index for p in task.proposals)) for task in tasks
     )
@@ -67,6 +69,17 @@ def hidden_gold(root: Path, key: bytes) -> Hashable:
 def work_of_who_joins(root: Path, key: bytes) -> Hashable:
     assign_project(open_project(root), ["eve", "fay"], 2)
     return share_project(with_secret(root, key), ["gil"]).moves
+
+
+def work_on_added_images(root: Path, key: bytes) -> Hashable:
+    assign_project(open_project(root), ["eve", "fay", "gil", "hal"], 2)
+    project = with_secret(root, key)
+    manifest, rankings = root.with_suffix(".csv"), root.with_suffix(".npz")
+    rows = ("image,label", *(f"new-{i},{project.label_space.keys[0]}" for i in range(40)))
+    manifest.write_text("".join(f"{row}\n" for row in rows))
+    np.savez(rankings, model_0=np.tile(np.arange(20), (40, 1)))
+    add_images(project, manifest, has_files=False, from_predictions=rankings)
+    return frozenset(task for task in given(open_project(root)) if task[1] >= N_SCENES)
 
 
 def audited_images(root: Path, key: bytes) -> Hashable:
@@ -104,6 +117,7 @@ def numbers_of_images(root: Path, key: bytes) -> Hashable:
         ("proposed", pairs_of_people),
         ("proposed", hidden_gold),
         ("proposed", work_of_who_joins),
+        ("proposed", work_on_added_images),
         ("annotated", audited_images),
         ("annotated", work_of_refiners),
         ("proposed", order_of_proposals),
