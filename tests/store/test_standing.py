@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,13 @@ def overwritten(path: Path, older: Path) -> None:
         path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
+def overwritten_in_place(path: Path, older: Path) -> None:
+    """Both files stay what they are; the write-ahead log is empty, as it is whenever its pages have been moved."""
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+    path.write_bytes(older.read_bytes())
+
+
 def without_its_log(path: Path, older: Path) -> None:
     path.with_name(path.name + "-wal").unlink()
 
@@ -54,7 +63,7 @@ def gone(path: Path, older: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("swap", [replaced, overwritten, without_its_log, gone])
+@pytest.mark.parametrize("swap", [replaced, overwritten, overwritten_in_place, without_its_log, gone])
 def test_nothing_is_acknowledged_after_the_file_was_swapped(tmp_path: Path, swap: Callable[[Path, Path], None]) -> None:
     path = tmp_path / "store.sqlite"
     older = older_copy(path, tmp_path)
