@@ -60,6 +60,14 @@ def test_only_the_option_fills_in_who_did_the_work(take: Take, tmp_path: Path) -
     assert said(after[IMAGES[2]]) == {"cleo": {"mug": "yes"}, "dora": {"hat": "yes"}}
 
 
+@pytest.mark.parametrize("name", ["a/b", "ada:x", "ada\u202eeve"])
+def test_work_of_somebody_whose_name_nobody_can_have_is_refused_and_that_of_others_taken(take: Take, name: str) -> None:
+    rows = ("image,class,annotator,vote", "0000.jpg,mug,ada,yes", f"0000.jpg,mug,{name},no", f"0001.jpg,mug,{name},no")
+    told, after = take("votes.csv", "\n".join(rows))
+    assert [said(after[image]) for image in IMAGES[:2]] == [{"ada": {"mug": "yes"}}, {}]
+    assert f"annotator {name!a}: a name takes 1 to 100 characters" in told
+
+
 def test_two_files_of_one_user_are_named(receiving: Project, tmp_path: Path) -> None:
     paths = [tmp_path / folder / "checkbox_selections_ada.json" for folder in "ab"]
     for path in paths:
