@@ -226,7 +226,8 @@ def test_a_blind_refiner_is_told_the_questions_and_gets_the_answers_after_decidi
     refiner = open_place.session("cleo", Round.REFINEMENT)
     task = refiner.tasks([2])[0]
     assert task.evidence is None
-    assert task.open_labels == (2, 4), "3 is agreed on"
+    assert {2, 4} <= set(task.open_labels)
+    assert 3 not in task.open_labels
     comment = replace(
         vote("blind-cleo-0", 2), annotator="cleo", round=Round.REFINEMENT, kind=EventKind.COMMENT, payload={"text": "?"}
     )
@@ -237,12 +238,12 @@ def test_a_blind_refiner_is_told_the_questions_and_gets_the_answers_after_decidi
     )
     refiner.save([none])
     assert refiner.tasks([2])[0].evidence is None
-    first, last = [
+    first, *others = [
         vote(f"blind-cleo-{c}x", 2, c, "no", annotator="cleo", round=Round.REFINEMENT) for c in task.open_labels
     ]
     refiner.save([first])
     assert refiner.tasks([2])[0].evidence is None, "one vote does not buy it"
-    refiner.save([last])
+    refiner.save(others)
     evidence = refiner.tasks([2])[0].evidence
     assert evidence is not None
     assert sorted(evidence.votes[3].values()) == ["yes", "yes"]
