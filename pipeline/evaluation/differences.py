@@ -53,8 +53,8 @@ def pair_table(outcomes: Outcomes, draws: Draws | None = None, metrics: Sequence
     outcomes
         Of the models on the images.
     draws
-        Of the same outcomes. Without them, and where all of them are alike, intervals are those of Agresti and Min
-        (2005, https://doi.org/10.1002/sim.1781), which have a width however alike two models are.
+        Of the same outcomes. Without them, where all of them are alike, and where one has no image that counts,
+        intervals are those of Agresti and Min (2005, https://doi.org/10.1002/sim.1781), which always have a width.
     metrics
         Which metrics; each must be true or false of an image.
 
@@ -64,8 +64,7 @@ def pair_table(outcomes: Outcomes, draws: Draws | None = None, metrics: Sequence
         One row per metric and pair, the better model first: `metric`, `a`, `b`; `difference` (of the two accuracies)
         with `low` and `high` (95%); `n_only_a`, `n_only_b`, the images that only one of them hits, of `n_images`; `p`
         of McNemar's exact test (two-sided, binomial: McNemar 1947) and `p_holm`, that with Holm's (1979) correction
-        over all pairs of the metric. Where no image counts for a metric, it has no rows. Draws that hold no image which
-        counts are left out of the interval.
+        over all pairs of the metric. A metric for which no image counts has no rows.
     """
     tables = [_pairs_of(outcomes, draws, metric) for metric in metrics]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -179,12 +178,12 @@ def _pairs_of(outcomes: Outcomes, draws: Draws | None, metric: str) -> pd.DataFr
     n_only_b = np.rint(n_hits[b] - both[a, b]).astype(np.int64)
     difference = (n_only_a - n_only_b) / max(n_images, 1)
     low, high = _adjusted_interval(n_only_a, n_only_b, n_images)
-    drawn = np.empty((0, len(n_hits))) if draws is None else draws.figures[metric]
-    drawn = drawn[np.isfinite(drawn).all(axis=1)]
-    for pair in range(len(a) if len(drawn) else 0):
-        edges = np.quantile(drawn[:, a[pair]] - drawn[:, b[pair]], [0.025, 0.975])
-        if edges[0] < edges[1]:
-            low[pair], high[pair] = edges
+    if draws is not None:
+        drawn = draws.figures[metric]
+        for pair in range(len(a)):
+            edges = np.quantile(drawn[:, a[pair]] - drawn[:, b[pair]], [0.025, 0.975])
+            if edges[0] < edges[1]:  # a draw without an image that counts is nan, and so are the edges
+                low[pair], high[pair] = edges
     p = mcnemar(n_only_a, n_only_b)
     models = np.array(outcomes.models, dtype=object)
     return pd.DataFrame(

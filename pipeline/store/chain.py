@@ -111,6 +111,8 @@ def breaks_of(round_: str, annotator: str, rows: Iterable[Mapping[str, Any]], he
         what = f"the last {n_missing} event{'s were' if n_missing > 1 else ' was'} removed"
         yield Break(round_, annotator, position + 1, "", what)
     elif position > head.n_events:
-        yield Break(round_, annotator, head.n_events + 1, "", f"{position - head.n_events} events were added by hand")
+        n_added = position - head.n_events
+        what = f"{n_added} event{'s were' if n_added > 1 else ' was'} added by hand"
+        yield Break(round_, annotator, head.n_events + 1, "", what)
     elif previous != head.digest:
         yield Break(round_, annotator, position, "", "the last event is not the one that was kept as the last")

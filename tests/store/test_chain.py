@@ -117,6 +117,39 @@ def test_a_log_whose_digests_were_all_made_anew_is_found_by_a_head_that_was_kept
     assert [line.split(",")[0] for line in store.lost_heads(kept)] == ["ben"]
 
 
+def test_an_event_that_was_chained_by_hand_is_found_by_the_end_that_the_store_keeps(
+    store: SqlStore, path: Path
+) -> None:
+    """Its place and its digest are right, so nothing within the chain tells."""
+    from pipeline.store.chain import Head, linked
+
+    def last() -> dict[str, object]:
+        return dict(connection.execute("SELECT * FROM events WHERE annotator = 'ben' ORDER BY seq DESC").fetchone())
+
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        end = Head(6, str(last()["digest"]))
+        [row] = linked([last() | {"event_id": "event-by-hand", "seq": 1000}], {("annotation", "ben"): end})
+        connection.execute(
+            f"INSERT INTO events ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
+        )
+        connection.commit()
+        assert [str(found) for found in store.verify().breaks] == [
+            "ben, annotation, event 7 of the chain: 1 event was added by hand"
+        ]
+        connection.execute("DELETE FROM events WHERE seq = 1000")
+        before = connection.execute("SELECT digest FROM events WHERE event_id = 'event-ben-0004'").fetchone()[0]
+        [row] = linked(
+            [last() | {"payload": '{"class_index":4,"vote":"no"}'}], {("annotation", "ben"): Head(5, before)}
+        )
+        written = (row["payload"], row["digest"], row["event_id"])
+        connection.execute("UPDATE events SET payload = ?, digest = ? WHERE event_id = ?", written)
+        connection.commit()
+    assert [str(found) for found in store.verify().breaks] == [
+        "ben, annotation, event 6 of the chain: the last event is not the one that was kept as the last"
+    ]
+
+
 def test_a_state_that_does_not_follow_from_the_events_is_named_and_rebuilt(store: SqlStore, path: Path) -> None:
     change(path, "UPDATE states SET state = replace(state, 'yes', 'no') WHERE annotator = 'ann' AND image_index = 1")
     assert store.verify().stale_states == (("annotation", "ann", 1),)
