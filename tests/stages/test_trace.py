@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
 from command_line import run_mlf
-from toy_projects import Finished
+from toy_projects import N_SCENES, Finished
 
 from pipeline.stages.trace import trace_image
 from pipeline.store import open_project_store
+from pipeline.votes.words import Round
 
 
 def test_each_label_is_traced_to_as_many_votes_as_the_table_of_labels_counts(finished: Finished) -> None:
     project = finished.toys.project
     rows = pq.read_table(project.refined_labels_path).to_pylist()
     with open_project_store(project) as store:
+        n_refined = 0
         log = {event.event_id: event for event in store.iter_events()}
-        for image_index in range(0, 48, 5):
+        for image_index in range(N_SCENES):
             trace = trace_image(project, store, str(image_index))
             expected = {
                 row["class_index"]: row
@@ -42,7 +45,12 @@ def test_each_label_is_traced_to_as_many_votes_as_the_table_of_labels_counts(fin
                         assert vote.vote in {"no", "unsure"}
                         shown = {c for e in trace.events if e.annotator == vote.annotator for c in e.shown}
                         assert class_index in shown
-                assert any(vote.vote == "yes" for vote in traced.votes)
+                words = Counter(vote.vote for vote in traced.votes)
+                counted = expected[class_index]
+                assert (words["yes"], words["unsure"]) == (counted["n_yes"], counted["n_unsure"])
+                assert words["yes"] > 0
+                n_refined += sum(vote.vote == "yes" for vote in traced.votes if vote.round is Round.REFINEMENT)
+    assert n_refined > 0
 
 
 def test_the_command_names_original_refined_votes_and_events(finished: Finished) -> None:
