@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from command_line import run_mlf
-from toy_projects import N_SCENES, Finished
+from toy_projects import N_SCENES, Finished, Toys, copy_of
 
+from pipeline.annotation.events import Event, EventKind
+from pipeline.stages.assign import assign_project
 from pipeline.stages.trace import trace_image
 from pipeline.store import open_project_store
 from pipeline.votes.words import Round
@@ -51,6 +54,24 @@ def test_each_label_is_traced_to_as_many_votes_as_the_table_of_labels_counts(fin
                 assert words["yes"] > 0
                 n_refined += sum(vote.vote == "yes" for vote in traced.votes if vote.round is Round.REFINEMENT)
     assert n_refined > 0
+
+
+def test_a_word_that_was_undone_is_not_what_a_vote_is_traced_to(proposed: Toys, tmp_path: Path) -> None:
+    project = copy_of(proposed, tmp_path / "project").project
+    assign_project(project, ["ada", "ben"], 2)
+
+    def event(event_id: str, kind: EventKind, **payload: object) -> Event:
+        return Event(event_id, Round.ANNOTATION, "ada", 0, kind, payload)
+
+    said = [event(f"said-{vote}-01", EventKind.VOTE, class_index=2, vote=vote) for vote in ("yes", "no")]
+    with open_project_store(project) as store:
+        assert all(
+            result.seq for result in store.append([*said, event("undo-it-01", EventKind.UNDO, target="said-no-01")])
+        )
+        trace = trace_image(project, store, "0")
+    [vote] = [vote for traced in trace.classes if traced.class_index == 2 for vote in traced.votes]
+    assert (vote.vote, vote.event.event_id) == ("yes", "said-yes-01")
+    assert trace.undone == {"said-no-01"}
 
 
 def test_the_command_names_original_refined_votes_and_events(finished: Finished) -> None:
