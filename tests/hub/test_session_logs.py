@@ -41,13 +41,16 @@ def test_each_session_has_a_file_of_its_own_whatever_it_is_called(kept: SimpleNa
 
 
 def test_a_session_that_writes_without_end_neither_fills_the_disk_nor_waits(kept: SimpleNamespace) -> None:
+    """Nor does it push out what it printed before: only part of so much is kept."""
     with log_of_server(kept.socket, "loud") as loud, log_of_server(kept.socket, "quiet") as quiet:
         assert isinstance(loud, socket.socket)
         assert isinstance(quiet, socket.socket)
+        loud.sendall(b"began\n")
         for _ in range(400):
             loud.sendall(b"x" * 99_999 + b"\n")
         quiet.sendall(b"heard\n")
         wait_until(lambda: text(kept, "quiet.log") == "heard\n", 20, lambda: "the other is not heard")
+    assert any(path.read_text().startswith("began\n") for path in kept.folder.glob("loud.log*"))
     assert 0 < sum(path.stat().st_size for path in kept.folder.glob("loud.log*")) <= 2_500_000
 
 
