@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import inspect
 import io
+import json
 import os
 import re
 import tempfile
@@ -63,9 +64,10 @@ def _parameter(parameter: Any) -> str:
     is_argument = parameter.param_type_name == "argument"
     names = [_metavar(parameter)] if is_argument else [*parameter.opts, *parameter.secondary_opts]
     default = parameter.default() if callable(parameter.default) else parameter.default
-    shown = "needed" if parameter.required else "" if default in (None, "", False, [], ()) else f"`{_plain(default)}`"
+    is_nothing = default is False or default in (None, "", [], ())
+    shown = "needed" if parameter.required else "" if is_nothing else f"`{_plain(default)}`"
     shown = f"`{parameter.opts[0]}`" if default is True else shown
-    return f"| {', '.join(f'`{name}`' for name in names)} | {_cell(parameter.help or '')} | {shown} |"
+    return f"| {', '.join(f'`{_cell(name)}`' for name in names)} | {_cell(parameter.help or '')} | {shown} |"
 
 
 def _plain(value: Any) -> str:
@@ -83,11 +85,11 @@ def project_settings() -> str:
     for name, kind in get_type_hints(Settings).items():
         hints = get_type_hints(kind)
         rows = [
-            f"| `{each.name}` | {_kind(hints[each.name])} | `{_default(each)!r}` | "
+            f"| `{each.name}` | {_kind(hints[each.name])} | `{_in_toml(_default(each))}` | "
             f"{_cell(whys.get((kind.__name__, each.name), ''))} |"
             for each in dataclasses.fields(kind)
         ]
-        head = ["| setting | kind | default | |", "| --- | --- | --- | --- |"]
+        head = ["| setting | kind | default | what it is for |", "| --- | --- | --- | --- |"]
         parts.append("\n".join([f"## `[{name}]`", "", inspect.cleandoc(kind.__doc__ or ""), "", *head, *rows]))
     return "\n\n".join(parts)
 
@@ -103,6 +105,11 @@ def _default(field: Any) -> Any:
     if field.default is not dataclasses.MISSING:
         return field.default
     return field.default_factory()
+
+
+def _in_toml(value: Any) -> str:
+    """Return a setting's value as it is written in `mlf.toml`, on one line; those of tables are empty."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _comments_above(module: ModuleType) -> dict[tuple[str, str], str]:

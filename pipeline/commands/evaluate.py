@@ -55,7 +55,7 @@ def evaluate(
     precision: Annotated[
         str | None,
         typer.Option(
-            help="In which models are run: `float32`, `bfloat16`, `float16` (GPU) or `auto`. Left out, the project's "
+            help="What models are run in: `float32`, `bfloat16`, `float16` (GPU) or `auto`. Left out, the project's "
             "setting, which is float32 unless changed."
         ),
     ] = None,
@@ -69,10 +69,10 @@ def evaluate(
     """Score a project's models under the original labels (Top-1, Top-5) and the refined ones (ReaL, Real@5).
 
     Runs stage 5 with every model that made predictions there; --model, --checkpoint, --predictions or --models add
-    more. A run that was stopped or killed goes on where it was when the same command is given again, and a model that
-    cannot be run does not stop the others. Top-1 and Top-5 are over all images, ReaL and Real@5 over those with at
-    least one refined label, the multi-label share over all images. `mlf models` lists, renames and removes models;
-    files without a project are scored with `mlf score`.
+    more. A run that was stopped or killed goes on where it was when the same command is given again, and a model
+    that cannot be run does not stop the others. Top-1 and Top-5 are over the images with an original label, ReaL
+    and Real@5 over those with at least one refined label, the multi-label share over all images. `mlf models`
+    lists, renames and removes models; files without a project are scored with `mlf score`.
 
     Example: mlf evaluate birds --models models.txt
     """

@@ -48,10 +48,11 @@ def score(
 ) -> object:
     """Score models under the original labels (Top-1, Top-5) and the refined ones (ReaL, Real@5), from files.
 
-    Reads published files as they are. Top-1 and Top-5 are over all images, ReaL and Real@5 over those with at least one
-    refined label, the multi-label share over all images. Of several models, every two are compared on the same images
-    (paired differences, McNemar's test with Holm's correction) and all are ranked, with 95% intervals. An image whose
-    row or labels cannot be used is skipped and named in skipped.csv. A project is scored with `mlf evaluate PROJECT`.
+    Reads published files as they are. Top-1 and Top-5 are over the images with an original label, ReaL and Real@5
+    over those with at least one refined label, the multi-label share over all images. Of several models, every two
+    are compared on the same images (paired differences, McNemar's test with Holm's correction) and all are ranked,
+    with 95% intervals. An image whose row or labels cannot be used is skipped and named in skipped.csv. A project
+    is scored with `mlf evaluate PROJECT`.
 
     Example: mlf score --images images.csv --labels refined_labels.json --predictions top5.npz --out evaluation
     """

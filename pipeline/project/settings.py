@@ -31,9 +31,11 @@ AskedPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 class ProjectSection:
     """What the project is about."""
 
+    #: What the project is called on its pages and in reports.
     name: str = "project"
     #: Made once, never changed: identifies this project in browser storage and in logs, wherever its folder is copied.
     id: str = ""
+    #: The format of the folder; `mlf project upgrade` raises it.
     format_version: int = FORMAT_VERSION
     #: Folder or fsspec URL that the paths of `images.parquet` are relative to.
     images_root: str = ""
@@ -49,9 +51,13 @@ class ProjectSection:
 class ProposalSection:
     """Stage 1: which classes are offered for an image."""
 
+    #: Classes that are offered for an image, at most.
     n_proposals: int = 20
+    #: Example images that are shown beside a class, at most.
     examples_per_class: int = 10
+    #: Side of an example image in pixels.
     thumbnail_px: int = 128
+    #: Another number considers other images as examples, where a class has many.
     seed: int = 0
     #: How models see images: `upright`, as people do, or `as timm` decodes them: not turned by EXIF, not put into sRGB.
     exif: Exif = "upright"
@@ -65,9 +71,11 @@ class ProposalSection:
 class AnnotationSection:
     """Stage 2: what annotators see and do."""
 
+    #: How many people annotate each image, where `mlf assign --per-image` does not say.
     annotators_per_image: int = 2
     #: `shuffled` shows each annotator the proposals in an order of their own, drawn from the recorded seed.
     order: ProposalOrder = "score"
+    #: Another number gives other shuffled orders.
     order_seed: int = 0
     #: Off by default: seeing the model's confidence anchors people.
     show_scores: bool = False
@@ -75,6 +83,7 @@ class AnnotationSection:
     pairs_together: bool = True
     #: Proposals on a page; 0 shows them all at once.
     page_size: int = 5
+    #: Whether annotators may mark where a label is (`m`): `off`, with a `box` or a `point`.
     regions: RegionKind = "off"
     #: Markdown that annotators can open at any time; the file `guidelines.md` follows it.
     guidelines: str = ""
@@ -86,7 +95,7 @@ class AnnotationSection:
     keys: dict[str, str] = field(default_factory=dict)
     #: Whether a decided image can be left only once each of its labels has been on the screen.
     must_see_all: bool = False
-    #: Of the annotation page's own words.
+    #: What the pages of annotators and refiners speak.
     language: Language = "en"
     #: Minutes of active time after which a short break is suggested; 0 never does.
     break_after_min: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -107,6 +108,7 @@ def test_the_reference_has_what_the_program_has(site: Path) -> None:
     assert all(
         any(a.startswith(f"mlf-{g}-") for a in read(site / "reference/commands.html").anchors) for _, g, _ in GROUPS
     )
+    assert '<span class="pre">PROJECT|VOTES</span>' in text("commands")
     for section, kind in get_type_hints(Settings).items():
         assert f"[{section}]" in text("settings")
         assert all(f">{name}<" in text("settings") for name in get_type_hints(kind))
@@ -116,6 +118,17 @@ def test_the_reference_has_what_the_program_has(site: Path) -> None:
         assert f">{name}<" in text("files") or name in text("files")
     for address in ("/api/rounds/{round}/open", "/health", "/metrics"):
         assert address in text("service")
+
+
+def test_every_setting_says_what_it_is_for_and_its_default_as_it_is_written_in_the_file() -> None:
+    sys.path.insert(0, str(ROOT / "docs"))
+    from made_from_code import project_settings
+
+    text = project_settings()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == sum(len(get_type_hints(kind)) for kind in get_type_hints(Settings).values())
+    assert [row[0] for row in rows if len(row) < 4 or not row[3].endswith((".", ")"))] == []
+    assert {row[0]: tomllib.loads(f"is = {row[2].strip('`')}")["is"] for row in rows}["`must_see_all`"] is False
 
 
 def test_the_search_finds_words_of_every_page_without_a_network(site: Path) -> None:
