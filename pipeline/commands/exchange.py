@@ -30,6 +30,13 @@ def import_(
     as_votes: Annotated[
         bool, typer.Option("--as-votes", help="Take label sets for votes of --annotator, not for refined labels.")
     ] = False,
+    controls: Annotated[
+        str,
+        typer.Option(
+            help="Label Studio: the controls (`from_name`) whose choices are labels, separated by commas; needed where "
+            "several have choices."
+        ),
+    ] = "",
     shown: Annotated[
         str,
         typer.Option(
@@ -83,6 +90,7 @@ def import_(
         annotator=annotator,
         only=names_in(only),
         as_votes=as_votes,
+        controls=names_in(controls),
         shown=as_shown(shown),
         empty=empty,
         numbers=as_class_numbers(class_numbers),

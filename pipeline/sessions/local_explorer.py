@@ -8,7 +8,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from pipeline.annotation.disputes import has_image_disagreement, open_labels
+from pipeline.annotation.disputes import agreed_labels, has_image_disagreement, open_labels, votes_of_refiner
 from pipeline.annotation.explorer import (
     MAX_EXPLORED_AT_ONCE,
     Disagreement,
@@ -98,11 +98,12 @@ class LocalExplorer:
     ) -> ExplorerImage:
         image_id, path = self._tables.image(image_index)
         original = self._original_labels[image_index]
+        agreed = agreed_labels(annotated) if which.round is Round.REFINEMENT else ()
         words = [
             PersonsWord(
                 annotator=name,
                 labels=state.label_set,
-                vote="" if which.class_index is None else state.exposed_votes().get(which.class_index, ""),
+                vote="" if which.class_index is None else votes_of_refiner(state, agreed).get(which.class_index, ""),
                 none=state.none,
                 unsure=state.unsure,
                 comment=state.comment,

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow.parquet as pq
 
+from pipeline.annotation.disputes import agreed_labels, votes_of_refiner
 from pipeline.annotation.folding import ImageState
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.formats.exchange.content import (
@@ -29,7 +30,7 @@ from pipeline.project.image_table import image_columns, image_table
 from pipeline.project.wording import so_many
 from pipeline.proposals.reader import ProposalReader, open_proposals
 from pipeline.store import SqlStore, open_project_store
-from pipeline.votes.words import Round, Source
+from pipeline.votes.words import Round, Source, Vote
 
 T = TypeVar("T")
 _IMAGES_AT_ONCE = 8192
@@ -41,6 +42,7 @@ _FEW = {
     Part.SOURCES: ("source of a label", "sources of labels"),
     Part.VOTES: ("decision of an annotator on an image", "decisions of annotators on images"),
     Part.EXPOSURE: ("record of what somebody was shown", "records of what somebody was shown"),
+    Part.NOT_ASKED: ("class that a refiner was shown unasked", "classes that refiners were shown unasked"),
     Part.UNSURE: ("unsure vote", "unsure votes"),
     Part.PROPOSALS: ("proposal", "proposals"),
     Part.COMMENTS: ("comment", "comments"),
@@ -111,6 +113,9 @@ def export_work(
         notes = list(kind.write(outgoing, out))
     if source.left_out:
         notes.append(f"votes of {', '.join(source.left_out)} are left out, as mlf.toml says")
+    if source.voiceless:
+        words = "doubt about an image as a whole has", "doubts about images as a whole have"
+        notes.append(f"{so_many(len(source.voiceless), *words)} no vote on a class, and no place here")
     carried, missing = ([p for p in Part if found[p] and (p in given) == is_given] for is_given in (True, False))
     return ExportSummary(
         out,
@@ -162,9 +167,12 @@ class _Source:
     def __init__(self, project: Project, store: SqlStore, words: Sequence[str]) -> None:
         self._project, self._store, self._words = project, store, words
         kinds = store.annotator_kinds()
+        self._probes = store.probe_images(Round.ANNOTATION)
         self.left_out = tuple(project.settings.consensus.annotators_left_out)
         self.simulated = tuple(name for name, kind in kinds.items() if kind == "simulated")
         self._person = {name: f"{name}{SIMULATED}" if kind == "simulated" else name for name, kind in kinds.items()}
+        #: Who is unsure of an image as a whole and has a vote on no class of it: a word that no format has.
+        self.voiceless: set[tuple[str, Round, int]] = set()
         self._proposals: ProposalReader | None = None
         if project.proposals_path.exists():
             self._proposals = open_proposals(project)
@@ -181,13 +189,13 @@ class _Source:
     def images(self) -> Iterator[ImageContent]:
         """Yield every image, in the project's order."""
         table = image_columns(self._project, ["image_id", "path", "original_label"])
-        sittings = {round_: _Grouped(self._states(round_)) for round_ in Round}
+        annotators, refiners = (_Grouped(self._states(round_)) for round_ in (Round.ANNOTATION, Round.REFINEMENT))
         labels = _Grouped(self._labels())
         for first in range(0, len(table), _IMAGES_AT_ONCE):
             part = table.slice(first, _IMAGES_AT_ONCE).to_pydict()
             for offset, (image_id, path, original) in enumerate(zip(*part.values(), strict=True)):
                 index = first + offset
-                said = [sitting for round_ in Round for sitting in sittings[round_].of(index)]
+                said = tuple(self._sittings(index, annotators.of(index), refiners.of(index)))
                 label_rows = labels.of(index)
                 yield ImageContent(
                     image_id,
@@ -196,19 +204,38 @@ class _Source:
                     None if original is None else self._words[original],
                     None if not label_rows else tuple(label for label, _ in label_rows if label is not None),
                     next((source for label, source in label_rows if label is None), ""),
-                    sittings=tuple(said),
+                    sittings=said,
                     proposals=self._offered(index),
                 )
 
-    def _states(self, round_: Round) -> Iterator[tuple[int, Sitting]]:
+    def _states(self, round_: Round) -> Iterator[tuple[int, tuple[str, ImageState]]]:
         for row in self._store.iter_states(round_):
             if row.annotator not in self.left_out and (row.state.is_decided or row.state.comment.strip()):
-                yield row.image_index, self._sitting(row.annotator, round_, row.state)
+                yield row.image_index, (row.annotator, row.state)
 
-    def _sitting(self, annotator: str, round_: Round, state: ImageState) -> Sitting:
-        votes = {self._words[c]: vote for c, vote in sorted(state.exposed_votes().items())}
-        none = state.is_decided and (state.none or not votes)
-        return Sitting(self._person[annotator], votes, tuple(votes), none, state.comment.strip(), round_)
+    def _sittings(
+        self,
+        index: int,
+        annotators: Sequence[tuple[str, ImageState]],
+        refiners: Sequence[tuple[str, ImageState]],
+    ) -> Iterator[Sitting]:
+        """Yield everyone's word on an image; their votes are those that `mlf settle` counts."""
+        said = [(name, Round.ANNOTATION, state, state.exposed_votes()) for name, state in annotators]
+        # Votes on hidden gold are kept apart, so that nothing is agreed there (as in `votes_of_project`).
+        agreed = () if index in self._probes else agreed_labels(state for _, state in annotators)
+        said += [(name, Round.REFINEMENT, state, votes_of_refiner(state, agreed)) for name, state in refiners]
+        for name, round_, state, votes in said:
+            sitting = self._sitting(name, round_, state, votes)
+            if sitting.is_decided or sitting.comment:
+                yield sitting
+            else:
+                self.voiceless.add((name, round_, index))
+
+    def _sitting(self, person: str, round_: Round, state: ImageState, votes: Mapping[int, Vote]) -> Sitting:
+        shown = sorted(state.exposed_votes())
+        said = {self._words[c]: votes[c] for c in shown if c in votes}
+        on_screen = tuple(self._words[c] for c in shown)
+        return Sitting(self._person[person], said, on_screen, state.none, state.comment.strip(), round_)
 
     def _labels(self) -> Iterator[tuple[int, tuple[Label | None, str]]]:
         path = self._project.refined_labels_path

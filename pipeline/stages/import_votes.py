@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
 from tqdm.auto import tqdm
 
+from pipeline.annotation.disputes import agreed_labels, votes_of_refiner
 from pipeline.annotation.events import CLEAR, MAX_COMMENT_CHARACTERS, Event, EventKind
 from pipeline.annotation.folding import ImageState
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.formats.exchange.content import SIMULATED, Sitting
 from pipeline.project.folder import Project
-from pipeline.project.names import check_person, settled
+from pipeline.project.names import check_person, first_few, settled
+from pipeline.project.notices import tell
 from pipeline.proposals.reader import open_proposals
 from pipeline.stages.incoming import REFUSED, TAKEN, THERE, Incoming, Rows
 from pipeline.store import Assignment, SqlStore, open_project_store
@@ -99,7 +101,8 @@ def import_votes(
                 store.add_annotators([name for name, of in kinds.items() if of == kind], kind=kind)
         parts = [given[first : first + _AT_ONCE] for first in range(0, len(given), _AT_ONCE)]
         for part in tqdm(parts, unit=" parts", disable=len(parts) < 4):
-            _append(store, part, rows, replaces=replaces, is_dry=is_dry)
+            agreed = _agreed(store, part, project.settings.consensus.annotators_left_out)
+            _append(store, part, agreed, rows, replaces=replaces, is_dry=is_dry)
 
 
 def _given(
@@ -152,8 +155,20 @@ def _given(
                 continue
             kinds[name] = kind
             found.setdefault(key, one)
+    _tell_of_people_alike(kinds, {*kinds, *known})
     # Person by person: to give somebody tasks, the store reads all that they have.
     return sorted(found.values(), key=lambda one: (one.annotator, one.round)), kinds
+
+
+def _tell_of_people_alike(given: Collection[str], everybody: Iterable[str]) -> None:
+    """Tell which annotators differ in capitals alone: they are several people here, and may be one in the files."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(everybody):
+        alike.setdefault(name.casefold(), []).append(name)
+    several = [names for names in alike.values() if len(names) > 1 and not set(names).isdisjoint(given)]
+    if several:
+        told = first_few(" and ".join(map(repr, names)) for names in several)
+        tell(f"{told}: different people here; if they are one, give them one name in the files")
 
 
 def _person(name: str, is_simulated: bool) -> tuple[str, str]:
@@ -186,16 +201,35 @@ def _is_same(one: _Given, other: _Given) -> bool:
     return replace(one, place="", at="") == replace(other, place="", at="")
 
 
-def _append(store: SqlStore, part: Sequence[_Given], rows: Rows, *, replaces: bool, is_dry: bool) -> None:
+def _agreed(store: SqlStore, part: Sequence[_Given], left_out: Sequence[str]) -> dict[int, frozenset[int]]:
+    """Return the classes that stand agreed on each image of which a refiner's word is given."""
+    images = sorted({one.image_index for one in part if one.round is Round.REFINEMENT})
+    found = store.states_of_images(Round.ANNOTATION, images)
+    return {
+        image: agreed_labels(state for name, state in states.items() if name not in left_out)
+        for image, states in found.items()
+    }
+
+
+def _append(
+    store: SqlStore,
+    part: Sequence[_Given],
+    agreed: Mapping[int, frozenset[int]],
+    rows: Rows,
+    *,
+    replaces: bool,
+    is_dry: bool,
+) -> None:
     """Append one part in one transaction: every word on an image is taken whole or not at all."""
     before = _states(store, part)
     new: list[tuple[_Given, list[Event]]] = []
     for one in part:
         state = before[one.annotator, one.round, one.image_index]
-        events = _events(one, state)
+        is_there = _votes_are_there(one, state, agreed.get(one.image_index, frozenset()))
+        events = _events(one, state, is_there=is_there)
         if not events:
             rows.add(one.place, one.image, "votes", THERE, "", one.annotator)
-        elif _contradicts(one, state) and not replaces:
+        elif _contradicts(one, state, is_there=is_there) and not replaces:
             reason = f"{one.annotator} has decided it otherwise here; --replace takes the file's word"
             rows.add(one.place, one.image, "votes", REFUSED, reason, one.annotator)
         else:
@@ -223,34 +257,45 @@ def _states(store: SqlStore, part: Iterable[_Given]) -> dict[tuple[str, Round, i
     }
 
 
-def _contradicts(one: _Given, state: ImageState) -> bool:
+def _contradicts(one: _Given, state: ImageState, *, is_there: bool) -> bool:
     """Tell whether somebody decided otherwise here, or wrote another comment."""
     says_votes = bool(one.votes) or one.none
-    if says_votes and state.is_decided and not _votes_are_there(one, state):
+    if says_votes and state.is_decided and not is_there:
         return True
     return bool(one.comment and state.comment and one.comment != state.comment)
 
 
-def _votes_are_there(one: _Given, state: ImageState) -> bool:
-    """Tell whether this was said already; a class shown here alone, that the file does not name, has a `no` there."""
-    return state.is_decided and state.exposed_votes() == dict.fromkeys(state.shown, Vote.NO) | _said(one)
+def _votes_are_there(one: _Given, state: ImageState, agreed: Collection[int]) -> bool:
+    """Tell whether this was said already; a class shown here alone, that the file does not name, has a `no` there.
+
+    A refiner's `no` on what was agreed is there only if it was said: leaving that alone is no vote.
+    """
+    said = _said(one)
+    if not state.is_decided or state.exposed_votes() != dict.fromkeys(state.shown, Vote.NO) | said:
+        return False
+    if one.round is not Round.REFINEMENT:
+        return True
+    here = votes_of_refiner(state, agreed)
+    return all((c in here) == (c in one.votes or one.none or c not in agreed) for c in said)
 
 
 def _said(one: _Given) -> dict[int, Vote]:
     return dict.fromkeys(one.shown, Vote.NO) | dict(one.votes)
 
 
-def _events(one: _Given, state: ImageState) -> list[Event]:
+def _events(one: _Given, state: ImageState, *, is_there: bool) -> list[Event]:
     """Return the events that lead from a state to what was said; none where it is there already.
 
     A class that was shown and has no vote of its own counts as `no`, so that one event per tick will do. A refiner's
     `no` is said of each class: leaving alone what annotators agreed on is no vote there.
     """
     actions: list[tuple[EventKind, dict[str, Any]]] = []
-    if (one.votes or one.none) and not _votes_are_there(one, state):
+    if (one.votes or one.none) and not is_there:
         said = _said(one)
-        actions += [(EventKind.VOTE, {"class_index": c, "vote": CLEAR}) for c in sorted(state.votes) if c not in said]
-        named = {c: vote for c, vote in one.votes.items() if vote is not Vote.NO or one.round is Round.REFINEMENT}
+        is_each_said = one.round is Round.REFINEMENT and not one.none
+        cleared = [c for c in sorted(state.votes) if c not in (one.votes if is_each_said else said)]
+        actions += [(EventKind.VOTE, {"class_index": c, "vote": CLEAR}) for c in cleared]
+        named = {c: vote for c, vote in one.votes.items() if vote is not Vote.NO or is_each_said}
         if not named and one.votes and not one.none:  # nothing but `no`: one is said, the others follow from exposure
             named = dict(sorted(one.votes.items())[:1])
         if state.unsure:
@@ -258,7 +303,9 @@ def _events(one: _Given, state: ImageState) -> list[Event]:
         if state.votes and not named:
             actions += [(EventKind.VOTE, {"class_index": c, "vote": CLEAR}) for c in sorted(state.votes) if c in said]
         elif state.votes:
-            named |= {c: said[c] for c in state.votes if c in said and c not in named}
+            named |= {c: said[c] for c in state.votes if c in said and c not in named and c not in cleared}
+        if named and one.none != state.none:
+            actions.append((EventKind.NONE, {"value": one.none}))
         actions += [(EventKind.VOTE, {"class_index": c, "vote": vote.value}) for c, vote in sorted(named.items())]
         if not named:
             actions.append((EventKind.NONE, {"value": True}))

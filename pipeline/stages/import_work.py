@@ -14,6 +14,7 @@ from pipeline.errors import DatasetError
 from pipeline.examples.pack import pack_examples
 from pipeline.formats.exchange.content import ImageContent, ReadOptions, Refused
 from pipeline.formats.exchange.registry import Format
+from pipeline.formats.exchange.rows import refuse_packed
 from pipeline.project.changing import note_change
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.files import sha256_of, write_table
@@ -76,6 +77,7 @@ def import_work(
     annotator: str = "",
     only: Sequence[str] = (),
     as_votes: bool = False,
+    controls: Sequence[str] = (),
     shown: Shown = "named",
     empty: str = "",
     numbers: ClassNumbers = "auto",
@@ -100,6 +102,8 @@ def import_work(
         Which of :data:`PARTS` are wanted; all where empty.
     as_votes
         Take label sets for votes of `annotator`, not for the project's refined labels.
+    controls
+        Which controls of Label Studio's interface hold labels, where several have choices.
     shown, empty, numbers, is_simulated, replaces, is_dry
         As for :func:`pipeline.stages.import_votes.import_votes` and :func:`pipeline.stages.incoming.understood`.
     by
@@ -111,10 +115,13 @@ def import_work(
         If a file cannot be read, or no row of it can be used; the message names the first.
     """
     _refuse_options(empty, only, annotator, as_votes=as_votes)
+    if controls and kind.module != "label_studio":
+        raise DatasetError(f"--controls: {kind.title} has none; they are those of a labelling interface (Label Studio)")
+    _refuse_paths(kind, paths)
     rows = Rows()
     where = first_few(str(path) for path in paths)
     ids = image_columns(project, ["image_id"])["image_id"].to_pylist()
-    options = ReadOptions(tuple(ids), project.label_space.keys, annotator, as_votes)
+    options = ReadOptions(tuple(ids), project.label_space.keys, annotator, as_votes, tuple(controls))
     incoming = understood(project, _read(kind, paths, options, where), rows, where, numbers=numbers, empty=empty)
     if as_votes:
         incoming = replace(incoming, records=[as_votes_of(annotator, record) for record in incoming.records])
@@ -162,6 +169,20 @@ def _refuse_options(empty: str, only: Sequence[str], annotator: str, *, as_votes
         raise DatasetError("--as-votes: say whose votes the labels are with --annotator")
 
 
+def _refuse_paths(kind: Format, paths: Sequence[Path]) -> None:
+    """Refuse what no reader can take, in the same words for every format."""
+    for path in paths:
+        if not path.exists():
+            raise DatasetError(f"{path} does not exist; give a file")
+        if path.is_dir() and not kind.has_folder:
+            inside = first_few(each.name for each in sorted(path.iterdir()) if each.suffix.lower() in _WORK)
+            raise DatasetError(
+                f"{path} is a folder, and {kind.title} is read from files; give those in it: "
+                f"{inside or 'there are none that could be such files'}"
+            )
+        refuse_packed(path)
+
+
 def _nothing(where: str, rows: Rows, wanted: Sequence[str]) -> str:
     if not rows.rows:
         return f"{where}: holds nothing of {', '.join(wanted)}"
@@ -177,10 +198,10 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
             yield given.name, given
         elif given.is_dir():
             inner = (each for each in given.iterdir() if each.is_dir() and each.name.lower() == "annotations")
-            for folder in sorted([given, *inner]):
-                for path in sorted(folder.iterdir()):
-                    if path.suffix.lower() in _WORK and path.is_file():
-                        yield path.relative_to(given).as_posix(), path
+            near = [path for folder in sorted([given, *inner]) for path in sorted(folder.iterdir())]
+            found = [path for path in near if path.suffix.lower() in _WORK and path.is_file()]
+            for path in found or [each for each in sorted(given.rglob("*")) if each.suffix.lower() in _WORK]:
+                yield path.relative_to(given).as_posix(), path
 
 
 def _write_report(project: Project, name: str, rows: Rows) -> Path:

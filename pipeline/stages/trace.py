@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.annotation.disputes import agreed_labels, votes_of_refiner
 from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.folding import undone_ids
 from pipeline.errors import DatasetError
@@ -123,7 +124,7 @@ def trace_image(project: Project, store: SqlStore, image: str) -> ImageTrace:
     image_index, image_id = _find(project, image)
     row = image_columns(project, ["original_label"]).column(0)[image_index].as_py()
     events = tuple(store.events_of_image(image_index))
-    votes = _votes(store, image_index, events)
+    votes = _votes(store, image_index, events, project.settings.consensus.annotators_left_out)
     proposed = _proposals(project, image_index)
     labels, empty_source = _labels(project, image_index)
     chosen = [*labels, *sorted(set(votes) - set(labels))]
@@ -163,13 +164,20 @@ def _find(project: Project, image: str) -> tuple[int, str]:
     return int(position), str(ids[position].as_py())
 
 
-def _votes(store: SqlStore, image_index: int, events: tuple[Event, ...]) -> dict[int, list[TracedVote]]:
+def _votes(
+    store: SqlStore, image_index: int, events: tuple[Event, ...], left_out: Collection[str]
+) -> dict[int, list[TracedVote]]:
     found: dict[int, list[TracedVote]] = {}
-    for round_ in Round:
-        for annotator, state in sorted(store.states_of_images(round_, [image_index])[image_index].items()):
+    annotators, refiners = (store.states_of_images(round_, [image_index])[image_index] for round_ in Round)
+    is_probe = image_index in store.probe_images(Round.ANNOTATION)
+    counted = [state for name, state in annotators.items() if name not in left_out and not is_probe]
+    agreed = agreed_labels(counted)
+    for round_, states in zip(Round, (annotators, refiners), strict=True):
+        for annotator, state in sorted(states.items()):
             own = [event for event in events if event.annotator == annotator and event.round is round_]
             undone = undone_ids(own)
-            for class_index, vote in sorted(state.exposed_votes().items()):
+            votes = state.exposed_votes() if round_ is Round.ANNOTATION else votes_of_refiner(state, agreed)
+            for class_index, vote in sorted(votes.items()):
                 given = [
                     event
                     for event in own

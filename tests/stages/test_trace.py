@@ -15,7 +15,7 @@ from pipeline.annotation.events import Event, EventKind
 from pipeline.stages.assign import assign_project
 from pipeline.stages.trace import trace_image
 from pipeline.store import open_project_store
-from pipeline.votes.words import Round
+from pipeline.votes.words import VOTE_ORDER, Round
 
 
 def test_each_label_is_traced_to_as_many_votes_as_the_table_of_labels_counts(finished: Finished) -> None:
@@ -50,7 +50,7 @@ def test_each_label_is_traced_to_as_many_votes_as_the_table_of_labels_counts(fin
                         assert class_index in shown
                 words = Counter(vote.vote for vote in traced.votes)
                 counted = expected[class_index]
-                assert (words["yes"], words["unsure"]) == (counted["n_yes"], counted["n_unsure"])
+                assert {word: words[word] for word in VOTE_ORDER} == {word: counted[f"n_{word}"] for word in VOTE_ORDER}
                 assert words["yes"] > 0
                 n_refined += sum(vote.vote == "yes" for vote in traced.votes if vote.round is Round.REFINEMENT)
     assert n_refined > 0

@@ -24,6 +24,7 @@ class Part(StrEnum):
     SOURCES = "sources"  # where each label comes from
     VOTES = "votes"  # who ticked what
     EXPOSURE = "exposure"  # which classes somebody was shown; without it, an unticked class has no vote
+    NOT_ASKED = "exposure without a question"  # what a refiner was shown, but had no say in: others had agreed on it
     UNSURE = "unsure votes"
     PROPOSALS = "proposals"
     COMMENTS = "comments"
@@ -40,7 +41,8 @@ class Sitting:
     votes
         Class to vote, for the classes on which something was said.
     shown
-        Classes that were on screen; None where the file does not tell.
+        Classes that were on screen; None where the file does not tell. A refiner sees classes that others agreed on,
+        and has no vote on those that they leave alone.
     none
         They said that no class applies.
     comment
@@ -71,6 +73,11 @@ class Sitting:
     def label_set(self) -> list[str]:
         """Return the classes voted `yes`."""
         return [name for name, vote in self.votes.items() if vote is Vote.YES]
+
+    @property
+    def not_asked(self) -> list[str]:
+        """Return the classes that were on screen and have no vote."""
+        return [name for name in self.shown or () if name not in self.votes]
 
 
 def one_word_each(sittings: Iterable[Sitting]) -> list[Sitting]:
@@ -183,12 +190,15 @@ class ReadOptions:
         Who did the work, for formats that do not say; empty where nobody was named.
     as_votes
         Whether label sets are taken for the votes of `annotator`.
+    controls
+        Which controls of a labelling interface hold labels, for formats that have several.
     """
 
     image_ids: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     annotator: str = ""
     as_votes: bool = False
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,5 +249,6 @@ def parts_of(images: Iterable[ImageContent]) -> dict[Part, int]:
             n[Part.COMMENTS] += bool(sitting.comment)
             n[Part.VOTES] += sitting.is_decided
             n[Part.EXPOSURE] += sitting.is_decided and sitting.shown is not None
+            n[Part.NOT_ASKED] += len(sitting.not_asked)
             n[Part.UNSURE] += sum(vote is Vote.UNSURE for vote in sitting.votes.values())
     return n

@@ -31,11 +31,36 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
         tasks = [content] if isinstance(content, dict) else content
         if not isinstance(tasks, list):
             raise DatasetError(f"{path}: holds a {type(content).__name__}; expected Label Studio's list of tasks")
+        controls = _controls_of_labels(tasks, options.controls, path)
         for number, task in enumerate(tasks):
-            yield from _task(task, f"{path.name}, task {number}", options.annotator)
+            yield from _task(task, f"{path.name}, task {number}", options.annotator, controls)
 
 
-def _task(task: Any, place: str, annotator: str) -> Iterator[ImageContent | Refused]:
+def _controls_of_labels(tasks: list[Any], wanted: Sequence[str], path: Path) -> set[str]:
+    """Return the controls of the interface whose choices are labels: the only one with choices, or those named.
+
+    Raises
+    ------
+    DatasetError
+        If several have choices and none is named, since one may ask for something else (quality, what is absent); or
+        if one that is named has none.
+    """
+    of_tasks = (task for task in tasks if isinstance(task, dict))
+    given = (each for task in of_tasks for each in (*_annotations(task), *_predictions(task)))
+    items = (item for each in given for item in each.get("result") or () if isinstance(item, dict))
+    said = (item for item in items if item.get("type") != "textarea" and isinstance(item.get("value"), dict))
+    found = {str(item.get("from_name", "")) for item in said} - {_ANNOTATOR}
+    if unknown := [name for name in wanted if name not in found]:
+        raise DatasetError(f"{path}: no control {unknown[0]!r} (--controls) has choices; there are {sorted(found)}")
+    if not wanted and len(found - {_UNSURE}) > 1:
+        raise DatasetError(
+            f"{path}: several controls have choices ({', '.join(sorted(found))}), and nothing says which of them are "
+            "labels; name those with --controls"
+        )
+    return {*wanted, _UNSURE} if wanted else found
+
+
+def _task(task: Any, place: str, annotator: str, controls: set[str]) -> Iterator[ImageContent | Refused]:
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         yield Refused(place, "", "it has no `data`: export as JSON, not as JSON-MIN, which leaves out who skipped what")
         return
@@ -45,13 +70,14 @@ def _task(task: Any, place: str, annotator: str) -> Iterator[ImageContent | Refu
     if not image:
         yield Refused(place, "", f"its `data` names no image; expected one of {', '.join(_IMAGE)}")
         return
-    shown = data.get("shown") if isinstance(data.get("shown"), dict) else {}
-    read = [_annotation_of(each, shown, place, image, annotator) for each in _annotations(task)]
+    read = [_annotation_of(each, data, place, image, annotator, controls) for each in _annotations(task)]
     yield from (each for each in read if isinstance(each, Refused))
     found = [each for each in read if not isinstance(each, Refused)]
     labels = next((each for _, each in reversed(found) if each is not None), None)
     sittings = tuple(each for each, _ in found if each is not None)
-    proposals = _of_models([each for each in task.get("predictions") or () if isinstance(each, dict)])
+    proposals = _of_models(_predictions(task), controls)
+    if not read and not proposals:
+        yield Refused(place, image, "nobody has annotated it", is_skip=True)
     if labels is not None or sittings or proposals:
         source = as_name(data.get("empty_source"))
         yield ImageContent(image, place, labels=labels, empty_source=source, sittings=sittings, proposals=proposals)
@@ -62,14 +88,18 @@ def _annotations(task: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in task.get("annotations") or task.get("completions") or () if isinstance(each, dict)]
 
 
+def _predictions(task: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in task.get("predictions") or () if isinstance(each, dict)]
+
+
 def _annotation_of(
-    each: dict[str, Any], shown: dict[str, Any], place: str, image: str, annotator: str
+    each: dict[str, Any], data: dict[str, Any], place: str, image: str, annotator: str, controls: set[str]
 ) -> tuple[Sitting | None, tuple[Label, ...] | None] | Refused:
     """Return what an annotation says as somebody's word and, where it is the ground truth, as the label set."""
     who = _who(each) or annotator
     if each.get("was_cancelled") or each.get("skipped"):
         return Refused(place, image, "skipped by its annotator (was_cancelled)", is_skip=True)
-    said = _said(each)
+    said = _said(each, controls)
     if isinstance(said, str):
         return Refused(place, image, said)
     votes, comment, posteriors = said
@@ -81,14 +111,15 @@ def _annotation_of(
         return None, labels
     if not who:
         return Refused(place, image, "nothing says whose annotation it is; say so with --annotator")
-    seen = shown.get(who) if isinstance(shown.get(who), list) else None
-    voted = {name: votes.get(name, Vote.NO) for name in [*map(str, seen or ()), *votes]}
-    is_empty = not any(vote is not Vote.NO for vote in voted.values()) and not _is_only_a_comment(each)
+    seen, not_asked = (_listed(data.get(field), who) for field in ("shown", "not_asked"))
+    asked = [name for name in seen or () if name not in (not_asked or ())]
+    voted = {name: votes.get(name, Vote.NO) for name in [*asked, *votes]}
+    is_empty = not (any(vote is not Vote.NO for vote in voted.values()) or _is_only_a_comment(each) or not_asked)
     name, round_ = _in_round(who)
     sitting = Sitting(
         name,
         voted,
-        None if seen is None else tuple(map(str, seen)),
+        None if seen is None else tuple(seen),
         is_empty,
         comment,
         round_,
@@ -96,6 +127,12 @@ def _annotation_of(
         place,
     )
     return sitting, labels
+
+
+def _listed(value: Any, who: str) -> list[str] | None:
+    """Return what a field of the task's `data` lists of somebody; None where it says nothing of them."""
+    listed = value.get(who) if isinstance(value, dict) else None
+    return [str(each) for each in listed] if isinstance(listed, list) else None
 
 
 def _image_of(data: dict[str, Any]) -> str:
@@ -130,7 +167,7 @@ def _is_only_a_comment(annotation: dict[str, Any]) -> bool:
     return bool(fields) and all(each.get("type") == "textarea" for each in fields)
 
 
-def _said(annotation: dict[str, Any]) -> tuple[dict[str, Vote], str, dict[str, float]] | str:
+def _said(annotation: dict[str, Any], controls: set[str]) -> tuple[dict[str, Vote], str, dict[str, float]] | str:
     """Return what an annotation says of classes, its comment and its posteriors; or why it cannot be read."""
     result = annotation.get("result")
     if not isinstance(result, list):
@@ -144,9 +181,11 @@ def _said(annotation: dict[str, Any]) -> tuple[dict[str, Vote], str, dict[str, f
         if kind == "textarea":
             comments += [str(text) for text in value.get("text", [])]
             continue
+        if str(item.get("from_name", "")) not in controls:
+            continue
         names = _names(value.get(kind) if kind else None)
         if names is None:
-            return f"its result of type {kind!r} names no classes"
+            return f"its result of type {kind!r} names no classes; name the controls of the labels with --controls"
         vote = Vote.UNSURE if item.get("from_name") == _UNSURE else Vote.YES
         votes |= dict.fromkeys(names, vote)
         scores = (item.get("meta") or {}).get("posteriors") or []
@@ -163,17 +202,19 @@ def _names(value: Any) -> list[str] | None:
     return names if all(names) else None
 
 
-def _of_models(predictions: list[dict[str, Any]]) -> tuple[Proposal, ...]:
+def _of_models(predictions: list[dict[str, Any]], controls: set[str]) -> tuple[Proposal, ...]:
     """Return one list of what all models propose: the surest first where all of them say how sure they are."""
-    found = [proposal for each in predictions for proposal in _proposals(each)]
+    found = [proposal for each in predictions for proposal in _proposals(each, controls)]
     if len(predictions) > 1 and all(proposal.score is not None for proposal in found):
         found.sort(key=lambda proposal: -(proposal.score or 0.0))
     return tuple(found)
 
 
-def _proposals(prediction: dict[str, Any]) -> Iterator[Proposal]:
+def _proposals(prediction: dict[str, Any], controls: set[str]) -> Iterator[Proposal]:
     model = as_name(prediction.get("model_version"))
     for item in prediction.get("result") or ():
+        if str(item.get("from_name", "")) not in controls:
+            continue
         names = _names((item.get("value") or {}).get(str(item.get("type", "")))) or []
         scores = list((item.get("meta") or {}).get("scores") or [])
         alone = item.get("score", prediction.get("score")) if len(names) == 1 else None
@@ -227,6 +268,8 @@ def _as_task(record: ImageContent, number: int) -> dict[str, Any]:
         who = sitting.annotator + (f" [{sitting.round}]" if sitting.round is Round.REFINEMENT else "")
         if sitting.shown is not None and sitting.is_decided:
             data.setdefault("shown", {})[who] = list(sitting.shown)
+            if sitting.not_asked:
+                data.setdefault("not_asked", {})[who] = sitting.not_asked
         result = _result(sitting.label_set, _CHOICES)
         result += _result([n for n, vote in sitting.votes.items() if vote is Vote.UNSURE], _UNSURE)
         if sitting.comment:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, ReadOptions, Refused
+from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, ReadOptions, Refused, one_word_each
 from pipeline.formats.npz import array_head
 from pipeline.project.wording import so_many
 from pipeline.project.writing import whole_file
@@ -109,7 +109,7 @@ def write(given: Outgoing, path: Path) -> list[str]:
     exposed = np.zeros(shape, dtype=bool)
     n_whole = 0
     for row, record in enumerate(given.images()):
-        for sitting in record.sittings:
+        for sitting in one_word_each(record.sittings):
             for name, vote in sitting.votes.items():
                 counts[vote][row, index[name]] += 1
             exposed[row, [index[name] for name in sitting.shown or ()]] = True

@@ -40,6 +40,10 @@ class Format:
         What a file brings, and what can be written to one; empty where there is no reader or no writer.
     output
         Name of what is written, if `--out` names none: a file, or a folder where there is no ending.
+    function
+        What stands after `read_` and `write_` where a module has several formats.
+    has_folder
+        Whether it can be read from a folder that holds its files.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Format:
     given: tuple[Part, ...] = ()
     output: str = ""
     function: str = ""
+    has_folder: bool = False
 
     @property
     def read(self) -> Reader:
@@ -118,14 +123,15 @@ FORMATS: Final[tuple[Format, ...]] = (
         (Part.LABELS, Part.VOTES, Part.PROPOSALS, Part.COMMENTS),
         (Part.LABELS, Part.VOTES, Part.PROPOSALS, Part.COMMENTS),
         "multilabelfy",
+        has_folder=True,
     ),
     Format(
         "label-studio",
         "Label Studio",
         "JSON (not JSON-MIN)",
         "label_studio",
-        (Part.LABELS, Part.POSTERIORS, *_VOTES, Part.PROPOSALS, Part.COMMENTS),
-        (Part.LABELS, Part.POSTERIORS, *_VOTES, Part.PROPOSALS, Part.COMMENTS),
+        (Part.LABELS, Part.POSTERIORS, *_VOTES, Part.NOT_ASKED, Part.PROPOSALS, Part.COMMENTS),
+        (Part.LABELS, Part.POSTERIORS, *_VOTES, Part.NOT_ASKED, Part.PROPOSALS, Part.COMMENTS),
         "label-studio",
     ),
     Format(
@@ -137,7 +143,16 @@ FORMATS: Final[tuple[Format, ...]] = (
         (*_RICH_LABELS, Part.PROPOSALS),
         "annotations.xml",
     ),
-    Format("datumaro", "Datumaro", "`annotations/<subset>.json`", "datumaro", _RICH_LABELS, _RICH_LABELS, "datumaro"),
+    Format(
+        "datumaro",
+        "Datumaro",
+        "`annotations/<subset>.json`",
+        "datumaro",
+        _RICH_LABELS,
+        _RICH_LABELS,
+        "datumaro",
+        has_folder=True,
+    ),
     Format(
         "imagenet-txt",
         "ImageNet-txt",
@@ -146,6 +161,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         _LABELS,
         _LABELS,
         "imagenet-txt",
+        has_folder=True,
     ),
     Format(
         "hugging-face",
@@ -155,12 +171,27 @@ FORMATS: Final[tuple[Format, ...]] = (
         _LABELS,
         _RICH_LABELS,
         "hugging-face",
+        has_folder=True,
     ),
     Format(
-        "croissant", "Croissant", "`croissant.json` and its table", "croissant", _RICH_LABELS, _RICH_LABELS, "croissant"
+        "croissant",
+        "Croissant",
+        "`croissant.json` and its table",
+        "croissant",
+        _RICH_LABELS,
+        _RICH_LABELS,
+        "croissant",
+        has_folder=True,
     ),
     Format("coco", "COCO", "JSON of objects, crowds included", "coco", _LABELS),
-    Format("voc", "Pascal VOC", "a folder of XML, or its files", "pascal_voc", (Part.LABELS, Part.VOTES, Part.UNSURE)),
+    Format(
+        "voc",
+        "Pascal VOC",
+        "a folder of XML, or its files",
+        "pascal_voc",
+        (Part.LABELS, Part.VOTES, Part.UNSURE),
+        has_folder=True,
+    ),
     Format(
         "fiftyone",
         "FiftyOne",
@@ -169,6 +200,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         (Part.LABELS, Part.POSTERIORS),
         _RICH_LABELS,
         "fiftyone",
+        has_folder=True,
     ),
     Format("prodigy", "Prodigy", "`.jsonl` of choices, or of labels accepted and rejected", "prodigy", (*_VOTES[:2],)),
     Format(
@@ -239,9 +271,13 @@ def format_of_files(paths: Sequence[Path]) -> Format:
     DatasetError
         If several formats have it, or none; the message names them.
     """
-    ending = paths[0].suffix.lower().removeprefix(".")
-    named = [each for each in known_formats("import") if each.name == ending]
-    if not named or any(path.suffix.lower().removeprefix(".") != ending for path in paths):
+    from pipeline.formats.exchange.rows import refuse_packed
+
+    endings = {path.suffix.lower().removeprefix(".").replace("tsv", "csv") for path in paths}
+    named = [each for each in known_formats("import") if {each.name} == endings]
+    if not named:
+        for path in paths:
+            refuse_packed(path)
         names = ", ".join(each.name for each in known_formats("import"))
         raise DatasetError(f"{paths[0]}: several tools write such files; say which with --format ({names})")
     return named[0]

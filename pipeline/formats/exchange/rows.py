@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,26 @@ from pipeline.project.names import column_name, settled
 from pipeline.project.spreadsheets import unguarded
 
 _ROWS_AT_ONCE = 10_000
+_LONGEST_SHOWN = 80
 #: What a column or a field is called that says who did the work.
 PEOPLE = ("annotator", "worker", "user", "rater", "annotator_id", "worker_id", "rater_id")
+#: How packed files begin; a `.npz` is a ZIP that is read as it is.
+_PACKED = {
+    b"\x1f\x8b": "gzip", b"PK\x03\x04": "ZIP", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7z", b"Rar!": "rar",
+}  # fmt: skip
+
+
+def refuse_packed(path: Path) -> None:
+    """Refuse a packed file, whatever its ending says: readers would call it broken text."""
+    if not path.is_file() or path.suffix.lower() == ".npz":
+        return
+    with path.open("rb") as file:
+        first = file.read(6)
+    how = next((name for beginning, name in _PACKED.items() if first.startswith(beginning)), "")
+    if how:
+        table = "; of a spreadsheet, save the table as CSV" if path.suffix.lower() in {".xlsx", ".ods"} else ""
+        raise DatasetError(f"{path} is packed ({how}); unpack it, and give what is in it{table}")
 
 
 def table_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -126,16 +145,31 @@ def json_content(path: Path) -> Any:
     Raises
     ------
     DatasetError
-        If it is missing or no JSON; the message names the line.
+        If it is missing or no JSON, or an object in it has a name twice; the message names the line or the name.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_object)
     except FileNotFoundError as error:
         raise DatasetError(f"{path} does not exist; give a file") from error
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; Python would keep the last of two entries of one name without a word."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise ValueError(f"an object in it has {names.most_common(1)[0][0]!r} twice; keep one")
+    return content
+
+
+def in_short(value: object) -> str:
+    """Return what a file holds as a message shows it: the beginning, where it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, Any]]:
@@ -151,7 +185,7 @@ def json_lines(path: Path) -> Iterator[tuple[str, Any]]:
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
                 if text:
-                    yield f"{path.name}, line {number}", json.loads(text)
+                    yield f"{path.name}, line {number}", json.loads(text, object_pairs_hook=_object)
             except UnicodeDecodeError as error:
                 raise DatasetError(f"{path}, line {number} is not UTF-8 text; save the file as UTF-8") from error
             except (ValueError, RecursionError) as error:
@@ -171,9 +205,9 @@ def as_name(value: object) -> str:
     """Return a name as text: ``370`` means what ``"370"`` says; empty where it is none."""
     if isinstance(value, str):
         return settled(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value != int(value):
-        return ""
-    return str(int(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else ""
 
 
 def as_number(value: object) -> float | None:
@@ -182,6 +216,6 @@ def as_number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if number == number and abs(number) != float("inf") else None
