@@ -50,7 +50,7 @@ def read_raters(path: Path) -> VoteArrays:
     names, image = np.unique(info[:, 0], return_inverse=True)
     try:
         class_ = info[:, 1].astype(np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DatasetError(f"{path}: `info` names a class that is no number: {error}") from error
     return VoteArrays.from_codes(
         image[question], class_[question], rater, vote, images=names, annotators=np.asarray(ids).astype(str)

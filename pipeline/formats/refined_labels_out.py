@@ -60,6 +60,7 @@ def _write_csv(labels: pa.Table, space: LabelSpace, path: Path) -> None:
     named = index.notna()
     table = table.rename(columns={"image_id": "image"}).drop(columns="image_index")
     table["class_index"] = index.astype("Int32")
+    table = table.astype(dict.fromkeys(("n_yes", "n_no", "n_unsure"), "Int16"))  # whole, also beside missing ones
     for column, words in (("class_key", space.keys), ("class_name", space.names)):
         table[column] = None
         table.loc[named, column] = [words[int(i)] for i in index[named]]

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.errors import DatasetError
-from pipeline.formats.exchange.content import ImageContent, Refused, Sitting
+from pipeline.formats.exchange.content import ImageContent, Label, Refused, Sitting
+from pipeline.formats.exchange.rows import in_short
 from pipeline.project.class_references import ClassNumbers, read_class_references
 from pipeline.project.folder import Project
 from pipeline.project.image_table import original_labels
 from pipeline.project.images_by_name import SEVERAL, images_named
 from pipeline.project.label_space import LabelSpace
-from pipeline.project.names import settled
+from pipeline.project.names import first_few, settled
 from pipeline.project.notices import tell
 from pipeline.project.wording import so_many
 from pipeline.votes.words import Vote
@@ -23,6 +24,10 @@ from pipeline.votes.words import Vote
 TAKEN, CHANGED, THERE, SKIPPED, REFUSED = OUTCOMES = ("taken", "changed", "there already", "skipped", "refused")
 #: What an empty list of labels says where a tool leaves the same for a skipped image: nothing, or that none applies.
 EMPTY_MEANINGS: Final = ("skip", "none")
+#: What to do about a class that the project does not have.
+_REMEDY: Final = "add it with `mlf classes add`, or take it out of the file"
+#: The table of refined labels counts votes in 16 bits.
+_MOST_VOTES: Final = 2**15 - 1
 _UPLOADED: Final = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
 
@@ -166,13 +171,14 @@ def _classes(
 ) -> dict[str, int]:
     """Return the class of every name in the records; names of no class are absent."""
     space = project.label_space
-    named = {name for record, _ in known for name in class_names(record)}
+    form = {name: settled(name) for record, _ in known for name in class_names(record)}
+    named = set(form.values())
     original = original_labels(project)
 
     def agreement(index_of: Mapping[str, int]) -> int:
         """Count the images whose original label is among their labels or somebody's ticks."""
         return sum(
-            any(index_of.get(name, -1) == original[at] for name in _said(record))
+            any(index_of.get(form[name], -1) == original[at] for name in _said(record))
             for record, at in known
             if original[at] >= 0
         )
@@ -187,7 +193,8 @@ def _classes(
         tell(f"{where}: {told} or a synonym, not by key")
     found |= by_name
     now = project.current_classes
-    return {name: now.of(index)[0] for name, index in found.items() if len(now.of(index)) == 1}
+    meant = {name: now.of(index)[0] for name, index in found.items() if len(now.of(index)) == 1}
+    return {name: meant[usual] for name, usual in form.items() if usual in meant}
 
 
 def class_names(record: ImageContent) -> set[str]:
@@ -240,10 +247,10 @@ def _with_known_classes(
     is_unknown: Callable[[str], bool] = lambda name: name not in class_of  # noqa: E731
     labels = record.labels
     strange = sorted({label.name for label in labels or () if is_unknown(label.name)})
-    if strange:
-        rows.add(
-            record.place, record.image, "labels", REFUSED, f"{_unknown(strange, space)}, so that the set is not whole"
-        )
+    odd = next((reason for label in labels or () if (reason := _odd_number(label))), "")
+    if strange or odd:
+        reason = f"{_unknown(strange, space)}, so that the set is not whole; {_REMEDY}" if strange else odd
+        rows.add(record.place, record.image, "labels", REFUSED, reason)
         labels = None
     sittings = []
     for sitting in record.sittings:
@@ -268,8 +275,17 @@ def _with_known_classes(
     return replace(record, labels=labels, sittings=tuple(sittings), proposals=proposals)
 
 
+def _odd_number(label: Label) -> str:
+    """Return why the numbers of a label cannot be its posterior and its votes; empty where they can."""
+    if label.posterior is not None and not 0 <= label.posterior <= 1:
+        return f"a posterior is {label.posterior:g}; expected a probability, from 0 to 1"
+    counts = (n for n in (label.n_yes, label.n_no, label.n_unsure) if n is not None)
+    wrong = next((n for n in counts if not 0 <= n <= _MOST_VOTES), None)
+    return "" if wrong is None else f"{in_short(wrong)} votes on a label; expected a number from 0 to {_MOST_VOTES}"
+
+
 def _unknown(names: Sequence[str], space: LabelSpace) -> str:
-    first = ", ".join(map(repr, names[:3])) + (", …" if len(names) > 3 else "")
+    first = first_few(map(in_short, names))
     return f"{first}: not among the {len(space)} classes of {space.name}"
 
 

@@ -179,10 +179,18 @@ def test_two_names_of_one_class_are_one_vote_and_two_comments_are_kept(take: Tak
     assert [after[image]["votes"][0].get("comment") for image in IMAGES[:3]] == ["dark\nblurred", None, "dark"]
 
 
-def test_a_table_tells_which_columns_are_no_class(take: Take) -> None:
-    told, after = take("wide.csv", "image,mug,hat,unicorn\n0000.jpg,1,0,1\n")
-    assert "columns that are no class of the project are left out: unicorn" in told
-    assert names(after[IMAGES[0]]) == ["mug"]
+def test_a_label_in_a_column_of_an_unknown_class_is_refused_as_in_every_other_format(take: Take) -> None:
+    rows = ("0000.jpg,1,0,1,0.5,train", "0001.jpg,0,1,0,1,val", "0002.jpg,0,0,0,0,val")
+    told, after = take("wide.csv", "\n".join(["image,mug,hat,unicorn,blur,split", *rows]))
+    assert "columns that hold no 0 and 1 are no classes, and are left out: blur, split" in told
+    reason = "'unicorn': not among the 56 classes of"
+    assert told.count(reason) == 1
+    assert f"line 2, 0000.jpg: {reason}" in told
+    assert "add it with `mlf classes add`, or take it out of the file" in told
+    assert [names(after[image]) for image in IMAGES[:3]] == [None, ["hat"], None]
+    told, after = take("long.csv", "image,class\n0003.jpg,mug\n0003.jpg,unicorn\n0004.jpg,mug\n")
+    assert reason in told
+    assert [names(after[image]) for image in IMAGES[3:5]] == [None, ["mug"]]
 
 
 @pytest.mark.parametrize(

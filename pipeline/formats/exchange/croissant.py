@@ -123,8 +123,12 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
         described = path / "croissant.json" if path.is_dir() else path
         content = json_content(described)
         table = _table_of(content, described)
-        if hashlib.sha256(table.read_bytes()).hexdigest() != _digest_of(content, table.name):
-            raise DatasetError(f"{table}: it is not the file that {described} describes (its sha256 differs)")
+        if not table.is_file():
+            raise DatasetError(f"{table} does not exist, and {described} describes it; put it there")
+        for name, told in _digests_of(content, table.name).items():
+            with table.open("rb") as file:
+                if hashlib.file_digest(file, name).hexdigest() != told.lower():
+                    raise DatasetError(f"{table}: it is not the file that {described} describes (its {name} differs)")
         yield from tables.read([table], options)
 
 
@@ -133,9 +137,10 @@ def _objects(content: Any) -> list[dict[str, Any]]:
     return [each for each in listed if isinstance(each, dict)]
 
 
-def _digest_of(content: Any, name: str) -> str:
-    mine = (each for each in _objects(content) if Path(str(each.get("contentUrl", ""))).name == name)
-    return str(next(mine, {}).get("sha256", ""))
+def _digests_of(content: Any, name: str) -> dict[str, str]:
+    """Return the digests that are told of a file: some tools write an MD5, and some none."""
+    mine = next((each for each in _objects(content) if Path(str(each.get("contentUrl", ""))).name == name), {})
+    return {kind: str(mine[kind]) for kind in ("sha256", "md5") if mine.get(kind)}
 
 
 def _table_of(content: Any, path: Path) -> Path:

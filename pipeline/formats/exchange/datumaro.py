@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, ReadOptions, Refused
 from pipeline.formats.exchange.image_files import size_of
-from pipeline.formats.exchange.rows import as_name, as_number, json_content
+from pipeline.formats.exchange.rows import as_name, as_number, in_short, json_content
 from pipeline.project.wording import so_many
 from pipeline.project.writing import whole_file
 
@@ -32,9 +32,7 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
             classes = [str(each["name"]) for each in content["categories"]["label"]["labels"]]
             items = list(content["items"])
         except (TypeError, KeyError, AttributeError) as error:
-            raise DatasetError(
-                f"{path}: no Datumaro JSON: it lacks {error}; expected categories.label and items"
-            ) from error
+            raise DatasetError(f"{path}: no Datumaro JSON: expected categories.label.labels and items") from error
         for number, item in enumerate(items):
             yield _item(item, classes, f"{path.name}, item {number}")
 
@@ -64,8 +62,10 @@ def _item(item: Any, classes: list[str], place: str) -> ImageContent | Refused:
         number = each.get("label_id")
         if number is None:
             continue
-        if not isinstance(number, int) or not 0 <= number < len(classes):
-            return Refused(place, image, f"label_id {number!r}; the file has {len(classes)} classes, counted from 0")
+        if type(number) is not int or not 0 <= number < len(classes):
+            return Refused(
+                place, image, f"label_id {in_short(number)}; the file has {len(classes)} classes, counted from 0"
+            )
         attributes = _object(each.get("attributes"))
         name = classes[number]
         given = Label(name, as_name(attributes.get("source")), as_number(attributes.get("posterior")))

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, ReadOptions, Refused
-from pipeline.formats.exchange.rows import as_name, as_number, json_content
+from pipeline.formats.exchange.rows import as_name, as_number, in_short, json_content
 from pipeline.images.locations import without_image_suffix
 from pipeline.project.wording import so_many
 from pipeline.project.writing import write_text
@@ -37,7 +37,7 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
             found = [_label(each, classes) for each in (value if isinstance(value, list) else [value])]
             known = tuple(label for label in found if label is not None)
             if len(known) < len(found):
-                yield Refused(place, image, f"{value!r} names a class that its `classes` lack")
+                yield Refused(place, image, f"{in_short(value)} names a class that its `classes` lack")
             else:
                 yield ImageContent(image, place, labels=known, empty_is_meant=bool(known))
 

@@ -7,6 +7,7 @@ there as they are here: turned upright by EXIF.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -42,31 +43,47 @@ _NAME = re.compile(r"^\s*'(\d+)':\s*(.+?)\s*$", re.MULTILINE)
 
 def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent | Refused]:
     """Read the metadata of an image folder (`.jsonl`, `.csv`, `.parquet`), or a Parquet that `datasets` wrote."""
-    files = [_metadata_of(path) if path.is_dir() else path for path in paths]
-    for path in files:
-        names = _class_names(path)
-        rows = json_lines(path) if path.suffix.lower() == ".jsonl" else table_rows(path)
-        for place, row in rows:
-            record = record_of(_with_list(row), place, options.annotator)
-            yield _named(record, names) if isinstance(record, ImageContent) else record
+    for given in paths:
+        root = given if given.is_dir() else given.parent
+        for path in _files_of(given) if given.is_dir() else [given]:
+            names = _class_names(path, root)
+            # Metadata name images by where they lie themselves; a Parquet of `datasets` by whatever they were called.
+            within = path.parent.relative_to(root) if path.name in _METADATA else Path()
+            rows = json_lines(path) if path.suffix.lower() == ".jsonl" else table_rows(path)
+            for place, row in rows:
+                record = record_of(_with_list(row), str(within / place), options.annotator)
+                yield _named(record, names, within) if isinstance(record, ImageContent) else record
 
 
-def _metadata_of(folder: Path) -> Path:
-    found = next((folder / name for name in _METADATA if (folder / name).is_file()), None)
-    if found is None:
-        raise DatasetError(f"{folder}: a folder without {', '.join(_METADATA)}; give a folder of images with metadata")
+def _files_of(folder: Path) -> list[Path]:
+    """Return a folder's metadata; else those of the splits in it; else the Parquet files of a data set."""
+    own = _metadata_in(folder)
+    if own is not None:
+        return [own]
+    inside = [_metadata_in(Path(name)) for name, _, _ in sorted(os.walk(folder))]
+    found = [path for path in inside if path is not None] or sorted(folder.rglob("*.parquet"))
+    if not found:
+        raise DatasetError(
+            f"{folder}: neither it nor a folder in it has {', '.join(_METADATA)} or Parquet; give a folder of images "
+            "with metadata (one folder a class says one label an image: `mlf init` reads those)"
+        )
     return found
 
 
-def _class_names(path: Path) -> dict[str, str]:
-    """Return the class of each number, as the README beside the metadata tells it; empty where it does not.
+def _metadata_in(folder: Path) -> Path | None:
+    return next((folder / name for name in _METADATA if (folder / name).is_file()), None)
+
+
+def _class_names(path: Path, root: Path) -> dict[str, str]:
+    """Return the class of each number, as the README of the metadata tells it; empty where there is none.
 
     Numbers that the schema of a Parquet names are names already.
     """
     if path.suffix.lower() == ".parquet" and columns_with_class_names(path) & {*LABEL_FIELDS}:
         return {}
-    readme = path.with_name("README.md")
-    if not readme.is_file():
+    beside = (each / "README.md" for each in (path.parent, root))
+    readme = next((each for each in beside if each.is_file()), None)
+    if readme is None:
         return {}
     text = readme.read_text(encoding="utf-8-sig", errors="replace")
     head = text.split("---", 2)[1] if text.startswith("---") and text.count("---") > 1 else ""
@@ -104,12 +121,13 @@ def _with_list(row: Any) -> Any:
     return {**row, "labels": listed if isinstance(listed, list) else [listed]}
 
 
-def _named(record: ImageContent, names: dict[str, str]) -> ImageContent:
-    """Return a record whose class numbers are names, where these are known."""
+def _named(record: ImageContent, names: dict[str, str], within: Path) -> ImageContent:
+    """Return a record whose class numbers are names, where these are known, and whose image lies in this folder."""
     labels = None
     if record.labels is not None:
         labels = tuple(replace(label, name=names.get(label.name, label.name)) for label in record.labels)
-    return replace(record, labels=labels)
+    image = str(within / record.image) if within.parts else record.image
+    return replace(record, labels=labels, image=image)
 
 
 def write(given: Outgoing, folder: Path) -> list[str]:

@@ -8,11 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, ReadOptions, Refused
+from pipeline.formats.exchange.rows import in_short
 from pipeline.project.names import settled
 from pipeline.project.wording import so_many
 from pipeline.project.writing import write_text
 
 _CLASSES = "synsets.txt"
+#: No data set has so many classes that their numbers need more.
+_DIGITS = 18
 #: A name with spaces stands in quotes, without its ending: `"my cat".jpg 3 7`.
 _LINE = re.compile(r'(?:"(?P<quoted>[^"]*)"(?P<ending>\S*)|(?P<bare>\S+))(?P<numbers>(?:\s+-?\d+)*)\s*')
 
@@ -45,10 +48,11 @@ def _image(line: str, classes: list[str], place: str) -> ImageContent | Refused:
     if found is None:
         return Refused(place, "", "expected a name and the numbers of its classes, with spaces between them")
     image = found["bare"] or f"{found['quoted']}{found['ending']}"
-    numbers = [int(text) for text in found["numbers"].split()]
-    wrong = next((number for number in numbers if not 0 <= number < len(classes)), None)
+    texts = found["numbers"].split()
+    wrong = next((text for text in texts if len(text) > _DIGITS or not 0 <= int(text) < len(classes)), None)
     if wrong is not None:
-        return Refused(place, image, f"class {wrong}; there are {len(classes)} classes, counted from 0")
+        return Refused(place, image, f"class {in_short(wrong)}; there are {len(classes)} classes, counted from 0")
+    numbers = map(int, texts)
     names = dict.fromkeys(classes[number] for number in numbers)
     return ImageContent(image, place, labels=tuple(Label(name) for name in names), empty_is_meant=bool(names))
 

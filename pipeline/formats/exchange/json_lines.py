@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, Proposal, ReadOptions, Refused, Sitting
-from pipeline.formats.exchange.rows import PEOPLE, as_name, as_number, json_lines
+from pipeline.formats.exchange.rows import PEOPLE, as_name, as_number, in_short, json_lines
 from pipeline.project.names import did_you_mean
 from pipeline.project.writing import whole_file
 from pipeline.votes.words import Round, Vote
@@ -85,7 +85,7 @@ def _listed(value: Any) -> list[Any]:
 def _named(value: Any) -> str:
     name = as_name(value)
     if not name:
-        raise ValueError(f"{value!r} is no class; give its name as text")
+        raise ValueError(f"{in_short(value)} is no class; give its name as text")
     return name
 
 
@@ -93,10 +93,13 @@ def _label(value: Any) -> Label:
     if not isinstance(value, dict):
         return Label(_named(value))
     counts = [value.get(name) for name in ("n_yes", "n_no", "n_unsure")]
+    posterior = as_number(value.get("posterior"))
+    if posterior is None and value.get("posterior") is not None:
+        raise ValueError(f"a posterior is {in_short(value['posterior'])}; expected a number")
     return Label(
         _named(value.get("class", value.get("label"))),
         as_name(value.get("source")),
-        as_number(value.get("posterior")),
+        posterior,
         *(n if type(n) is int else None for n in counts),
     )
 

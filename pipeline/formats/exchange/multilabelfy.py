@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pipeline.formats.exchange.content import (
     Sitting,
     one_word_each,
 )
-from pipeline.formats.exchange.rows import as_name, as_number, json_content
+from pipeline.formats.exchange.rows import as_name, as_number, in_short, json_content
 from pipeline.project.wording import so_many
 from pipeline.project.writing import write_text
 from pipeline.votes.words import Vote
@@ -36,15 +37,17 @@ _NO_NAME = re.compile(r'[\\/:*?"<>|]')
 
 
 def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent | Refused]:
-    """Read the tool's files: those of a user by their names, any other as refined labels. A folder means all of its."""
-    found_files = (each for path in paths for each in (sorted(path.glob("*.json")) if path.is_dir() else [path]))
-    files = list(dict.fromkeys(found_files))
-    if not files:
-        raise DatasetError(f"{paths[0]}: a folder without a .json; give Multilabelfy's files")
+    """Read the tool's files: those of a user by their names, any other as refined labels.
+
+    A folder means all of its files, or those of the folders in it, one for each user.
+    """
+    files = list(dict.fromkeys(each for path in paths for each in (_files_of(path) if path.is_dir() else [path])))
     ticks: dict[str, Path] = {}
     comments: dict[str, Path] = {}
     for path in files:
         found = _OF_USER.fullmatch(path.name)
+        if found is None and path.stem.lower().startswith((_SELECTIONS, _COMMENTS, _PREDICTIONS)):
+            raise DatasetError(f"{path}: its name says nothing of whose it is; call it {path.stem}_<user>.json")
         kind = found[1].lower() if found else ""
         if kind == _PREDICTIONS:
             yield from _predictions(path, options)
@@ -57,6 +60,13 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
             yield from _refined(path)
     for user in dict.fromkeys([*ticks, *comments]):
         yield from _work(user, ticks.get(user), comments.get(user))
+
+
+def _files_of(folder: Path) -> list[Path]:
+    found = sorted(folder.glob("*.json")) or sorted(folder.glob("*/*.json"))
+    if not found:
+        raise DatasetError(f"{folder}: neither it nor a folder in it has a .json; give Multilabelfy's files")
+    return found
 
 
 def _object(path: Path | None) -> dict[str, Any]:
@@ -77,7 +87,7 @@ def _work(user: str, ticks: Path | None, comments: Path | None) -> Iterator[Imag
         comment = "\n".join(map(str, text)) if isinstance(text, list) else str(text).strip()
         names = _classes(ticked[image]) if image in ticked else []
         if names is None:
-            yield Refused(place, image, f"{ticked[image]!r} is no list of classes")
+            yield Refused(place, image, f"{in_short(ticked[image])} is no list of classes")
             continue
         votes = dict.fromkeys(names, Vote.YES)
         is_empty = image in ticked and not votes
@@ -100,7 +110,7 @@ def _refined(path: Path) -> Iterator[ImageContent | Refused]:
         place = f"{path.name}, {image!r}"
         names = _classes(value)
         if names is None:
-            yield Refused(place, image, f"{value!r} is no list of classes")
+            yield Refused(place, image, f"{in_short(value)} is no list of classes")
         else:
             labels = tuple(Label(name) for name in dict.fromkeys(names))
             yield ImageContent(image, place, labels=labels, empty_is_meant=bool(labels))
@@ -132,6 +142,8 @@ def _ranked(value: Any, classes: tuple[str, ...]) -> tuple[Proposal, ...] | None
     if not isinstance(value, Mapping):
         return None
     scores = {as_name(name): as_number(score) for name, score in value.items()}
+    if None in scores.values() or "" in scores:
+        return None
     ordered = sorted((-score, place, name) for place, (name, score) in enumerate(scores.items()) if score)
     return tuple(Proposal(name, -score) for score, _, name in ordered)
 
@@ -146,18 +158,34 @@ def write(given: Outgoing, folder: Path) -> list[str]:
         for sitting in one_word_each(record.sittings):
             n_empty += sitting.is_decided and not sitting.label_set
             _add(of_users, record, sitting, index, given.classes)
+    named = _names_of_files({user for users in of_users.values() for user in users})
     for kind, users in of_users.items():
         for user, content in users.items():
-            name = f"{kind}_{_NO_NAME.sub('_', user)}.json"
-            write_text(folder / name, json.dumps(content, ensure_ascii=False))
+            write_text(folder / f"{kind}_{named[user]}.json", json.dumps(content, ensure_ascii=False))
     labelled = ((record.image, record.labels) for record in given.images() if record.labels is not None)
     refined = {image: [index[label.name] for label in labels] for image, labels in labelled}
     if refined:
         write_text(folder / "refined_labels.json", json.dumps(refined, ensure_ascii=False))
-    if not n_empty:
-        return []
-    lists = so_many(n_empty, "empty list means", "empty lists mean")
-    return [f"{lists} that none of what was shown applies; the tool itself leaves one where somebody skipped an image"]
+    notes = [f"the files of {user!r} are called {name!r}" for user, name in sorted(named.items()) if name != user]
+    if n_empty:
+        lists = so_many(n_empty, "empty list means", "empty lists mean")
+        notes.append(
+            f"{lists} that none of what was shown applies; the tool itself leaves one where somebody skipped an image"
+        )
+    return notes
+
+
+def _names_of_files(users: Collection[str]) -> dict[str, str]:
+    """Return what each user is called in the names of files: no two alike, on no disk."""
+    found: dict[str, str] = {}
+    taken = set[str]()
+    for user in sorted(users):
+        usual = _NO_NAME.sub("_", user)
+        ways = chain([usual], (f"{usual}_{number}" for number in count(2)))
+        name = next(way for way in ways if way.casefold() not in taken)
+        taken.add(name.casefold())
+        found[user] = name
+    return found
 
 
 def _add(

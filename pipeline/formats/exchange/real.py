@@ -24,7 +24,7 @@ from pipeline.formats.exchange.content import (
     Sitting,
     one_word_each,
 )
-from pipeline.formats.exchange.rows import as_name, json_content
+from pipeline.formats.exchange.rows import as_name, in_short, json_content
 from pipeline.formats.real_votes import read_raters
 from pipeline.project.wording import so_many
 from pipeline.project.writing import whole_file, write_text
@@ -55,7 +55,7 @@ def _labels(path: Path, options: ReadOptions) -> Iterator[ImageContent | Refused
             continue  # a list has an entry for every image of the data set, and the project may hold a part of them
         names = [as_name(each) for each in classes] if isinstance(classes, list) else [""]
         if not all(names):
-            yield Refused(place, image, f"{classes!r} is no list of classes")
+            yield Refused(place, image, f"{in_short(classes)} is no list of classes")
         else:
             labels = tuple(Label(name) for name in dict.fromkeys(names))
             yield ImageContent(image, place, labels=labels, empty_is_meant=bool(labels))
@@ -65,6 +65,12 @@ def _names_in_order(content: Sequence[object], image_ids: tuple[str, ...], path:
     """Return which image each entry of a list is about."""
     numbered = {int(found[1]): name for name in image_ids if (found := _VAL.fullmatch(name.rsplit("/", 1)[-1]))}
     if len(numbered) == len(image_ids) and image_ids:
+        if len(content) != max(numbered) and len(content) != N_VAL:
+            raise DatasetError(
+                f"{path}: {len(content):,} lists, and the project has {numbered[max(numbered)]}: a list is paired with "
+                f"the numbers in these names, {N_VAL:,} in all; give the whole list, or an object from image name to "
+                "classes"
+            )
         return [numbered.get(position + 1, "") for position in range(len(content))]
     if len(content) != len(image_ids):
         raise DatasetError(

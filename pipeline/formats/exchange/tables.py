@@ -1,8 +1,8 @@
 """CSV and Parquet: a row a label or a row a vote, with the columns that somebody chooses.
 
 A table of labels has `image` and `class`, or `image` and a column of 0 and 1 for each class; what else it has is read
-where the column bears one of our names. A table of
-votes has `annotator` and `vote`, too; it is the file that `mlf analyze` and `mlf aggregate` read.
+where the column bears one of our names. A table of votes has `annotator` and `vote`, too; it is the file that
+`mlf analyze` and `mlf aggregate` read.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from pipeline.formats.exchange.content import (
     ReadOptions,
     Refused,
     Sitting,
+    one_word_each,
 )
-from pipeline.formats.exchange.rows import PEOPLE, as_number, column_names, table_rows
+from pipeline.formats.exchange.rows import PEOPLE, as_number, column_names, in_short, table_rows
 from pipeline.project.files import write_table
 from pipeline.project.names import column_name, did_you_mean, first_few
 from pipeline.project.notices import tell
@@ -33,6 +34,7 @@ _IMAGE = ("image", "image_id", "file_name", "filename", "file", "path")
 CLASS_COLUMNS = ("class", "label", "class_key", "labels", "classes")
 #: What stands between several classes in one cell.
 _SEPARATOR = ";"
+_COUNTS = ("n_yes", "n_no", "n_unsure")
 _CELLS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _NOT_SHOWN = frozenset({"false", "0", "no"})
 
@@ -53,9 +55,10 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
             )
         if is_wide:
             others = [name for name in columns if name and name not in of_class and name != image]
-            if others:
-                tell(f"{path}: columns that are no class of the project are left out: {first_few(others)}")
-            yield from _multi_hot(path, image, of_class)
+            marked = _columns_of_marks(path, others)
+            if left := [name for name in others if name not in marked]:
+                tell(f"{path}: columns that hold no 0 and 1 are no classes, and are left out: {first_few(left)}")
+            yield from _multi_hot(path, image, of_class | {name: name for name in others if name in marked})
             continue
         named = _column(columns, CLASS_COLUMNS, "the class", path)
         if "vote" in columns:
@@ -69,7 +72,8 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
 def _column(columns: list[str], names: tuple[str, ...], what: str, path: Path) -> str:
     found = next((name for name in names if name in columns), None)
     if found is None:
-        raise DatasetError(f"{path}: no column names {what}; expected one of {', '.join(names)}, found {columns}")
+        there = first_few(map(in_short, columns), 10)
+        raise DatasetError(f"{path}: no column names {what}; expected one of {', '.join(names)}, found {there}")
     return found
 
 
@@ -135,7 +139,8 @@ def _labels(path: Path, image: str, named: str) -> Iterator[ImageContent | Refus
     labels: dict[str, list[Label]] = {}
     place_of: dict[str, str] = {}
     empty: dict[str, str] = {}
-    for place, row in _rows_of_text(path, (image, "source", "posterior", "n_yes", "n_no", "n_unsure")):
+    broken: dict[str, tuple[str, str]] = {}
+    for place, row in _rows_of_text(path, (image, "source", "posterior", *_COUNTS)):
         source = row.get("source", "").lower()
         names = row[named] if isinstance(row[named], list) else [n.strip() for n in row[named].split(_SEPARATOR)]
         names = [name for name in names if name]
@@ -145,12 +150,17 @@ def _labels(path: Path, image: str, named: str) -> Iterator[ImageContent | Refus
             yield Refused(place, row[image], "nobody has decided it (source: unlabelled)", is_skip=True)
         elif not names and labels.get(row[image]):
             yield Refused(place, row[image], "it names no class, and an earlier row does")
+        elif reason := _wrong_number(row):
+            broken.setdefault(row[image], (place, reason))
         else:
             mine = labels.setdefault(row[image], [])
             place_of.setdefault(row[image], place)
             empty.setdefault(row[image], source)
             known = {label.name for label in mine}
             mine += [_label(name, row, source) for name in dict.fromkeys(names) if name not in known]
+    for name, (place, reason) in broken.items():
+        labels.pop(name, None)
+        yield Refused(place, name, f"{reason}, so that the set is not whole")
     for name, mine in labels.items():
         source = "" if mine else empty[name]
         yield ImageContent(
@@ -158,8 +168,21 @@ def _labels(path: Path, image: str, named: str) -> Iterator[ImageContent | Refus
         )
 
 
+def _columns_of_marks(path: Path, names: Sequence[str]) -> set[str]:
+    """Return which of these columns hold nothing but 0 and 1: classes, in a table with a column for each class."""
+    found = set(names)
+    for _, row in table_rows(path):
+        found = {name for name in found if str(row[name]).lower() in _CELLS}
+        if not found:
+            break
+    return found
+
+
 def _multi_hot(path: Path, image: str, of_class: Mapping[str, str]) -> Iterator[ImageContent | Refused]:
-    """Yield the labels of a table with a column for each class: 1 where it applies, 0 where it does not."""
+    """Yield the labels of a table with a column for each class: 1 where it applies, 0 where it does not.
+
+    A 1 in a column of 0 and 1 that is no class of the project is a label like any other that the project does not know.
+    """
     for place, row in _rows_of_text(path, (image, *of_class)):
         cells = {key: str(row[column]).lower() for column, key in of_class.items()}
         odd = next(((key, cell) for key, cell in cells.items() if cell not in _CELLS), None)
@@ -172,8 +195,17 @@ def _multi_hot(path: Path, image: str, of_class: Mapping[str, str]) -> Iterator[
             yield ImageContent(row[image], place, labels=labels, empty_is_meant=bool(labels))
 
 
+def _wrong_number(row: Mapping[str, Any]) -> str:
+    """Return why a row's numbers cannot be read; empty where they can, or where it has none."""
+    for column in ("posterior", *_COUNTS):
+        number = as_number(row.get(column, ""))
+        if row.get(column) and (number is None or (column in _COUNTS and not number.is_integer())):
+            return f"its {column} is {row[column]!r}; expected a {'whole ' if column in _COUNTS else ''}number"
+    return ""
+
+
 def _label(name: str, row: Mapping[str, Any], source: str) -> Label:
-    counts = [as_number(row.get(column, "")) for column in ("n_yes", "n_no", "n_unsure")]
+    counts = [as_number(row.get(column, "")) for column in _COUNTS]
     return Label(name, source, as_number(row.get("posterior", "")), *(None if n is None else int(n) for n in counts))
 
 
@@ -208,7 +240,7 @@ def write(given: Outgoing, path: Path) -> list[str]:
             raise DatasetError(f"--columns {name}: a table of {given.table} has no such column; {hint}")
     rows = list(_label_rows(given, chosen) if given.table == "labels" else _vote_rows(given, chosen))
     table = pd.DataFrame(rows, columns=pd.Index(chosen, dtype=object))
-    for name in ("class_index", "n_yes", "n_no", "n_unsure"):
+    for name in ("class_index", *_COUNTS):
         if name in table:
             table[name] = table[name].astype("Int32")
     write_table(table, path)
@@ -246,5 +278,5 @@ def _source(record: ImageContent) -> str:
 def _who(record: ImageContent, label: Label | None, vote: Vote) -> str | None:
     if label is None:
         return None
-    names = dict.fromkeys(s.annotator for s in record.sittings if s.votes.get(label.name) is vote)
+    names = [one.annotator for one in one_word_each(record.sittings) if one.votes.get(label.name) is vote]
     return _SEPARATOR.join(names) or None
