@@ -222,7 +222,8 @@ class _Source:
         """Yield everyone's word on an image; their votes are those that `mlf settle` counts."""
         said = [(name, Round.ANNOTATION, state, state.exposed_votes()) for name, state in annotators]
         # Votes on hidden gold are kept apart, so that nothing is agreed there (as in `votes_of_project`).
-        agreed = () if index in self._probes else agreed_labels(state for _, state in annotators)
+        is_asked = bool(refiners) and index not in self._probes
+        agreed = agreed_labels(state for _, state in annotators) if is_asked else ()
         said += [(name, Round.REFINEMENT, state, votes_of_refiner(state, agreed)) for name, state in refiners]
         for name, round_, state, votes in said:
             sitting = self._sitting(name, round_, state, votes)

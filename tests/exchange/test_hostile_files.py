@@ -19,6 +19,7 @@ import pytest
 from command_line import run_mlf
 from exported_lines import names, said
 
+from pipeline.datasets.create import init_project
 from pipeline.formats.exchange.content import ImageContent, Outgoing, ReadOptions, Refused, Sitting
 from pipeline.formats.exchange.registry import format_named, known_formats
 from pipeline.project.folder import Project
@@ -124,6 +125,47 @@ def test_names_in_another_unicode_form_are_the_same_and_capitals_are_told(take: 
     assert "'ZO\u00cb' and 'Zo\u00eb': different people here; if they are one, give them one name in the files" in told
     told, _ = take("more.csv", f"{head}0002.jpg,mug,ben,yes\n")
     assert "different people" not in told
+
+
+#: Keys of classes on which a file may break.
+KEYS = ("7", "007", "a, b", "a; b", 'a "quoted" one', "=1+1", "NA", "na\u00efve", "<i>&amp;")
+
+
+def project_of(root: Path) -> Project:
+    """Return a project of these classes and three images without files."""
+    root.mkdir(parents=True)
+    with (root / "classes.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["key", "name"], *([key, f"class {n}"] for n, key in enumerate(KEYS))])
+    (root / "images.csv").write_text("image,label\na.jpg,7\nb.jpg,NA\nc.jpg,NA\n")
+    return init_project(root / "project", root / "images.csv", root / "classes.csv", has_files=False, numbers="keys")
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    root = tmp_path_factory.mktemp("odd")
+    made = project_of(root / "from")
+    lines = lines_of({"image": "a.jpg", "labels": list(KEYS)}, {"image": "b.jpg", "labels": ["007"]})
+    (root / "work.jsonl").write_text(lines)
+    run_mlf("import", made.root, root / "work.jsonl", "--class-numbers", "keys")
+    return made
+
+
+@pytest.mark.parametrize("kind", [each.name for each in known_formats("import") if each.given])
+def test_keys_on_which_a_file_may_break_come_back_as_they_were(kind: str, odd: Project, tmp_path: Path) -> None:
+    here, out = project_of(tmp_path / "to"), tmp_path / "out" / format_named(kind, "export").output
+    if kind == "imagenet-txt":
+        told = run_mlf("export", odd.root, "--format", kind, "--out", out, code=2)
+        assert "class 'a, b': synsets.txt takes names without spaces" in told
+        return
+    run_mlf("export", odd.root, "--format", kind, "--out", out, "--no-images")
+    files = {"real": out / "real.json", "label-studio": out / "tasks.json"}
+    numbers = "from-0" if kind in {"real", "multilabelfy"} else "keys"
+    given = files.get(kind, out)
+    told = run_mlf("import", here.root, given, "--format", kind, "--empty", "skip", "--class-numbers", numbers)
+    assert "refused" not in told
+    run_mlf("export", here.root, "--format", "jsonl", "--out", tmp_path / "all.jsonl")
+    lines = {line["image"]: line for line in map(json.loads, (tmp_path / "all.jsonl").read_text().splitlines())}
+    assert [names(lines[image]) for image in ("a.jpg", "b.jpg", "c.jpg")] == [list(KEYS), ["007"], None]
 
 
 def test_rows_given_twice_and_rows_of_unknown_images_are_counted(take: Take) -> None:

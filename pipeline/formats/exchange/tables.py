@@ -7,7 +7,7 @@ where the column bears one of our names. A table of votes has `annotator` and `v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
                 raise DatasetError(f"{path}: no column names the annotator; say whose votes they are with --annotator")
             yield from _votes(path, image, named, who, options.annotator)
         else:
-            yield from _labels(path, image, named)
+            yield from _labels(path, image, named, frozenset(options.classes))
 
 
 def _column(columns: list[str], names: tuple[str, ...], what: str, path: Path) -> str:
@@ -135,15 +135,17 @@ def _rows_of_text(path: Path, used: Sequence[str]) -> Iterator[tuple[str, dict[s
         yield place, row
 
 
-def _labels(path: Path, image: str, named: str) -> Iterator[ImageContent | Refused]:
+def _labels(path: Path, image: str, named: str, keys: Collection[str]) -> Iterator[ImageContent | Refused]:
     labels: dict[str, list[Label]] = {}
     place_of: dict[str, str] = {}
     empty: dict[str, str] = {}
     broken: dict[str, tuple[str, str]] = {}
     for place, row in _rows_of_text(path, (image, "source", "posterior", *_COUNTS)):
         source = row.get("source", "").lower()
-        names = row[named] if isinstance(row[named], list) else [n.strip() for n in row[named].split(_SEPARATOR)]
-        names = [name for name in names if name]
+        cell = row[named]
+        is_one = isinstance(cell, str) and cell in keys  # a key may hold a semicolon
+        listed = cell if isinstance(cell, list) else [cell] if is_one else cell.split(_SEPARATOR)
+        names = [name for each in listed if (name := each.strip())]
         if not row[image]:
             yield Refused(place, "", "it names no image")
         elif source == Source.UNLABELLED:
