@@ -24,6 +24,7 @@ from pipeline.doctor.machine import EXTRAS
 from pipeline.evaluation.metrics import METRICS
 from pipeline.project import folder, settings, tables
 from pipeline.project.settings import Settings
+from pipeline.stages.result_columns import RESULT_TABLES
 
 _DOCS = Path(__file__).parent
 #: Pages that are documents beside `docs/`.
@@ -156,7 +157,16 @@ def files_and_tables() -> str:
         head = "| column | type | |\n| --- | --- | --- |"
         title = name.replace("_", " ").capitalize()
         parts.append(f"## Table: {title}\n\n{_block_above(comments, start)}\n\n{head}\n" + "\n".join(cells))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_result_tables()])
+
+
+def _result_tables() -> Iterator[str]:
+    """Yield the tables that stages write, with a sentence a column."""
+    for path, table in RESULT_TABLES.items():
+        rows = [f"| `{name}` | {_cell(said)} |" for name, said in table.columns.items()]
+        yield "\n".join(
+            [f"## `results/{path}`", "", f"One row: {_cell(table.row)}", "", "| column | |", "| --- | --- |", *rows]
+        )
 
 
 def _line_of(source: list[str], start: int, text: str) -> int:

@@ -52,3 +52,6 @@ if not TYPE_CHECKING:  # a module that answers to any name would hide a wrong on
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"mlf_widgets.{_MODULES.get(name, 'opening')}"), name)
+
+    def __dir__() -> list[str]:  # what a notebook offers when somebody presses Tab
+        return sorted({*globals(), *__all__})

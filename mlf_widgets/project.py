@@ -117,7 +117,8 @@ class OpenProject:
         """Return everybody's current votes, a row each: `image`, `class`, `annotator`, `round`, `vote`, `is_gold`.
 
         A class that somebody was not shown has no row: it is missing, not a `no`. `vote` is ``yes``, ``no`` or
-        ``unsure``; `is_gold` marks images with a known answer, hidden among the others to measure people.
+        ``unsure``; `is_gold` marks images with a known answer, hidden among the others to measure people. They are the
+        votes that `mlf settle` counts: annotators whom `mlf.toml` leaves out have none here.
 
         Raises
         ------
@@ -143,7 +144,7 @@ class OpenProject:
 
         Columns: `image`, `class` and `name` (null where an image has no label), `source` (``agreed``, ``refined``,
         ``consensus``, ``known``; ``unlabelled`` where nobody has decided), `n_yes`, `n_no`, `n_unsure`, `posterior`
-        (null where it was not estimated).
+        (null where it was not estimated). The counts are null where labels came from a file without them.
 
         Raises
         ------
@@ -154,6 +155,7 @@ class OpenProject:
 
         path = self._project.require(self._project.refined_labels_path, "mlf settle")
         table: pd.DataFrame = pq.read_table(path).to_pandas().rename(columns={"image_id": "image"})
+        table = table.astype(dict.fromkeys(("n_yes", "n_no", "n_unsure"), "Int16"))
         table["class"] = self._keys(table["class_index"])
         table["name"] = self._keys(table["class_index"], self._project.label_space.names)
         return table[["image", "class", "name", "source", "n_yes", "n_no", "n_unsure", "posterior"]]
@@ -185,7 +187,7 @@ class OpenProject:
         return sorted(path.relative_to(results).with_suffix("").as_posix() for path in found)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table that a stage wrote.
+        """Return a table that a stage wrote, its names as text; :meth:`columns` says what each column holds.
 
         Parameters
         ----------
@@ -199,10 +201,40 @@ class OpenProject:
         """
         import pandas as pd
 
+        from pipeline.project.spreadsheets import unguarded
+        from pipeline.stages.result_columns import TEXTS
+
         if name not in self.tables():
             raise ProjectError(f"{self.folder}: no table {name!r}; there are: {', '.join(self.tables()) or 'none yet'}")
         path = self._project.results_dir / f"{name}.csv"
-        return pd.read_csv(path) if path.exists() else pd.read_parquet(path.with_suffix(".parquet"))
+        if not path.exists():
+            return pd.read_parquet(path.with_suffix(".parquet"))
+        frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+        for column in TEXTS.intersection(frame):
+            frame[column] = frame[column].map(unguarded, na_action="ignore")
+        return frame
+
+    def columns(self, name: str) -> pd.Series[Any]:
+        """Return what each column of a table says, in one sentence, by the column's name.
+
+        Parameters
+        ----------
+        name
+            As :meth:`tables` lists it.
+
+        Raises
+        ------
+        ProjectError
+            If no stage writes such a table.
+        """
+        import pandas as pd
+
+        from pipeline.stages.result_columns import RESULT_TABLES
+
+        known = {path.rpartition(".")[0]: table for path, table in RESULT_TABLES.items()}
+        if name not in known:
+            raise ProjectError(f"no stage writes a table {name!r}; there are: {', '.join(known)}")
+        return pd.Series(known[name].columns, name=name)
 
     def annotate(self, annotator: str = "", round: str = "") -> Annotator:  # noqa: A002
         """Return the widget in which somebody annotates; see :func:`mlf_widgets.open_annotator`."""

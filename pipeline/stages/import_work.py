@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
@@ -198,10 +198,13 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
             yield given.name, given
         elif given.is_dir():
             inner = (each for each in given.iterdir() if each.is_dir() and each.name.lower() == "annotations")
-            near = [path for folder in sorted([given, *inner]) for path in sorted(folder.iterdir())]
-            found = [path for path in near if path.suffix.lower() in _WORK and path.is_file()]
-            for path in found or [each for each in sorted(given.rglob("*")) if each.suffix.lower() in _WORK]:
+            near = _work_in(path for folder in sorted([given, *inner]) for path in sorted(folder.iterdir()))
+            for path in near or _work_in(sorted(given.rglob("*"))):
                 yield path.relative_to(given).as_posix(), path
+
+
+def _work_in(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if path.suffix.lower() in _WORK and path.is_file()]
 
 
 def _write_report(project: Project, name: str, rows: Rows) -> Path:

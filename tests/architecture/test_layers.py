@@ -40,7 +40,8 @@ MAY_IMPORT = {
     "ipywidgets": ("mlf_widgets",),
     "typer": ("pipeline.cli", "pipeline.commands"),
 }
-#: What widgets may use: sessions, what these are made of, the clients that speak to the service, a project's votes.
+#: What widgets may use: sessions, what these are made of, the clients that speak to the service, a project's votes,
+#: what the columns of its tables say.
 WIDGETS_MAY_IMPORT = (
     "pipeline.annotation",
     "pipeline.errors",
@@ -51,6 +52,7 @@ WIDGETS_MAY_IMPORT = (
     "pipeline.service.explorer_client",
     "pipeline.service.runs_client",
     "pipeline.sessions",
+    "pipeline.stages.result_columns",
     "pipeline.stages.votes_of_project",
     "pipeline.store",
     "pipeline.votes.arrays",
