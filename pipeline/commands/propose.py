@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -104,6 +104,16 @@ def propose(
             "`bfloat16`, `float16` (GPU). Left out, the project's setting, which is auto unless changed."
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="What runs the models: `local`, this machine, or `ray`, the machines of a Ray cluster.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="With --engine ray, where the cluster is (`10.0.0.1:6379`). Left out, what RAY_ADDRESS says, else the "
+            "cluster that this machine belongs to, else this machine alone."
+        ),
+    ] = None,
     include_original: Annotated[
         bool, typer.Option(help="Offer the original label, last, where the model does not propose it.")
     ] = False,
@@ -123,6 +133,7 @@ def propose(
     Example: mlf propose birds --model resnet50.a1_in1k --views 5 && mlf propose mine --from-examples
     """
     from pipeline.errors import ProjectError
+    from pipeline.inference.filling import EngineName
     from pipeline.inference.offline import best_at_hand
     from pipeline.inference.precision import as_asked
     from pipeline.project.image_table import open_whole_project
@@ -136,6 +147,10 @@ def propose(
         raise ProjectError(f"--merge {merge}: methods are merged by score, by rank, or as learned")
     if learn_from and not (from_examples or methods):
         raise ProjectError("--learn-from says from which examples: give it with --from-examples")
+    if engine not in get_args(EngineName):
+        raise ProjectError(f"--engine {engine}: there are {' and '.join(get_args(EngineName))}")
+    if ray_address and engine != "ray":
+        raise ProjectError("--ray-address says where a Ray cluster is: give it with --engine ray")
     if order and not files:
         raise ProjectError("--order says in which order the rows of --from-predictions are; leave it out")
     opened = open_whole_project(project)
@@ -167,6 +182,7 @@ def propose(
             "device": device,
             "n_workers": n_workers,
             "precision": as_asked(precision) if precision else None,
+            **({"engine": engine, "ray_address": ray_address} if engine != "local" else {}),
             "include_original": include_original,
             "allow_missing_classes": allow_missing_classes,
             "restart": restart,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.inference.parts import PartialTable, refuse_other_settings
-from pipeline.inference.precision import Precision, agreement_record, precision_for, sample_of
+from pipeline.inference.precision import Hardware, Precision, agreement_record, hardware_here, precision_for, sample_of
 from pipeline.project.folder import Project
 from pipeline.project.history import earlier_image_tables
 from pipeline.project.image_table import image_columns
@@ -26,12 +26,14 @@ from pipeline.project.settings import AskedPrecision
 from pipeline.project.tables import PREDICTIONS
 
 if TYPE_CHECKING:
+    from pipeline.inference.engine import Engine, MakeImages, Rows
     from pipeline.inference.loading import ImageFiles
-    from pipeline.inference.networks import Network, ReadyNetwork
-    from pipeline.inference.ranking import LookedAt
+    from pipeline.inference.networks import Network
 
 #: The most work, in seconds, that has to be done again after a run was cut off.
 PART_SECONDS = 5.0
+#: What may run networks.
+EngineName = Literal["local", "ray"]
 #: The setting that names the table of images that a table was filled for.
 IMAGES_SHA256 = "images_sha256"
 
@@ -85,6 +87,10 @@ class RunOptions:
         Start over instead of resuming an earlier run.
     precision
         In which networks are computed (:func:`pipeline.inference.precision.precision_for`).
+    engine
+        What runs them: ``local``, or ``ray`` for the machines of a Ray cluster (:mod:`pipeline.inference.cluster`).
+    ray_address
+        Where that cluster is, as Ray writes it; None asks the variable `RAY_ADDRESS`, then looks on this machine.
     """
 
     batch_size: int | None = None
@@ -92,6 +98,8 @@ class RunOptions:
     n_workers: int | None = None
     restart: bool = False
     precision: AskedPrecision = "float32"
+    engine: EngineName = "local"
+    ray_address: str | None = None
 
     def precision_of(self, *tables: Path) -> Precision:
         """Return the precision in which a run computes that fills these tables.
@@ -99,9 +107,16 @@ class RunOptions:
         Raises
         ------
         ProjectError, DatasetError
-            As :func:`pipeline.inference.precision.precision_for`.
+            If there is no such device, or it cannot compute in this precision.
         """
-        return precision_for(self.precision, self.device, *tables, restart=self.restart)
+        hardware = hardware_here(self.device) if self.engine == "local" else _hardware_of_cluster(self)
+        return precision_for(self.precision, hardware, *tables, restart=self.restart)
+
+
+def _hardware_of_cluster(options: RunOptions) -> set[Hardware]:
+    from pipeline.inference.cluster import hardware_of_cluster
+
+    return hardware_of_cluster(options)
 
 
 def fill_tables(project: Project, fillings: Sequence[Filling], n_views: int, options: RunOptions) -> list[int]:
@@ -149,7 +164,7 @@ def fill_tables(project: Project, fillings: Sequence[Filling], n_views: int, opt
 
 
 def fill_from(
-    images: Callable[[list[dict[str, Any]]], ImageFiles],
+    images: MakeImages,
     n_images: int,
     named: Callable[[list[int]], list[tuple[str, str | None]]],
     fillings: Sequence[Filling],
@@ -162,6 +177,8 @@ def fill_from(
     A table that was filled for one of the `earlier_images` (digests of tables that the images of now begin with) is
     filled for the images that were added since, and its other rows stay.
     """
+    from tqdm.auto import tqdm
+
     n_done = [n_images] * len(fillings)
     with ExitStack() as stack:
         sinks = []
@@ -180,12 +197,14 @@ def fill_from(
             n_done[number] = sinks[-1].n_rows
         start = min((sink.n_rows for sink in sinks), default=n_images)
         if start < n_images:
-            networks = _ready([sink.filling for sink in sinks], options)
-            _measure_precision(sinks, networks, images, n_images)
-            fillings_left = [sink.filling for sink in sinks]
-            for looked_at in _looked_at(images, fillings_left, networks, range(start, n_images), n_views, options):
-                for number, sink in enumerate(sinks):
-                    sink.add(looked_at, number)
+            engine = stack.enter_context(_engine([sink.filling for sink in sinks], images, n_views, options))
+            _measure_precision(sinks, engine, n_images)
+            names = ", ".join(dict.fromkeys(sink.filling.name for sink in sinks))
+            with tqdm(total=n_images, initial=start, desc=names, unit=" images", smoothing=0.05) as progress:
+                for rows in engine.rows(range(start, n_images)):
+                    for number, sink in enumerate(sinks):
+                        sink.add(rows, number)
+                    progress.update(len(rows.image_index))
         for sink in sinks:
             sink.finish(n_images, named)
     return n_done
@@ -221,76 +240,33 @@ def read_failures(path: Path) -> list[SkippedRow]:
     return [SkippedRow(*row) for row in json.loads(metadata.get(b"skipped", b"[]"))]
 
 
-def _looked_at(
-    images: Callable[[list[dict[str, Any]]], ImageFiles],
-    fillings: Sequence[Filling],
-    networks: Sequence[ReadyNetwork],
-    indices: range,
-    n_views: int,
-    options: RunOptions,
-) -> Iterator[LookedAt]:
-    """Yield what the networks give: one output per filling, the same one for fillings that share a network."""
-    from tqdm.auto import tqdm
+def _engine(
+    fillings: Sequence[Filling], images: MakeImages, n_views: int, options: RunOptions
+) -> AbstractContextManager[Engine]:
+    if options.engine == "ray":
+        from pipeline.inference.cluster import RayEngine
 
-    from pipeline.inference.ranking import LookedAt, look_at_images
+        return RayEngine(fillings, images, n_views, options)
+    from pipeline.inference.engine import LocalEngine
 
-    position = [_place(networks, filling) for filling in fillings]
-    description = ", ".join(network.name for network in networks)
-    found = look_at_images(
-        networks,
-        images,
-        indices,
-        n_views=n_views,
-        batch_size=options.batch_size,
-        n_workers=options.n_workers,
-    )
-    with tqdm(total=indices.stop, initial=indices.start, desc=description, unit=" images", smoothing=0.05) as progress:
-        for looked_at in found:
-            outputs = tuple(looked_at.outputs[i] for i in position) if looked_at.outputs else ()
-            yield LookedAt(looked_at.batch, outputs)
-            progress.update(len(looked_at.batch.image_index))
+    return nullcontext(LocalEngine(fillings, images, n_views, options))
 
 
-def _ready(fillings: Sequence[Filling], options: RunOptions) -> list[ReadyNetwork]:
-    """Return the networks of some tables, each once, spread over the devices."""
-    from pipeline.inference.hardware import choose_devices
-    from pipeline.inference.networks import ReadyNetwork
-
-    devices = choose_devices(options.device)
-    found: list[ReadyNetwork] = []
-    for filling in fillings:
-        if not any(filling.network is ready.network for ready in found):
-            found.append(ReadyNetwork(filling.network, devices[len(found) % len(devices)]))
-    return found
-
-
-def _place(networks: Sequence[ReadyNetwork], filling: Filling) -> int:
-    return next(place for place, ready in enumerate(networks) if ready.network is filling.network)
-
-
-def _measure_precision(
-    sinks: Sequence[_Sink],
-    networks: Sequence[ReadyNetwork],
-    images: Callable[[list[dict[str, Any]]], ImageFiles],
-    n_images: int,
-) -> None:
+def _measure_precision(sinks: Sequence[_Sink], engine: Engine, n_images: int) -> None:
     """Measure on a sample how far rankings agree with those in float32, once a run; each table keeps its figure."""
-    from pipeline.inference.ranking import agreement_with_float32
-
     left = [
-        sink
-        for sink in sinks
+        number
+        for number, sink in enumerate(sinks)
         if sink.filling.schema == PREDICTIONS
         and sink.filling.network.precision != "float32"
         and sink.parts.note is None
     ]
     while left:
-        config = left[0].filling.network.data_config
-        together = [sink for sink in left if sink.filling.network.data_config == config]
-        left = [sink for sink in left if sink not in together]
-        compared = [(networks[_place(networks, sink.filling)], sink.filling.rows) for sink in together]
-        for sink, found in zip(together, agreement_with_float32(compared, images, sample_of(n_images)), strict=True):
-            sink.parts.write_note(agreement_record(found))
+        config = sinks[left[0]].filling.network.data_config
+        together = [number for number in left if sinks[number].filling.network.data_config == config]
+        left = [number for number in left if number not in together]
+        for number, found in zip(together, engine.agreements(together, sample_of(n_images)), strict=True):
+            sinks[number].parts.write_note(agreement_record(found))
 
 
 class _Sink:
@@ -304,17 +280,16 @@ class _Sink:
         self._failures: list[tuple[int, str]] = []
         self._written_at = time.monotonic()
 
-    def add(self, looked_at: LookedAt, output: int) -> None:
+    def add(self, batch: Rows, number: int) -> None:
         """Take the rows of a batch that the table lacks; write them once they are many or enough time has passed."""
-        batch = looked_at.batch
         n_known = min(len(batch.image_index), max(0, self.n_rows - batch.image_index[0]))
         if n_known == len(batch.image_index):
             return
-        columns = self.filling.rows(looked_at.outputs[output]) if batch.decoded else None
+        columns = batch.columns[number] if batch.decoded else None
         lengths = np.zeros(len(batch.image_index), dtype=np.int32)
         arrays: list[pa.Array] = [pa.array(np.array(batch.image_index, dtype=np.int32))]
-        for number, field in enumerate(list(self.filling.schema)[1:]):
-            values = np.empty((0, 0)) if columns is None else columns[number]
+        for place, field in enumerate(list(self.filling.schema)[1:]):
+            values = np.empty((0, 0)) if columns is None else columns[place]
             lengths[batch.decoded] = values.shape[1]
             offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
             arrays.append(pa.ListArray.from_arrays(offsets, pa.array(values.ravel(), field.type.value_type)))

@@ -6,10 +6,10 @@ Nothing here loads torch before a precision has to be chosen for a device.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +32,13 @@ _CPU_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 #: Nvidia's Ampere and later.
 _CUDA_BFLOAT16 = (8, 0)
 _SAMPLE_LEAST, _SAMPLE_MOST, _SAMPLE_SHARE = 32, 256, 100
+
+
+class Hardware(NamedTuple):
+    """A device: its kind, as PyTorch calls it, and the fastest precision in which it computes natively."""
+
+    kind: str
+    fastest: Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,27 @@ def as_asked(text: str) -> AskedPrecision:
     return text  # type: ignore[return-value]  # just compared
 
 
-def precision_for(asked: AskedPrecision, device: str, *tables: Path, restart: bool = False) -> Precision:
+def hardware_here(device: str) -> set[Hardware]:
+    """Return what this machine computes on.
+
+    Parameters
+    ----------
+    device
+        As for :class:`pipeline.inference.filling.RunOptions`.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such device.
+    """
+    from pipeline.inference.hardware import choose_devices
+
+    return {Hardware(each.type, _fastest(each)) for each in choose_devices(device)}
+
+
+def precision_for(
+    asked: AskedPrecision, hardware: Collection[Hardware], *tables: Path, restart: bool = False
+) -> Precision:
     """Return the precision in which a run computes.
 
     ``auto`` goes on in the precision in which one of the run's tables was begun: a table holds one precision alone.
@@ -92,8 +119,8 @@ def precision_for(asked: AskedPrecision, device: str, *tables: Path, restart: bo
     ----------
     asked
         What the person wants.
-    device
-        As for :class:`pipeline.inference.filling.RunOptions`.
+    hardware
+        What it computes on.
     tables
         The tables that the run fills.
     restart
@@ -102,17 +129,12 @@ def precision_for(asked: AskedPrecision, device: str, *tables: Path, restart: bo
     Raises
     ------
     ProjectError
-        If the device cannot compute in this precision.
-    DatasetError
-        If there is no such device.
+        If the hardware cannot compute in this precision.
     """
-    from pipeline.inference.hardware import choose_devices
-
     begun = None if restart else next((found for found in map(_begun_in, tables) if found), None)
-    chosen = choose_devices(device)
-    fastest = {_fastest(each) for each in chosen}
+    fastest = {each.fastest for each in hardware}
     precision = asked if asked != "auto" else begun or (fastest.pop() if len(fastest) == 1 else "float32")
-    if precision == "float16" and any(each.type == "cpu" for each in chosen):
+    if precision == "float16" and any(each.kind == "cpu" for each in hardware):
         why = "" if asked == "float16" else f": {tables[0].stem} was begun in it"
         raise ProjectError(
             f"--precision float16: a CPU does not compute in it{why}; take bfloat16 or float32 (with --restart where a "

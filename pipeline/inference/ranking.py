@@ -142,33 +142,39 @@ class Looking:
             outputs.append(found.reshape(-1, self._n_views, found.shape[1]).cpu().numpy())
         return LookedAt(batch, tuple(outputs))
 
+    @property
+    def all_differ(self) -> bool:
+        """Return whether each network has answered differently to different images, so that it cannot be refused."""
+        return all(watched.differ for watched in self._watched)
+
     def end(self) -> None:
-        """Refuse a network that has answered the same to all images."""
+        """Refuse a network that has answered the same to all images.
+
+        Raises
+        ------
+        DatasetError
+            If there is one.
+        """
         for watched in self._watched:
             watched.check_end()
 
 
 def agreement_with_float32(
     compared: Sequence[tuple[ReadyNetwork, Callable[[npt.NDArray[np.float32]], list[npt.NDArray[Any]]]]],
-    images: Callable[[list[dict[str, Any]]], ImageFiles],
-    sample: Sequence[int],
+    batches: Iterable[ImageBatch],
 ) -> list[Agreement]:
-    """Compare networks' rankings of some images with their rankings in float32; each image is decoded once.
+    """Compare networks' rankings of some images with their rankings in float32.
 
     Parameters
     ----------
     compared
         Networks of the same preprocessing, each with what turns its output (n, 1, width) into columns, the first of
         which has class indices (n, k), the best first.
-    images
-        As for :func:`look_at_images`.
-    sample
-        Which of them.
+    batches
+        The images, with this preprocessing alone.
     """
-    config = compared[0][0].network.data_config
-    n_at_once = default_batch_size(config, compared[0][0].device)
     ranked: list[list[tuple[npt.NDArray[Any], ...]]] = [[] for _ in compared]
-    for batch in image_batches(images([config]), sample, batch_size=n_at_once, n_workers=0, pin_memory=False):
+    for batch in batches:
         for place, (ready, rows) in enumerate(compared if batch.decoded else ()):
             pixels = ready.pixels(batch.pixels[0][:, :1])
             answers = (ready.network.wanted(ready.answers(pixels, exact=exact)) for exact in (True, False))
@@ -250,6 +256,11 @@ class _Outputs:
         self._first: tuple[torch.Tensor, torch.Tensor] | None = None
         self._n_alike = 0
 
+    @property
+    def differ(self) -> bool:
+        """Return whether two different images got different answers."""
+        return self._n_alike < 0
+
     def check(self, logits: torch.Tensor, pixels: torch.Tensor, image_index: Sequence[int]) -> None:
         """Check a batch of outputs (n, classes) for pixels (n, channels, height, width).
 
@@ -265,7 +276,7 @@ class _Outputs:
             )
         if logits.shape[-1] > 1 and bool((_spread(logits, -1) <= _tolerance(logits)).all()):
             raise DatasetError(f"{self._model}: gives every class the same score; its weights are empty or untrained")
-        if self._n_alike < 0:
+        if self.differ:
             return
         if self._first is None:
             self._first = logits[:1].clone(), pixels[:1].clone()

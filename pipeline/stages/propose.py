@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import ProjectError
 from pipeline.examples.pack import pack_examples
 from pipeline.inference.checkpoint import ModelSource
-from pipeline.inference.filling import RunOptions, fill_tables, read_failures
+from pipeline.inference.filling import EngineName, RunOptions, fill_tables, read_failures
 from pipeline.inference.offline import best_at_hand
 from pipeline.inference.predictions import TOP_K, predictions_path
 from pipeline.project.folder import Project
@@ -70,6 +70,8 @@ def propose(
     device: str = "auto",
     n_workers: int | None = None,
     precision: AskedPrecision | None = None,
+    engine: EngineName = "local",
+    ray_address: str | None = None,
     include_original: bool = False,
     allow_missing_classes: bool = False,
     restart: bool = False,
@@ -116,6 +118,9 @@ def propose(
     precision
         In which models are computed (:func:`pipeline.inference.precision.precision_for`); None takes the project's
         setting.
+    engine, ray_address
+        What runs the models: this machine, or those of a Ray cluster
+        (:class:`pipeline.inference.filling.RunOptions`). The tables are the same.
     include_original
         Put the original label last where it is not among the proposals. Off by default, as in the published method.
     allow_missing_classes
@@ -155,7 +160,8 @@ def propose(
     merging = MergeOptions(
         merge or ("rank" if unscored else "score"), Path(settled) if settled else None, miss, at_least, at_most
     ).checked(n_proposals)
-    run = RunOptions(batch_size, device, n_workers, restart, precision or project.settings.proposals.precision)
+    asked = precision or project.settings.proposals.precision
+    run = RunOptions(batch_size, device, n_workers, restart, asked, engine, ray_address)
     options = MethodOptions(n_views, max(TOP_K, n_proposals), run, allow_missing_classes, learn_from, tuple(prompts))
     known = _known(requests, files, n_views, merging, n_proposals, include_original=include_original)
     n_images = pq.read_metadata(project.images_path).num_rows

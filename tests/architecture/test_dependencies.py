@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 #: Packages whose name on conda-forge differs from the one on PyPI.
-PYPI_NAMES = {"pytorch": "torch", "python-build": "build", "matplotlib-base": "matplotlib"}
+PYPI_NAMES = {"pytorch": "torch", "python-build": "build", "matplotlib-base": "matplotlib", "ray-core": "ray"}
 #: What conda can install and pip cannot.
 BESIDE_PYTHON = {"python", "pip", "nodejs", "configurable-http-proxy"}
 
@@ -56,7 +56,7 @@ def test_the_conda_environment_has_the_same_dependencies(root: Path, project: di
     [
         ("pipeline", ("clip", "heic", "hub", "ray")),
         ("mlf_widgets", ()),
-        ("tests", ("clip", "dev", "hub", "postgres")),
+        ("tests", ("clip", "dev", "hub", "postgres", "ray")),
         ("benchmarks", ("clip", "dev", "hub")),
     ],
 )
@@ -64,7 +64,7 @@ def test_every_package_that_is_imported_is_declared(
     folder: str, extras: tuple[str, ...], root: Path, project: dict[str, Any]
 ) -> None:
     requirements = [*project["dependencies"], *(r for extra in extras for r in project["optional-dependencies"][extra])]
-    declared = {*named(requirements), *(("ray",) if "ray" in extras else ())}
+    declared = {*named(requirements)}
     distributions = packages_distributions()
     siblings = {path.stem for beside in ("tests", "benchmarks") for path in (root / beside).rglob("*.py")}
     own = {"pipeline", "mlf_widgets", "hatch_build"} | (siblings if folder in {"tests", "benchmarks"} else set())

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "torch": ("pipeline.inference", "pipeline.toybox"),
     "timm": ("pipeline.inference", "pipeline.toybox", "pipeline.project"),
     "torchvision": ("pipeline.inference",),
+    "ray": ("pipeline.inference",),
     "papermill": ("pipeline.runs",),
     "matplotlib": ("pipeline.reports",),
     "fastapi": ("pipeline.service",),

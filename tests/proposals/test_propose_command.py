@@ -56,6 +56,8 @@ def test_models_that_ran_here_and_elsewhere_are_taken_at_once(
         (["--merge", "best"], "--merge best: methods are merged by score, by rank, or as learned"),
         (["--learn-from", "labels"], "give it with --from-examples"),
         (["--order", "natural"], "leave it out"),
+        (["--engine", "spark"], "--engine spark: there are local and ray"),
+        (["--ray-address", "10.0.0.1:6379"], "give it with --engine ray"),
         (["--checkpoint", "CHECKPOINT", "--prompt", "a {name}"], "--prompt words the classes for --zero-shot"),
         (["--method", "zero-shot"], "zero-shot needs a model"),
     ],

@@ -1,0 +1,238 @@
+"""Proposals by the machines of a Ray cluster: whatever ends meanwhile, the tables are those of the local engine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import psutil
+import pytest
+import torch
+
+from pipeline.datasets.create import init_project
+from pipeline.errors import DatasetError, ProjectError
+from pipeline.inference import cluster as clusters
+from pipeline.inference.filling import Filling, RunOptions, fill_tables
+from pipeline.inference.networks import Network
+from pipeline.project.folder import Project, open_project
+from pipeline.project.tables import PREDICTIONS
+from pipeline.stages.propose import propose
+
+ray = pytest.importorskip("ray")
+from ray.cluster_utils import Cluster  # noqa: E402 - only where Ray is installed
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("ray")]
+MLF = [sys.executable, "-c", "from mlf_widgets.command import main; main()"]
+MakeProject = Callable[..., Project]
+#: How long something may take that only a defect prevents, on a machine that does much else.
+LONG_S = 200
+#: Ray gives machines up, and processes that begin, after seconds that a busy machine needs.
+PATIENT = {
+    "health_check_timeout_ms": 60_000,
+    "health_check_period_ms": 1000,
+    "worker_register_timeout_seconds": 240,
+}
+NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a cluster of a head that computes nothing and two machines of one processor each."""
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": PATIENT}
+    found = patiently(lambda: Cluster(initialize_head=True, head_node_args={**NODE, **head}))
+    for _ in range(2):
+        patiently(lambda: found.add_node(**NODE))
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+def patiently(start: Callable[[], Any]) -> Any:
+    """Start something of Ray's, which gives up after 30 seconds however busy the machine is."""
+    for _ in range(3):
+        with suppress(Exception):
+            return start()
+    return start()
+
+
+@pytest.fixture
+def on_cluster(cluster: Cluster) -> dict[str, Any]:
+    return {"engine": "ray", "ray_address": cluster.address, "device": "cpu", "batch_size": 2, "precision": "float32"}
+
+
+def digests(project: Project) -> dict[str, str]:
+    """Return what a project's files hold, but for the records of runs."""
+    return {
+        str(path.relative_to(project.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(project.root.rglob("*"))
+        if path.is_file() and path.relative_to(project.root).parts[0] != "runs"
+    }
+
+
+def copied(project: Project, name: str) -> Project:
+    return open_project(shutil.copytree(project.root, project.root.parent / name))
+
+
+@contextmanager
+def ended_while_it_reads(image: Path, end: Callable[[psutil.Process], object]) -> Iterator[None]:
+    """Let the first process that reads an image wait there, and end it."""
+    whole = image.with_suffix(".whole")
+    image.rename(whole)
+    os.mkfifo(image)
+
+    def wait_and_end() -> None:
+        until = time.monotonic() + LONG_S
+        writer = None
+        try:
+            while writer is None:
+                assert time.monotonic() < until, f"nobody reads {image}"
+                with suppress(OSError):  # until somebody has opened it for reading
+                    writer = os.open(image, os.O_WRONLY | os.O_NONBLOCK)
+                time.sleep(0.01)
+            while not (readers := [process for process in psutil.process_iter() if holds(process, image)]):
+                assert time.monotonic() < until, f"who reads {image} is not to be found"
+            (reader,) = readers
+            end(reader)
+            reader.wait(LONG_S)
+        finally:
+            whole.rename(image)
+            if writer is not None:
+                os.close(writer)
+
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(wait_and_end)
+        yield
+        ended.result()
+
+
+def holds(process: psutil.Process, path: Path) -> bool:
+    if process.pid == os.getpid():
+        return False
+    with suppress(OSError, psutil.Error):
+        return any(os.path.realpath(entry) == str(path) for entry in Path(f"/proc/{process.pid}/fd").iterdir())
+    return False
+
+
+def test_a_killed_worker_and_a_lost_machine_change_nothing(
+    make_project: MakeProject, checkpoint: Path, cluster: Cluster
+) -> None:
+    whole = make_project(24, name="whole")
+    spread = copied(whole, "spread")
+    images = Path(whole.images_root)
+    (images / "class_05/5.png").write_bytes(b"no picture")
+    propose(whole, checkpoint=checkpoint, views=5, precision="bfloat16", device="cpu", batch_size=2)
+    lost: list[Any] = []
+
+    def lose_machine(worker: psutil.Process) -> None:
+        above = {process.pid for process in worker.parents()}
+        lost.extend(n for n in cluster.worker_nodes if n.all_processes["raylet"][0].process.pid in above)
+        cluster.remove_node(lost[0], allow_graceful=False)
+
+    command = [*MLF, "propose", str(spread.root), "--checkpoint", str(checkpoint), "--views", "5"]
+    command += ["--engine", "ray", "--ray-address", cluster.address, "--device", "cpu", "--precision", "bfloat16"]
+    with (
+        ended_while_it_reads(images / "class_03/3.png", psutil.Process.kill),
+        ended_while_it_reads(images / "class_13/13.png", lose_machine),
+    ):
+        run = subprocess.run(
+            [*command, "--batch-size", "2"], capture_output=True, text=True, timeout=LONG_S, check=False
+        )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert len(lost) == 1
+    patiently(lambda: cluster.add_node(**NODE))
+    assert "proposals for 23 of 24 images, from small" in run.stdout
+    found = digests(spread)
+    assert {"proposals.parquet", "predictions/small.parquet", "candidates/small.5views.parquet"} < found.keys()
+    assert found == digests(whole)
+
+
+_CUT = """
+import signal, sys
+from pipeline.inference import filling
+from pipeline.project.folder import open_project
+from pipeline.stages.propose import propose
+
+write, n_written = filling.PartialTable.write_part, 0
+def write_four(self, first_row, table):
+    global n_written
+    if n_written == 4:
+        print("four", flush=True)
+        signal.pause()
+    n_written += 1
+    write(self, first_row, table)
+filling.PART_SECONDS, filling.PartialTable.write_part = 0.0, write_four
+propose(open_project(sys.argv[1]), checkpoint=sys.argv[2], engine="ray", ray_address=sys.argv[3], device="cpu",
+        batch_size=2, precision="float32")
+"""
+
+
+def test_what_is_done_when_the_run_itself_is_killed_stays_and_either_engine_goes_on(
+    make_project: MakeProject, checkpoint: Path, cluster: Cluster, tmp_path: Path
+) -> None:
+    make_project(24)
+    whole = init_project(tmp_path / "whole", f"file://{tmp_path}/images", tmp_path / "classes.json")
+    assert whole.images_root.startswith("file://")
+    cut = copied(whole, "cut")
+    options: dict[str, Any] = {"checkpoint": checkpoint, "device": "cpu", "batch_size": 2, "precision": "float32"}
+    propose(whole, **options)
+    run = subprocess.Popen(
+        [sys.executable, "-c", _CUT, str(cut.root), str(checkpoint), cluster.address], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert run.stdout is not None
+        assert "four\n" in run.stdout
+    finally:
+        run.kill()
+        run.wait()
+    assert propose(cut, **options).n_done_before == 8
+    assert digests(cut) == digests(whole)
+
+
+def test_images_at_which_every_worker_ends_are_named(
+    make_project: MakeProject, on_cluster: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deadly(torch.nn.Module):
+        def forward(self, _pixels: torch.Tensor) -> torch.Tensor:
+            os._exit(3)
+
+    project = make_project(6)
+    monkeypatch.setattr(clusters, "_MOST_TRIES", 2)
+    config = {"input_size": (3, 32, 32), "mean": (0.5,) * 3, "std": (0.5,) * 3, "interpolation": "bilinear"}
+    network = Network("deadly", Deadly(), config, lambda module, pixels: module(pixels))
+    path = project.predictions_dir / "deadly.parquet"
+    path.parent.mkdir()
+    filling = Filling(path, PREDICTIONS, 8, {}, "deadly", network, lambda scores: [scores[:, 0], scores[:, 0]])
+    options = RunOptions(**{**on_cluster, "batch_size": 6})
+    with pytest.raises(DatasetError, match=r"ended at images 0 to 5 \(counted from 0\), 2 times in a row"):
+        fill_tables(project, [filling], 1, options)
+    assert not path.exists()
+
+
+def test_images_that_only_this_machine_can_read_are_no_images_without_proposals(
+    make_project: MakeProject, checkpoint: Path, on_cluster: dict[str, Any], tmp_path: Path
+) -> None:
+    make_project(6)
+    memory = fsspec.filesystem("memory")
+    for path in (tmp_path / "images").rglob("*.png"):
+        memory.pipe(f"/only-here/{path.parent.name}/{path.name}", path.read_bytes())
+    project = init_project(tmp_path / "elsewhere", "memory://only-here", tmp_path / "classes.json")
+    with pytest.raises(DatasetError, match=r"cannot read an image that can be read here \(memory://only-here/class_0"):
+        propose(project, checkpoint=checkpoint, **on_cluster)
+    assert not project.proposals_path.exists()
+
+
+def test_a_gpu_that_no_machine_of_the_cluster_has_is_refused(on_cluster: dict[str, Any]) -> None:
+    with pytest.raises(DatasetError, match="no machine of the Ray cluster has a GPU"):
+        RunOptions(**{**on_cluster, "device": "cuda", "precision": "auto"}).precision_of()
+    with pytest.raises(ProjectError, match="--device cuda:1: with --engine ray"):
+        RunOptions(**{**on_cluster, "device": "cuda:1"}).precision_of()
