@@ -41,6 +41,8 @@ _AT_ONCE = {"cpu": 2, "cuda": 3}
 _AHEAD = 16
 #: When people are told that no machine of the cluster has room for a worker yet.
 _PATIENCE_S = 60.0
+#: How long a cluster may take to answer at its address.
+_ANSWERS_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +279,7 @@ class RayEngine:
 def hardware_of_cluster(options: RunOptions) -> set[Hardware]:
     """Return what the workers of a Ray cluster compute on; each machine is asked where the precision depends on it.
 
-    Raises
-    ------
-    ProjectError, DatasetError
-        As :class:`RayEngine`.
+    Raise what :class:`RayEngine` raises.
     """
     staff = _staff(options)
     if options.precision != "auto":
@@ -335,8 +334,11 @@ def _connect(address: str | None) -> None:
     if ray.is_initialized():
         return
     try:
+        if address and ":" in address and "://" not in address:  # Ray itself would try for minutes
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_ANSWERS_S).close()
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error")
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         raise ProjectError(
             f"--ray-address {where}: the Ray cluster does not answer ({first_line(error)}); `ray status` tells more"

@@ -96,12 +96,7 @@ def hardware_here(device: str) -> set[Hardware]:
     Parameters
     ----------
     device
-        As for :class:`pipeline.inference.filling.RunOptions`.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such device.
+        As for :class:`pipeline.inference.filling.RunOptions`; raise `DatasetError` if there is none such.
     """
     from pipeline.inference.hardware import choose_devices
 

@@ -148,13 +148,7 @@ class Looking:
         return all(watched.differ for watched in self._watched)
 
     def end(self) -> None:
-        """Refuse a network that has answered the same to all images.
-
-        Raises
-        ------
-        DatasetError
-            If there is one.
-        """
+        """Raise `DatasetError` if a network has answered the same to all images."""
         for watched in self._watched:
             watched.check_end()
 

@@ -52,9 +52,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     found = patiently(lambda: Cluster(initialize_head=True, head_node_args={**NODE, **head}))
     for _ in range(2):
         patiently(lambda: found.add_node(**NODE))
+    logs = found.head_node.get_session_dir_path()
     yield found
     ray.shutdown()
     found.shutdown()
+    shutil.rmtree(logs, ignore_errors=True)
 
 
 def patiently(start: Callable[[], Any]) -> Any:
@@ -229,6 +231,18 @@ def test_images_that_only_this_machine_can_read_are_no_images_without_proposals(
     with pytest.raises(DatasetError, match=r"cannot read an image that can be read here \(memory://only-here/class_0"):
         propose(project, checkpoint=checkpoint, **on_cluster)
     assert not project.proposals_path.exists()
+
+
+def test_a_cluster_that_does_not_answer_is_refused_at_once_and_so_is_ray_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ray.shutdown()
+    options = RunOptions(engine="ray", ray_address="127.0.0.1:1")
+    with pytest.raises(ProjectError, match=r"--ray-address 127\.0\.0\.1:1: the Ray cluster does not answer"):
+        options.precision_of()
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ProjectError, match=r"pip install multilabelfy\[ray\]"):
+        options.precision_of()
 
 
 def test_a_gpu_that_no_machine_of_the_cluster_has_is_refused(on_cluster: dict[str, Any]) -> None:
