@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import psutil
@@ -28,10 +30,12 @@ from pipeline.project.folder import Project, open_project
 from pipeline.project.tables import PREDICTIONS
 from pipeline.stages.propose import propose
 
-ray = pytest.importorskip("ray")
-from ray.cluster_utils import Cluster  # noqa: E402 - only where Ray is installed
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("ray")]
+# Ray is imported where it is used: it changes the process that imports it, and every worker imports this file.
+is_missing = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'")
+pytestmark = [is_missing, pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("ray")]
 MLF = [sys.executable, "-c", "from mlf_widgets.command import main; main()"]
 MakeProject = Callable[..., Project]
 #: How long something may take that only a defect prevents, on a machine that does much else.
@@ -48,6 +52,10 @@ NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Return a cluster of a head that computes nothing and two machines of one processor each."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    at_sigterm = signal.getsignal(signal.SIGTERM)
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": PATIENT}
     found = patiently(lambda: Cluster(initialize_head=True, head_node_args={**NODE, **head}))
     for _ in range(2):
@@ -57,6 +65,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     ray.shutdown()
     found.shutdown()
     shutil.rmtree(logs, ignore_errors=True)
+    signal.signal(signal.SIGTERM, at_sigterm)
 
 
 def patiently(start: Callable[[], Any]) -> Any:
@@ -236,6 +245,8 @@ def test_images_that_only_this_machine_can_read_are_no_images_without_proposals(
 def test_a_cluster_that_does_not_answer_is_refused_at_once_and_so_is_ray_where_it_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import ray
+
     ray.shutdown()
     options = RunOptions(engine="ray", ray_address="127.0.0.1:1")
     with pytest.raises(ProjectError, match=r"--ray-address 127\.0\.0\.1:1: the Ray cluster does not answer"):
