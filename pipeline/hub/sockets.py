@@ -57,6 +57,10 @@ class HubSockets:
         """Return the socket of somebody's server in a project, in a folder that is closed to everyone else."""
         return self.folder / str(uid) / (f"server-{key}.sock" if key else "server.sock")
 
+    def reached(self, uid: int, key: str = "") -> Path:
+        """Return the second name of that socket, by which Hub and proxy reach it: its owner cannot change this one."""
+        return self.folder / (f"{uid}-{key}.sock" if key else f"{uid}.sock")
+
 
 def socket_url(path: Path) -> str:
     """Return the address of a socket as JupyterHub, its proxy and our client write it."""

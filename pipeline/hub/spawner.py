@@ -15,6 +15,7 @@ import asyncio
 import os
 import shutil
 import socket
+import stat
 import subprocess
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -99,10 +100,10 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             # A session can read, write and truncate any descriptor that it holds, so it gets none of the Hub's.
             self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             await super().start()
-        await self._until_it_listens(self._socket(account))
-        return socket_url(self._socket(account))
+        await self._until_it_listens(account)
+        return socket_url(self._reached(account))
 
-    async def _until_it_listens(self, path: Path) -> None:
+    async def _until_it_listens(self, account: Account) -> None:
         """Wait until something takes connections at the session's socket, or its process has ended.
 
         The Hub would look by itself, but ever more seldom: a person would wait for seconds for what is there.
@@ -110,9 +111,28 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         while await self.poll() is None:
             with suppress(OSError), socket.socket(socket.AF_UNIX) as connected:
                 connected.setblocking(False)  # whoever listens and takes nobody must not hold up the Hub
-                connected.connect(str(path))
+                self._name_socket(account)
+                connected.connect(str(self._reached(account)))
                 return
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _name_socket(self, account: Account) -> None:
+        """Give the session's socket a name that its owner cannot change.
+
+        Hub and proxy may open every socket of the machine. They must not go where a link in the owner's folder leads.
+
+        Raises
+        ------
+        OSError
+            If no socket of the owner's is there.
+        """
+        named = self._reached(account)
+        named.unlink(missing_ok=True)
+        os.link(self._socket(account), named, follow_symlinks=False)
+        found = named.lstat()
+        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != (account.uid if self.use_own_uids else os.geteuid()):
+            named.unlink()
+            raise OSError(f"{self._socket(account)} is no socket of its owner's")
 
     @property
     def server(self) -> Any:
@@ -121,7 +141,10 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         if server is not None and server.proto == "http+unix" and not server.connect_url:
             account = read_accounts(Path(self.accounts_path)).get(self.user.name)
             if account is not None:
-                server.connect_url = url_path_join(socket_url(self._socket(account)), server.base_url)
+                if not self._reached(account).exists():  # it was started by an earlier version
+                    with suppress(OSError):
+                        self._name_socket(account)
+                server.connect_url = url_path_join(socket_url(self._reached(account)), server.base_url)
         return server
 
     @server.setter
@@ -192,6 +215,9 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     def _socket(self, account: Account) -> Path:
         return HubSockets(Path(self.sockets_dir)).session(account.uid, self.name)
+
+    def _reached(self, account: Account) -> Path:
+        return HubSockets(Path(self.sockets_dir)).reached(account.uid, self.name)
 
     def _give_notebooks(self, account: Account) -> None:
         """Put a researcher's own copies into their folder; what they have changed stays."""

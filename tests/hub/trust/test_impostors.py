@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +13,12 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 from curious import AS_ROOT, hub_pid
 from intruder import run_as, session_process, start_as
 from serving import wait_until
+
+from pipeline.hub.sockets import HubSockets
 
 pytestmark = AS_ROOT
 
@@ -131,6 +135,32 @@ def test_nobody_takes_the_place_of_anothers_session(
 
     assert squat(place, disturb, tmp_path, repr(url)) == []
     people["ada"].start_session()
+
+
+def test_a_link_in_place_of_a_sessions_socket_leads_the_proxy_nowhere(
+    place: SimpleNamespace, people: dict[str, Any]
+) -> None:
+    """The proxy may open any socket; what a researcher puts in place of theirs must not lead it to a closed one."""
+    own = str(HubSockets(place.hub.sockets).session(place.hub.accounts["maria"].uid))
+    closed = place.project.root / "closed.sock"
+    put = f"import os; os.rename({own!r}, {own!r} + 'et'); os.symlink({str(closed)!r}, {own!r}); print('RESULT1')"
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}  # for these the proxy makes a connection of their own
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(closed))
+        listening.listen()
+        listening.setblocking(False)
+        run_as(place.hub, "maria", put)
+        try:
+            answer = people["maria"].client.get("user/maria/api", headers=upgrade, follow_redirects=False)
+        except httpx.ReadTimeout:
+            pass
+        else:
+            assert answer.status_code == 200, answer.text  # her own server, by the name that she cannot change
+        finally:
+            closed.unlink()
+            run_as(place.hub, "maria", f"import os; os.rename({own!r} + 'et', {own!r}); print('RESULT1')")
+        with pytest.raises(BlockingIOError):
+            listening.accept()
 
 
 def test_a_vote_goes_to_nobody_but_the_hubs_own_account(place: SimpleNamespace, people: dict[str, Any]) -> None:
