@@ -293,7 +293,10 @@ def _read_event(content: object, numbers: ImageNumbers) -> EventIn | SaveResult:
     except (MlfError, ValueError, RecursionError) as error:
         reason = str(error)
     event_id = content.get("event_id", "") if isinstance(content, dict) else ""
-    return SaveResult(event_id if isinstance(event_id, str) else "", None, reason[:500])
+    # An answer cannot hold half a character, either.
+    return SaveResult(
+        event_id.encode(errors="replace").decode() if isinstance(event_id, str) else "", None, reason[:500]
+    )
 
 
 def _zipped(request: Request, body: bytes, media_type: str, headers: dict[str, str]) -> Response:

@@ -9,6 +9,7 @@ send).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
@@ -51,6 +52,10 @@ RequestKind = Literal[
     "skip",
     "mark_region",
 ]
+
+
+#: How reasons for a refusal name an image.
+_INDEX = re.compile(r"\bimage \d+")
 
 
 class MessageError(MlfError, ValueError):
@@ -202,8 +207,8 @@ def sprite_message(class_index: int, sprite: Sprite) -> dict[str, Any]:
 
 
 def save_result_message(result: SaveResult) -> dict[str, Any]:
-    """Return a `SaveResult` as the browser reads it."""
-    return asdict(result)
+    """Return a `SaveResult` as the browser reads it: no index, which may tell an image's original label."""
+    return asdict(result) | {"error": _INDEX.sub("this image", result.error)}
 
 
 def classes_buffer(space: LabelSpace) -> bytes:

@@ -373,13 +373,15 @@ def test_saves_are_exact_once_own_alone_and_one_that_cannot_be_read_holds_up_no_
         sent("event-text", 1, payload={"text": "\ud800"}, kind="comment"),
         sent("event-far", 11),
         {"event_id": "event-odd"},
+        sent("event-\ud800", 1),
         sent("event-good-2", 2),
     ]
     for _ in range(2):
         results, _ = ann.ask("save", {"events": events})
-        assert [bool(one["seq"]) for one in results] == [True, False, False, False, False, False, True]
+        assert [bool(one["seq"]) for one in results] == [True, *[False] * 6, True]
         assert all(one["is_final"] and one["error"] for one in results if one["seq"] is None)
-        assert [one["event_id"] for one in results] == [one["event_id"] for one in events]
+        assert "this image is not assigned" in results[4]["error"], "no place in the data set is told"
+        assert [one["event_id"] for one in results] == [one["event_id"].replace("\ud800", "?") for one in events]
     with open_project_store(light) as store:
         assert [event.event_id for event in store.iter_events()] == ["event-good-1", "event-good-2"]
 
