@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from command_line import run_mlf
 from exported_lines import names, said
+from numpy.lib.format import write_array_header_1_0
 from toy_projects import Toys, copy_of
 
 from pipeline.formats.exchange.content import ImageContent, Outgoing, Proposal, ReadOptions, Sitting
@@ -238,6 +241,35 @@ def test_lists_in_a_parquet_and_broken_arrays_are_one_line(worked: Toys, receivi
         for kind in ("numpy", "real"):
             told = run_mlf("import", receiving.root, tmp_path / "broken.npz", "--format", kind, code=2)
             assert len(told.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("word", ["mug", "-2", "2", "0.5"])
+def test_what_is_no_number_of_the_classes_that_a_parquet_names_is_refused(
+    word: str, receiving: Project, tmp_path: Path
+) -> None:
+    features = {"label": {"names": ["mug", "hat"], "_type": "ClassLabel"}}
+    table = pa.table({"image": IMAGES[:2], "label": ["1", word]})
+    named = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(named, tmp_path / "odd.parquet")
+    told = run_mlf("import", receiving.root, tmp_path / "odd.parquet", code=2)
+    assert f"column 'label' holds {word!r}; it names its classes 0 to 1" in told
+
+
+def test_arrays_that_would_fill_the_memory_are_refused_by_their_heads(receiving: Project, tmp_path: Path) -> None:
+    head = BytesIO()
+    write_array_header_1_0(head, {"descr": "|i1", "fortran_order": False, "shape": (10**6, 10**9)})
+    (tmp_path / "bare.npy").write_bytes(head.getvalue())
+    for name in ("labels.npy", "labels"):
+        with ZipFile(tmp_path / f"{name}.npz", "w") as archive:
+            archive.writestr(name, head.getvalue())
+    for file, reason in (
+        ("bare.npy", "cannot be read as NumPy arrays"),
+        ("labels.npy.npz", "unpacks to 931,322.6 GiB"),
+        ("labels.npz", "cannot be read as NumPy arrays"),
+    ):
+        told = run_mlf("import", receiving.root, tmp_path / file, "--format", "numpy", code=2)
+        assert reason in told
+        assert len(told.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("kind", ["real", "multilabelfy"])

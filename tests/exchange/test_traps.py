@@ -338,6 +338,7 @@ def test_who_imported_what_is_in_the_history(take: Take, receiving: Project) -> 
         ("a.jsonl", '{"image": "0000.jpg"}\n{', (), "a.jsonl, line 2 cannot be read as JSON"),
         ("a.json", '{"images": []}', ("--format", "coco"), "it lacks the list 'annotations'"),
         ("a.xml", "<annotations><track/></annotations>", ("--format", "cvat"), "CVAT for video"),
+        ("a.xml", '<?xml version="1.0" encoding="utf-7"?><a/>', ("--format", "voc"), "cannot be read as XML"),
         ("a.npy", "no", ("--format", "numpy"), "cannot be read as NumPy arrays"),
     ],
 )

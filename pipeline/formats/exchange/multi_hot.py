@@ -65,7 +65,7 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        content = np.load(path, allow_pickle=False)
+        content = np.load(path, mmap_mode="r", allow_pickle=False)  # a bare array takes no memory until it is read
         if isinstance(content, np.ndarray):
             return {"labels": content}
         with content:
@@ -76,7 +76,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise
     except FileNotFoundError as error:
         raise DatasetError(f"{path} does not exist; give a file") from error
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read as NumPy arrays: {' '.join(str(error).split())}") from error
 
 

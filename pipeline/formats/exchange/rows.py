@@ -126,7 +126,12 @@ def _texts(column: Any, name: str, class_names: Sequence[str] | None, path: Path
     texts = text_column(column, name, path, is_truth=True).to_pylist()
     if class_names is None:
         return [None if text is None else settled(text) for text in texts]
-    return [None if text in {None, "-1"} else class_names[int(text)] for text in texts]
+    named = {None: None, "-1": None} | {str(number): each for number, each in enumerate(class_names)}
+    odd = next((text for text in texts if text not in named), None)
+    if odd is not None:
+        highest = len(class_names) - 1
+        raise DatasetError(f"{path}: column {name!r} holds {odd!r:.60}; it names its classes 0 to {highest}")
+    return [named[text] for text in texts]
 
 
 def _listed_class_names(schema: Any, name: str) -> tuple[str, ...] | None:

@@ -28,5 +28,5 @@ def elements(path: Path, tags: Collection[str]) -> Iterator[Any]:
                     element.clear()
     except FileNotFoundError as error:
         raise DatasetError(f"{path} does not exist; give a file") from error
-    except (ParseError, DefusedXmlException, UnicodeError, OSError) as error:
+    except (ParseError, DefusedXmlException, ValueError, OSError) as error:  # ValueError: an encoding that is not read
         raise DatasetError(f"{path} cannot be read as XML: {' '.join(str(error).split())}") from error
