@@ -129,6 +129,11 @@ def same_image_key(image_id: str, path: str | None) -> str:
     return path or (posixpath.normpath(image_id) if has_image_suffix(image_id) else image_id)
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for somebody at the other end of a pipe, which may lie where an image should."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def open_location(location: str) -> IO[bytes]:
     """Open a file for reading. A remote file is fetched whole, since image decoders seek in it.
 
@@ -136,7 +141,7 @@ def open_location(location: str) -> IO[bytes]:
     """
     try:
         if not is_url(location):
-            return Path(location).open("rb")
+            return open(location, "rb", opener=_at_once)
         import fsspec
 
         with fsspec.open(location, "rb") as file:

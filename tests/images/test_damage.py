@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -37,6 +38,13 @@ def answers(path: Path) -> list[str | tuple[int, int]]:
         except DatasetError as error:
             found.append(str(error))
     return found
+
+
+def test_nobody_waits_for_the_other_end_of_a_pipe_in_place_of_an_image(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "pipe.jpg")
+    for name in ("pipe.jpg", "link.jpg"):
+        assert all(f"{name}: cannot be read" in str(told) for told in answers(tmp_path / name))
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
