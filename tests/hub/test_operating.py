@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -19,8 +20,10 @@ from serving import wait_until
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.hub.accounts import read_accounts
+from pipeline.hub.accounts import FIRST_UID, read_accounts
+from pipeline.hub.backup import back_up_hub, restore_hub
 from pipeline.project.folder import open_project
+from pipeline.project.notices import notices_to
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
@@ -128,6 +131,36 @@ def test_a_backup_taken_meanwhile_brings_back_accounts_log_ins_and_home_folders(
         assert now.path == before.path, "addresses stay, but for the port"
         answer = httpx.get(f"{hub.url}hub/home", cookies=maria.client.cookies.jar, follow_redirects=True)
         assert answer.url == f"{hub.url}hub/home", "who was logged in still is"
+
+
+def test_no_home_folder_stops_or_swells_a_backup(hub_folder: Path) -> None:
+    """What its owner has closed is left out and told; what takes no room there takes none in the copy."""
+    state = hub_folder / "odd" / "hub"
+    home = state / "homes" / "maria"
+    for folder in (state / "private", home / "closed"):
+        folder.mkdir(parents=True)
+    for folder in (state.parent, state, state / "homes"):
+        folder.chmod(0o711)
+    (state / "private" / "accounts.json").write_text("{}")
+    for name, mode in (("notes.txt", 0o600), ("vast", 0o600), ("secret", 0), ("closed", 0)):
+        path = home / name
+        if name != "closed":
+            path.write_text("what I found")
+        path.chmod(mode)
+    os.truncate(home / "vast", 2**33)
+    if os.geteuid() == 0:
+        for path in (home, *home.iterdir()):
+            os.chown(path, FIRST_UID, FIRST_UID)
+    told: list[str] = []
+    with notices_to(told.append):
+        back_up_hub(state, hub_folder / "odd" / "copy")
+    assert all(word in "".join(told) for word in ("maria", "secret", "closed"))
+    assert (hub_folder / "odd" / "copy" / "homes" / "maria.tar").stat().st_size < 100_000
+    restore_hub(hub_folder / "odd" / "copy", hub_folder / "odd" / "back")
+    back = hub_folder / "odd" / "back" / "homes" / "maria"
+    assert (back / "notes.txt").read_text() == "what I found"
+    assert (back / "vast").stat().st_size == 2**33
+    assert (back / "vast").stat().st_blocks < 100
 
 
 def test_a_session_that_nobody_uses_ends_and_its_owner_goes_on_where_they_were(
