@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 # Ray is imported where it is used: it changes the process that imports it, and every worker imports this file.
 is_missing = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'")
-pytestmark = [is_missing, pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = [is_missing, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("ray")]
 MLF = [sys.executable, "-c", "from mlf_widgets.command import main; main()"]
 MakeProject = Callable[..., Project]
 #: How long something may take that only a defect prevents, on a machine that does much else.
-LONG_S = 200
+LONG_S = 600
 #: Ray gives machines up, and processes that begin, after seconds that a busy machine needs.
 PATIENT = {
     "health_check_timeout_ms": 60_000,
