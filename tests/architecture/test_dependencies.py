@@ -66,7 +66,7 @@ def test_every_package_that_is_imported_is_declared(
     requirements = [*project["dependencies"], *(r for extra in extras for r in project["optional-dependencies"][extra])]
     declared = {*named(requirements)}
     distributions = packages_distributions()
-    siblings = {path.stem for beside in ("tests", "benchmarks") for path in (root / beside).rglob("*.py")}
+    siblings = {path.stem for beside in ("tests", "benchmarks", "docs") for path in (root / beside).rglob("*.py")}
     own = {"pipeline", "mlf_widgets", "hatch_build"} | (siblings if folder in {"tests", "benchmarks"} else set())
     missing = {
         f"{path.relative_to(root)}: {name}"

@@ -8,16 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
-import psutil
 import pytest
 import torch
 
@@ -36,10 +33,7 @@ if TYPE_CHECKING:
 # Ray is imported where it is used: it changes the process that imports it, and every worker imports this file.
 is_missing = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'")
 pytestmark = [is_missing, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("ray")]
-MLF = [sys.executable, "-c", "from mlf_widgets.command import main; main()"]
 MakeProject = Callable[..., Project]
-#: How long something may take that only a defect prevents, on a machine that does much else.
-LONG_S = 600
 #: Ray gives machines up, and processes that begin, after seconds that a busy machine needs.
 PATIENT = {
     "health_check_timeout_ms": 60_000,
@@ -92,79 +86,6 @@ def digests(project: Project) -> dict[str, str]:
 
 def copied(project: Project, name: str) -> Project:
     return open_project(shutil.copytree(project.root, project.root.parent / name))
-
-
-@contextmanager
-def ended_while_it_reads(image: Path, end: Callable[[psutil.Process], object]) -> Iterator[None]:
-    """Let the first process that reads an image wait there, and end it."""
-    whole = image.with_suffix(".whole")
-    image.rename(whole)
-    os.mkfifo(image)
-
-    def wait_and_end() -> None:
-        until = time.monotonic() + LONG_S
-        writer = None
-        try:
-            while writer is None:
-                assert time.monotonic() < until, f"nobody reads {image}"
-                with suppress(OSError):  # until somebody has opened it for reading
-                    writer = os.open(image, os.O_WRONLY | os.O_NONBLOCK)
-                time.sleep(0.01)
-            while not (readers := [process for process in psutil.process_iter() if holds(process, image)]):
-                assert time.monotonic() < until, f"who reads {image} is not to be found"
-            (reader,) = readers
-            end(reader)
-            reader.wait(LONG_S)
-        finally:
-            whole.rename(image)
-            if writer is not None:
-                os.close(writer)
-
-    with ThreadPoolExecutor(1) as pool:
-        ended = pool.submit(wait_and_end)
-        yield
-        ended.result()
-
-
-def holds(process: psutil.Process, path: Path) -> bool:
-    if process.pid == os.getpid():
-        return False
-    with suppress(OSError, psutil.Error):
-        return any(os.path.realpath(entry) == str(path) for entry in Path(f"/proc/{process.pid}/fd").iterdir())
-    return False
-
-
-def test_a_killed_worker_and_a_lost_machine_change_nothing(
-    make_project: MakeProject, checkpoint: Path, cluster: Cluster
-) -> None:
-    whole = make_project(24, name="whole")
-    spread = copied(whole, "spread")
-    images = Path(whole.images_root)
-    (images / "class_05/5.png").write_bytes(b"no picture")
-    propose(whole, checkpoint=checkpoint, views=5, precision="bfloat16", device="cpu", batch_size=2)
-    lost: list[Any] = []
-
-    def lose_machine(worker: psutil.Process) -> None:
-        above = {process.pid for process in worker.parents()}
-        lost.extend(n for n in cluster.worker_nodes if n.all_processes["raylet"][0].process.pid in above)
-        cluster.remove_node(lost[0], allow_graceful=False)
-
-    command = [*MLF, "propose", str(spread.root), "--checkpoint", str(checkpoint), "--views", "5"]
-    command += ["--engine", "ray", "--ray-address", cluster.address, "--device", "cpu", "--precision", "bfloat16"]
-    with (
-        ended_while_it_reads(images / "class_03/3.png", psutil.Process.kill),
-        ended_while_it_reads(images / "class_13/13.png", lose_machine),
-    ):
-        run = subprocess.run(
-            [*command, "--batch-size", "2"], capture_output=True, text=True, timeout=LONG_S, check=False
-        )
-    assert run.returncode == 0, run.stderr[-3000:]
-    assert len(lost) == 1
-    patiently(lambda: cluster.add_node(**NODE))
-    assert "proposals for 23 of 24 images, from small" in run.stdout
-    found = digests(spread)
-    assert {"proposals.parquet", "predictions/small.parquet", "candidates/small.5views.parquet"} < found.keys()
-    assert found == digests(whole)
 
 
 _CUT = """
