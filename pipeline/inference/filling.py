@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -183,13 +184,15 @@ def fill_from(
     with ExitStack() as stack:
         sinks = []
         for number, filling in enumerate(fillings):
+            folder = filling.path.with_suffix(".partial")
             if options.restart:
                 filling.path.unlink(missing_ok=True)
             has_fewer = filling.path.exists() and _has_fewer_images(filling, earlier_images)
             if filling.path.exists() and not has_fewer:
                 refuse_other_settings(read_run_settings(filling.path), filling.settings, str(filling.path))
+                shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed while it removed its parts
                 continue
-            partial = PartialTable(filling.path.with_suffix(".partial"), filling.settings, restart=options.restart)
+            partial = PartialTable(folder, filling.settings, restart=options.restart)
             parts = stack.enter_context(partial)
             if has_fewer and parts.n_rows == 0:
                 parts.begin_with(filling.path, _failures_in(filling.path, named, n_images))

@@ -129,7 +129,7 @@ class PartialTable:
 
     def discard(self) -> None:
         """Remove every part."""
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _parts(self) -> Iterator[Path]:
         first_row = 0

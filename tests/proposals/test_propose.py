@@ -176,6 +176,18 @@ def test_a_run_killed_in_the_middle_goes_on_where_it_was_and_ends_the_same(
         assert pq.read_table(cut.root / path).equals(pq.read_table(whole.root / path))
 
 
+def test_parts_that_a_killed_run_did_not_come_to_remove_are_removed_by_the_next(
+    make_project: MakeProject, checkpoint: Path
+) -> None:
+    project = make_project()
+    run(project, checkpoint)
+    parts = predictions_path(project, "small").with_suffix(".partial")
+    parts.mkdir()
+    (parts / "part-0000000020.parquet").write_bytes(b"left behind")
+    run(project, checkpoint)
+    assert not parts.exists()
+
+
 def test_parts_of_another_model_are_not_mixed_in(make_project: MakeProject, checkpoint: Path) -> None:
     project = make_project()
     parts = predictions_path(project, "small").with_suffix(".partial")
