@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +23,11 @@ import torch
 from pipeline.datasets.create import init_project
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.inference import cluster as clusters
+from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.classifier import load_classifier
 from pipeline.inference.filling import Filling, RunOptions, fill_tables
 from pipeline.inference.networks import Network
+from pipeline.inference.predictions import ranking_tables
 from pipeline.project.folder import Project, open_project
 from pipeline.project.tables import PREDICTIONS
 from pipeline.stages.propose import propose
@@ -86,6 +91,48 @@ def digests(project: Project) -> dict[str, str]:
 
 def copied(project: Project, name: str) -> Project:
     return open_project(shutil.copytree(project.root, project.root.parent / name))
+
+
+def test_a_killed_worker_and_a_lost_machine_change_nothing(
+    make_project: MakeProject, checkpoint: Path, cluster: Cluster, on_cluster: dict[str, Any], tmp_path: Path
+) -> None:
+    gates = {name: tmp_path / name for name in ("worker", "machine")}
+
+    class Ending(torch.nn.Module):
+        """Answers as a network does; at its third batch it ends its process, then another one its machine's Ray."""
+
+        def __init__(self, network: torch.nn.Module) -> None:
+            super().__init__()
+            self.network, self.n_batches = network, 0
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            self.n_batches += len(pixels) == 3  # two pictures of noise come before the batches
+            for name, gate in gates.items() if self.n_batches == 3 else ():
+                with suppress(FileNotFoundError):  # unless another worker has been here
+                    gate.rename(gate.with_suffix(".passed"))
+                    os.kill(os.getpid() if name == "worker" else os.getppid(), signal.SIGKILL)
+                    time.sleep(600)
+            found: torch.Tensor = self.network(pixels)
+            return found
+
+    def ranked(project: Project, **options: Any) -> dict[str, str]:
+        classifier = load_classifier(ModelSource(checkpoint=checkpoint), project.label_space)
+        run = RunOptions(**{**on_cluster, "batch_size": 3, **options})
+        tables = ranking_tables(project, replace(classifier, module=Ending(classifier.module).eval()), 1, 20, run)
+        fill_tables(project, tables, 1, run)
+        return digests(project)
+
+    whole = make_project(29, name="whole")
+    spread = copied(whole, "spread")
+    Path(whole.images_root, "class_05/5.png").write_bytes(b"no picture")
+    wanted = ranked(whole, engine="local")
+    for gate in gates.values():
+        gate.touch()
+    found = ranked(spread)
+    assert [gate.exists() for gate in gates.values()] == [False, False]
+    patiently(lambda: cluster.add_node(**NODE))
+    assert "predictions/small.parquet" in found
+    assert found == wanted
 
 
 _CUT = """
