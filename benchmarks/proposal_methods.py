@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _on_toybox(folder: Path, n_scenes: int = 600) -> None:
-    box = write_toybox(folder / "toys", n_scenes=n_scenes, n_reference=10, seed=0, show_progress=False)
+    box = write_toybox(folder / "toys", n_scenes=n_scenes, n_reference=10, seed=0)
     checkpoint = toybox_checkpoint()
     space = init_project(folder / "space", box.scenes_csv, box.classes, box.reference).label_space
     seeing = load_module(ModelSource(checkpoint=checkpoint), space)

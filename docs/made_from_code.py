@@ -242,7 +242,7 @@ def _service_document() -> dict[str, Any]:
     from pipeline.toybox import write_toybox
 
     with tempfile.TemporaryDirectory() as made:
-        box = write_toybox(Path(made) / "box", n_scenes=2, n_reference=1, show_progress=False)
+        box = write_toybox(Path(made) / "box", n_scenes=2, n_reference=1)
         project = init_project(Path(made) / "project", box.scenes_csv, box.classes)
         np.savez(Path(made) / "model.npz", model=np.array([[0, 1], [1, 0]]))
         propose_from_predictions(project, Path(made) / "model.npz")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
-from pipeline.inference.parts import PartialTable, refuse_other_settings
+from pipeline.inference.parts import PartialTable, clear_leftovers, refuse_other_settings
 from pipeline.inference.precision import Hardware, Precision, agreement_record, hardware_here, precision_for, sample_of
 from pipeline.project.folder import Project
 from pipeline.project.history import earlier_image_tables
@@ -184,13 +183,13 @@ def fill_from(
     with ExitStack() as stack:
         sinks = []
         for number, filling in enumerate(fillings):
-            folder = filling.path.with_suffix(".partial")
             if options.restart:
                 filling.path.unlink(missing_ok=True)
             has_fewer = filling.path.exists() and _has_fewer_images(filling, earlier_images)
+            folder = filling.path.with_suffix(".partial")
             if filling.path.exists() and not has_fewer:
                 refuse_other_settings(read_run_settings(filling.path), filling.settings, str(filling.path))
-                shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed while it removed its parts
+                clear_leftovers(folder)
                 continue
             partial = PartialTable(folder, filling.settings, restart=options.restart)
             parts = stack.enter_context(partial)

@@ -220,7 +220,7 @@ def _text_features(
     parts = []
     starts = range(0, len(flat), _TEXTS_AT_ONCE)
     with torch.inference_mode():
-        for first in tqdm(starts, desc="words of the classes", unit=" batches", disable=len(starts) < 2):
+        for first in starts if len(starts) < 2 else tqdm(starts, desc="words of the classes", unit=" batches"):
             tokens = tokenize(flat[first : first + _TEXTS_AT_ONCE])
             parts.append(network.encode_text(tokens, normalize=True).float())
     features = torch.cat(parts)

@@ -63,7 +63,9 @@ def predict_with_many(
 
     done = set[str]()
     failed = dict[str, DatasetError | ProjectError]()
-    with tqdm(total=len(sources), desc="models", unit=" models", disable=len(sources) < _SHOWN_FROM) as progress:
+    # Said only where it is hidden: `disable=False` would show a bar in a pipe, too.
+    hidden = {"disable": True} if len(sources) < _SHOWN_FROM else {}
+    with tqdm(total=len(sources), desc="models", unit=" models", **hidden) as progress:
         for classifiers in _passes(project, sources, failed, allow_missing_classes=allow_missing_classes):
             for note in (note for classifier in classifiers for note in classifier.notes):
                 tell(note)

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -153,6 +154,13 @@ class PartialTable:
 
     def _part(self, first_row: int) -> Path:
         return self._folder / f"part-{first_row:010d}.parquet"
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a run left that was killed when its table was whole already; the parts of a run at work stay."""
+    if folder.is_dir():
+        with suppress(ProjectError), PartialTable(folder, {}, restart=True) as parts:
+            parts.discard()
 
 
 def settings_of_parts(folder: Path) -> dict[str, Any] | None:

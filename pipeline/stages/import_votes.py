@@ -100,7 +100,7 @@ def import_votes(
             for kind in dict.fromkeys(kinds.values()):
                 store.add_annotators([name for name, of in kinds.items() if of == kind], kind=kind)
         parts = [given[first : first + _AT_ONCE] for first in range(0, len(given), _AT_ONCE)]
-        for part in tqdm(parts, unit=" parts", disable=len(parts) < 4):
+        for part in parts if len(parts) < 4 else tqdm(parts, unit=" parts"):
             agreed = _agreed(store, part, project.settings.consensus.annotators_left_out)
             _append(store, part, agreed, rows, replaces=replaces, is_dry=is_dry)
 

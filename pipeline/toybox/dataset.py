@@ -92,7 +92,6 @@ def write_toybox(
     n_scenes: int = 600,
     n_reference: int = 60,
     reference_px: int = 144,
-    show_progress: bool = True,
 ) -> ToyboxPaths:
     """Draw a toybox into a folder; a folder that already holds this same toybox is left as it is.
 
@@ -124,7 +123,7 @@ def write_toybox(
     if _holds(paths, settings):
         return paths
     _clear(paths)
-    with tqdm(total=len(TOY_CLASSES) * n_reference + n_scenes, desc="toybox", disable=not show_progress) as progress:
+    with tqdm(total=len(TOY_CLASSES) * n_reference + n_scenes, desc="toybox") as progress:
         _write_classes(paths.classes)
         _write_reference(paths, settings, progress)
         _write_scenes(paths, settings, progress)

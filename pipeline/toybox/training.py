@@ -46,7 +46,6 @@ def train_toybox_model(
     seconds: float = 60.0,
     n_epochs: int | None = None,
     input_px: int = 96,
-    show_progress: bool = True,
 ) -> Path:
     """Train a model from scratch and write its weights, with a JSON of the same stem that describes it.
 
@@ -82,7 +81,7 @@ def train_toybox_model(
     pictures, labels = _read_reference(toybox, round(input_px * 1.15))
     model: nn.Module = timm.create_model(architecture, num_classes=len(TOY_CLASSES))
     schedule = _Schedule(seconds, n_epochs, -(-len(labels) // _BATCH_SIZE))
-    n_steps = _fit(model, pictures, labels, schedule, input_px, generator, show_progress=show_progress)
+    n_steps = _fit(model, pictures, labels, schedule, input_px, generator)
     scene_px = round(input_px * _SCENE_SCALE)
     _save(
         model,
@@ -133,8 +132,6 @@ def _fit(
     schedule: _Schedule,
     input_px: int,
     generator: torch.Generator,
-    *,
-    show_progress: bool,
 ) -> int:
     """Train the model in place, and return the number of steps taken."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, nesterov=True, weight_decay=5e-4)
@@ -142,7 +139,7 @@ def _fit(
     small_px = max(32, input_px * 2 // 3 // 32 * 32)
     has_bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public way to ask
     n_steps = 0
-    with tqdm(total=100, desc="training", unit="%", disable=not show_progress) as progress:
+    with tqdm(total=100, desc="training", unit="%") as progress:
         while (share := schedule.share_done(n_steps)) < 1:
             if n_steps % schedule.steps_per_epoch == 0:
                 order = torch.randperm(len(labels), generator=generator)

@@ -106,7 +106,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def toybox_template(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project of toybox scenes, 20 proposals each with the scene's label among them; nobody has tasks."""
     folder = tmp_path_factory.mktemp("toybox")
-    toybox = write_toybox(folder / "toybox", seed=3, n_scenes=N_SCENES, n_reference=4, show_progress=False)
+    toybox = write_toybox(folder / "toybox", seed=3, n_scenes=N_SCENES, n_reference=4)
     project = init_project(
         folder / "project", toybox.scenes_csv, toybox.classes, toybox.reference, name="Toybox", images_root=toybox.root
     )

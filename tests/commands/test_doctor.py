@@ -22,7 +22,7 @@ from pipeline.toybox import write_toybox
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    box = write_toybox(tmp_path / "box", seed=1, n_scenes=3, n_reference=1, show_progress=False)
+    box = write_toybox(tmp_path / "box", seed=1, n_scenes=3, n_reference=1)
     made = init_project(tmp_path / "birds", box.scenes_csv, box.classes, box.reference)
     assign_project(made, ["ada", "ben"], 2)
     return made

@@ -29,7 +29,7 @@ WITHOUT_FIGURES = {"demo", "annotate", "report", "toybox", "hub", "serve"}
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("json")
-    box = write_toybox(root / "box", seed=1, n_scenes=6, n_reference=1, show_progress=False)
+    box = write_toybox(root / "box", seed=1, n_scenes=6, n_reference=1)
     made = init_project(root / "birds", box.scenes_csv, box.classes, box.reference)
     assign_project(made, ["ada", "ben"], 2)
     return made

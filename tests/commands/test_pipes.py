@@ -58,6 +58,8 @@ def test_a_pipe_gets_neither_colours_nor_progress_bars(box: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
     assert ESCAPE not in done.stdout
+    drawn = run_main("toybox", str(tmp_path / "toys"), "--scenes", "2")
+    assert (drawn.returncode, drawn.stderr) == (0, b"")
     for arguments in (["--help"], ["status", str(tmp_path / "nowhere")]):
         told = run_main(*arguments)
         assert ESCAPE not in told.stdout + told.stderr

@@ -33,7 +33,7 @@ FAULTLESS = Behaviour(miss=0, false_alarm=0, unsure=0, adds=1, slip=0)
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> ToyboxPaths:
     root = tmp_path_factory.mktemp("simulation") / "box"
-    return write_toybox(root, seed=2, n_scenes=N_SCENES, n_reference=1, show_progress=False)
+    return write_toybox(root, seed=2, n_scenes=N_SCENES, n_reference=1)
 
 
 @pytest.fixture

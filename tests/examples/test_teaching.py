@@ -65,7 +65,7 @@ def test_no_group_gives_more_than_its_share() -> None:
 def test_examples_cover_toy_classes_better_than_a_draw_and_leave_planted_copies_out(
     tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
-    box = write_toybox(tmp_path / "toys", n_scenes=2, n_reference=24, seed=3, show_progress=False)
+    box = write_toybox(tmp_path / "toys", n_scenes=2, n_reference=24, seed=3)
     folders = sorted(box.reference.iterdir())[:6]
     for folder in sorted(box.reference.iterdir())[6:]:
         for path in folder.iterdir():

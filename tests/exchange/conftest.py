@@ -30,7 +30,7 @@ Take = Callable[..., tuple[str, dict[str, dict[str, Any]]]]
 def empty_toys(tmp_path_factory: pytest.TempPathFactory) -> Toys:
     """Return a project of drawn scenes in which nothing has been done; tests copy it."""
     root = tmp_path_factory.mktemp("exchange")
-    box = write_toybox(root / "box", seed=8, n_scenes=N_SCENES, n_reference=1, show_progress=False)
+    box = write_toybox(root / "box", seed=8, n_scenes=N_SCENES, n_reference=1)
     project = init_project(root / "project", box.scenes_csv, box.classes, box.reference)
     make_secret(project.root, bytes(32))
     index = {key: i for i, key in enumerate(project.label_space.keys)}

@@ -10,11 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import timm
 import torch
 
+from pipeline.inference.parts import PartialTable
 from pipeline.project.folder import Project
+from pipeline.stages.propose import propose
 
 N_KILLS = int(os.environ.get("MLF_SOAK_KILLS", "50")) if os.environ.get("MLF_SOAK") else 4
 SEED = int(os.environ.get("MLF_SOAK_SEED", "2026"))
@@ -56,6 +60,15 @@ assert run(cut)
 print(kills, ends)
 """
 
+#: Holds the parts of a table as a run does, until it is told to end.
+_AT_WORK = """
+import fcntl, os, sys
+lock = os.open(sys.argv[1] + "/lock", os.O_RDWR)
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
 
 def digests(root: Path) -> dict[str, str]:
     return {
@@ -89,3 +102,28 @@ def test_whenever_it_is_killed_the_tables_are_the_same_to_the_byte(
     assert {"proposals.parquet", "predictions/small.parquet", "predictions/other.parquet"} < wanted.keys()
     for folder in (cut, *(tmp_path / f"cut-{number + 1}" for number in range(n_ends))):
         assert digests(folder) == wanted
+
+
+def test_what_a_run_left_that_ended_with_its_table_whole_is_cleared_but_not_that_of_a_run_at_work(
+    make_project: Callable[..., Project], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(8, name="fresh")
+    options: dict[str, Any] = {"checkpoint": checkpoint, "batch_size": 4, "device": "cpu", "precision": "float32"}
+    with monkeypatch.context() as ended:
+        ended.setattr(PartialTable, "discard", lambda _parts: sys.exit(1))
+        with pytest.raises(SystemExit):
+            propose(project, **options)
+    left = project.root / "predictions" / "small.partial"
+    assert list(left.glob("part-*"))
+    assert (left.parent / "small.parquet").exists()
+    at_work = subprocess.Popen(
+        [sys.executable, "-c", _AT_WORK, str(left)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert at_work.stdin is not None
+    assert at_work.stdout is not None
+    at_work.stdout.readline()
+    propose(project, **options)
+    assert list(left.glob("part-*"))
+    at_work.communicate("end\n")
+    propose(project, **options)
+    assert not left.exists()

@@ -33,7 +33,7 @@ N_SCENES = 40
 
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> ToyboxPaths:
-    return write_toybox(tmp_path_factory.mktemp("toys"), n_scenes=N_SCENES, n_reference=1, seed=21, show_progress=False)
+    return write_toybox(tmp_path_factory.mktemp("toys"), n_scenes=N_SCENES, n_reference=1, seed=21)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from pipeline.votes.words import Round
 def proposed(tmp_path_factory: pytest.TempPathFactory) -> Toys:
     """Return a project with the proposals of three made-up models; tests copy it."""
     root = tmp_path_factory.mktemp("toys")
-    box = write_toybox(root / "box", seed=5, n_scenes=N_SCENES, n_reference=1, show_progress=False)
+    box = write_toybox(root / "box", seed=5, n_scenes=N_SCENES, n_reference=1)
     rows = list(csv.DictReader(box.classes.open(encoding="utf-8", newline="")))
     rows[0]["name"] = HOSTILE
     with box.classes.open("w", encoding="utf-8", newline="") as file:

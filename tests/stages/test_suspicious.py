@@ -30,7 +30,7 @@ N_SCENES = 150
 def planted(tmp_path_factory: pytest.TempPathFactory):
     """Return a settled project, some of whose original labels were replaced by wrong ones, and which."""
     folder = tmp_path_factory.mktemp("suspicious")
-    box = write_toybox(folder / "toys", n_scenes=N_SCENES, n_reference=2, seed=5, show_progress=False)
+    box = write_toybox(folder / "toys", n_scenes=N_SCENES, n_reference=2, seed=5)
     truth = pd.read_json(box.truth, typ="series")
     keys = pd.read_csv(box.classes)["key"].tolist()
     rows = list(csv.DictReader(box.scenes_csv.open(newline="", encoding="utf-8")))

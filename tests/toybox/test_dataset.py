@@ -23,7 +23,7 @@ def _bytes(root: Path) -> dict[str, bytes]:
 
 
 def _draw(root: Path, seed: int = 0) -> ToyboxPaths:
-    return write_toybox(root, seed=seed, n_scenes=4, n_reference=1, reference_px=48, show_progress=False)
+    return write_toybox(root, seed=seed, n_scenes=4, n_reference=1, reference_px=48)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -41,7 +41,7 @@ def test_the_same_seed_draws_the_same_bytes_and_another_seed_others(tmp_path: Pa
 
 
 def test_a_scene_does_not_depend_on_how_many_are_drawn(tmp_path: Path, small_toybox: ToyboxPaths) -> None:
-    few = write_toybox(tmp_path / "few", seed=3, n_scenes=3, n_reference=1, show_progress=False)
+    few = write_toybox(tmp_path / "few", seed=3, n_scenes=3, n_reference=1)
     for file in few.root.rglob("*.jpg"):
         assert file.read_bytes() == (small_toybox.root / file.relative_to(few.root)).read_bytes()
 

@@ -26,7 +26,7 @@ N_CLASSES = len(TOY_CLASSES)
 
 
 def _train(small_toybox: ToyboxPaths, checkpoint: Path, seed: int = 0) -> Path:
-    return train_toybox_model(small_toybox.root, checkpoint, seed=seed, n_epochs=1, input_px=64, show_progress=False)
+    return train_toybox_model(small_toybox.root, checkpoint, seed=seed, n_epochs=1, input_px=64)
 
 
 def test_training_writes_weights_that_timm_loads_and_says_what_they_are(
@@ -55,9 +55,7 @@ def test_training_twice_with_one_seed_gives_one_model(small_toybox: ToyboxPaths,
 
 
 def test_training_by_the_clock_ends(small_toybox: ToyboxPaths, tmp_path: Path) -> None:
-    checkpoint = train_toybox_model(
-        small_toybox.root, tmp_path / "m.pth", seconds=0.5, input_px=48, show_progress=False
-    )
+    checkpoint = train_toybox_model(small_toybox.root, tmp_path / "m.pth", seconds=0.5, input_px=48)
     assert json.loads(checkpoint.with_suffix(".json").read_text())["n_steps"] >= 1
 
 
