@@ -54,12 +54,17 @@ def load_offline(architecture: str, weights: Path) -> nn.Module:
     return module
 
 
+def is_of_toybox(space: LabelSpace) -> bool:
+    """Tell whether a label space is the toybox's, whose model comes with the program."""
+    return set(space.keys) == {toy.key for toy in TOY_CLASSES}
+
+
 def best_at_hand(space: LabelSpace) -> tuple[ModelSource, str]:
     """Return the best model for a label space that can be had offline, and a sentence that says which and why.
 
     Raise `DatasetError` if no model at hand knows these classes; the message says what else can make proposals.
     """
-    if set(space.keys) == {toy.key for toy in TOY_CLASSES}:
+    if is_of_toybox(space):
         source = ModelSource(checkpoint=toybox_checkpoint())
         return source, f"{source.label}, which ships with the toybox and was trained on its single objects"
     is_imagenet = set(space.keys) <= set(load_label_space("imagenet-1k").keys)

@@ -100,9 +100,12 @@ def _proposed(n_proposed: int, n_images: int) -> str:
 
 def proposing(project: Project, root: str) -> str:
     """Return the command by which a project gets proposals, which depends on its files and its classes."""
+    from pipeline.inference.offline import is_of_toybox
+
     if not _has_files(project):
         return f"mlf propose {root} --from-predictions FILE.npz (no image has a file here)"
-    if all(_WORDNET.fullmatch(info.key) for info in project.label_space if not info.since):
+    space = project.label_space
+    if is_of_toybox(space) or all(_WORDNET.fullmatch(info.key) for info in space if not info.since):
         return f"mlf propose {root} (the best model at hand; name another with --model)"
     return f"mlf propose {root} --from-examples (classes of your own; or a model of them: --checkpoint FILE)"
 

@@ -14,6 +14,7 @@ from pipeline.sessions.local import LocalSession
 from pipeline.stages.assign import share_project
 from pipeline.stages.select import select_and_assign
 from pipeline.stages.settle import settle_project
+from pipeline.toybox import write_toybox
 from pipeline.votes.words import Round
 
 Mlf = Callable[..., str]
@@ -35,6 +36,9 @@ def test_own_classes_are_proposed_from_examples_and_wordnet_ones_by_a_model(
     assert "--from-examples" in next_of(mlf("init", tmp_path / "a", "--images", tmp_path / "own"))
     assert "--from-examples" in next_of(mlf("status", tmp_path / "a"))
     assert "the best model at hand" in next_of(mlf("init", tmp_path / "b", "--images", tmp_path / "net"))
+    toys = write_toybox(tmp_path / "toys", n_scenes=1, n_reference=1)
+    made = mlf("init", tmp_path / "c", "--images", toys.scenes, "--classes", toys.classes)
+    assert "the best model at hand" in next_of(made)
 
 
 def test_images_without_files_are_proposed_for_from_predictions(tmp_path: Path, mlf: Mlf) -> None:
