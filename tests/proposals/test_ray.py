@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
 # Ray is imported where it is used: it changes the process that imports it, and every worker imports this file.
-is_missing = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'")
+is_missing = pytest.mark.skipif(find_spec("ray") is None, reason="long, and needs Ray: make soak")
 pytestmark = [is_missing, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("ray")]
 MakeProject = Callable[..., Project]
 #: Ray gives machines up, and processes that begin, after seconds that a busy machine needs.
