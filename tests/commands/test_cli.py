@@ -19,7 +19,8 @@ from pipeline.cli import COMMANDS, GROUPS, app, command_name
 
 def test_every_module_of_commands_is_registered_and_every_command_there_is() -> None:
     modules = {module.name for module in pkgutil.iter_modules(pipeline.commands.__path__)}
-    shared = {"json_output"}  # what every command that reports does with `--json`
+    # What every command that reports does with `--json`, and the options of those that run models.
+    shared = {"json_output", "computing"}
     assert {module for module, _, _ in (*COMMANDS, *GROUPS)} == modules - shared
     shown = CliRunner().invoke(app, ["--help"], terminal_width=200).output
     for module, function, _ in COMMANDS:
