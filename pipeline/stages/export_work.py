@@ -229,7 +229,7 @@ class _Source:
             sitting = self._sitting(name, round_, state, votes)
             if sitting.is_decided or sitting.comment:
                 yield sitting
-            else:
+            if state.unsure and not sitting.is_decided:
                 self.voiceless.add((name, round_, index))
 
     def _sitting(self, person: str, round_: Round, state: ImageState, votes: Mapping[int, Vote]) -> Sitting:

@@ -204,10 +204,13 @@ def _is_same(one: _Given, other: _Given) -> bool:
 def _agreed(store: SqlStore, part: Sequence[_Given], left_out: Sequence[str]) -> dict[int, frozenset[int]]:
     """Return the classes that stand agreed on each image of which a refiner's word is given."""
     images = sorted({one.image_index for one in part if one.round is Round.REFINEMENT})
+    # Votes on hidden gold are kept apart, so that nothing is agreed there (as in `votes_of_project`).
+    probes = store.probe_images(Round.ANNOTATION) if images else ()
     found = store.states_of_images(Round.ANNOTATION, images)
     return {
         image: agreed_labels(state for name, state in states.items() if name not in left_out)
         for image, states in found.items()
+        if image not in probes
     }
 
 
@@ -268,15 +271,15 @@ def _contradicts(one: _Given, state: ImageState, *, is_there: bool) -> bool:
 def _votes_are_there(one: _Given, state: ImageState, agreed: Collection[int]) -> bool:
     """Tell whether this was said already; a class shown here alone, that the file does not name, has a `no` there.
 
-    A refiner's `no` on what was agreed is there only if it was said: leaving that alone is no vote.
+    A refiner has a word on what was agreed only if it was said: leaving that alone is no vote, here or in the file.
     """
-    said = _said(one)
-    if not state.is_decided or state.exposed_votes() != dict.fromkeys(state.shown, Vote.NO) | said:
-        return False
-    if one.round is not Round.REFINEMENT:
-        return True
-    here = votes_of_refiner(state, agreed)
-    return all((c in here) == (c in one.votes or one.none or c not in agreed) for c in said)
+    said, is_refined = _said(one), one.round is Round.REFINEMENT
+    here = votes_of_refiner(state, agreed) if is_refined else state.exposed_votes()
+    given = {c: said[c] for c in said if not is_refined or c in one.votes or one.none or c not in agreed}
+    shown = here.keys() & {*state.shown}
+    return (
+        state.is_decided and here == dict.fromkeys(shown, Vote.NO) | given and here.keys() & said.keys() == given.keys()
+    )
 
 
 def _said(one: _Given) -> dict[int, Vote]:

@@ -49,13 +49,17 @@ def work_of(who: str, round_: Round, image: int, chance: random.Random) -> list[
 @pytest.fixture(scope="module")
 def project(empty_toys: Toys, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project in which three people annotated, and two refined: one of them what she had annotated herself."""
-    made = copy_of(empty_toys, tmp_path_factory.mktemp("refined") / "project").project
+    return with_work(copy_of(empty_toys, tmp_path_factory.mktemp("refined") / "project").project)
+
+
+def with_work(made: Project, *, is_gold: bool = False) -> Project:
     chance = random.Random(7)
     with open_project_store(made) as store:
         for round_, people in ((Round.ANNOTATION, ANNOTATORS), (Round.REFINEMENT, REFINERS)):
             store.add_annotators(people)
             pairs = [(who, image) for who in people for image in range(24) if chance.random() < 0.8]
-            store.assign(round_, [Assignment(who, image) for who, image in pairs])
+            is_hidden = is_gold and round_ is Round.ANNOTATION
+            store.assign(round_, [Assignment(who, image, is_gold=is_hidden) for who, image in pairs])
             saved = store.append([event for who, image in pairs for event in work_of(who, round_, image, chance)])
             assert all(result.seq for result in saved)
     return made
@@ -173,6 +177,36 @@ def test_in_another_project_settling_counts_the_same_votes(
         assert counted(receiving, round_) == counted(project, round_)
     again = run_mlf("import", receiving.root, path, "--format", kind, "--replace")
     assert "taken:" not in again, again
+
+
+@pytest.mark.parametrize("is_gold", [False, True])
+def test_a_project_that_is_given_its_own_work_has_it_already(is_gold: bool, empty_toys: Toys, tmp_path: Path) -> None:
+    here = with_work(copy_of(empty_toys, tmp_path / "project").project, is_gold=is_gold)
+    for kind, name in (("jsonl", "all.jsonl"), ("label-studio", "out/tasks.json")):
+        export(here, kind, tmp_path / Path(name).parts[0])
+        told = run_mlf("import", here.root, tmp_path / name, "--format", kind, "--only", "votes")
+        assert "there already:" in told
+        assert "  refused:" not in told, told
+        assert "  taken:" not in told, told
+
+
+@pytest.mark.parametrize("comment", ["", "too dark"])
+def test_a_refiners_doubt_without_a_vote_is_told_with_a_comment_or_without(
+    comment: str, receiving: Project, tmp_path: Path
+) -> None:
+    with open_project_store(receiving) as store:
+        for round_, people in ((Round.ANNOTATION, ("ada", "ben")), (Round.REFINEMENT, ("dora",))):
+            store.add_annotators(people)
+            store.assign(round_, [Assignment(who, 0) for who in people])
+            for who in people:
+                word = act(who, round_, 0, EventKind.VOTE, (0,), class_index=0, vote="yes")
+                doubt = act(who, round_, 0, EventKind.UNSURE, (0,), value=True)
+                store.append([word if round_ is Round.ANNOTATION else doubt])
+            if comment and round_ is Round.REFINEMENT:
+                store.append([act("dora", round_, 0, EventKind.COMMENT, (), text=comment)])
+    told = export(receiving, "crowd-kit", tmp_path / "crowd.csv")
+    assert "1 doubt about an image as a whole has no vote on a class, and no place here" in told
+    assert "unasked" not in told
 
 
 def test_a_refiner_who_denies_what_was_agreed_is_not_taken_for_one_who_left_it_alone(

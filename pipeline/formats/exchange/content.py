@@ -192,6 +192,8 @@ class ReadOptions:
         Whether label sets are taken for the votes of `annotator`.
     controls
         Which controls of a labelling interface hold labels, for formats that have several.
+    leave_out
+        Columns of tables that are read as if they were not there.
     """
 
     image_ids: tuple[str, ...] = ()
@@ -199,6 +201,7 @@ class ReadOptions:
     annotator: str = ""
     as_votes: bool = False
     controls: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,6 @@ def parts_of(images: Iterable[ImageContent]) -> dict[Part, int]:
             n[Part.COMMENTS] += bool(sitting.comment)
             n[Part.VOTES] += sitting.is_decided
             n[Part.EXPOSURE] += sitting.is_decided and sitting.shown is not None
-            n[Part.NOT_ASKED] += len(sitting.not_asked)
+            n[Part.NOT_ASKED] += len(sitting.not_asked) if sitting.is_decided else 0
             n[Part.UNSURE] += sum(vote is Vote.UNSURE for vote in sitting.votes.values())
     return n
