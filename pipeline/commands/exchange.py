@@ -37,6 +37,9 @@ def import_(
             "several have choices."
         ),
     ] = "",
+    leave_out: Annotated[
+        str, typer.Option(help="Tables: columns to read as if they were not there, separated by commas.")
+    ] = "",
     shown: Annotated[
         str,
         typer.Option(
@@ -91,6 +94,7 @@ def import_(
         only=names_in(only),
         as_votes=as_votes,
         controls=names_in(controls),
+        leave_out=names_in(leave_out),
         shown=as_shown(shown),
         empty=empty,
         numbers=as_class_numbers(class_numbers),

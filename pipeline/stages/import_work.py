@@ -78,6 +78,7 @@ def import_work(
     only: Sequence[str] = (),
     as_votes: bool = False,
     controls: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
     shown: Shown = "named",
     empty: str = "",
     numbers: ClassNumbers = "auto",
@@ -104,6 +105,8 @@ def import_work(
         Take label sets for votes of `annotator`, not for the project's refined labels.
     controls
         Which controls of Label Studio's interface hold labels, where several have choices.
+    leave_out
+        Which columns of tables are read as if they were not there.
     shown, empty, numbers, is_simulated, replaces, is_dry
         As for :func:`pipeline.stages.import_votes.import_votes` and :func:`pipeline.stages.incoming.understood`.
     by
@@ -117,11 +120,13 @@ def import_work(
     _refuse_options(empty, only, annotator, as_votes=as_votes)
     if controls and kind.module != "label_studio":
         raise DatasetError(f"--controls: {kind.title} has none; they are those of a labelling interface (Label Studio)")
+    if leave_out and kind.module not in {"tables", "croissant"}:
+        raise DatasetError(f"--leave-out: {kind.title} has no columns to leave out; csv, parquet and croissant have")
     _refuse_paths(kind, paths)
     rows = Rows()
     where = first_few(str(path) for path in paths)
     ids = image_columns(project, ["image_id"])["image_id"].to_pylist()
-    options = ReadOptions(tuple(ids), project.label_space.keys, annotator, as_votes, tuple(controls))
+    options = ReadOptions(tuple(ids), project.label_space.keys, annotator, as_votes, tuple(controls), tuple(leave_out))
     incoming = understood(project, _read(kind, paths, options, where), rows, where, numbers=numbers, empty=empty)
     if as_votes:
         incoming = replace(incoming, records=[as_votes_of(annotator, record) for record in incoming.records])

@@ -25,7 +25,7 @@ TAKEN, CHANGED, THERE, SKIPPED, REFUSED = OUTCOMES = ("taken", "changed", "there
 #: What an empty list of labels says where a tool leaves the same for a skipped image: nothing, or that none applies.
 EMPTY_MEANINGS: Final = ("skip", "none")
 #: What to do about a class that the project does not have.
-_REMEDY: Final = "add it with `mlf classes add`, or take it out of the file"
+_REMEDY: Final = "add it with `mlf classes add`, or take it out of the file (--leave-out: columns of a table)"
 #: The table of refined labels counts votes in 16 bits.
 _MOST_VOTES: Final = 2**15 - 1
 _UPLOADED: Final = re.compile(r"^[0-9a-f]{8}-(?=.)")

@@ -70,7 +70,7 @@ def refused(project: Project, *given: object) -> str:
     told = run_mlf("import", project.root, *given, code=2)
     notes = [line for line in told.strip().splitlines() if not line.startswith("Note:")]
     assert len(notes) == 1, told
-    assert len(told) < 700, told
+    assert len(told.replace(str(project.root.parent), "")) < 700, told
     return told
 
 
@@ -183,6 +183,14 @@ def test_an_object_of_json_that_has_a_name_twice_is_refused(receiving: Project, 
         assert "an object in it has '0000.jpg' twice; keep one" in refused(receiving, tmp_path / name, "--format", kind)
     (tmp_path / "a.jsonl").write_text('{"image": "0000.jpg", "labels": ["mug"], "labels": ["hat"]}\n')
     assert "an object in it has 'labels' twice" in refused(receiving, tmp_path / "a.jsonl")
+    (tmp_path / "a.jsonl").write_text('{"image": "0000.jpg", "a": {"b": 1, "b": 1.0}, "labels": ["mug"]}\n')
+    assert "an object in it has 'b' twice" in refused(receiving, tmp_path / "a.jsonl")
+
+
+def test_an_object_of_json_that_says_the_same_twice_is_read(take: Take) -> None:
+    unread = '{"y": {"b": 1, "c": 2}, "y": {"c": 2, "b": 1}}'
+    _, after = take("a.jsonl", f'{{"image": "0000.jpg", "x": {unread}, "labels": ["mug"], "labels": ["mug"]}}')
+    assert names(after[IMAGES[0]]) == ["mug"]
 
 
 @pytest.mark.parametrize(
@@ -208,6 +216,7 @@ def test_an_object_of_json_that_has_a_name_twice_is_refused(receiving: Project, 
         ("a.txt", "imagenet-txt", f"0000.jpg {'9' * 5000}\n", "there are 56 classes, counted from 0"),
         ("a.json", "real", json.dumps({"0000.jpg": [{"a": 1}] * 5000}), "is no list of classes"),
     ],
+    ids=["image", "class", "count", "posterior", "over 1", "comma", "half a count", "index", "list"],
 )
 def test_numbers_that_cannot_be_are_refused_with_their_image(
     name: str, kind: str, content: str, reason: str, receiving: Project, tmp_path: Path
@@ -220,6 +229,26 @@ def test_one_number_that_cannot_be_leaves_the_whole_label_set_out(take: Take) ->
     told, after = take("a.csv", "image,class,posterior\n0000.jpg,mug,0.9\n0000.jpg,hat,high\n0001.jpg,hat,0.5\n")
     assert "a.csv, line 3, 0000.jpg: its posterior is 'high'; expected a number, so that the set is not whole" in told
     assert [names(after[image]) for image in IMAGES[:2]] == [None, ["hat"]]
+
+
+@pytest.mark.parametrize("word", ["NaN", "NA", "n/a", "Null", "none"])
+def test_a_missing_number_leaves_the_label_there(word: str, take: Take, receiving: Project, tmp_path: Path) -> None:
+    take("a.csv", f"image,class,posterior,n_yes\n0000.jpg,mug,{word},{word}\n0000.jpg,hat,0.5,2\n")
+    labels = [{"class": "mug", "posterior": float("nan") if word == "NaN" else word}]
+    votes = [{"annotator": "ada", "votes": {"mug": "yes"}}]
+    _, after = take("a.jsonl", {"image": IMAGES[1], "labels": labels, "votes": votes})
+    assert [names(after[image]) for image in IMAGES[:2]] == [["mug", "hat"], ["mug"]]
+    assert said(after[IMAGES[1]]) == {"ada": {"mug": "yes"}}
+    assert after[IMAGES[0]]["labels"][1] | {"source": ""} == {
+        "class": "hat",
+        "source": "",
+        "posterior": 0.5,
+        "n_yes": 2,
+    }
+    assert not {"posterior", "n_yes"} & after[IMAGES[0]]["labels"][0].keys()
+    for infinite in ("inf", "-Infinity"):
+        (tmp_path / "b.csv").write_text(f"image,class,posterior\n0002.jpg,mug,{infinite}\n")
+        assert "expected a number" in refused(receiving, tmp_path / "b.csv")
 
 
 def task(image: str, *results: tuple[str, str, list[str]], **more: Any) -> dict[str, Any]:

@@ -196,6 +196,78 @@ def test_a_label_in_a_column_of_an_unknown_class_is_refused_as_in_every_other_fo
     assert [names(after[image]) for image in IMAGES[3:5]] == [None, ["mug"]]
 
 
+def test_columns_that_are_no_classes_can_be_left_out(take: Take) -> None:
+    text = "image,mug,hat,reviewed,Is-Train\n0000.jpg,1,0,1,1\n0001.jpg,0,1,0,1\n0003.jpg,1,0,0,0\n"
+    told, _ = take("wide.csv", text)
+    assert "(--leave-out: columns of a table)" in told
+    told, _ = take("wide.csv", text, "--leave-out", "reviewed,is_trian", code=2)
+    assert "no column 'is_trian' (--leave-out); there are 'image', 'mug', 'hat', 'reviewed', 'is_train'" in told
+    told, _ = take("wide.csv", text, "--leave-out", "reviewed", "--format", "coco", code=2)
+    assert "--leave-out: COCO has no columns to leave out" in told
+    told, after = take("wide.csv", text, "--leave-out", "reviewed, Is-Train")
+    assert "columns left out (--leave-out): is_train, reviewed" in told
+    assert [names(after[image]) for image in IMAGES[:2]] == [["mug"], ["hat"]]
+    _, after = take("long.csv", "image,class,worker,n_yes\n0002.jpg,mug,ada,many\n", "--leave-out", "worker,n_yes")
+    assert names(after[IMAGES[2]]) == ["mug"]
+
+
+def test_lists_of_classes_in_a_parquet_may_have_gaps_and_numbers_missing(receiving: Project, tmp_path: Path) -> None:
+    listed = pa.table(
+        {"image": IMAGES[:2], "labels": [["mug", None, "hat"], ["hat"]], "posterior": [float("nan"), 0.5]}
+    )
+    fractions = pa.table({"image": IMAGES[2:4], "labels": [[0.5, None], [None]]})
+    pq.write_table(listed, tmp_path / "listed.parquet")
+    pq.write_table(fractions, tmp_path / "fractions.parquet")
+    told = run_mlf("import", receiving.root, tmp_path / "listed.parquet", tmp_path / "fractions.parquet")
+    assert "taken: 2 label sets" in told
+    assert f"{IMAGES[2]}: 0.5 is no class; give its name as text, so that the set is not whole" in told
+    run_mlf("export", receiving.root, "--format", "jsonl", "--out", tmp_path / "all.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert [names(line) for line in lines[:4]] == [["mug", "hat"], ["hat"], None, None]
+
+
+def studio_task(image: str, chosen: dict[str, str], offered: dict[str, str], **more: Any) -> dict[str, Any]:
+    def result(given: dict[str, str]) -> list[dict[str, Any]]:
+        return [{"from_name": c, "type": "choices", "value": {"choices": [name]}} for c, name in given.items()]
+
+    annotations = [{"completed_by": {"email": "ada"}, "result": result(chosen), **more}]
+    predictions = [{"model_version": "m", "score": 0.5, "result": result(offered)}] if offered else []
+    return {"data": {"image": image}, "annotations": annotations, "predictions": predictions}
+
+
+def test_label_studio_predictions_and_skipped_tasks_do_not_decide_which_controls_hold_labels(take: Take) -> None:
+    skipped = studio_task(IMAGES[1], {"quality": "good"}, {}, was_cancelled=True)
+    tasks = [studio_task(IMAGES[0], {"present": "mug"}, {"model": "hat"}), skipped]
+    _, after = take("tasks.json", tasks, "--format", "label-studio")
+    assert said(after[IMAGES[0]]) == {"ada": {"mug": "yes"}}
+    assert [each["class"] for each in after[IMAGES[0]]["proposals"]] == ["hat"]
+    two = [studio_task(IMAGES[2], {"present": "mug"}, {"model": "hat", "quality": "good"})]
+    told, _ = take("two.json", two, "--format", "label-studio", code=2)
+    assert "several controls have choices (model, quality)" in told
+
+
+def test_label_studio_a_control_that_only_one_of_the_files_has_is_fine(receiving: Project, tmp_path: Path) -> None:
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, control, image in zip(paths, ("present", "shown"), IMAGES, strict=False):
+        path.write_text(json.dumps([studio_task(image, {control: "mug"}, {})]))
+    given = (receiving.root, *paths, "--format", "label-studio", "--controls")
+    assert "no control 'here' (--controls) has choices" in run_mlf("import", *given, "here,there", code=2)
+    told = run_mlf("import", *given, "present", "--dry-run")
+    assert f"{paths[1]}: no label is chosen in it: --controls names none of shown" in told
+    told = run_mlf("import", *given, "shown,present,here")
+    assert "no control 'here' (--controls) has choices; there are ['present', 'shown']" in told
+    assert "taken: 2 decisions" in told
+
+
+def test_multilabelfy_names_that_only_begin_like_a_users_file_are_refined_labels(take: Take) -> None:
+    content = {IMAGES[0]: ["mug"]}
+    _, after = take("predictionsofmine.json", content, "--format", "multilabelfy")
+    assert names(after[IMAGES[0]]) == ["mug"]
+    for name, kind in (("comments 2", "comments"), ("Predictions", "predictions"), ("comments_", "comments")):
+        told, _ = take(f"{name}.json", content, "--format", "multilabelfy", code=2)
+        assert f"call it {kind}_<user>.json" in told
+
+
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, Proposal, ReadOptions, Refused, Sitting
-from pipeline.formats.exchange.rows import PEOPLE, as_name, as_number, in_short, json_lines
+from pipeline.formats.exchange.rows import PEOPLE, as_name, as_number, in_short, is_missing, json_lines
 from pipeline.project.names import did_you_mean
 from pipeline.project.writing import whole_file
 from pipeline.votes.words import Round, Vote
@@ -94,7 +94,7 @@ def _label(value: Any) -> Label:
         return Label(_named(value))
     counts = [value.get(name) for name in ("n_yes", "n_no", "n_unsure")]
     posterior = as_number(value.get("posterior"))
-    if posterior is None and value.get("posterior") is not None:
+    if posterior is None and not is_missing(value.get("posterior")):
         raise ValueError(f"a posterior is {in_short(value['posterior'])}; expected a number")
     return Label(
         _named(value.get("class", value.get("label"))),

@@ -7,7 +7,7 @@ Choices come as text, as the path of a nested choice or of a taxonomy (its last 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -16,6 +16,8 @@ from xml.sax.saxutils import quoteattr
 from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, Proposal, ReadOptions, Refused, Sitting
 from pipeline.formats.exchange.rows import as_name, as_number, json_content
+from pipeline.project.names import first_few
+from pipeline.project.notices import tell
 from pipeline.project.writing import whole_file, write_text
 from pipeline.votes.words import Round, Vote
 
@@ -26,41 +28,64 @@ _IMAGE = ("image", "img", "image_url", "url", "file", "path")
 
 def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent | Refused]:
     """Read tasks; each annotation is somebody's word, and what nobody said is left open."""
+    found = set[str]()
+    wanted = options.controls
     for path in paths:
         content = json_content(path)
         tasks = [content] if isinstance(content, dict) else content
         if not isinstance(tasks, list):
             raise DatasetError(f"{path}: holds a {type(content).__name__}; expected Label Studio's list of tasks")
-        controls = _controls_of_labels(tasks, options.controls, path)
+        said, offered = (_controls(tasks, of) for of in (_annotations, _predictions))
+        found |= said | offered
+        named = {*wanted, _UNSURE}
+        if wanted and said and not said & named:
+            tell(f"{path}: no label is chosen in it: --controls names none of {', '.join(sorted(said))}")
+        controls, of_models = (named, named) if wanted else _controls_of_labels(said, offered, path)
         for number, task in enumerate(tasks):
-            yield from _task(task, f"{path.name}, task {number}", options.annotator, controls)
+            yield from _task(task, f"{path.name}, task {number}", options.annotator, controls, of_models)
+    if unknown := [name for name in wanted if name not in found]:
+        reason = f"no control {unknown[0]!r} (--controls) has choices; there are {sorted(found)}"
+        if len(unknown) == len(wanted):
+            raise DatasetError(f"{first_few(map(str, paths))}: {reason}")
+        tell(reason)
 
 
-def _controls_of_labels(tasks: list[Any], wanted: Sequence[str], path: Path) -> set[str]:
-    """Return the controls of the interface whose choices are labels: the only one with choices, or those named.
+def _controls(tasks: list[Any], of: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> set[str]:
+    """Return the controls that have choices in the annotations or the predictions of tasks, skipped ones aside."""
+    given = (each for task in tasks if isinstance(task, dict) for each in of(task) if not _is_skipped(each))
+    items = (item for each in given for item in each.get("result") or () if isinstance(item, dict))
+    said = (item for item in items if item.get("type") != "textarea" and isinstance(item.get("value"), dict))
+    return {str(item.get("from_name", "")) for item in said} - {_ANNOTATOR}
+
+
+def _controls_of_labels(said: set[str], offered: set[str], path: Path) -> tuple[set[str], set[str]]:
+    """Return the controls whose choices are labels, in annotations and in predictions: the only one with choices.
+
+    Predictions may come from a control of their own. Where nobody annotated, they alone decide.
 
     Raises
     ------
     DatasetError
-        If several have choices and none is named, since one may ask for something else (quality, what is absent); or
-        if one that is named has none.
+        If several have choices, since one may ask for something else (quality, what is absent).
     """
-    of_tasks = (task for task in tasks if isinstance(task, dict))
-    given = (each for task in of_tasks for each in (*_annotations(task), *_predictions(task)))
-    items = (item for each in given for item in each.get("result") or () if isinstance(item, dict))
-    said = (item for item in items if item.get("type") != "textarea" and isinstance(item.get("value"), dict))
-    found = {str(item.get("from_name", "")) for item in said} - {_ANNOTATOR}
-    if unknown := [name for name in wanted if name not in found]:
-        raise DatasetError(f"{path}: no control {unknown[0]!r} (--controls) has choices; there are {sorted(found)}")
-    if not wanted and len(found - {_UNSURE}) > 1:
+    controls = said if said - {_UNSURE} else said | offered
+    of_models = (offered & controls) - {_UNSURE} or offered
+    several = next((each for each in (controls, of_models) if len(each - {_UNSURE}) > 1), None)
+    if several:
         raise DatasetError(
-            f"{path}: several controls have choices ({', '.join(sorted(found))}), and nothing says which of them are "
+            f"{path}: several controls have choices ({', '.join(sorted(several))}), and nothing says which of them are "
             "labels; name those with --controls"
         )
-    return {*wanted, _UNSURE} if wanted else found
+    return controls, of_models
 
 
-def _task(task: Any, place: str, annotator: str, controls: set[str]) -> Iterator[ImageContent | Refused]:
+def _is_skipped(annotation: dict[str, Any]) -> bool:
+    return bool(annotation.get("was_cancelled") or annotation.get("skipped"))
+
+
+def _task(
+    task: Any, place: str, annotator: str, controls: set[str], of_models: set[str]
+) -> Iterator[ImageContent | Refused]:
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         yield Refused(place, "", "it has no `data`: export as JSON, not as JSON-MIN, which leaves out who skipped what")
         return
@@ -75,7 +100,7 @@ def _task(task: Any, place: str, annotator: str, controls: set[str]) -> Iterator
     found = [each for each in read if not isinstance(each, Refused)]
     labels = next((each for _, each in reversed(found) if each is not None), None)
     sittings = tuple(each for each, _ in found if each is not None)
-    proposals = _of_models(_predictions(task), controls)
+    proposals = _of_models(_predictions(task), of_models)
     if not read and not proposals:
         yield Refused(place, image, "nobody has annotated it", is_skip=True)
     if labels is not None or sittings or proposals:
@@ -97,7 +122,7 @@ def _annotation_of(
 ) -> tuple[Sitting | None, tuple[Label, ...] | None] | Refused:
     """Return what an annotation says as somebody's word and, where it is the ground truth, as the label set."""
     who = _who(each) or annotator
-    if each.get("was_cancelled") or each.get("skipped"):
+    if _is_skipped(each):
         return Refused(place, image, "skipped by its annotator (was_cancelled)", is_skip=True)
     said = _said(each, controls)
     if isinstance(said, str):

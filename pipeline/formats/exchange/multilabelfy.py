@@ -31,6 +31,8 @@ from pipeline.project.writing import write_text
 from pipeline.votes.words import Vote
 
 _OF_USER = re.compile(r"(predictions|checkbox_selections|comments)_(.+)\.json", re.IGNORECASE)
+#: Such a name that says nothing of its user; `commentary` is another word.
+_OF_NOBODY = re.compile(r"(predictions|checkbox_selections|comments)(?![^\W\d_])", re.IGNORECASE)
 _SELECTIONS, _COMMENTS, _PREDICTIONS = "checkbox_selections", "comments", "predictions"
 #: What no file name takes everywhere.
 _NO_NAME = re.compile(r'[\\/:*?"<>|]')
@@ -46,8 +48,8 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
     comments: dict[str, Path] = {}
     for path in files:
         found = _OF_USER.fullmatch(path.name)
-        if found is None and path.stem.lower().startswith((_SELECTIONS, _COMMENTS, _PREDICTIONS)):
-            raise DatasetError(f"{path}: its name says nothing of whose it is; call it {path.stem}_<user>.json")
+        if found is None and (nobody := _OF_NOBODY.match(path.stem)):
+            raise DatasetError(f"{path}: its name says nothing of whose it is; call it {nobody[1].lower()}_<user>.json")
         kind = found[1].lower() if found else ""
         if kind == _PREDICTIONS:
             yield from _predictions(path, options)

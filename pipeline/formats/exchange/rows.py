@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ _ROWS_AT_ONCE = 10_000
 _LONGEST_SHOWN = 80
 #: What a column or a field is called that says who did the work.
 PEOPLE = ("annotator", "worker", "user", "rater", "annotator_id", "worker_id", "rater_id")
+#: What programs write where a number is missing.
+_NO_NUMBER = frozenset({"", "nan", "na", "n/a", "null", "none"})
 #: How packed files begin; a `.npz` is a ZIP that is read as it is.
 _PACKED = {
     b"\x1f\x8b": "gzip", b"PK\x03\x04": "ZIP", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
@@ -101,7 +102,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, column in zip(schema.names, batch.columns, strict=True):
             is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
             if pa.types.is_floating(column.type):  # posteriors and scores are numbers, not names
-                columns[column_name(name)] = [None if value is None else repr(value) for value in column.to_pylist()]
+                columns[column_name(name)] = [None if is_missing(x) else repr(x) for x in column.to_pylist()]
             elif is_list and _is_no_name(column.type.value_type):
                 columns[column_name(name)] = column.to_pylist()
             elif is_list:
@@ -166,8 +167,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON; Python would keep the last of two entries of one name without a word."""
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = Counter(name for name, _ in pairs)
-        raise ValueError(f"an object in it has {names.most_common(1)[0][0]!r} twice; keep one")
+        form = [(name, json.dumps(value, sort_keys=True)) for name, value in pairs]  # 1, 1.0 and true are three values
+        last = dict(form)
+        differ = next((name for name, value in form if value != last[name]), None)
+        if differ is not None:
+            raise ValueError(f"an object in it has {differ!r} twice; keep one")
     return content
 
 
@@ -213,6 +217,13 @@ def as_name(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return str(int(value)) if isinstance(value, float) and value.is_integer() else ""
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a number is absent: nothing, NaN, or a word that programs write for it."""
+    if isinstance(value, str):
+        return value.strip().lower() in _NO_NUMBER
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def as_number(value: object) -> float | None:

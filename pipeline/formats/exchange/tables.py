@@ -23,7 +23,7 @@ from pipeline.formats.exchange.content import (
     Sitting,
     one_word_each,
 )
-from pipeline.formats.exchange.rows import PEOPLE, as_number, column_names, in_short, table_rows
+from pipeline.formats.exchange.rows import PEOPLE, as_number, column_names, in_short, is_missing, table_rows
 from pipeline.project.files import write_table
 from pipeline.project.names import column_name, did_you_mean, first_few
 from pipeline.project.notices import tell
@@ -41,8 +41,9 @@ _NOT_SHOWN = frozenset({"false", "0", "no"})
 
 def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent | Refused]:
     """Read tables of labels or of votes; a row that lacks something is refused by its place."""
+    left_out = _left_out(paths, options)
     for path in paths:
-        columns = column_names(path)
+        columns = [name for name in column_names(path) if name not in left_out]
         image = _column(columns, _IMAGE, "the image", path)
         of_class = {column_name(key): key for key in options.classes if column_name(key) in columns}
         is_wide = not set(CLASS_COLUMNS) & set(columns) and bool(of_class)
@@ -64,9 +65,21 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
         if "vote" in columns:
             if who is None and not options.annotator:
                 raise DatasetError(f"{path}: no column names the annotator; say whose votes they are with --annotator")
-            yield from _votes(path, image, named, who, options.annotator)
+            yield from _votes(path, image, named, who, options.annotator, left_out)
         else:
-            yield from _labels(path, image, named, frozenset(options.classes))
+            yield from _labels(path, image, named, frozenset(options.classes), left_out)
+
+
+def _left_out(paths: Sequence[Path], options: ReadOptions) -> set[str]:
+    """Return the columns that are read as if they were not there; one that no table has is an error."""
+    left_out = {column_name(name) for name in options.leave_out}
+    if left_out:
+        columns = dict.fromkeys(name for path in paths for name in column_names(path))
+        for name in sorted(left_out - columns.keys()):
+            there = first_few(map(in_short, columns), 10)
+            raise DatasetError(f"{first_few(map(str, paths))}: no column {name!r} (--leave-out); there are {there}")
+        tell(f"columns left out (--leave-out): {', '.join(sorted(left_out))}")
+    return left_out
 
 
 def _column(columns: list[str], names: tuple[str, ...], what: str, path: Path) -> str:
@@ -77,13 +90,15 @@ def _column(columns: list[str], names: tuple[str, ...], what: str, path: Path) -
     return found
 
 
-def _votes(path: Path, image: str, named: str, who: str | None, annotator: str) -> Iterator[ImageContent | Refused]:
+def _votes(
+    path: Path, image: str, named: str, who: str | None, annotator: str, left_out: Collection[str]
+) -> Iterator[ImageContent | Refused]:
     """Yield a record for each person and image, once the whole table is read: its rows may stand in any order."""
     votes: dict[tuple[str, str, Round], dict[str, Vote]] = {}
     first: dict[tuple[str, str, Round], str] = {}
     comments: dict[tuple[str, str, Round], dict[str, None]] = {}
     used = [image, named, "vote", "round", "shown", "comment", *([who] if who else ())]
-    for place, row in _rows_of_text(path, used):
+    for place, row in _rows_of_text(path, used, left_out):
         name, word = row[named], row["vote"].lower()
         person = (row[who] if who else "") or annotator
         round_ = row.get("round", "").lower() or Round.ANNOTATION.value
@@ -123,9 +138,12 @@ def _votes(path: Path, image: str, named: str, who: str | None, annotator: str) 
         yield ImageContent(image_name, place, sittings=(sitting,))
 
 
-def _rows_of_text(path: Path, used: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows_of_text(
+    path: Path, used: Sequence[str], left_out: Collection[str] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the rows of a table; a list where one text is expected is an error."""
-    for place, row in table_rows(path):
+    for place, cells in table_rows(path):
+        row = {name: cell for name, cell in cells.items() if name not in left_out} if left_out else cells
         listed = next((name for name in used if isinstance(row.get(name), list)), None)
         if listed is not None:
             raise DatasetError(
@@ -135,21 +153,26 @@ def _rows_of_text(path: Path, used: Sequence[str]) -> Iterator[tuple[str, dict[s
         yield place, row
 
 
-def _labels(path: Path, image: str, named: str, keys: Collection[str]) -> Iterator[ImageContent | Refused]:
+def _labels(
+    path: Path, image: str, named: str, keys: Collection[str], left_out: Collection[str]
+) -> Iterator[ImageContent | Refused]:
     labels: dict[str, list[Label]] = {}
     place_of: dict[str, str] = {}
     empty: dict[str, str] = {}
     broken: dict[str, tuple[str, str]] = {}
-    for place, row in _rows_of_text(path, (image, "source", "posterior", *_COUNTS)):
+    for place, row in _rows_of_text(path, (image, "source", "posterior", *_COUNTS), left_out):
         source = row.get("source", "").lower()
         cell = row[named]
         is_one = isinstance(cell, str) and cell in keys  # a key may hold a semicolon
         listed = cell if isinstance(cell, list) else [cell] if is_one else cell.split(_SEPARATOR)
-        names = [name for each in listed if (name := each.strip())]
+        odd = next((each for each in listed if not (each is None or isinstance(each, str))), None)
+        names = [name for each in listed if isinstance(each, str) and (name := each.strip())]
         if not row[image]:
             yield Refused(place, "", "it names no image")
         elif source == Source.UNLABELLED:
             yield Refused(place, row[image], "nobody has decided it (source: unlabelled)", is_skip=True)
+        elif odd is not None:
+            broken.setdefault(row[image], (place, f"{in_short(odd)} is no class; give its name as text"))
         elif not names and labels.get(row[image]):
             yield Refused(place, row[image], "it names no class, and an earlier row does")
         elif reason := _wrong_number(row):
@@ -200,8 +223,10 @@ def _multi_hot(path: Path, image: str, of_class: Mapping[str, str]) -> Iterator[
 def _wrong_number(row: Mapping[str, Any]) -> str:
     """Return why a row's numbers cannot be read; empty where they can, or where it has none."""
     for column in ("posterior", *_COUNTS):
-        number = as_number(row.get(column, ""))
-        if row.get(column) and (number is None or (column in _COUNTS and not number.is_integer())):
+        number = as_number(row.get(column))
+        if is_missing(row.get(column)):
+            continue
+        if number is None or (column in _COUNTS and not number.is_integer()):
             return f"its {column} is {row[column]!r}; expected a {'whole ' if column in _COUNTS else ''}number"
     return ""
 
