@@ -14,7 +14,6 @@ from pipeline.proposals.reader import ProposalReader
 _PARAMETERS = (
     "model", "checkpoint", "from_examples", "learn_from", "zero_shot", "prompts", "methods", "views", "merge",
     "settled", "miss", "at_least", "at_most", "batch_size", "device", "n_workers", "precision",
-    "engine", "ray_address",
     "include_original", "allow_missing_classes",
 )  # fmt: skip
 
@@ -22,13 +21,16 @@ _PARAMETERS = (
 def last_proposing(project: Project) -> dict[str, Any]:
     """Return the parameters of :func:`pipeline.stages.propose.propose` by which a project's proposals were made.
 
-    Raise `ProjectError` if no run tells, or a checkpoint that it used is gone; the message says how to name the model.
+    A cluster that ran the models may be gone: neither its address nor its kind of device is among them. Raise
+    `ProjectError` if no run tells, or a checkpoint that it used is gone; the message says how to name the model.
     """
     how = f"name the model: mlf add {shlex.quote(str(project.root))} --images … --model NAME, or --checkpoint FILE"
     for folder in sorted(project.runs_dir.glob("*-propose*"), reverse=True):
         record = _record(folder / "1_propose.ipynb")
         if record.get("outcome") == "done" and not record["parameters"].get("from_predictions"):
             found = {name: record["parameters"][name] for name in _PARAMETERS if name in record["parameters"]}
+            if record["parameters"].get("engine", "local") != "local":
+                found.pop("device", None)
             gone = [path for path in found.get("checkpoint") or [] if not Path(path).is_file()]
             if gone:
                 raise ProjectError(f"{gone[0]}, with which the proposals were made, is no longer there; {how}")

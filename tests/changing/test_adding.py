@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -139,7 +141,12 @@ def test_changed_and_vanished_files_are_named_with_what_to_do(project: Project, 
     assert "lost" not in mlf("add", project.root, "--accept-files")
 
 
-def test_a_model_runs_on_the_new_images_alone(project: Project, mlf: Mlf, new_photos: Path) -> None:
+@pytest.mark.parametrize(
+    "ran_on", [{}, {"engine": "ray", "ray_address": "127.0.0.1:1", "device": "cuda"}], ids=["here", "a lost cluster"]
+)
+def test_a_model_runs_on_the_new_images_alone(
+    project: Project, mlf: Mlf, new_photos: Path, ran_on: dict[str, Any]
+) -> None:
     import timm
     import torch
 
@@ -159,6 +166,10 @@ def test_a_model_runs_on_the_new_images_alone(project: Project, mlf: Mlf, new_ph
         0,
         "--restart",
     )
+    (path,) = project.runs_dir.glob("*-propose*/1_propose.ipynb")
+    record = json.loads(path.read_text())
+    record["metadata"]["mlf"]["parameters"] |= ran_on
+    path.write_text(json.dumps(record))
     before = pq.read_table(predictions_path(project, "own"))
     photo = project.root.parent / "photos" / "cat" / "1.png"
     photo.write_bytes(b"no picture any more")  # whoever looked at the old images again would stumble over it
