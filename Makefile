@@ -81,7 +81,7 @@ soak: setup $(PROXY) system-packages  ## Hundreds of kills, hundreds of annotato
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/soak -s
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/browser
 	$(BIN)/python -m pip install --disable-pip-version-check -qq -e ".[ray]" </dev/null
-	$(BIN)/python -m pytest tests/proposals/test_ray.py
+	MLF_SOAK=1 $(BIN)/python -m pytest tests/proposals/test_ray.py
 
 system-packages:
 	@.ci/system-packages tests

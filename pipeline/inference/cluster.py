@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -47,11 +48,10 @@ _ANSWERS_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class _Staff:
-    """How many workers a cluster has room for, and what each gets."""
+    """The kind of device that workers get, and for each worker its machine, as Ray names it, and its processors."""
 
-    n_workers: int
-    n_cpus: int
     device: str
+    places: list[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ class Worker:
 class _Post:
     """A worker as this process knows it: its handle, and how many batches it has; none before it has begun."""
 
-    def __init__(self, actor: Any) -> None:
-        self.actor, self.has_begun, self.n_given = actor, False, 0
+    def __init__(self, actor: Any, place: tuple[str, int]) -> None:
+        self.actor, self.place, self.has_begun, self.n_given = actor, place, False, 0
 
 
 class RayEngine:
@@ -148,7 +148,7 @@ class RayEngine:
         self._fillings, self._make_images = fillings, images
         self._images = images(configs)
         self._begin_with = (fillings, images(configs), n_views)
-        self._n_threads = options.n_workers or max(1, self._staff.n_cpus)
+        self._n_threads = options.n_workers
         self._posts: list[_Post] = []
         self._under_way: dict[Any, tuple[_Post, int | None]] = {}
         self._tries: Counter[int | None] = Counter()
@@ -156,13 +156,10 @@ class RayEngine:
     def __enter__(self) -> Self:
         import ray
 
-        staff = self._staff
-        self._hire = ray.remote(
-            num_cpus=staff.n_cpus, num_gpus=int(staff.device == "cuda"), max_concurrency=_AT_ONCE[staff.device] - 1
-        )(Worker)
+        self._hire = ray.remote(max_concurrency=_AT_ONCE[self._staff.device] - 1)(Worker)
         self._work = [ray.put(part) for part in self._begin_with]
-        for _ in range(staff.n_workers):
-            self._add_worker()
+        for place in self._staff.places:
+            self._add_worker(place)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,7 +191,7 @@ class RayEngine:
         for number in range(len(batches)):
             while number not in answers:
                 for post in self._posts_with_room():
-                    if waiting and waiting[0] < number + _AHEAD * self._staff.n_workers:
+                    if waiting and waiting[0] < number + _AHEAD * len(self._staff.places):
                         batch = list(batches[waiting[0]])
                         locations = [self._images.location(index) for index in batch]
                         answer = getattr(post.actor, method).remote(*first, batch, locations)
@@ -218,14 +215,14 @@ class RayEngine:
 
     def _refuse_more_tries(self, given: int | None, batches: Sequence[Sequence[int]], trouble: Exception) -> None:
         """Refuse to go on where a batch has lost its worker too often, or none begins."""
-        if self._tries[given] < _MOST_TRIES * (self._staff.n_workers if given is None else 1):
+        if self._tries[given] < _MOST_TRIES * (len(self._staff.places) if given is None else 1):
             return
-        what = "before it began"
-        if given is not None:
-            what = f"at images {batches[given][0]:,} to {batches[given][-1]:,} (counted from 0)"
+        if given is None:
+            raise _cannot_begin(trouble) from trouble
         raise DatasetError(
-            f"a worker of the Ray cluster ended {what}, {self._tries[given]} times in a row: {first_line(trouble)}; "
-            "see the memory of its machine (--batch-size takes fewer images at once) and Ray's logs there"
+            f"a worker of the Ray cluster ended at images {batches[given][0]:,} to {batches[given][-1]:,} (counted "
+            f"from 0), {self._tries[given]} times in a row: {first_line(trouble)}; see the memory of its machine "
+            "(--batch-size takes fewer images at once) and Ray's logs there"
         ) from trouble
 
     def _next_answer(self) -> tuple[int | None, Any, Exception | None]:
@@ -234,34 +231,36 @@ class RayEngine:
 
         while not (ready := ray.wait(list(self._under_way), timeout=_PATIENCE_S)[0]):
             if not any(post.has_begun for post in self._posts):
-                needs = f"{self._staff.n_cpus} CPUs{' and a GPU' if self._staff.device == 'cuda' else ''}"
-                tell(f"no worker of the Ray cluster has begun yet; each needs {needs}: `ray status` tells who has them")
+                _tell_of_waiting(self._staff.device)
         post, number = self._under_way.pop(ready[0])
         try:
             answer = ray.get(ready[0])
         except ray.exceptions.RayTaskError as error:
-            cause = error.cause
-            if isinstance(cause, MlfError):
-                raise cause from error
-            if number is None:
-                raise DatasetError(
-                    f"a worker of the Ray cluster cannot begin ({type(cause).__name__}: {first_line(cause)}); all its "
-                    "machines need the same versions of Python, multilabelfy and PyTorch"
-                ) from error
+            if number is None or isinstance(error.cause, MlfError):
+                raise _cannot_begin(error.cause) from error
             raise
         except ray.exceptions.RayError as error:  # the worker has ended, or the machine that had its answer
             if post in self._posts:
                 self._posts.remove(post)
                 with suppress(ray.exceptions.RayError):
                     ray.kill(post.actor)
-                self._add_worker()
+                self._add_worker(post.place)
             return number, None, error
         post.n_given -= number is not None
         post.has_begun = True
         return number, answer, None
 
-    def _add_worker(self) -> None:
-        post = _Post(self._hire.remote(self._staff.device, self._n_threads))
+    def _add_worker(self, place: tuple[str, int]) -> None:
+        """Add a worker on a machine, or, once that is gone, on another with as many processors for it."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        (machine, n_cpus), device = place, self._staff.device
+        hire = self._hire.options(
+            num_cpus=n_cpus,
+            num_gpus=int(device == "cuda"),
+            scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=True),
+        )
+        post = _Post(hire.remote(device, max(1, n_cpus if self._n_threads is None else self._n_threads)), place)
         self._posts.append(post)
         self._under_way[post.actor.begin.remote(*self._work)] = post, None
 
@@ -289,14 +288,36 @@ def hardware_of_cluster(options: RunOptions) -> set[Hardware]:
 
     ask = ray.remote(num_cpus=0, num_gpus=int(staff.device == "cuda"))(hardware_here)
     asked = [
-        ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(staff.device)
-        for node in _machines(staff.device)
+        ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False)).remote(staff.device)
+        for machine in {machine for machine, _ in staff.places}
     ]
+    while ray.wait(asked, num_returns=len(asked), timeout=_PATIENCE_S)[1]:
+        _tell_of_waiting(staff.device)
     found = set[Hardware]()
     for answer in asked:
-        with suppress(ray.exceptions.RayError):  # a machine that has just gone computes nothing
+        try:
             found |= ray.get(answer)
+        except ray.exceptions.RayTaskError as error:
+            raise _cannot_begin(error.cause) from error
+        except ray.exceptions.RayError:
+            continue  # a machine that has just gone computes nothing
     return found or {Hardware(staff.device, "float32")}
+
+
+def _tell_of_waiting(device: str) -> None:
+    needs = "a GPU and its share of its machine's CPUs" if device == "cuda" else "all CPUs of its machine"
+    tell(f"no worker of the Ray cluster has begun yet; each needs {needs}: `ray status` tells who has them")
+
+
+def _cannot_begin(cause: BaseException) -> MlfError:
+    """Return the error of a machine on which ours cannot run; an import that failed stands last in what Ray tells."""
+    if isinstance(cause, MlfError):
+        return cause
+    last_line = "".join(format_exception_only(cause)).strip().splitlines()[-1].strip()
+    return DatasetError(
+        f"a worker of the Ray cluster cannot begin ({last_line}); all its machines need the same versions "
+        "of Python, multilabelfy and PyTorch"
+    )
 
 
 def _machines(device: str) -> list[dict[str, Any]]:
@@ -308,21 +329,22 @@ def _machines(device: str) -> list[dict[str, Any]]:
 
 
 def _staff(options: RunOptions) -> _Staff:
-    """Return how many workers the cluster has room for; each fits on every machine that has such a device."""
+    """Return the places of workers: one for each GPU, or for each machine where there is none; they share its CPUs."""
     _connect(options.ray_address)
     if options.device not in ("auto", "cpu", "cuda"):
         raise ProjectError(
             f"--device {options.device}: with --engine ray there are auto, cpu and cuda; Ray gives them out"
         )
-    if options.device != "cpu" and (resources := [node["Resources"] for node in _machines("cuda")]):
-        n_cpus = min(int(has.get("CPU", 0) // has["GPU"]) for has in resources)
-        return _Staff(sum(int(has["GPU"]) for has in resources), n_cpus, "cuda")
-    if options.device == "cuda":
+    device = "cuda" if options.device != "cpu" and _machines("cuda") else "cpu"
+    if options.device == "cuda" and device == "cpu":
         raise DatasetError("--device cuda: no machine of the Ray cluster has a GPU; --device cpu takes those without")
-    cpus = [int(node["Resources"]["CPU"]) for node in _machines("cpu")]
-    if not cpus:
+    places = []
+    for machine in _machines(device):
+        n_here = int(machine["Resources"]["GPU"]) if device == "cuda" else 1
+        places += [(machine["NodeID"], int(machine["Resources"].get("CPU", 0)) // n_here)] * n_here
+    if not places:
         raise DatasetError("the Ray cluster has no machine with a CPU for tasks; join one with `ray start`")
-    return _Staff(sum(has // min(cpus) for has in cpus), min(cpus), "cpu")
+    return _Staff(device, places)
 
 
 def _connect(address: str | None) -> None:
@@ -330,16 +352,26 @@ def _connect(address: str | None) -> None:
     try:
         import ray
     except ImportError as error:
-        raise ProjectError("--engine ray: Ray is not installed; `pip install multilabelfy[ray]` brings it") from error
+        raise ProjectError("--engine ray: Ray is not installed; `pip install 'multilabelfy[ray]'` brings it") from error
     if ray.is_initialized():
+        if address and ":" in address and "://" not in address:
+            host, _, port = address.rpartition(":")
+            connected = ray.get_runtime_context().gcs_address
+            host_there, _, port_there = connected.rpartition(":")
+            if port != port_there or host not in (host_there, "localhost", "127.0.0.1"):  # which Ray calls otherwise
+                raise ProjectError(
+                    f"--ray-address {address}: this process is connected to the Ray cluster at {connected}; name that, "
+                    "or begin another process"
+                )
         return
+    address = address or os.environ.get("RAY_ADDRESS") or None
     try:
         if address and ":" in address and "://" not in address:  # Ray itself would try for minutes
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=_ANSWERS_S).close()
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error")
     except (OSError, RuntimeError, ValueError) as error:
-        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+        where = address or "this machine"
         raise ProjectError(
             f"--ray-address {where}: the Ray cluster does not answer ({first_line(error)}); `ray status` tells more"
         ) from error

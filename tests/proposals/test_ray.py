@@ -14,9 +14,11 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import fsspec
+import psutil
 import pytest
 import torch
 
@@ -29,6 +31,7 @@ from pipeline.inference.filling import Filling, RunOptions, fill_tables
 from pipeline.inference.networks import Network
 from pipeline.inference.predictions import ranking_tables
 from pipeline.project.folder import Project, open_project
+from pipeline.project.notices import notices_to
 from pipeline.project.tables import PREDICTIONS
 from pipeline.stages.propose import propose
 
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
 # Ray is imported where it is used: it changes the process that imports it, and every worker imports this file.
-is_missing = pytest.mark.skipif(find_spec("ray") is None, reason="long, and needs Ray: make soak")
+is_missing = pytest.mark.skipif(
+    find_spec("ray") is None or "MLF_SOAK" not in os.environ, reason="long, and needs Ray: make soak"
+)
 pytestmark = [is_missing, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("ray")]
 MakeProject = Callable[..., Project]
 #: Ray gives machines up, and processes that begin, after seconds that a busy machine needs.
@@ -67,12 +72,18 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     signal.signal(signal.SIGTERM, at_sigterm)
 
 
-def patiently(start: Callable[[], Any]) -> Any:
-    """Start something of Ray's, which gives up after 30 seconds however busy the machine is."""
-    for _ in range(3):
-        with suppress(Exception):
-            return start()
-    return start()
+def patiently(start: Callable[[], Any], n_more: int = 3) -> Any:
+    """Start something of Ray's, which gives up after 30 seconds however busy the machine is; end what that leaves."""
+    before = set(psutil.Process().children())
+    try:
+        return start()
+    except Exception:
+        for process in set(psutil.Process().children()) - before:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        if not n_more:
+            raise
+    return patiently(start, n_more - 1)
 
 
 @pytest.fixture
@@ -87,6 +98,15 @@ def digests(project: Project) -> dict[str, str]:
         for path in sorted(project.root.rglob("*"))
         if path.is_file() and path.relative_to(project.root).parts[0] != "runs"
     }
+
+
+def table_of(project: Project, name: str, module: torch.nn.Module) -> Filling:
+    """Return a table of a network that has no classes to rank."""
+    config = {"input_size": (3, 32, 32), "mean": (0.5,) * 3, "std": (0.5,) * 3, "interpolation": "bilinear"}
+    network = Network(name, module, config, lambda module, pixels: module(pixels))
+    path = project.predictions_dir / f"{name}.parquet"
+    path.parent.mkdir()
+    return Filling(path, PREDICTIONS, 8, {}, name, network, lambda scores: [scores[:, 0].argsort(), scores[:, 0]])
 
 
 def copied(project: Project, name: str) -> Project:
@@ -186,15 +206,11 @@ def test_images_at_which_every_worker_ends_are_named(
 
     project = make_project(6)
     monkeypatch.setattr(clusters, "_MOST_TRIES", 2)
-    config = {"input_size": (3, 32, 32), "mean": (0.5,) * 3, "std": (0.5,) * 3, "interpolation": "bilinear"}
-    network = Network("deadly", Deadly(), config, lambda module, pixels: module(pixels))
-    path = project.predictions_dir / "deadly.parquet"
-    path.parent.mkdir()
-    filling = Filling(path, PREDICTIONS, 8, {}, "deadly", network, lambda scores: [scores[:, 0], scores[:, 0]])
+    filling = table_of(project, "deadly", Deadly())
     options = RunOptions(**{**on_cluster, "batch_size": 6})
     with pytest.raises(DatasetError, match=r"ended at images 0 to 5 \(counted from 0\), 2 times in a row"):
         fill_tables(project, [filling], 1, options)
-    assert not path.exists()
+    assert not filling.path.exists()
 
 
 def test_images_that_only_this_machine_can_read_are_no_images_without_proposals(
@@ -219,13 +235,94 @@ def test_a_cluster_that_does_not_answer_is_refused_at_once_and_so_is_ray_where_i
     options = RunOptions(engine="ray", ray_address="127.0.0.1:1")
     with pytest.raises(ProjectError, match=r"--ray-address 127\.0\.0\.1:1: the Ray cluster does not answer"):
         options.precision_of()
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:2")
+    with pytest.raises(ProjectError, match=r"--ray-address 127\.0\.0\.1:2: the Ray cluster does not answer"):
+        replace(options, ray_address=None).precision_of()
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ProjectError, match=r"pip install multilabelfy\[ray\]"):
+    with pytest.raises(ProjectError, match=r"pip install 'multilabelfy\[ray\]'"):
         options.precision_of()
+
+
+def test_machines_without_our_modules_are_told_what_they_need(
+    make_project: MakeProject, checkpoint: Path, on_cluster: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_here = ModuleType("only_here")
+    exec("def hardware_here(device): ...", vars(only_here))
+    exec("class Worker:\n  def __init__(self, *given): ...\n  def begin(self, *given): ...", vars(only_here))
+    monkeypatch.setitem(sys.modules, "only_here", only_here)
+    monkeypatch.setattr(clusters, "_MOST_TRIES", 1)
+    refusal = (
+        r"cannot begin \(ModuleNotFoundError: No module named 'only_here'\); all its machines need the same versions"
+    )
+    monkeypatch.setattr(clusters, "hardware_here", only_here.hardware_here)
+    with pytest.raises(DatasetError, match=refusal):
+        RunOptions(**{**on_cluster, "precision": "auto"}).precision_of()
+    monkeypatch.setattr(clusters, "Worker", only_here.Worker)
+    with pytest.raises(DatasetError, match=refusal):
+        propose(make_project(6), checkpoint=checkpoint, **on_cluster)
+
+
+def test_each_machine_gets_one_worker_with_all_its_processors(
+    make_project: MakeProject, cluster: Cluster, on_cluster: dict[str, Any], tmp_path: Path
+) -> None:
+    class Telling(torch.nn.Module):
+        """Notes the processors of its worker, and goes on when every machine has one."""
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            import ray
+
+            here = ray.get_runtime_context()
+            (told / f"{here.get_node_id()} {here.get_actor_id()}").write_text(str(here.get_assigned_resources()["CPU"]))
+            until = time.monotonic() + 600
+            while len(list(told.iterdir())) < n_machines and time.monotonic() < until:
+                time.sleep(0.1)
+            return pixels.mean((2, 3))
+
+    import ray
+
+    patiently(lambda: cluster.add_node(**{**NODE, "num_cpus": 3}))
+    project, told = make_project(24), tmp_path / "told"  # more batches than the first machines take at once
+    told.mkdir()
+    options = RunOptions(**{**on_cluster, "n_workers": 0})
+    options.precision_of()
+    machines = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]}
+    n_machines = sum(n_cpus > 0 for n_cpus in machines.values())
+    fill_tables(project, [table_of(project, "telling", Telling())], 1, options)
+    found = {path.name.split()[0]: float(path.read_text()) for path in told.iterdir()}
+    assert found == {machine: n_cpus for machine, n_cpus in machines.items() if n_cpus}
+    assert len(list(told.iterdir())) == n_machines
+    assert set(found.values()) == {1, 3}
 
 
 def test_a_gpu_that_no_machine_of_the_cluster_has_is_refused(on_cluster: dict[str, Any]) -> None:
     with pytest.raises(DatasetError, match="no machine of the Ray cluster has a GPU"):
         RunOptions(**{**on_cluster, "device": "cuda", "precision": "auto"}).precision_of()
+    with pytest.raises(ProjectError, match="--ray-address elsewhere:6379: this process is connected to"):
+        RunOptions(**{**on_cluster, "ray_address": "elsewhere:6379"}).precision_of()
     with pytest.raises(ProjectError, match="--device cuda:1: with --engine ray"):
         RunOptions(**{**on_cluster, "device": "cuda:1"}).precision_of()
+
+
+def test_a_gpu_that_another_job_holds_is_waited_for_aloud(
+    cluster: Cluster, on_cluster: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    class Job:
+        def begin(self) -> None:
+            pass
+
+    patiently(lambda: cluster.add_node(**NODE, num_gpus=1))
+    RunOptions(**on_cluster).precision_of()  # connects
+    job = ray.remote(num_cpus=0, num_gpus=1)(Job).remote()
+    ray.get(job.begin.remote())
+    told: list[str] = []
+
+    def receive(notice: str) -> None:
+        told.append(notice)
+        ray.kill(job)
+
+    monkeypatch.setattr(clusters, "_PATIENCE_S", 1.0)
+    with notices_to(receive), suppress(DatasetError):  # PyTorch finds no GPU there unless this machine has one
+        RunOptions(**{**on_cluster, "device": "cuda", "precision": "auto"}).precision_of()
+    assert "each needs a GPU" in told[0]
