@@ -9,11 +9,14 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote
 
 from pipeline.errors import ProjectError, StoreError, in_plain_words
@@ -29,6 +32,9 @@ _OWNERS = "owners.json"
 _CHANGED_MEANWHILE = 1  # tar's exit code when a file changed while it was read
 #: A file of a terabyte without content takes none in the copy, and a folder that its owner has closed stops no backup.
 _PACKING = ("--one-file-system", "--sparse", "--ignore-failed-read")
+#: What tar says of any folder that is in use, and that nobody needs to be told.
+_USUAL = ("--warning=no-file-changed", "--warning=no-file-removed", "--warning=no-file-ignored")
+_TOLD_LINES, _TOLD_CHARACTERS = 5, 300
 
 
 def has_hub(state: Path) -> bool:
@@ -126,20 +132,38 @@ def _copy_private(source: Path, target: Path) -> None:
 
 def _pack_home(home: Path, target: Path) -> None:
     """Pack somebody's folder under their own account: a link that they put there leads nowhere that they cannot go."""
+    found = home.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        # Who closed it to themselves as well must not stop the copies of everybody else.
+        opening = ["/usr/bin/env", "chmod", "u+rwx", str(home)]
+        subprocess.run(opening, stderr=subprocess.DEVNULL, check=False, **_as_owner_of(home))  # noqa: S603
     target.touch(mode=0o600)
-    with target.open("wb") as file:
+    with target.open("wb") as file, tempfile.TemporaryFile() as complaints:
         packed = subprocess.run(  # noqa: S603 - fixed words and our own path
-            ["/usr/bin/env", "tar", "--create", *_PACKING, "--file", "-", "--directory", str(home), "."],
+            ["/usr/bin/env", "tar", "--create", *_PACKING, *_USUAL, "--file", "-", "--directory", str(home), "."],
             stdout=file,
-            stderr=subprocess.PIPE,
+            stderr=complaints,  # a line for each file that cannot be read: there may be millions
             check=False,
             **_as_owner_of(home),
         )
-    words = on_one_line(packed.stderr.decode(errors="replace").strip()[-500:])
-    if packed.returncode > _CHANGED_MEANWHILE:
+        failed = packed.returncode > _CHANGED_MEANWHILE
+        words = _some_of(complaints, last=failed)
+    if failed:
         raise OSError(f"the folder of {unquote(home.name)!r} cannot be read: {words}")
     if words:
         tell(f"the folder of {unquote(home.name)!r} is copied, but: {words}")
+
+
+def _some_of(complaints: IO[bytes], *, last: bool) -> str:
+    """Return the first lines, or the last, and how many more there are; nothing where there are none."""
+    complaints.seek(0)
+    n_lines = sum(1 for _ in complaints)
+    complaints.seek(0)
+    start = max(0, n_lines - _TOLD_LINES) if last else 0
+    told = islice(complaints, start, start + _TOLD_LINES)
+    words = "; ".join(line.decode(errors="replace").strip()[:_TOLD_CHARACTERS] for line in told)
+    n_further = n_lines - _TOLD_LINES
+    return on_one_line(words) + (f"; and {n_further:,} more lines" if n_further > 0 else "")
 
 
 def _unpack_home(source: Path, home: Path) -> None:

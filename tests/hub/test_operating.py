@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -133,34 +134,66 @@ def test_a_backup_taken_meanwhile_brings_back_accounts_log_ins_and_home_folders(
         assert answer.url == f"{hub.url}hub/home", "who was logged in still is"
 
 
-def test_no_home_folder_stops_or_swells_a_backup(hub_folder: Path) -> None:
+@pytest.mark.parametrize("mode", [0o700, 0, 0o300, 0o600])
+def test_no_home_folder_stops_or_swells_a_backup(hub_folder: Path, mode: int) -> None:
     """What its owner has closed is left out and told; what takes no room there takes none in the copy."""
-    state = hub_folder / "odd" / "hub"
-    home = state / "homes" / "maria"
-    for folder in (state / "private", home / "closed"):
+    place = hub_folder / f"odd-{mode:o}"
+    home, back = (place / state / "homes" / "maria" for state in ("hub", "back"))
+    for folder in (place / "hub" / "private", home / "closed"):
         folder.mkdir(parents=True)
-    for folder in (state.parent, state, state / "homes"):
+    for folder in (place, place / "hub", place / "hub" / "homes"):
         folder.chmod(0o711)
-    (state / "private" / "accounts.json").write_text("{}")
-    for name, mode in (("notes.txt", 0o600), ("vast", 0o600), ("secret", 0), ("closed", 0)):
+    (place / "hub" / "private" / "accounts.json").write_text("{}")
+    for name, closed in (("notes.txt", 0o600), ("vast", 0o600), ("secret", 0), ("closed", 0)):
         path = home / name
         if name != "closed":
             path.write_text("what I found")
-        path.chmod(mode)
-    os.truncate(home / "vast", 2**33)
+        path.chmod(closed)
+    os.truncate(home / "vast", 2**30)
+    if os.geteuid() == 0:
+        for path in (home, *home.iterdir()):
+            os.chown(path, FIRST_UID, FIRST_UID)
+    home.chmod(mode)
+    told: list[str] = []
+    try:
+        with notices_to(told.append):
+            back_up_hub(place / "hub", place / "copy")
+        assert all(word in "".join(told) for word in ("maria", "secret", "closed"))
+        assert (place / "copy" / "homes" / "maria.tar").stat().st_size < 100_000
+        restore_hub(place / "copy", place / "back")
+        assert (back / "notes.txt").read_text() == "what I found"
+        assert (back / "vast").stat().st_size == 2**30
+        assert (back / "vast").stat().st_blocks < 100
+    finally:
+        for folder in (home, home / "closed", back / "closed"):
+            if folder.exists():
+                folder.chmod(0o700)  # or it could not be removed
+
+
+def test_who_backs_up_is_told_how_much_cannot_be_read_and_nothing_of_what_is_usual(
+    hub_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = hub_folder / "much"
+    home = place / "hub" / "homes" / "maria"
+    for folder in (place / "hub" / "private", home):
+        folder.mkdir(parents=True)
+    for folder in (place, place / "hub", place / "hub" / "homes"):
+        folder.chmod(0o711)
+    with monkeypatch.context() as there, socket.socket(socket.AF_UNIX) as listening:
+        there.chdir(home)  # a socket's path must be short
+        listening.bind("a.sock")
+    for number in range(40):
+        (home / f"{'long' * 30}{number}").touch(mode=0)
     if os.geteuid() == 0:
         for path in (home, *home.iterdir()):
             os.chown(path, FIRST_UID, FIRST_UID)
     told: list[str] = []
     with notices_to(told.append):
-        back_up_hub(state, hub_folder / "odd" / "copy")
-    assert all(word in "".join(told) for word in ("maria", "secret", "closed"))
-    assert (hub_folder / "odd" / "copy" / "homes" / "maria.tar").stat().st_size < 100_000
-    restore_hub(hub_folder / "odd" / "copy", hub_folder / "odd" / "back")
-    back = hub_folder / "odd" / "back" / "homes" / "maria"
-    assert (back / "notes.txt").read_text() == "what I found"
-    assert (back / "vast").stat().st_size == 2**33
-    assert (back / "vast").stat().st_blocks < 100
+        back_up_hub(place / "hub", place / "copy")
+    [notice] = told
+    assert "and 35 more lines" in notice
+    assert notice.count("Cannot open") == 5
+    assert "a.sock" not in notice
 
 
 def test_a_session_that_nobody_uses_ends_and_its_owner_goes_on_where_they_were(
