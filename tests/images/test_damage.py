@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import DatasetError
+from pipeline.formats.exchange.image_files import size_of
 from pipeline.images import read_display, read_image
 
 
@@ -45,6 +46,7 @@ def test_nobody_waits_for_the_other_end_of_a_pipe_in_place_of_an_image(tmp_path:
     (tmp_path / "link.jpg").symlink_to(tmp_path / "pipe.jpg")
     for name in ("pipe.jpg", "link.jpg"):
         assert all(f"{name}: cannot be read" in str(told) for told in answers(tmp_path / name))
+        assert size_of(str(tmp_path / name)) is None
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.images.locations import is_url
+from pipeline.errors import DatasetError
+from pipeline.images.locations import is_url, open_location
 
 
 def size_of(location: str | None) -> tuple[int, int] | None:
@@ -15,9 +16,9 @@ def size_of(location: str | None) -> tuple[int, int] | None:
     if location is None or is_url(location):
         return None
     try:
-        with Image.open(location) as image:
+        with open_location(location) as file, Image.open(file) as image:
             return image.size
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+    except (DatasetError, OSError, UnidentifiedImageError, Image.DecompressionBombError):
         return None
 
 
