@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -97,3 +98,40 @@ def make_sockets_folder(path: Path) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise ProjectError(f"{path} belongs to another account; remove it, and start again")
     path.chmod(0o711)
+
+
+def give_second_name(own: Path, named: Path, uid: int) -> None:
+    """Give somebody's socket a second name, in a folder where they can change nothing.
+
+    Hub and proxy may open every socket of the machine. They must not go where a link in the owner's folder leads. A
+    second name that the socket has already stays, and so does that of another socket until this one can be named.
+
+    Parameters
+    ----------
+    own
+        The socket where its owner made it.
+    named
+        The second name, on the same file system.
+    uid
+        Whose socket it must be.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there.
+    OSError
+        If it is no socket of the owner's, or cannot have a second name.
+    """
+    with suppress(FileNotFoundError):
+        if os.path.samestat(own.lstat(), named.lstat()):
+            return
+    new = named.with_name(f"{named.name}.new")
+    new.unlink(missing_ok=True)
+    os.link(own, new, follow_symlinks=False)
+    try:
+        found = new.lstat()
+        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != uid:
+            raise OSError(f"{own} is no socket of its owner's")
+        new.replace(named)
+    finally:
+        new.unlink(missing_ok=True)

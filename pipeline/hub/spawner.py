@@ -15,7 +15,6 @@ import asyncio
 import os
 import shutil
 import socket
-import stat
 import subprocess
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -31,7 +30,7 @@ from pipeline.hub.landing import KERNEL_PATIENCE_S, find_landing, no_server, ref
 from pipeline.hub.notebooks import FOR_RESEARCHERS
 from pipeline.hub.projects import landing_page, service_name
 from pipeline.hub.session_logs import log_of_server
-from pipeline.hub.sockets import HubSockets, make_sockets_folder, socket_url, sockets_path
+from pipeline.hub.sockets import HubSockets, give_second_name, make_sockets_folder, socket_url, sockets_path
 
 #: Seconds between two looks whether a session that is starting listens yet.
 _LOOK_EVERY_S = 0.1
@@ -66,6 +65,9 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         config=True
     )
 
+    _owner: Account | None = None  # of the socket that was named; each poll would read the file of accounts otherwise
+    _warned = ""  # what the log has been told since the last start
+
     @default("sockets_dir")
     def _default_sockets_dir(self) -> str:  # older configurations have no such line
         return str(sockets_path(Path(self.accounts_path).parents[1]))
@@ -80,6 +82,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     async def start(self) -> Any:
         """Prepare the person's folder and landing page, then start the server."""
+        self._warned = ""
         account = self.account
         landing = find_landing(account.roles_in(self.name), self.kernel_patience_s)
         if landing is None:
@@ -96,6 +99,9 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         self.args = [*landing.arguments, f"--ServerApp.sock={self._socket(account)}"]
         if self.max_kernels:
             self.args.append(f"--BoundedKernels.max_kernels={self.max_kernels}")
+        # What an earlier Hub was killed while starting may listen there still. It would be taken for the new one.
+        for path in (self._socket(account), self._reached(account)):
+            path.unlink(missing_ok=True)
         with log_of_server(HubSockets(Path(self.sockets_dir)).log, account.name) as log:
             # A session can read, write and truncate any descriptor that it holds, so it gets none of the Hub's.
             self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
@@ -109,30 +115,53 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         The Hub would look by itself, but ever more seldom: a person would wait for seconds for what is there.
         """
         while await self.poll() is None:
-            with suppress(OSError), socket.socket(socket.AF_UNIX) as connected:
-                connected.setblocking(False)  # whoever listens and takes nobody must not hold up the Hub
+            try:
                 self._name_socket(account)
-                connected.connect(str(self._reached(account)))
+                with socket.socket(socket.AF_UNIX) as connected:
+                    connected.setblocking(False)  # whoever listens and takes nobody must not hold up the Hub
+                    connected.connect(str(self._reached(account)))
+            except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+                pass  # not yet
+            except OSError as error:
+                self._warn(error)
+            else:
                 return
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _name_socket(self, account: Account) -> None:
-        """Give the session's socket a name that its owner cannot change.
+        """Give the session's socket the name by which it is reached; raise `OSError` where that cannot be done."""
+        self._owner = account
+        uid = account.uid if self.use_own_uids else os.geteuid()
+        give_second_name(self._socket(account), self._reached(account), uid)
 
-        Hub and proxy may open every socket of the machine. They must not go where a link in the owner's folder leads.
+    def _keep_named(self, account: Account) -> None:
+        """Name the socket of a running session again if the name is gone, or is that of an earlier one."""
+        try:
+            self._name_socket(account)
+        except FileNotFoundError as error:
+            if not os.path.lexists(self._reached(account)):  # else it is reached, whatever its owner took away
+                self._warn(error)
+        except OSError as error:
+            self._warn(error)
 
-        Raises
-        ------
-        OSError
-            If no socket of the owner's is there.
-        """
-        named = self._reached(account)
-        named.unlink(missing_ok=True)
-        os.link(self._socket(account), named, follow_symlinks=False)
-        found = named.lstat()
-        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != (account.uid if self.use_own_uids else os.geteuid()):
-            named.unlink()
-            raise OSError(f"{self._socket(account)} is no socket of its owner's")
+    def _warn(self, error: OSError) -> None:
+        """Log once why a session is not reached."""
+        if str(error) != self._warned:
+            self._warned = str(error)
+            self.log.warning(
+                "The server of %s cannot be given the name by which Hub and proxy reach it: %s. If this stays so: the "
+                "Hub's account needs the capability CAP_FOWNER, and %s a file system with hard links",
+                self.user.name,
+                error,
+                self.sockets_dir,
+            )
+
+    async def poll(self) -> Any:
+        """Return None while the session runs, else how it ended; see to it that a running one can be reached."""
+        status = await super().poll()
+        if status is None and self.ready and self._owner is not None:
+            self._keep_named(self._owner)
+        return status
 
     @property
     def server(self) -> Any:
@@ -141,9 +170,7 @@ class SessionSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         if server is not None and server.proto == "http+unix" and not server.connect_url:
             account = read_accounts(Path(self.accounts_path)).get(self.user.name)
             if account is not None:
-                if not self._reached(account).exists():  # it was started by an earlier version
-                    with suppress(OSError):
-                        self._name_socket(account)
+                self._keep_named(account)  # it may have been started by an earlier version
                 server.connect_url = url_path_join(socket_url(self._reached(account)), server.base_url)
         return server
 

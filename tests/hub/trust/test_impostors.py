@@ -18,7 +18,7 @@ from curious import AS_ROOT, hub_pid
 from intruder import run_as, session_process, start_as
 from serving import wait_until
 
-from pipeline.hub.sockets import HubSockets
+from pipeline.hub.sockets import HubSockets, socket_url
 
 pytestmark = AS_ROOT
 
@@ -126,6 +126,7 @@ def test_nobody_takes_the_place_of_anothers_session(
     place: SimpleNamespace, people: dict[str, Any], tmp_path: Path
 ) -> None:
     url = session_process(place.hub, "ada").environ()["JUPYTERHUB_SERVICE_URL"]
+    reached = socket_url(HubSockets(place.hub.sockets).reached(place.hub.accounts["ada"].uid))  # by Hub and proxy
 
     def disturb() -> None:
         session_process(place.hub, "ada").kill()
@@ -133,8 +134,36 @@ def test_nobody_takes_the_place_of_anothers_session(
             lambda: people["ada"].client.get("user/ada/api").status_code != 200, 180, lambda: "the session lives on"
         )
 
-    assert squat(place, disturb, tmp_path, repr(url)) == []
+    assert squat(place, disturb, tmp_path, repr(url), repr(reached)) == []
     people["ada"].start_session()
+
+
+def test_what_an_earlier_session_left_listening_is_not_taken_for_the_one_that_starts(
+    place: SimpleNamespace, people: dict[str, Any]
+) -> None:
+    sockets, uid = HubSockets(place.hub.sockets), place.hub.accounts["ada"].uid
+    session_process(place.hub, "ada").kill()
+    wait_until(lambda: people["ada"].client.get("user/ada/api").status_code != 200, 180, lambda: "the session lives on")
+    with socket.socket(socket.AF_UNIX) as left:
+        sockets.session(uid).unlink(missing_ok=True)
+        left.bind(str(sockets.session(uid)))
+        os.chown(sockets.session(uid), uid, uid)
+        left.listen()
+        left.setblocking(False)
+        people["ada"].start_session()
+        assert people["ada"].client.get("user/ada/api").status_code == 200
+        with pytest.raises(BlockingIOError):
+            left.accept()
+
+
+def test_a_sessions_second_name_is_given_back_when_something_has_cleaned_it_away(
+    place: SimpleNamespace, people: dict[str, Any]
+) -> None:
+    sockets, uid = HubSockets(place.hub.sockets), place.hub.accounts["ada"].uid
+    sockets.reached(uid).unlink()
+    wait_until(sockets.reached(uid).exists, 180, lambda: "no second name")
+    assert sockets.reached(uid).samefile(sockets.session(uid))
+    assert people["ada"].client.get("user/ada/api").status_code == 200
 
 
 def test_a_link_in_place_of_a_sessions_socket_leads_the_proxy_nowhere(
