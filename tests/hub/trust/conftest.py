@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +22,8 @@ ANNOTATORS = ("ada", "ben", "cleo", "dan")
 @pytest.fixture(scope="package")
 def place(annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, proxy: str) -> Iterator[SimpleNamespace]:
     """Return a hub with annotators, a researcher and a reviewer."""
-    folder = hub_folder / "trust"
-    folder.mkdir(mode=0o711)
+    folder = Path(tempfile.mkdtemp(prefix="trust-", dir=hub_folder))
+    folder.chmod(0o711)
     project = hub_benchmark.make_project(folder, 12, ANNOTATORS)
     project.reports_dir.mkdir(exist_ok=True)
     (project.reports_dir / "findings.html").write_text("<h1>the findings</h1>")
