@@ -141,7 +141,10 @@ class Metric:
 def mean_over_classes(values: Values, classes: NDArray[np.integer]) -> Mean:
     """Return the mean over classes of the mean of each class's images.
 
-    Its interval takes the images of each class as a sample from that class, and the classes as they are.
+    Its interval takes the images of each class as a sample from that class, and the classes as they are: with C classes
+    c of n_c images and variance s_c² (of n_c - 1), the mean's own variance is that of a stratified sample, the sum of
+    s_c² / n_c over C² (Cochran 1977, "Sampling techniques", chapter 5). One image shows no variance: its class is given
+    the pooled one, the sum of (n_c - 1) s_c² over that of n_c - 1. Where that is 0 or there is none, see `Mean.around`.
 
     Parameters
     ----------
@@ -154,7 +157,9 @@ def mean_over_classes(values: Values, classes: NDArray[np.integer]) -> Mean:
     total, squares = np.bincount(classes, weights=values), np.bincount(classes, weights=values.astype(np.float64) ** 2)
     is_there = n_images > 0
     n, mean = n_images[is_there], total[is_there] / n_images[is_there]
-    variance = np.maximum(squares[is_there] - n * mean**2, 0) / np.maximum(n - 1, 1) / n
+    apart = np.maximum(squares[is_there] - n * mean**2, 0)
+    pooled = apart.sum() / max(int((n - 1).sum()), 1)
+    variance = np.where(n > 1, apart / np.maximum(n - 1, 1), pooled) / n
     deviation = float(np.sqrt(variance.sum())) / len(n)
     return Mean.around(float(mean.mean()), len(values), deviation, n_effective=len(n) ** 2 / float((1 / n).sum()))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
 
 from pipeline.evaluation.label_sets import label_sets_from_lists
-from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics import METRICS, mean_over_classes
 from pipeline.evaluation.models import Evaluation, evaluate_models
 from pipeline.evaluation.shares import Mean, Share
 
@@ -94,6 +94,29 @@ def test_one_image_a_class_says_as_much_of_the_mean_over_classes_as_so_many_imag
     rows = [([c if c < 2 else 4, 5, 6, 7, 8], c, {c}) for c in range(4)]
     found = figures(rows)
     assert found["class_real"].interval == pytest.approx(found["real"].interval)
+
+
+def test_a_class_of_one_image_varies_like_the_pooled_images_of_the_others() -> None:
+    """Classes 0 and 1 have three and four images, 2 and 3 one each."""
+    hits = [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 1.0], [1.0], [0.0]]
+    rows = [([c if hit else 5, 6, 7, 8, 4], c, {c}) for c, of_class in enumerate(hits) for hit in of_class]
+    pooled = (2 * variance(hits[0]) + 3 * variance(hits[1])) / 5
+    reach = 1.96 * (variance(hits[0]) / 3 + variance(hits[1]) / 4 + 2 * pooled) ** 0.5 / 4
+    mean = (1 / 3 + 3 / 4 + 1 + 0) / 4
+    expected = (max(0, mean - reach), min(1, mean + reach))
+    assert figures(rows)["class_real"].interval == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("n_large", [20, 50])
+def test_the_interval_over_classes_of_which_many_have_one_image_holds_the_truth_in_95_percent(n_large: int) -> None:
+    random = np.random.default_rng(3)
+    classes = np.repeat(np.arange(100), [5] * n_large + [1] * (100 - n_large))
+    n_held = 0
+    for _ in range(1000):
+        rates = random.beta(2, 1, 100)
+        low, high = mean_over_classes(random.random(len(classes)) < rates[classes], classes).interval
+        n_held += low <= rates.mean() <= high
+    assert 0.92 <= n_held / 1000 <= 0.98
 
 
 @given(ROWS)
