@@ -18,6 +18,8 @@ from pipeline.evaluation.shares import NORMAL_95
 PAIRED = ("top1", "real")
 #: Differences whose p, corrected, is below this are sure.
 SURE = 0.05
+#: Draws this close together differ by rounding alone.
+_ALIKE = 1e-5
 _ROWS_AT_ONCE = 65_536
 
 
@@ -77,19 +79,28 @@ def rank_table(outcomes: Outcomes, draws: Draws) -> pd.DataFrame:
     -------
     pandas.DataFrame
         `metric`, `model`, `value` with `low` and `high` (95%), `rank` (1 is the best; equals share the better rank)
-        with `rank_low` and `rank_high`: 95% of the draws rank it between these.
+        with `rank_low` and `rank_high`: 95% of the draws rank it between these. Draws without an image that counts are
+        left out. Where draws never differ, and over classes, where a class of one image never varies, `low` and `high`
+        are those of the figure itself (`Metric.mean`).
     """
     from scipy.stats import rankdata  # here, since it takes half a second and most stages rank no models
 
     tables = []
-    for metric, value in figures_of(outcomes).items():
-        drawn = draws.figures[metric]
-        is_there = np.isfinite(value) & np.isfinite(drawn).all(axis=0)
+    values = figures_of(outcomes)
+    for own in METRICS:
+        metric, value = own.name, values[own.name]
+        is_there = np.isfinite(value)
         if not is_there.any():
             continue
-        figures, drawn = value[is_there], drawn[:, is_there]
+        figures, drawn = value[is_there], draws.figures[metric][:, is_there]
+        is_drawn = np.isfinite(drawn).all(axis=1)
+        drawn = drawn[is_drawn] if is_drawn.any() else figures[None]
         ranks = rankdata(-drawn, method="min", axis=1)
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+        for place, model in enumerate(np.flatnonzero(is_there)):
+            if own.mean_over == "classes" or high[place] - low[place] < _ALIKE:
+                figure = own.mean(outcomes.values[metric][:, model], outcomes.counted[metric], outcomes.original_label)
+                low[place], high[place] = figure.interval or (low[place], high[place])
         rank_low, rank_high = np.quantile(ranks, [0.025, 0.975], axis=0, method="inverted_cdf")
         table = pd.DataFrame(
             {
@@ -153,10 +164,10 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
-def _adjusted_interval(
-    n_only_a: NDArray[np.integer], n_only_b: NDArray[np.integer], n_images: int
+def adjusted_interval(
+    n_only_a: NDArray[np.number], n_only_b: NDArray[np.number], n_images: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Wald's interval of the difference after half an image more of each of the four kinds."""
+    """Return Agresti and Min's interval of a difference: Wald's after half an image more of each of the four kinds."""
     n = n_images + 2
     difference, n_unlike = (n_only_a - n_only_b) / n, n_only_a + n_only_b + 1
     reach = NORMAL_95 * np.sqrt(n_unlike / n - difference**2) / n**0.5
@@ -177,7 +188,7 @@ def _pairs_of(outcomes: Outcomes, draws: Draws | None, metric: str) -> pd.DataFr
     n_only_a = np.rint(n_hits[a] - both[a, b]).astype(np.int64)
     n_only_b = np.rint(n_hits[b] - both[a, b]).astype(np.int64)
     difference = (n_only_a - n_only_b) / max(n_images, 1)
-    low, high = _adjusted_interval(n_only_a, n_only_b, n_images)
+    low, high = adjusted_interval(n_only_a, n_only_b, n_images)
     if draws is not None:
         drawn = draws.figures[metric]
         for pair in range(len(a)):

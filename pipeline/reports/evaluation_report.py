@@ -138,7 +138,7 @@ def ranks(found: ProjectEvaluation) -> Html:
             "rank": lambda row: count(row.rank),
             "ranks in 95% of the draws": lambda row: f"{row.rank_low} to {row.rank_high}",
         },
-        caption=f"Ranks of the models, 1 the best; intervals over {so_many(comparison.n_draws, 'draw')} of the images. "
+        caption=f"Ranks of the models, 1 the best, over {so_many(comparison.n_draws, 'draw')} of the images. "
         f"{_precisions(found)}",
         n_rows=1000,
         text_columns=(0, 1),

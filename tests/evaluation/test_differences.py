@@ -175,6 +175,46 @@ def test_ranks_are_sure_where_models_are_far_apart_and_open_where_they_are_alike
     assert sorted(ranks["rank"]) in ([1, 2, 3, 4], [1, 2, 2, 4])
 
 
+def test_the_interval_of_a_model_that_hits_or_misses_everything_is_scipys_wilson_interval() -> None:
+    original = np.zeros(30, dtype=int)
+    sets = label_sets_from_lists([[0]] * 30, [str(i) for i in range(30)])
+    rankings = {"all": np.tile(np.arange(5), (30, 1)), "none": np.tile(np.arange(5, 10), (30, 1))}
+    table = compare_models(outcomes_of(rankings, original, sets), 100).ranks
+    assert set(table["metric"]) == {metric.name for metric in METRICS}
+    for row in table.itertuples():
+        peer = binomtest(30 * (row.model == "all"), 30).proportion_ci(method="wilson")
+        assert (row.low, row.high) == pytest.approx((peer.low, peer.high), abs=1e-4), row.metric
+
+
+@pytest.mark.parametrize("sizes", [[1] * 20, [1] * 15 + [4] * 5])
+def test_ranked_figures_over_classes_have_the_interval_of_the_evaluation(sizes: list[int]) -> None:
+    random = np.random.default_rng(6)
+    original = np.repeat(np.arange(20), sizes)
+    sets = label_sets_from_lists([[c] for c in original.tolist()], [str(i) for i in range(len(original))])
+    first = {name: np.where(random.random(len(original)) < 0.6, original, 20) for name in ("one", "other")}
+    rankings = {
+        name: np.column_stack([classes, np.tile([21, 22, 23, 24], (len(original), 1))])
+        for name, classes in first.items()
+    }
+    found = evaluate_models(rankings, original, sets, 30, n_draws=100)
+    ranks = found.comparison.ranks.query("metric == 'class_real'").set_index("model")
+    for model in found.models:
+        assert tuple(ranks.loc[model.model, ["low", "high"]]) == pytest.approx(model.shares["class_real"].interval)
+
+
+def test_a_draw_without_an_image_that_counts_takes_no_model_from_the_ranks() -> None:
+    """Two images of twelve have a label: one draw in nine has none that counts."""
+    sets = label_sets_from_lists([[0], [1], *[[]] * 10], [str(i) for i in range(12)])
+    rankings = {"both": np.tile([0, 1, 2, 3, 4], (12, 1)), "one": np.tile([1, 2, 3, 4, 5], (12, 1))}
+    rankings["both"][1] = [1, 0, 2, 3, 4]
+    outcomes = outcomes_of(rankings, np.zeros(12, dtype=int), sets)
+    draws = draw_figures(outcomes, 200)
+    assert np.isnan(draws.figures["real"]).any()
+    ranks = rank_table(outcomes, draws).set_index(["metric", "model"]).loc["real"]
+    assert ranks["value"].to_dict() == {"both": 1.0, "one": 0.5}
+    assert tuple(ranks.loc["one", ["low", "high", "rank_low", "rank_high"]]) == (0, 1, 1, 2)
+
+
 def test_pairs_that_two_metrics_order_differently_are_named() -> None:
     """`plain` repeats the original label; `other` names another right one, more often."""
     original = np.zeros(300, dtype=int)
