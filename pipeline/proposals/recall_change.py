@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.evaluation.differences import adjusted_interval
 from pipeline.evaluation.label_sets import LabelSets
 from pipeline.evaluation.shares import Share
 from pipeline.proposals.fusion import n_found
@@ -17,7 +18,12 @@ _TAILS = (0.025, 0.975)
 
 @dataclass(frozen=True)
 class Gain:
-    """A difference of two recalls, with its 95% percentile bootstrap interval over images; None without a label."""
+    """A difference of two recalls, with its 95% percentile bootstrap interval over images; None without a label.
+
+    Where all draws are alike although other classes were offered, it is the interval of Agresti and Min (2005,
+    https://doi.org/10.1002/sim.1781) of as many trials as images with a label. It has no width only where both sides
+    offered every image the same classes.
+    """
 
     value: float
     interval: tuple[float, float] | None
@@ -77,8 +83,9 @@ def recall_change(
     sets: LabelSets,
 ) -> RecallChange:
     """Compare the first `k` of old and new proposals, (n_images, n_proposals) each, on the images of `sets`."""
-    drawn = _drawn(len(sets))
     n_labels = sets.n_labels.astype(np.float64)
+    drawn = _drawn(len(sets))
+    drawn = drawn[drawn @ n_labels > 0]  # others tell nothing of recall
     proposals = (old, old if closer is None else closer, new)
     found = [n_found(classes[:, :k], sets)[:, -1].astype(np.float64) for classes in proposals]
     before, looked, after = (Share(int(each.sum()), len(sets.class_index)) for each in found)
@@ -87,7 +94,13 @@ def recall_change(
         gained = found[second] - found[first]
         if not n_labels.any():
             return Gain(0.0, None)
-        low, high = np.quantile((drawn @ gained) / np.maximum(drawn @ n_labels, 1), _TAILS)
+        low, high = np.quantile((drawn @ gained) / (drawn @ n_labels), _TAILS)
+        offered = [np.sort(proposals[side][:, :k], axis=1) for side in (first, second)]
+        if low == high and not np.array_equal(*offered):
+            n_images = np.count_nonzero(n_labels)
+            per_image = n_images / n_labels.sum()  # labels of one image are found together: they are one trial
+            won, lost = (np.maximum(sign * gained, 0).sum() * per_image for sign in (1, -1))
+            low, high = adjusted_interval(won, lost, n_images)
         return Gain(float(gained.sum() / n_labels.sum()), (float(low), float(high)))
 
     return RecallChange(

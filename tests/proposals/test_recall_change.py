@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
+import pytest
 
 from pipeline.evaluation.label_sets import label_sets_from_lists
 from pipeline.proposals.recall_change import proposals_needed, recall_change
@@ -43,6 +46,34 @@ def test_with_labels_to_find_gains_and_numbers_are_those_of_counting() -> None:
     assert (at_2.before.n_hits, at_2.after.n_hits, at_2.before.n) == (20, 60, 80)
     low, high = at_2.gain.interval
     assert low < at_2.gain.value == 0.5 < high
-    assert (at_5.gain.value, at_5.gain.interval) == (0.0, (0.0, 0.0))
+    assert (at_5.gain.value, at_5.gain.interval) == (0.0, (0.0, 0.0)), "both offer the same five classes"
     assert (summary.needed.n, summary.needed.interval) == (5, (5, 5))
     assert "5 new proposals an image (95%: 5 to 5) find as many labels" in lines
+
+
+def paired_interval(n_new: float, n_old: float, n: int) -> tuple[float, float]:
+    """Return Wald's interval of a paired difference with half an image added to each cell: Agresti and Min (2005)."""
+    n_new, n_old, n = n_new + 0.5, n_old + 0.5, n + 2
+    reach = NormalDist().inv_cdf(0.975) * (n_new + n_old - (n_new - n_old) ** 2 / n) ** 0.5 / n
+    return max(-1.0, (n_new - n_old) / n - reach), min(1.0, (n_new - n_old) / n + reach)
+
+
+@pytest.mark.parametrize(
+    ("labels", "value", "n_won", "n_labelled"),
+    [
+        ([[2]] * 3, 0.0, 0, 3),  # neither side offers it
+        ([[4]] * 3, 1.0, 3, 3),
+        ([[2, 4]] * 3, 0.5, 1.5, 3),
+        ([[2, 3, 4, 9]] * 3, 0.5, 1.5, 3),  # more labels of the same image are no more trials
+        ([[4], [], []], 1.0, 1, 1),  # images without a label say nothing
+    ],
+)
+def test_a_few_images_that_are_all_alike_give_a_gain_that_is_not_certain(
+    labels: list[list[int]], value: float, n_won: float, n_labelled: int
+) -> None:
+    sets = label_sets_from_lists(labels, ["a", "b", "c"])
+    gain = recall_change(2, OLD[:3], None, NEW[:3], sets).gain
+    assert gain.value == value
+    assert gain.interval == pytest.approx(paired_interval(n_won, 0, n_labelled))
+    back = recall_change(2, NEW[:3], None, OLD[:3], sets).gain
+    assert back.interval == pytest.approx(tuple(-edge for edge in reversed(gain.interval)))
