@@ -99,7 +99,8 @@ def rank_table(outcomes: Outcomes, draws: Draws) -> pd.DataFrame:
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
         for place, model in enumerate(np.flatnonzero(is_there)):
             if own.mean_over == "classes" or high[place] - low[place] < _ALIKE:
-                figure = own.mean(outcomes.values[metric][:, model], outcomes.counted[metric], outcomes.original_label)
+                its = outcomes.values[metric][:, model].astype(np.float64)
+                figure = own.mean(its, outcomes.counted[metric], outcomes.original_label)
                 low[place], high[place] = figure.interval or (low[place], high[place])
         rank_low, rank_high = np.quantile(ranks, [0.025, 0.975], axis=0, method="inverted_cdf")
         table = pd.DataFrame(

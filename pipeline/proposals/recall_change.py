@@ -95,9 +95,9 @@ def recall_change(
         if not n_labels.any():
             return Gain(0.0, None)
         low, high = np.quantile((drawn @ gained) / (drawn @ n_labels), _TAILS)
-        offered = [np.sort(proposals[side][:, :k], axis=1) for side in (first, second)]
-        if low == high and not np.array_equal(*offered):
-            n_images = np.count_nonzero(n_labels)
+        one, other = (np.sort(proposals[side][:, :k], axis=1) for side in (first, second))
+        if low == high and not np.array_equal(one, other):
+            n_images = int(np.count_nonzero(n_labels))
             per_image = n_images / n_labels.sum()  # labels of one image are found together: they are one trial
             won, lost = (np.maximum(sign * gained, 0).sum() * per_image for sign in (1, -1))
             low, high = adjusted_interval(won, lost, n_images)
