@@ -132,7 +132,7 @@ class Turns:
 @lru_cache(maxsize=1)
 def turns() -> Turns:
     """Return this process's turns."""
-    return Turns(_n_cores(), _memory_bytes())
+    return Turns(n_cores(), _memory_bytes())
 
 
 def without_waiting(work: Callable[[], _T], held_bytes: int = 0) -> _T:
@@ -157,7 +157,7 @@ def without_waiting(work: Callable[[], _T], held_bytes: int = 0) -> _T:
         _HELD_BYTES.reset(token)
 
 
-def _n_cores() -> int:
+def n_cores() -> int:
     """Return how many cores this process may use, or its container if that is less."""
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy.typing as npt
 import torch
 
+from pipeline.images.decoding_turns import n_cores
 from pipeline.inference.hardware import choose_devices
-from pipeline.inference.loading import ImageBatch, ImageFiles, image_batches
+from pipeline.inference.loading import ImageBatch, ImageFiles, batches_in_turn
 from pipeline.inference.networks import ReadyNetwork, default_batch_size
 from pipeline.inference.precision import Agreement
-from pipeline.inference.ranking import LookedAt, agreement_with_float32, look_at_images
+from pipeline.inference.ranking import MOST_DECODERS, LookedAt, agreement_with_float32, look_at_images
 
 if TYPE_CHECKING:
     from pipeline.inference.filling import Filling, RunOptions
@@ -80,8 +81,8 @@ class LocalEngine:
         """Compare the rankings of tables, by position, with those in float32; each image is decoded once."""
         config = self._fillings[tables[0]].network.data_config
         n_at_once = default_batch_size(config, self._networks[0].device)
-        images = self._images([config])
-        batches = image_batches(images, sample, batch_size=n_at_once, n_workers=0, pin_memory=False)
+        n_threads = min(MOST_DECODERS, n_cores())
+        batches = batches_in_turn(self._images([config]), sample, batch_size=n_at_once, n_threads=n_threads)
         return agreements([self._fillings[table] for table in tables], self._networks, batches)
 
     def rows(self, indices: range) -> Iterator[Rows]:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -187,13 +188,19 @@ def normalized(pixels: torch.Tensor, config: Mapping[str, Any]) -> torch.Tensor:
         float32, same shape, on the same device, its channels last in memory.
     """
     found = pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    mean, std = (
-        torch.tensor(config[name], dtype=torch.float32, device=found.device)[:, None, None] for name in ("mean", "std")
-    )
+    mean, std = (_for_channels(tuple(config[name]), found.device) for name in ("mean", "std"))
     return found.sub_(mean).div_(std)
 
 
-def batches_in_turn(images: ImageFiles, indices: range, *, batch_size: int, n_threads: int) -> Iterator[ImageBatch]:
+@cache
+def _for_channels(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
+    """Return a number for each channel, kept where it is: bringing it there for every batch would stop a GPU."""
+    return torch.tensor(values, dtype=torch.float32, device=device)[:, None, None]
+
+
+def batches_in_turn(
+    images: ImageFiles, indices: Sequence[int], *, batch_size: int, n_threads: int
+) -> Iterator[ImageBatch]:
     """Yield batches in order of `indices`; threads decode one when it is asked for, and rest while it is used.
 
     On a CPU, decoding beside a network only takes the cores away that the network is waiting for.

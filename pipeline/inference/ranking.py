@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,15 @@ import numpy.typing as npt
 import torch
 
 from pipeline.errors import DatasetError
+from pipeline.images.decoding_turns import n_cores
 from pipeline.inference.classifier import Classifier
 from pipeline.inference.loading import ImageBatch, ImageFiles, batches_in_turn, image_batches
 from pipeline.inference.networks import Network, ReadyNetwork, default_batch_size, preprocessings
 from pipeline.inference.precision import Agreement, Precision
 from pipeline.inference.views import views
 
-_MAX_WORKERS = 16
+#: How many processes or threads decode beside a GPU at most.
+MOST_DECODERS = 16
 #: How many of the topmost classes are compared with those in float32.
 _COMPARED = 20
 #: How many different images may get the same answer before a model is refused; at the end of a run, two are enough.
@@ -33,10 +35,6 @@ class LookedAt:
 
     batch: ImageBatch
     outputs: tuple[npt.NDArray[np.float32], ...]
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def look_at_images(
@@ -79,23 +77,49 @@ def look_at_images(
             images(configs),
             indices,
             batch_size=n_images,
-            n_workers=min(_MAX_WORKERS, _n_cores()) if n_workers is None else n_workers,
+            n_workers=min(MOST_DECODERS, n_cores()) if n_workers is None else n_workers,
             pin_memory=device.type == "cuda",
         )
     looking = Looking(networks, n_views)
     begun: list[_Begun] = []
     n_ahead = 0 if device.type == "cpu" else 1
-    for batch in loader:
-        begun.append(looking.begin(batch))
-        if len(begun) > n_ahead:
-            yield looking.collect(begun.pop(0))
-    for rest in begun:
-        yield looking.collect(rest)
+    with nullcontext() if device.type == "cpu" else _on_one_thread():
+        for batch in loader:
+            begun.append(looking.begin(batch))
+            if len(begun) > n_ahead:
+                yield looking.collect(begun.pop(0))
+        for rest in begun:
+            yield looking.collect(rest)
     looking.end()
 
 
-#: A batch that GPUs may still be at work on: the pixels and the answers of each network.
-_Begun = tuple[ImageBatch, list[tuple[torch.Tensor, torch.Tensor]]]
+@contextmanager
+def _on_one_thread() -> Iterator[None]:
+    """Let torch use one thread here: where others decode on every core, each small sum waits for all of its threads."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a network was given, and its answers and what is wanted of them, on their way to this machine's memory."""
+
+    pixels: torch.Tensor
+    answers: torch.Tensor
+    wanted: torch.Tensor
+    arrived: torch.cuda.Event | None
+
+    def wait(self) -> None:
+        if self.arrived:
+            self.arrived.synchronize()
+
+
+#: A batch that GPUs may still be at work on, with the answer of each network.
+_Begun = tuple[ImageBatch, list[_Answer]]
 
 
 class Looking:
@@ -125,7 +149,7 @@ class Looking:
             place = self._configs.index(ready.network.data_config)
             key = place, ready.device
             pixels = seen[key] = seen[key] if key in seen else ready.pixels(batch.pixels[place])
-            answers.append((pixels, ready.answers(pixels)))
+            answers.append(_on_the_way(ready, pixels))
         return batch, answers
 
     def collect(self, begun: _Begun) -> LookedAt:
@@ -136,10 +160,11 @@ class Looking:
         batch, answers = begun
         indices_seen = [batch.image_index[position] for position in batch.decoded for _ in range(self._n_views)]
         outputs = []
-        for ready, watched, (pixels, answered) in zip(self._networks, self._watched, answers, strict=False):
-            watched.check(answered, pixels, indices_seen)
-            found = ready.network.wanted(answered)
-            outputs.append(found.reshape(-1, self._n_views, found.shape[1]).cpu().numpy())
+        for watched, answer in zip(self._watched, answers, strict=False):
+            answer.wait()
+            watched.check(answer.answers, answer.pixels, indices_seen)
+            found = answer.wanted
+            outputs.append(found.reshape(-1, self._n_views, found.shape[1]).numpy())
         return LookedAt(batch, tuple(outputs))
 
     @property
@@ -151,6 +176,14 @@ class Looking:
         """Raise `DatasetError` if a network has answered the same to all images."""
         for watched in self._watched:
             watched.check_end()
+
+
+def _on_the_way(ready: ReadyNetwork, pixels: torch.Tensor) -> _Answer:
+    """Return a network's answer to pixels; a GPU brings it while it works on, so that nobody has to stop for it."""
+    answers = ready.answers(pixels)
+    brought = [found.to("cpu", non_blocking=True) for found in (answers, ready.network.wanted(answers))]
+    arrived = torch.cuda.current_stream(ready.device).record_event() if ready.device.type == "cuda" else None
+    return _Answer(pixels, *brought, arrived)
 
 
 def agreement_with_float32(
@@ -186,10 +219,13 @@ def _agreement(parts: Sequence[tuple[npt.NDArray[Any], ...]]) -> Agreement:
 
 def classifier_network(classifier: Classifier, precision: Precision = "float32") -> Network:
     """Return a network that gives the probabilities of the classes that the model knows, in their order."""
+    outputs: dict[torch.device, torch.Tensor] = {}  # bringing them there again would stop a GPU
 
     def known(logits: torch.Tensor) -> torch.Tensor:
         found = logits.sigmoid() if classifier.is_multi_label else logits.softmax(dim=-1)
-        return found[:, classifier.outputs.to(logits.device)]
+        if logits.device not in outputs:
+            outputs[logits.device] = classifier.outputs.to(logits.device)
+        return found[:, outputs[logits.device]]
 
     return Network(
         classifier.name,
@@ -256,7 +292,7 @@ class _Outputs:
         return self._n_alike < 0
 
     def check(self, logits: torch.Tensor, pixels: torch.Tensor, image_index: Sequence[int]) -> None:
-        """Check a batch of outputs (n, classes) for pixels (n, channels, height, width).
+        """Check a batch of outputs (n, classes), in this machine's memory, for pixels (n, channels, height, width).
 
         Raise `DatasetError` if an output is not a number, if all outputs are the same, or if many images got the same
         answer.
@@ -274,7 +310,7 @@ class _Outputs:
             return
         if self._first is None:
             self._first = logits[:1].clone(), pixels[:1].clone()
-        is_other = (pixels != self._first[1]).flatten(1).any(dim=-1)
+        is_other = (pixels != self._first[1]).flatten(1).any(dim=-1).cpu()
         differs = ((logits - self._first[0]).abs().amax(dim=-1) > _tolerance(logits)) & is_other
         self._n_alike = -1 if bool(differs.any()) else self._n_alike + int(is_other.sum())
         if self._n_alike >= _ALIKE_AT_MOST:
