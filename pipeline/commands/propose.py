@@ -114,6 +114,14 @@ def propose(
             "cluster that this machine belongs to, else this machine alone."
         ),
     ] = None,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Compile classifiers first, which takes seconds to minutes each: pays on a GPU where the model, not "
+            "decoding, is what a long run waits for (large models, several views).",
+        ),
+    ] = False,
     include_original: Annotated[
         bool, typer.Option(help="Offer the original label, last, where the model does not propose it.")
     ] = False,
@@ -183,6 +191,7 @@ def propose(
             "n_workers": n_workers,
             "precision": as_asked(precision) if precision else None,
             **({"engine": engine, "ray_address": ray_address} if engine != "local" else {}),
+            **({"compiled": True} if compiled else {}),
             "include_original": include_original,
             "allow_missing_classes": allow_missing_classes,
             "restart": restart,

@@ -91,6 +91,8 @@ class RunOptions:
         What runs them: ``local``, or ``ray`` for the machines of a Ray cluster (:mod:`pipeline.inference.cluster`).
     ray_address
         Where that cluster is, as Ray writes it; None asks the variable `RAY_ADDRESS`, then looks on this machine.
+    compiled
+        Whether `torch.compile` makes classifiers faster.
     """
 
     batch_size: int | None = None
@@ -100,6 +102,7 @@ class RunOptions:
     precision: AskedPrecision = "float32"
     engine: EngineName = "local"
     ray_address: str | None = None
+    compiled: bool = False
 
     def precision_of(self, *tables: Path) -> Precision:
         """Return the precision in which a run computes that fills these tables.
@@ -260,7 +263,7 @@ def _measure_precision(sinks: Sequence[_Sink], engine: Engine, n_images: int) ->
         number
         for number, sink in enumerate(sinks)
         if sink.filling.schema == PREDICTIONS
-        and sink.filling.network.precision != "float32"
+        and (sink.filling.network.precision != "float32" or sink.filling.network.is_compiled)
         and sink.parts.note is None
     ]
     while left:

@@ -38,6 +38,8 @@ class Network:
         Turns the answers into what is wanted from them, (n, width).
     precision
         In which the network is computed.
+    is_compiled
+        Whether `torch.compile` makes the network faster, which takes seconds before its first answer.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Network:
     forward: Callable[[torch.nn.Module, torch.Tensor], torch.Tensor]
     wanted: Callable[[torch.Tensor], torch.Tensor] = lambda answers: answers
     precision: Precision = "float32"
+    is_compiled: bool = False
 
 
 class ReadyNetwork:
@@ -63,7 +66,7 @@ class ReadyNetwork:
     exact
         What answers in float32.
     module
-        What answers in the network's precision.
+        What answers in the network's precision, compiled if that is wanted.
     """
 
     def __init__(self, network: Network, device: torch.device) -> None:
@@ -71,11 +74,14 @@ class ReadyNetwork:
         if device.type == "cuda":  # float32 means float32: convolutions would be computed in TF32
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self._at_once = 0  # as many images as memory takes, once it did not take all
+        self._compiled_for = 0  # as many images as each compiled call has, so that it is compiled once
         found = folded(network.module, network.data_config["input_size"])
         if found is network.module and device.type != "cpu":
             found = copy.deepcopy(found)  # `to` moves a module itself
         self.exact = found.to(device).to(memory_format=torch.channels_last)
         self.module = self.exact if network.precision == "float32" else _in_half(self.exact, network.precision)
+        if network.is_compiled:
+            self.module = torch.compile(self.module, dynamic=False)
 
     @property
     def name(self) -> str:
@@ -97,26 +103,40 @@ class ReadyNetwork:
 
     def _answers_that_fit(self, pixels: torch.Tensor, *, exact: bool) -> torch.Tensor | None:
         """Return the answers; None if memory did not take that many at once, so that fewer are tried next."""
-        is_exact = exact or self.network.precision == "float32"
-        module = self.exact if is_exact else self.module
+        is_float32 = exact or self.network.precision == "float32"
+        forward = self._forward_exactly if exact else self._forward
         at_once = min(self._at_once or len(pixels), len(pixels))
         try:
-            with torch.inference_mode(), nullcontext() if is_exact else self._autocast():
-                found = torch.cat([self.network.forward(module, part) for part in torch.split(pixels, at_once)])
+            with torch.inference_mode(), nullcontext() if is_float32 else self._autocast():
+                found = torch.cat([forward(part) for part in torch.split(pixels, at_once)])
         except torch.cuda.OutOfMemoryError as error:
             if at_once == 1:
                 raise DatasetError(
                     f"{self.name}: the memory of {self.device} is used up by one image; give --device cpu"
                 ) from error
-            self._at_once = at_once // 2
+            self._at_once = self._compiled_for = at_once // 2
             return None
         except (RuntimeError, AssertionError, ValueError) as error:
+            if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                raise DatasetError(
+                    f"{self.name}: torch.compile fails ({_short(error)}); leave out --compile"
+                ) from error
             size = " × ".join(map(str, pixels.shape[1:]))
-            reason = " ".join(str(error).split())[:200]
             raise DatasetError(
-                f"{self.name}: cannot take images of {size} ({reason}); say its input_size in the JSON beside it"
+                f"{self.name}: cannot take images of {size} ({_short(error)}); say its input_size in the JSON beside it"
             ) from error
         return found.float()
+
+    def _forward_exactly(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.network.forward(self.exact, pixels)
+
+    def _forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        n = len(pixels)
+        if not self.network.is_compiled:
+            return self.network.forward(self.module, pixels)
+        self._compiled_for = max(self._compiled_for, n)
+        filled = torch.cat([pixels, pixels.new_zeros(self._compiled_for - n, *pixels.shape[1:])])
+        return self.network.forward(self.module, filled.contiguous(memory_format=torch.channels_last))[:n]
 
     def _autocast(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, dtype=getattr(torch, self.network.precision))
@@ -136,6 +156,10 @@ def preprocessings(networks: Sequence[Network]) -> list[dict[str, Any]]:
         if network.data_config not in found:
             found.append(network.data_config)
     return found
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _in_half(module: torch.nn.Module, precision: Precision) -> torch.nn.Module:

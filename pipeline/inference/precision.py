@@ -138,9 +138,9 @@ def precision_for(
     return precision
 
 
-def recorded(precision: Precision) -> dict[str, Any]:
-    """Return what the record of a run says of its precision: nothing of float32, as before there were others."""
-    return {} if precision == "float32" else {PRECISION: precision}
+def recorded(precision: Precision, *, is_compiled: bool = False) -> dict[str, Any]:
+    """Return what the record of a run says of how it computes: nothing of float32, as before there were others."""
+    return ({} if precision == "float32" else {PRECISION: precision}) | ({"compiled": True} if is_compiled else {})
 
 
 def precision_in(settings: Mapping[str, Any]) -> Precision | None:

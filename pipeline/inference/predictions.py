@@ -153,7 +153,7 @@ def ranking_tables(
         **classifier.fingerprint(),
         "top_k": top_k,
         **settings_of_images(project),
-        **recorded(precision),
+        **recorded(precision, is_compiled=options.compiled),
     }
     class_indices = classifier.class_indices.numpy()
     whole = Filling(
@@ -162,7 +162,7 @@ def ranking_tables(
         row_group_size=PROPOSALS_ROW_GROUP,
         settings=settings,
         name=classifier.name,
-        network=classifier_network(classifier, precision),
+        network=classifier_network(classifier, precision, is_compiled=options.compiled),
         rows=lambda scores: whole_image_ranking(scores, class_indices, top_k),
     )
     if n_views == 1:

@@ -217,7 +217,9 @@ def _agreement(parts: Sequence[tuple[npt.NDArray[Any], ...]]) -> Agreement:
     return Agreement(len(exact), int((exact[:, 0] == found[:, 0]).sum()), n_in_common, exact.size, exact.shape[1])
 
 
-def classifier_network(classifier: Classifier, precision: Precision = "float32") -> Network:
+def classifier_network(
+    classifier: Classifier, precision: Precision = "float32", *, is_compiled: bool = False
+) -> Network:
     """Return a network that gives the probabilities of the classes that the model knows, in their order."""
     outputs: dict[torch.device, torch.Tensor] = {}  # bringing them there again would stop a GPU
 
@@ -234,6 +236,7 @@ def classifier_network(classifier: Classifier, precision: Precision = "float32")
         lambda module, pixels: module(pixels),
         known,
         precision,
+        is_compiled,
     )
 
 

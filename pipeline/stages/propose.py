@@ -72,6 +72,7 @@ def propose(
     precision: AskedPrecision | None = None,
     engine: EngineName = "local",
     ray_address: str | None = None,
+    compiled: bool = False,
     include_original: bool = False,
     allow_missing_classes: bool = False,
     restart: bool = False,
@@ -121,6 +122,8 @@ def propose(
     engine, ray_address
         What runs the models: this machine, or those of a Ray cluster
         (:class:`pipeline.inference.filling.RunOptions`). The tables are the same.
+    compiled
+        Whether `torch.compile` makes classifiers faster, which takes seconds to minutes before the first image.
     include_original
         Put the original label last where it is not among the proposals. Off by default, as in the published method.
     allow_missing_classes
@@ -161,7 +164,7 @@ def propose(
         merge or ("rank" if unscored else "score"), Path(settled) if settled else None, miss, at_least, at_most
     ).checked(n_proposals)
     asked = precision or project.settings.proposals.precision
-    run = RunOptions(batch_size, device, n_workers, restart, asked, engine, ray_address)
+    run = RunOptions(batch_size, device, n_workers, restart, asked, engine, ray_address, compiled)
     options = MethodOptions(n_views, max(TOP_K, n_proposals), run, allow_missing_classes, learn_from, tuple(prompts))
     known = _known(requests, files, n_views, merging, n_proposals, include_original=include_original)
     n_images = pq.read_metadata(project.images_path).num_rows
