@@ -81,7 +81,8 @@ class ReadyNetwork:
         self.exact = found.to(device).to(memory_format=torch.channels_last)
         self.module = self.exact if network.precision == "float32" else _in_half(self.exact, network.precision)
         if network.is_compiled:
-            self.module = torch.compile(self.module, dynamic=False)
+            compiled: Any = torch.compile(self.module, dynamic=False)
+            self.module = compiled
 
     @property
     def name(self) -> str:

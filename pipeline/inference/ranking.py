@@ -181,9 +181,10 @@ class Looking:
 def _on_the_way(ready: ReadyNetwork, pixels: torch.Tensor) -> _Answer:
     """Return a network's answer to pixels; a GPU brings it while it works on, so that nobody has to stop for it."""
     answers = ready.answers(pixels)
-    brought = [found.to("cpu", non_blocking=True) for found in (answers, ready.network.wanted(answers))]
+    wanted = ready.network.wanted(answers)
+    answers, wanted = answers.to("cpu", non_blocking=True), wanted.to("cpu", non_blocking=True)
     arrived = torch.cuda.current_stream(ready.device).record_event() if ready.device.type == "cuda" else None
-    return _Answer(pixels, *brought, arrived)
+    return _Answer(pixels, answers, wanted, arrived)
 
 
 def agreement_with_float32(
