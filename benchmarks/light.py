@@ -36,12 +36,14 @@ from lab_server import launch_chromium
 from service import N_IMAGES_EACH, Load, Processors, project_with
 from serving import ServiceProcess, StubHub
 
+from pipeline.annotation.events import Event, EventKind
 from pipeline.hub.accounts import Role
 from pipeline.project.folder import Project, open_project
 from pipeline.project.opaque_ids import ImageNumbers
 from pipeline.project.settings import write_settings
 from pipeline.service.logins import Sealing
 from pipeline.store import open_store
+from pipeline.votes.words import Round
 
 #: As pages do (`POLL_ON_PAGE_MS`).
 POLL_S = 5.0
@@ -82,7 +84,7 @@ class PageLoad(Load):
 
     def results(self, content: bytes) -> list[dict[str, Any]]:
         """Return what the service says of each event."""
-        results: list[dict[str, Any]] = json.loads(content[4 : 4 + int.from_bytes(content[:4], "big")])["result"]
+        results: list[dict[str, Any]] = _result(content)
         return results
 
     async def open_pages(self) -> None:
@@ -114,17 +116,13 @@ class PageLoad(Load):
     async def _poll(self, client: aiohttp.ClientSession, number: int) -> None:
         url, headers = f"{self.base}/work/annotation/changes", self.headers(f"sim{number:04d}")
         await asyncio.sleep(POLL_S * self.random.random())
+        last_seq = 0  # as in a page, where the person's own saves are news in the next answer, too
         while True:
-            last_seq = max((self.acknowledged[event] for event in self._made_by(number)), default=0)
             with suppress(aiohttp.ClientError):
                 async with client.post(url, data=json.dumps({"since_seq": last_seq}), headers=headers) as answer:
-                    await answer.read()
+                    last_seq = _result(await answer.read())["last_seq"] if answer.status == 200 else last_seq
                 self.n_others += 1
             await asyncio.sleep(POLL_S)
-
-    def _made_by(self, number: int) -> list[str]:
-        names = (f"sim{number:04d}-{turn:06d}" for turn in range(round(self.seconds / self.period_s)))
-        return [name for name in names if name in self.acknowledged]
 
     async def _look(self, client: aiohttp.ClientSession, number: int) -> None:
         headers = self.headers(f"sim{number:04d}")
@@ -138,13 +136,31 @@ class PageLoad(Load):
             await asyncio.sleep(self.period_s)
 
 
+def _result(content: bytes) -> Any:
+    return json.loads(content[4 : 4 + int.from_bytes(content[:4], "big")])["result"]
+
+
+def with_earlier_work(project: Project, people: int, n_each: int) -> None:
+    """Let everyone have voted so often before: with every answer, a page learns which of the last 500 it can undo."""
+    votes = [
+        Event(f"earlier-{i:04d}-{n:04d}", Round.ANNOTATION, f"sim{i:04d}", n % N_IMAGES_EACH, EventKind.VOTE,
+              {"class_index": n % 6, "vote": "yes"}, shown=(0, 1, 2, 3, 4))
+        for i in range(people) for n in range(n_each)
+    ]  # fmt: skip
+    with open_store(project.store_url, len(project.label_space)) as store:
+        for first in range(0, len(votes), 5_000):
+            store.append(votes[first : first + 5_000])
+
+
 def with_light_sessions(project: Project) -> Project:
     """Return the project with light sessions."""
     write_settings(project.settings.with_changes("hub", sessions="light"), project.root / "mlf.toml")
     return open_project(project.root)
 
 
-def measure(people: int, seconds: int, *, with_images: bool, postgres: bool = False, seed: int = 0) -> dict[str, Any]:
+def measure(
+    people: int, seconds: int, *, with_images: bool, n_earlier: int = 0, postgres: bool = False, seed: int = 0
+) -> dict[str, Any]:
     """Run one load, and return its figures."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -152,6 +168,7 @@ def measure(people: int, seconds: int, *, with_images: bool, postgres: bool = Fa
         StubHub() as hub,
     ):
         project = with_light_sessions(made)
+        with_earlier_work(project, people, n_earlier)
         for i in range(people):
             hub.add(f"sim{i:04d}", ["annotators"])
         with ServiceProcess(project, hub) as service:
@@ -221,6 +238,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=500)
     parser.add_argument("--seconds", type=int, default=40)
     parser.add_argument("--images", action="store_true", help="everyone fetches an image every two seconds, too")
+    parser.add_argument("--earlier", type=int, default=0, help="votes that everyone has given before")
     parser.add_argument("--postgres", action="store_true")
     parser.add_argument("--log-in", type=int, nargs="?", const=8, default=0, help="time so many log-ins instead")
     given = parser.parse_args()
@@ -228,7 +246,9 @@ def main() -> None:
     figures = (
         log_ins(given.log_in)
         if given.log_in
-        else measure(given.people, given.seconds, with_images=given.images, postgres=given.postgres)
+        else measure(
+            given.people, given.seconds, with_images=given.images, n_earlier=given.earlier, postgres=given.postgres
+        )
     )
     for name, value in figures.items():
         print(f"{name:<15} {value}")

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pipeline.annotation.events import CLEAR, UNDOABLE, Event, EventKind
 from pipeline.votes.words import Vote
@@ -262,7 +262,26 @@ class _Draft:
         self.none = self.none and vote != Vote.YES
 
 
-def undo_stacks(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
+class Acted(Protocol):
+    """What undoing needs to know about an event; an :class:`Event` is one."""
+
+    @property
+    def event_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def seq(self) -> int: ...  # noqa: D102
+
+    @property
+    def kind(self) -> EventKind: ...  # noqa: D102
+
+    @property
+    def payload(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
+_Acted = TypeVar("_Acted", bound=Acted)
+
+
+def undo_stacks(events: Iterable[_Acted]) -> tuple[list[_Acted], list[_Acted]]:
     """Return what can be undone and what can be redone, the next one last.
 
     A new action after an undo empties the redo stack, as in every editor.
@@ -272,9 +291,9 @@ def undo_stacks(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
     events
         Events of one annotator in one round, over all images, in any order; each has its `seq`.
     """
-    undo: list[Event] = []
-    redo: list[Event] = []
-    known: dict[str, Event] = {}
+    undo: list[_Acted] = []
+    redo: list[_Acted] = []
+    known: dict[str, _Acted] = {}
     for event in sorted(events, key=lambda event: event.seq):
         if event.kind in UNDOABLE:
             known[event.event_id] = event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,9 @@ from pipeline.store.trouble import trouble_in_plain_words
 LONGEST_WAIT_S = 1.5
 #: How the addresses of saves end: they are of what their senders have seen, and many of them are sent at once.
 _SAVES = ("/events", "/save")
+#: How the addresses end at which open pages ask for news; for them it is soon enough to look at the files this often.
+_POLLS = "/changes"
+_LOOK_EVERY_S = 1.0
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a defect
@@ -57,7 +61,7 @@ class Service:
         # So every message names the folder in the same way, however it was written when the service was started.
         self.project = replace(self.project, root=self.project.root.resolve())
         self._watched = _served_files(self.project)
-        self._served = self._stamp()
+        self._looked_at, self._served = time.monotonic(), self._stamp()
         self.tables = ServedTables(self.project)
         self.store: SqlStore = open_project_store(self.project)
         self.watch = StoreWatch(self.store, self.project.root)
@@ -70,7 +74,7 @@ class Service:
 
         What cannot be read, such as settings that somebody is just writing, leaves everything as it was.
         """
-        stamp = self._stamp()
+        self._looked_at, stamp = time.monotonic(), self._stamp()
         if stamp == self._served:
             return
         self._served = stamp
@@ -111,8 +115,11 @@ class Service:
             n_places = {"read": limits.at_once, "save": limits.saves_at_once, "report": limits.reports_at_once}
             places = self._at_work[name, to] = asyncio.Semaphore(n_places[to])
         try:
-            async with asyncio.timeout(LONGEST_WAIT_S):
+            if not places.locked():
                 await places.acquire()
+            else:
+                async with asyncio.timeout(LONGEST_WAIT_S):
+                    await places.acquire()
         except TimeoutError:
             raise Refusal(
                 503, "Crowded", "you are asking for a lot at once; try again in a moment", retry_after_s=1
@@ -152,7 +159,9 @@ class Service:
         if caller is None:
             raise Refusal(401, "Unauthorized", "the Hub does not know this token; restart your session", "bad token")
         request.scope["mlf_user"] = caller.name
-        if not request.scope["path"].endswith(_SAVES):
+        path = request.scope["path"]
+        is_soon = path.endswith(_POLLS) and time.monotonic() - self._looked_at < _LOOK_EVERY_S
+        if not (path.endswith(_SAVES) or is_soon):
             self.refresh()
         refuse_until(self.allowances.requests.take(caller.name))
         return caller

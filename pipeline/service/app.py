@@ -24,6 +24,7 @@ from pipeline.service.guard import Guard
 from pipeline.service.identity import Identity
 from pipeline.service.limits import Limits
 from pipeline.service.logins import BrowserLogins, waiting_page
+from pipeline.service.page_requests import PageRequests
 from pipeline.service.people import people_router
 from pipeline.service.reports import reports_router
 from pipeline.service.rounds import rounds_router
@@ -88,15 +89,17 @@ def create_app(
     )
     app.state.service = service
     logins = BrowserLogins(service, oauth, prefix, secret)
+    requests = PageRequests(service, logins)
+    app.router.routes += requests.routes(f"{prefix}/work")
     for router in (
+        rounds_router(service, classes),
         people_router(service, cache(lambda: json.dumps(app.openapi()).encode())),
         board_router(service),
         explorer_router(service, classes),
-        rounds_router(service, classes),
         runs_router(service, runner),
         logins.router(),
         reports_router(service, logins, prefix),
-        work_router(service, logins, classes, prefix),
+        work_router(service, logins, classes, requests, prefix),
     ):
         app.include_router(router, prefix=prefix)
     _answer_errors(app, service)
@@ -106,14 +109,14 @@ def create_app(
 
 def _answer_errors(app: FastAPI, service: Service) -> None:
     @app.exception_handler(Refusal)
-    def refused(request: Request, error: Refusal) -> Response:
+    async def refused(request: Request, error: Refusal) -> Response:
         headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
         if error.status == 401:
             headers["WWW-Authenticate"] = "token"
         return _error(request, error.status, error.body, error.reason, headers)
 
     @app.exception_handler(MlfError)
-    def failed(request: Request, error: MlfError) -> Response:
+    async def failed(request: Request, error: MlfError) -> Response:
         status = 404 if isinstance(error, DatasetError) else 503
         kind = next((k for k in (StoreError, DatasetError, ServiceError) if isinstance(error, k)), ServiceError)
         headers = {"Retry-After": "1"} if status == 503 else {}
@@ -121,13 +124,13 @@ def _answer_errors(app: FastAPI, service: Service) -> None:
         return _error(request, status, ErrorBody(kind.__name__, told), str(error), headers)
 
     @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         return _error(request, 422, ErrorBody("Invalid", f"{where}: {first['msg']}"[:500]))
 
     @app.exception_handler(HTTPException)
-    def http(request: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         body = ErrorBody(_CODES.get(error.status_code, "Invalid"), str(error.detail))
         return _error(request, error.status_code, body, "", dict(error.headers or {}))
 

@@ -88,7 +88,7 @@ class BrowserLogins:
         if "authorization" in request.headers:
             caller = await self._service.caller(request)
         else:
-            token = self._token(self._sealing.open(request.cookies.get(_LOGIN_COOKIE, ""), "cookie"))
+            token = self._token(self._login_of(request))
             if not token:
                 if self._oauth is None:
                     raise Refusal(401, "Unauthorized", "send your Hub token as `Authorization: token …`", "no token")
@@ -104,8 +104,14 @@ class BrowserLogins:
 
     def key_for(self, purpose: str, request: Request) -> str:
         """Return a secret of the request's log-in, good for one purpose alone; empty where there is no log-in."""
-        login = self._sealing.open(request.cookies.get(_LOGIN_COOKIE, ""), "cookie")
+        login = self._login_of(request)
         return self._sealing.seal(login, purpose) if login and "authorization" not in request.headers else ""
+
+    def _login_of(self, request: Request) -> str:
+        if "mlf_login" not in request.scope:  # opened once, however often it is asked for within a request
+            request.scope["mlf_login"] = self._sealing.open(request.cookies.get(_LOGIN_COOKIE, ""), "cookie")
+        login: str = request.scope["mlf_login"]
+        return login
 
     def token_of(self, key: str, purpose: str) -> str:
         """Return the token of the log-in whose secret this is, or an empty text."""

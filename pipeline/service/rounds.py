@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from pipeline.annotation.events import why_refused
+from pipeline.annotation.events import Event, why_refused
 from pipeline.annotation.session import (
     MAX_IMAGES_AT_ONCE,
     Changes,
@@ -88,9 +88,9 @@ def rounds_router(service: Service, classes: ClassesAnswer) -> APIRouter:
         async with service.turn_of(caller.name):
             yield ServedSession(service.tables, service.store, caller.name, round)
 
+    _add_saving(router, service)  # first: it is asked for most, and routes are looked at in turn
     _add_work(router, service, own, classes)
     _add_pictures(router, service, own)
-    _add_saving(router, service)
     return router
 
 
@@ -256,17 +256,18 @@ def count_events(service: Service, caller: Caller, n_events: int) -> None:
 async def save_events(service: Service, caller: Caller, round_: Round, sent: Sequence[EventIn]) -> list[SaveResult]:
     """Append a caller's events to the log; return one result each, once they are on the disk."""
     results: list[SaveResult | None] = [None] * len(sent)
-    own = []
-    for i, event in enumerate(sent):
-        if event.annotator not in {"", caller.name} or event.round not in {None, round_}:
+    own: dict[int, Event] = {}
+    for i, content in enumerate(sent):
+        event = content.as_event(caller.name, round_)
+        if content.annotator not in {"", caller.name} or content.round not in {None, round_}:
             results[i] = SaveResult(event.event_id, None, f"this session is {caller.name!r}'s {round_.value} round")
-        elif refusal := why_refused(event.as_event(caller.name, round_), service.tables.label_space.gone):
+        elif refusal := why_refused(event, service.tables.label_space.gone):
             results[i] = SaveResult(event.event_id, None, refusal)
         else:
-            own.append(i)
+            own[i] = event
     if own:
         try:
-            queued = service.writer.append([sent[i].as_event(caller.name, round_) for i in own], caller.name)
+            queued = service.writer.append(list(own.values()), caller.name)
             saved = await asyncio.wrap_future(queued)
         except StoreError:
             service.last_write = "failed"

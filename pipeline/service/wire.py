@@ -34,7 +34,7 @@ from pipeline.votes.words import Round
 MAX_INT32 = 2**31 - 1
 MAX_INT64 = 2**63 - 1
 #: An answer is written in pieces: down to this depth, and so many numbers of a list at a time.
-_PIECES_DEEP, _PIECE = 6, 500
+_PIECES_DEEP, _PIECE, _FEW = 6, 500, 4
 _json_of = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 #: Headers that describe a picture, whose bytes are the body.
 WIDTH_HEADER = "X-MLF-Width-Px"
@@ -260,7 +260,7 @@ def json_pieces(value: object, deep: int = _PIECES_DEEP) -> Iterator[str]:
         yield "["
         for i in range(0, len(value), _PIECE):
             parts = value[i : i + _PIECE]
-            if not any(isinstance(part, (dict, list)) for part in parts):
+            if all(map(_is_short, parts)):
                 yield f"{',' if i else ''}{_json_of(parts)[1:-1]}"
                 continue
             for j, part in enumerate(parts):
@@ -269,6 +269,13 @@ def json_pieces(value: object, deep: int = _PIECES_DEEP) -> Iterator[str]:
         yield "]"
     else:
         yield _json_of(value)
+
+
+def _is_short(value: object) -> bool:
+    """Tell whether a value is written in no time: a number, a text, or a few of these."""
+    if isinstance(value, list):
+        return len(value) <= _FEW and not any(isinstance(part, (dict, list)) for part in value)
+    return not isinstance(value, dict)
 
 
 def unpack_pictures(body: bytes) -> list[Picture | Unreadable]:

@@ -7,9 +7,8 @@ Nothing here imports torch or pandas, so a session's kernel stays small.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 from pipeline.annotation.events import Event, why_refused
 from pipeline.annotation.folding import ImageState
@@ -32,12 +31,13 @@ from pipeline.errors import DatasetError, StoreError
 from pipeline.images.locations import join_location
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
-from pipeline.project.opaque_ids import ImageNumbers, example_group
+from pipeline.project.opaque_ids import example_group
 from pipeline.sessions.evidence import EvidenceReader
 from pipeline.sessions.guidelines import guideline_picture, guidelines_text, lines_for_classes
 from pipeline.sessions.presenting import Presenter
 from pipeline.sessions.project_tables import ProjectTables, display_picture, small_picture
 from pipeline.store import SqlStore, open_project_store
+from pipeline.store.news import Action
 from pipeline.votes.words import Round
 
 _MAX_TASKS_AT_ONCE = 500
@@ -99,7 +99,7 @@ class LocalSession:
             n_classes=len(self._tables.label_space),
             progress=self._store.progress(self._round, self._annotator),
             start_position=self._start_position(),
-            image_key=self._numbers.key.hex(),
+            image_key=self._tables.image_numbers.key.hex(),
             last_seq=last_seq,
             undo=undo,
             redo=redo,
@@ -138,7 +138,7 @@ class LocalSession:
                 Task(
                     position=row.position,
                     image_index=row.image_index,
-                    image_id=self._numbers.image_id(row.image_index),
+                    image_id=self._tables.image_numbers.image_id(row.image_index),
                     has_image=path is not None,
                     proposals=proposals,
                     state=state,
@@ -232,13 +232,11 @@ class LocalSession:
 
     def changes(self, since_seq: int) -> Changes:
         """Return what happened after `since_seq`."""
-        last_seq, images = self._store.changed_images(self._round, self._annotator, since_seq)
-        positions = self._store.positions(self._round, self._annotator, sorted(images))
-        states: Mapping[int, ImageState] = self._store.states(self._round, self._annotator, sorted(positions))
+        last_seq, states = self._store.changes(self._round, self._annotator, since_seq)
         undo, redo = self._undo_stacks()
         return Changes(
             last_seq=last_seq,
-            states={position: states[image_index] for image_index, position in positions.items()},
+            states=states,
             progress=self.progress(),
             undo=undo,
             redo=redo,
@@ -266,10 +264,6 @@ class LocalSession:
             reason = reason.replace(name, "the file")
         return reason
 
-    @cached_property
-    def _numbers(self) -> ImageNumbers:
-        return ImageNumbers.of(self._project.secret)
-
     def _start_position(self) -> int:
         first = self._store.find(self._round, self._annotator, TaskFilter.NOT_DONE, 0, 1)
         if first is not None and self._round is Round.ANNOTATION:
@@ -280,11 +274,9 @@ class LocalSession:
 
     def _undo_stacks(self) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
         undo, redo = self._store.undo_stacks(self._round, self._annotator)
-        images = sorted({event.image_index for event in (*undo, *redo)})
-        positions = self._store.positions(self._round, self._annotator, images)
 
-        def pairs(events: list[Event]) -> tuple[tuple[str, int], ...]:
-            return tuple((e.event_id, positions[e.image_index]) for e in events if e.image_index in positions)
+        def pairs(actions: list[Action]) -> tuple[tuple[str, int], ...]:
+            return tuple((action.event_id, action.position) for action in actions if action.position is not None)
 
         return pairs(undo), pairs(redo)
 

@@ -18,6 +18,7 @@ from pipeline.project.class_pairs import Partners, partners_in, read_versions
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.opaque_ids import ImageNumbers
 from pipeline.project.tables import IMAGES_ROW_GROUP
 from pipeline.proposals.reader import ProposalReader, open_proposals
 from pipeline.sessions.suggested import SuggestedLabels
@@ -35,6 +36,11 @@ class ProjectTables:
         self._read_pairs = lru_cache(maxsize=1)(
             lambda _stamp: tuple(map(partners_in, read_versions(project.class_pairs_path)))
         )
+
+    @cached_property
+    def image_numbers(self) -> ImageNumbers:
+        """Return what people see instead of the images' indices."""
+        return ImageNumbers.of(self.project.secret)
 
     @cached_property
     def proposals(self) -> ProposalReader:

@@ -16,8 +16,8 @@ from pipeline.annotation.events import (
 )
 from pipeline.annotation.session import SaveResult
 from pipeline.store.chain import Head, linked
-from pipeline.store.deriving import UNDOING, Kept, Key, carry_on, kept_states, key_of, matching
-from pipeline.store.records import chunks, event_from_row, event_to_row
+from pipeline.store.deriving import UNDOING, Kept, Key, carry_on, kept_states, key_of, rows_of
+from pipeline.store.records import event_from_row, event_to_row
 from pipeline.store.standing import Mark
 from pipeline.store.tables import chains, events, tasks
 
@@ -66,51 +66,33 @@ def append_events(
 def _insert(connection: sa.Connection, fresh: Sequence[dict[str, Any]]) -> tuple[dict[str, int], Mark]:
     """Add rows to the log and to the chains of their annotators; return `seq` by event id, and the last event."""
     heads = _heads(connection, {(row["round"], row["annotator"]) for row in fresh})
-    started = set(heads)
     rows = list(linked(fresh, heads))
     inserted = connection.execute(
         events.insert().returning(events.c.event_id, events.c.seq, sort_by_parameter_order=True), rows
     )
-    moved = [
-        {"b_round": r, "b_annotator": a, "n_events": h.n_events, "digest": h.digest} for (r, a), h in heads.items()
-    ]
-    known = [value for value in moved if (value["b_round"], value["b_annotator"]) in started]
-    new = [value for value in moved if (value["b_round"], value["b_annotator"]) not in started]
-    if known:
-        connection.execute(_UPDATE_CHAIN, known)
-    if new:
-        connection.execute(_INSERT_CHAIN, new)
+    moved = [{"r": r, "a": a, "n_events": head.n_events, "digest": head.digest} for (r, a), head in heads.items()]
+    connection.execute(_KEEP_HEAD, moved)
     seqs = {row.event_id: row.seq for row in inserted}
     last = max(rows, key=lambda row: seqs[row["event_id"]])
     return seqs, Mark(seqs[last["event_id"]], last["digest"])
 
 
 def _heads(connection: sa.Connection, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], Head]:
-    heads: dict[tuple[str, str], Head] = {}
-    for round_ in sorted({key[0] for key in wanted}):
-        for chunk in chunks(sorted(annotator for r, annotator in wanted if r == round_)):
-            query = sa.select(chains).where(chains.c.round == round_, chains.c.annotator.in_(chunk))
-            heads |= {(row.round, row.annotator): Head(row.n_events, row.digest) for row in connection.execute(query)}
-    return heads
+    rows = rows_of(connection, chains, sorted(wanted), sa.select(chains), ("round", "annotator"))
+    return {(row.round, row.annotator): Head(row.n_events, row.digest) for row in rows}
 
 
 def _known_events(connection: sa.Connection, candidates: Sequence[tuple[int, Event]]) -> dict[str, Event]:
     ids = {event.event_id for _, event in candidates}
     ids |= {event.payload["target"] for _, event in candidates if event.kind in UNDOING}
-    known: dict[str, Event] = {}
-    for chunk in chunks(sorted(ids)):
-        rows = connection.execute(sa.select(events).where(events.c.event_id.in_(chunk)))
-        known |= {row.event_id: event_from_row(row) for row in rows}
-    return known
+    rows = rows_of(connection, events, [(event_id,) for event_id in sorted(ids)], sa.select(events), ("event_id",))
+    return {row.event_id: event_from_row(row) for row in rows}
 
 
 def _owned_images(connection: sa.Connection, candidates: Sequence[tuple[int, Event]]) -> set[Key]:
     wanted = sorted({key_of(event) for _, event in candidates})
-    owned: set[Key] = set()
-    for condition in matching(connection, tasks, wanted):
-        query = sa.select(tasks.c.round, tasks.c.annotator, tasks.c.image_index).where(condition)
-        owned |= {(row.round, row.annotator, row.image_index) for row in connection.execute(query)}
-    return owned
+    query = sa.select(tasks.c.round, tasks.c.annotator, tasks.c.image_index)
+    return {(row.round, row.annotator, row.image_index) for row in rows_of(connection, tasks, wanted, query)}
 
 
 def _refusal(event: Event, known: Mapping[str, Event], owned: set[Key]) -> str:
@@ -140,16 +122,9 @@ def _too_much(event: Event, row: Mapping[str, Any], kept: Kept) -> str:
     return ""
 
 
-_INSERT_CHAIN = chains.insert().values(
-    round=sa.bindparam("b_round"),
-    annotator=sa.bindparam("b_annotator"),
-    n_events=sa.bindparam("n_events"),
-    digest=sa.bindparam("digest"),
-)
-_UPDATE_CHAIN = (
-    chains.update()
-    .where(chains.c.round == sa.bindparam("b_round"), chains.c.annotator == sa.bindparam("b_annotator"))
-    .values(n_events=sa.bindparam("n_events"), digest=sa.bindparam("digest"))
+_KEEP_HEAD = sa.text(
+    "INSERT INTO chains (round, annotator, n_events, digest) VALUES (:r, :a, :n_events, :digest) "
+    "ON CONFLICT (round, annotator) DO UPDATE SET n_events = excluded.n_events, digest = excluded.digest"
 )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from operator import eq
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +18,7 @@ from pipeline.store.tables import events, states, tasks
 
 #: (round, annotator, image index)
 Key = tuple[str, str, int]
+KEY = ("round", "annotator", "image_index")
 UNDOING = frozenset({EventKind.UNDO, EventKind.REDO})
 
 
@@ -29,10 +34,9 @@ class Kept:
 def kept_states(connection: sa.Connection, keys: set[Key]) -> dict[Key, Kept]:
     """Return what is kept for these keys; an empty entry where there are no events yet."""
     kept = {key: Kept() for key in keys}
-    for condition in matching(connection, states, sorted(keys)):
-        for row in connection.execute(sa.select(states).where(condition)):
-            key = (row.round, row.annotator, row.image_index)
-            kept[key] = Kept(state_from_text(row.state), row.n_events, row.n_bytes)
+    for row in rows_of(connection, states, sorted(keys), sa.select(states)):
+        key = (row.round, row.annotator, row.image_index)
+        kept[key] = Kept(state_from_text(row.state), row.n_events, row.n_bytes)
     return kept
 
 
@@ -42,7 +46,7 @@ def carry_on(connection: sa.Connection, fresh: Sequence[Event], kept: dict[Key, 
     for event in fresh:
         grouped.setdefault(key_of(event), []).append(event)
     reaching_back = sorted(key for key, new in grouped.items() if any(event.kind in UNDOING for event in new))
-    histories = _actions(connection, reaching_back)
+    histories = _actions(connection, reaching_back) if reaching_back else {}
     changed: dict[Key, Kept] = {}
     for key, new in grouped.items():
         before = kept[key].state
@@ -68,24 +72,20 @@ def _actions(connection: sa.Connection, keys: Sequence[Key]) -> dict[Key, list[E
     found: dict[Key, list[Event]] = {key: [] for key in keys}
     columns = (events.c.seq, events.c.event_id, events.c.round, events.c.annotator, events.c.image_index)
     query = sa.select(*columns, events.c.kind, events.c.payload).where(events.c.kind != EventKind.VIEW.value)
-    for condition in matching(connection, events, keys):
-        for row in connection.execute(query.where(condition)):
-            found[row.round, row.annotator, row.image_index].append(action_from_row(row))
+    for row in rows_of(connection, events, keys, query):
+        found[row.round, row.annotator, row.image_index].append(action_from_row(row))
     return found
 
 
 def derive_states(connection: sa.Connection, keys: Sequence[Key]) -> None:
     """Fold all events of these (round, annotator, image) into `states` and the flags of `tasks`, from the first on."""
-    derived: dict[Key, Kept] = {}
-    for condition in matching(connection, events, keys):
-        grouped: dict[Key, list[Event]] = {}
-        sizes: dict[Key, int] = {}
-        for row in connection.execute(sa.select(events).where(condition)):
-            key = (row.round, row.annotator, row.image_index)
-            grouped.setdefault(key, []).append(event_from_row(row))
-            sizes[key] = sizes.get(key, 0) + len(row.payload) + len(row.shown)
-        derived |= {key: Kept(fold(found), len(found), sizes[key]) for key, found in grouped.items()}
-    _write_states(connection, derived)
+    grouped: dict[Key, list[Event]] = {}
+    sizes: dict[Key, int] = {}
+    for row in rows_of(connection, events, keys, sa.select(events)):
+        key = (row.round, row.annotator, row.image_index)
+        grouped.setdefault(key, []).append(event_from_row(row))
+        sizes[key] = sizes.get(key, 0) + len(row.payload) + len(row.shown)
+    _write_states(connection, {key: Kept(fold(found), len(found), sizes[key]) for key, found in grouped.items()})
 
 
 def _write_states(connection: sa.Connection, changed: Mapping[Key, Kept]) -> None:
@@ -103,8 +103,7 @@ def _write_states(connection: sa.Connection, changed: Mapping[Key, Kept]) -> Non
         }
         for (r, a, i), kept in changed.items()
     ]
-    connection.execute(_DELETE_STATE, values)
-    connection.execute(_INSERT_STATE, values)
+    connection.execute(_KEEP_STATE, values)
     flags = [
         value
         | {"is_decided": state.is_done, "has_unsure": state.has_unsure, "has_comment": bool(state.comment.strip())}
@@ -113,48 +112,63 @@ def _write_states(connection: sa.Connection, changed: Mapping[Key, Kept]) -> Non
     connection.execute(_UPDATE_TASK, flags)
 
 
-def matching(connection: sa.Connection, table: sa.Table, keys: Sequence[Key]) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield conditions that together match the rows of these keys; an index answers each of them.
+def rows_of(
+    connection: sa.Connection,
+    table: sa.Table,
+    keys: Sequence[tuple[str | int, ...]],
+    query: sa.Select[Any],
+    names: tuple[str, ...] = KEY,
+) -> Iterator[sa.Row[Any]]:
+    """Yield what a query gives of the rows of a table that belong to these keys; an index answers for each key.
 
-    SQLite gets one condition per annotator: for ``OR`` and for ``(a, b, c) IN (VALUES …)`` it may read the whole round,
-    while another statement takes only microseconds. For PostgreSQL each statement is a round trip over the network, so
-    it gets one condition for many annotators.
+    The keys are joined like a table of their own. So a statement is the same however many they are: it is neither
+    written nor read anew for each person, and for a database on another machine it is one round trip.
+
+    Parameters
+    ----------
+    connection
+        To the store.
+    table, query
+        The table, and what is asked of it.
+    keys
+        Each has a value for each of `names`.
+    names
+        The columns that make a key.
     """
-    images: dict[tuple[str, str], list[int]] = {}
-    for round_, annotator, image_index in keys:
-        images.setdefault((round_, annotator), []).append(image_index)
-    own = [
-        sa.and_(table.c.round == round_, table.c.annotator == annotator, table.c.image_index.in_(chunk))
-        for (round_, annotator), indices in images.items()
-        for chunk in chunks(indices)
-    ]
-    if connection.dialect.name == "sqlite":
-        yield from own
+    is_sqlite = connection.dialect.name == "sqlite"
+    keyed = query.select_from(_beside_keys(table, names, is_sqlite))
+    for chunk in chunks(keys):
+        lists = map(list, zip(*chunk, strict=True))
+        named = {"keys": json.dumps(chunk)} if is_sqlite else dict(zip(names, lists, strict=True))
+        yield from connection.execute(keyed, named)
+
+
+@cache
+def _beside_keys(table: sa.Table, names: tuple[str, ...], is_sqlite: bool) -> sa.Join:
+    values: list[sa.ColumnElement[Any]]
+    if is_sqlite:
+        each = sa.func.json_each(sa.bindparam("keys", type_=sa.Text)).table_valued("value", name="k")
+        values = [sa.func.json_extract(each.c.value, f"$[{place}]") for place in range(len(names))]
     else:
-        yield from (sa.or_(*some) for some in chunks(own))
+        lists = [sa.cast(sa.bindparam(name), sa.ARRAY(table.c[name].type)) for name in names]
+        each = sa.func.unnest(*lists).table_valued(*names, name="k").render_derived()
+        values = list(each.c)
+    return sa.join(each, table, sa.and_(*map(eq, (table.c[name] for name in names), values)))
 
 
-def _bound(table: sa.Table) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        table.c.round == sa.bindparam("b_round"),
-        table.c.annotator == sa.bindparam("b_annotator"),
-        table.c.image_index == sa.bindparam("b_image"),
-    )
-
-
-_DELETE_STATE = states.delete().where(_bound(states))
-_INSERT_STATE = states.insert().values(
-    round=sa.bindparam("b_round"),
-    annotator=sa.bindparam("b_annotator"),
-    image_index=sa.bindparam("b_image"),
-    state=sa.bindparam("state"),
-    last_seq=sa.bindparam("last_seq"),
-    n_events=sa.bindparam("n_events"),
-    n_bytes=sa.bindparam("n_bytes"),
+_KEEP_STATE = sa.text(
+    "INSERT INTO states (round, annotator, image_index, state, last_seq, n_events, n_bytes) "
+    "VALUES (:b_round, :b_annotator, :b_image, :state, :last_seq, :n_events, :n_bytes) "
+    "ON CONFLICT (round, annotator, image_index) DO UPDATE SET state = excluded.state, "
+    "last_seq = excluded.last_seq, n_events = excluded.n_events, n_bytes = excluded.n_bytes"
 )
 _UPDATE_TASK = (
     tasks.update()
-    .where(_bound(tasks))
+    .where(
+        tasks.c.round == sa.bindparam("b_round"),
+        tasks.c.annotator == sa.bindparam("b_annotator"),
+        tasks.c.image_index == sa.bindparam("b_image"),
+    )
     .values(
         is_decided=sa.bindparam("is_decided"),
         has_unsure=sa.bindparam("has_unsure"),

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from pipeline.annotation.events import OF_CHANGES, UNDOABLE, Event, EventKind
+from pipeline.annotation.events import OF_CHANGES, Event, EventKind
 from pipeline.annotation.folding import ImageState, counted_for_ancestors, undo_stacks
 from pipeline.annotation.session import SaveResult
 from pipeline.errors import StoreError
 from pipeline.store.appending import append_events
 from pipeline.store.chain import Head
-from pipeline.store.deriving import derive_states, matching
+from pipeline.store.deriving import derive_states, rows_of
 from pipeline.store.engine import open_engine
+from pipeline.store.news import Action, latest_actions, newer_states
 from pipeline.store.records import chunks, event_from_row, state_from_text, state_to_text
 from pipeline.store.standing import Mark, check_mark
 from pipeline.store.tables import annotators, events, states, tasks
@@ -23,8 +24,6 @@ from pipeline.store.task_lists import TaskLists, mine_in
 from pipeline.store.verification import Verification, lost_heads, verify_log
 from pipeline.votes.words import Round
 
-#: How many of the latest actions can be undone.
-UNDO_DEPTH = 500
 #: How many of the latest events tell how an annotator is getting on.
 WORK_DEPTH = 5_000
 #: Events that people made; the others come from changes of the project.
@@ -144,17 +143,18 @@ class SqlStore(TaskLists):
             rows = connection.execute(query.group_by(events.c.image_index)).all()
         return max((row[1] for row in rows), default=since_seq), {row[0] for row in rows}
 
-    def undo_stacks(self, round_: Round, annotator: str) -> tuple[list[Event], list[Event]]:
-        """Return what the annotator can undo and redo, the next one last, among the last `UNDO_DEPTH` actions."""
-        kinds = [kind.value for kind in (*UNDOABLE, EventKind.UNDO, EventKind.REDO)]
-        query = (
-            sa.select(events)
-            .where(mine_in(events, round_, annotator), events.c.kind.in_(kinds))
-            .order_by(events.c.seq.desc())
-            .limit(UNDO_DEPTH)
-        )
+    def changes(self, round_: Round, annotator: str, since_seq: int) -> tuple[int, dict[int, ImageState]]:
+        """Return the last `seq`, and the states of the tasks with events after `since_seq`, by position."""
         with self._read() as connection:
-            return undo_stacks(event_from_row(row) for row in connection.execute(query))
+            rows = list(newer_states(connection, round_, annotator, since_seq))
+        found = {p: state_from_text(text) if text else ImageState() for _, p, text in rows if p is not None}
+        last_seq = max((seq for seq, _, _ in rows), default=since_seq)
+        return last_seq, {position: state.without(self._gone) for position, state in found.items()}
+
+    def undo_stacks(self, round_: Round, annotator: str) -> tuple[list[Action], list[Action]]:
+        """Return what the annotator can undo and redo, the next one last, among the last `UNDO_DEPTH` actions."""
+        with self._read() as connection:
+            return undo_stacks(latest_actions(connection, round_, annotator))
 
     def latest_image(self, round_: Round, annotator: str) -> int | None:
         """Return the image of an annotator's last event in a round."""
@@ -356,9 +356,5 @@ class SqlStore(TaskLists):
         with self._read() as connection:
             everyone = connection.scalars(sa.select(annotators.c.name)).all()
             keys = [(round_.value, name, image_index) for round_ in Round for name in everyone]
-            rows = [
-                row
-                for condition in matching(connection, events, keys)
-                for row in connection.execute(sa.select(events).where(condition))
-            ]
-        return sorted((event_from_row(row) for row in rows), key=lambda event: event.seq)
+            found = [event_from_row(row) for row in rows_of(connection, events, keys, sa.select(events))]
+        return sorted(found, key=lambda event: event.seq)

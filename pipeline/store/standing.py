@@ -119,11 +119,14 @@ def check_mark(connection: sa.Connection, mark: Mark) -> None:
     """Raise `StoreError` unless the log contains the event of a mark, which was acknowledged."""
     if not mark.seq:
         return
-    found = connection.scalar(sa.select(events.c.digest).where(events.c.seq == mark.seq))
+    found = connection.scalar(_DIGEST_AT, {"seq": mark.seq})
     if found != mark.digest:
         last = connection.scalar(sa.select(sa.func.max(events.c.seq))) or 0
         what = f"its log ends at event {last:,}" if last < mark.seq else "it holds another event in its place"
         raise StoreError(f"the store lacks event {mark.seq:,}, which was acknowledged: {what}; {_WHAT_TO_DO}")
+
+
+_DIGEST_AT = sa.select(events.c.digest).where(events.c.seq == sa.bindparam("seq"))
 
 
 def read_mark(folder: Path) -> Mark:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -181,13 +182,9 @@ class TaskLists(Transactions):
 
     def progress(self, round_: Round, annotator: str) -> Progress:
         """Return how far an annotator has come."""
-        mine = mine_in(tasks, round_, annotator)
-        # Positions have no gaps, so the last one gives the number of tasks. Only flagged tasks are counted, by index.
-        n_tasks = sa.select(sa.func.coalesce(sa.func.max(tasks.c.position) + 1, 0)).where(mine)
-        flagged = (sa.select(sa.func.count()).select_from(tasks).where(mine, flag.is_(sa.true())) for flag in _FLAGS)
-        query = sa.select(n_tasks.scalar_subquery(), *(count.scalar_subquery() for count in flagged))
         with self._read() as connection:
-            return Progress(*(int(n) for n in connection.execute(query).one()))
+            row = connection.execute(_PROGRESS, {"round": round_.value, "annotator": annotator}).one()
+            return Progress(*(int(n) for n in row))
 
     def tasks(self, round_: Round, annotator: str, positions: Sequence[int]) -> list[TaskRow]:
         """Return the tasks at these positions, in this order; positions without a task are left out."""
@@ -256,6 +253,25 @@ _FILTERS = {
     TaskFilter.UNSURE: tasks.c.has_unsure.is_(sa.true()),
     TaskFilter.COMMENTED: tasks.c.has_comment.is_(sa.true()),
 }
+
+
+def bound_to(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition for the rows of a `round` and an `annotator` that are named when it is asked.
+
+    A statement that is asked all the time is written once with it.
+    """
+    return sa.and_(table.c.round == sa.bindparam("round"), table.c.annotator == sa.bindparam("annotator"))
+
+
+def _progress() -> sa.Select[Any]:
+    # Positions have no gaps, so the last one gives the number of tasks. Only flagged tasks are counted, by index.
+    mine = bound_to(tasks)
+    n_tasks = sa.select(sa.func.coalesce(sa.func.max(tasks.c.position) + 1, 0)).where(mine)
+    flagged = (sa.select(sa.func.count()).select_from(tasks).where(mine, flag.is_(sa.true())) for flag in _FLAGS)
+    return sa.select(n_tasks.scalar_subquery(), *(count.scalar_subquery() for count in flagged))
+
+
+_PROGRESS = _progress()
 
 
 def mine_in(table: sa.Table, round_: Round, annotator: str) -> sa.ColumnElement[bool]:

@@ -441,7 +441,7 @@ def test_a_large_answer_counts_by_its_size_and_is_packed_in_no_turn_of_anybody_e
         packed_in.append(threading.current_thread().name)
         return pack_answer(*given)
 
-    monkeypatch.setattr("pipeline.service.work.pack_answer", pack)
+    monkeypatch.setattr("pipeline.service.page_requests.pack_answer", pack)
     limits = Limits(burst=40, requests_per_second=0.001, opening_requests=1, report_bytes_a_request=10)
     with browser(app_of(light, hub, limits=limits), "ann") as opened:
         statuses = [opened.send("changes", {"since_seq": 0}).status_code for _ in range(6)]
