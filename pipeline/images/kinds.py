@@ -22,6 +22,11 @@ _READ = (
     (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
 )
 _RAW_THAT_ARE_TIFF = rb"II\*\0....CR"
+#: How packed files begin, and what they are packed with.
+PACKED = {
+    b"\x1f\x8b": "gzip", b"PK\x03\x04": "ZIP", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7z", b"Rar!": "rar",
+}  # fmt: skip
 #: Formats that are recognized but not read.
 _NOT_READ = (
     (_RAW_THAT_ARE_TIFF, "a camera's raw format"),
@@ -44,7 +49,7 @@ _NOT_READ = (
     (rb"\x1a\x45\xdf\xa3|RIFF....AVI |\0\0\x01[\xb0-\xbf]", "a video"),
     (rb"\x89HDF\r\n", "HDF5"),
     (rb"\x93NUMPY", "a NumPy array"),
-    (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!", "an archive"),
+    (b"|".join(map(re.escape, PACKED)), "an archive"),
 )
 #: Files that are not pictures at all, and what to do about them.
 _NO_PICTURES = (

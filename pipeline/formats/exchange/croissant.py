@@ -16,58 +16,41 @@ from pipeline.errors import DatasetError
 from pipeline.formats.exchange import tables
 from pipeline.formats.exchange.content import ImageContent, Outgoing, ReadOptions, Refused
 from pipeline.formats.exchange.rows import json_content
+from pipeline.project.files import sha256_of
 from pipeline.project.names import column_name
 from pipeline.project.writing import write_text
 
+#: Croissant's own words; each means `cr:` and the word itself.
+_WORDS = (
+    "citeAs column extract field fileProperty fileObject fileSet format includes isLiveDataset jsonPath key md5 "
+    "parentField path recordSet references regex repeated replace separator source subField transform"
+)
 #: The vocabulary of a Croissant file.
 CONTEXT: Final[Mapping[str, object]] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
+    "sc": "https://schema.org/",
+    "dct": "http://purl.org/dc/terms/",
     "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
+    "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
+    **{word: f"cr:{word}" for word in _WORDS.split()},
 }
 _WHOLE_NUMBERS = frozenset({"image_index", "class_index", "n_yes", "n_no", "n_unsure"})
-_TABLE = "labels.csv"
+_TABLE, _FILE_ID = "labels.csv", "refined-labels"
 
 
-def record_set(columns: Sequence[str], file: str = "refined-labels") -> dict[str, object]:
+def record_set(columns: Sequence[str]) -> dict[str, object]:
     """Return the description of a table of refined labels: one field a column, taken from this file object."""
     return {
         "@type": "cr:RecordSet",
         "@id": "labels",
         "name": "labels",
         "description": "One row per refined label; an image without any has one row without a class.",
-        "field": [_field(column, file) for column in columns],
+        "field": [_field(column) for column in columns],
     }
 
 
@@ -75,7 +58,7 @@ def file_object(name: str, address: str, sha256: str) -> dict[str, object]:
     """Return the description of the CSV of refined labels."""
     return {
         "@type": "cr:FileObject",
-        "@id": "refined-labels",
+        "@id": _FILE_ID,
         "name": name,
         "contentUrl": address,
         "encodingFormat": "text/csv",
@@ -83,7 +66,7 @@ def file_object(name: str, address: str, sha256: str) -> dict[str, object]:
     }
 
 
-def _field(column: str, file: str) -> dict[str, object]:
+def _field(column: str) -> dict[str, object]:
     kind = "sc:Integer" if column in _WHOLE_NUMBERS else "sc:Float" if column == "posterior" else "sc:Text"
     return {
         "@type": "cr:Field",
@@ -91,7 +74,7 @@ def _field(column: str, file: str) -> dict[str, object]:
         "name": column,
         "description": column.replace("_", " "),
         "dataType": kind,
-        "source": {"fileObject": {"@id": file}, "extract": {"column": column}},
+        "source": {"fileObject": {"@id": _FILE_ID}, "extract": {"column": column}},
     }
 
 
@@ -100,7 +83,7 @@ def write(given: Outgoing, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _TABLE
     notes = tables.write(given, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256_of(path)
     columns = given.columns or tuple(tables.LABEL_COLUMNS)
     content = {
         "@context": CONTEXT,

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, ReadOptions, Refused
 from pipeline.formats.exchange.image_files import size_of
-from pipeline.formats.exchange.rows import as_name, as_number, in_short, json_content
+from pipeline.formats.exchange.rows import as_name, as_number, files_in, in_short, json_content
 from pipeline.project.wording import so_many
 from pipeline.project.writing import whole_file
 
@@ -26,7 +26,7 @@ _EMPTY = "empty_source"
 
 def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent | Refused]:  # noqa: ARG001 - one signature
     """Read the items of Datumaro's JSON; a folder means its `annotations/`."""
-    for path in _files(paths, "*.json"):
+    for path in files_in(paths, "annotations", ".json", "give the file of annotations"):
         content = json_content(path)
         try:
             classes = [str(each["name"]) for each in content["categories"]["label"]["labels"]]
@@ -35,16 +35,6 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
             raise DatasetError(f"{path}: no Datumaro JSON: expected categories.label.labels and items") from error
         for number, item in enumerate(items):
             yield _item(item, classes, f"{path.name}, item {number}")
-
-
-def _files(paths: Sequence[Path], pattern: str) -> list[Path]:
-    found = []
-    for path in paths:
-        folder = path / "annotations" if (path / "annotations").is_dir() else path
-        found += sorted(folder.glob(pattern)) if path.is_dir() else [path]
-    if not found:
-        raise DatasetError(f"{paths[0]}: a folder without {pattern}; give the file of annotations")
-    return found
 
 
 def _item(item: Any, classes: list[str], place: str) -> ImageContent | Refused:

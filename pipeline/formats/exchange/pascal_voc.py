@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, ReadOptions, Refused, Sitting
+from pipeline.formats.exchange.rows import files_in
 from pipeline.formats.exchange.xml_files import elements
 from pipeline.votes.words import Vote
 
@@ -20,7 +20,7 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
 
     Where they are taken for votes, a class whose objects are all difficult is `unsure`.
     """
-    for path in _files(paths):
+    for path in files_in(paths, "Annotations", ".xml", "give VOC's Annotations"):
         n_images = 0
         for element in elements(path, {"annotation"}):
             if not len(element):  # the name of the data set in <source> is an <annotation>, too
@@ -29,16 +29,6 @@ def read(paths: Sequence[Path], options: ReadOptions) -> Iterator[ImageContent |
             yield from _image(element, path, options.annotator if options.as_votes else "")
         if not n_images:
             yield Refused(path.name, "", "no <annotation> with anything in it; expected Pascal VOC")
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        folder = path / "Annotations" if (path / "Annotations").is_dir() else path
-        found += sorted(folder.glob("*.xml")) if path.is_dir() else [path]
-    if not found:
-        raise DatasetError(f"{paths[0]}: a folder without .xml; give VOC's Annotations")
-    return found
 
 
 def _image(element: Any, path: Path, annotator: str) -> Iterator[ImageContent | Refused]:

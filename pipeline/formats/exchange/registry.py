@@ -34,14 +34,13 @@ class Format:
         What people call it.
     files
         What such files look like.
-    module
-        Module of this room with `read`, `write` or both, by these names or by those in `reads` and `writes`.
     taken, given
         What a file brings, and what can be written to one; empty where there is no reader or no writer.
-    output
-        Name of what is written, if `--out` names none: a file, or a folder where there is no ending.
-    function
-        What stands after `read_` and `write_` where a module has several formats.
+    out
+        Name of the file that is written, if `--out` names none; left out, a folder called as the format is.
+    room
+        Module here with `read`, `write` or both; left out, the one called as the format is. Where a module has several
+        formats, the name of each stands behind that: `write_cleanlab`.
     has_folder
         Whether it can be read from a folder that holds its files.
     """
@@ -49,12 +48,21 @@ class Format:
     name: str
     title: str
     files: str
-    module: str
     taken: tuple[Part, ...] = ()
     given: tuple[Part, ...] = ()
-    output: str = ""
-    function: str = ""
+    out: str = ""
+    room: str = ""
     has_folder: bool = False
+
+    @property
+    def output(self) -> str:
+        """Return the name of the file or folder that is written, if `--out` names none."""
+        return self.out or self.name
+
+    @property
+    def module(self) -> str:
+        """Return the module of this room that reads and writes it."""
+        return self.room or self._word
 
     @property
     def read(self) -> Reader:
@@ -68,161 +76,57 @@ class Format:
         function: Writer = self._function("write")
         return function
 
+    @property
+    def _word(self) -> str:
+        return self.name.replace("-", "_")
+
     def _function(self, verb: str) -> Any:
         module = import_module(f"pipeline.formats.exchange.{self.module}")
-        return getattr(module, f"{verb}_{self.function}" if self.function else verb)
+        return getattr(module, verb, None) or getattr(module, f"{verb}_{self._word}")
 
 
 _VOTES = (Part.VOTES, Part.EXPOSURE, Part.UNSURE)
-_TABLE_IN = (*_RICH_LABELS, *_VOTES, Part.COMMENTS)
+_TABLE = (*_RICH_LABELS, *_VOTES, Part.COMMENTS)
+_OF_USERS = (Part.LABELS, Part.VOTES, Part.PROPOSALS, Part.COMMENTS)
+_TASKS = (Part.LABELS, Part.POSTERIORS, *_VOTES, Part.NOT_ASKED, Part.PROPOSALS, Part.COMMENTS)
+_SURE_LABELS = (Part.LABELS, Part.POSTERIORS)
+
+
+def _alike(name: str, title: str, files: str, parts: tuple[Part, ...], out: str = "", **others: Any) -> Format:
+    """Return a format that takes what it gives."""
+    return Format(name, title, files, parts, parts, out, **others)
+
+
+_CSV = "`.csv`: a row a label (image, class), or a row a vote (image, class, annotator, vote)"
+_LINES = "`.jsonl`: a line an image, with everything about it"
+_ARRAYS = "`.npz`: labels, votes, exposure as (images, classes); `.npy`: labels of 0 and 1"
+_USERS = "`predictions_<user>.json`, `checkbox_selections_<user>.json`, `comments_<user>.json`, refined labels"
+_HUGGING = "a folder with `metadata.jsonl` and `README.md`, or Parquet that `datasets` wrote"
+_XML = "a folder of XML, or its files"
+_FIFTYONE = "`labels.json` of an image classification data set"
+_PRODIGY = "`.jsonl` of choices, or of labels accepted and rejected"
+_CLEANLAB = "`.parquet`: `labels_multiannotator` of every class"
 
 #: Every format, in the order in which the help and the documentation show them.
 FORMATS: Final[tuple[Format, ...]] = (
-    Format(
-        "csv",
-        "CSV",
-        "`.csv`: a row a label (image, class), or a row a vote (image, class, annotator, vote)",
-        "tables",
-        _TABLE_IN,
-        _TABLE_IN,
-        "labels.csv",
-    ),
-    Format("parquet", "Parquet", "`.parquet`: the same tables", "tables", _TABLE_IN, _TABLE_IN, "labels.parquet"),
-    Format(
-        "jsonl",
-        "JSON Lines",
-        "`.jsonl`: a line an image, with everything about it",
-        "json_lines",
-        _ALL,
-        _ALL,
-        "work.jsonl",
-    ),
-    Format(
-        "numpy",
-        "multi-hot NumPy",
-        "`.npz`: labels, votes, exposure as (images, classes); `.npy`: labels of 0 and 1",
-        "multi_hot",
-        (Part.LABELS, Part.POSTERIORS),
-        (Part.LABELS, Part.POSTERIORS, *_VOTES),
-        "labels.npz",
-    ),
-    Format(
-        "real",
-        "ReaL",
-        "`real.json`, `raters.npz`",
-        "real",
-        (Part.LABELS, *_VOTES),
-        (Part.LABELS, *_VOTES),
-        "real",
-    ),
-    Format(
-        "multilabelfy",
-        "Multilabelfy",
-        "`predictions_<user>.json`, `checkbox_selections_<user>.json`, `comments_<user>.json`, refined labels",
-        "multilabelfy",
-        (Part.LABELS, Part.VOTES, Part.PROPOSALS, Part.COMMENTS),
-        (Part.LABELS, Part.VOTES, Part.PROPOSALS, Part.COMMENTS),
-        "multilabelfy",
-        has_folder=True,
-    ),
-    Format(
-        "label-studio",
-        "Label Studio",
-        "JSON (not JSON-MIN)",
-        "label_studio",
-        (Part.LABELS, Part.POSTERIORS, *_VOTES, Part.NOT_ASKED, Part.PROPOSALS, Part.COMMENTS),
-        (Part.LABELS, Part.POSTERIORS, *_VOTES, Part.NOT_ASKED, Part.PROPOSALS, Part.COMMENTS),
-        "label-studio",
-    ),
-    Format(
-        "cvat",
-        "CVAT for images 1.1",
-        "`annotations.xml`",
-        "cvat",
-        (*_RICH_LABELS, Part.PROPOSALS),
-        (*_RICH_LABELS, Part.PROPOSALS),
-        "annotations.xml",
-    ),
-    Format(
-        "datumaro",
-        "Datumaro",
-        "`annotations/<subset>.json`",
-        "datumaro",
-        _RICH_LABELS,
-        _RICH_LABELS,
-        "datumaro",
-        has_folder=True,
-    ),
-    Format(
-        "imagenet-txt",
-        "ImageNet-txt",
-        "`synsets.txt` and `<subset>.txt`",
-        "imagenet_txt",
-        _LABELS,
-        _LABELS,
-        "imagenet-txt",
-        has_folder=True,
-    ),
-    Format(
-        "hugging-face",
-        "Hugging Face datasets",
-        "a folder with `metadata.jsonl` and `README.md`, or Parquet that `datasets` wrote",
-        "hugging_face",
-        _LABELS,
-        _RICH_LABELS,
-        "hugging-face",
-        has_folder=True,
-    ),
-    Format(
-        "croissant",
-        "Croissant",
-        "`croissant.json` and its table",
-        "croissant",
-        _RICH_LABELS,
-        _RICH_LABELS,
-        "croissant",
-        has_folder=True,
-    ),
-    Format("coco", "COCO", "JSON of objects, crowds included", "coco", _LABELS),
-    Format(
-        "voc",
-        "Pascal VOC",
-        "a folder of XML, or its files",
-        "pascal_voc",
-        (Part.LABELS, Part.VOTES, Part.UNSURE),
-        has_folder=True,
-    ),
-    Format(
-        "fiftyone",
-        "FiftyOne",
-        "`labels.json` of an image classification data set",
-        "fiftyone",
-        (Part.LABELS, Part.POSTERIORS),
-        _RICH_LABELS,
-        "fiftyone",
-        has_folder=True,
-    ),
-    Format("prodigy", "Prodigy", "`.jsonl` of choices, or of labels accepted and rejected", "prodigy", (*_VOTES[:2],)),
-    Format(
-        "cleanlab",
-        "cleanlab",
-        "`.parquet`: `labels_multiannotator` of every class",
-        "crowd_tables",
-        (),
-        (Part.VOTES, Part.EXPOSURE),
-        "labels_multiannotator.parquet",
-        "cleanlab",
-    ),
-    Format(
-        "crowd-kit",
-        "crowd-kit",
-        "`.csv` with task, worker, label",
-        "crowd_tables",
-        (),
-        _VOTES,
-        "crowd-kit.csv",
-        "crowd_kit",
-    ),
+    _alike("csv", "CSV", _CSV, _TABLE, "labels.csv", room="tables"),
+    _alike("parquet", "Parquet", "`.parquet`: the same tables", _TABLE, "labels.parquet", room="tables"),
+    _alike("jsonl", "JSON Lines", _LINES, _ALL, "work.jsonl", room="json_lines"),
+    Format("numpy", "multi-hot NumPy", _ARRAYS, _SURE_LABELS, (*_SURE_LABELS, *_VOTES), "labels.npz", "multi_hot"),
+    _alike("real", "ReaL", "`real.json`, `raters.npz`", (Part.LABELS, *_VOTES)),
+    _alike("multilabelfy", "Multilabelfy", _USERS, _OF_USERS, has_folder=True),
+    _alike("label-studio", "Label Studio", "JSON (not JSON-MIN)", _TASKS),
+    _alike("cvat", "CVAT for images 1.1", "`annotations.xml`", (*_RICH_LABELS, Part.PROPOSALS), "annotations.xml"),
+    _alike("datumaro", "Datumaro", "`annotations/<subset>.json`", _RICH_LABELS, has_folder=True),
+    _alike("imagenet-txt", "ImageNet-txt", "`synsets.txt` and `<subset>.txt`", _LABELS, has_folder=True),
+    Format("hugging-face", "Hugging Face datasets", _HUGGING, _LABELS, _RICH_LABELS, has_folder=True),
+    _alike("croissant", "Croissant", "`croissant.json` and its table", _RICH_LABELS, has_folder=True),
+    Format("coco", "COCO", "JSON of objects, crowds included", _LABELS),
+    Format("voc", "Pascal VOC", _XML, (Part.LABELS, Part.VOTES, Part.UNSURE), room="pascal_voc", has_folder=True),
+    Format("fiftyone", "FiftyOne", _FIFTYONE, _SURE_LABELS, _RICH_LABELS, has_folder=True),
+    Format("prodigy", "Prodigy", _PRODIGY, (Part.VOTES, Part.EXPOSURE)),
+    Format("cleanlab", "cleanlab", _CLEANLAB, (), _VOTES[:2], "labels_multiannotator.parquet", "crowd_tables"),
+    Format("crowd-kit", "crowd-kit", "`.csv` with task, worker, label", (), _VOTES, "crowd-kit.csv", "crowd_tables"),
 )
 
 

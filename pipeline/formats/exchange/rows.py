@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DatasetError
+from pipeline.images.kinds import PACKED
 from pipeline.project.columns import class_names_of, refuse_twice, text_column
 from pipeline.project.csv_dialect import csv_rows
 from pipeline.project.names import column_name, settled
@@ -19,20 +20,15 @@ _LONGEST_SHOWN = 80
 PEOPLE = ("annotator", "worker", "user", "rater", "annotator_id", "worker_id", "rater_id")
 #: What programs write where a number is missing.
 _NO_NUMBER = frozenset({"", "nan", "na", "n/a", "null", "none"})
-#: How packed files begin; a `.npz` is a ZIP that is read as it is.
-_PACKED = {
-    b"\x1f\x8b": "gzip", b"PK\x03\x04": "ZIP", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
-    b"7z\xbc\xaf": "7z", b"Rar!": "rar",
-}  # fmt: skip
 
 
 def refuse_packed(path: Path) -> None:
     """Refuse a packed file, whatever its ending says: readers would call it broken text."""
-    if not path.is_file() or path.suffix.lower() == ".npz":
+    if not path.is_file() or path.suffix.lower() == ".npz":  # a ZIP that is read as it is
         return
     with path.open("rb") as file:
         first = file.read(6)
-    how = next((name for beginning, name in _PACKED.items() if first.startswith(beginning)), "")
+    how = next((name for beginning, name in PACKED.items() if first.startswith(beginning)), "")
     if how:
         table = "; of a spreadsheet, save the table as CSV" if path.suffix.lower() in {".xlsx", ".ods"} else ""
         raise DatasetError(f"{path} is packed ({how}); unpack it, and give what is in it{table}")
@@ -173,6 +169,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if differ is not None:
             raise ValueError(f"an object in it has {differ!r} twice; keep one")
     return content
+
+
+def files_in(paths: Sequence[Path], inside: str, ending: str, advice: str) -> list[Path]:
+    """Return the files named, and those of folders: with this ending, in their folder `inside` where they have it.
+
+    Raise `DatasetError` with the advice if there is none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        folder = path / inside if (path / inside).is_dir() else path
+        found += sorted(folder.glob(f"*{ending}")) if path.is_dir() else [path]
+    if not found:
+        raise DatasetError(f"{paths[0]}: a folder without {ending}; {advice}")
+    return found
 
 
 def in_short(value: object) -> str:
