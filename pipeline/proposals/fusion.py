@@ -5,7 +5,7 @@ Models that were run elsewhere leave ranks behind but no comparable scores, so r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,11 @@ from pipeline.evaluation.shares import Share
 
 #: Fills the places for which the models name no further class.
 NO_CLASS = -1
-#: Maps 0-based ranks to what it is worth that one model names a class at that rank; positive and decreasing.
-RankWeight = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 _IMAGES_PER_CHUNK = 4096
 
 
-def reciprocal_rank(rank: NDArray[np.int64], constant: float = 60.0) -> NDArray[np.float64]:
-    """Return ``1 / (constant + r)`` for rank *r* counted from 1: reciprocal rank fusion, with its published constant.
+def _rank_weights(depth: int) -> NDArray[np.float64]:
+    """Return ``1 / (60 + r)`` for each rank *r* from 1 to `depth`: reciprocal rank fusion, with its published constant.
 
     How many models name a class counts for more than how high one of them ranks it; the rank decides the order among
     classes named by equally many. That suits proposals, which should contain every label rather than one. With weights
@@ -36,7 +34,8 @@ def reciprocal_rank(rank: NDArray[np.int64], constant: float = 60.0) -> NDArray[
     Cormack, G. V., Clarke, C. L. A., Buettcher, S. (2009). Reciprocal rank fusion outperforms Condorcet and individual
     rank learning methods. SIGIR, 758-759. doi:10.1145/1571941.1572114
     """
-    return np.reciprocal(rank.astype(np.float64) + (1.0 + constant))
+    weights: NDArray[np.float64] = np.reciprocal(60.0 + np.arange(1, depth + 1))
+    return weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +80,7 @@ class ProposalRecall:
     per_image: NDArray[np.float64]
 
 
-def merge_proposals_by_rank(
-    predictions: Mapping[str, NDArray[np.integer]], n_proposals: int = 20, weight: RankWeight = reciprocal_rank
-) -> FusedProposals:
+def merge_proposals_by_rank(predictions: Mapping[str, NDArray[np.integer]], n_proposals: int = 20) -> FusedProposals:
     """Merge the rankings of many models into one: each class scores the sum of its rank weights over the models.
 
     The result does not depend on the order of the models (except for `source`) or on how many classes each ranks. Ties
@@ -96,8 +93,6 @@ def merge_proposals_by_rank(
         models. -1 stands for no class.
     n_proposals
         How many proposals to keep, at least 1.
-    weight
-        What a rank is worth.
 
     Raises
     ------
@@ -111,7 +106,7 @@ def merge_proposals_by_rank(
     n_images = _common_length(predictions)
     rankings = tuple(predictions.values())
     depth = max(ranking.shape[1] for ranking in rankings)
-    weights = weight(np.arange(depth))
+    weights = _rank_weights(depth)
     shape = (n_images, n_proposals)
     class_index, source = np.full(shape, NO_CLASS, dtype=np.int32), np.full(shape, NO_CLASS, dtype=np.int16)
     score = np.zeros(shape, dtype=np.float32)

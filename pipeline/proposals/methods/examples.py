@@ -30,7 +30,7 @@ from pipeline.project.list_columns import lists_from_padded
 from pipeline.project.names import first_few
 from pipeline.project.tables import CANDIDATES, PROPOSALS_ROW_GROUP
 from pipeline.proposals.head import Head, train_head
-from pipeline.proposals.methods.seam import Candidates, read_candidates
+from pipeline.proposals.methods.seam import Candidates, no_candidates, read_candidates
 
 if TYPE_CHECKING:
     from pipeline.inference.features import Backbone
@@ -152,8 +152,7 @@ class ExamplesMethod:
     def _scored(self, options: RunOptions) -> Candidates:
         n_images = len(self._own)
         k = min(self._top_k, len(self._project.label_space))
-        class_index = np.full((n_images, k), -1, dtype=np.int32)
-        score, view = np.full((n_images, k), np.nan, dtype=np.float32), np.zeros((n_images, k), dtype=np.int8)
+        whole = no_candidates(n_images, k)
         trust = np.array([part.trust for part in views(self._n_views)], dtype=np.float32)
         head_of = self._heads(options)
         for rows, features in read_features(self._features.path, self._n_views):
@@ -167,10 +166,10 @@ class ExamplesMethod:
                 best = found.max(axis=1)
                 order = np.argsort(-best, axis=1, kind="stable")[:, :k]
                 at = (rows[here][:, None], np.arange(order.shape[1]))
-                class_index[at] = head.classes[order]
-                score[at] = np.take_along_axis(best, order, axis=1)
-                view[at] = np.take_along_axis(found.argmax(axis=1), order, axis=1)
-        return Candidates(class_index, score, view)
+                whole.class_index[at] = head.classes[order]
+                whole.score[at] = np.take_along_axis(best, order, axis=1)
+                whole.view[at] = np.take_along_axis(found.argmax(axis=1), order, axis=1)
+        return whole
 
     def _heads(self, options: RunOptions) -> Callable[[int], Head]:
         """Return the head for the images of each fold; without labels of the project, one head serves all folds."""
