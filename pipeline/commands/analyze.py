@@ -70,14 +70,13 @@ def _analyze_project(project: Path, resamples: int, seed: int) -> object:
 def _analyze_votes(votes: Path, out: Path, resamples: int, seed: int) -> object:
     from pipeline.disagreement import analyze_disagreement
     from pipeline.formats.consensus_tables import write_disagreement
+    from pipeline.reports.formats import INTERVAL, number, percent
 
     analysis = analyze_disagreement(read_votes(votes), n_resamples=resamples, seed=seed)
     paths = write_disagreement(analysis, out)
     figures = analysis.summary
-    share = "undefined" if figures.set_disagreement_share is None else f"{figures.set_disagreement_share:.1%}"
-    alpha = "undefined" if figures.alpha is None else f"{figures.alpha:.3f}"
-    if figures.alpha_low is not None and figures.alpha_high is not None:
-        alpha += f" (95% interval {figures.alpha_low:.3f} to {figures.alpha_high:.3f})"
+    share = percent(figures.set_disagreement_share)
+    alpha = number(figures.alpha, 3, figures.alpha_low, figures.alpha_high, named=INTERVAL)
     typer.echo(
         f"Label sets differ on {figures.n_set_disagreements:,} of {so_many(figures.n_images_compared, 'image')} "
         f"that two or more annotators decided ({share}), on {figures.n_set_disagreements_shared:,} of them "

@@ -120,17 +120,9 @@ def rank_table(outcomes: Outcomes, draws: Draws) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def order_change(pairs: pd.DataFrame, first: str = "top1", second: str = "real") -> OrderChange:
-    """Tell where two metrics order models differently.
-
-    Parameters
-    ----------
-    pairs
-        From :func:`pair_table`, with both metrics.
-    first, second
-        The metrics.
-    """
-    one, other = (_winners(pairs[pairs["metric"] == metric]) for metric in (first, second))
+def order_change(pairs: pd.DataFrame) -> OrderChange:
+    """Tell from :func:`pair_table` where the two metrics order models differently."""
+    one, other = (_winners(pairs[pairs["metric"] == metric]) for metric in PAIRED)
     both = one.keys() & other.keys()
     likely: list[tuple[str, str]] = []
     sure: list[tuple[str, str]] = []
@@ -139,7 +131,7 @@ def order_change(pairs: pd.DataFrame, first: str = "top1", second: str = "real")
         if winner != other_winner:
             (sure if max(p, other_p) < SURE else likely).append((winner, other_winner))
     n_pairs = len(both)
-    return OrderChange(first, second, n_pairs, len(likely) + len(sure), len(sure), tuple([*sure, *likely][:5]))
+    return OrderChange(*PAIRED, n_pairs, len(likely) + len(sure), len(sure), tuple([*sure, *likely][:5]))
 
 
 def _winners(pairs: pd.DataFrame) -> dict[frozenset[str], tuple[str, float]]:
@@ -235,9 +227,9 @@ class Lead:
         return self.p_holm < SURE
 
 
-def lead(pairs: pd.DataFrame, best: str, next_best: str, metric: str = "real") -> Lead | None:
-    """Return how two models compare, from :func:`pair_table`; None if they were not compared."""
-    own = pairs[pairs["metric"] == metric]
+def lead(pairs: pd.DataFrame, best: str, next_best: str) -> Lead | None:
+    """Return how two models compare under ReaL, from :func:`pair_table`; None if they were not compared."""
+    own = pairs[pairs["metric"] == "real"]
     found = own[own["a"].isin([best, next_best]) & own["b"].isin([best, next_best])]
     if len(found) == 0:
         return None

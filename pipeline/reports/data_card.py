@@ -6,7 +6,6 @@ which is made once and never overwritten.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 import pipeline
 from pipeline.errors import ProjectError
 from pipeline.formats.refined_labels_in import read_evidence_models
+from pipeline.project.files import sha256_of
 from pipeline.project.folder import Project
 from pipeline.project.results import read_summary_if_any
 from pipeline.project.writing import write_text
@@ -93,7 +93,7 @@ def _facts(project: Project, words: dict[str, str]) -> Facts:
     csv = project.refined_labels_path.with_suffix(".csv")
     analyzed = read_summary_if_any(project, "analyze", AnalyzeSummary)
     settled = read_summary_if_any(project, "settle", SettleSummary)
-    digest = hashlib.sha256(csv.read_bytes()).hexdigest() if csv.is_file() else ""
+    digest = sha256_of(csv) if csv.is_file() else ""
     return Facts(
         name=project.settings.project.name,
         words=words,

@@ -13,7 +13,7 @@ from pipeline.project.image_table import image_columns
 from pipeline.project.wording import so_many
 from pipeline.reports import vote_plots as plots
 from pipeline.reports.figures import figure
-from pipeline.reports.formats import count, number, percent, person, seconds, text
+from pipeline.reports.formats import count, number, percent, person, seconds, shortened, text
 from pipeline.reports.frames import frame_table, sentences, simulation_notice
 from pipeline.reports.gallery import class_list, gallery
 from pipeline.reports.headlines import disagreement_headline
@@ -36,6 +36,7 @@ def headline(analysis: ProjectAnalysis) -> Html:
 def how_far_sets_differ(analysis: ProjectAnalysis) -> Html:
     """Return the measures of disagreement, each with its denominator."""
     found, alpha = analysis.disagreement.summary, analysis.disagreement.alpha
+    value = number(alpha.value, 3, alpha.low, alpha.high)
     per_image = analysis.disagreement.per_image
     n_unanimous, n_single = int(per_image["n_unanimous"].sum()), int(per_image["n_single"].sum())
     share = percent(found.set_disagreement_share, found.set_disagreement_low, found.set_disagreement_high)
@@ -45,7 +46,7 @@ def how_far_sets_differ(analysis: ProjectAnalysis) -> Html:
         ("label sets differ (the published rule)", count(found.n_set_disagreements), share, images),
         ("label sets differ on classes shown to both", count(found.n_set_disagreements_shared), "", images),
         ("mean Jaccard distance of two label sets", "", number(found.mean_jaccard_distance, 3), images),
-        ("Krippendorff's alpha", "", _alpha(analysis), f"{so_many(alpha.n_units, 'pair')} with two or more votes"),
+        ("Krippendorff's alpha", "", value, f"{so_many(alpha.n_units, 'pair')} with two or more votes"),
         ("all said the same", count(n_unanimous), _share(n_unanimous, found.n_items), pairs),
         ("votes differ", count(found.n_items_split), _share(found.n_items_split, found.n_items), pairs),
         ("one vote only", count(n_single), _share(n_single, found.n_items), pairs),
@@ -130,7 +131,7 @@ def disputed_classes(analysis: ProjectAnalysis) -> Html:
         caption="Classes by the number of images on which votes differ.",
         n_rows=30,
     )
-    named = analysis.classes.assign(**{"class": _short(analysis.classes["class_name"])})
+    named = analysis.classes.assign(**{"class": _short(analysis.classes["class_name"], 40)})
     return figure(
         lambda: plots.disputed_classes(named[named["n_split"] > 0]),
         "The classes that are disputed on most images: share of the images compared on which votes differ, with 95% "
@@ -303,12 +304,6 @@ def ticked_by(votes: VoteArrays, image: int) -> dict[str, list[int]]:
     return sets
 
 
-def _alpha(analysis: ProjectAnalysis) -> str:
-    alpha = analysis.disagreement.alpha
-    interval = "" if alpha.low is None or alpha.high is None else f" ({alpha.low:.3f} to {alpha.high:.3f})"
-    return f"{number(alpha.value, 3)}{interval}"
-
-
 def _share(n_hits: int, n: int) -> str:
     return percent(n_hits / n if n else None)
 
@@ -350,5 +345,5 @@ def _gold(analysis: ProjectAnalysis) -> Html:
     )
 
 
-def _short(names: pd.Series, n_characters: int = 40) -> list[str]:
-    return [name if len(name) <= n_characters else f"{name[: n_characters - 1]}…" for name in names.astype(str)]
+def _short(names: pd.Series, n_characters: int) -> list[str]:
+    return [shortened(str(name), n_characters) for name in names]

@@ -22,6 +22,7 @@ from pipeline.reports.images_behind import images_behind
 from pipeline.stages.evaluate import ProjectEvaluation, label_count_table
 
 _N_IMAGES = 24
+_TITLES = {metric.name: metric.title for metric in METRICS}
 
 
 def headline(found: ProjectEvaluation) -> Html:
@@ -128,11 +129,10 @@ def ranks(found: ProjectEvaluation) -> Html:
     comparison = found.evaluation.comparison
     if comparison is None:
         return Html("")
-    titles = {metric.name: metric.title for metric in METRICS}
     return frame_table(
         comparison.ranks,
         {
-            "metric": lambda row: text(titles[row.metric]),
+            "metric": lambda row: text(_TITLES[row.metric]),
             "model": lambda row: _name(row.model, found),
             "value": lambda row: percent(row.value, row.low, row.high),
             "rank": lambda row: count(row.rank),
@@ -178,11 +178,10 @@ def differences(found: ProjectEvaluation) -> Html:
     comparison = found.evaluation.comparison
     if comparison is None:
         return Html("")
-    titles = {metric.name: metric.title for metric in METRICS}
     return frame_table(
         comparison.pairs,
         {
-            "metric": lambda row: text(titles[row.metric]),
+            "metric": lambda row: text(_TITLES[row.metric]),
             "better": lambda row: _name(row.a, found),
             "than": lambda row: _name(row.b, found),
             "by, points": lambda row: f"{100 * row.difference:.2f} ({100 * row.low:.2f} to {100 * row.high:.2f})",

@@ -118,4 +118,4 @@ def _images_missed(found: ProbeFindings) -> str:
 def _rate(rate: Rate | None, digits: int = 2) -> str:
     if rate is None:
         return "undefined"
-    return f"{number(rate.value, digits)} ({number(rate.low, digits)} to {number(rate.high, digits)})"
+    return number(rate.value, digits, rate.low, rate.high)

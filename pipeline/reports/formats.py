@@ -17,14 +17,24 @@ def text(value: object, max_characters: int = _MAX_CHARACTERS) -> str:
     return escape(words if len(words) <= max_characters else f"{words[:max_characters]} …")
 
 
+def shortened(name: str, n_characters: int = 60) -> str:
+    """Return a name in at most so many characters."""
+    return name if len(name) <= n_characters else f"{name[: n_characters - 1]}…"
+
+
 def count(value: float | None) -> str:
     """Return a whole number."""
     return "undefined" if _is_undefined(value) else f"{int(value or 0):,}"
 
 
-def number(value: float | None, digits: int = 2) -> str:
-    """Return a number with decimal places."""
-    return "undefined" if _is_undefined(value) else f"{value:,.{digits}f}"
+def number(
+    value: float | None, digits: int = 2, low: float | None = None, high: float | None = None, *, named: str = ""
+) -> str:
+    """Return a number with decimal places, with its 95% interval where it has one, after what that is `named`."""
+    if _is_undefined(value):
+        return "undefined"
+    interval = "" if _is_undefined(low) or _is_undefined(high) else f" ({named}{low:.{digits}f} to {high:.{digits}f})"
+    return f"{value:,.{digits}f}{interval}"
 
 
 def percent(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
+from pipeline.reports.formats import shortened
 from pipeline.reports.html import Html
 from pipeline.reports.thumbnails import thumbnail
 
@@ -56,7 +57,7 @@ def sample(images: NDArray[np.int64], n_images: int, seed: int) -> NDArray[np.in
 
 def class_list(project: Project, classes: Sequence[int], bold: int = -1) -> str:
     """Return class names as HTML, with one of them in bold; `none applies` where there are none."""
-    names = [escape(_short(project.label_space.names[index])) for index in classes[:_CLASSES_SHOWN]]
+    names = [escape(shortened(project.label_space.names[index])) for index in classes[:_CLASSES_SHOWN]]
     words = [f"<b>{name}</b>" if index == bold else name for index, name in zip(classes, names, strict=False)]
     more = f" and {len(classes) - _CLASSES_SHOWN} more" if len(classes) > _CLASSES_SHOWN else ""
     return ", ".join(words) + more if words else "<i>none applies</i>"
@@ -66,9 +67,5 @@ def _card(picture: str, image_id: str, words: str) -> str:
     return (
         f'<figure style="margin:0;width:{_SIDE_PX + 20}px">{picture}'
         '<figcaption style="font-size:.85em;overflow-wrap:anywhere;color:inherit">'
-        f"<small>{escape(_short(image_id))}</small>{words}</figcaption></figure>"
+        f"<small>{escape(shortened(image_id))}</small>{words}</figcaption></figure>"
     )
-
-
-def _short(name: str, n_characters: int = 60) -> str:
-    return name if len(name) <= n_characters else f"{name[: n_characters - 1]}…"

@@ -9,7 +9,7 @@ from pipeline.evaluation.differences import Lead, OrderChange
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.shares import Mean, Share
 from pipeline.project.wording import so_many
-from pipeline.reports.formats import INTERVAL, p_value, percent
+from pipeline.reports.formats import INTERVAL, number, p_value, percent
 from pipeline.stages.analyze import AnalyzeSummary
 from pipeline.stages.evaluate import EvaluateSummary
 from pipeline.stages.improve import RATES, ImproveSummary
@@ -42,17 +42,14 @@ def disagreement_headline(summary: AnalyzeSummary) -> list[str]:
         f"Votes differ on {summary.n_items_split:,} of {summary.n_items_compared:,} (image, class) pairs that "
         f"two or more were shown; {summary.n_items_unsure:,} have an unsure vote"
     )
-    alpha = "undefined" if summary.alpha is None else f"{summary.alpha:.3f}"
-    if summary.alpha_low is not None and summary.alpha_high is not None:
-        alpha += f" (95% interval {summary.alpha_low:.3f} to {summary.alpha_high:.3f})"
+    alpha = number(summary.alpha, 3, summary.alpha_low, summary.alpha_high, named=INTERVAL)
     lines.append(f"Krippendorff's alpha: {alpha}")
     left_out = summary.annotators_left_out
     if left_out.names:
-        whole = "undefined" if left_out.alpha is None else f"{left_out.alpha:.3f}"
         lines.append(
             f"Left out: the votes of {', '.join(left_out.names)}; with them label sets would differ on "
             f"{left_out.n_set_disagreements:,} of {so_many(left_out.n_images_compared, 'image')}, and alpha would "
-            f"be {whole}"
+            f"be {number(left_out.alpha, 3)}"
         )
     if summary.probes is not None and summary.probes.recall is not None:
         lines.append(f"Proposals miss labels: {recall_line(summary.probes)}")

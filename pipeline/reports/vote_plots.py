@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: Colours that can be told apart with every common kind of colour blindness (Okabe and Ito, 2008).
 _BLUE, _VERMILION, _GREY, _PALE = "#0072B2", "#D55E00", "#777777", "#E4E4E4"
 _MINUTES_DRAWN_AS_HOURS = 180
+#: How many classes, or pairs of them, are drawn.
+_N_DRAWN = 20
 
 
 def agreement_heat_map(matrix: pd.DataFrame, chance: float | None = None) -> DescribedFigure:
@@ -63,17 +65,15 @@ def agreement_heat_map(matrix: pd.DataFrame, chance: float | None = None) -> Des
     return DescribedFigure(figure, alt)
 
 
-def disputed_classes(per_class: pd.DataFrame, n_classes: int = 20) -> DescribedFigure:
+def disputed_classes(per_class: pd.DataFrame) -> DescribedFigure:
     """Draw the classes on which votes differ most often, with 95% intervals.
 
     Parameters
     ----------
     per_class
         From a :class:`pipeline.disagreement.DisagreementAnalysis`; ``class`` may hold names instead of indices.
-    n_classes
-        How many to show.
     """
-    chosen = per_class[per_class["n_compared"] > 0].head(n_classes)
+    chosen = per_class[per_class["n_compared"] > 0].head(_N_DRAWN)
     table = chosen.sort_values("split_share", kind="stable", ascending=False).iloc[::-1]
     _require(table, "no class has two votes on one image; there is no dispute to draw")
     figure, axes = new_axes(0.25 * len(table) + 1.2)
@@ -90,11 +90,11 @@ def disputed_classes(per_class: pd.DataFrame, n_classes: int = 20) -> DescribedF
     return DescribedFigure(figure, alt)
 
 
-def confused_class_pairs(pairs: pd.DataFrame, n_pairs: int = 20) -> DescribedFigure:
+def confused_class_pairs(pairs: pd.DataFrame) -> DescribedFigure:
     """Draw the pairs of classes where one annotator ticked one class and another annotator the other."""
     from matplotlib.ticker import MaxNLocator
 
-    table = pairs.head(n_pairs).sort_values("n_confusions", kind="stable", ascending=False).iloc[::-1]
+    table = pairs.head(_N_DRAWN).sort_values("n_confusions", kind="stable", ascending=False).iloc[::-1]
     _require(table, "no two classes were confused; there is nothing to draw")
     figure, axes = new_axes(0.25 * len(table) + 1.2)
     labels = [f"{one} / {other}" for one, other in zip(table["class_a"], table["class_b"], strict=True)]
@@ -173,7 +173,7 @@ def model_against_people(table: pd.DataFrame) -> DescribedFigure:
     return DescribedFigure(figure, alt)
 
 
-def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> DescribedFigure:
+def yield_curve(ranking: pd.DataFrame) -> DescribedFigure:
     """Draw the errors expected to remain against the minutes spent.
 
     The errors come from :func:`pipeline.consensus.value_of_refining.rank_by_value`.
@@ -186,9 +186,6 @@ def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> D
     unit, scale = ("hours", 60) if minutes[-1] > _MINUTES_DRAWN_AS_HOURS else ("minutes", 1)
     axes.plot(minutes / scale, remaining, color=_BLUE)
     axes.set_ylim(bottom=0)
-    if budget_minutes is not None:
-        axes.axvline(budget_minutes / scale, color=_VERMILION, linestyle="--", label="budget")
-        axes.legend(frameon=False)
     best = int(np.argmin(remaining))
     axes.set_xlabel(f"{unit} of refinement, the most worthwhile images first")
     axes.set_ylabel("wrong labels expected to remain")
@@ -199,33 +196,22 @@ def yield_curve(ranking: pd.DataFrame, budget_minutes: float | None = None) -> D
     return DescribedFigure(figure, alt)
 
 
-def reliability_plot(table: pd.DataFrame, after: pd.DataFrame | None = None) -> DescribedFigure:
-    """Draw observed against claimed shares, from :func:`pipeline.consensus.calibration.reliability`.
-
-    Parameters
-    ----------
-    table
-        The posterior as it is, or before it was recalibrated.
-    after
-        The same once it was recalibrated.
-    """
-    _require(table, "no item has a known answer; there is no reliability to draw")
+def reliability_plot(before: pd.DataFrame, after: pd.DataFrame) -> DescribedFigure:
+    """Draw observed against claimed shares (:func:`pipeline.consensus.calibration.reliability`), in both states."""
+    _require(before, "no item has a known answer; there is no reliability to draw")
     figure, axes = new_axes()
     axes.plot([0, 1], [0, 1], linestyle=":", color=_GREY, label="as claimed")
-    drawn = {"observed, 95%": (table, _BLUE)} if after is None else {}
-    if after is not None:
-        drawn = {"before recalibration, 95%": (table, _GREY), "after, 95%": (after, _BLUE)}
-    for name, (part, colour) in drawn.items():
+    for name, part, colour in (("before recalibration, 95%", before, _GREY), ("after, 95%", after, _BLUE)):
         bars = np.clip([part["observed"] - part["low"], part["high"] - part["observed"]], 0, None)
         axes.errorbar(part["claimed"], part["observed"], yerr=bars, fmt="o-", color=colour, label=name)
     axes.set_xlabel("mean posterior of the bin")
     axes.set_ylabel("share that applies")
     axes.legend(frameon=False)
     alt = (
-        f"Reliability of the posterior in {so_many(len(table), 'bin')} over {table['n_items'].sum():,} items. "
-        f"{_worst_gap(table)}"
+        f"Reliability of the posterior in {so_many(len(before), 'bin')} over {before['n_items'].sum():,} items. "
+        f"{_worst_gap(before)} After recalibration: {_worst_gap(after)}"
     )
-    return DescribedFigure(figure, alt if after is None else f"{alt} After recalibration: {_worst_gap(after)}")
+    return DescribedFigure(figure, alt)
 
 
 def _worst_gap(table: pd.DataFrame) -> str:

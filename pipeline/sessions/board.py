@@ -111,8 +111,6 @@ class BoardReader:
         Which round.
     answers
         For each gold image, its index and its classes; empty if there are none.
-    seed
-        Seed for drawing the images on which pace and agreement are computed.
     """
 
     def __init__(
@@ -120,13 +118,10 @@ class BoardReader:
         store: SqlStore,
         round_: Round | str = Round.ANNOTATION,
         answers: Mapping[int, frozenset[int]] | None = None,
-        *,
-        seed: int = 0,
     ) -> None:
         self._store = store
         self._round = Round(round_)
         self._answers = dict(answers or {})
-        self._seed = seed
         self._n_tasks = -1
         self._sample: set[int] = set()
         self._gold_of: dict[str, set[int]] = {}
@@ -194,7 +189,7 @@ class BoardReader:
         gold = {a.image_index for a in assignments if a.is_gold}
         ordinary = sorted({a.image_index for a in assignments} - gold)
         if len(ordinary) > MAX_IMAGES:
-            ordinary = random.Random(self._seed).sample(ordinary, MAX_IMAGES)
+            ordinary = random.Random(0).sample(ordinary, MAX_IMAGES)
         self._sample = set(ordinary) | gold
         self._gold_of = {}
         for a in assignments:

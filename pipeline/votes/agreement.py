@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pipeline.votes.intervals import CONFIDENCE, wilson_interval
 from pipeline.votes.words import N_VOTES
 
+_ITEMS_AT_ONCE = 100_000
+
 
 @dataclass(frozen=True)
 class AlphaEstimate:
@@ -77,9 +79,9 @@ def alpha_from_counts(
     return AlphaEstimate(_defined(value), low, high, len(by_image), n_units, int(by_image[:, 1:].sum()))
 
 
-def _image_slices(item_image: NDArray[np.int32], n_items: int = 100_000) -> Iterator[slice]:
+def _image_slices(item_image: NDArray[np.int32]) -> Iterator[slice]:
     """Cut items between images, so that what is computed of each part needs little memory."""
-    wanted = item_image[np.arange(n_items, len(item_image), n_items)]
+    wanted = item_image[np.arange(_ITEMS_AT_ONCE, len(item_image), _ITEMS_AT_ONCE)]
     edges = np.unique([0, *np.searchsorted(item_image, wanted).tolist(), len(item_image)])
     return (slice(start, stop) for start, stop in pairwise(edges.tolist()))
 

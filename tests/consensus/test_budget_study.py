@@ -163,7 +163,7 @@ def test_every_figure_says_in_words_what_it_shows():
         plots.disputed_classes(analysis.per_class),
         plots.confused_class_pairs(analysis.confused_pairs),
         plots.annotator_profiles(profile_annotators(votes).profiles),
-        plots.yield_curve(ranking, budget_minutes=30),
+        plots.yield_curve(ranking),
     ]
     for described in figures:
         assert len(described.alt_text) > 40
