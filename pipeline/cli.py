@@ -18,40 +18,22 @@ from pipeline.commands.json_output import NOTICES, is_json, print_json, reports,
 from pipeline.errors import MlfError, in_plain_words
 from pipeline.project.notices import notices_to
 
-_STAGES = "The stages, in order"
-_PEOPLE = "For several people at once"
-_FILES = "On files of votes and predictions, without a project"
 _AROUND = "Around a project"
-
+#: The commands of each panel of the help, in its order: modules of `pipeline.commands`, with the function where it is
+#: not called as its module is.
+_PANELS = {
+    "Begin here": "demo",
+    "The stages, in order": "init propose assign annotate analyze refine settle evaluate improve report",
+    _AROUND: "doctor add exchange:import_ exchange:export status models compare_labels why backup backup:restore "
+    "toybox",
+    "For several people at once": "hub serve",
+    "On files of votes and predictions, without a project": "aggregate score compare_datasets",
+}
 #: Every command as (module of `pipeline.commands`, function, panel in the help), in the order the help shows them.
-COMMANDS = (
-    ("demo", "demo", "Begin here"),
-    ("init", "init", _STAGES),
-    ("propose", "propose", _STAGES),
-    ("assign", "assign", _STAGES),
-    ("annotate", "annotate", _STAGES),
-    ("analyze", "analyze", _STAGES),
-    ("refine", "refine", _STAGES),
-    ("settle", "settle", _STAGES),
-    ("evaluate", "evaluate", _STAGES),
-    ("improve", "improve", _STAGES),
-    ("report", "report", _STAGES),
-    ("doctor", "doctor", _AROUND),
-    ("add", "add", _AROUND),
-    ("exchange", "import_", _AROUND),
-    ("exchange", "export", _AROUND),
-    ("status", "status", _AROUND),
-    ("models", "models", _AROUND),
-    ("compare_labels", "compare_labels", _AROUND),
-    ("why", "why", _AROUND),
-    ("backup", "backup", _AROUND),
-    ("backup", "restore", _AROUND),
-    ("toybox", "toybox", _AROUND),
-    ("hub", "hub", _PEOPLE),
-    ("serve", "serve", _PEOPLE),
-    ("aggregate", "aggregate", _FILES),
-    ("score", "score", _FILES),
-    ("compare_datasets", "compare_datasets", _FILES),
+COMMANDS = tuple(
+    (module, function or module, panel)
+    for panel, commands in _PANELS.items()
+    for module, _, function in (command.partition(":") for command in commands.split())
 )
 #: Groups of commands, as (module of `pipeline.commands`, its Typer app, panel in the help).
 GROUPS = (("classes", "classes", _AROUND), ("project", "project", _AROUND), ("store", "store", _AROUND))
