@@ -62,7 +62,7 @@ def verify(
     from pipeline.errors import StoreError
     from pipeline.project.folder import open_project
     from pipeline.store import open_project_store
-    from pipeline.store.heads_file import read_heads, write_heads
+    from pipeline.store.chain import read_heads, write_heads
     from pipeline.store.standing import read_mark
 
     opened = open_project(project)

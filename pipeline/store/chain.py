@@ -3,7 +3,7 @@
 Each event carries its place in its chain, and a digest of its own content and of the digest before it. There is one
 chain per (round, annotator), so verifying one person's work reads only that person's events. Someone who can write to
 the database can also recompute all later digests. They cannot change a head that was kept elsewhere (in a backup or a
-printed report), so `mlf store verify --heads` compares with that.
+printed report), so `mlf store verify --against` compares with that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from pipeline.errors import StoreError
+from pipeline.project.writing import write_text
 
 #: What the digest covers: everything that an event says, as stored in its row.
 _COVERED = (
@@ -116,3 +120,21 @@ def breaks_of(round_: str, annotator: str, rows: Iterable[Mapping[str, Any]], he
         yield Break(round_, annotator, head.n_events + 1, "", what)
     elif previous != head.digest:
         yield Break(round_, annotator, position, "", "the last event is not the one that was kept as the last")
+
+
+def write_heads(path: Path, heads: dict[tuple[str, str], Head]) -> None:
+    """Write the ends of the chains to a file, to be kept elsewhere; raise `OSError` if it cannot be written."""
+    rows = [{"round": r, "annotator": a, "n_events": h.n_events, "digest": h.digest} for (r, a), h in heads.items()]
+    write_text(path, json.dumps(rows, indent=1) + "\n")
+
+
+def read_heads(path: Path) -> dict[tuple[str, str], Head]:
+    """Read what :func:`write_heads` wrote; raise `StoreError` if the file is missing or not of this kind."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        heads = {(row["round"], row["annotator"]): Head(int(row["n_events"]), str(row["digest"])) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is no file that `mlf store verify --keep` wrote ({error}); name one") from error
+    if not heads:
+        raise StoreError(f"{path} holds no chain; name a file that `mlf store verify --keep` wrote")
+    return heads

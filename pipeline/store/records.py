@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.annotation.as_json import state_as_json, state_from_json
+from pipeline.annotation.as_json import event_as_json, state_as_json, state_from_json
 from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.folding import ImageState
 from pipeline.votes.words import Round
@@ -31,17 +31,11 @@ def state_from_text(text: str) -> ImageState:
 
 def event_to_row(event: Event) -> dict[str, Any]:
     """Return the columns of a new event."""
-    return {
-        "event_id": event.event_id,
-        "round": event.round.value,
-        "annotator": event.annotator,
-        "image_index": event.image_index,
-        "kind": event.kind.value,
-        "payload": json.dumps(dict(event.payload), separators=(",", ":")),
+    row = event_as_json(event)
+    return row | {
+        "payload": json.dumps(row["payload"], separators=(",", ":")),
         "shown": json.dumps(sorted(set(event.shown)), separators=(",", ":")),
-        "active_ms": event.active_ms,
-        "proposal_order": event.order,
-        "client_time": event.client_time,
+        "proposal_order": row.pop("order"),
         "server_time": event.server_time or now(),  # an event from another store keeps its own time
     }
 

@@ -65,9 +65,3 @@ def upgrade() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("last_seq", _Sequence, nullable=False),
     )
-
-
-def downgrade() -> None:
-    """Drop all tables."""
-    for table in ("states", "events", "tasks", "annotators"):
-        op.drop_table(table)
