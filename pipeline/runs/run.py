@@ -17,7 +17,7 @@ from pipeline.errors import MlfError, ProjectError, in_plain_words
 from pipeline.project.folder import Project
 from pipeline.project.result_paths import take_earlier_names
 from pipeline.project.writing import whole_file
-from pipeline.runs.catalogue import REPORT_STAGES, stage_notebook
+from pipeline.runs.notebook_files import REPORT_STAGES, stage_notebook
 from pipeline.runs.page import join_pages, page_title, pages_in
 from pipeline.runs.parameters import check_parameters, declared_parameters
 

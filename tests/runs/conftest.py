@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.datasets.create import init_project
 from pipeline.project.folder import Project
-from pipeline.runs import catalogue
+from pipeline.runs import notebook_files
 
 CLASS_KEYS = ("ant", "bee", "cat", "<b>dog</b>", "emu")
 
@@ -62,8 +62,8 @@ def make_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             for cell in cells
         ]
         nbformat.write(notebook, folder / "trial.ipynb")
-        monkeypatch.setitem(catalogue.STAGE_NOTEBOOKS, "trial", "trial.ipynb")
-        monkeypatch.setattr(catalogue, "notebook_path", lambda name: folder / name)
+        monkeypatch.setitem(notebook_files.STAGE_NOTEBOOKS, "trial", "trial.ipynb")
+        monkeypatch.setattr(notebook_files, "notebook_path", lambda name: folder / name)
         return "trial"
 
     return make

@@ -169,10 +169,10 @@ def test_ctrl_c_interrupts_the_kernel_lets_it_tidy_up_and_keeps_the_run(
         f"finally:\n    Path({str(tidied)!r}).touch()"
     )
     program = (
-        "import sys\nfrom pathlib import Path\nfrom pipeline.runs import catalogue, run_stage\n"
+        "import sys\nfrom pathlib import Path\nfrom pipeline.runs import notebook_files, run_stage\n"
         "from pipeline.project.folder import open_project\n"
-        f"catalogue.STAGE_NOTEBOOKS['trial'] = 'trial.ipynb'\n"
-        f"catalogue.notebook_path = lambda name: Path({str(tmp_path / 'notebooks')!r}) / name\n"
+        f"notebook_files.STAGE_NOTEBOOKS['trial'] = 'trial.ipynb'\n"
+        f"notebook_files.notebook_path = lambda name: Path({str(tmp_path / 'notebooks')!r}) / name\n"
         f"run_stage(open_project({str(project.root)!r}), 'trial')\n"
     )
     runner = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
