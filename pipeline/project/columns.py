@@ -20,6 +20,7 @@ from pipeline.project.names import column_name
 
 #: Whole numbers up to this one are exact in a column of floating-point numbers.
 _EXACT = 2.0**53
+_TEXTS = frozenset({pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view()})
 
 
 def text_column(column: pa.ChunkedArray | pa.Array, name: str, where: object, *, is_truth: bool = False) -> pa.Array:
@@ -51,7 +52,7 @@ def text_column(column: pa.ChunkedArray | pa.Array, name: str, where: object, *,
         column = _whole(column.cast(pa.float64()) if types.is_floating(kind) else column, name, where)
     elif types.is_struct(kind) and {"bytes", "path"} <= {kind.field(i).name for i in range(kind.num_fields)}:
         column = _picture_paths(column, name, where)
-    elif not (types.is_integer(kind) or types.is_null(kind) or _is_text(kind) or (is_truth and types.is_boolean(kind))):
+    elif not (types.is_integer(kind) or types.is_null(kind) or kind in _TEXTS or (is_truth and types.is_boolean(kind))):
         raise DatasetError(f"{where}: column {name!r} holds {_in_words(kind)}; give text or whole numbers")
     try:
         return pc.cast(column, pa.string())
@@ -104,18 +105,6 @@ def _picture_paths(column: Any, name: str, where: object) -> Any:
             "read from files: write each picture's `bytes` to a file and give a table of their paths"
         )
     return pc.struct_field(column, "path").cast(pa.string())
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_string_view(kind)
-        or types.is_binary(kind)
-        or types.is_large_binary(kind)
-        or types.is_binary_view(kind)
-    )
 
 
 def _in_words(kind: pa.DataType) -> str:

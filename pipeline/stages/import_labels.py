@@ -33,13 +33,7 @@ _Row = tuple[int | None, str, int | None, int | None, int | None, float | None]
 
 
 def import_labels(
-    project: Project,
-    incoming: Incoming,
-    rows: Rows,
-    provenance: Mapping[str, object],
-    *,
-    replaces: bool = False,
-    is_dry: bool = False,
+    project: Project, incoming: Incoming, rows: Rows, provenance: Mapping[str, object], *, replaces: bool, is_dry: bool
 ) -> None:
     """Make a file's label sets the project's refined labels; images that it does not name stay as they are.
 
@@ -142,13 +136,7 @@ def _provenance_there(project: Project) -> dict[str, Any]:
 
 
 def import_proposals(
-    project: Project,
-    incoming: Incoming,
-    rows: Rows,
-    provenance: Mapping[str, object],
-    *,
-    replaces: bool = False,
-    is_dry: bool = False,
+    project: Project, incoming: Incoming, rows: Rows, provenance: Mapping[str, object], *, replaces: bool, is_dry: bool
 ) -> None:
     """Make a file's proposals those of the project, as many an image as its settings say; the parameters are as above.
 
