@@ -126,6 +126,10 @@ export class ExplorerController {
     else this.cursor.value = target;
   }
 
+  open(dialog: Dialog | null): void {
+    this.dialog.value = dialog;
+  }
+
   look(imageIndex: number): void {
     this.large.want([imageIndex]);
     this.dialog.value = { kind: "look", imageIndex: imageIndex };

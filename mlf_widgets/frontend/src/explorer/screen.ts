@@ -56,12 +56,13 @@ export function press(event: KeyboardEvent, { controller, root }: ExplorerScreen
     const element = root.querySelector<HTMLElement>("dialog[open]");
     if (element !== null && keepTabInside(element, event)) return true;
     if (event.key !== "Escape") return false;
-    controller.dialog.value = null;
+    controller.open(null);
     return true;
   }
   if (isTyping(event.target)) return false;
   const image = controller.images.peek()?.[controller.cursor.peek()];
-  switch (gridKey(event)) {
+  const key = gridKey(event);
+  switch (key) {
     case "left":
       void controller.move(-1);
       return true;
@@ -87,10 +88,8 @@ export function press(event: KeyboardEvent, { controller, root }: ExplorerScreen
       if (image !== undefined) controller.look(image.image_index);
       return true;
     case "search":
-      controller.dialog.value = { kind: "search" };
-      return true;
     case "help":
-      controller.dialog.value = { kind: "help" };
+      controller.open({ kind: key });
       return true;
     case "leave":
       letGoOfKeyboard(root);

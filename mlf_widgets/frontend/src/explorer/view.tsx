@@ -89,9 +89,7 @@ function Filters({ controller }: Part) {
         data-mlf-action="search"
         dir="auto"
         title={`${t("Choose a class")} (s)`}
-        onClick={() => {
-          controller.dialog.value = { kind: "search" };
-        }}
+        onClick={() => controller.open({ kind: "search" })}
       >
         {class_index === null ? t("Any class…") : nameOf(controller, class_index)}
       </button>
@@ -134,12 +132,7 @@ function Filters({ controller }: Part) {
       <span class="mlf-grid-count" role="status">
         {controller.images.value === null ? "…" : countWords(controller.nTotal.value)}
       </span>
-      <HelpButton
-        isPlain
-        onClick={() => {
-          controller.dialog.value = { kind: "help" };
-        }}
-      />
+      <HelpButton isPlain onClick={() => controller.open({ kind: "help" })} />
     </header>
   );
 }
@@ -264,9 +257,7 @@ function Pager({ controller }: Part) {
 function Dialogs({ controller }: Part) {
   const dialog = controller.dialog.value;
   const classes = controller.classes.value;
-  const close = () => {
-    controller.dialog.value = null;
-  };
+  const close = () => controller.open(null);
   if (dialog === null || classes === null) return null;
   if (dialog.kind === "help") {
     return (

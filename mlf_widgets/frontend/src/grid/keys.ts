@@ -3,30 +3,8 @@
 import { isThirdLevel, type KeyLayout, type KeyPress, keyName } from "../shared/key_names.ts";
 import { isSign } from "../shared/keys.ts";
 
-export type GridKey =
-  | "left"
-  | "right"
-  | "up"
-  | "down"
-  | "first"
-  | "last"
-  | "next_page"
-  | "previous_page"
-  | "tick"
-  | "no"
-  | "unsure"
-  | "confirm"
-  | "clear"
-  | "undo"
-  | "redo"
-  | "search"
-  | "filter"
-  | "look"
-  | "help"
-  | "leave";
-
-export interface GridBinding {
-  key: GridKey;
+interface Binding {
+  key: string;
   /** Their names, as `keyName` has them. */
   names: readonly string[];
   shift?: boolean;
@@ -34,7 +12,7 @@ export interface GridBinding {
   does: string;
 }
 
-export const GRID_BINDINGS: readonly GridBinding[] = [
+const BINDINGS = [
   { key: "left", names: ["ArrowLeft"], written: ["←", "→", "↑", "↓"], does: "go from image to image" },
   { key: "right", names: ["ArrowRight"], written: [], does: "" },
   { key: "up", names: ["ArrowUp"], written: [], does: "" },
@@ -70,7 +48,10 @@ export const GRID_BINDINGS: readonly GridBinding[] = [
     written: ["Esc"],
     does: "give the keyboard back; twice: the notebook has it",
   },
-];
+] as const satisfies readonly Binding[];
+
+export type GridKey = (typeof BINDINGS)[number]["key"];
+export const GRID_BINDINGS: readonly (Binding & { key: GridKey })[] = BINDINGS;
 
 export function gridKey(press: KeyPress, layout: KeyLayout | null = null): GridKey | null {
   if (press.altKey || isThirdLevel(press)) return null;

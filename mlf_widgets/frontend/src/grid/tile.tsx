@@ -78,25 +78,12 @@ export interface TileProps extends TilePictureProps {
 }
 
 export function Tile(props: TileProps) {
-  const {
-    number,
-    name,
-    classIndex,
-    word,
-    notes,
-    isCurrent,
-    isOff,
-    wordNow,
-    onTick,
-    onFocus,
-    onLook,
-    onElement,
-  } = props;
+  const { number, name, word, notes, isCurrent, onElement } = props;
   const item = useRef<HTMLLIElement>(null);
   const box = useRef<HTMLInputElement>(null);
   const follow = () => {
     if (box.current === null) return;
-    const now = wordNow();
+    const now = props.wordNow();
     box.current.checked = now === "yes";
     box.current.indeterminate = now === "unsure";
   };
@@ -111,20 +98,20 @@ export function Tile(props: TileProps) {
       class={`mlf-tile mlf-tile-${word}${isCurrent ? " mlf-tile-current" : ""}`}
       data-position={number}
     >
-      <label class="mlf-tile-label" title={name} onDblClick={onLook}>
+      <label class="mlf-tile-label" title={name} onDblClick={props.onLook}>
         <TilePicture {...props} />
         <span class="mlf-tile-foot">
           <input
             type="checkbox"
-            data-class-id={classIndex}
+            data-class-id={props.classIndex}
             data-position={number}
             aria-label={`${name}: ${t(WORDS[word])}`}
-            disabled={isOff}
+            disabled={props.isOff}
             tabIndex={isCurrent ? 0 : -1}
-            onFocus={onFocus}
+            onFocus={props.onFocus}
             ref={box}
             onChange={() => {
-              onTick();
+              props.onTick();
               follow(); // the browser has ticked it already; what counts is what was decided
             }}
           />

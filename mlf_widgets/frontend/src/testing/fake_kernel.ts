@@ -74,6 +74,7 @@ const ANNOTATION: AnnotationSettings = {
   own_progress: "off",
 };
 
+const PICTURE = { media_type: "image/jpeg", width_px: 640, height_px: 480 };
 const UNDOABLE = ["vote", "none", "unsure", "comment", "searched", "region"];
 
 export class FakeKernel {
@@ -218,80 +219,51 @@ export class FakeKernel {
 
   private answer({ id, kind, params }: Message): { reply: unknown; buffers: DataView[] } {
     this.nRequests[kind] = (this.nRequests[kind] ?? 0) + 1;
-    if (this.fault === "storeAway") {
-      return { reply: { id, ok: false, code: "StoreError", message: "the store is away" }, buffers: [] };
-    }
-    if (this.fault === "crowdedPictures" && ["image", "images"].includes(kind)) {
-      return {
-        reply: { id, ok: false, code: "CrowdedError", message: "ask again in a moment" },
-        buffers: [],
-      };
-    }
-    const position = Number(params.position);
-    if (kind === "image" && this.options.hasImage?.(position) === false) {
-      return {
-        reply: { id, ok: false, code: "DatasetError", message: "the image has no file" },
-        buffers: [],
-      };
-    }
-    const { result, buffers } = this.result(kind, params);
+    const refusal = this.refusal(kind, Number(params.position));
+    if (refusal !== null) return { reply: { id, ok: false, ...refusal }, buffers: [] };
+    const { result, buffers = [] } = this.result(kind, params);
     // As over a wire: nothing is shared between the two sides.
     return { reply: structuredClone({ id, ok: true, result }), buffers };
   }
 
-  private result(kind: string, params: Record<string, unknown>): { result: unknown; buffers: DataView[] } {
+  private refusal(kind: string, position: number): { code: string; message: string } | null {
+    if (this.fault === "storeAway") return { code: "StoreError", message: "the store is away" };
+    if (this.fault === "crowdedPictures" && ["image", "images"].includes(kind))
+      return { code: "CrowdedError", message: "ask again in a moment" };
+    if (kind === "image" && this.options.hasImage?.(position) === false)
+      return { code: "DatasetError", message: "the image has no file" };
+    return null;
+  }
+
+  private result(kind: string, params: Record<string, unknown>): { result: unknown; buffers?: DataView[] } {
     switch (kind) {
       case "open":
-        return { result: this.info(), buffers: [] };
+        return { result: this.info() };
       case "classes":
         return { result: {}, buffers: [bytes(JSON.stringify(this.columns()))] };
       case "tasks": {
         const positions = (params.positions as number[]).filter((position) => position < this.nTasks);
-        return { result: positions.map((position) => this.task(position)), buffers: [] };
+        return { result: positions.map((position) => this.task(position)) };
       }
       case "find":
-        return { result: this.find(params), buffers: [] };
-      case "guidelines":
-        return {
-          result: [
-            {
-              kind: "paragraph",
-              children: [{ kind: "text", text: this.options.annotation?.guidelines ?? "" }],
-            },
-          ],
-          buffers: [],
-        };
+        return { result: this.find(params) };
+      case "guidelines": {
+        const text = this.options.annotation?.guidelines ?? "";
+        return { result: [{ kind: "paragraph", children: [{ kind: "text", text }] }] };
+      }
       case "own_progress":
-        return { result: this.options.own ?? null, buffers: [] };
+        return { result: this.options.own ?? null };
       case "image":
       case "example":
       case "guideline_picture":
-        return {
-          result: { media_type: "image/jpeg", width_px: 640, height_px: 480 },
-          buffers: [bytes("pixels")],
-        };
+        return { result: PICTURE, buffers: [bytes("pixels")] };
       case "sprite": {
-        const indices = params.class_indices as number[];
         const nExamples = this.options.nExamples ?? 10;
-        const head = {
-          media_type: "image/jpeg",
-          n_examples: nExamples,
-          n_columns: 10,
-          tile_px: 128,
-        };
-        return {
-          result: indices.map((classIndex) => ({ class_index: classIndex, ...head })),
-          buffers: indices.map(() => bytes("pixels")),
-        };
+        const head = { media_type: "image/jpeg", n_examples: nExamples, n_columns: 10, tile_px: 128 };
+        return pictures("class_index", params.class_indices, head);
       }
-      case "images": {
-        const positions = params.positions as number[];
-        const head = { media_type: "image/jpeg", width_px: 640, height_px: 480, reason: "" };
-        return {
-          result: positions.map((position) => ({ position, ...head })),
-          buffers: positions.map(() => bytes("pixels")),
-        };
-      }
+      case "images":
+        return pictures("position", params.positions, { ...PICTURE, reason: "" });
       case "grid": {
         const { class_index: classIndex } = params as Requests["grid"]["params"];
         const all = Array.from({ length: this.nTasks }, (_, position) => position);
@@ -300,23 +272,20 @@ export class FakeKernel {
             (classIndex === null || this.proposals(position).includes(classIndex)) &&
             this.find({ which: params.which, start: position, step: 1 }) === position,
         );
-        return { result: { class_index: classIndex, positions, n_total: positions.length }, buffers: [] };
+        return { result: { class_index: classIndex, positions, n_total: positions.length } };
       }
       case "save":
-        return { result: this.save(params.events as AnnotationEvent[]), buffers: [] };
+        return { result: this.save(params.events as AnnotationEvent[]) };
       case "changes": {
         const since = params.since_seq as number;
         const positions = new Set(
           this.log.filter(({ seq }) => seq > since).map(({ event }) => event.image_number - 100),
         );
         const states = Object.fromEntries([...positions].map((position) => [position, this.state(position)]));
-        return {
-          result: { last_seq: this.lastSeq, states, progress: this.progress(), ...this.stacks() },
-          buffers: [],
-        };
+        return { result: { last_seq: this.lastSeq, states, progress: this.progress(), ...this.stacks() } };
       }
       default:
-        return { result: null, buffers: [] };
+        return { result: null };
     }
   }
 
@@ -392,6 +361,12 @@ export function pretendToDecode(): void {
   Object.assign(globalThis, {
     createImageBitmap: async () => ({ width: 640, height: 480, close: () => {} }),
   });
+}
+
+/** Several pictures, each named by its number. */
+function pictures(name: string, numbers: unknown, head: object) {
+  const result = (numbers as number[]).map((number) => ({ [name]: number, ...head }));
+  return { result, buffers: result.map(() => bytes("pixels")) };
 }
 
 function imageNumber(position: number): number {
