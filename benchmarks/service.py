@@ -36,7 +36,8 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "service"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from serving import PostgresServer, ServiceProcess, StubHub, make_project, start_postgres, with_store
+from postgres_server import PostgresServer, start_postgres
+from serving import ServiceProcess, StubHub, make_project, with_store
 
 from pipeline.hub.sockets import socket_of
 from pipeline.project.folder import Project

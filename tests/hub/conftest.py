@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-from hub_fixtures import annotation_page, configure, hub_benchmark, hub_folder, postgres, proxy
+from hub_fixtures import annotation_page, configure, hub_benchmark, hub_folder, proxy
+from postgres_server import postgres
 
 __all__ = ["annotation_page", "hub_benchmark", "hub_folder", "postgres", "proxy"]
 

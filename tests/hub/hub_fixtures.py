@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from serving import PostgresServer, start_postgres
 
 from pipeline.errors import ProjectError
 
@@ -52,14 +51,6 @@ def proxy(hub_benchmark: ModuleType, hub_folder: Path) -> str:
         return hub_benchmark.installed_proxy(hub_folder / "proxy")
     except (ProjectError, OSError) as error:
         pytest.skip(f"no configurable-http-proxy: {error}")
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """Return a running PostgreSQL server, or skip where the machine has none."""
-    server = start_postgres()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="session")

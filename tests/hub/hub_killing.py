@@ -28,7 +28,8 @@ from flooding import Flood
 from intruder import session_process
 from lab_server import CHROMIUM_ARGUMENTS, chromium_path
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
-from serving import PostgresServer, with_store
+from postgres_server import PostgresServer
+from serving import with_store
 
 from pipeline.hub.accounts import Role
 from pipeline.hub.launch import PreparedHub

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 from hub_killing import TARGETS, kill_parts_of_a_hub
-from serving import PostgresServer
+from postgres_server import PostgresServer
 
 pytestmark = [
     pytest.mark.hub,

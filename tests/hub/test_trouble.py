@@ -12,7 +12,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from serving import PostgresServer, with_store
+from postgres_server import PostgresServer
+from serving import with_store
 
 from pipeline.hub.accounts import Role
 from pipeline.project.folder import open_project

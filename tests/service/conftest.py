@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import PostgresServer, StubHub, make_project, start_postgres
+from postgres_server import postgres  # noqa: F401 - a fixture
+from serving import StubHub, make_project
 
 from pipeline.project.folder import Project, open_project
 
@@ -32,11 +33,3 @@ def hub() -> Iterator[StubHub]:
     """Return a hub that knows tokens, over HTTP."""
     with StubHub() as started:
         yield started
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """Return a running PostgreSQL server, or skip where the machine has none."""
-    server = start_postgres()
-    yield server
-    server.stop()

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flooding import Flood
-from serving import ROOT, PostgresServer, ServiceProcess, StubHub, wait_until
+from postgres_server import PostgresServer
+from serving import ROOT, ServiceProcess, StubHub, wait_until
 
 from pipeline.project.folder import Project
 from pipeline.store import open_store

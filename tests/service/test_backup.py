@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from command_line import run_mlf
-from serving import PostgresServer, assign_small, vote, with_store
+from postgres_server import PostgresServer
+from serving import assign_small, vote, with_store
 
 from pipeline.errors import ProjectError, StoreError
 from pipeline.project.folder import Project, open_project

@@ -273,6 +273,14 @@ def test_what_strangers_ask_for_is_held_back_once_there_is_much_of_it_from_their
     assert answers == [[status], [status], ["held back", status], [status]]
 
 
+async def storm(app: FastAPI, method: str, path: str, content: bytes | None = None) -> list[int]:
+    """Ask for the same twelve times at once; return how each was answered."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=HEADERS) as client:
+        asked = [client.request(method, path, content=content) for _ in range(12)]
+        return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+
 class ByNameOfResearchers(ByName):
     """Takes everybody for a researcher who annotates as well and reads reports."""
 
@@ -314,13 +322,7 @@ def test_of_one_persons_requests_few_are_worked_on_at_once(
 
     monkeypatch.setattr(asyncio.Semaphore, "acquire", counted)
 
-    async def storm() -> list[int]:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=HEADERS) as client:
-            asked = [client.get(path) for _ in range(12)]
-            return [answer.status_code for answer in await asyncio.gather(*asked)]
-
-    assert set(asyncio.run(storm())) == {503}
+    assert set(asyncio.run(storm(app, "GET", path))) == {503}
     assert 1 <= most[0] <= 2
     assert n_waiting[0] >= 12, "each of them had to take a place"
     app.state.service.close()
@@ -390,13 +392,6 @@ def test_of_one_persons_saves_few_are_worked_on_at_once(project: Project, monkey
 
     monkeypatch.setattr(rounds, "save_events", slow)
     app = create_app(project, ByName(), limits=Limits(saves_at_once=2))
-
-    async def storm() -> list[int]:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=HEADERS) as client:
-            answers = await asyncio.gather(*(client.post(EVENTS, content=body) for _ in range(12)))
-            return [answer.status_code for answer in answers]
-
-    assert asyncio.run(storm()) == [200] * 12
+    assert asyncio.run(storm(app, "POST", EVENTS, body)) == [200] * 12
     assert most[0] == 2
     app.state.service.close()

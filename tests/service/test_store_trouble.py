@@ -13,7 +13,8 @@ import httpx
 import pytest
 from by_name import EVENTS, HEADERS, ByName
 from fastapi.testclient import TestClient
-from serving import PostgresServer, ServiceProcess, StubHub, assign_small, kept_log, make_project, vote, with_store
+from postgres_server import PostgresServer
+from serving import ServiceProcess, StubHub, assign_small, kept_log, make_project, vote, with_store
 
 from pipeline.errors import StoreError
 from pipeline.project.folder import Project, open_project

@@ -15,15 +15,8 @@ from time import sleep
 
 import pytest
 from killing import KillRun
-from serving import (
-    PostgresServer,
-    ServiceProcess,
-    StubHub,
-    add_flooder,
-    assign_small,
-    vote,
-    with_store,
-)
+from postgres_server import PostgresServer
+from serving import ServiceProcess, StubHub, add_flooder, assign_small, vote, with_store
 
 from pipeline.annotation.session import TaskFilter
 from pipeline.errors import MlfError, ServiceError, StoreError

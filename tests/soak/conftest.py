@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hub_fixtures import annotation_page, hub_benchmark, hub_folder, postgres, proxy
+from hub_fixtures import annotation_page, hub_benchmark, hub_folder, proxy
+from postgres_server import postgres
 
 __all__ = ["annotation_page", "hub_benchmark", "hub_folder", "postgres", "proxy"]
 

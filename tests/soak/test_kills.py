@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 from killing import KillRun
-from serving import PostgresServer, StubHub, add_flooder, assign_small, make_project, with_store
+from postgres_server import PostgresServer
+from serving import StubHub, add_flooder, assign_small, make_project, with_store
 
 N_KILLS = int(os.environ.get("MLF_SOAK_KILLS", "200"))
 SEED = int(os.environ.get("MLF_SOAK_SEED", "2026"))
