@@ -48,11 +48,11 @@ TOP_K = 20
 
 @dataclass
 class Times:
-    """Images a second of one model, and which classes each way ranks topmost."""
+    """Images a second of one model by each way to compute it, and which classes each ranks topmost."""
 
     timm: float
-    ours: dict[Precision, float]
-    alone: dict[Precision, float]
+    ours: dict[str, float]
+    alone: dict[str, float]
     decoding: float
     tops: dict[str, np.ndarray]
 
@@ -84,13 +84,13 @@ def tell(model: str, n: int, found: Times) -> None:
     print(f"{model}, {n} images: timm's own loop {found.timm:.1f}, decoding alone {found.decoding:.1f}", flush=True)
     exact = found.tops["timm"]
     compared = {way: top[: len(exact)] for way, top in found.tops.items()}
-    for precision, speed in found.ours.items():
-        bound = min(found.alone[precision], found.decoding)
-        top = compared[precision]
+    for way, speed in found.ours.items():
+        bound = min(found.alone[way], found.decoding)
+        top = compared[way]
         same_sets = np.mean([set(one) == set(other) for one, other in zip(exact, top, strict=True)])
         common = (exact[:, :, None] == top[:, None, :]).sum() / exact.size
         print(
-            f"  {precision}: {speed:.1f}, {speed / found.timm:.2f}x timm; model alone {found.alone[precision]:.1f}; "
+            f"  {way}: {speed:.1f}, {speed / found.timm:.2f}x timm; model alone {found.alone[way]:.1f}; "
             f"{speed / bound:.2f} of the lesser of model and decoding alone; against timm's float32: Top-1 same on "
             f"{(exact[:, 0] == top[:, 0]).mean():.1%}, top {TOP_K} in common {common:.2%}, same sets {same_sets:.1%}",
             flush=True,
@@ -101,21 +101,24 @@ def measured(model: str, files: list[str], device: torch.device) -> Times:
     """Measure one model every way."""
     classifier = made(model)
     tops: dict[str, np.ndarray] = {}
-    ours: dict[Precision, float] = {}
-    alone: dict[Precision, float] = {}
+    ours: dict[str, float] = {}
+    alone: dict[str, float] = {}
+    ways: dict[str, tuple[Precision, bool]] = {"float32": ("float32", False), "bfloat16": ("bfloat16", False)}
+    if device.type == "cuda":
+        ways["bfloat16, compiled"] = "bfloat16", True
     config = classifier.data_config
     batch_size = min(len(files), default_batch_size(config, device))
     tops["timm"], of_timm = timms_loop(classifier.module, config, files[:MOST_OF_TIMM], device, batch_size)
     images = ListedImages(files, [config])
     batches = _batches(images, len(files), device, batch_size)
     decoding = speed(lambda: sum(len(batch.image_index) for batch in batches))
-    for precision in ("float32", "bfloat16"):
-        network = ReadyNetwork(classifier_network(classifier, precision), device)
+    for way, (precision, is_compiled) in ways.items():
+        network = ReadyNetwork(classifier_network(classifier, precision, is_compiled=is_compiled), device)
         first = next(_batches(images, len(files), device, batch_size))
         pixels = network.pixels(first.pixels[0])
         network.answers(pixels)
-        alone[precision] = alone_speed(network, pixels, max(2, len(files) // len(pixels)))
-        tops[precision], ours[precision] = our_loop(network, images, len(files), batch_size)
+        alone[way] = alone_speed(network, pixels, max(2, len(files) // len(pixels)))
+        tops[way], ours[way] = our_loop(network, images, len(files), batch_size)
     return Times(of_timm, ours, alone, decoding, tops)
 
 

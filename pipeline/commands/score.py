@@ -57,7 +57,7 @@ def score(
     Example: mlf score --images images.csv --labels refined_labels.json --predictions top5.npz --out evaluation
     """
     from pipeline.evaluation.chance import chance_level_told, is_chance_level
-    from pipeline.evaluation.models import MOST_ANSWERS_DRAWN, evaluate_models
+    from pipeline.evaluation.models import draws_for, evaluate_models
     from pipeline.formats.outside_data import read_outside_data
     from pipeline.formats.refined_labels_in import read_evidence_models
     from pipeline.project.class_references import as_class_numbers
@@ -66,7 +66,7 @@ def score(
 
     space = load_label_space(classes)
     data = read_outside_data(images, labels, predictions, space, as_class_numbers(class_numbers))
-    n_draws = draws if len(data.labels) * len(data.predictions) <= MOST_ANSWERS_DRAWN else 0
+    n_draws = draws_for(len(data.labels) * len(data.predictions), draws)
     evaluation = evaluate_models(data.predictions, data.original_label, data.labels, len(space), n_draws=n_draws)
     evidence = read_evidence_models(labels)
     write_evaluation(evaluation, data, out, evidence)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.evaluation.metrics import METRICS, HitRanks, Metric
 
-#: Draws that are made at once, so that their weights fit into the processor's cache and the memory of small machines.
-_DRAWS_AT_ONCE = 32
+#: Draws that are made at once at most, and their weights: so many fit into the memory of small machines.
+_DRAWS_AT_ONCE, _WEIGHTS_AT_ONCE = 32, 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +147,7 @@ def _weighted(outcomes: Outcomes, metric: Metric, weights: NDArray[np.float32]) 
 
 def _image_draws(n_images: int, n_draws: int, random: np.random.Generator) -> Iterator[NDArray[np.float32]]:
     """Yield how often each draw has each image, ``(some draws, n_images)``."""
-    for first in range(0, n_draws, _DRAWS_AT_ONCE):
-        n_now = min(_DRAWS_AT_ONCE, n_draws - first)
+    for n_now in _in_parts(n_draws, n_images):
         yield _counts(random.integers(n_images, size=(n_now, n_images)), n_images)
 
 
@@ -159,13 +158,20 @@ def _stratified_draws(
     order = np.argsort(strata, kind="stable")
     order = order[strata[order] >= 0]
     _, start, index, size = np.unique(strata[order], return_index=True, return_inverse=True, return_counts=True)
-    for first in range(0, n_draws, _DRAWS_AT_ONCE):
-        n_now = min(_DRAWS_AT_ONCE, n_draws - first)
+    for n_now in _in_parts(n_draws, len(strata)):
         place = start[index] + (random.random((n_now, len(order))) * size[index]).astype(np.int64)
         yield _counts(order[place], len(strata))
 
 
 def _counts(chosen: NDArray[np.int64], n_images: int) -> NDArray[np.float32]:
-    n_draws = len(chosen)
-    flat = (chosen + n_images * np.arange(n_draws)[:, None]).ravel()
-    return np.bincount(flat, minlength=n_draws * n_images).reshape(n_draws, n_images).astype(np.float32)
+    counts = np.empty((len(chosen), n_images), dtype=np.float32)
+    for draw, images in enumerate(chosen):
+        counts[draw] = np.bincount(images, minlength=n_images)
+    return counts
+
+
+def _in_parts(n_draws: int, n_images: int) -> Iterator[int]:
+    """Yield how many draws are made at once until all are made; what is drawn does not depend on it."""
+    at_once = max(1, min(_DRAWS_AT_ONCE, _WEIGHTS_AT_ONCE // max(1, n_images)))
+    for first in range(0, n_draws, at_once):
+        yield min(at_once, n_draws - first)

@@ -18,7 +18,7 @@ from pipeline.evaluation.accuracy import ModelAccuracy
 from pipeline.evaluation.differences import OrderChange
 from pipeline.evaluation.label_doubt import DoubtDraws, DoubtfulLabels, draw_labels
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
-from pipeline.evaluation.models import MOST_ANSWERS_DRAWN, N_DRAWS, Evaluation, EvaluationFigures, evaluate_models
+from pipeline.evaluation.models import N_DRAWS, Evaluation, EvaluationFigures, draws_for, evaluate_models
 from pipeline.evaluation.shares import Mean, Share
 from pipeline.formats.refined_labels_in import read_evidence_models, read_refined_labels
 from pipeline.inference.many_models import NotRun
@@ -175,7 +175,8 @@ def evaluate_project(
     not_run
         Models that were asked for and could not be run, for the summary to name.
     n_draws, seed
-        How often images and labels are drawn anew, for the differences between models; the seed of the draws.
+        How often images and labels are drawn anew, for the differences between models; the seed of the draws. Many
+        images and models are drawn less often (:func:`pipeline.evaluation.models.draws_for`).
 
     Raises
     ------
@@ -195,7 +196,7 @@ def evaluate_project(
         refined_labels_of(project) if labels is None else labels_from(Path(labels), project, class_numbers, original)
     )
     rankings = _Rankings(paths, rows, len(original), project.current_classes)
-    n_drawn = n_draws if len(rows) * len(rankings) <= MOST_ANSWERS_DRAWN else 0
+    n_drawn = draws_for(len(rows) * len(rankings), n_draws)
     evaluation = evaluate_models(rankings, original[rows], sets, len(project.label_space), n_draws=n_drawn, seed=seed)
     doubt = _doubt(project, rankings, rows, sets, n_drawn, seed) if labels is None else None
     kept = _original_kept(original[rows], sets)
@@ -351,7 +352,7 @@ def _doubt(
         table["class_index"][is_there].to_numpy(dtype=np.int64),
         table["chance"][is_there].to_numpy(dtype=np.float64),
     )
-    first_choice = {model: ranking[:, 0] for model, ranking in rankings.items()}
+    first_choice = {model: ranking[:, 0].copy() for model, ranking in rankings.items()}
     return draw_labels(first_choice, labels, doubtful, n_draws, seed)
 
 

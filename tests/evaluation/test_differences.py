@@ -17,7 +17,7 @@ from pipeline.evaluation.accuracy import hit_ranks
 from pipeline.evaluation.differences import compare_models, holm, lead, mcnemar, order_change, pair_table, rank_table
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_lists
 from pipeline.evaluation.metrics import METRICS
-from pipeline.evaluation.models import evaluate_models
+from pipeline.evaluation.models import draws_for, evaluate_models
 from pipeline.evaluation.resampling import Outcomes, OutcomesBuilder, draw_figures, figures_of
 
 
@@ -238,3 +238,11 @@ def test_every_pair_of_models_is_there_once_and_an_absent_difference_has_no_winn
     }
     assert (table["p_holm"] >= table["p"]).all()
     assert order_change(pd.concat([table, table.assign(metric="top1")])).n_reversed == 0
+
+
+@pytest.mark.parametrize(
+    ("n_answers", "n"), [(0, 1000), (3_000_000, 1000), (12_811_670, 234), (20_000_000, 200), (20_000_001, 0)]
+)
+def test_many_answers_are_drawn_anew_less_often(n_answers: int, n: int) -> None:
+    assert draws_for(n_answers) == n
+    assert draws_for(n_answers, 50) == min(n, 50)
