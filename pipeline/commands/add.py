@@ -22,7 +22,7 @@ def add(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
     images: Annotated[
         str | None,
-        typer.Option(help="Folder or manifest of the new images; files that are in the project already are left."),
+        typer.Option(help="The new images, as for `mlf init`; files that are in the project already are left."),
     ] = None,
     images_root: Annotated[
         str | None, typer.Option(help="What the manifest's paths are relative to; its own folder if left out.")
@@ -41,6 +41,9 @@ def add(
     assign: Annotated[
         bool, typer.Option("--assign/--no-assign", help="Whether they join an assignment that covers all others.")
     ] = True,
+    label_column: Annotated[
+        str, typer.Option(help="Where labels stand in shards or Hugging Face's files, if not in the usual place.")
+    ] = "",
     class_numbers: Annotated[
         str, typer.Option(help="What labels that are numbers mean: `keys`, `from-0` or `from-1`.")
     ] = "auto",
@@ -78,6 +81,7 @@ def add(
         prefix=prefix,
         check=as_check(check),
         numbers=as_class_numbers(class_numbers),
+        label_column=label_column,
         model=named,
         from_predictions=from_predictions,
         is_assigned=assign,

@@ -16,7 +16,8 @@ def init(
     images: Annotated[
         str,
         typer.Option(
-            help="Folder with one sub-folder per class, or a CSV or Parquet manifest; a path or an fsspec URL."
+            help="Folder with one sub-folder per class; a CSV or Parquet manifest; tar shards (WebDataset), in a "
+            "folder or as `train-{0000..0146}.tar`; or a Hugging Face data set on disk. A path or an fsspec URL."
         ),
     ],
     classes: Annotated[
@@ -38,6 +39,13 @@ def init(
     files: Annotated[
         bool, typer.Option("--files/--no-files", help="Whether the manifest's images have files here.")
     ] = True,
+    label_column: Annotated[
+        str,
+        typer.Option(
+            help="Where labels stand in shards or Hugging Face's files, if not in the usual place: a column, a field "
+            "of the shards' JSON, `cls`, `txt`; `none`: images without labels."
+        ),
+    ] = "",
     class_numbers: Annotated[
         str,
         typer.Option(
@@ -59,7 +67,8 @@ def init(
     A manifest has a column for the image (`image`, `image_id` or `path`) and one for its label (`label`, `wnid` or
     `class`: a class key or index). Values of `image` that end like an image file are paths; others are ids of images
     without a file, for predictions made elsewhere. Columns of a CSV are separated by commas, or else by semicolons or
-    tabulators. What cannot be used, and a file that is named a second time, is named in `skipped.parquet`.
+    tabulators. What cannot be used, and a file that is named a second time, is named in `skipped.parquet`. Images
+    inside shards, Arrow or Parquet are read where they lie: nothing is unpacked.
 
     Example: mlf init birds --images photos/ && mlf propose birds --model resnet50.a1_in1k
     """
@@ -80,6 +89,7 @@ def init(
         check=as_check(check),
         numbers=as_class_numbers(class_numbers),
         order=None if order is None else as_folder_order(order),
+        label_column=label_column,
     )
     summary = init_summary(made)
     typer.echo(f"{project}: {so_many(summary.n_images, 'image')}, {so_many(summary.n_classes, 'class')}")

@@ -1,1 +1,1 @@
-"""Read images from class-named folders, manifests or any fsspec URL, and write a new project's tables."""
+"""Read images from class-named folders, manifests, shards or any fsspec URL, and write a new project's tables."""

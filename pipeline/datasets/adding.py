@@ -7,19 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.datasets.create import Check, checked_records, unique, with_links
+from pipeline.datasets.create import Check, checked_records, further_folders, images_base, unique, with_links
 from pipeline.datasets.folder import folder_records
 from pipeline.datasets.links import LinkedFolders
-from pipeline.datasets.manifest import (
-    default_images_root,
-    folders_elsewhere,
-    is_manifest,
-    manifest_records,
-    read_labels,
-)
+from pipeline.datasets.manifest import is_manifest, manifest_records, read_labels
+from pipeline.datasets.packed_sources import packed_images
 from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, read_source_rows
 from pipeline.errors import DatasetError
-from pipeline.images.locations import absolute_location, is_url, relative_location
+from pipeline.images.locations import absolute_location, relative_location
+from pipeline.images.remote import is_url
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns, image_table
@@ -62,13 +58,14 @@ def write_longer_table(
     prefix: str = "",
     check: Check = "header",
     numbers: ClassNumbers = "auto",
+    label_column: str = "",
 ) -> AddedImages:
     """Write a project's table of images with those of a source after them; nothing of the project is changed.
 
     Parameters
     ----------
     images
-        A folder of images or a manifest, local or an fsspec URL, as for `init_project`.
+        As for `init_project`.
     images_path, skipped_path
         Where the two tables go.
     images_root
@@ -77,7 +74,7 @@ def write_longer_table(
         False if a manifest's images have no files here.
     prefix
         Put before the new images' ids, where they would clash with ids that are there.
-    check, numbers
+    check, numbers, label_column
         As for `init_project`.
 
     Raises
@@ -86,16 +83,16 @@ def write_longer_table(
         If the source cannot be read, or nothing in it is new.
     """
     source = absolute_location(images)
-    from_manifest = is_manifest(source)
-    base = absolute_location(images_root) if images_root else default_images_root(source) if from_manifest else source
+    packed = packed_images(source, label_column)
+    base = images_base(source, images_root, packed)
     space = project.label_space
-    folders: list[str] = []
-    if from_manifest:
+    folders = further_folders(source, base, packed) if has_files else []
+    read: Iterator[ImageRecord | SkippedRow]
+    if packed is not None:
+        read = packed.records(space, numbers, has_files=has_files)
+    elif is_manifest(source):
         labels = read_labels(source, space, numbers)
-        folders = folders_elsewhere(source, base) if has_files else []
-        read: Iterator[ImageRecord | SkippedRow] = manifest_records(
-            source, space, base, has_files=has_files, labels=labels, folders=folders
-        )
+        read = manifest_records(source, space, base, has_files=has_files, labels=labels, folders=folders)
     else:
         order = read_source_rows(image_table(project)).origin.order
         read = folder_records(source, space, numbers, "torchvision" if order == "torchvision" else "natural")

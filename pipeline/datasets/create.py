@@ -26,11 +26,14 @@ from pipeline.datasets.manifest import (
     manifest_rows,
     read_labels,
 )
+from pipeline.datasets.packed import PackedImages
+from pipeline.datasets.packed_sources import packed_images
 from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, SourceOrder, read_skipped
 from pipeline.datasets.walking import walk_files
 from pipeline.errors import DatasetError
 from pipeline.images import check_header, read_image
-from pipeline.images.locations import absolute_location, is_below, is_url, join_location, same_image_key
+from pipeline.images.locations import absolute_location, is_below, join_location, same_image_key
+from pipeline.images.remote import is_url
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project, require_free
 from pipeline.project.image_table import image_columns
@@ -66,6 +69,7 @@ def init_project(
     numbers: ClassNumbers = "auto",
     order: FolderOrder | None = None,
     settings: Settings | None = None,
+    label_column: str = "",
 ) -> Project:
     """Make a project folder with its label space and its table of images.
 
@@ -76,7 +80,8 @@ def init_project(
     root
         A new or empty folder.
     images
-        A folder of images or a manifest, local or an fsspec URL; see :mod:`pipeline.datasets`.
+        A folder of images, a manifest, or what :func:`pipeline.datasets.packed_sources.packed_images` reads; local or
+        an fsspec URL.
     classes
         A label space by name or file. If left out, it is the folder's sub-folders or the manifest's labels.
     examples
@@ -96,6 +101,8 @@ def init_project(
         The order of a folder's classes and images. If left out, natural, and the user is told where that matters.
     settings
         All other contents of `mlf.toml`.
+    label_column
+        Where labels stand in shards or Hugging Face's files, if not in the usual place.
 
     Raises
     ------
@@ -107,11 +114,12 @@ def init_project(
     root = Path(root).expanduser()
     require_free(root)
     source = absolute_location(images)
-    from_manifest = is_manifest(source)
-    base = absolute_location(images_root) if images_root else default_images_root(source) if from_manifest else source
-    space = _label_space(source, classes, order, from_manifest=from_manifest)
-    folders = folders_elsewhere(source, base) if from_manifest and has_files else []
-    if len(folders) == 1 and not images_root and not _has_images_below(source, base):
+    packed = packed_images(source, label_column)
+    from_manifest = packed is None and is_manifest(source)
+    base = images_base(source, images_root, packed)
+    space = _label_space(source, classes, order, packed)
+    folders = further_folders(source, base, packed) if has_files else []
+    if from_manifest and len(folders) == 1 and not images_root and not _has_images_below(source, base):
         base, folders = folders[0], []
     section = ProjectSection(
         name=name or root.resolve().name,
@@ -122,7 +130,9 @@ def init_project(
     if examples and not is_url(section.examples_root) and not Path(section.examples_root).is_dir():
         raise DatasetError(f"{examples}: no such folder of examples; --examples takes a folder of folders, one a class")
     origin = SourceOrder()
-    if from_manifest:
+    if packed is not None:
+        records = packed.records(space, numbers, has_files=has_files)
+    elif from_manifest:
         labels = read_labels(source, space, numbers)
         records = manifest_records(source, space, base, has_files=has_files, labels=labels, folders=folders)
     else:
@@ -272,14 +282,37 @@ def _has_images_below(source: str, base: str) -> bool:
     return any(row.path and (not row.path.startswith("/") or is_below(row.path, base)) for row in manifest_rows(source))
 
 
+def images_base(source: str, images_root: str | Path | None, packed: PackedImages | None) -> str:
+    """Return what a source's paths are relative to.
+
+    Raise `DatasetError` if another root is wanted than the only one that there can be.
+    """
+    if packed is not None:
+        if images_root:
+            raise DatasetError(f"--images-root: the images of {source} lie inside its own files; leave it out")
+        return packed.root
+    if images_root:
+        return absolute_location(images_root)
+    return default_images_root(source) if is_manifest(source) else source
+
+
+def further_folders(source: str, base: str, packed: PackedImages | None) -> list[str]:
+    """Return the folders outside of `base` in which images of a source lie by absolute paths."""
+    if packed is not None:
+        return list(packed.folders)
+    return folders_elsewhere(source, base) if is_manifest(source) else []
+
+
 def _label_space(
-    source: str, classes: str | Path | None, order: FolderOrder | None, *, from_manifest: bool
+    source: str, classes: str | Path | None, order: FolderOrder | None, packed: PackedImages | None
 ) -> LabelSpace:
     if classes is not None:
         return load_label_space(classes)
-    keys = manifest_classes(source) if from_manifest else class_folders(source)
+    if packed is not None:
+        return label_space_from_keys(packed.class_keys(), name=f"the classes of {source}")
+    keys = manifest_classes(source) if is_manifest(source) else class_folders(source)
     if not keys:
         raise DatasetError(f"{source}: has no class-named sub-folders; name the classes with `--classes`")
-    if not from_manifest:
+    if not is_manifest(source):
         keys = classes_in_order(keys, order, source)
     return label_space_from_keys(keys, name=f"the classes of {source}")

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DatasetError
-from pipeline.images.locations import is_url, join_location
+from pipeline.images.locations import join_location
+from pipeline.images.remote import is_url
+from pipeline.images.within import file_of
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.writing import whole_file
@@ -86,7 +88,7 @@ def _mark(root: str, path: str | None, folders: list[str]) -> tuple[int, int]:
     if path is None or is_url(path):
         return _NONE
     try:
-        found = os.stat(join_location(root, path, folders))  # noqa: PTH116 - once per file, of a million
+        found = os.stat(file_of(join_location(root, path, folders)))  # noqa: PTH116 - once per file, of a million
     except (OSError, DatasetError):
         return _NONE
     return found.st_size, found.st_mtime_ns

@@ -11,7 +11,9 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline.images.locations import is_url, join_location
+from pipeline.images.locations import join_location
+from pipeline.images.remote import is_url
+from pipeline.images.within import file_of
 from pipeline.project.notices import tell
 
 #: If links lead to more sub-folders of a folder than this, the folder itself is named: caches have hundreds.
@@ -44,7 +46,7 @@ class LinkedFolders:
         """Look at one file below the root."""
         if not self._root:
             return
-        location = join_location(self._root, path)
+        location = file_of(join_location(self._root, path))
         folder, name = os.path.split(location)
         real = os.path.realpath(location) if os.path.islink(location) else os.path.join(_real(folder), name)  # noqa: PTH114, PTH118 - once per file, of a million
         if Path(real).is_relative_to(self._real_root):

@@ -15,12 +15,12 @@ from pipeline.errors import DatasetError
 from pipeline.images.locations import (
     has_image_suffix,
     is_below,
-    is_url,
     natural_key,
     open_location,
     relative_location,
     spelling_on_disk,
 )
+from pipeline.images.remote import is_url
 from pipeline.project.class_references import Agreement, ClassNumbers, Reading, read_class_references
 from pipeline.project.columns import class_names_of, refuse_twice, text_column
 from pipeline.project.csv_dialect import csv_rows, twice
@@ -148,9 +148,15 @@ def folders_elsewhere(location: str, images_root: str) -> list[str]:
 
     Raise `DatasetError` if the file cannot be read.
     """
+    rows = manifest_rows(location)
+    paths = (settled(row.path).replace("\\", "/") for row in rows if row.path and not is_url(row.path))
+    return folders_of(paths, images_root)
+
+
+def folders_of(paths: Iterable[str], images_root: str) -> list[str]:
+    """Return the folders outside of `images_root` in which absolute paths lie, as few as reasonable."""
     parents: dict[tuple[str, ...], set[str]] = {}
-    for row in manifest_rows(location):
-        path = posixpath.normpath(settled(row.path).replace("\\", "/")) if row.path and not is_url(row.path) else ""
+    for path in map(posixpath.normpath, paths):
         if path.startswith("/") and not is_below(path, images_root):
             folder = posixpath.dirname(path)
             parents.setdefault(tuple(folder.split("/")[:3]), set()).add(folder)

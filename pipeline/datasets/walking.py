@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DatasetError, in_plain_words
-from pipeline.images.locations import is_url, natural_key
+from pipeline.images.locations import natural_key
+from pipeline.images.remote import is_url, opened_url
 
 #: Folders that network storage, Windows and macOS add among people's own, in lower case.
 _OF_THE_SYSTEM = frozenset(
@@ -96,13 +98,9 @@ def _file(path: str, entry: os.DirEntry[str]) -> Found:
 
 
 def _walk_url(root: str) -> Iterator[Found]:
-    import fsspec
-
-    try:
-        filesystem, base = fsspec.core.url_to_fs(root)
+    found: list[str] = []
+    with opened_url(root, "cannot be listed") as (filesystem, base), suppress(FileNotFoundError):
         found = filesystem.find(base)
-    except (OSError, ImportError, ValueError) as error:
-        raise DatasetError(f"{root}: cannot be listed: {error}") from error
     if not found:
         raise DatasetError(f"{root}: no such folder of images, or an empty one")
     prefix = base.rstrip("/") + "/"

@@ -28,6 +28,9 @@ EXTRAS = {
     "postgres": "a store on PostgreSQL",
     "ray": "inference on several machines",
     "heic": "HEIC and AVIF images",
+    "s3": "images on S3: `s3://…`",
+    "gcs": "images on Google Cloud Storage: `gs://…`",
+    "azure": "images on Azure: `abfs://…`",
     "offline": "models of ImageNet-1k without a model hub",
     "clip": "proposals from the words of classes: `--zero-shot`",
 }

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.datasets.walking import walk_files
-from pipeline.images.locations import has_image_suffix, is_url, natural_key
+from pipeline.images.locations import has_image_suffix, natural_key, open_location
+from pipeline.images.remote import is_url
+from pipeline.images.within import place_within
 from pipeline.project.class_references import read_class_references
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
@@ -34,8 +36,8 @@ def example_candidates(project: Project) -> dict[int, list[str]]:
 def groups_of_candidates(project: Project, candidates: Mapping[int, Sequence[str]]) -> dict[str, str]:
     """Return the group of each candidate that is an image of the project, by its path below `examples_root`.
 
-    It is one if it is the same file, or a copy of it: a file of the same name and size. Copies behind a URL are not
-    recognized, since asking for so many sizes takes too long.
+    It is one if it is the same file, or a copy of it: a file of the same name and size. Copies behind a URL and in
+    Parquet are not recognized, since asking for so many sizes takes too long.
     """
     images, examples = (_real_root(root) for root in (project.images_root, project.examples_root))
     table = image_columns(project, ["image_index", "path"])
@@ -63,12 +65,22 @@ def _copied(location: str, of_same_name: Sequence[str]) -> str | None:
     size = _size(location) if of_same_name else None
     found = [] if size is None else [other for other in of_same_name if _size(other) == size]
     if len(found) > 1:  # data sets with a folder a class number the images of each from 1
-        found = [other for other in found if filecmp.cmp(location, other, shallow=False)]
+        found = [other for other in found if _is_same(location, other)]
     return found[0] if found else None
 
 
+def _is_same(location: str, other: str) -> bool:
+    if place_within(other) is None:
+        return filecmp.cmp(location, other, shallow=False)
+    with open_location(location) as one, open_location(other) as two:
+        return one.read() == two.read()
+
+
 def _size(location: str) -> int | None:
+    place = place_within(location)
     try:
+        if place is not None:
+            return place.n_bytes
         return None if is_url(location) else Path(location).stat().st_size
     except OSError:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from pipeline.images.locations import is_url
+from pipeline.images.remote import is_url
 from pipeline.project.folder import Project
 
 

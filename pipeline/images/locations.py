@@ -1,4 +1,4 @@
-"""Where a file is: a local path, or a URL that `fsspec` understands."""
+"""Where an image is: a local path or a URL that `fsspec` understands, or a place inside such a file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.errors import DatasetError, in_plain_words
+from pipeline.images.remote import is_url, opened_url, refuse_secret
+from pipeline.images.within import at_once, file_of, place_within, read_within
 from pipeline.project.names import settled
 
 #: File name endings of images, in lower case.
@@ -24,11 +26,6 @@ IMAGE_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 _DIGITS = re.compile(r"(\d+)")
-
-
-def is_url(location: str) -> bool:
-    """Tell whether a location is an fsspec URL (`s3://…`, `https://…`) rather than a local path."""
-    return "://" in location
 
 
 def has_image_suffix(path: str) -> bool:
@@ -108,9 +105,12 @@ def absolute_location(location: str | Path) -> str:
     """Return a location that does not depend on the working directory: `~` and `..` are resolved, but links are not.
 
     A link's target may have another suffix and other neighbours, as in the caches of git-annex, DVC and Hugging Face.
+
+    Raise `DatasetError` if it is the address of a store with a key in it.
     """
     text = str(location)
     if is_url(text):
+        refuse_secret(text)
         return text.rstrip("/")
     path = Path(text).expanduser().absolute()
     return str(path.parent.resolve() / path.name if ".." in path.parts else path)
@@ -129,32 +129,26 @@ def same_image_key(image_id: str, path: str | None) -> str:
     return path or (posixpath.normpath(image_id) if has_image_suffix(image_id) else image_id)
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting for somebody at the other end of a pipe, which may lie where an image should."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def open_location(location: str) -> IO[bytes]:
-    """Open a file for reading. A remote file is fetched whole, since image decoders seek in it.
+    """Open a file for reading. One that is remote, or inside another, is fetched whole: image decoders seek in it.
 
     Raise `DatasetError` if it is missing or cannot be read.
     """
     try:
+        place = place_within(location)
+        if place is not None:
+            return BytesIO(read_within(place))
         if not is_url(location):
-            return open(location, "rb", opener=_at_once)
-        import fsspec
-
-        with fsspec.open(location, "rb") as file:
+            return open(location, "rb", opener=at_once)
+        with opened_url(location) as (filesystem, path), filesystem.open(path, "rb") as file:
             return BytesIO(file.read())
     except FileNotFoundError as error:
-        if Path(location).is_symlink():
+        if Path(file_of(location)).is_symlink():
             fetch = "fetch it, with `git annex get` or `dvc pull` for instance"
             raise DatasetError(f"{location}: no such file: a link to one that is not there; {fetch}") from error
         raise DatasetError(f"{location}: no such file") from error
     except OSError as error:
         raise DatasetError(f"{location}: cannot be read: {in_plain_words(error)}") from error
-    except (ImportError, ValueError) as error:
-        raise DatasetError(f"{location}: cannot be read: {error}") from error
 
 
 def spelling_on_disk(path: str, root: str) -> str:

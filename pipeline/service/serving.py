@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.annotation.session import Picture
 from pipeline.errors import DatasetError
-from pipeline.images.locations import is_url
+from pipeline.images.remote import is_url
+from pipeline.images.within import file_of
 from pipeline.project.folder import Project
 from pipeline.sessions.local import LocalSession
 from pipeline.sessions.project_tables import ProjectTables
@@ -58,10 +59,10 @@ def refuse_escape(location: str, root: str, link_roots: Sequence[str] = ()) -> s
     """
     if is_url(location):
         return location
-    real = Path(location).resolve()
+    real = Path(file_of(location)).resolve()
     if not any(real.is_relative_to(Path(allowed).resolve()) for allowed in (root, *link_roots)):
         raise DatasetError(
-            f"{Path(location).name!r} is a link that leads out of the project's images; it is not served, unless "
-            "link_roots in mlf.toml names the folder that it leads to"
+            f"{Path(file_of(location)).name!r} is a link that leads out of the project's images; it is not served, "
+            "unless link_roots in mlf.toml names the folder that it leads to"
         )
     return location

@@ -29,6 +29,7 @@ from pipeline.annotation.session import (
 )
 from pipeline.errors import DatasetError, StoreError
 from pipeline.images.locations import join_location
+from pipeline.images.within import file_of
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.opaque_ids import example_group
@@ -255,11 +256,9 @@ class LocalSession:
         image_id, path = self._tables.image(image_index)
         names = {image_id, posixpath.basename(image_id)}
         if path is not None:
-            names |= {
-                path,
-                posixpath.basename(path),
-                join_location(self._project.images_root, path, self._project.image_folders),
-            }
+            location = join_location(self._project.images_root, path, self._project.image_folders)
+            names |= {path, posixpath.basename(path), location}
+            names |= {file_of(location), posixpath.basename(file_of(location))}  # of the shard that it lies in
         for name in sorted(names, key=len, reverse=True):
             reason = reason.replace(name, "the file")
         return reason

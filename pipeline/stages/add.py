@@ -82,6 +82,7 @@ def add_images(
     prefix: str = "",
     check: Check = "header",
     numbers: ClassNumbers = "auto",
+    label_column: str = "",
     model: Mapping[str, Any] | None = None,
     from_predictions: Path | None = None,
     is_assigned: bool = True,
@@ -91,7 +92,7 @@ def add_images(
 
     Parameters
     ----------
-    images, images_root, has_files, prefix, check, numbers
+    images, images_root, has_files, prefix, check, numbers, label_column
         As for :func:`pipeline.datasets.adding.write_longer_table`.
     model
         How to propose for them: parameters of :func:`pipeline.stages.propose.propose`. Left out, as the last run did.
@@ -123,6 +124,7 @@ def add_images(
             prefix=prefix,
             check=check,
             numbers=numbers,
+            label_column=label_column,
         )
         before, now = sha256_of(project.images_path), sha256_of(tables[0])
         word = "image" if added.n_added == 1 else "images"

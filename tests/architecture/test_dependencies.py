@@ -56,7 +56,7 @@ def test_the_conda_environment_has_the_same_dependencies(root: Path, project: di
     [
         ("pipeline", ("clip", "heic", "hub", "ray")),
         ("mlf_widgets", ()),
-        ("tests", ("clip", "dev", "hub", "postgres", "ray")),
+        ("tests", ("clip", "dev", "hub", "postgres", "ray", "s3")),
         ("benchmarks", ("clip", "dev", "hub")),
     ],
 )

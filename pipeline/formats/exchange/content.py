@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from pipeline.images.within import file_of
 from pipeline.votes.words import Round, Vote
 
 #: Put behind the name of an annotator who is a program, wherever it leaves the project.
@@ -159,6 +160,11 @@ class ImageContent:
     empty_is_meant: bool = True
     sittings: tuple[Sitting, ...] = ()
     proposals: tuple[Proposal, ...] = ()
+
+    @property
+    def file_name(self) -> str:
+        """Return what other tools call its file: its path; its name, where it has none or lies inside a larger file."""
+        return self.path if self.path and file_of(self.path) == self.path else self.image
 
     @property
     def shown(self) -> tuple[str, ...]:

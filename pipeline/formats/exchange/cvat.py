@@ -104,7 +104,7 @@ def _head(given: Outgoing) -> str:
 def _as_xml(record: ImageContent, number: int, given: Outgoing) -> str:
     size = size_of(given.locate(record))
     sizes = "" if size is None else f' width="{size[0]}" height="{size[1]}"'
-    name = quoteattr(record.path or record.image)
+    name = quoteattr(record.file_name)
     lines = [f'<image id="{number}" name={name}{sizes}>']
     lines += [_tag(x.name, "manual", {"source": x.source, "posterior": x.posterior}) for x in record.labels or ()]
     lines += [_tag(x.name, "auto", {"model": x.model, "score": x.score}) for x in record.proposals]

@@ -104,7 +104,7 @@ def _as_item(record: ImageContent, index: dict[str, int], given: Outgoing) -> di
         annotations.append(
             {"id": number, "type": "label", "attributes": kept, "group": 0, "label_id": index[label.name]}
         )
-    path = record.path or record.image
+    path = record.file_name
     size = size_of(given.locate(record))
     image = {"path": path} | ({} if size is None else {"size": [size[1], size[0]]})
     attr = {_EMPTY: record.empty_source} if record.labels == () and record.empty_source else {}

@@ -14,6 +14,7 @@ from pipeline.errors import DatasetError
 from pipeline.formats.exchange.content import ImageContent, Label, Outgoing, ReadOptions, Refused
 from pipeline.formats.exchange.rows import as_name, as_number, in_short, json_content
 from pipeline.images.locations import without_image_suffix
+from pipeline.images.within import file_of
 from pipeline.project.wording import so_many
 from pipeline.project.writing import write_text
 
@@ -58,13 +59,13 @@ def write(given: Outgoing, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     index = {name: position for position, name in enumerate(given.classes)}
     records = list(given.images())
-    bare = [without_image_suffix(record.path or record.image) for record in records]
-    keys = bare if len(set(bare)) == len(bare) else [record.path or record.image for record in records]
+    bare = [without_image_suffix(record.file_name) for record in records]
+    keys = bare if len(set(bare)) == len(bare) else [record.file_name for record in records]
     labels: dict[str, Any] = {}
     files: dict[str, str] = {}
     for key, record in zip(keys, records, strict=True):
         location = given.locate(record)
-        if location is not None:
+        if location is not None and file_of(location) == location:  # it opens no part of a file
             files[key] = location
         labels[key] = None if record.labels is None else [_as_json(label, index) for label in record.labels]
     content = {"classes": list(given.classes), "labels": labels}

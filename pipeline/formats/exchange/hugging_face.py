@@ -143,9 +143,9 @@ def write(given: Outgoing, folder: Path) -> list[str]:
     n_left, n_written = 0, 0
     with whole_file(folder / _WRITTEN) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
         for record in given.images():
-            name: str | None = record.path or record.image
+            name: str | None = record.file_name
             if record.labels is not None and given.link_images:
-                name = link_into(folder, given.locate(record), name or "")
+                name = link_into(folder, given.locate(record), record.file_name)
             if record.labels is None or name is None:
                 n_left += 1
                 continue

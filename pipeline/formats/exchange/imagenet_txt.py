@@ -70,7 +70,7 @@ def write(given: Outgoing, folder: Path) -> list[str]:
             continue
         n_empty += not record.labels
         numbers = [str(index[label.name]) for label in record.labels]
-        lines.append(" ".join([_name(record.path or record.image), *numbers]))
+        lines.append(" ".join([_name(record.file_name), *numbers]))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / _CLASSES, "".join(f"{name}\n" for name in given.classes))
     write_text(folder / "default.txt", "".join(f"{line}\n" for line in lines))

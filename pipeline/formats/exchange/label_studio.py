@@ -285,7 +285,7 @@ def _unique(given: Outgoing) -> list[str]:
 
 
 def _as_task(record: ImageContent, number: int) -> dict[str, Any]:
-    data: dict[str, Any] = {"image": record.path or record.image, "image_id": record.image}
+    data: dict[str, Any] = {"image": record.file_name, "image_id": record.image}
     if record.empty_source:
         data["empty_source"] = record.empty_source
     annotations = []
