@@ -20,6 +20,7 @@ from pipeline.hub.config_file import MONITOR_FILE, PEOPLE_FILE, service_token_fi
 from pipeline.hub.projects import group_prefix, projects_of, service_name
 from pipeline.hub.sockets import HubSockets, socket_url
 from pipeline.hub.spawner import landing_url
+from pipeline.images.remote import store_environment
 from pipeline.project.writing import write_text
 
 
@@ -189,6 +190,7 @@ def _set_services(c: Any, hub: dict[str, Any], private: Path) -> None:
                 "command": [*hub["keeper"], "--socket", str(socket), *project["service_command"]],
                 "environment": {
                     **hub["service_environment"],
+                    **store_environment(),  # it alone reads images; no session gets them, and no file holds them
                     GROUP_PREFIX: group_prefix(project["key"]),
                     **({"MLF_FURTHER_PROJECTS": "1"} if len(hub["projects"]) > 1 else {}),
                     # What JupyterHub tells a service that listens on a port.

@@ -29,6 +29,7 @@ from pipeline.hub.projects import HubProject
 from pipeline.hub.records import forget, server_pids
 from pipeline.hub.session_logs import LogKeeper
 from pipeline.hub.sockets import HubSockets, make_sockets_folder, sockets_path
+from pipeline.images.remote import store_environment
 from pipeline.project.folder import Project
 from pipeline.runs.appearance import write_appearance
 
@@ -355,4 +356,9 @@ def _python_path() -> dict[str, str]:
 
 def _hub_environment(state: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "USER") if name in os.environ}
-    return kept | _python_path() | {"MLF_HUB_STATE": str(state), "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(32)}
+    return (
+        kept
+        | store_environment()
+        | _python_path()
+        | {"MLF_HUB_STATE": str(state), "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(32)}
+    )

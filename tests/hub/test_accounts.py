@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from traitlets.config import Config
 
 from pipeline.annotation.session import Progress
 from pipeline.errors import ProjectError
@@ -96,6 +97,21 @@ def test_a_hub_that_runs_keeps_its_accounts(project: Project, tmp_path: Path) ->
     with alone(tmp_path / "hub"), pytest.raises(ProjectError, match="running already"):
         prepare(project, tmp_path / "hub", {"ben": [Role.ANNOTATORS]}, renew=["ada"])
     assert read_accounts(tmp_path / "hub" / "private" / "accounts.json") == before
+
+
+def test_the_service_alone_gets_the_keys_of_a_store_and_no_file_holds_them(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, config = tmp_path / "hub", Config()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
+    prepared = prepare(project, state, {"ada": [Role.ANNOTATORS]})
+    assert prepared.environment["AWS_SECRET_ACCESS_KEY"] == "a-secret"
+    monkeypatch.setenv("MLF_HUB_STATE", str(state))
+    exec((state / "jupyterhub_config.py").read_text(), {"get_config": lambda: config})
+    [service] = [each for each in config.JupyterHub.services if each["name"] == "mlf"]
+    assert service["environment"].pop("AWS_SECRET_ACCESS_KEY") == "a-secret"
+    assert "a-secret" not in str(config)
+    assert not any("a-secret" in path.read_text(errors="replace") for path in state.rglob("*") if path.is_file())
 
 
 def test_a_port_that_is_taken_changes_no_account(project: Project, tmp_path: Path) -> None:
