@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets.create import init_project
+from pipeline.datasets.manifest import manifest_rows
 from pipeline.errors import DatasetError
 from pipeline.project.folder import Project
 from pipeline.project.notices import notices_to
@@ -94,7 +95,6 @@ def test_hugging_face_class_numbers_bring_all_their_names(pictures: Path) -> Non
 @pytest.mark.parametrize(
     ("columns", "column"),
     [
-        ({"image": [{"bytes": b"\xff\xd8", "path": "a.jpg"}], "label": ["cat"]}, "image"),
         ({"image": ["a.jpg"], "label": [["cat"]]}, "label"),
         ({"image": ["a.jpg"], "label": [{"name": "cat"}]}, "label"),
         ({"image": ["a.jpg"], "label": [0.5]}, "label"),
@@ -109,6 +109,14 @@ def test_parquet_columns_that_hold_no_names_are_refused_by_column(
     pq.write_table(pa.table(columns), pictures / "m.parquet")
     with pytest.raises(DatasetError, match=rf"m\.parquet: column '{column}' holds"):
         init_project(pictures / "p", pictures / "m.parquet")
+
+
+def test_pictures_in_a_column_are_no_names(tmp_path: Path) -> None:
+    """A project reads them as images (`test_hugging_face.py`); a table that only names images cannot."""
+    columns = {"image": [{"bytes": b"\xff\xd8", "path": "a.jpg"}], "label": ["cat"]}
+    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
+    with pytest.raises(DatasetError, match=r"m\.parquet: column 'image' holds the pictures themselves"):
+        list(manifest_rows(str(tmp_path / "m.parquet")))
 
 
 def test_a_missing_label_makes_no_number_of_the_others(pictures: Path) -> None:
