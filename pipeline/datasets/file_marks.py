@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +21,7 @@ from pipeline.project.writing import whole_file
 #: A Parquet table; not named as one, since its times are no data of the project.
 MARKS_FILE = "files.marks"
 _MARKS = pa.schema([pa.field("size", pa.int64()), pa.field("mtime_ns", pa.int64())])
-_THREADS = 8
+_THREADS, _FILES_AT_ONCE = 8, 1024
 _NONE = (-1, -1)
 
 
@@ -77,11 +76,14 @@ def changed_files(project: Project) -> FileChanges:
 
 
 def _marks(project: Project) -> list[tuple[int, int]]:
-    paths = image_columns(project, ["path"]).column(0).to_pylist()
-    if is_url(project.images_root):
+    paths = image_columns(project, ["path"]).column(0)
+    if is_url(project.images_root) or paths.null_count == len(paths):
         return [_NONE] * len(paths)
+    # A thread gets many files at a time: a task for each of a million takes a gigabyte.
+    parts = (paths[first : first + _FILES_AT_ONCE].to_pylist() for first in range(0, len(paths), _FILES_AT_ONCE))
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(_mark, repeat(project.images_root), paths, repeat(project.image_folders), chunksize=256))
+        marked = pool.map(lambda part: [_mark(project.images_root, p, project.image_folders) for p in part], parts)
+        return [mark for part in marked for mark in part]
 
 
 def _mark(root: str, path: str | None, folders: list[str]) -> tuple[int, int]:
