@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,11 +14,14 @@ import pyarrow.parquet as pq
 from pipeline.errors import DatasetError
 from pipeline.formats.refined_labels_in import PROVENANCE_SUFFIX
 from pipeline.project.class_references import read_class_references
-from pipeline.project.files import write_table
+from pipeline.project.files import write_csv
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.writing import whole_file, write_text
 from pipeline.votes.words import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ROW_GROUP = 65_536
 _NONE_APPLIES = {
@@ -55,7 +59,13 @@ def explain_empty(source: str) -> str:
 
 
 def _write_csv(labels: pa.Table, space: LabelSpace, path: Path) -> None:
-    table = labels.to_pandas()
+    # A part at a time: the words of millions of rows would take gigabytes.
+    starts = range(0, max(labels.num_rows, 1), _ROW_GROUP)
+    write_csv(lambda: (_as_csv(labels.slice(start, _ROW_GROUP), space) for start in starts), path)
+
+
+def _as_csv(labels: pa.Table, space: LabelSpace) -> pd.DataFrame:
+    table: pd.DataFrame = labels.to_pandas()
     index = table["class_index"]
     named = index.notna()
     table = table.rename(columns={"image_id": "image"}).drop(columns="image_index")
@@ -67,7 +77,7 @@ def _write_csv(labels: pa.Table, space: LabelSpace, path: Path) -> None:
     table["note"] = None
     table.loc[~named, "note"] = table.loc[~named, "source"].map(_NONE_APPLIES)
     first = ["image", "class_index", "class_key", "class_name", "source"]
-    write_table(table[[*first, "n_yes", "n_no", "n_unsure", "posterior", "note"]], path)
+    return table[[*first, "n_yes", "n_no", "n_unsure", "posterior", "note"]]
 
 
 def _write_json(labels: pa.Table, space: LabelSpace, path: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -138,15 +138,26 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> dict[str, tuple[
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as its suffix says, `.csv` or `.parquet`, in one step; no `.csv` cell can run as a formula."""
+    if path.suffix == ".csv":
+        write_csv(lambda: [table], path)
+        return
     with whole_file(path) as unfinished:
-        if path.suffix != ".csv":
-            table.to_parquet(unfinished, index=False)
-            return
-        table = guarded_table(table)
-        table.to_csv(unfinished, index=False)
+        table.to_parquet(unfinished, index=False)
+
+
+def write_csv(parts: Callable[[], Iterable[pd.DataFrame]], path: Path) -> None:
+    """Write a table that comes in parts, as :func:`write_table` writes one; `parts` may be called twice."""
+    with whole_file(path) as unfinished:
+        _write_parts(parts(), unfinished, csv.QUOTE_MINIMAL)
         # A carriage return ends a line for every CSV reader, but Python 3.11 does not quote a cell with only that.
         if _holds_return(unfinished):
-            table.to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC)
+            _write_parts(parts(), unfinished, csv.QUOTE_NONNUMERIC)
+
+
+def _write_parts(parts: Iterable[pd.DataFrame], path: Path, quoting: Literal[0, 2]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, part in enumerate(parts):
+            guarded_table(part).to_csv(file, index=False, header=number == 0, quoting=quoting)
 
 
 def sha256_of(path: Path) -> str:
