@@ -100,5 +100,5 @@ class Transactions:
         try:
             with self._reader.connect() as connection:
                 yield connection
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(f"the store cannot be read: {first_line(error)}") from error
