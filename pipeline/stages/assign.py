@@ -210,13 +210,14 @@ def share_project(
 
 def write_plan(store: SqlStore, round_: Round, plan: Plan) -> int:
     """Append a plan's tasks to the store, and return how many are new. Writing a plan twice changes nothing."""
-    n_new = 0
+    n_new, known = 0, dict[str, set[int]]()
     for start in range(0, len(plan), _CHUNK):
         part = slice(start, start + _CHUNK)
         rows = zip(
             plan.annotator[part].tolist(), plan.image_index[part].tolist(), plan.is_gold[part].tolist(), strict=True
         )
-        n_new += store.assign(round_, [Assignment(plan.annotators[code], image, gold) for code, image, gold in rows])
+        tasks = [Assignment(plan.annotators[code], image, gold) for code, image, gold in rows]
+        n_new += store.assign(round_, tasks, known)
     return n_new
 
 

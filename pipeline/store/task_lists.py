@@ -16,6 +16,8 @@ from pipeline.store.tables import annotators, tasks
 from pipeline.store.transactions import Transactions
 from pipeline.votes.words import Round
 
+_MANY_TASKS, _LARGE_CACHE_KB = 50_000, 262_144
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -67,8 +69,14 @@ class TaskLists(Transactions):
         with self._read() as connection:
             return {row.name: row.kind for row in connection.execute(sa.select(annotators).order_by(annotators.c.name))}
 
-    def assign(self, round_: Round, assignments: Sequence[Assignment]) -> int:
+    def assign(self, round_: Round, assignments: Sequence[Assignment], known: dict[str, set[int]] | None = None) -> int:
         """Append tasks to the annotators' lists, in this order; tasks that already exist stay as they are.
+
+        Parameters
+        ----------
+        known
+            Whoever appends millions of tasks in parts gives the same dictionary each time, empty at first: from
+            annotator to the images that they have. So their lists need not be read again for each part.
 
         Returns
         -------
@@ -86,13 +94,14 @@ class TaskLists(Transactions):
             }
             if unknown:
                 raise StoreError(f"unknown annotators {', '.join(sorted(unknown))}; add them first")
-            known: dict[str, set[int]] = {}
-            next_position: dict[str, int] = {}
+            known, next_position = {} if known is None else known, dict[str, int]()
             for name in {a.annotator for a in assignments}:
-                mine = sa.and_(tasks.c.round == round_.value, tasks.c.annotator == name)
-                known[name] = set(connection.scalars(sa.select(tasks.c.image_index).where(mine)))
+                mine = mine_in(tasks, round_, name)
                 top = connection.scalar(sa.select(sa.func.max(tasks.c.position)).where(mine))
                 next_position[name] = 0 if top is None else top + 1
+                # Positions have no gaps: where as many are known, nobody else has changed the list.
+                if len(known.setdefault(name, set())) != next_position[name]:
+                    known[name] = set(connection.scalars(sa.select(tasks.c.image_index).where(mine)))
             rows = []
             for assignment in assignments:
                 if assignment.image_index in known[assignment.annotator]:
@@ -108,6 +117,9 @@ class TaskLists(Transactions):
                     }
                 )
                 next_position[assignment.annotator] += 1
+            if len(rows) >= _MANY_TASKS and connection.dialect.name == "sqlite":
+                # Each task lands somewhere in six indexes: with the usual cache, most pages would be read again for it.
+                connection.exec_driver_sql(f"PRAGMA cache_size=-{_LARGE_CACHE_KB}")
             if rows:
                 connection.execute(tasks.insert(), rows)
             return len(rows)
