@@ -22,6 +22,9 @@ from pipeline.votes.disputes import sets_differ_on
 from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import NO, UNSURE, YES, Round
 
+#: So few that what is computed of them stays in the processor's cache.
+ITEMS_AT_ONCE = 65_536
+
 
 @dataclass(frozen=True)
 class DisagreementSummary:
@@ -263,14 +266,17 @@ def _values(
 
 def _per_class(arrays: VoteArrays, counts: NDArray[np.integer]) -> pd.DataFrame:
     n_classes = arrays.n_classes
-    n_images = np.bincount(arrays.item_class, minlength=n_classes)
-    totals, top = totals_and_top(counts)
-    n_compared = np.bincount(arrays.item_class[totals > 1], minlength=n_classes)
-    n_split = np.bincount(arrays.item_class[top < totals], minlength=n_classes)
-    by_vote = {
-        name: np.bincount(arrays.item_class, weights=counts[:, code], minlength=n_classes).astype(np.int64)
-        for name, code in (("n_no", NO), ("n_unsure", UNSURE), ("n_yes", YES))
-    }
+    n_images, n_compared, n_split = (np.zeros(n_classes, dtype=np.int64) for _ in range(3))
+    codes = {"n_no": NO, "n_unsure": UNSURE, "n_yes": YES}
+    by_vote = {name: np.zeros(n_classes, dtype=np.int64) for name in codes}
+    for first in range(0, arrays.n_items, ITEMS_AT_ONCE):
+        part = slice(first, first + ITEMS_AT_ONCE)
+        item_class, (totals, top) = arrays.item_class[part], totals_and_top(counts[part])
+        n_images += np.bincount(item_class, minlength=n_classes)
+        n_compared += np.bincount(item_class[totals > 1], minlength=n_classes)
+        n_split += np.bincount(item_class[top < totals], minlength=n_classes)
+        for name, code in codes.items():
+            by_vote[name] += np.bincount(item_class, weights=counts[part, code], minlength=n_classes).astype(np.int64)
     low, high = wilson_interval(n_split.astype(float), n_compared.astype(float))
     with np.errstate(invalid="ignore"):
         share = n_split / n_compared
@@ -299,7 +305,7 @@ def _summarize(arrays: VoteArrays, per_image: pd.DataFrame, alpha: AlphaEstimate
     return DisagreementSummary(
         n_images=int((per_image["n_annotators"] > 0).sum()),
         n_images_compared=n_compared,
-        n_annotators=int(np.count_nonzero(np.bincount(arrays.annotator))),
+        n_annotators=int(np.count_nonzero(arrays.n_by_annotator())),
         n_votes=arrays.n_votes,
         n_items=arrays.n_items,
         n_items_compared=int((per_image["n_unanimous"] + per_image["n_split"]).sum()),

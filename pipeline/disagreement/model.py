@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.disagreement.analysis import ITEMS_AT_ONCE, totals_and_top
 from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import UNSURE, YES
 
@@ -27,16 +28,15 @@ def compare_ranks_to_people(rank: NDArray[np.integer], counts: NDArray[np.intege
         ticked it), ``n_unsure``, ``any_yes_share`` with ``low`` and ``high``. Labels that somebody ticked although they
         were never proposed are in the last row, whose rank is missing.
     """
-    yes, totals = counts[:, YES], counts.sum(axis=1)
-    chosen = {
-        "n_judged": None,
-        "n_all_yes": yes == totals,
-        "n_any_yes": yes > 0,
-        "n_none_yes": yes == 0,
-        "n_unsure": counts[:, UNSURE] > 0,
-    }
     size = int(rank.max(initial=0)) + 1
-    tallies = {name: np.bincount(rank if rows is None else rank[rows], minlength=size) for name, rows in chosen.items()}
+    names = ("n_judged", "n_all_yes", "n_any_yes", "n_none_yes", "n_unsure")
+    tallies = {name: np.zeros(size, dtype=np.int64) for name in names}
+    for first in range(0, len(rank), ITEMS_AT_ONCE):
+        here, part = rank[first : first + ITEMS_AT_ONCE], counts[first : first + ITEMS_AT_ONCE]
+        yes, (totals, _) = part[:, YES], totals_and_top(part)
+        chosen = (totals >= 0, yes == totals, yes > 0, yes == 0, part[:, UNSURE] > 0)
+        for name, rows in zip(names, chosen, strict=True):
+            tallies[name] += np.bincount(here[rows], minlength=size)
     order = [*range(1, size), 0]
     ranks = pd.array([*range(1, size), None], dtype="Int64")
     table = pd.DataFrame({"rank": ranks, **{name: tally[order] for name, tally in tallies.items()}})

@@ -14,6 +14,8 @@ from pipeline.votes.arrays import VoteBlock
 from pipeline.votes.words import YES
 
 IntArray = NDArray[np.int64]
+#: Up to so many cells a vote, a table of who worked on which image is faster than sorting.
+_CELLS_PER_VOTE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,7 @@ class OneSidedTicks:
 def find_sittings(block: VoteBlock, n_annotators: int) -> Sittings:
     """Find who worked on which image of the block."""
     key = block.item_image[block.item].astype(np.int64) * n_annotators + block.annotator
-    sittings, of_vote = np.unique(key, return_inverse=True)
+    sittings, of_vote = _distinct(key, block.n_images * n_annotators)
     image = sittings // n_annotators
     n_by_image = np.bincount(image, minlength=block.n_images)
     return Sittings(
@@ -160,6 +162,17 @@ def _vote_pairs(item: NDArray[np.int32]) -> list[tuple[IntArray, IntArray]]:
         left = left[left + distance < len(item)]
         left = left[item[left + distance] == item[left]]
     return pairs
+
+
+def _distinct(key: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """Return the different keys, ascending and below `size`, and each key's place: unsorted where `size` is small."""
+    if size > _CELLS_PER_VOTE * len(key):
+        return np.unique(key, return_inverse=True)
+    place = np.zeros(size, dtype=np.int64)
+    place[key] = 1
+    found = np.flatnonzero(place)
+    place[found] = np.arange(len(found))
+    return found, place[key]
 
 
 def _pair_index(sittings: Sittings, first_pair: IntArray, one: IntArray, other: IntArray) -> IntArray:

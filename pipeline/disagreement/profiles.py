@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.disagreement.pairs import find_sittings
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays, VoteBlock
 from pipeline.votes.intervals import wilson_interval
@@ -120,12 +121,13 @@ def _tally(votes: VoteArrays, reference: NDArray[np.bool_] | None) -> _Counts:
         applies, is_known = _yardstick(block, counts, None if reference is None else reference[here])
         is_right = is_known & np.where(applies, block.vote == YES, block.vote == NO)
         _count_votes(tally, block, counts, applies, is_known, is_right)
-        image = block.item_image[block.item].astype(np.int64) + block.first_image
-        sittings, sitting = np.unique(image * n + block.annotator, return_inverse=True)
-        tally.n_images += np.bincount(sittings % n, minlength=n)
-        n_sittings = len(sittings)
-        columns = (np.bincount(sitting[rows], minlength=n_sittings) for rows in (block.vote == YES, is_known, is_right))
-        parts.append(np.column_stack([sittings, *columns]))
+        sittings = find_sittings(block, n)
+        tally.n_images += np.bincount(sittings.annotator, minlength=n)
+        known, right = (
+            np.bincount(sittings.of_vote[rows], minlength=len(sittings.image)) for rows in (is_known, is_right)
+        )
+        key = (sittings.image + block.first_image) * n + sittings.annotator
+        parts.append(np.column_stack([key, sittings.n_labels, known, right]))
     found = np.concatenate(parts) if parts else np.zeros((0, 4), dtype=np.int64)
     tally.by_sitting = pd.DataFrame(found[:, 1:], index=found[:, 0], columns=["n_yes", "n_votes", "n_right"])
     return tally

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from pipeline.disagreement.search_probes import ProbeFindings
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.label_space import LabelSpace
+from pipeline.project.presentation import Presentation
 from pipeline.project.results import write_results
 from pipeline.stages.class_pairs import keep_class_pairs
 from pipeline.stages.consensus_of_project import annotation_doubt, gold_answers
@@ -117,6 +118,26 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
         shown = looked_up.result()
     if len(votes.sittings) == 0:
         raise nothing_decided(project, "analyse", votes.left_out)
+    profiles = _profiles(votes)
+    # What is expected of refining takes as long as what follows, and needs none of it: a second core computes it.
+    with ThreadPoolExecutor(1) as aside:
+        expected = aside.submit(_ranking, project, votes)
+        return _analysis(project, votes, shown, profiles, expected, n_resamples, seed)
+
+
+def _ranking(project: Project, votes: ProjectVotes) -> pd.DataFrame:
+    return rank_by_value(votes.annotation, annotation_doubt(project, votes.annotation))
+
+
+def _analysis(
+    project: Project,
+    votes: ProjectVotes,
+    shown: dict[tuple[str, int], Presentation | None],
+    profiles: AnnotatorProfiles,
+    expected: Future[pd.DataFrame],
+    n_resamples: int,
+    seed: int,
+) -> ProjectAnalysis:
     found = analyze_disagreement(votes.annotation, n_resamples=n_resamples, seed=seed)
     gold = project_gold(project)
     model, experiments = None, Experiments(None, {}, 0, None)
@@ -130,10 +151,10 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
         classes=name_classes(found.per_class, project.label_space, ("class",)),
         confused_pairs=name_classes(found.confused_pairs, project.label_space, ("class_a", "class_b")),
         model_against_people=model,
-        profiles=_profiles(votes),
+        profiles=profiles,
         gold_profiles=_gold_profiles(votes, gold),
         experiments=experiments,
-        ranking=rank_by_value(votes.annotation, annotation_doubt(project, votes.annotation)),
+        ranking=expected.result(),
         summary=_summary(votes, found, _with_everyone(project, votes), experiments),
     )
     _write(project, analysis)

@@ -90,7 +90,7 @@ class ProjectVotes:
 
 def _voters(*parts: VoteArrays) -> tuple[str, ...]:
     """Return who has a vote in any of these, by name."""
-    n_votes = sum(np.bincount(part.annotator, minlength=part.n_annotators) for part in parts)
+    n_votes = sum(part.n_by_annotator() for part in parts)
     return tuple(str(name) for name in parts[0].annotators[np.flatnonzero(n_votes)])
 
 

@@ -128,7 +128,7 @@ def _bootstrap(by_image: NDArray[np.float64], n_resamples: int, seed: int) -> tu
     """Resample images; equal images are drawn together, so the cost follows the number of distinct ones."""
     if n_resamples == 0:
         return None, None
-    distinct, n_equal = np.unique(by_image, axis=0, return_counts=True)
+    distinct, n_equal = _distinct_rows(by_image)
     generator = np.random.default_rng(seed)
     chances = n_equal / n_equal.sum()
     resamples = np.concatenate(
@@ -143,6 +143,18 @@ def _bootstrap(by_image: NDArray[np.float64], n_resamples: int, seed: int) -> tu
         return None, None
     low, high = np.quantile(alphas, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
+
+
+def _distinct_rows(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return `np.unique(rows, axis=0, return_counts=True)`; by hashing, since few of a million rows are different."""
+    key: NDArray[np.intp] = np.zeros(len(rows), dtype=np.intp)
+    for column in rows.T:
+        code, values = pd.factorize(column, sort=True)
+        key, _ = pd.factorize(key * len(values) + code, sort=True)
+    n_equal = np.bincount(key)
+    one_of_each = np.empty(len(n_equal), dtype=np.intp)
+    one_of_each[key] = np.arange(len(rows))
+    return rows[one_of_each], n_equal
 
 
 def _defined(value: float) -> float | None:

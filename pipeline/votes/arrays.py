@@ -281,6 +281,13 @@ class VoteArrays:
             )
         return found
 
+    def n_by_annotator(self) -> NDArray[np.int64]:
+        """Return how many votes each annotator has given: ``(n_annotators,)``."""
+        counts = np.zeros(self.n_annotators, dtype=np.int64)
+        for block in self.blocks():
+            counts += np.bincount(block.annotator, minlength=self.n_annotators)
+        return counts
+
     def item_frame(self) -> pd.DataFrame:
         """Return one row per item: its image and its class, as they are named outside."""
         return pd.DataFrame({"image": self.images.take(self.item_image), "class": self.classes.take(self.item_class)})
