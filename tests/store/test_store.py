@@ -342,3 +342,13 @@ def test_a_save_of_many_people_asks_once_and_through_whole_indices(tmp_path: Pat
             assert "round=?" in plan[-1]
             assert "annotator=?" in plan[-1]
             assert "image_index=?" in plan[-1]
+
+
+def test_a_list_that_somebody_changes_between_two_parts_is_read_again(store: SqlStore) -> None:
+    known: dict[str, set[int]] = {}
+    assert store.assign(Round.ANNOTATION, [Assignment("ann", 2), Assignment("ann", 7)], known) == 1
+    store.assign(Round.ANNOTATION, [Assignment("ann", 8)])
+    assert store.assign(Round.ANNOTATION, [Assignment("ann", image) for image in (7, 8, 9)], known) == 1
+    assert known == {"ann": {0, 1, 2, 7, 8, 9}}
+    tasks = store.tasks(Round.ANNOTATION, "ann", range(7))
+    assert [(task.position, task.image_index) for task in tasks] == list(enumerate([0, 1, 2, 7, 8, 9]))
