@@ -80,7 +80,6 @@ hub: setup $(PROXY)  ## A JupyterHub for the people of PROJECT=folder (as root: 
 soak: setup $(PROXY) system-packages  ## Hundreds of kills, hundreds of annotators, fifteen sessions, all of the browser suite in Firefox too, a Ray cluster
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/soak -s
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/browser
-	$(BIN)/python -m pip install --disable-pip-version-check -qq -e ".[ray]" </dev/null
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/proposals/test_ray.py
 
 system-packages:

@@ -365,13 +365,25 @@ def _connect(address: str | None) -> None:
                 )
         return
     address = address or os.environ.get("RAY_ADDRESS") or None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # where Ray starts here, it tells its makers nothing
     try:
         if address and ":" in address and "://" not in address:  # Ray itself would try for minutes
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=_ANSWERS_S).close()
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error")
-    except (OSError, RuntimeError, ValueError) as error:
-        where = address or "this machine"
-        raise ProjectError(
-            f"--ray-address {where}: the Ray cluster does not answer ({first_line(error)}); `ray status` tells more"
-        ) from error
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise ProjectError(f"--ray-address {address or 'this machine'}: {_refusal(error)}") from error
+
+
+def _refusal(error: Exception) -> str:
+    """Return in words why a cluster cannot be joined, and what to do."""
+    from ray.exceptions import AuthenticationError
+
+    if "Version mismatch" in str(error):
+        return f"install the same versions of Ray and Python here as there ({' '.join(str(error).split())})"
+    if isinstance(error, AuthenticationError):
+        return (
+            "the Ray cluster asks for a token; `ray get-auth-token` on its head prints it: set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN here"
+        )
+    return f"the Ray cluster does not answer ({first_line(error)}); `ray status` tells more"

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 #: Packages whose name on conda-forge differs from the one on PyPI.
-PYPI_NAMES = {"pytorch": "torch", "python-build": "build", "matplotlib-base": "matplotlib"}
+PYPI_NAMES = {"pytorch": "torch", "python-build": "build", "matplotlib-base": "matplotlib", "ray-core": "ray"}
 #: What conda can install and pip cannot.
 BESIDE_PYTHON = {"python", "pip", "nodejs", "configurable-http-proxy"}
 

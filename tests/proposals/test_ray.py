@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import fsspec
 import psutil
 import pytest
 import torch
+from command_line import run_mlf
 
 from pipeline.datasets.create import init_project
 from pipeline.errors import DatasetError, ProjectError
@@ -39,28 +41,40 @@ if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
 # Ray is imported where it is used: it changes the process that imports it, and every worker imports this file.
-is_missing = pytest.mark.skipif(
-    find_spec("ray") is None or "MLF_SOAK" not in os.environ, reason="long, and needs Ray: make soak"
-)
+is_missing = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install -e '.[ray]'")
 pytestmark = [is_missing, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("ray")]
+is_long = pytest.mark.skipif("MLF_SOAK" not in os.environ, reason="long: run with MLF_SOAK=1")
 MakeProject = Callable[..., Project]
-#: Ray gives machines up, and processes that begin, after seconds that a busy machine needs.
-PATIENT = {
+#: Ray gives machines up, and processes that begin, after seconds that a busy machine needs; it starts none beforehand.
+SYSTEM = {
     "health_check_timeout_ms": 60_000,
     "health_check_period_ms": 1000,
     "worker_register_timeout_seconds": 240,
+    "enable_worker_prestart": False,
+    "prestart_worker_first_driver": False,
 }
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def token() -> Iterator[None]:
+    """Close the cluster to everybody else on this machine, and keep Ray from telling its makers; before its import."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        yield
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(token: None) -> Iterator[Cluster]:
     """Return a cluster of a head that computes nothing and two machines of one processor each."""
     import ray
     from ray.cluster_utils import Cluster
 
     at_sigterm = signal.getsignal(signal.SIGTERM)
-    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": PATIENT}
+    head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+    head |= {"_system_config": SYSTEM}
     found = patiently(lambda: Cluster(initialize_head=True, head_node_args={**NODE, **head}))
     for _ in range(2):
         patiently(lambda: found.add_node(**NODE))
@@ -111,6 +125,21 @@ def table_of(project: Project, name: str, module: torch.nn.Module) -> Filling:
 
 def copied(project: Project, name: str) -> Project:
     return open_project(shutil.copytree(project.root, project.root.parent / name))
+
+
+def test_the_command_line_takes_a_cluster_and_leaves_the_same_tables(
+    make_project: MakeProject, checkpoint: Path, cluster: Cluster
+) -> None:
+    here = make_project(10, name="here")
+    there = copied(here, "there")
+    propose(here, checkpoint=checkpoint, device="cpu", batch_size=2, precision="float32", n_workers=0)
+    options = ["--checkpoint", checkpoint, "--device", "cpu", "--batch-size", 2, "--precision", "float32"]
+    told = run_mlf("propose", there.root, *options, "--engine", "ray", "--ray-address", cluster.address)
+    assert "proposals for 10 of 10 images, from small" in told
+    workers = cluster.global_state.actor_table(None, None, None).values()
+    assert {(one["ActorClassName"], one["State"]) for one in workers} == {("Worker", "DEAD")}
+    for name in ("proposals.parquet", "predictions/small.parquet"):
+        assert (there.root / name).read_bytes() == (here.root / name).read_bytes()
 
 
 def test_a_killed_worker_and_a_lost_machine_change_nothing(
@@ -175,6 +204,7 @@ propose(open_project(sys.argv[1]), checkpoint=sys.argv[2], engine="ray", ray_add
 """
 
 
+@is_long
 def test_what_is_done_when_the_run_itself_is_killed_stays_and_either_engine_goes_on(
     make_project: MakeProject, checkpoint: Path, cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -213,6 +243,7 @@ def test_images_at_which_every_worker_ends_are_named(
     assert not filling.path.exists()
 
 
+@is_long
 def test_images_that_only_this_machine_can_read_are_no_images_without_proposals(
     make_project: MakeProject, checkpoint: Path, on_cluster: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -243,6 +274,28 @@ def test_a_cluster_that_does_not_answer_is_refused_at_once_and_so_is_ray_where_i
         options.precision_of()
 
 
+def test_a_cluster_of_other_versions_and_one_that_asks_for_a_token_are_named_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import ray
+    from ray.exceptions import AuthenticationError
+
+    ray.shutdown()
+    said = "Version mismatch: The cluster was started with:\n    Ray: 2.53.0\n    Python: 3.11.9\n"
+    for error, words in (
+        (RuntimeError(said), r"same versions of Ray and Python here as there .*Ray: 2\.53\.0 Python: 3\.11"),
+        (AuthenticationError("No token was found"), "asks for a token.*RAY_AUTH_TOKEN"),
+    ):
+
+        def refuse(*_: object, error: Exception = error, **_named: object) -> None:
+            raise error
+
+        monkeypatch.setattr(ray, "init", refuse)
+        with pytest.raises(ProjectError, match=words):
+            RunOptions(engine="ray", ray_address="auto").precision_of()
+
+
+@is_long
 def test_machines_without_our_modules_are_told_what_they_need(
     make_project: MakeProject, checkpoint: Path, on_cluster: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +315,7 @@ def test_machines_without_our_modules_are_told_what_they_need(
         propose(make_project(6), checkpoint=checkpoint, **on_cluster)
 
 
+@is_long
 def test_each_machine_gets_one_worker_with_all_its_processors(
     make_project: MakeProject, cluster: Cluster, on_cluster: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -303,6 +357,7 @@ def test_a_gpu_that_no_machine_of_the_cluster_has_is_refused(on_cluster: dict[st
         RunOptions(**{**on_cluster, "device": "cuda:1"}).precision_of()
 
 
+@is_long
 def test_a_gpu_that_another_job_holds_is_waited_for_aloud(
     cluster: Cluster, on_cluster: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
