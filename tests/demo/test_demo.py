@@ -100,7 +100,7 @@ def test_the_demo_ends_in_jupyterlab_with_colleagues_at_work_and_ctrl_c_ends_all
         you = LocalSession(project, "you").open()
         assert not you.is_simulated
         assert you.progress.n_tasks > 0
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while min(session.progress().n_done for session in colleagues) < 1:
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -24,7 +24,7 @@ from pipeline.hub.leftovers import end_left_over
 _WORKER = "import os, sys, time\nopen(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\ntime.sleep(600)"
 
 
-def wait_until(is_so: Any, timeout_s: float = 20) -> None:
+def wait_until(is_so: Any, timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()
     while not is_so():
@@ -61,7 +61,7 @@ def test_what_is_killed_is_started_again_and_what_is_stopped_is_not(
         os.kill(pids_in(pids)[-1], signal.SIGKILL)
         wait_until(lambda n=n: len(pids_in(pids)) == n + 1)
     keeper.terminate()
-    assert keeper.wait(timeout=20) == 0
+    assert keeper.wait(timeout=60) == 0
     assert not any(runs(pid) for pid in pids_in(pids))
 
 
@@ -103,7 +103,7 @@ def test_a_left_over_proxy_is_ended_and_a_stranger_with_its_number_is_not(tmp_pa
     (tmp_path / "private" / "proxy.pid").write_text(str(proxy.pid))
     (tmp_path / "private" / "hub.pid").write_text(str(stranger.pid))
     end_left_over(tmp_path)
-    assert proxy.wait(timeout=10) == -signal.SIGTERM
+    assert proxy.wait(timeout=60) == -signal.SIGTERM
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()

@@ -33,7 +33,7 @@ def test_a_kernel_that_is_listed_and_still_starting_counts_once(monkeypatch: pyt
                 await kernels.start_kernel()
             return bool(error.value.status_code == 429)
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             asked = [asyncio.create_task(kernels.start_kernel())]
             may_list.set()
             await is_listed.wait()

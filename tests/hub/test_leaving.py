@@ -61,8 +61,8 @@ def kill(hub: SimpleNamespace) -> None:
     its_hub.suspend()
     hub.process.kill()
     its_hub.kill()
-    hub.process.wait(10)
-    wait_until(lambda: not answers(hub.url) and not its_hub.is_running(), 20, lambda: "the Hub lives on")
+    hub.process.wait(60)
+    wait_until(lambda: not answers(hub.url) and not its_hub.is_running(), 60, lambda: "the Hub lives on")
 
 
 def begin(person: Any) -> list[str]:

@@ -34,7 +34,7 @@ def test_each_session_has_a_file_of_its_own_whatever_it_is_called(kept: SimpleNa
         with log_of_server(kept.socket, name) as log:
             subprocess.run(["sh", "-c", "echo out; echo err >&2"], stdout=log, stderr=log, check=True)
     files = ("ada.log", "..%2F..%2Fben.log", "cleo%E2%80%AE%20%3Cb%3E.log")
-    wait_until(lambda: all(text(kept, file) == "out\nerr\n" for file in files), 20, lambda: list(kept.folder.iterdir()))
+    wait_until(lambda: all(text(kept, file) == "out\nerr\n" for file in files), 60, lambda: list(kept.folder.iterdir()))
     assert {path.stat().st_mode & 0o777 for path in kept.folder.iterdir()} == {0o600}
     assert kept.folder.stat().st_mode & 0o777 == 0o700
     assert kept.socket.stat().st_mode & 0o777 == 0o600
@@ -49,7 +49,7 @@ def test_a_session_that_writes_without_end_neither_fills_the_disk_nor_waits(kept
         for _ in range(400):
             loud.sendall(b"x" * 99_999 + b"\n")
         quiet.sendall(b"heard\n")
-        wait_until(lambda: text(kept, "quiet.log") == "heard\n", 20, lambda: "the other is not heard")
+        wait_until(lambda: text(kept, "quiet.log") == "heard\n", 60, lambda: "the other is not heard")
     assert any(path.read_text().startswith("began\n") for path in kept.folder.glob("loud.log*"))
     assert 0 < sum(path.stat().st_size for path in kept.folder.glob("loud.log*")) <= 2_500_000
 

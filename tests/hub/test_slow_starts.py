@@ -19,7 +19,8 @@ from pipeline.hub.accounts import Role
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
-PATIENCE_S = 12
+#: A kernel must start within that, on a busy machine, too; the page waits a little longer before it starts another.
+PATIENCE_S = 20
 #: Dies the first time it is started.
 DIES_ONCE = 'if [ -e "$HOME/tried" ]; then exec "$0" -m ipykernel_launcher -f "$1"; fi; touch "$HOME/tried"; exit 1'
 
@@ -52,7 +53,7 @@ def entering(place: SimpleNamespace, name: str, prepare: Callable[[Page], object
     with sync_playwright() as playwright:
         browser = launch_chromium(playwright)
         page = browser.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         prepare(page)
         page.goto(place.hub.url)
         page.get_by_label("Username").fill(name)

@@ -140,9 +140,11 @@ from pipeline.inference import filling, loading
 from pipeline.project.folder import open_project
 from pipeline.stages.propose import propose
 filling.PART_SECONDS = 0.0
-decode = loading.read_image
+decode, n_decoded = loading.read_image, 0
 def slowly(*arguments):
-    time.sleep(0.03)
+    global n_decoded
+    n_decoded += 1
+    time.sleep(0.03 if n_decoded < 30 else 1)  # even a busy machine has the time to kill it before its end
     return decode(*arguments)
 loading.read_image = slowly
 propose(open_project(sys.argv[1]), checkpoint=sys.argv[2], batch_size=2, n_workers=int(sys.argv[3]), device="cpu")

@@ -40,7 +40,7 @@ class SlowStore:
 
     def append(self, events: Sequence[Event]) -> list[SaveResult]:
         self.is_writing.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(60)
         self.transactions.append([event.annotator for event in events])
         return [SaveResult(event.event_id, 1) for event in events]
 
@@ -53,11 +53,11 @@ def test_whoever_has_hundreds_of_saves_waiting_holds_up_nobodys_next_save() -> N
     store = SlowStore()
     writer = GroupWriter(store)  # type: ignore[arg-type] - it has all that the writer needs of a store
     waiting = [writer.append(save, "ann") for save in saves_of("ann", 1, 100)]
-    assert store.is_writing.wait(10)
+    assert store.is_writing.wait(60)
     waiting += [writer.append(save, "ann") for save in saves_of("ann", 150, 100)]
     others = [writer.append(save, name) for name in ("ben", "cleo", "dora") for save in saves_of(name, 1, 1)]
     store.go_on.set()
-    assert all(save.result(30)[0].seq for save in (*others, *waiting))
+    assert all(save.result(60)[0].seq for save in (*others, *waiting))
     writer.close()
     second = store.transactions[1]
     assert second.count("ann") == 100, "one turn"
@@ -68,10 +68,10 @@ def test_small_saves_of_one_person_still_share_a_transaction() -> None:
     store = SlowStore()
     writer = GroupWriter(store)  # type: ignore[arg-type]
     writer.append(saves_of("ann", 1, 1)[0], "ann")
-    assert store.is_writing.wait(10)
+    assert store.is_writing.wait(60)
     last = [writer.append(save, "ann") for save in saves_of("ann", 60, 1)][-1]
     store.go_on.set()
-    assert last.result(30)[0].seq
+    assert last.result(60)[0].seq
     writer.close()
     assert [len(names) for names in store.transactions] == [1, 60]
 
@@ -81,14 +81,14 @@ def test_too_many_saves_of_one_person_are_refused_and_of_others_taken() -> None:
     writer = GroupWriter(store)  # type: ignore[arg-type]
     saves = saves_of("ann", 300, 1)
     writer.append(saves[0], "ann")
-    assert store.is_writing.wait(10)
+    assert store.is_writing.wait(60)
     for save in saves[1:201]:
         writer.append(save, "ann")
     with pytest.raises(StoreError, match="saves are waiting"):
         writer.append(saves[201], "ann")
     other = writer.append(saves_of("ben", 1, 1)[0], "ben")
     store.go_on.set()
-    assert other.result(30)[0].seq
+    assert other.result(60)[0].seq
     writer.close()
 
 

@@ -160,7 +160,7 @@ def test_a_save_that_fails_does_not_fail_those_beside_it(project: Project, monke
     def poisoned(event):  # type: ignore[no-untyped-def]
         if event.event_id == "holder-01":
             held.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
         if event.event_id == "poison-01":
             raise ValueError("the database cannot take this")
         return event_to_row(event)
@@ -170,14 +170,14 @@ def test_a_save_that_fails_does_not_fail_those_beside_it(project: Project, monke
         sizes: list[int] = []
         writer = GroupWriter(store, sizes.append)
         first = writer.append([vote("holder-01", 0)])
-        assert held.wait(10)
+        assert held.wait(60)
         good, bad, other = (writer.append([vote(name, 1)]) for name in ("good-vote", "poison-01", "other-vote"))
         go_on.set()
-        assert first.result(10)[0].seq
-        assert good.result(10)[0].seq
-        assert other.result(10)[0].seq
+        assert first.result(60)[0].seq
+        assert good.result(60)[0].seq
+        assert other.result(60)[0].seq
         with pytest.raises(ValueError, match="cannot take"):
-            bad.result(10)
+            bad.result(60)
         writer.close()
     assert not issubclass(ValueError, MlfError)
 
@@ -190,7 +190,7 @@ def test_a_save_whose_caller_has_gone_is_no_end_of_the_writer(project: Project) 
         gone = [writer.append([vote(f"gone-{i:04}", 0)]) for i in range(5)]
         for save in gone:
             save.cancel()
-        assert writer.append([vote("stays-01", 1)]).result(10)[0].seq
+        assert writer.append([vote("stays-01", 1)]).result(60)[0].seq
         writer.close()
     assert stored_ids(project)["stays-01"] == 1
 
@@ -219,7 +219,7 @@ def test_work_is_not_taken_away_while_a_vote_on_it_arrives_on_postgresql(
     sa.event.listen(engine, "before_cursor_execute", save_meanwhile)
     taker = SqlStore(engine, 6)
     taker.unassign(Round.ANNOTATION, "ann", [5])
-    votes.join(20)
+    votes.join(60)
     done = store.passing(Round.ANNOTATION, "ann", TaskFilter.DONE, 0, 10)[1]
     said = [row for row in store.iter_states(Round.ANNOTATION) if row.annotator == "ann" and row.state.is_decided]
     taker.close()

@@ -36,11 +36,14 @@ from pipeline.stages.settle import settle_project
 N_MODELS = 57
 KEYS = ("ant", "bee", "cow", "dog", "eel", "fox")
 QUICK = RunOptions(batch_size=16, device="cpu", n_workers=0)
+#: Waits after each table, so that even a busy machine has the time to kill it between the first and the last.
 RUN = """
-import sys
-from pipeline.inference.filling import RunOptions
+import sys, time
+from pipeline.inference.filling import PartialTable, RunOptions
 from pipeline.project.folder import open_project
 from pipeline.stages.models_of_project import add_predictions
+finish = PartialTable.finish
+PartialTable.finish = lambda *given: (finish(*given), time.sleep(1))
 options = RunOptions(batch_size=16, device="cpu", n_workers=0)
 add_predictions(open_project(sys.argv[1]), models=sys.argv[2], options=options)
 """

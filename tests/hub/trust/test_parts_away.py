@@ -103,4 +103,4 @@ def test_a_proxy_that_was_killed_finds_every_way_again(place: SimpleNamespace, p
             return 0
 
     wait_until(lambda: leads("hub/health") == 200, 180, lambda: "no proxy")
-    wait_until(lambda: {path: leads(path) for path in ways} == ways, 20, lambda: str({p: leads(p) for p in ways}))
+    wait_until(lambda: {path: leads(path) for path in ways} == ways, 60, lambda: str({p: leads(p) for p in ways}))
