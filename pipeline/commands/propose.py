@@ -122,6 +122,13 @@ def propose(
             "decoding, is what a long run waits for (large models, several views).",
         ),
     ] = False,
+    decode: Annotated[
+        str | None,
+        typer.Option(
+            help="What decodes images: `cpu` (Pillow), or `gpu` for JPEGs (Nvidia's decoder), refused where it changes "
+            "rankings of the project's images. Left out, `auto`: cpu, or what an unfinished run began with."
+        ),
+    ] = None,
     include_original: Annotated[
         bool, typer.Option(help="Offer the original label, last, where the model does not propose it.")
     ] = False,
@@ -141,6 +148,7 @@ def propose(
     Example: mlf propose birds --model resnet50.a1_in1k --views 5 && mlf propose mine --from-examples
     """
     from pipeline.errors import ProjectError
+    from pipeline.inference.decoding import decoding_as_asked
     from pipeline.inference.filling import EngineName
     from pipeline.inference.offline import best_at_hand
     from pipeline.inference.precision import as_asked
@@ -192,6 +200,7 @@ def propose(
             "precision": as_asked(precision) if precision else None,
             **({"engine": engine, "ray_address": ray_address} if engine != "local" else {}),
             **({"compiled": True} if compiled else {}),
+            **({"decode": decoding_as_asked(decode)} if decode else {}),
             "include_original": include_original,
             "allow_missing_classes": allow_missing_classes,
             "restart": restart,

@@ -164,7 +164,15 @@ def jpeg_divisor(size: tuple[int, int], reduce_to_px: int | None) -> int:
 
 def is_upright(image: Image.Image) -> bool:
     """Tell whether a picture that is not loaded yet is stored upright."""
-    return _orientation(image) not in _ORIENTATIONS
+    return orientation(image) not in _ORIENTATIONS
+
+
+def orientation(image: Image.Image) -> int:
+    """Return EXIF's number for how a picture is stored, 1 where nothing readable says."""
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except _DECODER_ERRORS:
+        return 1  # damaged metadata is no reason to lose the picture
 
 
 def n_pixels(image: Image.Image) -> int:
@@ -234,15 +242,8 @@ def _draft(image: JpegImagePlugin.JpegImageFile, reduce_to_px: int | None) -> No
 def _upright(image: Image.Image) -> Image.Image:
     decoded = to_srgb(image)
     # Ask only after loading: Pillow turns a TIFF upright as it loads it, and then removes its orientation.
-    transpose = _ORIENTATIONS.get(_orientation(image))
+    transpose = _ORIENTATIONS.get(orientation(image))
     return decoded if transpose is None else decoded.transpose(transpose)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except _DECODER_ERRORS:
-        return 1  # damaged metadata is no reason to lose the picture
 
 
 def _undecodable(location: str, error: BaseException, cause: str = "") -> DatasetError:

@@ -13,11 +13,19 @@ import numpy.typing as npt
 import torch
 
 from pipeline.images.decoding_turns import n_cores
+from pipeline.inference.decoding import decoding_device
 from pipeline.inference.hardware import choose_devices
 from pipeline.inference.loading import ImageBatch, ImageFiles, batches_in_turn
 from pipeline.inference.networks import ReadyNetwork, default_batch_size
+from pipeline.inference.parts import DECODING
 from pipeline.inference.precision import Agreement
-from pipeline.inference.ranking import MOST_DECODERS, LookedAt, agreement_with_float32, look_at_images
+from pipeline.inference.ranking import (
+    MOST_DECODERS,
+    LookedAt,
+    agreement_of_pixels,
+    agreement_with_float32,
+    look_at_images,
+)
 
 if TYPE_CHECKING:
     from pipeline.inference.filling import Filling, RunOptions
@@ -76,6 +84,8 @@ class LocalEngine:
     def __init__(self, fillings: Sequence[Filling], images: MakeImages, n_views: int, options: RunOptions) -> None:
         self._fillings, self._images, self._n_views, self._options = fillings, images, n_views, options
         self._networks = ready_networks(fillings, choose_devices(options.device))
+        is_gpu = any(DECODING in filling.settings for filling in fillings)
+        self._decoder = decoding_device(options.device) if is_gpu else None
 
     def agreements(self, tables: Sequence[int], sample: Sequence[int]) -> list[Agreement]:
         """Compare the rankings of tables, by position, with those in float32; each image is decoded once."""
@@ -84,6 +94,19 @@ class LocalEngine:
         n_threads = min(MOST_DECODERS, n_cores())
         batches = batches_in_turn(self._images([config]), sample, batch_size=n_at_once, n_threads=n_threads)
         return agreements([self._fillings[table] for table in tables], self._networks, batches)
+
+    def decoding_agreement(self, table: int, sample: Sequence[int]) -> Agreement:
+        """Compare a table's rankings of a GPU's pixels with those of Pillow's, on the images that the GPU decodes."""
+        from pipeline.inference.gpu_decoding import decoded_batches, plain_jpegs
+
+        assert self._decoder is not None
+        filling = self._fillings[table]
+        images = self._images([filling.network.data_config])
+        n_at_once = default_batch_size(filling.network.data_config, self._networks[0].device)
+        jpegs = plain_jpegs(images, sample)
+        by_pillow = batches_in_turn(images, jpegs, batch_size=n_at_once, n_threads=min(MOST_DECODERS, n_cores()))
+        by_gpu = decoded_batches(images, jpegs, self._decoder, batch_size=n_at_once, n_workers=0)
+        return agreement_of_pixels(self._networks[_place(self._networks, filling)], filling.rows, by_pillow, by_gpu)
 
     def rows(self, indices: range) -> Iterator[Rows]:
         """Yield the rows of these images in order, batch by batch."""
@@ -94,6 +117,7 @@ class LocalEngine:
             n_views=self._n_views,
             batch_size=self._options.batch_size,
             n_workers=self._options.n_workers,
+            decoder=self._decoder,
         ):
             yield rows_of(looked_at, self._fillings, self._networks)
 

@@ -16,9 +16,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.records import SkippedRow
-from pipeline.errors import DatasetError
-from pipeline.inference.parts import PartialTable, clear_leftovers, refuse_other_settings
-from pipeline.inference.precision import Hardware, Precision, agreement_record, hardware_here, precision_for, sample_of
+from pipeline.errors import DatasetError, ProjectError
+from pipeline.inference.decoding import AskedDecoding, decoding_device, refuse_other_rankings, settings_of_decoding
+from pipeline.inference.parts import DECODING, PartialTable, clear_leftovers, refuse_other_settings
+from pipeline.inference.precision import (
+    AGREEMENT,
+    DECODING_AGREEMENT,
+    Hardware,
+    Precision,
+    agreement_record,
+    hardware_here,
+    precision_for,
+    sample_of,
+)
 from pipeline.project.folder import Project
 from pipeline.project.history import earlier_image_tables
 from pipeline.project.image_table import image_columns
@@ -93,6 +103,8 @@ class RunOptions:
         Where that cluster is, as Ray writes it; None asks the variable `RAY_ADDRESS`, then looks on this machine.
     compiled
         Whether `torch.compile` makes classifiers faster.
+    decode
+        What decodes the images of a run of rankings (:mod:`pipeline.inference.decoding`); those of features, Pillow.
     """
 
     batch_size: int | None = None
@@ -103,6 +115,7 @@ class RunOptions:
     engine: EngineName = "local"
     ray_address: str | None = None
     compiled: bool = False
+    decode: AskedDecoding = "auto"
 
     def precision_of(self, *tables: Path) -> Precision:
         """Return the precision in which a run computes that fills these tables.
@@ -114,6 +127,24 @@ class RunOptions:
         """
         hardware = hardware_here(self.device) if self.engine == "local" else _hardware_of_cluster(self)
         return precision_for(self.precision, hardware, *tables, restart=self.restart)
+
+    def decoding_of(self, exif: str, *tables: Path) -> dict[str, Any]:
+        """Return what the record says of the decoding in a run that fills these tables; `exif` is the project's rule.
+
+        Raises
+        ------
+        ProjectError
+            If a GPU is to decode, and there is none that can, or the machines of a cluster would have to.
+        """
+        found = settings_of_decoding(self.decode, exif, *tables, restart=self.restart)
+        if found and self.engine != "local":
+            raise ProjectError(
+                "--decode gpu: the machines of a cluster decode on their CPUs; give --decode cpu (with --restart where "
+                "a run was begun)"
+            )
+        if self.decode == "gpu":
+            decoding_device(self.device)
+        return found
 
 
 def _hardware_of_cluster(options: RunOptions) -> set[Hardware]:
@@ -178,10 +209,18 @@ def fill_from(
     """Like :func:`fill_tables`, for any images; `named` gives the names of images and where they lie.
 
     A table that was filled for one of the `earlier_images` (digests of tables that the images of now begin with) is
-    filled for the images that were added since, and its other rows stay.
+    filled for the images that were added since, and its other rows stay. Tables whose images are decoded otherwise are
+    filled in a pass of their own.
     """
     from tqdm.auto import tqdm
 
+    passes = [[f for f in fillings if (DECODING in f.settings) is is_gpu] for is_gpu in (False, True)]
+    if all(passes):
+        filled = (fill_from(images, n_images, named, some, n_views, options, earlier_images) for some in passes)
+        done = {
+            f.path: n for some, counts in zip(passes, filled, strict=True) for f, n in zip(some, counts, strict=True)
+        }
+        return [done[filling.path] for filling in fillings]
     n_done = [n_images] * len(fillings)
     with ExitStack() as stack:
         sinks = []
@@ -203,6 +242,7 @@ def fill_from(
         start = min((sink.n_rows for sink in sinks), default=n_images)
         if start < n_images:
             engine = stack.enter_context(_engine([sink.filling for sink in sinks], images, n_views, options))
+            _measure_decoding(sinks, engine, n_images)
             _measure_precision(sinks, engine, n_images)
             names = ", ".join(dict.fromkeys(sink.filling.name for sink in sinks))
             with tqdm(total=n_images, initial=start, desc=names, unit=" images", smoothing=0.05) as progress:
@@ -261,17 +301,45 @@ def _measure_precision(sinks: Sequence[_Sink], engine: Engine, n_images: int) ->
     """Measure on a sample how far rankings agree with those in float32, once a run; each table keeps its figure."""
     left = [
         number
-        for number, sink in enumerate(sinks)
-        if sink.filling.schema == PREDICTIONS
-        and (sink.filling.network.precision != "float32" or sink.filling.network.is_compiled)
-        and sink.parts.note is None
+        for number in _without_figure(sinks, AGREEMENT)
+        if sinks[number].filling.network.precision != "float32" or sinks[number].filling.network.is_compiled
     ]
     while left:
         config = sinks[left[0]].filling.network.data_config
         together = [number for number in left if sinks[number].filling.network.data_config == config]
         left = [number for number in left if number not in together]
         for number, found in zip(together, engine.agreements(together, sample_of(n_images)), strict=True):
-            sinks[number].parts.write_note(agreement_record(found))
+            sinks[number].note(agreement_record(found))
+
+
+def _measure_decoding(sinks: Sequence[_Sink], engine: Engine, n_images: int) -> None:
+    """Measure on a sample how far rankings of a GPU's pixels agree with those of Pillow's, once a run.
+
+    Raise `ProjectError` where they do not agree; then nothing is left of a run that has just begun.
+    """
+    from pipeline.inference.engine import LocalEngine
+
+    left = [n for n in _without_figure(sinks, DECODING_AGREEMENT) if DECODING in sinks[n].filling.settings]
+    try:
+        for number in left:
+            assert isinstance(engine, LocalEngine)  # RunOptions.decoding_of lets no other decode there
+            found = engine.decoding_agreement(number, sample_of(n_images))
+            refuse_other_rankings(sinks[number].filling.name, found)
+            sinks[number].note(agreement_record(found, DECODING_AGREEMENT))
+    except ProjectError:
+        for sink in sinks:
+            if sink.n_rows == 0 or sink.filling.path.exists():
+                sink.parts.discard()
+        raise
+
+
+def _without_figure(sinks: Sequence[_Sink], key: bytes) -> list[int]:
+    """Return the tables of rankings, by position, that have no such figure yet."""
+    return [
+        number
+        for number, sink in enumerate(sinks)
+        if sink.filling.schema == PREDICTIONS and key.decode() not in (sink.parts.note or {})
+    ]
 
 
 class _Sink:
@@ -284,6 +352,10 @@ class _Sink:
         self._waiting: list[pa.Table] = []
         self._failures: list[tuple[int, str]] = []
         self._written_at = time.monotonic()
+
+    def note(self, figure: dict[str, str]) -> None:
+        """Keep a figure that was measured before the run."""
+        self.parts.write_note({**(self.parts.note or {}), **figure})
 
     def add(self, batch: Rows, number: int) -> None:
         """Take the rows of a batch that the table lacks; write them once they are many or enough time has passed."""

@@ -71,16 +71,23 @@ class ImageFiles(Dataset[tuple[int, Looks]]):
     as_timm
         Decode like `timm` itself, without turning images upright or converting them to sRGB, to reproduce published
         figures.
+
+    Attributes
+    ----------
+    looks
+        For each preprocessing `timm`'s own transform, but for its last step, which is left to a whole batch; and the
+        data configuration.
+    views
+        Where each image is looked at.
     """
 
     def __init__(self, data_configs: Sequence[Mapping[str, Any]], n_views: int = 1, *, as_timm: bool = False) -> None:
-        self._as_timm = as_timm
-        # timm's own transform but for its last step, which is left to a whole batch at once.
-        self._looks = [
+        self.as_timm = as_timm
+        self.looks = [
             (create_transform(**config, is_training=False, use_prefetcher=True), config) for config in data_configs
         ]
-        self._views = views(n_views)
-        smallest = min(view.side for view in self._views)
+        self.views = views(n_views)
+        smallest = min(view.side for view in self.views)
         sides_px = [max(config["input_size"][1:]) / (config.get("crop_pct") or 1.0) for config in data_configs]
         self._reduce_to_px = _DRAFT_FACTOR * math.ceil(max(sides_px, default=1.0) / smallest)
 
@@ -97,11 +104,11 @@ class ImageFiles(Dataset[tuple[int, Looks]]):
         if location is None:
             return index, "has no file in this project"
         try:
-            image = read_as_timm(location) if self._as_timm else read_image(location, self._reduce_to_px)
-            parts = [image if view.side == 1 else image.crop(view.box(*image.size)) for view in self._views]
+            image = read_as_timm(location) if self.as_timm else read_image(location, self._reduce_to_px)
+            parts = [image if view.side == 1 else image.crop(view.box(*image.size)) for view in self.views]
             return index, tuple(
                 torch.from_numpy(np.stack([transform(_as_wanted(part, config)) for part in parts]))
-                for transform, config in self._looks
+                for transform, config in self.looks
             )
         except DatasetError as error:
             return index, str(error)
@@ -114,14 +121,16 @@ def _as_wanted(image: Image.Image, config: Mapping[str, Any]) -> Image.Image:
 
 
 def _middle(image: Image.Image) -> Image.Image:
-    """Return the middle of a strip, as much as a model's crop may need; return other pictures unchanged."""
-    box = [0, 0, *image.size]
-    longer = 0 if image.width > image.height else 1
-    surplus_px = image.size[longer] - _MOST_ELONGATED * image.size[1 - longer]
-    if surplus_px < 2:
-        return image
-    box[longer], box[longer + 2] = surplus_px // 2, image.size[longer] - surplus_px // 2
-    return image.crop((box[0], box[1], box[2], box[3]))
+    box = middle_box(*image.size)
+    return image if box == (0, 0, *image.size) else image.crop(box)
+
+
+def middle_box(width_px: int, height_px: int) -> tuple[int, int, int, int]:
+    """Return the box of the middle of a strip, as much as a model's crop may need; of other pictures the whole."""
+    surplus_px = max(width_px, height_px) - _MOST_ELONGATED * min(width_px, height_px)
+    cut = surplus_px // 2 if surplus_px >= 2 else 0
+    across, down = (0, cut) if height_px >= width_px else (cut, 0)
+    return across, down, width_px - across, height_px - down
 
 
 class ListedImages(ImageFiles):

@@ -27,8 +27,10 @@ _LOCK = "lock"
 _NOTE = "note.json"
 #: The setting that names the precision in the record of a table; a table without it was computed in float32.
 PRECISION = "precision"
+#: The setting that says how a GPU decoded the images; a table without it has Pillow's.
+DECODING = "decoding"
 #: What a record means that does not say it.
-_WHERE_NOT_SAID = {PRECISION: "float32"}
+_WHERE_NOT_SAID = {PRECISION: "float32", DECODING: "cpu"}
 
 
 class PartialTable:
@@ -196,7 +198,10 @@ def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], where: 
     differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     if differing:
         said = "; ".join(f"{name} was {_short(found.get(name))}, now {_short(wanted.get(name))}" for name in differing)
-        same = f"go on with it (--precision {found[PRECISION]})" if differing == [PRECISION] else "use the same"
+        decoder = "cpu" if found[DECODING] == "cpu" else "gpu"
+        options = {PRECISION: f"--precision {found[PRECISION]}", DECODING: f"--decode {decoder}"}
+        is_said = options.keys() >= set(differing)
+        same = f"go on with it ({' '.join(options[name] for name in differing)})" if is_said else "use the same"
         raise ProjectError(f"{where}: made with other settings ({said}); {same}, or --restart to start over")
 
 

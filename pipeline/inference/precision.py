@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bfloat16", "float16"]
-#: Key of the measured agreement in the record of a table.
-AGREEMENT = b"agreement"
+#: Keys of the measured agreements in the record of a table: with float32, and of a GPU's pixels with Pillow's.
+AGREEMENT, DECODING_AGREEMENT = b"agreement", b"decoding_agreement"
 #: What tables of accuracies say of models that were run elsewhere.
 NOT_STATED = "not stated"
 _CPU_INFO = Path("/proc/cpuinfo")
@@ -43,7 +43,7 @@ class Hardware(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far a run agrees with float32 on a sample of its images.
+    """How far a run agrees with float32, or with Pillow's pixels in float32, on a sample of its images.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Agreement:
     n_same_first
         Those on which the first class is the same.
     n_in_common, n_ranked
-        Of the topmost classes in float32 (`k` an image, `n_ranked` in all), those that are topmost in the run, too.
+        Of the topmost classes compared with (`k` an image, `n_ranked` in all), those that are topmost in the run, too.
     k
         How many classes are compared an image, at most 20.
     """
@@ -66,21 +66,26 @@ class Agreement:
     def __str__(self) -> str:
         """Say it in words."""
         return (
-            f"against float32, on a sample of {self.n_images:,} images: the same first class on {self.n_same_first:,}, "
+            f"on a sample of {self.n_images:,} images: the same first class on {self.n_same_first:,}, "
             f"{self.n_in_common / max(1, self.n_ranked):.1%} of the first {self.k} in common"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RunPrecision:
-    """In which precision a table was computed, and how far it agrees with float32; None where that is not measured."""
+    """In which precision a table was computed, and how far it agrees with float32; None where that is not measured.
+
+    `decoding` says how far the pixels of a GPU gave the rankings of Pillow's; None where Pillow decoded.
+    """
 
     precision: Precision
     agreement: Agreement | None = None
+    decoding: Agreement | None = None
 
     def __str__(self) -> str:
         """Say it in words."""
-        return self.precision + (f" ({self.agreement})" if self.agreement else "")
+        found = self.precision + (f" (against float32, {self.agreement})" if self.agreement else "")
+        return found + (f"; decoded on a GPU (against Pillow, {self.decoding})" if self.decoding else "")
 
 
 def as_asked(text: str) -> AskedPrecision:
@@ -158,8 +163,9 @@ def read_precision(path: Path) -> RunPrecision | None:
     except (OSError, pa.ArrowException):
         return None
     precision = precision_in(json.loads(metadata.get(b"settings", b"{}")))
-    agreement = json.loads(metadata.get(AGREEMENT, b"null"))
-    return None if precision is None else RunPrecision(precision, Agreement(**agreement) if agreement else None)
+    measured = (json.loads(metadata.get(key, b"null")) for key in (AGREEMENT, DECODING_AGREEMENT))
+    agreements = (Agreement(**found) if found else None for found in measured)
+    return None if precision is None else RunPrecision(precision, *agreements)
 
 
 def stated_precision(path: Path) -> str:
@@ -168,9 +174,9 @@ def stated_precision(path: Path) -> str:
     return NOT_STATED if found is None else found.precision
 
 
-def agreement_record(agreement: Agreement | None) -> dict[str, str]:
+def agreement_record(agreement: Agreement, key: bytes = AGREEMENT) -> dict[str, str]:
     """Return what the record of a table keeps of an agreement."""
-    return {} if agreement is None else {AGREEMENT.decode(): json.dumps(asdict(agreement))}
+    return {key.decode(): json.dumps(asdict(agreement))}
 
 
 def sample_of(n_images: int) -> list[int]:

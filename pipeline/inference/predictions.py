@@ -148,12 +148,14 @@ def ranking_tables(
 
     whole_path = predictions_path(project, classifier.name)
     views_path = candidates_path(project, f"{classifier.name}.{n_views}views")
-    precision = options.precision_of(whole_path, *([views_path] if n_views > 1 else []))
+    tables = (whole_path, *([views_path] if n_views > 1 else []))
+    precision = options.precision_of(*tables)
     settings = {
         **classifier.fingerprint(),
         "top_k": top_k,
         **settings_of_images(project),
         **recorded(precision, is_compiled=options.compiled),
+        **options.decoding_of(project.settings.proposals.exif, *tables),
     }
     class_indices = classifier.class_indices.numpy()
     whole = Filling(

@@ -45,6 +45,7 @@ def look_at_images(
     n_views: int,
     batch_size: int | None,
     n_workers: int | None,
+    decoder: torch.device | None = None,
 ) -> Iterator[LookedAt]:
     """Run networks over images, in order of `indices`; each image is decoded once for all networks.
 
@@ -63,21 +64,28 @@ def look_at_images(
     n_workers
         Number of processes that decode; with 0, this process decodes. None chooses: on a CPU, threads that decode in
         turn with the networks, on as many cores; else a process for each core.
+    decoder
+        The GPU that decodes (:mod:`pipeline.inference.gpu_decoding`); None leaves it to these processes.
     """
     configs = preprocessings([ready.network for ready in networks])
     n_seen = batch_size or min(default_batch_size(config, networks[0].device) for config in configs)
     n_images = max(1, n_seen // n_views)
     device = networks[0].device
-    if n_workers is None and device.type == "cpu":
-        loader: Iterable[ImageBatch] = batches_in_turn(
-            images(configs), indices, batch_size=n_images, n_threads=torch.get_num_threads()
+    n_processes = min(MOST_DECODERS, n_cores()) if n_workers is None else n_workers
+    if decoder is not None:
+        from pipeline.inference.gpu_decoding import decoded_batches
+
+        loader: Iterable[ImageBatch] = decoded_batches(
+            images(configs), indices, decoder, batch_size=n_images, n_workers=n_processes
         )
+    elif n_workers is None and device.type == "cpu":
+        loader = batches_in_turn(images(configs), indices, batch_size=n_images, n_threads=torch.get_num_threads())
     else:
         loader = image_batches(
             images(configs),
             indices,
             batch_size=n_images,
-            n_workers=min(MOST_DECODERS, n_cores()) if n_workers is None else n_workers,
+            n_workers=n_processes,
             pin_memory=device.type == "cuda",
         )
     looking = Looking(networks, n_views)
@@ -208,6 +216,35 @@ def agreement_with_float32(
             answers = (ready.network.wanted(ready.answers(pixels, exact=exact)) for exact in (True, False))
             ranked[place].append(tuple(rows(found[:, None].cpu().numpy())[0][:, :_COMPARED] for found in answers))
     return [_agreement(parts) for parts in ranked]
+
+
+def agreement_of_pixels(
+    ready: ReadyNetwork,
+    rows: Callable[[npt.NDArray[np.float32]], list[npt.NDArray[Any]]],
+    wanted: Iterable[ImageBatch],
+    found: Iterable[ImageBatch],
+) -> Agreement:
+    """Compare a network's rankings, in float32, of the same images as two ways of decoding show them.
+
+    Parameters
+    ----------
+    ready, rows
+        As for :func:`agreement_with_float32`.
+    wanted, found
+        The images, with the network's preprocessing alone.
+    """
+
+    def ranked(batches: Iterable[ImageBatch]) -> dict[int, npt.NDArray[Any]]:
+        rankings: dict[int, npt.NDArray[Any]] = {}
+        for batch in (batch for batch in batches if batch.decoded):
+            answers = ready.network.wanted(ready.answers(ready.pixels(batch.pixels[0][:, :1]), exact=True))
+            indices = (batch.image_index[position] for position in batch.decoded)
+            rankings |= zip(indices, rows(answers[:, None].cpu().numpy())[0][:, :_COMPARED], strict=True)
+        return rankings
+
+    one, other = ranked(wanted), ranked(found)
+    pairs = [(one[index], other[index]) for index in one if index in other]
+    return _agreement([tuple(map(np.stack, zip(*pairs, strict=True)))] if pairs else [])
 
 
 def _agreement(parts: Sequence[tuple[npt.NDArray[Any], ...]]) -> Agreement:

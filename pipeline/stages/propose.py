@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import ProjectError
 from pipeline.examples.pack import pack_examples
 from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.decoding import AskedDecoding
 from pipeline.inference.filling import EngineName, RunOptions, fill_tables, read_failures
 from pipeline.inference.offline import best_at_hand
 from pipeline.inference.predictions import TOP_K, predictions_path
@@ -73,6 +74,7 @@ def propose(
     engine: EngineName = "local",
     ray_address: str | None = None,
     compiled: bool = False,
+    decode: AskedDecoding = "auto",
     include_original: bool = False,
     allow_missing_classes: bool = False,
     restart: bool = False,
@@ -124,6 +126,9 @@ def propose(
         (:class:`pipeline.inference.filling.RunOptions`). The tables are the same.
     compiled
         Whether `torch.compile` makes classifiers faster, which takes seconds to minutes before the first image.
+    decode
+        What decodes images: ``cpu`` (Pillow), or ``gpu`` where it leaves rankings of a sample of them as they are;
+        ``auto`` goes on as a run was begun, else takes Pillow.
     include_original
         Put the original label last where it is not among the proposals. Off by default, as in the published method.
     allow_missing_classes
@@ -144,6 +149,11 @@ def propose(
     requests += [_request(text) for text in methods]
     if prompts and not any(request.method == "zero-shot" for request in requests):
         raise ProjectError("--prompt words the classes for --zero-shot: give a model there, or leave it out")
+    if decode == "gpu" and any(request.method == "examples" for request in requests):
+        raise ProjectError(
+            "--decode gpu: what is learned from examples has no rankings to compare with those of Pillow's pixels "
+            "before the run; leave --decode out"
+        )
     notes: list[str] = []
     if from_examples and not _listed(model) and not _listed(checkpoint):
         requests.insert(0, Request("examples"))
@@ -164,7 +174,7 @@ def propose(
         merge or ("rank" if unscored else "score"), Path(settled) if settled else None, miss, at_least, at_most
     ).checked(n_proposals)
     asked = precision or project.settings.proposals.precision
-    run = RunOptions(batch_size, device, n_workers, restart, asked, engine, ray_address, compiled)
+    run = RunOptions(batch_size, device, n_workers, restart, asked, engine, ray_address, compiled, decode)
     options = MethodOptions(n_views, max(TOP_K, n_proposals), run, allow_missing_classes, learn_from, tuple(prompts))
     known = _known(requests, files, n_views, merging, n_proposals, include_original=include_original)
     n_images = pq.read_metadata(project.images_path).num_rows

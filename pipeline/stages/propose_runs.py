@@ -14,7 +14,7 @@ from pipeline.proposals.reader import ProposalReader
 _PARAMETERS = (
     "model", "checkpoint", "from_examples", "learn_from", "zero_shot", "prompts", "methods", "views", "merge",
     "settled", "miss", "at_least", "at_most", "batch_size", "device", "n_workers", "precision", "compiled",
-    "include_original", "allow_missing_classes",
+    "decode", "include_original", "allow_missing_classes",
 )  # fmt: skip
 
 
