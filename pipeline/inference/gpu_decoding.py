@@ -223,6 +223,8 @@ class Decoder:
         if self._stream:  # the decoder has a stream of its own, which does not wait for those that read the memory last
             self._stream.synchronize()
         try:
+            if self._device.type == "cpu":  # torchvision 0.18 takes no list
+                return [decode_jpeg(jpeg, ImageReadMode.RGB) for jpeg in jpegs]
             return list(decode_jpeg(jpegs, ImageReadMode.RGB, self._device))
         except RuntimeError:
             if len(jpegs) == 1:
