@@ -298,9 +298,11 @@ class SqlStore(TaskLists):
         is_read = self._gone or self._ancestors
         with self._read() as connection:
             for some in _in_parts(connection, query):
+                if not is_read:
+                    yield from some
+                    continue
                 for annotator, image_index, text in some:
-                    counted = state_to_text(self._counted(state_from_text(text))) if is_read else text
-                    yield annotator, image_index, counted
+                    yield annotator, image_index, state_to_text(self._counted(state_from_text(text)))
 
     def presentations(self, round_: Round) -> dict[tuple[str, int], set[str]]:
         """Return how each annotator was shown each image that they decided while something was tried out on it.
