@@ -17,7 +17,7 @@ from light_server import LightServer
 from person import Person, new_name, with_light_sessions, write_annotation_notebook
 from photographs import make_photograph_project
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from pipeline.datasets.create import init_project
 from pipeline.project.folder import Project, open_project
@@ -33,6 +33,11 @@ VIEWPORT = {"width": 1280, "height": 720}
 #: How long a page may take to do what a person asked, on a busy machine; nothing here is a measurement.
 PATIENCE_MS = 15_000
 expect.set_options(timeout=PATIENCE_MS)
+#: A browser remembers whether all labels are shown at once, and tests share one: who sits down has it forgotten, once.
+FORGET = """try {
+    if (!sessionStorage.getItem("mlf-seated")) localStorage.removeItem("mlf-all");
+    sessionStorage.setItem("mlf-seated", "true");
+} catch { /* a frame without storage */ }"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -191,12 +196,17 @@ def seated(lab: LabServer, context: BrowserContext, place: str) -> Iterator[SitD
     people: list[Person] = []
     servers: dict[tuple[Path, str], LightServer] = {}
 
+    def page_of_nobody() -> Page:
+        page = context.new_page()
+        page.add_init_script(FORGET)
+        return page
+
     def sit_down(project: Project, annotator: str = "ada", where: str = "lab") -> Person:
         if place == "light":
             return sit_at_light_page(project, annotator)
         stem = new_name(lab.folder, "annotate")
         notebook = write_annotation_notebook(lab, f"{stem}.ipynb", project, annotator)
-        person = Person(context.new_page(), lab, notebook, project, annotator)
+        person = Person(page_of_nobody(), lab, notebook, project, annotator)
         people.append(person)
         person.open(where)
         return person
@@ -205,7 +215,7 @@ def seated(lab: LabServer, context: BrowserContext, place: str) -> Iterator[SitD
         project = with_light_sessions(project)
         server = servers.get((project.root, annotator)) or LightServer(project, annotator).start()
         servers[project.root, annotator] = server
-        person = Person(context.new_page(), lab, "", project, annotator, server)
+        person = Person(page_of_nobody(), lab, "", project, annotator, server)
         people.append(person)
         person.open()
         return person
