@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,12 +21,12 @@ from pipeline.store.records import chunks, event_from_row, state_from_text, stat
 from pipeline.store.standing import Mark, check_mark
 from pipeline.store.tables import annotators, events, states, tasks
 from pipeline.store.task_lists import TaskLists, mine_in
+from pipeline.store.transactions import rows_in_parts
 from pipeline.store.verification import Verification, lost_heads, verify_log
 from pipeline.votes.words import Round
 
 #: How many of the latest events tell how an annotator is getting on.
 WORK_DEPTH = 5_000
-_STATES_AT_ONCE = 5_000
 #: Events that people made; the others come from changes of the project.
 _BY_PEOPLE = events.c.kind.not_in([kind.value for kind in OF_CHANGES])
 
@@ -297,7 +296,7 @@ class SqlStore(TaskLists):
         )
         is_read = self._gone or self._ancestors
         with self._read() as connection:
-            for some in _in_parts(connection, query):
+            for some in rows_in_parts(connection, query):
                 if not is_read:
                     yield from some
                     continue
@@ -362,15 +361,3 @@ class SqlStore(TaskLists):
             keys = [(round_.value, name, image_index) for round_ in Round for name in everyone]
             found = [event_from_row(row) for row in rows_of(connection, events, keys, sa.select(events))]
         return sorted(found, key=lambda event: event.seq)
-
-
-def _in_parts(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
-    """Yield the rows that a query finds, some at a time, so that they are never in memory together."""
-    if connection.dialect.name != "sqlite":
-        yield from connection.execution_options(yield_per=_STATES_AT_ONCE).execute(query).partitions()
-        return
-    # The driver's own rows: to make SQLAlchemy's of them takes longer than to read them.
-    cursor = connection.connection.cursor()
-    cursor.execute(str(query.compile(connection, compile_kwargs={"literal_binds": True})))
-    while some := cursor.fetchmany(_STATES_AT_ONCE):
-        yield some

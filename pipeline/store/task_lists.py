@@ -13,7 +13,7 @@ from pipeline.errors import StoreError
 from pipeline.project.names import check_person
 from pipeline.store.records import chunks, now
 from pipeline.store.tables import annotators, tasks
-from pipeline.store.transactions import Transactions
+from pipeline.store.transactions import Transactions, rows_in_parts
 from pipeline.votes.words import Round
 
 _MANY_TASKS, _LARGE_CACHE_KB = 50_000, 262_144
@@ -168,13 +168,17 @@ class TaskLists(Transactions):
     def annotators_of_images(self, round_: Round, image_indices: Sequence[int]) -> dict[int, set[str]]:
         """Return who has each of these images in a round, decided or not: from image index to names."""
         found: dict[int, set[str]] = {image_index: set() for image_index in image_indices}
+        query = sa.select(tasks.c.image_index, tasks.c.annotator).where(tasks.c.round == round_.value)
         with self._read() as connection:
-            for chunk in chunks(image_indices):
-                query = sa.select(tasks.c.image_index, tasks.c.annotator).where(
-                    tasks.c.round == round_.value, tasks.c.image_index.in_(chunk)
-                )
-                for image_index, annotator in connection.execute(query):
-                    found[image_index].add(annotator)
+            parts = (
+                rows_in_parts(connection, query)  # sooner read from end to end than looked for one by one
+                if len(found) >= _MANY_TASKS
+                else (connection.execute(query.where(tasks.c.image_index.in_(some))) for some in chunks(image_indices))
+            )
+            for part in parts:
+                for image_index, annotator in part:
+                    if image_index in found:
+                        found[image_index].add(annotator)
         return found
 
     def assigned_images(self, round_: Round) -> set[int]:

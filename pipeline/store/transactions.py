@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -13,6 +13,8 @@ from pipeline.errors import StoreError
 from pipeline.store.engine import first_line
 from pipeline.store.standing import Mark, StandingFile, check_mark
 from pipeline.store.tables import annotators
+
+_ROWS_AT_ONCE = 5_000
 
 
 class Transactions:
@@ -102,3 +104,15 @@ class Transactions:
                 yield connection
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(f"the store cannot be read: {first_line(error)}") from error
+
+
+def rows_in_parts(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
+    """Yield the rows that a query finds, some at a time, so that they are never in memory together."""
+    if connection.dialect.name != "sqlite":
+        yield from connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query).partitions()
+        return
+    # The driver's own rows: to make SQLAlchemy's of them takes longer than to read them.
+    cursor = connection.connection.cursor()
+    cursor.execute(str(query.compile(connection, compile_kwargs={"literal_binds": True})))
+    while some := cursor.fetchmany(_ROWS_AT_ONCE):
+        yield some

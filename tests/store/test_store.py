@@ -22,7 +22,7 @@ from pipeline.annotation.events import Event, EventKind
 from pipeline.annotation.folding import ImageState
 from pipeline.annotation.session import Progress, TaskFilter
 from pipeline.errors import StoreError
-from pipeline.store import Assignment, SqlStore, open_store
+from pipeline.store import Assignment, SqlStore, open_store, task_lists
 from pipeline.store.engine import open_engine
 from pipeline.store.tables import metadata
 from pipeline.votes.words import Round
@@ -352,3 +352,12 @@ def test_a_list_that_somebody_changes_between_two_parts_is_read_again(store: Sql
     assert known == {"ann": {0, 1, 2, 7, 8, 9}}
     tasks = store.tasks(Round.ANNOTATION, "ann", range(7))
     assert [(task.position, task.image_index) for task in tasks] == list(enumerate([0, 1, 2, 7, 8, 9]))
+
+
+def test_who_has_many_images_is_read_from_end_to_end(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.assign(Round.ANNOTATION, [Assignment("ben", 9)])
+    looked_up = store.annotators_of_images(Round.ANNOTATION, [0, 9, 11])
+    monkeypatch.setattr(task_lists, "_MANY_TASKS", 1)
+    assert store.annotators_of_images(Round.ANNOTATION, [0, 9, 11]) == looked_up
+    assert looked_up == {0: {"ann", "ben"}, 9: {"ben"}, 11: set()}
+    assert store.annotators_of_images(Round.REFINEMENT, [0]) == {0: set()}
