@@ -5,11 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from pipeline.toybox.colours import BLACK, GOLD, WHITE, Colour, darker, jittered, lighter, mixed, paint
-from pipeline.toybox.objects.registry import ToyClass, toy
+from pipeline.toybox.objects.registry import toy
 from pipeline.toybox.shapes import box, circle, ellipse, moved, rounded, smooth
 from pipeline.toybox.sketch import Sketch
-
-CLASSES: list[ToyClass] = []
 
 
 def _glasses(sketch: Sketch, rng: Random, lens: Colour, opacity: float, frame: Colour, width: float) -> None:
@@ -44,22 +42,20 @@ def _glasses(sketch: Sketch, rng: Random, lens: Colour, opacity: float, frame: C
     sketch.stroke(ellipse(0, -0.1, 0.13, 0.1, 190, 350), width, frame)
 
 
-@toy(
-    CLASSES, "sunglasses", "shades; dark glasses", "spectacles with dark lenses that protect from the sun", max_tilt=30
-)
+@toy("sunglasses", "shades; dark glasses", "spectacles with dark lenses that protect from the sun", max_tilt=30)
 def _draw_sunglasses(sketch: Sketch, rng: Random) -> None:
     lens = jittered(rng.choice([(34, 34, 40), (70, 44, 28), (30, 56, 84), (66, 34, 70)]), rng)
     _glasses(sketch, rng, lens, 0.97, rng.choice([BLACK, BLACK, paint(rng), GOLD]), rng.uniform(0.06, 0.12))
 
 
-@toy(CLASSES, "spectacles", "glasses; eyeglasses", "a frame with clear lenses that corrects eyesight", max_tilt=30)
+@toy("spectacles", "glasses; eyeglasses", "a frame with clear lenses that corrects eyesight", max_tilt=30)
 def _draw_spectacles(sketch: Sketch, rng: Random) -> None:
     _glasses(
         sketch, rng, (206, 226, 236), 0.4, rng.choice([BLACK, (120, 60, 34), paint(rng), GOLD]), rng.uniform(0.05, 0.1)
     )
 
 
-@toy(CLASSES, "hat", "fedora; brimmed hat", "a covering for the head with a crown and a brim all round", max_tilt=25)
+@toy("hat", "fedora; brimmed hat", "a covering for the head with a crown and a brim all round", max_tilt=25)
 def _draw_hat(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(120, 84, 56), (60, 62, 70), (226, 200, 140), (150, 150, 146), (110, 40, 46)]), rng)
     sketch.fill(
@@ -75,7 +71,7 @@ def _draw_hat(sketch: Sketch, rng: Random) -> None:
     sketch.stroke(smooth([(-0.06, -0.5), (0, -0.3), (0.03, -0.16)], closed=False), 0.04, darker(colour, 0.35))
 
 
-@toy(CLASSES, "cap", "baseball cap", "a soft close-fitting head covering with a peak at the front", max_tilt=25)
+@toy("cap", "baseball cap", "a soft close-fitting head covering with a peak at the front", max_tilt=25)
 def _draw_cap(sketch: Sketch, rng: Random) -> None:
     colour, peak = paint(rng), paint(rng)
     peak = colour if rng.random() < 0.5 else peak
@@ -101,7 +97,7 @@ def _draw_cap(sketch: Sketch, rng: Random) -> None:
     sketch.fill(circle(0.18, 0.02, 0.15), mixed(badge, paint(rng), 0.2))
 
 
-@toy(CLASSES, "boot", "wellington boot", "a sturdy shoe that covers the ankle and part of the leg", max_tilt=25)
+@toy("boot", "wellington boot", "a sturdy shoe that covers the ankle and part of the leg", max_tilt=25)
 def _draw_boot(sketch: Sketch, rng: Random) -> None:
     colour = jittered(
         rng.choice([(122, 78, 44), (50, 46, 46), (176, 120, 66), (210, 60, 50), (50, 120, 90), (234, 190, 60)]), rng
@@ -138,7 +134,7 @@ def _draw_boot(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.05, 0.3), -0.36, -0.3), 0.25)
 
 
-@toy(CLASSES, "sneaker", "trainer; running shoe", "a light shoe with a rubber sole and laces, for sport", max_tilt=25)
+@toy("sneaker", "trainer; running shoe", "a light shoe with a rubber sole and laces, for sport", max_tilt=25)
 def _draw_sneaker(sketch: Sketch, rng: Random) -> None:
     colour, trim = paint(rng), paint(rng)
     upper = smooth([(-0.92, -0.4), (-0.72, -0.42), (-0.3, -0.3), (0.0, -0.36), (0.34, -0.06), (0.8, 0.08),
@@ -158,7 +154,7 @@ def _draw_sneaker(sketch: Sketch, rng: Random) -> None:
     sketch.stroke([(-0.9, 0.5), (0.95, 0.5)], 0.035, trim)
 
 
-@toy(CLASSES, "umbrella", "parasol; brolly", "a canopy on ribs and a stick, carried against the rain", max_tilt=40)
+@toy("umbrella", "parasol; brolly", "a canopy on ribs and a stick, carried against the rain", max_tilt=40)
 def _draw_umbrella(sketch: Sketch, rng: Random) -> None:
     colour, other = paint(rng), paint(rng)
     other = other if rng.random() < 0.5 else lighter(colour, 0.25)
@@ -178,7 +174,7 @@ def _draw_umbrella(sketch: Sketch, rng: Random) -> None:
             sketch.stroke(smooth([(0, -0.81), (x * 0.76, -0.5), (x, 0.08)], closed=False), 0.02, darker(colour, 0.5))
 
 
-@toy(CLASSES, "handbag", "purse; pocketbook", "a small bag with a handle, for money and small things", max_tilt=20)
+@toy("handbag", "purse; pocketbook", "a small bag with a handle, for money and small things", max_tilt=20)
 def _draw_handbag(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     half = rng.uniform(0.72, 0.85)

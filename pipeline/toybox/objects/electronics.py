@@ -6,11 +6,9 @@ import math
 from random import Random
 
 from pipeline.toybox.colours import BLACK, GOLD, STEEL, WHITE, darker, jittered, lighter, mixed, paint
-from pipeline.toybox.objects.registry import ToyClass, toy
+from pipeline.toybox.objects.registry import toy
 from pipeline.toybox.shapes import Points, box, circle, ellipse, moved, rounded, smooth
 from pipeline.toybox.sketch import Sketch
-
-CLASSES: list[ToyClass] = []
 
 
 def _picture(sketch: Sketch, rng: Random, screen: Points) -> None:
@@ -59,13 +57,7 @@ def _windows(sketch: Sketch, rng: Random, screen: Points) -> None:
     sketch.fill(box(left, bottom - 0.1 * height, right, bottom), darker(page, 0.2), outline=False)
 
 
-@toy(
-    CLASSES,
-    "monitor",
-    "computer monitor; screen",
-    "a display on a single stand, showing the output of a computer",
-    max_tilt=8,
-)
+@toy("monitor", "computer monitor; screen", "a display on a single stand, showing the output of a computer", max_tilt=8)
 def _draw_monitor(sketch: Sketch, rng: Random) -> None:
     frame = jittered(rng.choice([BLACK, STEEL, WHITE]), rng)
     top, bottom = -rng.uniform(0.62, 0.72), 0.42
@@ -77,7 +69,7 @@ def _draw_monitor(sketch: Sketch, rng: Random) -> None:
     sketch.shine([(-0.93, top + 0.07), (-0.5, top + 0.07), (-0.93, 0.1)], 0.14)
 
 
-@toy(CLASSES, "television", "TV; television set", "a set that receives and shows broadcast pictures", max_tilt=8)
+@toy("television", "TV; television set", "a set that receives and shows broadcast pictures", max_tilt=8)
 def _draw_television(sketch: Sketch, rng: Random) -> None:
     if rng.random() < 0.5:  # a modern one, which is easily confused with a monitor
         frame = jittered(rng.choice([BLACK, STEEL, (60, 62, 70)]), rng)
@@ -103,7 +95,7 @@ def _draw_television(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.22, 0.05), screen[0][0] + 0.3, -0.36, degrees=-25), 0.3)
 
 
-@toy(CLASSES, "laptop", "notebook computer", "a portable computer whose screen folds onto its keyboard", max_tilt=10)
+@toy("laptop", "notebook computer", "a portable computer whose screen folds onto its keyboard", max_tilt=10)
 def _draw_laptop(sketch: Sketch, rng: Random) -> None:
     case = jittered(rng.choice([STEEL, (70, 74, 82), (210, 190, 176), (120, 150, 180)]), rng)
     sketch.fill(box(-0.78, -0.72, 0.78, 0.28, 0.05), darker(case, 0.2))
@@ -120,11 +112,7 @@ def _draw_laptop(sketch: Sketch, rng: Random) -> None:
 
 
 @toy(
-    CLASSES,
-    "smartphone",
-    "mobile phone; cellphone",
-    "a hand-held telephone with a touch screen over all its face",
-    max_tilt=180,
+    "smartphone", "mobile phone; cellphone", "a hand-held telephone with a touch screen over all its face", max_tilt=180
 )
 def _draw_smartphone(sketch: Sketch, rng: Random) -> None:
     sketch.fill(box(-0.5, -1, 0.5, 1, 0.14), jittered(rng.choice([BLACK, STEEL, paint(rng)]), rng), "left")
@@ -142,13 +130,7 @@ def _draw_smartphone(sketch: Sketch, rng: Random) -> None:
     sketch.fill(circle(0, -0.82, 0.035), (20, 20, 26), outline=False)
 
 
-@toy(
-    CLASSES,
-    "calculator",
-    "pocket calculator",
-    "a small device with number keys and a display, for arithmetic",
-    max_tilt=180,
-)
+@toy("calculator", "pocket calculator", "a small device with number keys and a display, for arithmetic", max_tilt=180)
 def _draw_calculator(sketch: Sketch, rng: Random) -> None:
     case = jittered(rng.choice([(70, 74, 82), (220, 214, 200), paint(rng)]), rng)
     keys = mixed(case, WHITE if sum(case) < 400 else BLACK, 0.75)
@@ -175,7 +157,6 @@ def _digit(sketch: Sketch, x: float, y: float, digit: int) -> None:
 
 
 @toy(
-    CLASSES,
     "remote_control",
     "remote; TV remote",
     "a long hand-held device with buttons that controls another from afar",
@@ -201,7 +182,7 @@ def _draw_remote_control(sketch: Sketch, rng: Random) -> None:
         sketch.fill(box(x - 0.07, 0.62, x + 0.07, 0.88, 0.06), keys, "above")
 
 
-@toy(CLASSES, "camera", "photographic camera", "a device with a lens that takes photographs", max_tilt=20)
+@toy("camera", "photographic camera", "a device with a lens that takes photographs", max_tilt=20)
 def _draw_camera(sketch: Sketch, rng: Random) -> None:
     skin = jittered(rng.choice([BLACK, (120, 60, 40), paint(rng)]), rng)
     metal = jittered(rng.choice([STEEL, (60, 62, 68)]), rng)
@@ -234,7 +215,7 @@ def _clock_face(sketch: Sketch, rng: Random, y: float, radius: float) -> None:
     sketch.fill(circle(0, y, radius * 0.07), (206, 60, 50), outline=False)
 
 
-@toy(CLASSES, "alarm_clock", "bedside clock", "a clock with bells that wakes a sleeper at a set time", max_tilt=14)
+@toy("alarm_clock", "bedside clock", "a clock with bells that wakes a sleeper at a set time", max_tilt=14)
 def _draw_alarm_clock(sketch: Sketch, rng: Random) -> None:
     case = paint(rng)
     metal = jittered(rng.choice([STEEL, GOLD]), rng)
@@ -248,7 +229,7 @@ def _draw_alarm_clock(sketch: Sketch, rng: Random) -> None:
     _clock_face(sketch, rng, 0.1, 0.62)
 
 
-@toy(CLASSES, "wall_clock", "clock", "a flat clock that hangs on a wall", max_tilt=10)
+@toy("wall_clock", "clock", "a flat clock that hangs on a wall", max_tilt=10)
 def _draw_wall_clock(sketch: Sketch, rng: Random) -> None:
     case = paint(rng)
     if rng.random() < 0.6:
@@ -260,7 +241,7 @@ def _draw_wall_clock(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.3, 0.09), -0.4, -0.5, degrees=-40), 0.3)
 
 
-@toy(CLASSES, "table_lamp", "lamp; desk lamp", "a lamp with a shade, to stand on a table", max_tilt=8)
+@toy("table_lamp", "lamp; desk lamp", "a lamp with a shade, to stand on a table", max_tilt=8)
 def _draw_table_lamp(sketch: Sketch, rng: Random) -> None:
     shade, base = paint(rng), paint(rng)
     sketch.fill(ellipse(0, 0.9, 0.42, 0.11), darker(base, 0.1), "above")

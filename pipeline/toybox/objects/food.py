@@ -6,11 +6,10 @@ import math
 from random import Random
 
 from pipeline.toybox.colours import WHITE, darker, jittered, lighter, mixed, paint
-from pipeline.toybox.objects.registry import ToyClass, toy
+from pipeline.toybox.objects.registry import toy
 from pipeline.toybox.shapes import Points, circle, ellipse, moved, rounded, smooth
 from pipeline.toybox.sketch import Sketch
 
-CLASSES: list[ToyClass] = []
 _LEAF = (84, 140, 58)
 
 
@@ -32,7 +31,7 @@ def _pores(sketch: Sketch, rng: Random, outline: Points, n: int, ink: tuple[int,
             sketch.fill(ellipse(x, y, 0.025, 0.025), ink, outline=False)
 
 
-@toy(CLASSES, "apple", "", "a crisp round fruit with red, yellow or green skin and a stalk in a dip", max_tilt=35)
+@toy("apple", "", "a crisp round fruit with red, yellow or green skin and a stalk in a dip", max_tilt=35)
 def _draw_apple(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(200, 40, 44), (196, 30, 40), (142, 184, 62), (226, 196, 80)]), rng, 0.02)
     body = smooth([(0, -0.58), (0.4, -0.72), (0.82, -0.48), (0.9, 0.0), (0.66, 0.6), (0.3, 0.84), (0, 0.76),
@@ -49,7 +48,7 @@ def _draw_apple(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.12, 0.22), -0.48, -0.22, degrees=28), 0.45)
 
 
-@toy(CLASSES, "tomato", "", "a round, juicy red fruit with a green star of sepals, eaten as a vegetable", max_tilt=40)
+@toy("tomato", "", "a round, juicy red fruit with a green star of sepals, eaten as a vegetable", max_tilt=40)
 def _draw_tomato(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(218, 52, 36), (206, 40, 32), (228, 92, 40)]), rng, 0.02)
     body = smooth([(0, -0.56), (0.5, -0.62), (0.94, -0.28), (0.98, 0.18), (0.66, 0.66), (0, 0.8), (-0.66, 0.66),
@@ -69,7 +68,7 @@ def _draw_tomato(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.13, 0.2), -0.54, -0.14, degrees=35), 0.55)
 
 
-@toy(CLASSES, "orange", "", "a round citrus fruit with a thick orange rind", max_tilt=180)
+@toy("orange", "", "a round citrus fruit with a thick orange rind", max_tilt=180)
 def _draw_orange(sketch: Sketch, rng: Random) -> None:
     colour = jittered((240, 146, 36), rng, 0.02)
     body = ellipse(0, 0, 0.94, rng.uniform(0.86, 0.94))
@@ -82,7 +81,7 @@ def _draw_orange(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.13, 0.2), -0.44, -0.3, degrees=38), 0.35)
 
 
-@toy(CLASSES, "lemon", "", "an oval yellow citrus fruit with pointed ends and sour juice", max_tilt=60)
+@toy("lemon", "", "an oval yellow citrus fruit with pointed ends and sour juice", max_tilt=60)
 def _draw_lemon(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(244, 214, 60), (236, 220, 84), (170, 200, 70)]), rng, 0.015)
     body = smooth([(-1, 0.0), (-0.88, -0.12), (-0.5, -0.5), (0, -0.62), (0.5, -0.5), (0.86, -0.14), (1.04, 0.0),
@@ -95,7 +94,7 @@ def _draw_lemon(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.2, 0.1), -0.36, -0.3, degrees=-28), 0.5)
 
 
-@toy(CLASSES, "banana", "", "a long curved fruit with yellow skin", max_tilt=60)
+@toy("banana", "", "a long curved fruit with yellow skin", max_tilt=60)
 def _draw_banana(sketch: Sketch, rng: Random) -> None:
     colour = jittered((242, 208, 70), rng, 0.015)
     n = rng.choice([1, 1, 2, 3])
@@ -113,7 +112,7 @@ def _draw_banana(sketch: Sketch, rng: Random) -> None:
         sketch.fill(moved(circle(0.97, -0.1, 0.06), 0, 0, 1, turn), (84, 62, 36), outline=False)
 
 
-@toy(CLASSES, "pear", "", "a sweet fruit, narrow at the stalk and wide below", max_tilt=40)
+@toy("pear", "", "a sweet fruit, narrow at the stalk and wide below", max_tilt=40)
 def _draw_pear(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(184, 200, 74), (214, 196, 84), (150, 176, 64), (206, 150, 80)]), rng, 0.02)
     body = smooth([(0, -0.72), (0.24, -0.62), (0.34, -0.3), (0.6, 0.1), (0.7, 0.5), (0.46, 0.88), (0, 0.94),
@@ -130,7 +129,7 @@ def _draw_pear(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.09, 0.22), -0.36, 0.24, degrees=18), 0.4)
 
 
-@toy(CLASSES, "carrot", "", "a long orange root with a green leafy top, eaten as a vegetable", max_tilt=180)
+@toy("carrot", "", "a long orange root with a green leafy top, eaten as a vegetable", max_tilt=180)
 def _draw_carrot(sketch: Sketch, rng: Random) -> None:
     colour = jittered((238, 130, 44), rng, 0.015)
     for degrees in (-34, -12, 10, 32):
@@ -147,7 +146,7 @@ def _draw_carrot(sketch: Sketch, rng: Random) -> None:
             sketch.stroke([(x, y), (x + 0.16, y + 0.02)], 0.03, darker(colour, 0.22))
 
 
-@toy(CLASSES, "doughnut", "donut", "a ring-shaped fried cake, often iced", max_tilt=180)
+@toy("doughnut", "donut", "a ring-shaped fried cake, often iced", max_tilt=180)
 def _draw_doughnut(sketch: Sketch, rng: Random) -> None:
     dough = jittered((206, 146, 80), rng, 0.02)
     icing = jittered(
@@ -169,7 +168,7 @@ def _draw_doughnut(sketch: Sketch, rng: Random) -> None:
     sketch.hole(ellipse(0, 0.03 * flat, 0.27, 0.26 * flat))
 
 
-@toy(CLASSES, "cupcake", "fairy cake; muffin", "a small cake baked in a paper case, topped with icing", max_tilt=15)
+@toy("cupcake", "fairy cake; muffin", "a small cake baked in a paper case, topped with icing", max_tilt=15)
 def _draw_cupcake(sketch: Sketch, rng: Random) -> None:
     case, icing = (
         paint(rng),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from random import Random
 
 from pipeline.toybox.colours import WHITE, WOOD, darker, jittered, lighter, mixed, paint
-from pipeline.toybox.objects.registry import ToyClass, toy
+from pipeline.toybox.objects.registry import toy
 from pipeline.toybox.shapes import box, circle, ellipse, moved, rounded, smooth
 from pipeline.toybox.sketch import Sketch
 
-CLASSES: list[ToyClass] = []
 
-
-@toy(CLASSES, "chair", "dining chair", "a seat for one person, with a back and four legs", max_tilt=8)
+@toy("chair", "dining chair", "a seat for one person, with a back and four legs", max_tilt=8)
 def _draw_chair(sketch: Sketch, rng: Random) -> None:
     wood = jittered(WOOD, rng, 0.03) if rng.random() < 0.6 else paint(rng)
     seat = paint(rng) if rng.random() < 0.5 else lighter(wood, 0.12)
@@ -36,7 +34,7 @@ def _draw_chair(sketch: Sketch, rng: Random) -> None:
         sketch.fill(box(x - 0.06, 0.36, x + 0.06, 1.02), wood, "left")
 
 
-@toy(CLASSES, "stool", "footstool", "a seat without a back, on three or four legs", max_tilt=8)
+@toy("stool", "footstool", "a seat without a back, on three or four legs", max_tilt=8)
 def _draw_stool(sketch: Sketch, rng: Random) -> None:
     wood = jittered(WOOD, rng, 0.03) if rng.random() < 0.6 else paint(rng)
     seat = paint(rng) if rng.random() < 0.5 else lighter(wood, 0.1)
@@ -52,7 +50,7 @@ def _draw_stool(sketch: Sketch, rng: Random) -> None:
     sketch.fill(ellipse(0, -0.44, 0.74, 0.22), seat, "above", contrast=0.4)
 
 
-@toy(CLASSES, "book", "volume; hardback", "printed pages bound between covers", max_tilt=60)
+@toy("book", "volume; hardback", "printed pages bound between covers", max_tilt=60)
 def _draw_book(sketch: Sketch, rng: Random) -> None:
     cover, accent = paint(rng), paint(rng)
     if rng.random() < 0.65:
@@ -81,7 +79,7 @@ def _draw_book(sketch: Sketch, rng: Random) -> None:
         sketch.stroke([(0, -0.4), (0, 0.68)], 0.03, (130, 124, 112))
 
 
-@toy(CLASSES, "potted_cactus", "cactus", "a prickly plant with thick green stems, grown in a pot", max_tilt=10)
+@toy("potted_cactus", "cactus", "a prickly plant with thick green stems, grown in a pot", max_tilt=10)
 def _draw_potted_cactus(sketch: Sketch, rng: Random) -> None:
     green = jittered((88, 150, 84), rng, 0.04)
     pot = jittered((196, 104, 66), rng, 0.03) if rng.random() < 0.6 else paint(rng)

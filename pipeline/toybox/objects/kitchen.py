@@ -5,11 +5,10 @@ from __future__ import annotations
 from random import Random
 
 from pipeline.toybox.colours import BLACK, PAINTS, STEEL, WHITE, WOOD, Colour, darker, jittered, lighter, mixed, paint
-from pipeline.toybox.objects.registry import ToyClass, toy
+from pipeline.toybox.objects.registry import toy
 from pipeline.toybox.shapes import Points, box, circle, ellipse, lathe, moved, rounded, smooth
 from pipeline.toybox.sketch import Sketch
 
-CLASSES: list[ToyClass] = []
 _DRINKS: tuple[Colour, ...] = ((70, 42, 24), (150, 84, 36), (196, 150, 100))
 
 
@@ -34,7 +33,7 @@ def _bands(sketch: Sketch, rng: Random, body: Points, colour: Colour, top: float
             sketch.fill(moved(heart, -0.08, (top + bottom) / 2), other, outline=False)
 
 
-@toy(CLASSES, "mug", "coffee mug", "a straight-sided drinking vessel with a large handle, used without a saucer")
+@toy("mug", "coffee mug", "a straight-sided drinking vessel with a large handle, used without a saucer")
 def _draw_mug(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     half, top = rng.uniform(0.5, 0.62), -rng.uniform(0.66, 0.82)
@@ -46,7 +45,7 @@ def _draw_mug(sketch: Sketch, rng: Random) -> None:
     sketch.fill(ellipse(0, top + 0.02, half - 0.07, 0.11), jittered(rng.choice(_DRINKS), rng), "above")
 
 
-@toy(CLASSES, "teacup", "cup; cup and saucer", "a small round drinking vessel with a delicate handle, set on a saucer")
+@toy("teacup", "cup; cup and saucer", "a small round drinking vessel with a delicate handle, set on a saucer")
 def _draw_teacup(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng, without=(PAINTS[12],))
     half = rng.uniform(0.58, 0.68)
@@ -62,7 +61,7 @@ def _draw_teacup(sketch: Sketch, rng: Random) -> None:
     sketch.fill(ellipse(0, -0.43, half - 0.06, 0.11), jittered(rng.choice(_DRINKS), rng), "above")
 
 
-@toy(CLASSES, "bowl", "mixing bowl; soup bowl", "a deep round open dish for food or liquids")
+@toy("bowl", "mixing bowl; soup bowl", "a deep round open dish for food or liquids")
 def _draw_bowl(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     depth, rim = rng.uniform(0.6, 0.8), rng.uniform(0.22, 0.32)
@@ -80,7 +79,7 @@ def _draw_bowl(sketch: Sketch, rng: Random) -> None:
     sketch.fill(ellipse(0, -0.18, 0.92, rim - 0.05), darker(colour, 0.12), "above", contrast=0.5)
 
 
-@toy(CLASSES, "plate", "dinner plate; dish", "a flat, shallow round dish from which food is eaten", max_tilt=12)
+@toy("plate", "dinner plate; dish", "a flat, shallow round dish from which food is eaten", max_tilt=12)
 def _draw_plate(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng, without=(PAINTS[12],)) if rng.random() < 0.5 else WHITE
     flat = rng.uniform(0.55, 0.98)
@@ -95,13 +94,7 @@ def _draw_plate(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.22, 0.06), -0.5, -0.6 * flat, degrees=-35), 0.6)
 
 
-@toy(
-    CLASSES,
-    "bottle",
-    "wine bottle",
-    "a tall glass vessel with a narrow neck and a cap or cork, for liquids",
-    max_tilt=60,
-)
+@toy("bottle", "wine bottle", "a tall glass vessel with a narrow neck and a cap or cork, for liquids", max_tilt=60)
 def _draw_bottle(sketch: Sketch, rng: Random) -> None:
     colour = jittered(rng.choice([(36, 98, 60), (120, 66, 24), (70, 130, 160), (60, 64, 70), (150, 30, 44)]), rng)
     half, neck = rng.uniform(0.28, 0.36), rng.uniform(0.09, 0.12)
@@ -118,7 +111,7 @@ def _draw_bottle(sketch: Sketch, rng: Random) -> None:
     sketch.shine(box(-half * 0.72, shoulder + 0.1, -half * 0.5, 0.92, 0.05), 0.4)
 
 
-@toy(CLASSES, "vase", "urn; flower vase", "an open ornamental jar of curved shape, in which flowers are put")
+@toy("vase", "urn; flower vase", "an open ornamental jar of curved shape, in which flowers are put")
 def _draw_vase(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     lip, neck, belly, foot = (
@@ -147,7 +140,7 @@ def _draw_vase(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.06, 0.2), -belly * 0.55, middle - 0.08, degrees=12), 0.4)
 
 
-@toy(CLASSES, "wine_glass", "goblet; wineglass", "a drinking glass with a bowl on a stem and a flat foot", max_tilt=14)
+@toy("wine_glass", "goblet; wineglass", "a drinking glass with a bowl on a stem and a flat foot", max_tilt=14)
 def _draw_wine_glass(sketch: Sketch, rng: Random) -> None:
     half, depth = rng.uniform(0.38, 0.5), rng.uniform(0.05, 0.2)
     glass = (205, 222, 230)
@@ -164,7 +157,7 @@ def _draw_wine_glass(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.05, 0.25), -half * 0.6, -0.5, degrees=6), 0.7)
 
 
-@toy(CLASSES, "teapot", "tea kettle", "a pot with a spout, a handle and a lid, in which tea is brewed")
+@toy("teapot", "tea kettle", "a pot with a spout, a handle and a lid, in which tea is brewed")
 def _draw_teapot(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     sketch.tube(ellipse(0.5, 0.1, 0.42, 0.38, -85, 85), 0.12, colour)
@@ -181,9 +174,7 @@ def _draw_teapot(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.07, 0.18), -0.36, -0.1, degrees=25), 0.45)
 
 
-@toy(
-    CLASSES, "fork", "dinner fork; table fork", "an implement with a handle and several tines, for eating", max_tilt=180
-)
+@toy("fork", "dinner fork; table fork", "an implement with a handle and several tines, for eating", max_tilt=180)
 def _draw_fork(sketch: Sketch, rng: Random) -> None:
     metal = jittered(rng.choice([STEEL, (206, 174, 90), (150, 154, 160)]), rng, 0.02)
     handle = rng.choice([metal, metal, paint(rng)])
@@ -195,9 +186,7 @@ def _draw_fork(sketch: Sketch, rng: Random) -> None:
     sketch.fill(box(-0.2, -0.52, 0.2, -0.4), metal, "pillar", outline=False)
 
 
-@toy(
-    CLASSES, "spoon", "tablespoon; soup spoon", "an implement with a handle and an oval bowl, for eating", max_tilt=180
-)
+@toy("spoon", "tablespoon; soup spoon", "an implement with a handle and an oval bowl, for eating", max_tilt=180)
 def _draw_spoon(sketch: Sketch, rng: Random) -> None:
     is_wooden = rng.random() < 0.3
     metal = jittered(WOOD if is_wooden else rng.choice([STEEL, (206, 174, 90), (150, 154, 160)]), rng, 0.02)
@@ -210,7 +199,7 @@ def _draw_spoon(sketch: Sketch, rng: Random) -> None:
     sketch.shine(moved(ellipse(0, 0, 0.04, 0.14), -0.09, -0.68, degrees=15), 0.6)
 
 
-@toy(CLASSES, "frying_pan", "skillet; frypan", "a shallow round pan with a long handle, used for frying", max_tilt=180)
+@toy("frying_pan", "skillet; frypan", "a shallow round pan with a long handle, used for frying", max_tilt=180)
 def _draw_frying_pan(sketch: Sketch, rng: Random) -> None:
     outer = jittered(rng.choice([BLACK, (120, 124, 130), (160, 50, 44), (60, 90, 110)]), rng)
     handle = jittered(rng.choice([BLACK, WOOD, (150, 40, 36)]), rng)

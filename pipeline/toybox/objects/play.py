@@ -6,11 +6,9 @@ import math
 from random import Random
 
 from pipeline.toybox.colours import BLACK, GOLD, STEEL, WHITE, Colour, darker, jittered, lighter, paint
-from pipeline.toybox.objects.registry import ToyClass, toy
+from pipeline.toybox.objects.registry import toy
 from pipeline.toybox.shapes import Points, box, circle, ellipse, moved, rounded, smooth
 from pipeline.toybox.sketch import Sketch
-
-CLASSES: list[ToyClass] = []
 
 
 def _mirrored(right: Points) -> Points:
@@ -24,8 +22,12 @@ def _strings(sketch: Sketch, n: int, top: float, bottom: float, half: float) -> 
         sketch.stroke([(x, top), (x * 1.3, bottom)], 0.012, (232, 228, 214))
 
 
-@toy(CLASSES, "guitar", "acoustic guitar; electric guitar", "a plucked instrument with a fretted neck and six strings",
-     max_tilt=100)  # fmt: skip
+@toy(
+    "guitar",
+    "acoustic guitar; electric guitar",
+    "a plucked instrument with a fretted neck and six strings",
+    max_tilt=100,
+)
 def _draw_guitar(sketch: Sketch, rng: Random) -> None:
     wood = jittered(rng.choice([(212, 150, 76), (190, 104, 48), (232, 190, 120), (60, 110, 160), (190, 50, 44)]), rng)
     neck = jittered((92, 56, 34), rng)
@@ -48,7 +50,7 @@ def _draw_guitar(sketch: Sketch, rng: Random) -> None:
     _strings(sketch, 6, -0.95, 0.78, 0.042)
 
 
-@toy(CLASSES, "violin", "fiddle", "a bowed instrument with four strings, f-shaped holes and a chin rest", max_tilt=100)
+@toy("violin", "fiddle", "a bowed instrument with four strings, f-shaped holes and a chin rest", max_tilt=100)
 def _draw_violin(sketch: Sketch, rng: Random) -> None:
     wood = jittered(rng.choice([(168, 78, 32), (140, 60, 28), (196, 112, 46)]), rng, 0.03)
     body = _mirrored([(0.08, 0.0), (0.29, 0.06), (0.33, 0.2), (0.28, 0.3), (0.19, 0.36), (0.17, 0.5), (0.22, 0.6),
@@ -75,7 +77,7 @@ def _draw_violin(sketch: Sketch, rng: Random) -> None:
         sketch.stroke([(0.57, 0.98), (0.62, 1.0)], 0.06, BLACK)
 
 
-@toy(CLASSES, "soccer_ball", "football", "a round ball of pentagons and hexagons, kicked in soccer", max_tilt=180)
+@toy("soccer_ball", "football", "a round ball of pentagons and hexagons, kicked in soccer", max_tilt=180)
 def _draw_soccer_ball(sketch: Sketch, rng: Random) -> None:
     ink = rng.choice([BLACK, BLACK, jittered((40, 70, 160), rng), jittered((190, 40, 40), rng)])
     ball = circle(0, 0, 1)
@@ -97,7 +99,7 @@ def _draw_soccer_ball(sketch: Sketch, rng: Random) -> None:
     sketch.stroke([*ball, ball[0]], 0.03, (90, 90, 94))
 
 
-@toy(CLASSES, "basketball", "", "a large orange ball with black seams, thrown through a hoop", max_tilt=180)
+@toy("basketball", "", "a large orange ball with black seams, thrown through a hoop", max_tilt=180)
 def _draw_basketball(sketch: Sketch, rng: Random) -> None:
     colour = jittered((222, 112, 44), rng, 0.02)
     ball = circle(0, 0, 1)
@@ -113,7 +115,7 @@ def _draw_basketball(sketch: Sketch, rng: Random) -> None:
     sketch.stroke([*ball, ball[0]], 0.035, seam)
 
 
-@toy(CLASSES, "teddy_bear", "teddy", "a stuffed toy bear", max_tilt=16)
+@toy("teddy_bear", "teddy", "a stuffed toy bear", max_tilt=16)
 def _draw_teddy_bear(sketch: Sketch, rng: Random) -> None:
     fur = jittered(
         rng.choice([(170, 112, 62), (214, 170, 112), (110, 74, 50), (228, 216, 200), (214, 150, 170)]), rng, 0.03
@@ -142,7 +144,7 @@ def _draw_teddy_bear(sketch: Sketch, rng: Random) -> None:
         sketch.fill(circle(0, -0.06, 0.07), lighter(bow, 0.15))
 
 
-@toy(CLASSES, "toy_car", "car; model car", "a small model of a motor car", max_tilt=12)
+@toy("toy_car", "car; model car", "a small model of a motor car", max_tilt=12)
 def _draw_toy_car(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     roof = rng.uniform(-0.52, -0.42)

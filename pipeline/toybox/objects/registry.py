@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from types import ModuleType
 
 from pipeline.toybox.sketch import Sketch
 
@@ -33,19 +35,20 @@ class ToyClass:
     max_tilt: float = 18.0
 
 
-def toy(
-    registry: list[ToyClass],
-    key: str,
-    synonyms: str,
-    definition: str,
-    *,
-    max_tilt: float = 18.0,
-) -> Callable[[Draw], Draw]:
-    """Return a decorator that adds a drawing function to a theme's list of classes."""
+_DRAWN: defaultdict[str, list[ToyClass]] = defaultdict(list)
+
+
+def toy(key: str, synonyms: str, definition: str, *, max_tilt: float = 18.0) -> Callable[[Draw], Draw]:
+    """Return a decorator that adds a drawing function to the classes of its theme, which is its module."""
 
     def enter(draw: Draw) -> Draw:
         listed = tuple(word.strip() for word in synonyms.split(";") if word.strip())
-        registry.append(ToyClass(key, key.replace("_", " "), listed, definition, draw, max_tilt))
+        _DRAWN[draw.__module__].append(ToyClass(key, key.replace("_", " "), listed, definition, draw, max_tilt))
         return draw
 
     return enter
+
+
+def drawn_in(*themes: ModuleType) -> tuple[ToyClass, ...]:
+    """Return the classes of these themes, in their order."""
+    return tuple(toy for theme in themes for toy in _DRAWN[theme.__name__])

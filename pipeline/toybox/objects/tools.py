@@ -5,20 +5,12 @@ from __future__ import annotations
 from random import Random
 
 from pipeline.toybox.colours import BLACK, GOLD, STEEL, WHITE, WOOD, darker, jittered, lighter, paint
-from pipeline.toybox.objects.registry import ToyClass, toy
+from pipeline.toybox.objects.registry import toy
 from pipeline.toybox.shapes import box, circle, ellipse, lathe, moved, rounded, smooth
 from pipeline.toybox.sketch import Sketch
 
-CLASSES: list[ToyClass] = []
 
-
-@toy(
-    CLASSES,
-    "pencil",
-    "lead pencil",
-    "a thin stick of wood with a core of graphite, for writing and drawing",
-    max_tilt=180,
-)
+@toy("pencil", "lead pencil", "a thin stick of wood with a core of graphite, for writing and drawing", max_tilt=180)
 def _draw_pencil(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     half = rng.uniform(0.09, 0.13)
@@ -30,7 +22,7 @@ def _draw_pencil(sketch: Sketch, rng: Random) -> None:
     sketch.fill(box(-half, -1.0, half, -0.8, 0.05), (228, 130, 140), "left")
 
 
-@toy(CLASSES, "paintbrush", "brush; artist's brush", "bristles fixed to a handle, for putting on paint", max_tilt=180)
+@toy("paintbrush", "brush; artist's brush", "bristles fixed to a handle, for putting on paint", max_tilt=180)
 def _draw_paintbrush(sketch: Sketch, rng: Random) -> None:
     handle, wet = (jittered(WOOD, rng) if rng.random() < 0.5 else paint(rng)), paint(rng)
     half = rng.uniform(0.12, 0.3)
@@ -64,7 +56,7 @@ def _draw_paintbrush(sketch: Sketch, rng: Random) -> None:
             sketch.stroke([(-half + half * 0.5 * i, 0.46), (-half + half * 0.5 * i, 0.92)], 0.012, (130, 96, 56))
 
 
-@toy(CLASSES, "scissors", "pair of scissors", "two pivoted blades with finger loops, for cutting", max_tilt=180)
+@toy("scissors", "pair of scissors", "two pivoted blades with finger loops, for cutting", max_tilt=180)
 def _draw_scissors(sketch: Sketch, rng: Random) -> None:
     grip = paint(rng)
     spread = rng.uniform(9, 24)
@@ -78,7 +70,7 @@ def _draw_scissors(sketch: Sketch, rng: Random) -> None:
     sketch.fill(circle(0, 0, 0.07), (110, 114, 120), "ball")
 
 
-@toy(CLASSES, "hammer", "claw hammer", "a handle with a heavy metal head, for driving nails", max_tilt=180)
+@toy("hammer", "claw hammer", "a handle with a heavy metal head, for driving nails", max_tilt=180)
 def _draw_hammer(sketch: Sketch, rng: Random) -> None:
     handle = jittered(WOOD, rng) if rng.random() < 0.6 else paint(rng)
     steel = jittered(rng.choice([STEEL, (90, 94, 102)]), rng, 0.02)
@@ -92,7 +84,7 @@ def _draw_hammer(sketch: Sketch, rng: Random) -> None:
     sketch.fill(box(0.38, -0.96, 0.56, -0.56, 0.04), steel, "above")
 
 
-@toy(CLASSES, "screwdriver", "", "a handle with a steel shaft, for turning screws", max_tilt=180)
+@toy("screwdriver", "", "a handle with a steel shaft, for turning screws", max_tilt=180)
 def _draw_screwdriver(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng)
     grip = lathe([(0.1, -0.98), (0.2, -0.9), (0.21, -0.5), (0.19, -0.25), (0.11, -0.14), (0.14, -0.04)])
@@ -107,7 +99,7 @@ def _draw_screwdriver(sketch: Sketch, rng: Random) -> None:
         sketch.fill(box(-0.3, -0.99, 0.3, -0.88), paint(rng), "pillar", outline=False)
 
 
-@toy(CLASSES, "key", "door key", "a notched piece of metal that opens a lock", max_tilt=180)
+@toy("key", "door key", "a notched piece of metal that opens a lock", max_tilt=180)
 def _draw_key(sketch: Sketch, rng: Random) -> None:
     metal = jittered(rng.choice([GOLD, STEEL, (160, 110, 70)]), rng, 0.03)
     sketch.fill(box(-0.07, -0.3, 0.07, 0.98, 0.03), metal, "pillar")
@@ -124,7 +116,7 @@ def _draw_key(sketch: Sketch, rng: Random) -> None:
     sketch.hole(inner)
 
 
-@toy(CLASSES, "padlock", "lock", "a lock with a hinged shackle that can be carried about", max_tilt=25)
+@toy("padlock", "lock", "a lock with a hinged shackle that can be carried about", max_tilt=25)
 def _draw_padlock(sketch: Sketch, rng: Random) -> None:
     body = jittered(rng.choice([GOLD, STEEL, paint(rng)]), rng)
     top = rng.uniform(-0.8, -0.6)
@@ -142,7 +134,7 @@ def _draw_padlock(sketch: Sketch, rng: Random) -> None:
     sketch.fill(rounded([(-0.06, 0.4), (0.06, 0.4), (0.1, 0.72), (-0.1, 0.72)], 0.02), BLACK)
 
 
-@toy(CLASSES, "bucket", "pail", "an open vessel with a hooped handle, for carrying water", max_tilt=15)
+@toy("bucket", "pail", "an open vessel with a hooped handle, for carrying water", max_tilt=15)
 def _draw_bucket(sketch: Sketch, rng: Random) -> None:
     colour = paint(rng) if rng.random() < 0.7 else STEEL
     lift = rng.uniform(0.45, 0.7)
