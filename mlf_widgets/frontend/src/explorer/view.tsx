@@ -79,7 +79,6 @@ function Filters({ controller }: Part) {
       <strong dir="auto">{info?.project_name}</strong>
       <Choice
         label={t("Round")}
-        title={t("Round")}
         value={filter.round}
         options={inWords(ROUNDS)}
         onChoose={(round) => controller.choose({ round })}
@@ -106,7 +105,6 @@ function Filters({ controller }: Part) {
       )}
       <Choice
         label={t("Annotator")}
-        title={t("Annotator")}
         value={filter.annotator}
         options={{
           "": t("anybody"),
@@ -116,14 +114,12 @@ function Filters({ controller }: Part) {
       />
       <Choice
         label={t("Status")}
-        title={t("Status")}
         value={filter.which}
         options={inWords(STATUSES)}
         onChoose={(which) => controller.choose({ which })}
       />
       <Choice
         label={t("Agreement")}
-        title={t("Agreement")}
         value={filter.disagreement}
         options={inWords(DISAGREEMENTS)}
         onChoose={(disagreement) => controller.choose({ disagreement })}

@@ -97,7 +97,6 @@ export function SiteExplorer({ data }: { data: SiteData }) {
         />
         <Choice
           label="Annotator"
-          title="Annotator"
           value={filter.person}
           options={named(
             data.people.map(({ name }) => name),
@@ -112,13 +111,7 @@ export function SiteExplorer({ data }: { data: SiteData }) {
           value={filter.text}
           onInput={(event) => change({ text: event.currentTarget.value })}
         />
-        <Choice
-          label="Sort by"
-          title="Sort by"
-          value={sort}
-          options={SORTS}
-          onChoose={(by) => order(by, by === "worst")}
-        />
+        <Choice label="Sort by" value={sort} options={SORTS} onChoose={(by) => order(by, by === "worst")} />
         <button type="button" aria-pressed={isDescending} onClick={() => order(sort, !isDescending)}>
           {isDescending ? "Descending" : "Ascending"}
         </button>

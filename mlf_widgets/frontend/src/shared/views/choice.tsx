@@ -5,15 +5,16 @@ export interface ChoiceProps<T extends string> {
   /** The words shown for each value, in the order shown. */
   options: Readonly<Record<T, string>>;
   onChoose: (value: T) => void;
-  title: string;
   /** What a screen reader calls it, where no `<label>` stands around it. */
   label?: string;
+  /** Its tip; left out, the label. */
+  title?: string;
   class?: string;
   action?: string;
 }
 
 export function Choice<T extends string>(props: ChoiceProps<T>) {
-  const { value, options, onChoose, title, label, action } = props;
+  const { value, options, onChoose, label, title = label, action } = props;
   return (
     <select
       class={props.class}
