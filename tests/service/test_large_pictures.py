@@ -66,7 +66,7 @@ class Probe:
 def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Probe]:
     """Return a probe on a small machine with two cores, where three megapixels are large."""
     made = Probe()
-    monkeypatch.setattr(turn_taking, "_n_cores", lambda: 2)
+    monkeypatch.setattr(turn_taking, "n_cores", lambda: 2)
     monkeypatch.setattr(turn_taking, "_memory_bytes", lambda: 2**30)
     monkeypatch.setattr(pictures, "LONGEST_WAIT_S", 90.0)  # however busy this machine is
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: made.load(image))
