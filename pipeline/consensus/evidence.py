@@ -122,12 +122,21 @@ class ModelSupport:
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.integer], NDArray[np.int32]]]:
         """Yield some pairs, their rows and the rank of each one's class there, from 1; 0 where it has none.
 
-        The ranks of a few rows are written into a table by class, which fits in the processor's cache. So each pair is
-        looked up once instead of being compared with every rank.
+        Where there are many pairs, the ranks of a few rows are written into a table by class, which fits in the
+        processor's cache. So each pair is looked up once instead of being compared with every rank.
         """
         if len(self._known) == 0:
             return
         n_classes = int(max(order.max(initial=-1), self._class.max())) + 1
+        if len(self._known) < 2 * len(order):  # so few that filling a table takes longer than looking each one up
+            step = max(_CELLS_IN_CACHE // max(order.shape[1], 1), 1)
+            for start in range(0, len(self._known), step):
+                pairs = self._known[start : start + step]
+                rows = self._image[pairs]
+                is_same = order[rows] == self._class[pairs, None]
+                rank = np.where(is_same.any(axis=1), is_same.argmax(axis=1) + 1, 0) if is_same.shape[1] else pairs * 0
+                yield pairs, rows, rank.astype(np.int32)
+            return
         step = max(_CELLS_IN_CACHE // (n_classes + 1), 1)
         ranks = np.arange(order.shape[1], 0, -1, dtype=np.int32)
         table = np.zeros((step, n_classes + 1), dtype=np.int32)

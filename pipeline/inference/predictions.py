@@ -281,6 +281,17 @@ def _classes(path: Path) -> Iterator[pa.RecordBatch]:
         raise DatasetError(f"{path}: cannot be read as predictions: {error}") from error
 
 
+def n_ranked(path: Path) -> int:
+    """Return how many images a model's table has a ranking for, the empty ones included.
+
+    Raise `DatasetError` if the file is not a table of predictions.
+    """
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{path}: cannot be read as predictions: {error}") from error
+
+
 def iter_model_predictions(path: Path, n_images: int, current: CurrentClasses | None = None) -> Iterator[Predictions]:
     """Yield what :func:`read_model_predictions` returns, `n_images` images at a time.
 

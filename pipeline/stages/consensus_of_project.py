@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from pipeline.consensus.known import UNKNOWN, original_of_pairs
 from pipeline.consensus.refined import settle_items
 from pipeline.consensus.value_of_refining import chance_of_error
 from pipeline.errors import ProjectError
-from pipeline.inference.predictions import iter_model_predictions
+from pipeline.inference.predictions import Predictions, iter_model_predictions, n_ranked
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table, original_labels
 from pipeline.project.wording import so_many
@@ -109,23 +110,44 @@ def models_evidence(project: Project, votes: VoteArrays, original: NDArray[np.in
     The parameters and errors are those of :func:`project_evidence`.
     """
     beside = None if original is None else original_evidence(original)
-    n_beside = 0 if beside is None else 1
+    found = evidence_on(evidence_models(project), votes.item_image, votes.item_class, beside)
+    if found is None:  # a project without images
+        raise ProjectError(f"{project.root}: its models rank no image; run them again (`mlf evaluate`)")
+    return found
+
+
+def evidence_on(
+    slices: Iterable[tuple[int, list[ModelRanking]]],
+    image: NDArray[np.integer],
+    class_index: NDArray[np.integer],
+    beside: Evidence | None = None,
+) -> Evidence | None:
+    """Return what models say about pairs; ``None`` where they rank no image.
+
+    Parameters
+    ----------
+    slices
+        From :func:`rankings_together`.
+    image, class_index
+        ``(n_pairs,)``: the pairs, ascending by image.
+    beside
+        Evidence on the same pairs, whose columns come first.
+    """
+    n_beside = 0 if beside is None else len(beside.columns)
     found: Evidence | None = None
-    for first, rankings in evidence_models(project):
-        edges = np.array([first, first + len(rankings[0].class_index)], dtype=votes.item_image.dtype)
-        start, stop = np.searchsorted(votes.item_image, edges)
-        support = ModelSupport(votes.item_image[start:stop] - np.int32(first), votes.item_class[start:stop])
+    for first, rankings in slices:
+        edges = np.array([first, first + len(rankings[0].class_index)], dtype=image.dtype)
+        start, stop = np.searchsorted(image, edges)
+        support = ModelSupport(image[start:stop] - image.dtype.type(first), class_index[start:stop])
         for ranking in rankings:
             support.add(ranking)
         part = support.evidence()
         if found is None:  # one table from the start: parts that are joined at the end take twice the memory
             columns = (*(beside.columns if beside else ()), *part.columns)
-            found = Evidence(columns, np.empty((votes.n_items, len(columns)), dtype=np.float32), part.models)
+            found = Evidence(columns, np.empty((len(image), len(columns)), dtype=np.float32), part.models)
         found.values[start:stop, n_beside:] = part.values
-    if found is None:  # a project without images
-        raise ProjectError(f"{project.root}: its models rank no image; run them again (`mlf evaluate`)")
-    if beside is not None:
-        found.values[:, :1] = beside.values
+    if found is not None and beside is not None:
+        found.values[:, :n_beside] = beside.values
     return found
 
 
@@ -148,30 +170,41 @@ def evidence_models(project: Project) -> Iterator[tuple[int, list[ModelRanking]]
             "NAME`, or leave fewer out"
         )
     n_images = pq.read_metadata(image_table(project)).num_rows
-    is_scored, first = dict[str, bool](), 0
     for name, path in used.items():
-        n_rows = 0
-        for some in iter_model_predictions(path, _IMAGES_AT_ONCE, project.current_classes):
-            n_rows += len(some.class_index)
-            is_scored[name] = is_scored.get(name, False) or bool(np.isfinite(some.score).any())
-            if is_scored[name]:
-                n_rows = pq.read_metadata(path).num_rows
-                break
+        n_rows = n_ranked(path)
         if n_rows != n_images:
             raise ProjectError(
                 f"{path}: has {so_many(n_rows, 'row')} for {so_many(n_images, 'image')}; run the "
                 f"model again (`mlf evaluate PROJECT --model NAME`), or leave it out with --leave-out-model {name}"
             )
-    slices = (iter_model_predictions(path, _IMAGES_AT_ONCE, project.current_classes) for path in used.values())
-    for together in zip(*slices, strict=True):
+    yield from rankings_together(project, used)
+
+
+def rankings_together(project: Project, paths: Mapping[str, Path]) -> Iterator[tuple[int, list[ModelRanking]]]:
+    """Yield the first of some images, and the rankings of them by several models.
+
+    Parameters
+    ----------
+    paths
+        The models' names and tables, which are equally long.
+    """
+    is_scored = {
+        name: any(bool(np.isfinite(some.score).any()) for some in _read(project, path)) for name, path in paths.items()
+    }
+    first = 0
+    for together in zip(*(_read(project, path) for path in paths.values()), strict=True):
         yield (
             first,
             [
                 ModelRanking(name, some.class_index, some.score, is_scored[name])
-                for name, some in zip(used, together, strict=True)
+                for name, some in zip(paths, together, strict=True)
             ],
         )
         first += len(together[0].class_index)
+
+
+def _read(project: Project, path: Path) -> Iterator[Predictions]:
+    return iter_model_predictions(path, _IMAGES_AT_ONCE, project.current_classes)
 
 
 def original_answers(project: Project, votes: VoteArrays) -> NDArray[np.int8] | None:

@@ -24,6 +24,7 @@ from pipeline.stages.select import read_selection
 from pipeline.stages.selection_rules import RULES
 from pipeline.stages.votes_of_project import ProjectVotes
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.ascending import are_in, marked
 from pipeline.votes.merging import merge_votes
 from pipeline.votes.words import NO, YES, Reason
 
@@ -108,7 +109,8 @@ def remaining_line(remaining: RemainingErrors) -> str:
 
 def changed_labels(keys: KeyPair) -> NDArray[np.int64]:
     """Return the labels that refinement added or removed."""
-    return np.setxor1d(keys[0], keys[1], assume_unique=True)
+    before, after = keys
+    return np.sort(np.concatenate([before[~are_in(before, after)], after[~are_in(after, before)]]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,16 +149,16 @@ def rank_what_is_left(
     shown
         How tasks were shown (:func:`pipeline.stages.experiments.read_presentations`), where somebody searched.
     """
-    done = np.union1d(votes.refinement_sittings["image"].to_numpy(dtype=np.int64), np.array(list(gold), dtype=np.int64))
-    decided = np.flatnonzero(np.bincount(settled.item_image, minlength=settled.n_images))
-    left = decided[~np.isin(decided, done)]
+    refined = votes.refinement_sittings["image"].to_numpy(dtype=np.int64)
+    is_left = marked(settled.n_images, settled.item_image)
+    is_left &= ~marked(settled.n_images, refined, np.array(list(gold), dtype=np.int64))
+    left = np.flatnonzero(is_left)
     audited = audited_images(project, votes)
     found = _found_by_search(project, votes)
     searches, searched = _searches(votes, settled, chance, found, shown)
     # Where probes tell of the labels that were not proposed, doubt and audit are about the others alone.
     unseen = found.bound if searched is None else 0.0
     probed = None
-    refined = votes.refinement_sittings["image"].to_numpy(dtype=np.int64)
     by_annotators = counts_within(settled, _on_images(merge_votes(votes.annotation, votes.probes), refined))
     n_added = _added_by_refiners(votes, settled, by_annotators, audited)
     if searches is not None and searched is not None:
@@ -181,7 +183,7 @@ def rank_what_is_left(
     if probed is not None and len(audited) and len(left):  # refiners find what they add unasked, and no more
         hidden += min(float(n_added.sum()) / len(audited), remaining.unproposed / len(left))
     ranking = rank_by_value(settled, wrong, scale=remaining.scale, hidden=hidden)
-    return remaining, with_yield_curve(ranking[ranking["image"].isin(left)])
+    return remaining, with_yield_curve(ranking[is_left[ranking["image"].to_numpy()]])
 
 
 def advise(ranking: pd.DataFrame, remaining: RemainingErrors, min_fixed_per_minute: float) -> StoppingAdvice:
@@ -212,7 +214,7 @@ class _Unasked:
 
 def _found_by_search(project: Project, votes: ProjectVotes) -> _Unasked:
     annotation = votes.annotation
-    n_decided = len(np.unique(votes.sittings["image"]))
+    n_decided = int(marked(annotation.n_images, votes.sittings["image"].to_numpy()).sum())
     if n_decided == 0 or annotation.n_items == 0 or not project.proposals_path.exists():
         return _Unasked(np.ones(annotation.n_items, dtype=np.int16), 0, 0, 0.0)
     ranks = proposal_ranks(project, annotation)
@@ -296,7 +298,7 @@ def _audit(
         n_yes=by_refiners[is_shown, YES],
         n_no=by_refiners[is_shown, NO],
         image=position[image[is_shown]],
-        was_label=np.isin(settled.item_keys(refined[is_shown]), labels_before),
+        was_label=are_in(settled.item_keys(refined[is_shown]), labels_before),
     )
     return judge_audit(items, n_added, n_refiners[audited], (unasked.n_once, unasked.n_more))
 

@@ -20,6 +20,7 @@ from pydantic_core import from_json
 
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays, annotator_dtype
+from pipeline.votes.ascending import are_in
 from pipeline.votes.words import NO, UNSURE, VOTE_ORDER, Round
 
 #: How many comments are kept for a report; all are counted.
@@ -207,7 +208,7 @@ def pack_votes(
         image, class_ = images[pair >> _bits(n_classes)], (pair & ((1 << _bits(n_classes)) - 1)).astype(np.int32)
         if spared is not None:
             counts = (key & (_GIVEN | _NONE)) > 0
-            counts |= ~_are_in(image.astype(np.int64) * n_classes + class_, spared)
+            counts |= ~are_in(image.astype(np.int64) * n_classes + class_, spared)
             pair, rater, word = pair[counts], rater[counts], word[counts]
             image, class_ = image[counts], class_[counts]
             is_new = np.diff(pair, prepend=-1) != 0
@@ -280,14 +281,6 @@ def _unpacked(key: NDArray[np.int64], n_people: int) -> tuple[NDArray[np.bool_],
     pair = key >> (_LOW_BITS + _bits(n_people))
     rater = (key >> _LOW_BITS) & ((1 << _bits(n_people)) - 1)
     return np.diff(pair, prepend=-1) != 0, rater, key & ((1 << _WORD_BITS) - 1)
-
-
-def _are_in(keys: NDArray[np.int64], ascending: NDArray[np.int64]) -> NDArray[np.bool_]:
-    if len(ascending) == 0:
-        return np.zeros(len(keys), dtype=bool)
-    place = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
-    found: NDArray[np.bool_] = ascending[place] == keys
-    return found
 
 
 def _rows(starts: NDArray[np.int64], n_each: NDArray[np.integer]) -> NDArray[np.int64]:

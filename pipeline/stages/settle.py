@@ -39,6 +39,7 @@ from pipeline.stages.suggestions import project_suggestions
 from pipeline.stages.suspicious import suspicious_originals
 from pipeline.stages.votes_of_project import ProjectVotes, nothing_decided, read_project_votes
 from pipeline.store import open_project_store
+from pipeline.votes.ascending import are_in, marked
 from pipeline.votes.merging import merge_votes
 from pipeline.votes.words import Round
 
@@ -184,8 +185,8 @@ class Settlement:
             n_refinement_tasks_open=self.n_open,
             median_refinement_ms=_median(votes.refinement_sittings["active_ms"]),
             n_changed_by_refinement=len(self.changed),
-            n_labels_added=len(np.setdiff1d(after, before, assume_unique=True)),
-            n_labels_removed=len(np.setdiff1d(before, after, assume_unique=True)),
+            n_labels_added=int((~are_in(after, before)).sum()),
+            n_labels_removed=int((~are_in(before, after)).sum()),
             n_gold_images=self.n_gold,
             consensus=consensus_provenance(consensus),
             labels_by_source=dict(zip(sources, self.by_source["n_labels"].tolist(), strict=True)),
@@ -240,7 +241,7 @@ def settled_labels(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
     gold = project_gold(project)
     before, checked = _before_refinement(project, votes, gold)
     final = settle_votes(project, votes.all_votes(), gold, votes, checked)
-    decided = _decided_images(votes, gold)
+    decided = np.flatnonzero(_is_decided(votes, gold))
     labels = refined_table(project, final, decided, gold)
     original = original_labels(project)
     keys = (before.label_keys, label_keys(final))
@@ -279,9 +280,10 @@ def _before_refinement(
     return Doubts(label_keys(settled), errors_of_images(settled.votes, settled.wrong)), checked
 
 
-def _decided_images(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> NDArray[np.int64]:
-    parts = [votes.sittings["image"], votes.refinement_sittings["image"], np.array(list(gold), dtype=np.int64)]
-    return np.unique(np.concatenate([np.asarray(part, dtype=np.int64) for part in parts]))
+def _is_decided(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> NDArray[np.bool_]:
+    """Return for every image whether somebody decided it or its labels were known beforehand."""
+    sittings = (table["image"].to_numpy(dtype=np.int64) for table in (votes.sittings, votes.refinement_sittings))
+    return marked(votes.annotation.n_images, *sittings, np.array(list(gold), dtype=np.int64))
 
 
 def _what_leaving_out_changes(

@@ -23,6 +23,7 @@ from pipeline.stages.quality import KeyPair
 from pipeline.stages.recalibration import recalibrated_where_unrefined
 from pipeline.stages.votes_of_project import ProjectVotes
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.ascending import are_in
 from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import NO, UNSURE, YES, Source
 
@@ -89,7 +90,8 @@ def settle_votes(
 
 def label_keys(settled: Settled) -> NDArray[np.int64]:
     """Return every label as one number (image × number of classes + class), ascending."""
-    return np.union1d(settled.votes.item_keys(settled.label), settled.unvoted)
+    voted = settled.votes.item_keys(settled.label)
+    return np.sort(np.concatenate([voted, settled.unvoted])) if len(settled.unvoted) else voted
 
 
 def refined_table(
@@ -196,7 +198,7 @@ def before_after(
                 "multi_share": n_multi / len(decided),
                 "low": float(low),
                 "high": float(high),
-                "n_original_kept": int(np.isin(of_original, found).sum()),
+                "n_original_kept": int(are_in(of_original, found).sum()),
                 "n_with_original": len(with_original),
             }
         )

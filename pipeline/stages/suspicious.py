@@ -9,13 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.consensus import Consensus
-from pipeline.consensus.evidence import ModelRanking, ModelSupport
 from pipeline.errors import DatasetError
-from pipeline.inference.predictions import read_model_predictions
+from pipeline.inference.predictions import n_ranked
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns, original_labels
 from pipeline.proposals.logistic import fit_logistic
+from pipeline.stages.consensus_of_project import evidence_on, rankings_together
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.ascending import are_in
 
 _PENALTY = 1.0
 _N_STEPS = 100
@@ -133,24 +134,33 @@ def suspicious_originals(
     asked = np.arange(votes.n_items)
     if votes.n_items > _N_SAMPLED:
         asked = np.sort(np.random.default_rng(0).choice(votes.n_items, _N_SAMPLED, replace=False))
-    of_labels = ModelSupport(images, original[images])
-    of_items = ModelSupport(votes.item_image[asked], votes.item_class[asked])
-    for path in sorted(project.predictions_dir.glob("*.parquet")):
-        found = read_model_predictions(path, project.current_classes)
-        if len(found.class_index) == len(original):
-            for support in (of_labels, of_items):
-                support.add(ModelRanking(found.model, found.class_index, found.score))
-    weight = models_weight(
-        of_labels.evidence().values, of_items.evidence().values, np.isin(votes.item_keys(asked), label_keys)
+    support, asked_support = _support(
+        project, len(original), (images, original[images]), (votes.item_image[asked], votes.item_class[asked])
     )
+    weight = models_weight(support, asked_support, are_in(votes.item_keys(asked), label_keys))
     is_in_posterior = project.settings.consensus.evidence == "models"
     doubts = doubt_originals(posterior, weight, is_in_posterior=is_in_posterior)
-    is_rejected = ~np.isin(keys, label_keys) & (weight <= 0)
+    is_rejected = ~are_in(keys, label_keys) & (weight <= 0)
     rows = np.flatnonzero(is_rejected)
     rows = rows[np.argsort(-doubts.p_wrong[rows], kind="stable")]
     names = image_columns(project, ["image_id"]).column(0).take(images[rows]).to_pylist()
     values = (images[rows], names, original[images[rows]], *(getattr(doubts, name)[rows] for name in _COLUMNS[3:]))
     return pd.DataFrame(dict(zip(_COLUMNS, values, strict=True)))
+
+
+def _support(
+    project: Project, n_images: int, *pairs: tuple[NDArray[np.integer], NDArray[np.integer]]
+) -> list[NDArray[np.float32]]:
+    """Return the support of all models that rank every image, for images and classes of several kinds at once."""
+    image, class_index = (np.concatenate([kind[place] for kind in pairs]) for place in (0, 1))
+    order = np.argsort(image, kind="stable")
+    paths = {path.stem: path for path in sorted(project.predictions_dir.glob("*.parquet"))}
+    whole = {name: path for name, path in paths.items() if n_ranked(path) == n_images}
+    found = evidence_on(rankings_together(project, whole), image[order], class_index[order])
+    values = np.zeros((len(image), 0 if found is None else len(found.columns)), dtype=np.float32)
+    if found is not None:
+        values[order] = found.values
+    return np.split(values, np.cumsum([len(kind[0]) for kind in pairs])[:-1])
 
 
 def _chance(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
