@@ -123,7 +123,7 @@ def aggregate(
     consensus, checked = ask(gold=None if answers is None else answers.of_item), None
     if answers is not None and consensus.prior is not None and (answers.of_item != UNKNOWN).any():
         checked = recalibrate(ask(), arrays, known_labels(answers.of_item, None))
-        consensus = recalibrated(consensus, arrays, checked, answers.of_item == UNKNOWN)
+        consensus = recalibrated(consensus, checked, answers.of_item == UNKNOWN)
     has_models = paired is not None and paired.evidence is not None
     suggestions = paired.suggestions(consensus, arrays) if paired is not None and has_models else None
     paths = write_consensus(consensus, arrays, out, suggestions, checked)

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.majority import majority
-from pipeline.consensus.patterns import find_patterns
+from pipeline.consensus.patterns import Patterns, find_patterns
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES, NO, YES
@@ -51,8 +51,10 @@ class DawidSkene:
 
     Attributes
     ----------
-    posterior
-        float64 ``(n_items,)``: probability that the label applies.
+    patterns
+        The patterns of the votes that it was fitted to.
+    of_patterns
+        float64 ``(n_patterns,)``: probability that the label of such an item applies.
     prevalence
         Share of items to which the label applies.
     confusion
@@ -69,13 +71,19 @@ class DawidSkene:
         Whether the last step changed no posterior by more than the tolerance.
     """
 
-    posterior: NDArray[np.float64]
+    patterns: Patterns
+    of_patterns: NDArray[np.float64]
     prevalence: float
     confusion: NDArray[np.float64]
     pooled_confusion: NDArray[np.float64]
     original_confusion: NDArray[np.float64] | None
     n_iterations: int
     is_converged: bool
+
+    @property
+    def posterior(self) -> NDArray[np.float64]:
+        """Return the probability that the label applies: float64 ``(n_items,)``, made anew each time."""
+        return self.patterns.spread(self.of_patterns).whole()
 
 
 def fit_dawid_skene(
@@ -126,7 +134,8 @@ def fit_dawid_skene(
         if not is_converged:
             parameters = _estimate(votes, posterior, n_items, totals, original, n_items, prior_votes)
     return DawidSkene(
-        posterior=patterns.spread(posterior),
+        patterns=patterns,
+        of_patterns=posterior,
         prevalence=parameters.prevalence,
         confusion=parameters.confusion,
         pooled_confusion=parameters.pooled,

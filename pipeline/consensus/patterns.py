@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.consensus.pooling import cached_slices
 from pipeline.votes.arrays import VoteArrays, VoteBlock
 from pipeline.votes.words import N_VOTES
 
 #: Where fewer items than this share a pattern on average, nothing is gained.
 _LEAST_SHARED = 4
-_MAX_KEY = np.iinfo(np.int64).max
+_MAX_KEY, _MAX_SHORT = np.iinfo(np.int64).max, np.iinfo(np.uint16).max
 #: Known answers are -1, 0 or 1.
 _N_KNOWN = 3
 
@@ -36,17 +37,42 @@ class Patterns:
     n_items
         float64 ``(n_patterns,)``: how many items have each pattern.
     of_item
-        int32 ``(n_items,)``: the pattern of each item; ``None`` where each is its own.
+        uint16 or int32 ``(n_items,)``: the pattern of each item; ``None`` where each is its own.
     """
 
     votes: VoteArrays
     known: tuple[NDArray[np.int8] | None, ...]
     n_items: NDArray[np.float64]
-    of_item: NDArray[np.int32] | None
+    of_item: NDArray[np.integer] | None
 
-    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def spread(self, values: NDArray[np.float64]) -> ByItem:
         """Return each item's value from the values of the patterns."""
-        return values if self.of_item is None else values[self.of_item]
+        return ByItem(values, self.of_item)
+
+
+@dataclass(frozen=True, eq=False)
+class ByItem:
+    """A number for each item, kept once for each pattern; some are had by their places, as from an array."""
+
+    values: NDArray[np.float64]
+    of_item: NDArray[np.integer] | None
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.values if self.of_item is None else self.of_item)
+
+    def __getitem__(self, chosen: slice | NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return the numbers of some items."""
+        return self.values[chosen if self.of_item is None else self.of_item[chosen]]
+
+    def whole(self) -> NDArray[np.float64]:
+        """Return the numbers of all items: float64 ``(n_items,)``."""
+        if self.of_item is None:
+            return self.values
+        found = np.empty(len(self))
+        for part in cached_slices(len(self)):
+            found[part] = self[part]
+        return found
 
 
 def find_patterns(votes: VoteArrays, known: Sequence[NDArray[np.int8] | None] = ()) -> Patterns:
@@ -60,6 +86,7 @@ def find_patterns(votes: VoteArrays, known: Sequence[NDArray[np.int8] | None] = 
     plain = Patterns(votes, tuple(known), np.ones(votes.n_items), None)
     base, given = votes.n_annotators * N_VOTES + 1, [values for values in known if values is not None]
     of_item = np.empty(votes.n_items, dtype=np.int32)
+    n_items = np.zeros(0)
     numbers: dict[int, int] = {}
     for block in votes.blocks():
         here = slice(block.first_item, block.first_item + block.n_items)
@@ -68,6 +95,8 @@ def find_patterns(votes: VoteArrays, known: Sequence[NDArray[np.int8] | None] = 
             return plain
         place, found = pd.factorize(keys)
         of_item[here] = np.array([numbers.setdefault(key, len(numbers)) for key in found.tolist()])[place]
+        n_items = np.append(n_items, np.zeros(len(numbers) - len(n_items)))
+        n_items += np.bincount(of_item[here], minlength=len(numbers))
         if len(numbers) * _LEAST_SHARED > max(here.stop, 1):
             return plain
     if not numbers:
@@ -77,8 +106,8 @@ def find_patterns(votes: VoteArrays, known: Sequence[NDArray[np.int8] | None] = 
     return Patterns(
         VoteArrays.from_codes(*decoded[0], images=np.arange(len(numbers)), classes=[0], annotators=votes.annotators),
         tuple(None if values is None else next(found_known) for values in known),
-        np.bincount(of_item, minlength=len(numbers)).astype(np.float64),
-        of_item,
+        n_items,
+        of_item.astype(np.uint16) if len(numbers) <= _MAX_SHORT else of_item,
     )
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.consensus.calibration import reliability
 from pipeline.consensus.cut import choose_cut
+from pipeline.consensus.patterns import ByItem
 from pipeline.consensus.result import Consensus
 from pipeline.consensus.tempering import Tempering, fit_tempering, share_that_counts, vote_log_odds
 from pipeline.errors import DatasetError
@@ -154,7 +155,7 @@ def recalibrate(consensus: Consensus, votes: VoteArrays, known: KnownLabels) -> 
     """
     if len(known) == 0:
         raise DatasetError("nothing is known to recalibrate by; give known answers or refiners' votes on voted classes")
-    tempering, prior, said = _parts(consensus, votes)
+    tempering, prior, said = _parts(consensus)
     before = tempering.probability(prior[known.item], said[known.item])
     after = np.empty(len(known))
     fold = votes.item_image[known.item] % _N_FOLDS
@@ -173,21 +174,19 @@ def recalibrate(consensus: Consensus, votes: VoteArrays, known: KnownLabels) -> 
     )
 
 
-def recalibrated(
-    consensus: Consensus, votes: VoteArrays, found: Recalibration, where: NDArray[np.bool_] | None = None
-) -> Consensus:
+def recalibrated(consensus: Consensus, found: Recalibration, where: NDArray[np.bool_] | None = None) -> Consensus:
     """Return the consensus with the relearnt weights of prior and votes, cut anew for the same aim.
 
     Parameters
     ----------
-    consensus, votes
-        A consensus with a prior, and its votes.
+    consensus
+        One with a prior.
     found
         What was learnt.
     where
         ``(n_items,)``: the items that it is for; the others keep their posterior. Left out: all.
     """
-    _, prior, said = _parts(consensus, votes)
+    _, prior, said = _parts(consensus)
     posterior = found.after.probability(prior, said)
     if where is not None:
         posterior = np.where(where, posterior, consensus.posterior)
@@ -201,9 +200,9 @@ def recalibrated(
 
 def expected_f1_if_correlated(consensus: Consensus, votes: VoteArrays, correlation: float) -> float:
     """Return the F1 to expect of the same labels if mistakes on a label are correlated this strongly (0 to 1)."""
-    tempering, prior, said = _parts(consensus, votes)
+    tempering, prior, said = _parts(consensus)
     n_each = np.bincount(votes.item, minlength=votes.n_items)
-    counted = said * share_that_counts(n_each, correlation, tempering.vote_weight)
+    counted = said.whole() * share_that_counts(n_each, correlation, tempering.vote_weight)
     posterior = tempering.probability(prior, counted)
     if consensus.cut.aim.kind is AimKind.F1 and not consensus.label.any():  # right only if nothing applies
         return float(np.prod(1 - posterior))
@@ -211,15 +210,13 @@ def expected_f1_if_correlated(consensus: Consensus, votes: VoteArrays, correlati
     return 2 * float(posterior[consensus.label].sum()) / n_labels if n_labels else 0.0
 
 
-def _parts(consensus: Consensus, votes: VoteArrays) -> tuple[Tempering, NDArray[np.float64], NDArray[np.float64]]:
+def _parts(consensus: Consensus) -> tuple[Tempering, NDArray[np.float64], ByItem]:
     if consensus.prior is None or consensus.tempering is None or consensus.model is None:
         raise DatasetError(f"{consensus.method}, {consensus.cut.aim}: this consensus cannot be recalibrated")
-    return consensus.tempering, consensus.prior.log_odds, vote_log_odds(votes, consensus.model)
+    return consensus.tempering, consensus.prior.log_odds, vote_log_odds(consensus.model)
 
 
-def _relearnt(
-    tempering: Tempering, prior: NDArray[np.float64], said: NDArray[np.float64], known: KnownLabels
-) -> Tempering:
+def _relearnt(tempering: Tempering, prior: NDArray[np.float64], said: ByItem, known: KnownLabels) -> Tempering:
     terms = np.stack([np.ones(len(known)), prior[known.item], said[known.item]])
     gain = known.if_applies - known.if_absent
     return fit_tempering(terms, known.if_absent, gain, start=tempering, spread=_SPREAD, weight=known.weight)

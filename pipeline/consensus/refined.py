@@ -71,19 +71,24 @@ def _settle_some(
     label[is_refined], source[is_refined] = lean[is_refined] > 0, Source.REFINED.code
 
 
-def counts_within(votes: VoteArrays, part: VoteArrays) -> NDArray[np.integer]:
-    """Return how many of `part` said no, unsure and yes on each item of `votes`: ``(n_items, 3)``.
+def counts_within(votes: VoteArrays, part: VoteArrays, items: NDArray[np.integer] | None = None) -> NDArray[np.integer]:
+    """Return how many of `part` said no, unsure and yes on each item of `votes`, or on some: ``(n_items, 3)``.
 
     Parameters
     ----------
     votes, part
         All votes, and some of them (such as those of the refinement round), with the same vocabularies.
+    items
+        Which items of `votes`, ascending; all where left out.
     """
-    counts = np.zeros((votes.n_items, 3), dtype=votes.count_dtype)
-    if votes.n_items == 0 or part.n_items == 0:
+    counts = np.zeros((votes.n_items if items is None else len(items), 3), dtype=votes.count_dtype)
+    if len(counts) == 0 or part.n_items == 0:
         return counts
     theirs = part.item_keys()
     place = votes.places_of(theirs)
+    if items is not None:
+        among = np.minimum(np.searchsorted(items, place), len(items) - 1)
+        place = np.where(items[among] == place, among, -1)
     is_found = place >= 0
     counts[place[is_found]] = part.item_counts()[is_found]
     return counts

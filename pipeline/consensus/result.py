@@ -14,6 +14,7 @@ from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
 from pipeline.consensus.evidence import ORIGINAL_COLUMN, Evidence, original_evidence
 from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.majority import majority, weighted_majority
+from pipeline.consensus.patterns import ByItem
 from pipeline.consensus.prior import LearntPrior, learn_prior
 from pipeline.consensus.tempering import Tempering, learn_tempering, share_that_counts, vote_log_odds
 from pipeline.errors import DatasetError
@@ -163,11 +164,11 @@ def reach_consensus(
         if original is not None and (evidence is None or ORIGINAL_COLUMN not in evidence.columns):
             known = original_evidence(original).joined(evidence)
         prior = learn_prior(votes, model.posterior, known)
-        said = vote_log_odds(votes, model)
+        said: ByItem | NDArray[np.float64] = vote_log_odds(model)
         tempering = learn_tempering(votes, model, prior.log_odds, said)
         if correlation:
             n_each = np.bincount(votes.item, minlength=votes.n_items)
-            said = said * share_that_counts(n_each, correlation, tempering.vote_weight)
+            said = vote_log_odds(model).whole() * share_that_counts(n_each, correlation, tempering.vote_weight)
         posterior = tempering.probability(prior.log_odds, said)
     elif method is Method.WEIGHTED:
         posterior, weights = weighted_majority(votes)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.consensus.dawid_skene import DawidSkene
+from pipeline.consensus.patterns import ByItem
 from pipeline.consensus.pooling import cached_slices
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import N_VOTES
@@ -37,7 +38,9 @@ class Tempering:
         """Return the log odds of the posterior."""
         return self.shift + self.prior_weight * prior + self.vote_weight * vote_log_odds
 
-    def probability(self, prior: NDArray[np.float64], vote_log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    def probability(
+        self, prior: NDArray[np.float64], vote_log_odds: NDArray[np.float64] | ByItem
+    ) -> NDArray[np.float64]:
         """Return the posterior."""
         from scipy.special import expit
 
@@ -47,20 +50,23 @@ class Tempering:
         return probability
 
 
-def vote_log_odds(votes: VoteArrays, model: DawidSkene) -> NDArray[np.float64]:
-    """Return how strongly each item's votes speak for the label: ``(n_items,)`` log likelihood ratios."""
-    worth = _worth(model)
+def vote_log_odds(model: DawidSkene) -> ByItem:
+    """Return how strongly the votes on each item speak for the label, of those that the model was fitted to.
+
+    These are log likelihood ratios.
+    """
+    worth, votes = _worth(model), model.patterns.votes
     total = np.zeros(votes.n_items)
     for block in votes.blocks():
         here = slice(block.first_item, block.first_item + block.n_items)
         total[here] = np.bincount(
             block.item, weights=worth[block.annotator * N_VOTES + block.vote], minlength=block.n_items
         )
-    return total
+    return model.patterns.spread(total)
 
 
 def learn_tempering(
-    votes: VoteArrays, model: DawidSkene, prior: NDArray[np.float64], said: NDArray[np.float64]
+    votes: VoteArrays, model: DawidSkene, prior: NDArray[np.float64], said: NDArray[np.float64] | ByItem
 ) -> Tempering:
     """Learn the weights under which hidden votes are likeliest.
 

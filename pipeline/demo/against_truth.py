@@ -21,6 +21,8 @@ from pipeline.project.image_table import image_columns
 from pipeline.project.wording import so_many
 from pipeline.stages.consensus_of_project import with_consensus
 from pipeline.stages.settle import settled_labels
+from pipeline.stages.votes_of_project import read_project_votes
+from pipeline.store import open_project_store
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import YES
 
@@ -86,7 +88,8 @@ def hold_against_truth(project: Project, truth: LabelSetsByImage) -> AgainstTrut
     """
     settled = settled_labels(project)
     with_models = settled_labels(with_consensus(project, evidence="models"))
-    votes, sittings = settled.votes.annotation, settled.votes.sittings
+    with open_project_store(project) as store:
+        votes, sittings = read_project_votes(project, store).annotation, settled.votes.sittings
     images = sorted(set(sittings["image"].tolist()))
     refined = _of_images(refined_label_sets(project), images)
     labels = image_columns(project, ["original_label"]).column(0).to_pylist()

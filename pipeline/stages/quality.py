@@ -19,7 +19,7 @@ from pipeline.project.presentation import Presentation
 from pipeline.project.wording import so_many
 from pipeline.stages.experiments import SearchedImages, searched_images, tasks_as_shown
 from pipeline.stages.proposal_ranks import proposal_ranks
-from pipeline.stages.recalibration import refiners_words
+from pipeline.stages.recalibration import refined_items, refiners_words
 from pipeline.stages.select import read_selection
 from pipeline.stages.selection_rules import RULES
 from pipeline.stages.votes_of_project import ProjectVotes
@@ -126,15 +126,51 @@ def errors_of_images(votes: VoteArrays, wrong: NDArray[np.float64]) -> NDArray[n
     return votes.sum_by_image(wrong)
 
 
+@dataclass(frozen=True, eq=False)
+class AnnotationRound:
+    """What the annotation round tells about quality, kept when its votes are not: beside all votes they take too much.
+
+    `audited` are the audited images, `on_refined` the votes on refined images, `errors_alone` the errors of one
+    annotator an image.
+    """
+
+    audited: NDArray[np.int64]
+    on_refined: VoteArrays
+    errors_alone: float
+    unasked: _Unasked
+    searched: _Searched | None
+
+
+def look_at_annotation(
+    project: Project, votes: ProjectVotes, shown: dict[tuple[str, int], Presentation | None]
+) -> AnnotationRound:
+    """Find what is needed of the annotation round.
+
+    Parameters
+    ----------
+    shown
+        How tasks were shown (:func:`pipeline.stages.experiments.read_presentations`), where somebody searched.
+    """
+    annotation, refined = votes.annotation, votes.refinement_sittings["image"].to_numpy(dtype=np.int64)
+    n_each = np.bincount(votes.sittings["image"].to_numpy(dtype=np.int64))
+    ranks, unasked = _found_by_search(project, votes)
+    return AnnotationRound(
+        audited=audited_images(project, votes),
+        on_refined=merge_votes(*(_on_images(part, refined) for part in (annotation, votes.probes))),
+        errors_alone=errors_of_one(annotation.item_counts(), int(n_each[n_each > 1].sum())),
+        unasked=unasked,
+        searched=_searched(votes, ranks, shown) if shown else None,
+    )
+
+
 def rank_what_is_left(
-    project: Project,
     votes: ProjectVotes,
     settled: VoteArrays,
     wrong: NDArray[np.float64],
     chance: NDArray[np.float64],
     before: Doubts,
     gold: dict[int, frozenset[int]],
-    shown: dict[tuple[str, int], Presentation | None],
+    round_: AnnotationRound,
 ) -> tuple[RemainingErrors, pd.DataFrame]:
     """Estimate what is wrong among images neither refined nor known, and order them by what refining them is worth.
 
@@ -146,37 +182,35 @@ def rank_what_is_left(
         The labels from before refinement.
     gold
         Known answers.
-    shown
-        How tasks were shown (:func:`pipeline.stages.experiments.read_presentations`), where somebody searched.
+    round_
+        What is known of the annotation round.
     """
     refined = votes.refinement_sittings["image"].to_numpy(dtype=np.int64)
-    is_left = marked(settled.n_images, settled.item_image)
+    is_left = settled.sum_by_image(np.ones(settled.n_items, dtype=bool)) > 0
     is_left &= ~marked(settled.n_images, refined, np.array(list(gold), dtype=np.int64))
     left = np.flatnonzero(is_left)
-    audited = audited_images(project, votes)
-    found = _found_by_search(project, votes)
-    searches, searched = _searches(votes, settled, chance, found, shown)
+    audited, found, searched = round_.audited, round_.unasked, round_.searched
+    searches = None if searched is None else _searches(searched, settled, chance, found)
     # Where probes tell of the labels that were not proposed, doubt and audit are about the others alone.
     unseen = found.bound if searched is None else 0.0
     probed = None
-    by_annotators = counts_within(settled, _on_images(merge_votes(votes.annotation, votes.probes), refined))
-    n_added = _added_by_refiners(votes, settled, by_annotators, audited)
+    items = refined_items(votes, settled)
+    by_annotators = counts_within(settled, round_.on_refined, items)
+    n_added = _added_by_refiners(votes, settled, items, by_annotators, audited)
     if searches is not None and searched is not None:
         n_searchers = np.zeros(settled.n_images, dtype=np.int64)
-        n_searchers[searched.images] = searched.n_searchers
+        n_searchers[searched.found.images] = searched.found.n_searchers
         n_left = n_searchers[left]
         probed = missing_labels(searches, int((n_left == 0).sum()), n_left[n_left > 0])
-    n_each = np.bincount(votes.sittings["image"].to_numpy(dtype=np.int64))
-    n_compared = int(n_each[n_each > 1].sum())
     findings = None
     if len(audited):
         n_missed = n_added if probed is None else np.zeros_like(n_added)
-        findings = _audit(votes, settled, by_annotators, before.label_keys, audited, n_missed, found)
+        findings = _audit(votes, settled, items, by_annotators, before.label_keys, audited, n_missed, found)
     remaining = estimate_remaining_errors(
         errors_of_images(settled, wrong)[left] + unseen,
         before.of_image[audited] + unseen,
         findings,
-        errors_alone=errors_of_one(votes.annotation.item_counts(), n_compared),
+        errors_alone=round_.errors_alone,
         probed=probed,
     )
     hidden = remaining.hidden_per_image + remaining.scale * unseen
@@ -200,50 +234,62 @@ def advise(ranking: pd.DataFrame, remaining: RemainingErrors, min_fixed_per_minu
 
 @dataclass(frozen=True, eq=False)
 class _Unasked:
-    """Labels not proposed that annotators found: the rank of each of their items, and how many found each label.
+    """Labels not proposed that annotators found.
 
     `n_once` labels were found by one annotator and `n_more` by several; `bound` is how many an image has that nobody
     found, at least.
     """
 
-    ranks: NDArray[np.int16]
     n_once: int
     n_more: int
     bound: float
 
 
-def _found_by_search(project: Project, votes: ProjectVotes) -> _Unasked:
+@dataclass(frozen=True, eq=False)
+class _Searched:
+    """Where annotators searched all classes; and of each item added unasked, its key and how many searchers found it.
+
+    `images` of the vocabulary hold them.
+    """
+
+    found: SearchedImages
+    keys: NDArray[np.int64]
+    image: NDArray[np.int32]
+    n_finders: NDArray[np.int64]
+
+
+def _found_by_search(project: Project, votes: ProjectVotes) -> tuple[NDArray[np.int16], _Unasked]:
+    """Return the rank of each item of the annotation round, and what annotators added unasked."""
     annotation = votes.annotation
     n_decided = int(marked(annotation.n_images, votes.sittings["image"].to_numpy()).sum())
     if n_decided == 0 or annotation.n_items == 0 or not project.proposals_path.exists():
-        return _Unasked(np.ones(annotation.n_items, dtype=np.int16), 0, 0, 0.0)
+        return np.ones(annotation.n_items, dtype=np.int16), _Unasked(0, 0, 0.0)
     ranks = proposal_ranks(project, annotation)
     n_finders = annotation.item_counts()[ranks == 0, YES]
     once, more = int((n_finders == 1).sum()), int((n_finders > 1).sum())
-    return _Unasked(ranks, once, more, unseen_by_all(once, more, len(votes.sittings) / n_decided) / n_decided)
+    return ranks, _Unasked(once, more, unseen_by_all(once, more, len(votes.sittings) / n_decided) / n_decided)
 
 
-def _searches(
-    votes: ProjectVotes,
-    settled: VoteArrays,
-    chance: NDArray[np.float64],
-    unasked: _Unasked,
-    shown: dict[tuple[str, int], Presentation | None],
-) -> tuple[Searches | None, SearchedImages | None]:
-    """Return what the search probes tell; nothing where nobody searched."""
+def _searched(
+    votes: ProjectVotes, ranks: NDArray[np.int16], shown: dict[tuple[str, int], Presentation | None]
+) -> _Searched | None:
     annotation = votes.annotation
-    found = searched_images(annotation, unasked.ranks, tasks_as_shown(votes.sittings, shown)) if shown else None
+    found = searched_images(annotation, ranks, tasks_as_shown(votes.sittings, shown))
     if found is None or len(found.ordinary) == 0:
-        return None, None
-    place = settled.places_of(annotation.item_keys())
-    applies = np.where(found.added_anyway, chance[place], 0.0)
-    by_searchers = (found.n_finders > 0) & found.added_anyway
-    per_probe = np.bincount(annotation.item_image, weights=applies * by_searchers, minlength=annotation.n_images)
-    per_image = np.bincount(annotation.item_image, weights=applies, minlength=annotation.n_images)
-    n_searchers = np.zeros(annotation.n_images, dtype=np.int64)
+        return None
+    added = np.flatnonzero(found.added_anyway)
+    return _Searched(found, annotation.item_keys(added), annotation.item_image[added], found.n_finders[added])
+
+
+def _searches(searched: _Searched, settled: VoteArrays, chance: NDArray[np.float64], unasked: _Unasked) -> Searches:
+    """Return what the search probes tell."""
+    found, applies, by_searchers = searched.found, chance[settled.places_of(searched.keys)], searched.n_finders > 0
+    per_probe = np.bincount(searched.image, weights=applies * by_searchers, minlength=settled.n_images)
+    per_image = np.bincount(searched.image, weights=applies, minlength=settled.n_images)
+    n_searchers = np.zeros(settled.n_images, dtype=np.int64)
     n_searchers[found.images] = found.n_searchers
-    shared = found.n_finders[by_searchers & (n_searchers[annotation.item_image] > 1)]
-    searches = Searches(
+    shared = searched.n_finders[by_searchers & (n_searchers[searched.image] > 1)]
+    return Searches(
         found=per_probe[found.images].astype(np.float64),
         n_searchers=found.n_searchers,
         n_by_one=int((shared == 1).sum()),
@@ -251,7 +297,6 @@ def _searches(
         added=float(per_image[found.ordinary].mean()),
         bound=unasked.bound,
     )
-    return searches, found
 
 
 def audited_images(project: Project, votes: ProjectVotes) -> NDArray[np.int64]:
@@ -275,6 +320,7 @@ def _on_images(votes: VoteArrays, images: NDArray[np.int64]) -> VoteArrays:
 def _audit(
     votes: ProjectVotes,
     settled: VoteArrays,
+    refined: NDArray[np.intp],
     by_annotators: NDArray[np.integer],
     labels_before: NDArray[np.int64],
     audited: NDArray[np.int64],
@@ -285,9 +331,7 @@ def _audit(
     n_refiners = np.bincount(votes.refinement_sittings["image"].to_numpy(dtype=np.int64), minlength=settled.n_images)
     position = np.full(settled.n_images, -1, dtype=np.int64)
     position[audited] = np.arange(len(audited))
-    refined = np.flatnonzero(n_refiners[settled.item_image] > 0)
-    by_refiners = refiners_words(votes, settled, by_annotators)[refined]
-    by_annotators, image = by_annotators[refined], settled.item_image[refined]
+    by_refiners, image = refiners_words(votes, settled, refined, by_annotators), settled.item_image[refined]
     n_annotators = by_annotators.sum(axis=1)
     is_agreed = (n_annotators > 1) & (by_annotators.max(axis=1) == n_annotators)
     all_yes, all_no = is_agreed & (by_annotators[:, YES] > 0), is_agreed & (by_annotators[:, NO] > 0)
@@ -304,7 +348,11 @@ def _audit(
 
 
 def _added_by_refiners(
-    votes: ProjectVotes, settled: VoteArrays, by_annotators: NDArray[np.integer], audited: NDArray[np.int64]
+    votes: ProjectVotes,
+    settled: VoteArrays,
+    refined: NDArray[np.intp],
+    by_annotators: NDArray[np.integer],
+    audited: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Return how many labels that no annotator was shown one refiner found in each audited image, and how many several.
 
@@ -312,9 +360,9 @@ def _added_by_refiners(
     """
     position = np.full(settled.n_images, -1, dtype=np.int64)
     position[audited] = np.arange(len(audited))
-    of_audited = np.flatnonzero(position[settled.item_image] >= 0)
-    place = position[settled.item_image[of_audited]]
-    n_yes = counts_within(settled, votes.refinement)[of_audited, YES]
+    place = position[settled.item_image[refined]]
+    of_audited = np.flatnonzero(place >= 0)
+    place, n_yes = place[of_audited], counts_within(settled, votes.refinement, refined[of_audited])[:, YES]
     added = (by_annotators[of_audited].sum(axis=1) == 0) & (n_yes > 0)
     n_added = np.zeros((len(audited), 2), dtype=np.int64)
     np.add.at(n_added, (place[added], (n_yes[added] > 1).astype(np.int64)), 1)

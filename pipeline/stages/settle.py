@@ -30,6 +30,7 @@ from pipeline.stages.quality import (
     audited_images,
     changed_labels,
     errors_of_images,
+    look_at_annotation,
     rank_what_is_left,
     remaining_line,
 )
@@ -107,7 +108,7 @@ class Settlement:
     labels
         The refined labels (:data:`pipeline.project.tables.REFINED_LABELS`), in order of image and class.
     votes
-        The votes that they rest on.
+        The votes that they rest on, without those of the annotation round.
     consensus
         The consensus of all votes, anchored by the known answers.
     annotators
@@ -240,14 +241,14 @@ def settled_labels(project: Project, *, min_fixed_per_minute: float = 0.5) -> Se
         raise nothing_decided(project, "settle", votes.left_out)
     gold = project_gold(project)
     before, checked = _before_refinement(project, votes, gold)
-    final = settle_votes(project, votes.all_votes(), gold, votes, checked)
+    round_ = look_at_annotation(project, votes, shown)
+    every, votes = votes.all_votes(), votes.without_annotation()
+    final = settle_votes(project, every, gold, votes, checked)
     decided = np.flatnonzero(_is_decided(votes, gold))
     labels = refined_table(project, final, decided, gold)
     original = original_labels(project)
     keys = (before.label_keys, label_keys(final))
-    remaining, ranking = rank_what_is_left(
-        project, votes, final.votes, final.wrong, final.as_voted, before, gold, shown
-    )
+    remaining, ranking = rank_what_is_left(votes, final.votes, final.wrong, final.as_voted, before, gold, round_)
     return Settlement(
         labels=labels,
         votes=votes,

@@ -36,6 +36,7 @@ class Settled:
     """Votes, and the outcome of each item: its label and its source (a `Source.code`)."""
 
     votes: VoteArrays
+    #: How many said no, unsure and yes on each of the labels, in order: ``(n_labels, 3)``.
     counts: NDArray[np.integer]
     consensus: Consensus
     label: NDArray[np.bool_]
@@ -85,7 +86,7 @@ def settle_votes(
     known = [image * votes.n_classes + class_index for image, classes in gold.items() for class_index in classes]
     unvoted = np.unique(np.array(known, dtype=np.int64))
     unvoted = unvoted[votes.places_of(unvoted) < 0]
-    return Settled(votes, counts, consensus, label, source, as_voted, unvoted)
+    return Settled(votes, counts[label], consensus, label, source, as_voted, unvoted)
 
 
 def label_keys(settled: Settled) -> NDArray[np.int64]:
@@ -115,9 +116,9 @@ def refined_table(
             "image_index": votes.item_image[kept],
             "class_index": votes.item_class[kept],
             "source": settled.source[kept],
-            "n_yes": settled.counts[kept, YES],
-            "n_no": settled.counts[kept, NO],
-            "n_unsure": settled.counts[kept, UNSURE],
+            "n_yes": settled.counts[:, YES],
+            "n_no": settled.counts[:, NO],
+            "n_unsure": settled.counts[:, UNSURE],
             "posterior": settled.consensus.posterior[kept],
         }
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,8 @@ class ProjectVotes:
         Annotators who are programs.
     comments
         The first :data:`MAX_COMMENTS`, by image; ``n_comments`` counts all.
+    voters
+        Who voted in the annotation round, gold included, by name.
     left_out
         Annotators whose votes are not counted and appear nowhere in this object.
     """
@@ -63,17 +65,13 @@ class ProjectVotes:
     simulated: frozenset[str]
     comments: tuple[Comment, ...]
     n_comments: int
+    voters: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
     def n_probe_images(self) -> int:
         """Return how many gold images were left out of the statistics because all their votes are in `probes`."""
         return len(np.unique(self.probes.item_image))
-
-    @property
-    def voters(self) -> tuple[str, ...]:
-        """Return who voted in the annotation round, gold included, by name."""
-        return _voters(self.annotation, self.probes)
 
     @property
     def refiners(self) -> tuple[str, ...]:
@@ -86,6 +84,16 @@ class ProjectVotes:
         Where someone voted on the same (image, class) in both rounds, the vote of the refinement round stands.
         """
         return merge_votes(merge_votes(self.annotation, self.probes), self.refinement)
+
+    def without_annotation(self) -> ProjectVotes:
+        """Return the same without the votes of the annotation round, so that their memory can be freed."""
+        none = VoteArrays.from_codes(
+            *(np.empty(0, dtype=np.int32) for _ in range(4)),
+            images=self.annotation.images,
+            classes=self.annotation.classes,
+            annotators=self.annotation.annotators,
+        )
+        return replace(self, annotation=none)
 
 
 def _voters(*parts: VoteArrays) -> tuple[str, ...]:
@@ -183,6 +191,7 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
         simulated=frozenset(name for name, kind in kinds.items() if kind == "simulated"),
         comments=tuple(comments[:MAX_COMMENTS]),
         n_comments=n_comments + states.n_comments,
+        voters=_voters(annotation, probe_votes),
         left_out=left_out,
     )
 

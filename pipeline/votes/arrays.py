@@ -240,19 +240,20 @@ class VoteArrays:
     def places_of(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
         """Return the items that these :meth:`item_keys` name, in any order of theirs: -1 where there is none."""
         # Not all keys of the items at once: on 25 million, they would be the largest array of a whole stage.
-        n_classes, places = max(self.n_classes, 1), np.full(len(keys), -1, dtype=np.intp)
-        order = np.argsort(keys, kind="stable") if (keys[1:] < keys[:-1]).any() else np.arange(len(keys))
-        image = (keys // n_classes).astype(self.item_image.dtype)[order]
-        for start in range(0, len(keys), _KEYS_AT_ONCE):
-            some = order[start : start + _KEYS_AT_ONCE]
-            last = min(start + _KEYS_AT_ONCE, len(keys)) - 1
-            first_item = int(np.searchsorted(self.item_image, image[start], side="left"))
-            end_item = int(np.searchsorted(self.item_image, image[last], side="right"))
-            own = self.item_keys(slice(first_item, end_item))
-            if len(own) == 0:
-                continue
-            place = np.minimum(np.searchsorted(own, keys[some]), len(own) - 1)
-            places[some] = np.where(own[place] == keys[some], place + first_item, -1)
+        places = np.full(len(keys), -1, dtype=np.intp)
+        is_ascending = not (keys[1:] < keys[:-1]).any()
+        order = None if is_ascending else np.argsort(keys, kind="stable")
+        ascending = keys if order is None else keys[order]
+        for first_item in range(0, self.n_items if len(keys) else 0, _KEYS_AT_ONCE):
+            own = self.item_keys(slice(first_item, first_item + _KEYS_AT_ONCE))
+            start, stop = np.searchsorted(ascending, [own[0], own[-1] + 1]).tolist()
+            some = ascending[start:stop]
+            place = np.searchsorted(own, some)
+            found = np.where(own[place] == some, place + first_item, -1)
+            if order is None:
+                places[start:stop] = found
+            else:
+                places[order[start:stop]] = found
         return places
 
     def item_counts(self) -> NDArray[np.integer]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.votes.arrays import VoteArrays
 
@@ -25,37 +23,23 @@ def merge_votes(earlier: VoteArrays, later: VoteArrays) -> VoteArrays:
     """
     if earlier.n_votes == 0 or later.n_votes == 0:
         return later if earlier.n_votes == 0 else earlier
-    return join_votes((_merged(*couple, earlier) for couple in _image_ranges(earlier, later)), earlier)
-
-
-def join_votes(parts: Iterable[VoteArrays], names: VoteArrays) -> VoteArrays:
-    """Join parts that follow each other by image; each part's memory may be freed once it is taken.
-
-    Parameters
-    ----------
-    parts
-        Their items are numbered anew in place.
-    names
-        Gives the vocabularies; returned as it is if the parts hold nothing.
-    """
-    columns: dict[str, list[NDArray[Any]]] = {
-        "item_image": [],
-        "item_class": [],
-        "item": [],
-        "annotator": [],
-        "vote": [],
-    }
-    n_items = 0
-    for part in parts:
+    # As long as all votes from the start: what is never written takes no memory, and parts joined at the end twice.
+    n_items, n_votes = earlier.n_items + later.n_items, earlier.n_votes + later.n_votes
+    items = {name: np.empty(n_items, dtype=np.int32) for name in ("item_image", "item_class")}
+    votes = {name: np.empty(n_votes, dtype=getattr(earlier, name).dtype) for name in ("item", "annotator", "vote")}
+    n_items = n_votes = 0
+    for couple in _image_ranges(earlier, later):
+        part = _merged(*couple, earlier)
         np.add(part.item, np.int32(n_items), out=part.item)
-        n_items += part.n_items
-        for name, column in columns.items():
-            column.append(getattr(part, name))
-    if n_items == 0:
-        return names
-    # One column at a time, freeing its parts as soon as it is whole: two copies of all votes would not fit in memory.
-    whole = {name: np.concatenate(columns.pop(name)) for name in tuple(columns)}
-    return VoteArrays(images=names.images, classes=names.classes, annotators=names.annotators, **whole)
+        for columns, start, length in ((items, n_items, part.n_items), (votes, n_votes, part.n_votes)):
+            for name, column in columns.items():
+                column[start : start + length] = getattr(part, name)
+        n_items, n_votes = n_items + part.n_items, n_votes + part.n_votes
+    return replace(
+        earlier,
+        **{name: column[:n_items] for name, column in items.items()},
+        **{name: column[:n_votes] for name, column in votes.items()},
+    )
 
 
 def _image_ranges(one: VoteArrays, other: VoteArrays) -> Iterator[tuple[VoteArrays, VoteArrays]]:

@@ -117,7 +117,7 @@ def test_votes_that_are_independent_are_believed_and_votes_that_err_alike_are_no
         votes, _, _, _ = draw_votes(n_annotators=4, alike=alike, n_images=1000, seed=2)
         model = fit_dawid_skene(votes)
         prior = learn_prior(votes, model.posterior)
-        weights[alike] = learn_tempering(votes, model, prior.log_odds, vote_log_odds(votes, model)).vote_weight
+        weights[alike] = learn_tempering(votes, model, prior.log_odds, vote_log_odds(model)).vote_weight
     assert weights[0.0] > 0.9
     assert weights[0.8] < 0.6
 

@@ -43,7 +43,7 @@ def test_a_few_known_answers_mend_what_annotators_who_err_alike_spoil(n_annotato
         consensus = reach_consensus(votes)
         gold = known_part(votes, truth, 40)
         found = recalibrate(consensus, votes, known_labels(gold, None))
-        mended = recalibrated(consensus, votes, found)
+        mended = recalibrated(consensus, found)
         others = gold < 0
         assert found.after.vote_weight < found.before.vote_weight
         before.append(error_of(consensus.posterior[others], truth[others]))
@@ -60,7 +60,7 @@ def test_where_votes_are_independent_and_sure_known_answers_change_next_to_nothi
     votes, truth, _, _ = draw_votes(n_images=500, n_annotators=5, seed=4)
     consensus = reach_consensus(votes)
     found = recalibrate(consensus, votes, known_labels(known_part(votes, truth, 25), None))
-    mended = recalibrated(consensus, votes, found)
+    mended = recalibrated(consensus, found)
     assert (mended.label != consensus.label).mean() < 0.005
     assert surprise(mended.posterior, truth) < surprise(consensus.posterior, truth) + 0.003
 
@@ -74,7 +74,7 @@ def test_refiners_who_err_now_and_then_teach_nearly_as_much_as_known_answers():
     refined = np.zeros((votes.n_items, 3), dtype=np.int64)
     refined[is_refined, 2 * said[is_refined].astype(int)] = 1
     mended = [
-        recalibrated(consensus, votes, recalibrate(consensus, votes, known)).posterior[~is_refined]
+        recalibrated(consensus, recalibrate(consensus, votes, known)).posterior[~is_refined]
         for known in (known_labels(None, refined), known_labels(known_part(votes, truth, 60), None))
     ]
     by_refiners, by_gold = (surprise(posterior, truth[~is_refined]) for posterior in mended)
