@@ -39,6 +39,7 @@ from pipeline.consensus.majority import majority
 from pipeline.consensus.patterns import Patterns, find_patterns
 from pipeline.errors import DatasetError
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.by_item import ByItem
 from pipeline.votes.words import N_VOTES, NO, YES
 
 #: One imaginary vote in each state, mostly right, so that the states keep their meaning even if all votes are alike.
@@ -83,7 +84,11 @@ class DawidSkene:
     @property
     def posterior(self) -> NDArray[np.float64]:
         """Return the probability that the label applies: float64 ``(n_items,)``, made anew each time."""
-        return self.patterns.spread(self.of_patterns).whole()
+        return self.by_item().whole()
+
+    def by_item(self) -> ByItem:
+        """Return the same, each number kept once."""
+        return self.patterns.spread(self.of_patterns)
 
 
 def fit_dawid_skene(

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.consensus.pooling import cached_slices
 from pipeline.votes.arrays import VoteArrays, VoteBlock
+from pipeline.votes.by_item import ByItem
 from pipeline.votes.words import N_VOTES
 
 #: Where fewer items than this share a pattern on average, nothing is gained.
@@ -48,31 +48,6 @@ class Patterns:
     def spread(self, values: NDArray[np.float64]) -> ByItem:
         """Return each item's value from the values of the patterns."""
         return ByItem(values, self.of_item)
-
-
-@dataclass(frozen=True, eq=False)
-class ByItem:
-    """A number for each item, kept once for each pattern; some are had by their places, as from an array."""
-
-    values: NDArray[np.float64]
-    of_item: NDArray[np.integer] | None
-
-    def __len__(self) -> int:
-        """Return the number of items."""
-        return len(self.values if self.of_item is None else self.of_item)
-
-    def __getitem__(self, chosen: slice | NDArray[np.integer]) -> NDArray[np.float64]:
-        """Return the numbers of some items."""
-        return self.values[chosen if self.of_item is None else self.of_item[chosen]]
-
-    def whole(self) -> NDArray[np.float64]:
-        """Return the numbers of all items: float64 ``(n_items,)``."""
-        if self.of_item is None:
-            return self.values
-        found = np.empty(len(self))
-        for part in cached_slices(len(self)):
-            found[part] = self[part]
-        return found
 
 
 def find_patterns(votes: VoteArrays, known: Sequence[NDArray[np.int8] | None] = ()) -> Patterns:

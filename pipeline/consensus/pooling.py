@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.by_item import ByItem
 
 #: Variance of the effects in log odds: a group differs from the others by about a factor of two.
 VARIANCE = 0.5
@@ -46,7 +47,7 @@ class GroupEffects:
 
 
 def add_pooled_effects(
-    log_odds: NDArray[np.float64], target: NDArray[np.float64], key: NDArray[np.integer]
+    log_odds: NDArray[np.float64], target: NDArray[np.float64] | ByItem, key: NDArray[np.integer]
 ) -> GroupEffects:
     """Return each group's effect (its posterior mode); add to each item the effect of its group without that item.
 
@@ -113,7 +114,7 @@ def company_keys(class_code: NDArray[np.integer], company: NDArray[np.integer], 
     return keys
 
 
-def likeliest_companions(votes: VoteArrays, posterior: NDArray[np.float64]) -> tuple[NDArray[np.int64], ...]:
+def likeliest_companions(votes: VoteArrays, posterior: NDArray[np.float64] | ByItem) -> tuple[NDArray[np.int64], ...]:
     """Return each image's likeliest and second likeliest item, -1 where there is none: int64 ``(n_images,)`` each."""
     first, second = (np.full(votes.n_images, -1, dtype=np.int64) for _ in range(2))
     for block in votes.blocks():

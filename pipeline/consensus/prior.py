@@ -28,6 +28,7 @@ from pipeline.consensus.pooling import (
     likeliest_companions,
 )
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.by_item import ByItem
 
 #: Penalty of a standardized coefficient, in items, so that evidence counts for nothing if there are hardly any data.
 _RIDGE = 1.0
@@ -45,7 +46,7 @@ class Companions:
     n_classes: int
 
     @classmethod
-    def of(cls, votes: VoteArrays, posterior: NDArray[np.float64], evidence: Evidence | None) -> Companions:
+    def of(cls, votes: VoteArrays, posterior: NDArray[np.float64] | ByItem, evidence: Evidence | None) -> Companions:
         """Find them; an original label that nobody was asked about is not known here."""
         original = np.full(votes.n_images, -1, dtype=np.int64)
         if evidence is not None and ORIGINAL_COLUMN in evidence.columns:
@@ -119,7 +120,9 @@ class LearntPrior:
     companions: Companions
 
 
-def learn_prior(votes: VoteArrays, posterior: NDArray[np.float64], evidence: Evidence | None = None) -> LearntPrior:
+def learn_prior(
+    votes: VoteArrays, posterior: NDArray[np.float64] | ByItem, evidence: Evidence | None = None
+) -> LearntPrior:
     """Learn the prior of every item from the posteriors of all items.
 
     Parameters

@@ -11,6 +11,7 @@ Platt, J. (1999). Probabilistic outputs for support vector machines. Kish, L. (1
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,12 +20,12 @@ from numpy.typing import NDArray
 
 from pipeline.consensus.calibration import reliability
 from pipeline.consensus.cut import choose_cut
-from pipeline.consensus.patterns import ByItem
 from pipeline.consensus.result import Consensus
 from pipeline.consensus.tempering import Tempering, fit_tempering, share_that_counts, vote_log_odds
 from pipeline.errors import DatasetError
 from pipeline.project.aim import AimKind
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.by_item import ByItem
 from pipeline.votes.words import NO, YES
 
 #: How far shift, prior weight and vote weight are believed to move.
@@ -159,11 +160,15 @@ def recalibrate(consensus: Consensus, votes: VoteArrays, known: KnownLabels) -> 
     before = tempering.probability(prior[known.item], said[known.item])
     after = np.empty(len(known))
     fold = votes.item_image[known.item] % _N_FOLDS
-    for number in np.unique(fold):
+
+    def check(number: int) -> None:
         here = fold == number
         item = known.item[here]
         learnt = tempering if here.all() else _relearnt(tempering, prior, said, known.part(~here))
         after[here] = learnt.probability(prior[item], said[item])
+
+    with ThreadPoolExecutor(2) as threads:  # what is known may be millions of labels
+        list(threads.map(check, np.unique(fold).tolist()))
     return Recalibration(
         n_known=len(known),
         images=np.unique(votes.item_image[known.item]).astype(np.int64),

@@ -14,12 +14,12 @@ from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
 from pipeline.consensus.evidence import ORIGINAL_COLUMN, Evidence, original_evidence
 from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.majority import majority, weighted_majority
-from pipeline.consensus.patterns import ByItem
 from pipeline.consensus.prior import LearntPrior, learn_prior
 from pipeline.consensus.tempering import Tempering, learn_tempering, share_that_counts, vote_log_odds
 from pipeline.errors import DatasetError
 from pipeline.project.aim import Aim, AimKind
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.by_item import ByItem
 from pipeline.votes.words import NO, UNSURE, VOTE_ORDER, YES, Method
 
 #: The fixed cuts: more than half for majorities; for Dawid-Skene, the published method's (aim `beyer2020`).
@@ -163,7 +163,7 @@ def reach_consensus(
         known = evidence
         if original is not None and (evidence is None or ORIGINAL_COLUMN not in evidence.columns):
             known = original_evidence(original).joined(evidence)
-        prior = learn_prior(votes, model.posterior, known)
+        prior = learn_prior(votes, model.by_item(), known)
         said: ByItem | NDArray[np.float64] = vote_log_odds(model)
         tempering = learn_tempering(votes, model, prior.log_odds, said)
         if correlation:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.consensus.dawid_skene import DawidSkene
-from pipeline.consensus.patterns import ByItem
 from pipeline.consensus.pooling import cached_slices
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.by_item import ByItem
 from pipeline.votes.words import N_VOTES
 
 _N_SAMPLED = 200_000

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import DatasetError
+from pipeline.votes.by_item import ByItem
 from pipeline.votes.vote_table import IntArray, check_vote_table, counted_rounds, factorize, vote_codes
 from pipeline.votes.words import N_VOTES, Round
 
@@ -266,7 +267,7 @@ class VoteArrays:
             counts[block.first_item : stop] = np.bincount(key, minlength=size).reshape(-1, N_VOTES)
         return counts
 
-    def sum_by_image(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def sum_by_image(self, values: NDArray[Any] | ByItem) -> NDArray[np.float64]:
         """Return the sum of the items' values on each image: float64 ``(n_images,)``.
 
         Parameters
