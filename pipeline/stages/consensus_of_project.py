@@ -25,7 +25,7 @@ from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.words import Method
 
 #: How many images' rankings by all models are in memory together.
-_IMAGES_AT_ONCE = 32_768
+_IMAGES_AT_ONCE = 8_192
 
 
 def with_consensus(

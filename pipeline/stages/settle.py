@@ -277,8 +277,10 @@ def _before_refinement(
 ) -> tuple[Doubts, Recalibration | None]:
     """Settle without the refinement round; little of it is kept, since two settlings would not fit in memory."""
     settled = settle_votes(project, merge_votes(votes.annotation, votes.probes), gold)
-    checked = check_posteriors(project, votes, settled.votes, settled.consensus, gold, audited_images(project, votes))
-    return Doubts(label_keys(settled), errors_of_images(settled.votes, settled.wrong)), checked
+    doubts = Doubts(label_keys(settled), errors_of_images(settled.votes, settled.wrong))
+    every, consensus = settled.votes, replace(settled.consensus, posterior=np.empty(0), label=np.empty(0, dtype=bool))
+    del settled  # checking takes as much memory as what is let go of here
+    return doubts, check_posteriors(project, votes, every, consensus, gold, audited_images(project, votes))
 
 
 def _is_decided(votes: ProjectVotes, gold: dict[int, frozenset[int]]) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -76,6 +76,8 @@ def settle_votes(
     refinement = None
     if of_project is not None:
         consensus = recalibrated_where_unrefined(consensus, of_project, votes, answers, checked)
+        if consensus.prior is not None:  # as many numbers as there are items, and needed no more
+            consensus = replace(consensus, prior=replace(consensus.prior, log_odds=np.empty(0)))
         refinement = counts_within(votes, of_project.refinement)
     counts = votes.item_counts()
     label, source = settle_items(counts, consensus, refinement)
