@@ -97,7 +97,7 @@ class ImageTableWriter:
             self._begin_with(*before)
 
     def _begin_with(self, images_path: Path, skipped_path: Path) -> None:
-        for batch in pq.ParquetFile(images_path).iter_batches(columns=IMAGES.names[1:]):
+        for batch in pq.ParquetFile(images_path, pre_buffer=False).iter_batches(columns=IMAGES.names[1:]):
             for image_id, path, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 self.add(ImageRecord(image_id, path, label))
         rows = read_source_rows(images_path)

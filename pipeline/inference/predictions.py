@@ -274,7 +274,7 @@ def read_ranking(path: Path, current: CurrentClasses) -> npt.NDArray[np.int32]:
 
 def _classes(path: Path) -> Iterator[pa.RecordBatch]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             file.schema_arrow.field("class_index")
             yield from file.iter_batches(_IMAGES_AT_ONCE, columns=["class_index"])
     except (OSError, pa.ArrowException, KeyError) as error:
@@ -295,10 +295,12 @@ def n_ranked(path: Path) -> int:
 def iter_model_predictions(path: Path, n_images: int, current: CurrentClasses | None = None) -> Iterator[Predictions]:
     """Yield what :func:`read_model_predictions` returns, `n_images` images at a time.
 
+    Memory holds that many: what Arrow reads ahead by default is the whole file.
+
     Raise `DatasetError` if the file is not a table of predictions.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             model = (file.metadata.metadata or {}).get(b"model", path.stem.encode()).decode()
             for batch in file.iter_batches(n_images, columns=["class_index", "score"]):
                 yield _padded(model, pa.Table.from_batches([batch]), current)

@@ -28,7 +28,9 @@ def tell_of_chance_level(project: Project, models: Sequence[str]) -> None:
     original = original_labels(project)
     for model in models:
         n_right = n_images = first_row = 0
-        for batch in pq.ParquetFile(predictions_path(project, model)).iter_batches(columns=["class_index"]):
+        for batch in pq.ParquetFile(predictions_path(project, model), pre_buffer=False).iter_batches(
+            columns=["class_index"]
+        ):
             first = pad_lists(pa.chunked_array([batch.column(0)]), -1, np.dtype(np.int32))
             here = original[first_row : first_row + len(first)]
             first_row += len(first)

@@ -243,7 +243,7 @@ class _Source:
         if not path.exists():
             return
         now = self._project.current_classes
-        for batch in pq.ParquetFile(path).iter_batches():
+        for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches():
             for row in batch.to_pylist():
                 if row["source"] == Source.UNLABELLED:
                     continue

@@ -31,7 +31,7 @@ def proposal_ranks(project: Project, votes: VoteArrays) -> NDArray[np.int16]:
     """
     n_proposals = project.settings.proposals.n_proposals
     ranks = np.zeros(votes.n_items, dtype=np.int16)
-    file = pq.ParquetFile(project.require(project.proposals_path, "mlf propose"))
+    file = pq.ParquetFile(project.require(project.proposals_path, "mlf propose"), pre_buffer=False)
     first = 0
     for batch in file.iter_batches(_IMAGES_AT_ONCE, columns=["class_index"]):
         proposed = pad_lists(pa.chunked_array([batch.column(0)]), -1, np.dtype(np.int32))[:, :n_proposals]

@@ -98,5 +98,5 @@ def record_skipped(project: Project, rows: tuple[SkippedRow, ...]) -> None:
 
 
 def _lengths(path: Path) -> Iterator[pa.Array]:
-    for batch in pq.ParquetFile(path).iter_batches(columns=["class_index"]):
+    for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches(columns=["class_index"]):
         yield batch.column(0).value_lengths()

@@ -105,7 +105,7 @@ def _slices(project: Project, path: Path) -> Iterator[tuple[NDArray[np.int32], N
     Where some scores are missing, none are used: a column of evidence means the same on every image.
     """
     n_shown = project.settings.proposals.n_proposals
-    for batch in pq.ParquetFile(path).iter_batches(_IMAGES_AT_ONCE, columns=["class_index", "score"]):
+    for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches(_IMAGES_AT_ONCE, columns=["class_index", "score"]):
         table = pa.Table.from_batches([batch])
         classes = pad_lists(table.column("class_index"), -1, np.dtype(np.int32))[:, :n_shown]
         yield classes, pad_lists(table.column("score"), np.nan, np.dtype(np.float32))[:, :n_shown]
