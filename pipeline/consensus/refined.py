@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -44,6 +45,32 @@ def settle_items(
     for part in cached_slices(len(counts)):
         refined = None if refinement is None else refinement[part]
         _settle_some(label[part], source[part], counts[part], consensus.posterior[part], refined)
+    return label, source
+
+
+def settle_votes_of(
+    votes: VoteArrays, consensus: Consensus, refinement: VoteArrays | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+    """Do the same from the votes, some images at a time: the counts of all items would take more than the outcome.
+
+    Parameters
+    ----------
+    votes, refinement
+        The votes of both rounds, and those of the refinement round alone, with the same vocabularies.
+    """
+    label, source = np.empty(votes.n_items, dtype=bool), np.empty(votes.n_items, dtype=np.int8)
+    place = np.empty(0, dtype=np.intp) if refinement is None else votes.places_of(refinement.item_keys())
+    said = np.empty((0, 3), dtype=np.int16) if refinement is None else refinement.item_counts()[place >= 0]
+    place = place[place >= 0]
+    for block in votes.blocks():
+        here = slice(block.first_item, block.first_item + block.n_items)
+        counts = block.item_counts()
+        start, stop = np.searchsorted(place, [here.start, here.stop]).tolist()
+        refined = None if refinement is None else np.zeros_like(counts)
+        if refined is not None:
+            refined[place[start:stop] - here.start] = said[start:stop]
+        part = replace(consensus, label=consensus.label[here], posterior=consensus.posterior[here])
+        label[here], source[here] = settle_items(counts, part, refined)
     return label, source
 
 

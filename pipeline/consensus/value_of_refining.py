@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ProjectError
 from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.by_item import Numbers
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def select_disputed(per_image: pd.DataFrame) -> pd.DataFrame:
 
 def rank_by_value(
     votes: VoteArrays,
-    wrong: NDArray[np.float64],
+    wrong: Numbers,
     cost: RefinementCost | None = None,
     *,
     scale: float = 1.0,
@@ -84,10 +85,15 @@ def rank_by_value(
         yield curve.
     """
     cost = cost or RefinementCost()
-    is_doubtful = wrong > doubtful_above
     expected = votes.sum_by_image(wrong)
-    n_doubtful = np.bincount(votes.item_image[is_doubtful], minlength=votes.n_images)
-    doubt = np.bincount(votes.item_image[is_doubtful], weights=wrong[is_doubtful], minlength=votes.n_images)
+    n_doubtful, doubt = np.zeros(votes.n_images, dtype=np.int64), np.zeros(votes.n_images)
+    for block in votes.blocks():
+        images = slice(block.first_image, block.first_image + block.n_images)
+        chance = wrong[block.first_item : block.first_item + block.n_items]
+        is_doubtful = chance > doubtful_above
+        image, chance = block.item_image[is_doubtful], chance[is_doubtful]
+        n_doubtful[images] = np.bincount(image, minlength=block.n_images)
+        doubt[images] = np.bincount(image, weights=chance, minlength=block.n_images)
     fixed = scale * doubt + cost.accuracy * hidden - n_doubtful * (1 - cost.accuracy)
     minutes = (cost.seconds_per_image + cost.seconds_per_label * n_doubtful) / 60
     table = pd.DataFrame(
@@ -108,6 +114,22 @@ def chance_of_error(label: NDArray[np.bool_], posterior: NDArray[np.float64]) ->
     wrong = posterior.copy()
     np.subtract(1, posterior, out=wrong, where=label)
     return wrong
+
+
+@dataclass(frozen=True, eq=False)
+class ChancesOfError:
+    """What :func:`chance_of_error` returns, made of some items as they are asked for."""
+
+    label: NDArray[np.bool_]
+    posterior: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.label)
+
+    def __getitem__(self, chosen: slice, /) -> NDArray[np.float64]:
+        """Return the chance that each of some labels is wrong."""
+        return chance_of_error(self.label[chosen], self.posterior[chosen])
 
 
 def with_yield_curve(ranking: pd.DataFrame) -> pd.DataFrame:

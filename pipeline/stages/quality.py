@@ -25,6 +25,7 @@ from pipeline.stages.selection_rules import RULES
 from pipeline.stages.votes_of_project import ProjectVotes
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.ascending import are_in, marked
+from pipeline.votes.by_item import Numbers
 from pipeline.votes.merging import merge_votes
 from pipeline.votes.words import NO, YES, Reason
 
@@ -121,7 +122,7 @@ class Doubts:
     of_image: NDArray[np.float64]
 
 
-def errors_of_images(votes: VoteArrays, wrong: NDArray[np.float64]) -> NDArray[np.float64]:
+def errors_of_images(votes: VoteArrays, wrong: Numbers) -> NDArray[np.float64]:
     """Return the expected errors of each image, from the chance that each of its labels is wrong."""
     return votes.sum_by_image(wrong)
 
@@ -166,7 +167,7 @@ def look_at_annotation(
 def rank_what_is_left(
     votes: ProjectVotes,
     settled: VoteArrays,
-    wrong: NDArray[np.float64],
+    wrong: Numbers,
     chance: NDArray[np.float64],
     before: Doubts,
     gold: dict[int, frozenset[int]],

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pipeline.consensus import Consensus
 from pipeline.consensus.known import UNKNOWN
 from pipeline.consensus.recalibration import Recalibration
-from pipeline.consensus.refined import SOURCE_NAMES, counts_within, settle_items
-from pipeline.consensus.value_of_refining import chance_of_error
+from pipeline.consensus.refined import SOURCE_NAMES, settle_votes_of
+from pipeline.consensus.value_of_refining import ChancesOfError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 from pipeline.project.tables import REFINED_LABELS
@@ -47,9 +47,9 @@ class Settled:
     unvoted: NDArray[np.int64]
 
     @property
-    def wrong(self) -> NDArray[np.float64]:
+    def wrong(self) -> ChancesOfError:
         """Return the chance that each item is settled wrongly."""
-        return chance_of_error(self.label, self.as_voted)
+        return ChancesOfError(self.label, self.as_voted)
 
 
 def settle_votes(
@@ -78,9 +78,8 @@ def settle_votes(
         consensus = recalibrated_where_unrefined(consensus, of_project, votes, answers, checked)
         if consensus.prior is not None:  # as many numbers as there are items, and needed no more
             consensus = replace(consensus, prior=replace(consensus.prior, log_odds=np.empty(0)))
-        refinement = counts_within(votes, of_project.refinement)
-    counts = votes.item_counts()
-    label, source = settle_items(counts, consensus, refinement)
+        refinement = of_project.refinement
+    label, source = settle_votes_of(votes, consensus, refinement)
     is_known = answers != UNKNOWN
     label[is_known], source[is_known] = answers[is_known] == 1, Source.KNOWN.code
     if project.label_space.ancestors_of:  # of a beagle that is a dog, the more specific one is the label
@@ -88,7 +87,7 @@ def settle_votes(
     known = [image * votes.n_classes + class_index for image, classes in gold.items() for class_index in classes]
     unvoted = np.unique(np.array(known, dtype=np.int64))
     unvoted = unvoted[votes.places_of(unvoted) < 0]
-    return Settled(votes, counts[label], consensus, label, source, as_voted, unvoted)
+    return Settled(votes, votes.item_counts(label), consensus, label, source, as_voted, unvoted)
 
 
 def label_keys(settled: Settled) -> NDArray[np.int64]:

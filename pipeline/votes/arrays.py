@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.votes.by_item import ByItem
+from pipeline.votes.by_item import Numbers
 from pipeline.votes.vote_table import IntArray, check_vote_table, counted_rounds, factorize, vote_codes
 from pipeline.votes.words import N_VOTES, Round
 
@@ -257,17 +257,25 @@ class VoteArrays:
                 places[order[start:stop]] = found
         return places
 
-    def item_counts(self) -> NDArray[np.integer]:
-        """Return how many annotators voted no, unsure and yes on each item: ``(n_items, 3)``, signed."""
-        counts = np.zeros((self.n_items, N_VOTES), dtype=self.count_dtype)
+    def item_counts(self, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.integer]:
+        """Return how many annotators voted no, unsure and yes on each item: ``(n_items, 3)``, signed.
+
+        Parameters
+        ----------
+        chosen
+            ``(n_items,)``: which items; all where left out.
+        """
+        counts = np.zeros((self.n_items if chosen is None else int(chosen.sum()), N_VOTES), dtype=self.count_dtype)
+        first = 0
         for block in self.blocks():
-            key = (block.item * np.int64(N_VOTES)) + block.vote
-            stop = block.first_item + block.n_items
-            size = N_VOTES * block.n_items
-            counts[block.first_item : stop] = np.bincount(key, minlength=size).reshape(-1, N_VOTES)
+            found = block.item_counts()
+            if chosen is not None:
+                found = found[chosen[block.first_item : block.first_item + block.n_items]]
+            counts[first : first + len(found)] = found
+            first += len(found)
         return counts
 
-    def sum_by_image(self, values: NDArray[Any] | ByItem) -> NDArray[np.float64]:
+    def sum_by_image(self, values: NDArray[Any] | Numbers) -> NDArray[np.float64]:
         """Return the sum of the items' values on each image: float64 ``(n_images,)``.
 
         Parameters
@@ -346,6 +354,12 @@ class VoteBlock:
     def n_items(self) -> int:
         """Return the number of items in the block."""
         return len(self.item_image)
+
+    def item_counts(self) -> NDArray[np.int64]:
+        """Return how many voted no, unsure and yes on each item: ``(n_items, 3)``."""
+        key = (self.item * np.int64(N_VOTES)) + self.vote
+        found: NDArray[np.int64] = np.bincount(key, minlength=N_VOTES * self.n_items).reshape(-1, N_VOTES)
+        return found
 
 
 def annotator_dtype(n_annotators: int) -> type[np.integer]:

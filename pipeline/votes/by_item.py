@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 _N_AT_ONCE = 65_536
+
+
+class Numbers(Protocol):
+    """Numbers of items, some of which are had by a slice: an array, or what makes them as they are asked for."""
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+
+    def __getitem__(self, chosen: slice, /) -> NDArray[np.float64]:
+        """Return the numbers of some items."""
 
 
 @dataclass(frozen=True, eq=False)
