@@ -94,9 +94,12 @@ def judge_audit(
         Labels not proposed that one of an image's annotators found, and that two found: refiners are believed to search
         about as well as annotators do.
     """
-    patterns, pattern_of, count = np.unique(
-        np.stack([items.kind, items.n_yes, items.n_no], axis=1), axis=0, return_inverse=True, return_counts=True
-    )
+    rows = np.stack([items.kind, items.n_yes, items.n_no], axis=1)
+    low, high = (rows.min(axis=0), rows.max(axis=0)) if len(rows) else (np.zeros(3, int), np.zeros(3, int))
+    # One number a row: sorting millions of rows takes ten times as long.
+    code = np.ravel_multi_index(tuple((rows - low).T), tuple((high - low + 1).tolist()))
+    _, first, pattern_of, count = np.unique(code, return_index=True, return_inverse=True, return_counts=True)
+    patterns = rows[first]
     beliefs = [
         (miss[0], false_alarm[0], miss[1] + false_alarm[1])
         for miss, false_alarm in product(_beliefs(*_MISS), _beliefs(*_FALSE_ALARM))
@@ -107,7 +110,7 @@ def judge_audit(
     for number, (miss, false_alarm, believed) in enumerate(beliefs):
         chance, evidence = _fit_shares(patterns, count, miss, false_alarm)
         log_weight[number] = believed + evidence
-        is_true = chance[pattern_of.ravel()]
+        is_true = chance[pattern_of]
         error = np.where(items.was_label, 1 - is_true, is_true)
         wrong[number] = missed + np.bincount(
             items.image[is_audited], weights=error[is_audited], minlength=len(n_refiners)

@@ -248,10 +248,7 @@ class _Unasked:
 
 @dataclass(frozen=True, eq=False)
 class _Searched:
-    """Where annotators searched all classes; and of each item added unasked, its key and how many searchers found it.
-
-    `images` of the vocabulary hold them.
-    """
+    """Where annotators searched all classes; and of each item added unasked, its key, image and number of finders."""
 
     found: SearchedImages
     keys: NDArray[np.int64]
