@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.votes.arrays import VoteArrays
 
@@ -25,8 +27,10 @@ def merge_votes(earlier: VoteArrays, later: VoteArrays) -> VoteArrays:
         return later if earlier.n_votes == 0 else earlier
     # As long as all votes from the start: what is never written takes no memory, and parts joined at the end twice.
     n_items, n_votes = earlier.n_items + later.n_items, earlier.n_votes + later.n_votes
-    items = {name: np.empty(n_items, dtype=np.int32) for name in ("item_image", "item_class")}
-    votes = {name: np.empty(n_votes, dtype=getattr(earlier, name).dtype) for name in ("item", "annotator", "vote")}
+    items: dict[str, NDArray[Any]] = {name: np.empty(n_items, np.int32) for name in ("item_image", "item_class")}
+    votes: dict[str, NDArray[Any]] = {
+        name: np.empty(n_votes, getattr(earlier, name).dtype) for name in ("item", "annotator", "vote")
+    }
     n_items = n_votes = 0
     for couple in _image_ranges(earlier, later):
         part = _merged(*couple, earlier)
@@ -35,11 +39,9 @@ def merge_votes(earlier: VoteArrays, later: VoteArrays) -> VoteArrays:
             for name, column in columns.items():
                 column[start : start + length] = getattr(part, name)
         n_items, n_votes = n_items + part.n_items, n_votes + part.n_votes
-    return replace(
-        earlier,
-        **{name: column[:n_items] for name, column in items.items()},
-        **{name: column[:n_votes] for name, column in votes.items()},
-    )
+    filled = {name: column[:n_items] for name, column in items.items()}
+    filled |= {name: column[:n_votes] for name, column in votes.items()}
+    return replace(earlier, **filled)
 
 
 def _image_ranges(one: VoteArrays, other: VoteArrays) -> Iterator[tuple[VoteArrays, VoteArrays]]:
