@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.consensus import Consensus
 from pipeline.consensus.known import UNKNOWN
+from pipeline.consensus.pooling import cached_slices
 from pipeline.consensus.recalibration import Recalibration
 from pipeline.consensus.refined import SOURCE_NAMES, settle_votes_of
 from pipeline.consensus.value_of_refining import ChancesOfError
@@ -156,7 +157,9 @@ def _source_of_empty(settled: Settled, decided: NDArray[np.int64], gold: dict[in
 def doubtful_labels(settled: Settled) -> pd.DataFrame:
     """Return the labels whose posterior is not certain: `image_index`, `class_index`, `chance` to apply."""
     votes, chance = settled.votes, settled.consensus.posterior
-    is_doubtful = (np.minimum(chance, 1 - chance) > _CERTAIN) & (settled.source != Source.KNOWN.code)
+    is_doubtful = settled.source != Source.KNOWN.code
+    for part in cached_slices(votes.n_items):
+        is_doubtful[part] &= np.minimum(chance[part], 1 - chance[part]) > _CERTAIN
     return pd.DataFrame(
         {
             "image_index": votes.item_image[is_doubtful].astype(np.int32),
