@@ -118,7 +118,7 @@ class ExampleReader:
         return rows[class_index % EXAMPLES_ROW_GROUP]
 
     def _load_group(self, group: int) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._file.read_row_group(group).to_pylist()
+        rows: list[dict[str, Any]] = self._file.read_row_group(group, use_threads=False).to_pylist()
         return rows
 
 

@@ -45,6 +45,7 @@ _ASKED = frozenset(
         "tasks",
         "find",
         "sprite",
+        "first_examples",
         "example",
         "images",
         "grid",
@@ -54,7 +55,7 @@ _ASKED = frozenset(
         "own_progress",
     }
 )
-_MOST_OF = {"positions": MAX_POSITIONS, "class_indices": _MAX_SPRITES}
+_MOST_OF = {"positions": MAX_POSITIONS, "class_indices": _MAX_SPRITES, "known": 500}
 _HIGHEST = {"since_seq": MAX_INT64, "max_side_px": MAX_SMALL_SIDE_PX, "count": 100_000}
 
 
@@ -185,7 +186,7 @@ def _checked(params: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return the parameters of a request, if all numbers in them are such as the database and the tables can take."""
     for name, value in params.items():
         if name in _MOST_OF and not isinstance(value, list):
-            raise Refusal(422, "Invalid", f"{name}: it must be a list of whole numbers")
+            raise Refusal(422, "Invalid", f"{name}: it must be a list")
         numbers = value if isinstance(value, list) else [value]
         if len(numbers) > _MOST_OF.get(name, 0) and isinstance(value, list):
             raise Refusal(413, "TooLarge", f"{name}: {len(numbers)} at once; at most {_MOST_OF.get(name, 0)} are taken")
@@ -204,14 +205,15 @@ def _checked(params: dict[str, Any], kind: str) -> dict[str, Any]:
 def _cost(service: Service, kind: str, params: Mapping[str, Any]) -> float:
     """Return how many requests this one counts as."""
     limits = service.limits
-    n_positions = len(params.get("positions") or ())
+    n_positions, count = len(params.get("positions") or ()), params.get("count")
     costs = {
         "open": float(limits.opening_requests),
         "tasks": n_positions / limits.tasks_a_request,
         "images": n_positions / limits.pictures_a_request,
         "sprite": float(len(params.get("class_indices") or ())),
+        "first_examples": 1.0 + (count if isinstance(count, int) else 0),
         "own_progress": limits.burst / 4,
-        "grid": min((count if isinstance(count := params.get("count"), int) else 0) / 1_000, limits.burst / 2),
+        "grid": min((count if isinstance(count, int) else 0) / 1_000, limits.burst / 2),
     }
     return costs.get(kind, 1.0)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
 from pipeline.annotation.guidelines import guideline_nodes
-from pipeline.annotation.session import AnnotationSession, SaveResult, SessionInfo, TaskFilter, Unreadable
+from pipeline.annotation.session import AnnotationSession, SaveResult, SessionInfo, Task, TaskFilter, Unreadable
 from pipeline.project.opaque_ids import ImageNumbers
 from pipeline.sessions.hub_links import hub_links
 from pipeline.sessions.messages import (
@@ -24,6 +24,7 @@ from pipeline.sessions.messages import (
     sprite_message,
     task_message,
     text,
+    texts,
     whole_number,
     whole_numbers,
 )
@@ -49,6 +50,8 @@ class SessionAnswers:
         if numbers is not None:
             self.numbers = numbers
         self._classes: bytes | None = None
+        #: The task that was asked for last, where it was asked for alone.
+        self._latest: Task | None = None
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -60,6 +63,7 @@ class SessionAnswers:
             "find": self._find,
             "image": self._image,
             "sprite": self._sprite,
+            "first_examples": self._first_examples,
             "example": self._example,
             "images": self._images,
             "grid": self._grid,
@@ -88,6 +92,7 @@ class SessionAnswers:
 
     def _tasks(self, params: Mapping[str, Any]) -> Answer:
         tasks = self.session.tasks(whole_numbers(params, "positions"))
+        self._latest = tasks[0] if len(tasks) == 1 else None
         return [task_message(task, self.numbers) for task in tasks], []
 
     def _find(self, params: Mapping[str, Any]) -> Answer:
@@ -105,9 +110,27 @@ class SessionAnswers:
         return heads, [b"" if isinstance(picture, Unreadable) else picture.data for picture in pictures]
 
     def _sprite(self, params: Mapping[str, Any]) -> Answer:
-        indices, group = whole_numbers(params, "class_indices"), text(params, "group")
-        sprites = [(index, self.session.sprite(index, group)) for index in indices]
-        return [sprite_message(index, sprite) for index, sprite in sprites], [sprite.data for _, sprite in sprites]
+        return self._sprites(whole_numbers(params, "class_indices"), text(params, "group"))
+
+    def _first_examples(self, params: Mapping[str, Any]) -> Answer:
+        """Return the examples of a task's first proposals, for a browser that has asked for the task just before.
+
+        It does not know which they are: it says how many it wants, and which examples it has.
+        """
+        position, count = whole_number(params, "position"), whole_number(params, "count")
+        known = set(texts(params, "known"))
+        if self._latest is None or self._latest.position != position:
+            self._latest = next(iter(self.session.tasks([position])), None)
+        if self._latest is None:
+            return [], []
+        group = self._latest.example_group
+        first = [proposal.class_index for proposal in self._latest.proposals[: max(0, count)]]
+        return self._sprites([index for index in first if f"{index}:{group}" not in known], group)
+
+    def _sprites(self, indices: Sequence[int], group: str) -> Answer:
+        found = [self.session.sprite(index, group) for index in indices]
+        heads = [sprite_message(index, sprite, group) for index, sprite in zip(indices, found, strict=True)]
+        return heads, [sprite.data for sprite in found]
 
     def _example(self, params: Mapping[str, Any]) -> Answer:
         class_index, number = whole_number(params, "class_index"), whole_number(params, "number")

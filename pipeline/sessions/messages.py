@@ -40,6 +40,7 @@ RequestKind = Literal[
     "find",
     "image",
     "sprite",
+    "first_examples",
     "example",
     "images",
     "grid",
@@ -195,10 +196,11 @@ def small_picture_message(position: int, picture: Picture | Unreadable) -> dict[
     return {"position": position, "reason": ""} | picture_message(picture)
 
 
-def sprite_message(class_index: int, sprite: Sprite) -> dict[str, Any]:
+def sprite_message(class_index: int, sprite: Sprite, group: str) -> dict[str, Any]:
     """Return what goes with a sprite's buffer."""
     return {
         "class_index": class_index,
+        "group": group,
         "media_type": sprite.media_type,
         "n_examples": sprite.n_examples,
         "n_columns": sprite.n_columns,
@@ -266,6 +268,14 @@ def whole_numbers(params: Mapping[str, Any], name: str) -> Sequence[int]:
     values = params.get(name)
     if not isinstance(values, list) or not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
         raise MessageError(f"{name} = {values!r}; expected a list of whole numbers")
+    return values
+
+
+def texts(params: Mapping[str, Any], name: str) -> Sequence[str]:
+    """Return a parameter that must be a list of texts; raise `MessageError` if it is not."""
+    values = params.get(name)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise MessageError(f"{name} = {values!r}; expected a list of texts")
     return values
 
 

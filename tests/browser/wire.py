@@ -27,7 +27,7 @@ _ALIKE = 12.0
 
 @dataclass(frozen=True)
 class SentExamples:
-    """The examples of a class as they came to the page, and for which group of tasks the page had asked for them."""
+    """The examples of a class as they came to the page, and for which group of tasks they were sent."""
 
     class_index: int
     group: str
@@ -38,7 +38,7 @@ class SentExamples:
 _STATIC = re.compile(r"/(static|lab/extensions)/")
 #: Pages of light sessions, and what they ask for.
 _WORK = re.compile(r"/work/(?:annotation|refinement)(?:/(\w+))?(?:\?|$)")
-_REQUEST = re.compile(r'\{"id": ?"([^"]+)", ?"kind": ?"sprite", ?"params": ?(?=\{)')
+_REQUEST = re.compile(r'\{"id": ?"([^"]+)", ?"kind": ?"(?:sprite|first_examples)", ?"params": ?(?=\{)')
 
 
 class Wire:
@@ -108,11 +108,9 @@ class Wire:
         """Yield the examples that came, in answer to what was asked for."""
         decoder = json.JSONDecoder()
         texts = [frame.decode("utf-8", "replace") for frame in self.frames]
-        asked = {
-            found[1]: decoder.raw_decode(text, found.end())[0] for text in texts for found in _REQUEST.finditer(text)
-        }
+        asked = {found[1] for text in texts for found in _REQUEST.finditer(text)}
         for text, frame in zip(texts, self.frames, strict=True):
-            for request, params in asked.items():
+            for request in asked:
                 answer = re.search(rf'\{{"id": ?"{re.escape(request)}", ?"ok": ?true, ?"result": ?(?=\[)', text)
                 if answer is None:
                     continue
@@ -120,7 +118,7 @@ class Wire:
                 pictures = iter(_pictures_in(frame))
                 for head in heads:
                     tiles = _tiles(next(pictures), head) if head["n_examples"] else []
-                    yield SentExamples(head["class_index"], params["group"], tiles)
+                    yield SentExamples(head["class_index"], head["group"], tiles)
 
 
 class Looks:

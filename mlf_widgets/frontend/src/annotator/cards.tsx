@@ -64,8 +64,9 @@ function Card({ screen, at }: { screen: Screen; at: number }) {
     if (at !== 0 || element === null || typeof ResizeObserver === "undefined") return;
     const observer = new ResizeObserver(() => {
       const head = element.querySelector(".mlf-card-head");
+      if (head === null) return; // its task has not come: all examples would be laid out, and decoded, anew
       const isFree = screen.root.classList.contains("mlf-narrow");
-      screen.setCardSize(element.clientWidth, element.clientHeight, head?.clientHeight ?? 0, isFree);
+      screen.setCardSize(element.clientWidth, element.clientHeight, head.clientHeight, isFree);
     });
     observer.observe(element);
     return () => observer.disconnect();

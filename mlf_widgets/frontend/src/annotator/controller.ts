@@ -139,6 +139,10 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
 
   // --- fetching ---
 
+  protected override get nFirstLabels(): number {
+    return pageSize(this.state.value);
+  }
+
   protected override wanted(direction: 1 | -1, also: readonly number[]): Wanted {
     return wanted(this.state.value, direction, also);
   }

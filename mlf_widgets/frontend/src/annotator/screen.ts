@@ -296,7 +296,9 @@ export class Screen extends WalkingScreen<Controller> {
     const { pictures, state } = this.controller;
     const isOpen = state.value.info !== null;
     const wantedPx = Math.round(this.layout.value.sidePx * devicePixelRatio);
-    if (!isOpen || pictures === null || pictures.thumbnailPx === wantedPx) return;
+    // Between two images there are no cards to measure: for that moment nothing is decoded anew.
+    if (!isOpen || this.entry.value === undefined) return;
+    if (pictures === null || pictures.thumbnailPx === wantedPx) return;
     pictures.thumbnailPx = wantedPx;
     untracked(() => void this.controller.fetch());
   }

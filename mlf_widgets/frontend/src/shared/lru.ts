@@ -16,6 +16,10 @@ export class Lru<K, V> {
     return this.entries.size;
   }
 
+  keys(): K[] {
+    return [...this.entries.keys()];
+  }
+
   has(key: K): boolean {
     return this.entries.has(key);
   }

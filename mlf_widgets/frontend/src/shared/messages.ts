@@ -198,6 +198,8 @@ export interface PictureHead {
 
 export interface SpriteHead {
   class_index: number;
+  /** The tasks' `example_group` that they may come with. */
+  group: string;
   media_type: string;
   n_examples: number;
   n_columns: number;
@@ -259,6 +261,8 @@ export interface Requests {
   find: { params: { which: TaskFilter; start: number; step: number }; result: number | null };
   image: { params: { position: number; max_side_px: number | null }; result: PictureHead };
   sprite: { params: { class_indices: number[]; group: string }; result: SpriteHead[] };
+  /** `known` are the `class_index:group` of examples that are here already. */
+  first_examples: { params: { position: number; count: number; known: string[] }; result: SpriteHead[] };
   example: { params: { class_index: number; number: number; group: string }; result: PictureHead };
   images: { params: { positions: number[]; max_side_px: number }; result: SmallPictureHead[] };
   grid: {

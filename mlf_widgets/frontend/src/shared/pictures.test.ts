@@ -58,6 +58,36 @@ test("examples of a class are asked for once for each group of tasks, and never 
   vi.unstubAllGlobals();
 });
 
+test("examples that come along with a task are not asked for again, and those known do not travel", async () => {
+  vi.stubGlobal("createImageBitmap", async () => ({ width: 100, height: 100, close: () => {} }));
+  const channel = new FakeKernel({ exampleGroup: () => "3" }).channel();
+  const sent = vi.spyOn(channel, "send");
+  const client = new Client(channel);
+  const [task] = (await client.request("tasks", { positions: [7] })).result;
+  const examples = (task?.proposals ?? []).map(({ class_index }) => examplesFor(task, class_index));
+  const [first, second] = examples;
+  if (first === undefined || second === undefined) throw new Error("no proposals");
+  const pictures = new Pictures(client, 100, 128, vi.fn());
+  pictures.want([7], [second]);
+  await until(() => expect(pictures.sprite(second)).toBeDefined());
+  pictures.wantFirstExamples(7, 3);
+  pictures.want([7], examples.slice(0, 3));
+  await until(() => expect(examples.slice(0, 3).map((key) => pictures.sprite(key))).not.toContain(undefined));
+  pictures.want([7], examples.slice(0, 4));
+  await until(() => expect(pictures.sprite(examples[3] ?? first)).toBeDefined());
+  const asked = sent.mock.calls
+    .map(([message]) => message as { kind: string; params: unknown })
+    .flatMap(({ kind, params }) => (/sprite|first/.test(kind) ? [params] : []));
+  const [, , , fourth] = task?.proposals ?? [];
+  expect(asked).toEqual([
+    { class_indices: [task?.proposals[1]?.class_index], group: "3" },
+    { position: 7, count: 3, known: [second] },
+    { class_indices: [fourth?.class_index], group: "3" },
+  ]);
+  pictures.close();
+  vi.unstubAllGlobals();
+});
+
 test("a picture larger than the budget stays while it is the one on screen", async () => {
   vi.stubGlobal("createImageBitmap", async () => ({ width: 100, height: 100, close: () => {} }));
   const onReady = vi.fn();

@@ -54,11 +54,14 @@ export const DEFAULT_BUDGETS: PictureBudgets = {
   encodedBytes: 64 << 20,
 };
 
-const MAX_IN_FLIGHT = 3;
+/** What is on screen is asked for at once, its image and its examples, beside whatever lies ahead. */
+const MAX_IN_FLIGHT = 4;
 /** The limit for what is not on screen: nobody who jumps away should wait until all of that is decoded. */
 const MAX_AHEAD_IN_FLIGHT = 2;
 /** One page of labels, so that what is on screen does not wait for the examples of what lies ahead. */
 const MAX_SPRITES_AT_ONCE = 5;
+/** Who has more examples than this mostly has those of a further image, too. */
+const MAX_KNOWN = 500;
 
 export class Pictures {
   private readonly images: Lru<number, DecodedImage>;
@@ -75,6 +78,8 @@ export class Pictures {
   private wantedImages: number[] = [];
   private wantedSprites: ExamplesKey[] = [];
   private nInFlight = 0;
+  /** How many of them are for examples: a jump should not wait for more than one such answer, they are large. */
+  private nBatches = 0;
   private isClosed = false;
   private generation = 0;
 
@@ -144,6 +149,18 @@ export class Pictures {
     this.pump();
   }
 
+  /**
+   * Ask for the examples of an image's first labels before its task has come: they are there a round trip earlier.
+   *
+   * @param count How many labels, at most as many as are asked for at once.
+   */
+  wantFirstExamples(position: number, count: number): void {
+    const key = firstOf(position);
+    const known = this.encoded.keys();
+    if (count < 1 || known.length > MAX_KNOWN || this.busy.has(key)) return;
+    this.start([key], this.loadFirstExamples(position, Math.min(count, MAX_SPRITES_AT_ONCE), known));
+  }
+
   /** The positions now hold other images; what is on its way is asked for again. */
   forgetImages(): void {
     this.generation++;
@@ -181,23 +198,35 @@ export class Pictures {
   private pump(): void {
     while (this.nInFlight < MAX_IN_FLIGHT && !this.isClosed) {
       const position = this.wantedImages.find((p) => !this.busy.has(`image:${p}`));
-      const sprites = this.wantedSprites.filter((key) => !this.busy.has(`sprite:${key}`));
-      const isOnScreen =
-        (position !== undefined && position === this.orderOfImages[0]) || this.isOnFirstPage(sprites[0]);
-      if (!isOnScreen && this.nInFlight >= MAX_AHEAD_IN_FLIGHT) return;
-      // The first image wanted goes before the sprites, the others after them.
-      if (position !== undefined && (position === this.wantedImages[0] || sprites.length === 0)) {
+      const sprites = this.wantedSprites.filter(
+        (key) => !this.busy.has(`sprite:${key}`) && !this.isComing(key),
+      );
+      const isImageShown = position !== undefined && position === this.orderOfImages[0];
+      const areExamplesShown = this.isOnFirstPage(sprites[0]);
+      if (!isImageShown && !areExamplesShown && this.nInFlight >= MAX_AHEAD_IN_FLIGHT) return;
+      const mayAskExamples = sprites.length > 0 && (areExamplesShown || this.nBatches === 0);
+      // What is shown goes first, its image before its examples; of the rest, the first image, the examples, the others.
+      const isFirst = position === this.wantedImages[0] || !mayAskExamples;
+      if (position !== undefined && (isImageShown || (isFirst && !areExamplesShown))) {
         this.start([`image:${position}`], this.loadImage(position));
-      } else if (sprites.length > 0) {
+      } else if (mayAskExamples) {
         const batch = sameGroup(sprites).slice(0, MAX_SPRITES_AT_ONCE);
+        this.nBatches++;
         this.start(
           batch.map((key) => `sprite:${key}`),
-          this.loadSprites(batch),
+          this.loadSprites(batch).finally(() => this.nBatches--),
         );
       } else {
         return;
       }
     }
+  }
+
+  /** Whether examples are among those that were asked for before it was known which they are. */
+  private isComing(examples: ExamplesKey): boolean {
+    const [position] = this.orderOfImages;
+    if (position === undefined || !this.busy.has(firstOf(position))) return false;
+    return this.isOnFirstPage(examples) && !this.encoded.has(examples);
   }
 
   private isOnFirstPage(examples: ExamplesKey | undefined): boolean {
@@ -265,15 +294,28 @@ export class Pictures {
     await Promise.all(examples.map((key) => this.decodeSprite(key)));
   }
 
+  private async loadFirstExamples(position: number, count: number, known: ExamplesKey[]): Promise<void> {
+    const { result, buffers } = await this.client.request("first_examples", { position, count, known });
+    const examples = this.keep(result, buffers);
+    await Promise.all(examples.map((key) => this.decodeSprite(key)));
+    this.wantedSprites = this.wantedSprites.filter((key) => !this.isDecoded(key));
+  }
+
   private async loadEncoded(examples: ExamplesKey[]): Promise<void> {
     const [first] = examples;
     if (first === undefined) return;
     const { group } = partsOf(first);
     const classIndices = examples.map((key) => partsOf(key).classIndex);
     const { result, buffers } = await this.client.request("sprite", { class_indices: classIndices, group });
-    result.forEach((head, i) => {
+    this.keep(result, buffers);
+  }
+
+  private keep(heads: readonly SpriteHead[], buffers: DataView[]): ExamplesKey[] {
+    return heads.map((head, i) => {
+      const key: ExamplesKey = `${head.class_index}:${head.group}`;
       const blob = asBlob(buffers[i], head.media_type);
-      this.encoded.set(`${head.class_index}:${group}`, { head, blob }, blob.size + 256);
+      this.encoded.set(key, { head, blob }, blob.size + 256);
+      return key;
     });
   }
 
@@ -296,6 +338,11 @@ export class Pictures {
     const cost = bitmap.width * bitmap.height * 4;
     this.sprites.setIfRoom(examples, { head, bitmap, tilePx: tilePx }, cost, this.orderOfSprites);
   }
+}
+
+/** What the examples of an image's first labels are called while they are on their way. */
+function firstOf(position: number): string {
+  return `first:${position}`;
 }
 
 /** Those of the same group as the first. */

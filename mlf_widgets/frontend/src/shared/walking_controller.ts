@@ -55,6 +55,11 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   /** What the person will want to see, the most wanted first; `also` are positions that a filter leads to. */
   protected abstract wanted(direction: 1 | -1, also: readonly number[]): Wanted;
 
+  /** Of how many of a task's first proposals an image shows the examples when it appears. */
+  protected get nFirstLabels(): number {
+    return 0;
+  }
+
   /** The image now shown; undefined until its task has arrived. */
   get entry(): ImageEntry | undefined {
     return this.state.value.entries.get(this.state.value.position);
@@ -324,6 +329,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
       // Alone: a kernel answers one request after the other, and what lies around would come before its examples.
       const own = this.loadTasks([position]);
       this.want();
+      this.pictures?.wantFirstExamples(position, this.nFirstLabels);
       await own;
     }
     for (const block of missingTasks(this.state.value, (other) => this.asked.has(other)))

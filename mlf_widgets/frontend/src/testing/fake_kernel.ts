@@ -257,10 +257,16 @@ export class FakeKernel {
       case "example":
       case "guideline_picture":
         return { result: PICTURE, buffers: [bytes("pixels")] };
+      case "first_examples": {
+        const { proposals, example_group: group } = this.task(Number(params.position));
+        const first = proposals.slice(0, Number(params.count)).map(({ class_index }) => class_index);
+        const isKnown = (index: number) => (params.known as string[]).includes(`${index}:${group}`);
+        return this.result("sprite", { class_indices: first.filter((index) => !isKnown(index)), group });
+      }
       case "sprite": {
         const nExamples = this.options.nExamples ?? 10;
         const head = { media_type: "image/jpeg", n_examples: nExamples, n_columns: 10, tile_px: 128 };
-        return pictures("class_index", params.class_indices, head);
+        return pictures("class_index", params.class_indices, { ...head, group: params.group });
       }
       case "images":
         return pictures("position", params.positions, { ...PICTURE, reason: "" });
