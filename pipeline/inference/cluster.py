@@ -381,9 +381,9 @@ def _refusal(error: Exception) -> str:
 
     if "Version mismatch" in str(error):
         return f"install the same versions of Ray and Python here as there ({' '.join(str(error).split())})"
-    if isinstance(error, AuthenticationError):
-        return (
-            "the Ray cluster asks for a token; `ray get-auth-token` on its head prints it: set RAY_AUTH_MODE=token and "
-            "RAY_AUTH_TOKEN here"
+    if isinstance(error, AuthenticationError) or "Failed to connect to Ray cluster" in str(error):
+        return (  # something listens there: Ray says no more than that to whoever has no token, or another
+            f"what listens there is no Ray cluster, or it asks for a token that is not ours ({first_line(error)}); "
+            "`ray get-auth-token` on its head prints it: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here"
         )
     return f"the Ray cluster does not answer ({first_line(error)}); `ray status` tells more"

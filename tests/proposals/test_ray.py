@@ -285,6 +285,7 @@ def test_a_cluster_of_other_versions_and_one_that_asks_for_a_token_are_named_as_
     for error, words in (
         (RuntimeError(said), r"same versions of Ray and Python here as there .*Ray: 2\.53\.0 Python: 3\.11"),
         (AuthenticationError("No token was found"), "asks for a token.*RAY_AUTH_TOKEN"),
+        (ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379"), "asks for a token.*RAY_AUTH_TOKEN"),
     ):
 
         def refuse(*_: object, error: Exception = error, **_named: object) -> None:
