@@ -57,6 +57,8 @@ _ASKED = frozenset(
 )
 _MOST_OF = {"positions": MAX_POSITIONS, "class_indices": _MAX_SPRITES, "known": 500}
 _HIGHEST = {"since_seq": MAX_INT64, "max_side_px": MAX_SMALL_SIDE_PX, "count": 100_000}
+#: Labels whose examples one request may ask for before it is known which they are; pages ask for five.
+_MAX_FIRST_EXAMPLES = 20
 
 
 class PageRequests:
@@ -192,6 +194,8 @@ def _checked(params: dict[str, Any], kind: str) -> dict[str, Any]:
             raise Refusal(413, "TooLarge", f"{name}: {len(numbers)} at once; at most {_MOST_OF.get(name, 0)} are taken")
         low = -MAX_INT32 if kind == "find" else 1 if name == "max_side_px" else 0
         high = _HIGHEST.get(name, MAX_INT32)
+        if (kind, name) == ("first_examples", "count"):
+            high = _MAX_FIRST_EXAMPLES
         for number in numbers:
             if isinstance(number, int) and not low <= number <= high:
                 raise Refusal(422, "Invalid", f"{name}: {str(number)[:30]}; it must lie between {low} and {high}")
@@ -211,7 +215,7 @@ def _cost(service: Service, kind: str, params: Mapping[str, Any]) -> float:
         "tasks": n_positions / limits.tasks_a_request,
         "images": n_positions / limits.pictures_a_request,
         "sprite": float(len(params.get("class_indices") or ())),
-        "first_examples": 1.0 + (count if isinstance(count, int) else 0),
+        "first_examples": min(1.0 + (count if isinstance(count, int) else 0), limits.burst / 2),
         "own_progress": limits.burst / 4,
         "grid": min((count if isinstance(count, int) else 0) / 1_000, limits.burst / 2),
     }

@@ -317,6 +317,8 @@ MISFITS: list[tuple[str, object, int]] = [
     ("sprite", {"class_indices": "abc", "group": ""}, 422),
     ("first_examples", {"position": 0, "count": 5, "known": [7]}, 422),
     ("first_examples", {"position": 0, "count": 5, "known": ["0:"] * 501}, 413),
+    ("first_examples", {"position": 0, "count": 21, "known": []}, 422),
+    ("first_examples", {"position": 0, "count": 100_000, "known": []}, 422),
     ("images", {"positions": [0], "max_side_px": 0}, 422),
     ("grid", {"class_index": None, "start": 0, "count": 2**31 - 1, "which": "all"}, 422),
     ("tasks", {"positions": list(range(501))}, 413),
@@ -342,6 +344,12 @@ def test_what_no_page_asks_for_is_refused_in_words(open_page: Browser) -> None:
         assert answer.status_code == status, (kind, answer.text)
         assert set(answer.json()) == {"code", "message"}
         assert "/" not in answer.json()["message"]
+
+
+def test_no_request_counts_as_more_than_anybody_has(light: Project, hub: StubHub) -> None:
+    with browser(app_of(light, hub, limits=Limits(burst=18, requests_per_second=1000)), "ann") as opened:
+        answer = opened.send("first_examples", {"position": 0, "count": 20, "known": []})
+    assert answer.status_code in {200, 429}, answer.text
 
 
 def test_a_page_is_held_to_the_same_allowance_as_every_other_caller(light: Project, hub: StubHub) -> None:
