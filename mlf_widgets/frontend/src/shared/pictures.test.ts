@@ -88,6 +88,29 @@ test("examples that come along with a task are not asked for again, and those kn
   vi.unstubAllGlobals();
 });
 
+test("who passes many images asks for the examples of one at a time, and of none while much is under way", async () => {
+  vi.stubGlobal("createImageBitmap", async () => ({ width: 100, height: 100, close: () => {} }));
+  const channel = new FakeKernel().channel();
+  const sent = vi.spyOn(channel, "send");
+  const asked = () =>
+    sent.mock.calls
+      .map(([message]) => message as { kind: string; params: { position?: number } })
+      .flatMap(({ kind, params }) => (kind === "first_examples" ? [params.position] : []));
+  const onReady = vi.fn();
+  const pictures = new Pictures(new Client(channel), 100, 128, onReady);
+  for (let position = 0; position < 30; position++) pictures.wantFirstExamples(position, 5);
+  expect(asked()).toEqual([0]);
+  await until(() => expect(onReady).toHaveBeenCalled());
+  pictures.wantFirstExamples(30, 5);
+  expect(asked()).toEqual([0, 30]);
+  await until(() => expect(onReady).toHaveBeenCalledTimes(2));
+  for (const position of [31, 32, 33, 34]) pictures.want([position], []);
+  pictures.wantFirstExamples(35, 5);
+  expect(asked()).toEqual([0, 30]);
+  pictures.close();
+  vi.unstubAllGlobals();
+});
+
 test("a picture larger than the budget stays while it is the one on screen", async () => {
   vi.stubGlobal("createImageBitmap", async () => ({ width: 100, height: 100, close: () => {} }));
   const onReady = vi.fn();

@@ -152,13 +152,19 @@ export class Pictures {
   /**
    * Ask for the examples of an image's first labels before its task has come: they are there a round trip earlier.
    *
+   * One such request at a time: who holds a key down passes many images, and each would count as several requests of
+   * those that their saves need, too. The examples of an image that is passed over are asked for once its task is there.
+   *
    * @param count How many labels, at most as many as are asked for at once.
    */
   wantFirstExamples(position: number, count: number): void {
-    const key = firstOf(position);
     const known = this.encoded.keys();
-    if (count < 1 || known.length > MAX_KNOWN || this.busy.has(key)) return;
-    this.start([key], this.loadFirstExamples(position, Math.min(count, MAX_SPRITES_AT_ONCE), known));
+    if (count < 1 || known.length > MAX_KNOWN || this.nInFlight >= MAX_IN_FLIGHT) return;
+    if ([...this.busy].some((key) => key.startsWith("first:"))) return;
+    this.start(
+      [firstOf(position)],
+      this.loadFirstExamples(position, Math.min(count, MAX_SPRITES_AT_ONCE), known),
+    );
   }
 
   /** The positions now hold other images; what is on its way is asked for again. */
