@@ -39,12 +39,13 @@ def score(
         ),
     ] = "auto",
     draws: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
-            help="How often the images are drawn anew to compare and rank several models; 0 for no such comparison.",
+            help="How often the images are drawn anew to compare and rank several models; 0 for no such comparison. "
+            "Left out, 1,000 times, or less often where there are over 3 million answers (images times models).",
         ),
-    ] = 1000,
+    ] = None,
 ) -> object:
     """Score models under the original labels (Top-1, Top-5) and the refined ones (ReaL, Real@5), from files.
 

@@ -136,20 +136,20 @@ class Evaluation:
 
 #: Answers (images times models) up to which images and labels are drawn anew; the draws hold all of them in memory.
 MOST_ANSWERS_DRAWN = 20_000_000
-N_DRAWS = 1000
+_N_DRAWS = 1000
 #: Answers times draws that a minute pays for, and the fewest draws that an interval of 95% is read from.
 _AFFORDABLE, _FEWEST_DRAWS = 3_000_000_000, 200
 
 
-def draws_for(n_answers: int, n_draws: int = N_DRAWS) -> int:
-    """Return how often to draw so many answers (images times models) anew: the more there are, the less often.
+def draws_for(n_answers: int, asked: int | None = None) -> int:
+    """Return how often to draw so many answers (images times models) anew: as asked, else 1,000 times or less often.
 
-    Their intervals are narrow by then: with 200 draws the edge of one moves by a fifth of a standard error. Beyond
-    `MOST_ANSWERS_DRAWN` it is 0.
+    Where there are many, their intervals are narrow: with 200 draws the edge of one moves by a fifth of a standard
+    error. Beyond `MOST_ANSWERS_DRAWN` it is 0.
     """
     if n_answers > MOST_ANSWERS_DRAWN:
         return 0
-    return min(n_draws, max(_FEWEST_DRAWS, _AFFORDABLE // max(1, n_answers)))
+    return min(_N_DRAWS, max(_FEWEST_DRAWS, _AFFORDABLE // max(1, n_answers))) if asked is None else asked
 
 
 def evaluate_models(

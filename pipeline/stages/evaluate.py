@@ -18,7 +18,7 @@ from pipeline.evaluation.accuracy import ModelAccuracy
 from pipeline.evaluation.differences import OrderChange
 from pipeline.evaluation.label_doubt import DoubtDraws, DoubtfulLabels, draw_labels
 from pipeline.evaluation.label_sets import LabelSets, label_sets_from_pairs
-from pipeline.evaluation.models import N_DRAWS, Evaluation, EvaluationFigures, draws_for, evaluate_models
+from pipeline.evaluation.models import Evaluation, EvaluationFigures, draws_for, evaluate_models
 from pipeline.evaluation.shares import Mean, Share
 from pipeline.formats.refined_labels_in import read_evidence_models, read_refined_labels
 from pipeline.inference.many_models import NotRun
@@ -156,7 +156,7 @@ def evaluate_project(
     *,
     class_numbers: ClassNumbers = "auto",
     not_run: Sequence[NotRun] = (),
-    n_draws: int = N_DRAWS,
+    n_draws: int | None = None,
     seed: int = 0,
 ) -> ProjectEvaluation:
     """Score every model in the project's `predictions/`; write `results/evaluate.json` and the tables beside it.
@@ -175,8 +175,8 @@ def evaluate_project(
     not_run
         Models that were asked for and could not be run, for the summary to name.
     n_draws, seed
-        How often images and labels are drawn anew, for the differences between models; the seed of the draws. Many
-        images and models are drawn less often (:func:`pipeline.evaluation.models.draws_for`).
+        How often images and labels are drawn anew, for the differences between models; None chooses by their number
+        (:func:`pipeline.evaluation.models.draws_for`). The seed of the draws.
 
     Raises
     ------

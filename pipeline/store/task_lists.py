@@ -97,10 +97,12 @@ class TaskLists(Transactions):
             known, next_position = {} if known is None else known, dict[str, int]()
             for name in {a.annotator for a in assignments}:
                 mine = mine_in(tasks, round_, name)
-                top = connection.scalar(sa.select(sa.func.max(tasks.c.position)).where(mine))
+                ends = sa.func.max(tasks.c.position), sa.func.sum(tasks.c.image_index)
+                top, total = connection.execute(sa.select(*ends).where(mine)).one()
                 next_position[name] = 0 if top is None else top + 1
-                # Positions have no gaps: where as many are known, nobody else has changed the list.
-                if len(known.setdefault(name, set())) != next_position[name]:
+                # Positions have no gaps, so that a list which somebody else has changed differs in one of the two.
+                its = known.setdefault(name, set())
+                if len(its) != next_position[name] or sum(its) != (total or 0):
                     known[name] = set(connection.scalars(sa.select(tasks.c.image_index).where(mine)))
             rows = []
             for assignment in assignments:
