@@ -28,7 +28,7 @@ _PAGE = """\
   {{ super() }}
   <!--notebook--><script>
     window.mlfStart = (() => {
-      const patience = 1000 * {{ resources.kernel_patience_s | default(120) }};
+      const patience = 1000 * {{ resources.kernel_patience_s | default(120, true) }};
       const key = "mlf-starts " + location.pathname;
       const tries = Number(sessionStorage.getItem(key) ?? 0);
       const again = () => { sessionStorage.setItem(key, String(tries + 1)); location.reload(); };
