@@ -73,6 +73,11 @@ def packed_images(source: str, column: str = "") -> PackedImages | None:
 
 def _files(source: str) -> tuple[str, list[str]]:
     """Return the files that a source names, in natural order, and their folder; none for images or a manifest."""
+    if _is_web(source) and "?" in source:
+        raise DatasetError(
+            f"{source.partition('?')[0]}?…: has a query behind its name, and is read without one; leave out the `?` "
+            "and what follows. Where the server wants it, download the file. In a pattern, `*` stands for what differs"
+        )
     if _OPEN.search(source) and (is_url(source) or not Path(source).exists()):
         found = list(dict.fromkeys(file for one in _without_braces(source) for file in _matching(one)))
         _refuse_others(source, found)
@@ -91,13 +96,23 @@ def _files(source: str) -> tuple[str, list[str]]:
     return source, [f"{source}/{path}" for path in _packed_in(source, names)]
 
 
+def _is_web(source: str) -> bool:
+    return source.lower().startswith(("http://", "https://"))
+
+
 def _packed_in(folder: str, names: Sequence[str]) -> list[str]:
     """Return which files of a folder without images hold images."""
     if "dataset_dict.json" in names:
         splits = [str(each) for each in _json(f"{folder}/dataset_dict.json").get("splits", [])]
         raise _several(folder, splits, f"{folder}/{splits[0] if splits else 'train'}")
     if "state.json" in names:  # what `map` has cached lies beside what was saved
-        saved = _json(f"{folder}/state.json").get("_data_files", [])
+        state = _json(f"{folder}/state.json")
+        if state.get("_indices_data_files"):  # of old releases of datasets: which rows are meant, in which order
+            raise DatasetError(
+                f"{folder}: has an indices mapping, which says which rows are meant; load it with datasets, call "
+                "flatten_indices(), and save it again"
+            )
+        saved = state.get("_data_files", [])
         return [str(each["filename"]) for each in saved if isinstance(each, dict) and "filename" in each]
     compressed = [path for path in names if path.lower().endswith(_COMPRESSED)]
     if compressed:

@@ -1,7 +1,8 @@
 """Images inside larger files: members of tar shards, rows of Arrow and Parquet files, read where they lie.
 
 A location names one by its place: `train-0000.tar#1536+48213/cat/1.jpg` is the 48,213 bytes from byte 1,536 on, and so
-in Arrow files, whose pictures lie in them as they are. Parquet is packed: there `#3+17` is row 17 of row group 3. The
+in Arrow files, whose pictures lie in them as they are. Parquet is packed: there `#3+17` is row 17 of row group 3. Rows
+have no name to know them by: `#3+17~1a2b3c4d` adds a checksum of the picture, so that no other one is taken for it. The
 name after the place is for people. So any thread or process opens any image by its location alone, as it opens a file.
 """
 
@@ -12,6 +13,7 @@ import posixpath
 import re
 import tarfile
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,23 +25,29 @@ from pipeline.images.remote import is_url, opened_url
 
 #: Endings, in lower case, of files that images may lie in.
 PACKED_SUFFIXES = (".tar", ".arrow", ".parquet")
-_PLACE = re.compile(r"(.+?\.(tar|arrow|parquet))#(\d+)\+(\d+)/(.*)", re.DOTALL | re.IGNORECASE)
+_PLACE = re.compile(r"(.+?\.(tar|arrow|parquet))#(\d+)\+(\d+)(?:~([0-9a-f]{8}))?/(.*)", re.DOTALL | re.IGNORECASE)
 #: Pictures of row groups that were read last are kept, as long as they are not larger than this together.
 _MOST_BYTES_KEPT = 1 << 26
 #: Every writer of tar puts an ASCII name as short as this into the member's own header.
 _LONGEST_NAME = 90
 #: Columns of pictures, as Hugging Face calls their two parts.
 PICTURE_PARTS = ("bytes", "path")
+#: What the column of images is called where others hold pictures, too: masks, depth, thumbnails.
+_USUAL_NAMES = ("image", "img")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an image lies in a larger file: from which byte on, and how many; or in which row group, and row of it."""
+    """Where an image lies in a larger file: from which byte on, and how many; or in which row group, and row of it.
+
+    `digest` is :func:`digest_of` its bytes, where its place alone would not tell whether it is still the same picture.
+    """
 
     file: str
     first: int
     second: int
     name: str
+    digest: str = ""
 
     @property
     def n_bytes(self) -> int | None:
@@ -50,12 +58,17 @@ class Place:
 def place_within(location: str) -> Place | None:
     """Return the place of an image inside a larger file; None for a file of its own."""
     found = _PLACE.fullmatch(location) if "#" in location else None
-    return None if found is None else Place(found[1], int(found[3]), int(found[4]), found[5])
+    return None if found is None else Place(found[1], int(found[3]), int(found[4]), found[6], found[5] or "")
 
 
-def location_within(file: str, first: int, second: int, name: str) -> str:
+def location_within(file: str, first: int, second: int, name: str, digest: str = "") -> str:
     """Return the location of an image inside a file. No `..` or `://` of its name survives: it stays below the file."""
-    return f"{file}#{first}+{second}/{_below(name)}"
+    return f"{file}#{first}+{second}{'~' if digest else ''}{digest}/{_below(name)}"
+
+
+def digest_of(picture: Any) -> str:
+    """Return eight characters by which a picture, bytes or a buffer, is known again."""
+    return f"{zlib.crc32(picture):08x}"
 
 
 def _below(name: str) -> str:
@@ -98,7 +111,7 @@ def read_within(place: Place) -> bytes:
         If the file is missing or cannot be read.
     """
     if place.n_bytes is None:
-        return _picture_in(place)
+        return _checked(place, _picture_in(place))
     # The header of a tar's member lies before it, and tells whether the place is still what it was.
     n_header = tarfile.BLOCKSIZE if place.file.lower().endswith(".tar") else 0
     data = _bytes_of(place.file, place.first - n_header, place.first + place.second)
@@ -113,7 +126,13 @@ def read_within(place: Place) -> bytes:
         is_whole = place.name.isascii() and len(place.name) < _LONGEST_NAME
         if member.size != place.second or (is_whole and _below(member.name) != place.name):
             raise _changed(place, "another member is there now")
-    return data[n_header:]
+    return _checked(place, data[n_header:])
+
+
+def _checked(place: Place, picture: bytes) -> bytes:
+    if place.digest and place.digest != digest_of(picture):
+        raise _changed(place, "another picture is there now")
+    return picture
 
 
 def _bytes_of(file: str, start: int, end: int) -> bytes:
@@ -169,15 +188,24 @@ def _picture_in(place: Place) -> bytes:
     return bytes(picture)
 
 
-def picture_column(schema: Any) -> str | None:
-    """Return the name of the first column of an Arrow schema that holds pictures as Hugging Face keeps them."""
+def picture_columns(schema: Any) -> list[str]:
+    """Return the names of the columns of an Arrow schema that hold pictures as Hugging Face keeps them.
+
+    One with a usual name comes first.
+    """
     import pyarrow as pa
 
+    found: list[str] = []
     for field in schema:
         kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
         if pa.types.is_struct(kind) and {kind.field(i).name for i in range(kind.num_fields)} >= {*PICTURE_PARTS}:
-            return str(field.name)
-    return None
+            found.append(str(field.name))
+    return sorted(found, key=lambda name: not is_usual_name(name))
+
+
+def is_usual_name(column: str) -> bool:
+    """Tell whether a column of pictures is called as the one of the images mostly is, and not as masks are."""
+    return column.lower() in _USUAL_NAMES
 
 
 def pictures_of_group(file: str, number: int) -> Any:
@@ -186,6 +214,6 @@ def pictures_of_group(file: str, number: int) -> Any:
 
     with opened_in_place(file) as opened:
         parquet = pq.ParquetFile(opened)
-        name = picture_column(parquet.schema_arrow)
+        name = picture_columns(parquet.schema_arrow)[0]
         table = parquet.read_row_group(number, columns=[f"{name}.{PICTURE_PARTS[0]}"], use_threads=False)
         return table.column(0).combine_chunks().field(PICTURE_PARTS[0])

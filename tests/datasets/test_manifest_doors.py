@@ -68,7 +68,7 @@ def test_the_same_images_come_of_every_spelling(pictures: Path, text: str) -> No
         {"image": [b"a.jpg", b"b.jpg"], "label": [b"cat", b"dog"]},
         {"Image": ["a.jpg", "b.jpg"], "label": pa.array(["cat", "dog"]).dictionary_encode()},
         {"image": [{"bytes": None, "path": "a.jpg"}, {"bytes": None, "path": "b.jpg"}], "label": ["cat", "dog"]},
-        {"image": [{"bytes": b"x", "path": "x"}] * 2, "file_name": ["a.jpg", "b.jpg"], "label": ["cat", "dog"]},
+        {"image": [{"bytes": None, "path": "x"}] * 2, "file_name": ["a.jpg", "b.jpg"], "label": ["cat", "dog"]},
         {"image": pa.array(["a.jpg", "b.jpg"], pa.large_string()), "label": ["cat", "dog"], "tags": [["x"], []]},
     ],
 )
