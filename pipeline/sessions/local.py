@@ -29,7 +29,7 @@ from pipeline.annotation.session import (
 )
 from pipeline.errors import DatasetError, StoreError
 from pipeline.images.locations import join_location
-from pipeline.images.within import file_of
+from pipeline.images.within import file_of, place_within
 from pipeline.project.folder import Project
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.opaque_ids import example_group
@@ -259,6 +259,8 @@ class LocalSession:
             location = join_location(self._project.images_root, path, self._project.image_folders)
             names |= {path, posixpath.basename(path), location}
             names |= {file_of(location), posixpath.basename(file_of(location))}  # of the shard that it lies in
+            place = place_within(location)
+            names |= {place.name} if place else set()
         for name in sorted(names, key=len, reverse=True):
             reason = reason.replace(name, "the file")
         return reason
