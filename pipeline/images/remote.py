@@ -17,7 +17,18 @@ EXTRA_OF_SCHEME = {
 }  # fmt: skip
 #: How variables of the environment begin that tell the packages of stores their keys and addresses.
 _VARIABLES = ("AWS_", "AZURE_", "FSSPEC_", "GCSFS_", "GOOGLE_")
-_WITH_SECRET = re.compile(rf"({'|'.join(EXTRA_OF_SCHEME)})://(?!arn:)[^/@]*:.*@", re.DOTALL)
+#: A name and a password before the host, also behind another scheme (`simplecache::s3://…`). Keys of stores may have
+#: slashes in them; the web has no names without a password that are not keys (`https://TOKEN@host`).
+_IN_FRONT = re.compile(
+    rf"(?:^|::)(?:({'|'.join(EXTRA_OF_SCHEME)})://(?!arn:)[^/@]*:.*@|(https?)://[^/?#]*@|([a-z0-9+.-]+)://[^/@]*:[^/]*@)",
+    re.DOTALL | re.IGNORECASE,
+)
+#: What signs an address, or stands for a password, in its query.
+_IN_QUERY = re.compile(
+    r"[?&;](sig|signature|(?:x-(?:amz|goog)-)(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid|"
+    r"[a-z_-]*token|[a-z_-]*secret|password|passwd|pwd|api[_-]?key|auth|authorization)=",
+    re.IGNORECASE,
+)
 
 
 def is_url(location: str) -> bool:
@@ -26,11 +37,17 @@ def is_url(location: str) -> bool:
 
 
 def refuse_secret(location: str) -> None:
-    """Refuse an address of a store that has a key in it: addresses are written into settings and messages."""
-    if found := _WITH_SECRET.match(location):
+    """Refuse an address that has a key in it: addresses are written into settings and messages."""
+    if not is_url(location):
+        return
+    front, query = _IN_FRONT.search(location), _IN_QUERY.search(location)
+    if front or query:
+        where = f" ({query[1]}=)" if query and not front else ""
+        scheme = next(filter(None, front.groups())) if front else location.partition("://")[0]
         raise DatasetError(
-            f"{found[1]}://…: the address has a key in it; leave that out: keys come from the environment or from the "
-            "files that the store's own programs read (for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws)"
+            f"{scheme}://…: the address has a key in it{where}; leave that out: keys come from the environment or from "
+            "the files that the store's own programs read (for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "~/.aws; for others, fsspec's variables, such as FSSPEC_SFTP_PASSWORD)"
         )
 
 
@@ -50,10 +67,11 @@ def opened_url(location: str, cannot: str = "cannot be read") -> Iterator[tuple[
     FileNotFoundError
         If there is no such file.
     DatasetError
-        For whatever else the store or its package refuses, or if that package is missing.
+        For whatever else the store or its package refuses, if that package is missing, or if the URL has a key in it.
     """
     import fsspec
 
+    refuse_secret(location)
     try:
         yield fsspec.core.url_to_fs(location)
     except (FileNotFoundError, MlfError):
