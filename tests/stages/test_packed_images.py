@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,11 +48,27 @@ def _parquet(folder: Path) -> None:
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     """Return a project with proposals and an annotator."""
     request.param(tmp_path / "packed")
-    run_mlf("init", tmp_path / "p", "--images", tmp_path / "packed")
-    np.savez(tmp_path / "top.npz", model=np.array([[0, 1]] * N_IMAGES))
-    run_mlf("propose", tmp_path / "p", "--from-predictions", tmp_path / "top.npz")
-    run_mlf("assign", tmp_path / "p", "--annotators", "ann", "--per-image", "1")
-    return open_project(tmp_path / "p")
+    return _with_annotator(tmp_path, "--images", tmp_path / "packed")
+
+
+def _with_annotator(folder: Path, *options: object, n_images: int = N_IMAGES) -> Project:
+    run_mlf("init", folder / "p", *options)
+    np.savez(folder / "top.npz", model=np.array([[0, 1]] * n_images))
+    run_mlf("propose", folder / "p", "--from-predictions", folder / "top.npz")
+    run_mlf("assign", folder / "p", "--annotators", "ann", "--per-image", "1")
+    return open_project(folder / "p")
+
+
+def _decide(project: Project) -> None:
+    with open_project_store(project) as store:
+        session = ServedSession(ServedTables(project), store, "ann", Round.ANNOTATION)
+        payload = {"class_index": 1, "vote": "yes"}
+        events = [
+            Event(f"event-{i:04d}-of-ann", Round.ANNOTATION, "ann", i, EventKind.VOTE, payload, (0, 1))
+            for i in range(N_IMAGES)
+        ]
+        assert [saved.error for saved in session.save(events)] == [""] * N_IMAGES
+    settle_project(project)
 
 
 def pixels(data: bytes) -> tuple[int, int]:
@@ -76,16 +93,39 @@ def test_sessions_show_images_and_examples_and_never_the_name_of_a_shard(project
             assert not any(key in lost.reason for key in KEYS)
 
 
-def test_reports_exports_and_copies_have_the_images(project: Project, tmp_path: Path) -> None:
+def test_a_session_names_no_member_of_a_shard_that_is_written_anew(tmp_path: Path) -> None:
+    for i in range(2):  # both have the name, so that the id is another one
+        write_tar(tmp_path / f"s/s-{i}.tar", {"cat/1.png": picture(i), "cat/1.cls": b"cat"})
+    (tmp_path / "classes.txt").write_text("\n".join(KEYS))
+    project = _with_annotator(tmp_path, "--images", tmp_path / "s", "--classes", tmp_path / "classes.txt", n_images=2)
+    write_tar(tmp_path / "s/s-0.tar", {"other.png": picture(9), "cat/1.png": picture(0)})
     with open_project_store(project) as store:
         session = ServedSession(ServedTables(project), store, "ann", Round.ANNOTATION)
-        payload = {"class_index": 1, "vote": "yes"}
-        events = [
-            Event(f"event-{i:04d}-of-ann", Round.ANNOTATION, "ann", i, EventKind.VOTE, payload, (0, 1))
-            for i in range(N_IMAGES)
-        ]
-        assert [saved.error for saved in session.save(events)] == [""] * N_IMAGES
-    settle_project(project)
+        lost = [shown.reason for shown in session.images(range(2), 64) if isinstance(shown, Unreadable)]
+    assert len(lost) == 1
+    assert "is not where it was" in lost[0]
+    assert "cat" not in lost[0]
+
+
+def test_an_export_gives_pictures_without_a_name_the_ending_of_their_kind(tmp_path: Path) -> None:
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    image = pa.array([{"bytes": picture(i), "path": None} for i in range(N_IMAGES)], kind)
+    pq.write_table(pa.table({"image": image, "label": [KEYS[i % 2] for i in range(N_IMAGES)]}), tmp_path / "d.parquet")
+    project = _with_annotator(tmp_path, "--images", tmp_path / "d.parquet")
+    _decide(project)
+    told = run_mlf("export", project.root, "--format", "hugging-face", "--out", tmp_path / "out")
+    assert "are links" not in told
+    assert (tmp_path / "out/d/3.png").read_bytes() == picture(3)
+    read = datasets.load_dataset(
+        "imagefolder", data_dir=str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert sorted(read["image_id"]) == [f"d/{i}" for i in range(N_IMAGES)]
+    run_mlf("export", project.root, "--format", "imagenet-txt", "--out", tmp_path / "list")
+    assert "d/3.png" in "".join(file.read_text() for file in (tmp_path / "list").rglob("*.txt"))
+
+
+def test_reports_exports_and_copies_have_the_images(project: Project, tmp_path: Path) -> None:
+    _decide(project)
     [path, *_] = pq.read_table(project.images_path)["path"].to_pylist()
     assert "data:image/jpeg;base64" in thumbnail(project, path, "a picture", 32)
     run_mlf("export", project.root, "--format", "hugging-face", "--out", tmp_path / "out")

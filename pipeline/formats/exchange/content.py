@@ -6,10 +6,12 @@ classes, so that a format is one small module.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from pipeline.images.locations import has_image_suffix
 from pipeline.images.within import file_of
 from pipeline.votes.words import Round, Vote
 
@@ -163,8 +165,15 @@ class ImageContent:
 
     @property
     def file_name(self) -> str:
-        """Return what other tools call its file: its path; its name, where it has none or lies inside a larger file."""
-        return self.path if self.path and file_of(self.path) == self.path else self.image
+        """Return what other tools call its file: its path; its name, where it has none or lies inside a larger file.
+
+        Rows may have names without an ending, by which other tools know files of images: it is added.
+        """
+        if self.path and file_of(self.path) == self.path:
+            return self.path
+        if not self.path or not has_image_suffix(self.path) or has_image_suffix(self.image):
+            return self.image
+        return self.image + posixpath.splitext(self.path)[1]
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -140,7 +140,7 @@ def write(given: Outgoing, folder: Path) -> list[str]:
     index = {name: position for position, name in enumerate(given.classes)}
     schema = pa.schema(_COLUMNS.items()).with_metadata({"huggingface": json.dumps(_described(given.classes))})
     lines: list[dict[str, Any]] = []
-    n_left, n_written = 0, 0
+    n_left, n_written, n_links = 0, 0, 0
     with whole_file(folder / _WRITTEN) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
         for record in given.images():
             name: str | None = record.file_name
@@ -149,6 +149,7 @@ def write(given: Outgoing, folder: Path) -> list[str]:
             if record.labels is None or name is None:
                 n_left += 1
                 continue
+            n_links += given.link_images and (folder / name).is_symlink()
             lines.append(_as_line(record, name, index))
             n_written += 1
             if len(lines) == _ROWS_AT_ONCE:
@@ -157,7 +158,7 @@ def write(given: Outgoing, folder: Path) -> list[str]:
         writer.write_table(pa.Table.from_pylist(lines, schema))
     write_text(folder / "README.md", _readme(given, n_written))
     notes = [f"{so_many(n_left, 'image')} left out: undecided, or without a file"] if n_left else []
-    links = ["images are links: copy the folder with what they lead to (cp -L)"] if given.link_images else []
+    links = ["images are links: copy the folder with what they lead to (cp -L)"] if n_links else []
     return [*notes, *links]
 
 
