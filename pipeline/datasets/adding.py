@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.datasets.create import Check, checked_records, further_folders, images_base, unique, with_links
-from pipeline.datasets.folder import folder_records
+from pipeline.datasets.create import (
+    Check,
+    checked_records,
+    further_folders,
+    images_base,
+    source_records,
+    unique,
+    with_links,
+)
+from pipeline.datasets.folder_order import FolderOrder
 from pipeline.datasets.links import LinkedFolders
-from pipeline.datasets.manifest import is_manifest, manifest_records, read_labels
 from pipeline.datasets.packed_sources import packed_images
 from pipeline.datasets.records import ImageRecord, ImageTableWriter, SkippedRow, read_source_rows
 from pipeline.errors import DatasetError
@@ -87,15 +94,9 @@ def write_longer_table(
     base = images_base(source, images_root, packed)
     space = project.label_space
     folders = further_folders(source, base, packed) if has_files else []
-    read: Iterator[ImageRecord | SkippedRow]
-    if packed is not None:
-        read = packed.records(space, numbers, has_files=has_files)
-    elif is_manifest(source):
-        labels = read_labels(source, space, numbers)
-        read = manifest_records(source, space, base, has_files=has_files, labels=labels, folders=folders)
-    else:
-        order = read_source_rows(image_table(project)).origin.order
-        read = folder_records(source, space, numbers, "torchvision" if order == "torchvision" else "natural")
+    was = read_source_rows(image_table(project)).origin.order
+    order: FolderOrder = "torchvision" if was == "torchvision" else "natural"
+    read = source_records(source, packed, space, numbers, order, base, folders, has_files=has_files)
     table = image_columns(project, ["image_id", "path"])
     known: dict[str, str | None] = dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
     links = LinkedFolders(base, project.root)

@@ -129,14 +129,9 @@ def init_project(
     )
     if examples and not is_url(section.examples_root) and not Path(section.examples_root).is_dir():
         raise DatasetError(f"{examples}: no such folder of examples; --examples takes a folder of folders, one a class")
+    records = source_records(source, packed, space, numbers, order, base, folders, has_files=has_files)
     origin = SourceOrder()
-    if packed is not None:
-        records = packed.records(space, numbers, has_files=has_files)
-    elif from_manifest:
-        labels = read_labels(source, space, numbers)
-        records = manifest_records(source, space, base, has_files=has_files, labels=labels, folders=folders)
-    else:
-        records = folder_records(source, space, numbers, order or "natural")
+    if packed is None and not from_manifest:
         origin = SourceOrder(order or "natural", is_given=order is not None, names_classes=classes is None)
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as staging:
@@ -294,6 +289,29 @@ def images_base(source: str, images_root: str | Path | None, packed: PackedImage
     if images_root:
         return absolute_location(images_root)
     return default_images_root(source) if is_manifest(source) else source
+
+
+def source_records(
+    source: str,
+    packed: PackedImages | None,
+    space: LabelSpace,
+    numbers: ClassNumbers,
+    order: FolderOrder | None,
+    base: str,
+    folders: Sequence[str],
+    *,
+    has_files: bool,
+) -> Iterator[ImageRecord | SkippedRow]:
+    """Return the images of a source of any kind, with their original labels.
+
+    Raise `DatasetError` if it cannot be read, or its class numbers fit two readings.
+    """
+    if packed is not None:
+        return packed.records(space, numbers, has_files=has_files)
+    if is_manifest(source):
+        labels = read_labels(source, space, numbers)
+        return manifest_records(source, space, base, has_files=has_files, labels=labels, folders=folders)
+    return folder_records(source, space, numbers, order or "natural")
 
 
 def further_folders(source: str, base: str, packed: PackedImages | None) -> list[str]:

@@ -30,8 +30,6 @@ _PLACE = re.compile(r"(.+?\.(tar|arrow|parquet))#(\d+)\+(\d+)(?:~([0-9a-f]{8}))?
 _MOST_BYTES_KEPT = 1 << 26
 #: Every writer of tar puts an ASCII name as short as this into the member's own header.
 _LONGEST_NAME = 90
-#: Columns of pictures, as Hugging Face calls their two parts.
-PICTURE_PARTS = ("bytes", "path")
 #: What the column of images is called where others hold pictures, too: masks, depth, thumbnails.
 _USUAL_NAMES = ("image", "img")
 
@@ -193,13 +191,9 @@ def picture_columns(schema: Any) -> list[str]:
 
     One with a usual name comes first.
     """
-    import pyarrow as pa
+    from pipeline.project.columns import is_picture
 
-    found: list[str] = []
-    for field in schema:
-        kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
-        if pa.types.is_struct(kind) and {kind.field(i).name for i in range(kind.num_fields)} >= {*PICTURE_PARTS}:
-            found.append(str(field.name))
+    found = [str(field.name) for field in schema if is_picture(field.type)]
     return sorted(found, key=lambda name: not is_usual_name(name))
 
 
@@ -211,6 +205,8 @@ def is_usual_name(column: str) -> bool:
 def pictures_of_group(file: str, number: int) -> Any:
     """Return the pictures of a row group of Parquet as an Arrow array of bytes, null where a row has none."""
     import pyarrow.parquet as pq
+
+    from pipeline.project.columns import PICTURE_PARTS
 
     with opened_in_place(file) as opened:
         parquet = pq.ParquetFile(opened)

@@ -20,6 +20,8 @@ from pipeline.project.names import column_name
 
 #: Whole numbers up to this one are exact in a column of floating-point numbers.
 _EXACT = 2.0**53
+#: The two parts of a picture in a column, as Hugging Face calls them.
+PICTURE_PARTS = ("bytes", "path")
 _TEXTS = frozenset({pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view()})
 
 
@@ -50,7 +52,7 @@ def text_column(column: pa.ChunkedArray | pa.Array, name: str, where: object, *,
     types = pa.types
     if types.is_floating(kind) or types.is_decimal(kind):
         column = _whole(column.cast(pa.float64()) if types.is_floating(kind) else column, name, where)
-    elif types.is_struct(kind) and {"bytes", "path"} <= {kind.field(i).name for i in range(kind.num_fields)}:
+    elif is_picture(kind):
         column = _picture_paths(column, name, where)
     elif not (types.is_integer(kind) or types.is_null(kind) or kind in _TEXTS or (is_truth and types.is_boolean(kind))):
         raise DatasetError(f"{where}: column {name!r} holds {_in_words(kind)}; give text or whole numbers")
@@ -58,6 +60,12 @@ def text_column(column: pa.ChunkedArray | pa.Array, name: str, where: object, *,
         return pc.cast(column, pa.string())
     except pa.ArrowInvalid as error:
         raise DatasetError(f"{where}: column {name!r} holds bytes that are not UTF-8 text; give text") from error
+
+
+def is_picture(kind: pa.DataType) -> bool:
+    """Tell whether a column of this type holds pictures as Hugging Face keeps them."""
+    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    return bool(pa.types.is_struct(kind)) and {kind.field(i).name for i in range(kind.num_fields)} >= {*PICTURE_PARTS}
 
 
 def refuse_twice(schema: pa.Schema, names: Sequence[str], where: object) -> None:
