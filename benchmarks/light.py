@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hub import installed_proxy, make_project, running_hub
 from lab_server import launch_chromium
 from service import N_IMAGES_EACH, Load, Processors, project_with
-from serving import ServiceProcess, StubHub
+from serving import ServiceProcess, StubHub, with_processes
 
 from pipeline.annotation.events import Event, EventKind
 from pipeline.hub.accounts import Role
@@ -159,7 +159,14 @@ def with_light_sessions(project: Project) -> Project:
 
 
 def measure(
-    people: int, seconds: int, *, with_images: bool, n_earlier: int = 0, postgres: bool = False, seed: int = 0
+    people: int,
+    seconds: int,
+    *,
+    with_images: bool,
+    n_earlier: int = 0,
+    postgres: bool = False,
+    n_processes: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Run one load, and return its figures."""
     with (
@@ -167,7 +174,7 @@ def measure(
         project_with(people, Path(folder), postgres) as (made, server),
         StubHub() as hub,
     ):
-        project = with_light_sessions(made)
+        project = with_processes(with_light_sessions(made), n_processes)
         with_earlier_work(project, people, n_earlier)
         for i in range(people):
             hub.add(f"sim{i:04d}", ["annotators"])
@@ -176,12 +183,12 @@ def measure(
             process = psutil.Process(service.pid)
             load.annotators = 2  # what the first pages load, all others share
             asyncio.run(load.open_pages())
-            load.annotators, before = people, process.memory_full_info().pss
+            load.annotators, before = people, _memory_of(process)
             asyncio.run(load.open_pages())
             processors = Processors(service, server)
             asyncio.run(load.run())
             shares = processors.shares()
-            grown = process.memory_full_info().pss - before
+            grown = _memory_of(process) - before
         with open_store(project.store_url, len(project.label_space)) as store:
             kept = Counter(event.event_id for event in store.iter_events())
     p50, p95, p99 = np.percentile(load.latencies_ms, [50, 95, 99])
@@ -199,6 +206,10 @@ def measure(
         "mib_a_person": round(grown / 2**20 / people, 3),
         "processors": shares,
     }
+
+
+def _memory_of(process: psutil.Process) -> int:
+    return sum(each.memory_full_info().pss for each in (process, *process.children()))
 
 
 def log_ins(n: int) -> dict[str, Any]:
@@ -240,6 +251,7 @@ def main() -> None:
     parser.add_argument("--images", action="store_true", help="everyone fetches an image every two seconds, too")
     parser.add_argument("--earlier", type=int, default=0, help="votes that everyone has given before")
     parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--processes", type=int, default=1, help="how many serve; more than one with --postgres")
     parser.add_argument("--log-in", type=int, nargs="?", const=8, default=0, help="time so many log-ins instead")
     given = parser.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
@@ -247,7 +259,12 @@ def main() -> None:
         log_ins(given.log_in)
         if given.log_in
         else measure(
-            given.people, given.seconds, with_images=given.images, n_earlier=given.earlier, postgres=given.postgres
+            given.people,
+            given.seconds,
+            with_images=given.images,
+            n_earlier=given.earlier,
+            postgres=given.postgres,
+            n_processes=given.processes,
         )
     )
     for name, value in figures.items():

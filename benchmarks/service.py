@@ -2,6 +2,7 @@
 
     python benchmarks/service.py --annotators 200 --seconds 60
     python benchmarks/service.py --annotators 200 --seconds 60 --postgres
+    python benchmarks/service.py --annotators 200 --seconds 60 --postgres --processes 1,2,4
     python benchmarks/service.py --annotators 1000 --seconds 60
     python benchmarks/service.py --ladder 200,400,600,800,1000 --seconds 20
 
@@ -37,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "service"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from postgres_server import PostgresServer, start_postgres
-from serving import ServiceProcess, StubHub, make_project, with_store
+from serving import ServiceProcess, StubHub, make_project, with_processes, with_store
 
 from pipeline.hub.sockets import socket_of
 from pipeline.project.folder import Project
@@ -80,7 +81,7 @@ class Processors:
         return {side: round((now - self._before[side]) / took, 2) for side, now in self._seconds().items()}
 
     def _seconds(self) -> dict[str, float]:
-        return {side: _seconds_of(psutil.Process(pid), side == "database") for side, pid in self._sides.items()}
+        return {side: _seconds_of(psutil.Process(pid), side != "load itself") for side, pid in self._sides.items()}
 
 
 def _seconds_of(process: psutil.Process, with_children: bool) -> float:
@@ -167,13 +168,14 @@ class Load:
         return results
 
 
-def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> dict[str, Any]:
+def measure(annotators: int, seconds: int, *, postgres: bool, n_processes: int = 1, seed: int = 0) -> dict[str, Any]:
     """Run one load, and return its figures."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        project_with(annotators, Path(folder), postgres) as (project, server),
+        project_with(annotators, Path(folder), postgres) as (made, server),
         StubHub() as hub,
     ):
+        project = with_processes(made, n_processes)
         for i in range(annotators):
             hub.add(f"sim{i:04d}", ["annotators"])
         with ServiceProcess(project, hub) as service:
@@ -186,6 +188,7 @@ def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> 
     p50, p95, p99 = np.percentile(load.latencies_ms, [50, 95, 99]) if load.latencies_ms else [float("nan")] * 3
     return {
         "store": "PostgreSQL" if postgres else "SQLite",
+        "processes": n_processes,
         "annotators": annotators,
         "seconds": seconds,
         "saves": load.n_sent,
@@ -202,6 +205,20 @@ def measure(annotators: int, seconds: int, *, postgres: bool, seed: int = 0) -> 
     }
 
 
+def table(rungs: list[tuple[int, int]], seconds: int, *, postgres: bool, seed: int) -> None:
+    """Print the figures of one load after the other: so many processes, so many annotators."""
+    columns = (
+        *("processes", "annotators", "saves", "acknowledged"),
+        *("p50_ms", "p95_ms", "p99_ms", "errors", "lost", "doubled"),
+    )
+    print(f"| {' | '.join(column.replace('_', ' ') for column in columns)} | processors |")
+    print(f"| {' | '.join('---:' for _ in columns)} | --- |")
+    for n_processes, annotators in rungs:
+        figures = measure(annotators, seconds, postgres=postgres, n_processes=n_processes, seed=seed)
+        shares = ", ".join(f"{side} {share:.2f}" for side, share in figures["processors"].items())
+        print(f"| {' | '.join(str(figures[column]) for column in columns)} | {shares} |", flush=True)
+
+
 def main() -> None:
     """Measure what the command line asks for, and print it as a table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -209,19 +226,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--ladder", default="", help="numbers of annotators, separated by commas: one load each")
     parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--processes", default="1", help="how many serve; several numbers: one load each")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    if given.ladder:
-        print("| annotators | saves | acknowledged | p50 ms | p95 ms | p99 ms | errors | lost | doubled | processors |")
-        print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
-        for rung in given.ladder.split(","):
-            figures = measure(int(rung), given.seconds, postgres=given.postgres, seed=given.seed)
-            columns = ("annotators", "saves", "acknowledged", "p50_ms", "p95_ms", "p99_ms", "errors", "lost", "doubled")
-            shares = ", ".join(f"{side} {share:.2f}" for side, share in figures["processors"].items())
-            print(f"| {' | '.join(str(figures[column]) for column in columns)} | {shares} |", flush=True)
+    processes = [int(number) for number in given.processes.split(",")]
+    if given.ladder or len(processes) > 1:
+        ladder = [int(rung) for rung in (given.ladder or str(given.annotators)).split(",")]
+        rungs = [(number, rung) for rung in ladder for number in processes]
+        table(rungs, given.seconds, postgres=given.postgres, seed=given.seed)
     else:
-        figures = measure(given.annotators, given.seconds, postgres=given.postgres, seed=given.seed)
+        figures = measure(
+            given.annotators, given.seconds, postgres=given.postgres, n_processes=processes[0], seed=given.seed
+        )
         for name, value in figures.items():
             print(f"{name:<12} {value}")
     print(f"load average after: {os.getloadavg()[0]:.2f}")

@@ -174,8 +174,8 @@ def _set_sessions(c: Any, hub: dict[str, Any], state: Path) -> None:
 
 
 def _set_services(c: Any, hub: dict[str, Any], private: Path) -> None:
-    # A service for each project: a child of the Hub under the Hub's own account, the only process that opens the
-    # project's store. A keeper holds its socket, starts it again at once when it is killed, and ends it with the Hub.
+    # A service for each project: a child of the Hub under the Hub's own account, which alone opens the project's
+    # store. A keeper holds its socket, starts it again at once when it is killed, and ends it with the Hub.
     sockets = HubSockets(Path(hub["sockets_dir"]))
     c.JupyterHub.services, c.SocketProxy.extra_routes = [], {}
     for project in hub["projects"]:

@@ -43,7 +43,7 @@ _LINES = """\
 # Only the Hub's account may be able to read the project: chmod 700 {root}
 from pipeline.hub.joining import after_login, before_spawn
 
-# The service: the one process that opens the project's store. Its keeper holds the port and starts it again.
+# The service: it alone opens the project's store. Its keeper holds the port and starts it again.
 c.JupyterHub.services.append({service})
 
 # Who may do what: groups with these names. Leave this out where your sign-on says who is in which group.

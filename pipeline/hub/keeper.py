@@ -13,6 +13,7 @@ in between is answered by the next process, and nobody else can listen there.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import socket
@@ -21,17 +22,30 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
 _PR_SET_PDEATHSIG = 1
+_LOOK_EVERY_S = 0.05
 _QUICK_S = 10.0
 _LONGEST_PAUSE_S = 2.0
 _STOP_TIMEOUT_S = 60.0
-_BACKLOG = 1024
+#: Connections that wait to be accepted.
+BACKLOG = 1024
 #: The environment variable that holds the descriptor of the listening socket given to a process.
 GIVEN_SOCKET = "MLF_GIVEN_SOCKET"
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The place of one process: what runs there, since when, and when the next one may start."""
+
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    n_quick: int = 0
+    next_at: float = 0.0
 
 
 class Keeper:
@@ -40,7 +54,7 @@ class Keeper:
     Parameters
     ----------
     command
-        What to run. Exit code 0 means that it is done; anything else starts it again.
+        What to run. Exit code 0 means that it is done, unless there are several; anything else starts it again.
     environment, folder, output
         As for `subprocess.Popen`; None keeps this process's own. Input is always empty: the operator's terminal is for
         `mlf hub` alone.
@@ -48,6 +62,10 @@ class Keeper:
         A socket to hand down; its descriptor goes into the environment as :data:`GIVEN_SOCKET`.
     max_quick_failures
         How often in a row it may fail within ten seconds of its start before the keeper gives up.
+    copies
+        How many processes run the command at the same time. If one will not start, all are ended.
+    patience_s
+        How long what is asked to end may take before it is killed.
     """
 
     def __init__(
@@ -59,6 +77,8 @@ class Keeper:
         output: IO[bytes] | int | None = None,
         listening: socket.socket | None = None,
         max_quick_failures: int = 8,
+        copies: int = 1,
+        patience_s: float = _STOP_TIMEOUT_S,
     ) -> None:
         self._command = list(command)
         self._environment = None if environment is None else dict(environment)
@@ -70,8 +90,9 @@ class Keeper:
             own = os.environ if self._environment is None else self._environment
             self._environment = {**own, GIVEN_SOCKET: str(listening.fileno())}
         self._max_quick_failures = max_quick_failures
-        self._process: subprocess.Popen[bytes] | None = None
+        self._places = [_Kept() for _ in range(copies)]
         self._is_stopping = False
+        self._kill_at, self._patience_s = math.inf, patience_s
 
     def run(self) -> int:
         """Run it; return its last exit code, or 0 if SIGINT or SIGTERM asked it to stop."""
@@ -83,49 +104,64 @@ class Keeper:
                 signal.signal(number, handler)
 
     def _run(self) -> int:
-        n_quick = 0
+        code = 0
         while True:
-            began = time.monotonic()
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command,
-                env=self._environment,
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=self._output,
-                pass_fds=self._given,
-                start_new_session=True,  # Ctrl-C reaches the keeper alone, which passes it on once
-                preexec_fn=dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 - a keeper has one thread
-            )
-            if self._is_stopping:  # asked to stop between two starts
-                self._process.terminate()
-            code = self._wait()
-            if self._is_stopping:
-                return 0
-            if code == 0:
-                return 0
-            n_quick = n_quick + 1 if time.monotonic() - began < _QUICK_S else 0
-            if n_quick >= self._max_quick_failures:
+            for kept in self._places:
+                if kept.process is None and not self._is_stopping and time.monotonic() >= kept.next_at:
+                    self._start(kept)
+            time.sleep(_LOOK_EVERY_S)
+            if time.monotonic() > self._kill_at:
+                self._send(signal.SIGKILL)
+            for kept in self._places:
+                ended = None if kept.process is None else kept.process.poll()
+                if ended is None:
+                    continue
+                kept.process = None
+                if not self._is_stopping and self._is_final(kept, ended):
+                    code = ended
+                    self._end_all()
+            if self._is_stopping and all(kept.process is None for kept in self._places):
                 return code
-            self._say(f"ended with code {code}; starting it again")
-            time.sleep(min(_LONGEST_PAUSE_S, 0.1 * 2**n_quick))
 
-    def _wait(self) -> int:
-        assert self._process is not None
-        deadline = None
-        while True:
-            try:
-                return self._process.wait(timeout=1)
-            except subprocess.TimeoutExpired:
-                if self._is_stopping:
-                    deadline = deadline or time.monotonic() + _STOP_TIMEOUT_S
-                    if time.monotonic() > deadline:
-                        self._process.kill()
+    def _start(self, kept: _Kept) -> None:
+        kept.began = time.monotonic()
+        kept.process = subprocess.Popen(  # noqa: S603 - our own command
+            self._command,
+            env=self._environment,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            pass_fds=self._given,
+            start_new_session=True,  # Ctrl-C reaches the keeper alone, which passes it on once
+            preexec_fn=dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 - a keeper has one thread
+        )
+        if self._is_stopping:  # asked to stop between two starts
+            kept.process.terminate()
+
+    def _is_final(self, kept: _Kept, code: int) -> bool:
+        """Tell whether nothing is started again after this end; if not, say so and note when the next one starts."""
+        if code == 0 and len(self._places) == 1:
+            return True
+        kept.n_quick = kept.n_quick + 1 if time.monotonic() - kept.began < _QUICK_S else 0
+        if kept.n_quick >= self._max_quick_failures:
+            return True
+        self._say(f"ended with code {code}; starting it again")
+        kept.next_at = time.monotonic() + min(_LONGEST_PAUSE_S, 0.1 * 2**kept.n_quick)
+        return False
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._is_stopping = True
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+        self._end_all()
+
+    def _end_all(self) -> None:
+        if not self._is_stopping:  # asking once more gives nobody more time
+            self._is_stopping, self._kill_at = True, time.monotonic() + self._patience_s
+        self._send(signal.SIGTERM)
+
+    def _send(self, number: signal.Signals) -> None:
+        for kept in self._places:
+            if kept.process is not None:
+                kept.process.send_signal(number)
 
     def _say(self, words: str) -> None:
         line = f"keeper: {Path(self._command[0]).name} {words}\n".encode()
@@ -157,7 +193,7 @@ def listen_at(path: Path) -> socket.socket:
         listening.bind(str(path))
     finally:
         os.umask(before)
-    listening.listen(_BACKLOG)
+    listening.listen(BACKLOG)
     return listening
 
 
@@ -167,7 +203,7 @@ def main(command: Sequence[str]) -> int:
     if command[:1] == ["--socket"]:
         listening, command = listen_at(Path(command[1])), command[2:]
     elif command[:1] == ["--port"]:
-        listening, command = socket.create_server(("127.0.0.1", int(command[1])), backlog=_BACKLOG), command[2:]
+        listening, command = socket.create_server(("127.0.0.1", int(command[1])), backlog=BACKLOG), command[2:]
     parent = os.getppid()
     die_with_parent = dying_with_parent(signal.SIGTERM)
     if die_with_parent is not None:

@@ -163,6 +163,8 @@ class HubSection:
 
     #: `servers`: everyone has a Jupyter server. `light`: annotators and refiners work on pages of the service instead.
     sessions: HubSessions = "servers"
+    #: Processes that serve a project together, where one is not enough; more than one need a store on PostgreSQL.
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,7 @@ def _check(settings: Settings, path: Path) -> None:
         ("experiment.share", settings.experiment.share, 0, 1),
         ("experiment.probe_share", settings.experiment.probe_share, 0, 1),
         ("refinement.audit_share", settings.refinement.audit_share, 0, 1),
+        ("hub.processes", settings.hub.processes, 1, 32),
     ]
     for name, value, low, high in bounds:
         if not low <= value <= high:
@@ -283,6 +286,11 @@ def _check(settings: Settings, path: Path) -> None:
         raise ProjectError(
             f'{path}: [hub] sessions = "light", but [annotation] regions = {settings.annotation.regions!r}: regions '
             'are marked in a kernel; set regions = "off", or sessions = "servers"'
+        )
+    if settings.hub.processes > 1 and not settings.store.url.startswith("postgresql"):
+        raise ProjectError(
+            f"{path}: [hub] processes = {settings.hub.processes}, but the store is SQLite, which one process serves; "
+            'set processes = 1, or put the store on PostgreSQL: url = "postgresql+psycopg://…" in [store]'
         )
     check_keys(settings.annotation.keys, f"{path}: [annotation.keys]")
     _check_experiment(settings, path)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -29,10 +30,9 @@ from pipeline.store.trouble import trouble_in_plain_words
 
 #: A session's kernel handles one request at a time: while one waits here, its annotator's saves wait there.
 LONGEST_WAIT_S = 1.5
-#: How the addresses of saves end: they are of what their senders have seen, and many of them are sent at once.
-_SAVES = ("/events", "/save")
-#: How the addresses end at which open pages ask for news; for them it is soon enough to look at the files this often.
-_POLLS = "/changes"
+#: How the addresses of saves, and of open pages that ask for news, end: they are many, and for them it is soon enough
+#: to look at the files this often.
+_MANY = ("/events", "/save", "/changes")
 _LOOK_EVERY_S = 1.0
 
 
@@ -49,11 +49,15 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a defect
 
 @dataclass
 class Service:
-    """What the routes work with; there is one per process."""
+    """What the routes work with; there is one per process.
+
+    `shared` is the folder of several processes that serve the project together, and None for one that is alone.
+    """
 
     project: Project
     identity: Identity
     limits: Limits = field(default_factory=Limits)
+    shared: Path | None = None
     metrics: Metrics = field(default_factory=Metrics)
     last_write: str = "none"
 
@@ -64,7 +68,7 @@ class Service:
         self._looked_at, self._served = time.monotonic(), self._stamp()
         self.tables = ServedTables(self.project)
         self.store: SqlStore = open_project_store(self.project)
-        self.watch = StoreWatch(self.store, self.project.root)
+        self.watch = StoreWatch(self.store, self.project.root, is_shared=self.shared is not None)
         self.writer = GroupWriter(self.store, self.metrics.saves_per_commit.observe)
         self.allowances = Allowances(self.limits)
         self._at_work: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
@@ -160,8 +164,7 @@ class Service:
             raise Refusal(401, "Unauthorized", "the Hub does not know this token; restart your session", "bad token")
         request.scope["mlf_user"] = caller.name
         path = request.scope["path"]
-        is_soon = path.endswith(_POLLS) and time.monotonic() - self._looked_at < _LOOK_EVERY_S
-        if not (path.endswith(_SAVES) or is_soon):
+        if not (path.endswith(_MANY) and time.monotonic() - self._looked_at < _LOOK_EVERY_S):
             self.refresh()
         refuse_until(self.allowances.requests.take(caller.name))
         return caller

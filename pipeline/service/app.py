@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -46,6 +47,8 @@ def create_app(
     prefix: str = PREFIX,
     oauth: Any = None,
     secret: str = "",
+    shared: Path | None = None,
+    n_processes: int = 1,
 ) -> FastAPI:
     """Return the application.
 
@@ -63,17 +66,22 @@ def create_app(
         A `jupyterhub.services.auth.HubOAuth`, by which browsers log in; without one only tokens count.
     secret
         What log-ins are sealed with: the same in all processes of a service; random if it is left out.
+    shared
+        The folder of the processes that serve the project together; None if this one is alone.
+    n_processes
+        How many they are.
     """
-    service = Service(project, identity, limits or Limits())
+    service = Service(project, identity, (limits or Limits()).shared_by(n_processes), shared=shared)
     runner, classes = StageRunner(service), ClassesAnswer(service)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         import anyio.to_thread
 
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _READING_THREADS
+        # Divided: each thread that reads holds a connection to the database, which gives only so many.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = max(4, _READING_THREADS // n_processes)
         yield
-        await runner.stop()
+        await runner.close()
         await asyncio.to_thread(service.close)
 
     prefix = prefix.rstrip("/")

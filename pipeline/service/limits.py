@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Bounds the memory for buckets; the one used least recently is dropped.
 _MAX_BUCKETS = 50_000
@@ -51,6 +51,24 @@ class Limits:
     #: Reports of one person that are under way at the same time, and bytes of a report that count as one request.
     reports_at_once: int = 6
     report_bytes_a_request: int = 200_000
+
+    def shared_by(self, n_processes: int) -> Limits:
+        """Return the bounds of each of several processes, which do not know what was asked of the others.
+
+        Whoever's requests are spread over all gets in the long run what one process would give, and never more. What
+        may come at once is not divided: one connection, which one process holds, must be able to carry it.
+        """
+        if n_processes == 1:
+            return self
+        return replace(
+            self,
+            requests_per_second=self.requests_per_second / n_processes,
+            events_per_second=self.events_per_second / n_processes,
+            bytes_per_second=self.bytes_per_second / n_processes,
+            bytes_per_day=self.bytes_per_day // n_processes,
+            refusals_per_second=self.refusals_per_second / n_processes,
+            strangers_per_second=self.strangers_per_second / n_processes,
+        )
 
 
 class RateLimiter:

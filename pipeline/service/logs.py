@@ -13,7 +13,14 @@ _MAX_TEXT = 500
 
 
 class JsonFormatter(logging.Formatter):
-    r"""Writes ASCII JSON: control characters, line separators and right-to-left marks become ``\uXXXX``."""
+    r"""Writes ASCII JSON: control characters, line separators and right-to-left marks become ``\uXXXX``.
+
+    `is_one_of_several` adds the process that writes.
+    """
+
+    def __init__(self, *, is_one_of_several: bool = False) -> None:
+        super().__init__()
+        self._is_one_of_several = is_one_of_several
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
@@ -22,16 +29,18 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
+        if self._is_one_of_several:
+            content["process"] = record.process
         content |= getattr(record, "facts", {})
         if record.exc_info:
             content["traceback"] = self.formatException(record.exc_info)
         return json.dumps({name: _short(value) for name, value in content.items()}, ensure_ascii=True, default=str)
 
 
-def log_to_stderr() -> None:
-    """Send the service's log, and the web server's own, to standard error."""
+def log_to_stderr(*, is_one_of_several: bool = False) -> None:
+    """Send the service's log, and the web server's own, to standard error; of several processes, each names itself."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(is_one_of_several=is_one_of_several))
     for name in ("mlf.service", "uvicorn", "tornado", "jupyterhub"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+#: The variable by which the Prometheus client counts in the files of a folder, which several processes share.
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -32,5 +38,9 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """Return everything in Prometheus' text form."""
-        return generate_latest(self.registry)
+        """Return everything in Prometheus' text form: of all processes, where several serve the project together."""
+        if METRICS_VARIABLE not in os.environ:
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)

@@ -255,6 +255,21 @@ def count_events(service: Service, caller: Caller, n_events: int) -> None:
 
 async def save_events(service: Service, caller: Caller, round_: Round, sent: Sequence[EventIn]) -> list[SaveResult]:
     """Append a caller's events to the log; return one result each, once they are on the disk."""
+    tables = service.tables
+    results = await _append(service, caller, round_, sent)
+    refused = [i for i, result in enumerate(results) if result.seq is None and result.is_final]
+    if refused:
+        # A refusal is final, and the sender may have been shown a class that this process has not looked for yet.
+        service.refresh()
+        if service.tables is not tables:
+            again = await _append(service, caller, round_, [sent[i] for i in refused])
+            for i, result in zip(refused, again, strict=True):
+                results[i] = result
+    _count(service, caller, results)
+    return results
+
+
+async def _append(service: Service, caller: Caller, round_: Round, sent: Sequence[EventIn]) -> list[SaveResult]:
     results: list[SaveResult | None] = [None] * len(sent)
     own: dict[int, Event] = {}
     for i, content in enumerate(sent):
@@ -275,9 +290,7 @@ async def save_events(service: Service, caller: Caller, round_: Round, sent: Seq
         service.last_write = "ok"
         for i, result in zip(own, saved, strict=True):
             results[i] = result
-    answered = [result for result in results if result is not None]
-    _count(service, caller, answered)
-    return answered
+    return [result for result in results if result is not None]
 
 
 def _count(service: Service, caller: Caller, results: list[SaveResult]) -> None:

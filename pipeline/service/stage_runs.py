@@ -10,10 +10,12 @@ import asyncio
 import re
 import shlex
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
@@ -23,6 +25,7 @@ from pipeline.service.admission import Refusal, Service, require
 from pipeline.service.identity import Caller
 from pipeline.service.logs import log
 from pipeline.service.people import ERRORS
+from pipeline.service.run_record import RunRecord
 from pipeline.service.wire import RUNS, RunState, StageRun, StageRuns
 
 #: Stages that can be run so, in their order, and the report that each leaves.
@@ -41,6 +44,7 @@ _KEPT_BYTES = 8_000
 _MAX_LINES = 12
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _STOP_PATIENCE_S = 20.0
+_LOOK_EVERY_S = 0.05
 
 
 class StageRunner:
@@ -54,10 +58,9 @@ class StageRunner:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._runs: dict[str, StageRun] = {}
-        self._process: asyncio.subprocess.Process | None = None
+        self._own_folder = None if service.shared else tempfile.TemporaryDirectory(prefix="mlf-runs-")
+        self._record = RunRecord(service.shared or Path(self._own_folder.name if self._own_folder else ""))
         self._task: asyncio.Task[None] | None = None
-        self._is_stopping = False
 
     def read(self) -> StageRuns:
         """Return how each stage's last run went, in the order of the stages."""
@@ -68,55 +71,79 @@ class StageRunner:
             made = ""
             with suppress(OSError):
                 made = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-            runs.append(replace(self._runs.get(stage, StageRun(stage)), report=report if made else "", made=made))
+            runs.append(replace(self._record.read(stage), report=report if made else "", made=made))
         return StageRuns(tuple(runs))
 
     async def start(self, stage: str, by: str) -> None:
         """Start a stage; raise `Refusal` if there is no such stage, or one is running."""
         if stage not in STAGES:
             raise Refusal(404, "NotFound", f"there is no stage {stage!r} to run here; there are {', '.join(STAGES)}")
-        if self._task is not None and not self._task.done():
-            busy = next((run for run in self._runs.values() if run.state is RunState.RUNNING), StageRun(stage))
+        if not self._record.take():
+            runs = map(self._record.read, STAGES)
+            busy = next((run for run in runs if run.state is RunState.RUNNING), StageRun(stage))
             raise Refusal(409, "Busy", f"{busy.stage} is running, started by {busy.by}; wait for its end, or stop it")
-        self._is_stopping = False
-        self._runs[stage] = StageRun(stage, RunState.RUNNING, by, _now())
-        self._task = asyncio.create_task(self._run(stage))
+        try:
+            run = StageRun(stage, RunState.RUNNING, by, _now())
+            self._record.write(run)
+            self._task = asyncio.create_task(self._run(run))
+        except BaseException:
+            self._record.let_go()
+            raise
         log("stage started", stage=stage, by=by)
 
     async def stop(self) -> None:
         """End the run that is going on, if any; what it had not finished leaves no trace in the results."""
-        if self._task is None or self._task.done():
+        if not self._record.is_running():
             return
-        self._is_stopping = True
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.terminate()
+        self._record.ask_to_stop()
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._task), _STOP_PATIENCE_S)
+            async with asyncio.timeout(_STOP_PATIENCE_S):
+                while self._record.is_running():  # noqa: ASYNC110 - it may be another process's
+                    await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _run(self, stage: str) -> None:
-        root, began = str(self._service.project.root.resolve()), time.monotonic()
-        code, text = -1, b""
+    async def close(self) -> None:
+        """End the run of this process, if it has one."""
+        if self._task is not None and not self._task.done():
+            await self.stop()
+        if self._own_folder is not None:
+            self._own_folder.cleanup()
+
+    async def _run(self, run: StageRun) -> None:
+        began, code, text = time.monotonic(), -1, b""
         try:
-            self._process = process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-c", _COMMAND, stage, root),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                cwd=root,
-            )
-            if self._is_stopping:  # asked to stop while it was being started
-                process.terminate()
+            process = await self._process(run.stage)
+            stopping = asyncio.create_task(self._end_when_asked(process))
             assert process.stdout is not None
             while part := await process.stdout.read(4096):
                 text = (text + part)[-_KEPT_BYTES:]
-                self._runs[stage] = replace(self._runs[stage], lines=self._shown(text))
+                self._record.write(replace(run, lines=self._shown(text)))
             code = await process.wait()
+            stopping.cancel()
         except OSError as error:
             text = str(error).encode()
-        state = RunState.STOPPED if self._is_stopping else RunState.FAILED if code else RunState.DONE
-        self._runs[stage] = replace(self._runs[stage], state=state, finished=_now(), lines=self._shown(text))
-        log("stage ended", stage=stage, state=state.value, seconds=round(time.monotonic() - began, 1))
+        finally:
+            try:
+                state = RunState.STOPPED if self._record.is_to_stop else RunState.FAILED if code else RunState.DONE
+                self._record.write(replace(run, state=state, finished=_now(), lines=self._shown(text)))
+            finally:
+                self._record.let_go()  # whatever happens: nobody could run a stage any more
+        log("stage ended", stage=run.stage, state=state.value, seconds=round(time.monotonic() - began, 1))
+
+    async def _process(self, stage: str) -> asyncio.subprocess.Process:
+        root = str(self._service.project.root.resolve())
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-c", _COMMAND, stage, root),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=root,
+        )
+
+    async def _end_when_asked(self, process: asyncio.subprocess.Process) -> None:
+        while not self._record.is_to_stop:  # noqa: ASYNC110 - another process may have been asked
+            await asyncio.sleep(_LOOK_EVERY_S)
+        with suppress(ProcessLookupError):
+            process.terminate()
 
     def _shown(self, text: bytes) -> tuple[str, ...]:
         """Return the last lines of what a stage printed; a progress bar is one line, and no folder is named."""

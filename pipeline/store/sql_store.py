@@ -215,7 +215,7 @@ class SqlStore(TaskLists):
                 candidates.append((position, event))
         if candidates:
             with self._write() as connection:
-                check_mark(connection, self._last)
+                check_mark(connection, self._newest)
                 appended, last = append_events(connection, candidates)
             results |= appended
             self._last = last or self._last

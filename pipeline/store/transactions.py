@@ -30,7 +30,7 @@ class Transactions:
         self._engine = engine
         self._reader = engine.execution_options(mlf_reader=True)
         self._file = StandingFile(engine)
-        self._last = Mark()
+        self._last = self._expected = Mark()
         self._doubt: StoreError | None = None
 
     def __enter__(self) -> Self:
@@ -45,6 +45,15 @@ class Transactions:
     def last(self) -> Mark:
         """Return the mark of the last event that was appended here; an empty mark if there was none."""
         return self._last
+
+    def expect(self, mark: Mark) -> None:
+        """Take note of an event that another process appended: from now on the log must hold it."""
+        self._expected = mark
+
+    @property
+    def _newest(self) -> Mark:
+        """Return the newest event that is known to have been acknowledged, here or by another process."""
+        return max(self._expected, self._last, key=lambda mark: mark.seq)
 
     def close(self) -> None:
         """Close all connections."""
@@ -74,7 +83,7 @@ class Transactions:
             self._file.check()
             self._file.check_pages()
             with self._read() as connection:
-                check_mark(connection, mark or self._last)
+                check_mark(connection, mark or self._newest)
         except sqlite3.Error as error:
             raise StoreError(f"the store cannot be read: {first_line(error)}") from error
         except StoreError as error:

@@ -83,7 +83,45 @@ def test_a_keeper_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     wait_until(lambda: not runs(pids_in(pids)[0]))
 
 
+def test_each_of_several_is_started_again_alone_and_all_end_together(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    code = (
+        "import sys; from pipeline.hub.keeper import Keeper;"
+        "sys.exit(Keeper([sys.executable, '-c', *sys.argv[1:]], copies=3).run())"
+    )
+    keeper = subprocess.Popen([sys.executable, "-c", code, _WORKER, str(pids)])
+    wait_until(lambda: len(pids_in(pids)) == 3)
+    first = pids_in(pids)
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        os.kill(first.pop(), number)
+    wait_until(lambda: len(pids_in(pids)) == 5)
+    assert runs(first[0])
+    keeper.terminate()
+    assert keeper.wait(timeout=20) == 0
+    assert not any(runs(pid) for pid in pids_in(pids))
+
+
+def test_what_does_not_end_is_killed_and_asking_once_more_gives_it_no_more_time(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    code = (
+        "import sys; from pipeline.hub.keeper import Keeper;"
+        "sys.exit(Keeper([sys.executable, '-c', *sys.argv[1:]], copies=2, patience_s=2).run())"
+    )
+    stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{_WORKER}"
+    keeper = subprocess.Popen([sys.executable, "-c", code, stubborn, str(pids)])
+    wait_until(lambda: len(pids_in(pids)) == 2)
+    pause = threading.Event()
+    for _ in range(600):  # a minute of it; patience would begin anew each time
+        if keeper.poll() is not None:
+            break
+        keeper.terminate()
+        pause.wait(0.1)
+    assert keeper.wait(timeout=20) == 0
+    assert not any(runs(pid) for pid in pids_in(pids))
+
+
 def test_what_will_not_start_is_given_up() -> None:
+    assert Keeper([sys.executable, "-c", "raise SystemExit(4)"], max_quick_failures=2, copies=2).run() == 4
     assert Keeper([sys.executable, "-c", "raise SystemExit(3)"], max_quick_failures=2).run() == 3
     assert Keeper([sys.executable, "-c", ""]).run() == 0
 

@@ -1,6 +1,7 @@
 """Annotators that save while the service, the database and the clients are killed at seeded random moments.
 
 If a flooder is named, that person meanwhile sends all that they may; their acknowledged events are compared as well.
+Where several processes serve the project, each of them is killed alone, and now and then the one that holds them.
 
 Each client is a process of its own. Its journal records what it was told: it notes an event's id before sending it, and
 again once it is acknowledged. So after its death the next client knows what is open and sends it again, like a widget.
@@ -13,6 +14,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -87,8 +89,11 @@ class KillRun:
     ) -> None:
         self._project, self._n_kills, self._postgres = project, n_kills, postgres
         self._random = random.Random(seed)
-        self._service = ServiceProcess(project, hub)
         self._folder = project.root.parent
+        # As in a hub: a socket is taken over at once, while those that listened there may still be ending.
+        self._sockets = tempfile.TemporaryDirectory(prefix="mlf-kills-")
+        has_workers = project.settings.hub.processes > 1
+        self._service = ServiceProcess(project, hub, socket=Path(self._sockets.name) / "s" if has_workers else None)
         self._clients: dict[str, subprocess.Popen[bytes]] = {}
         self._flood = Flood("mixed" if flooder else "none", self._service.url, f"token-{flooder}")
 
@@ -98,12 +103,14 @@ class KillRun:
         with self._flood:
             kills = self._kill_all()
         self._service.stop()
+        self._sockets.cleanup()
         return self._compare(kills)
 
     def _kill_all(self) -> Counter[str]:
         for name in ("ann", "ben"):
             self._start_client(name)
-        targets = ["service", "client", *(["postgres"] if self._postgres else [])]
+        workers = ["worker", "worker"] if self._project.settings.hub.processes > 1 else []
+        targets = ["service", *workers, "client", *(["postgres"] if self._postgres else [])]
         kills: Counter[str] = Counter()
         pause = threading.Event()
         try:
@@ -126,6 +133,9 @@ class KillRun:
         if target == "service":
             self._service.kill()
             self._service.start().wait_ready()
+        elif target == "worker":
+            wait_until(self._service.workers, 60, self._service.log.read_text)
+            os.kill(self._random.choice(self._service.workers()), signal.SIGKILL)
         elif target == "client":
             name = self._random.choice(sorted(self._clients))
             self._clients[name].send_signal(signal.SIGKILL)

@@ -218,6 +218,12 @@ class ServiceProcess:
         assert self._process is not None
         return self._process.pid
 
+    def workers(self) -> list[int]:
+        """Return the ids of the processes that serve, where the settings say that several do."""
+        import psutil
+
+        return [child.pid for child in psutil.Process(self.pid).children()]
+
     def wait_ready(self, timeout_s: float = 60) -> ServiceProcess:
         """Wait until it answers."""
         wait_until(self._answers, timeout_s, lambda: f"the service is not up: {self.log.read_text()[-2000:]}")
@@ -278,6 +284,12 @@ def wait_until(is_so: Any, timeout_s: float, failure: Any) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(failure())
         pause.wait(0.02)
+
+
+def with_processes(project: Project, n_processes: int) -> Project:
+    """Return the project served by so many processes; its store must be on PostgreSQL."""
+    write_settings(project.settings.with_changes("hub", processes=n_processes), project.root / "mlf.toml")
+    return open_project(project.root)
 
 
 def with_store(project: Project, url: str) -> Project:

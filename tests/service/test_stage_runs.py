@@ -61,6 +61,24 @@ def test_one_stage_runs_at_a_time_and_one_that_is_stopped_leaves_no_result(
     assert not project.reports_dir.exists()
 
 
+def test_a_run_that_cannot_be_written_down_lets_the_next_one_run(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("pathlib.Path.write_bytes", is_full)
+        assert client.post(f"{RUNS}/analyze").status_code == 200
+        assert client.delete(RUNS).status_code == 200
+    with monkeypatch.context() as broken:
+        broken.setattr("pipeline.service.stage_runs._now", is_full)
+        assert client.post(f"{RUNS}/analyze").status_code == 500
+    assert client.post(f"{RUNS}/settle").status_code == 200
+    assert client.delete(RUNS).status_code == 200
+    assert run_of(client, "settle")["state"] == "stopped"
+
+
 def test_a_stage_that_fails_says_why_and_names_no_folder(client: TestClient, project: Project) -> None:
     (project.root / "mlf.toml").write_text("[project\n")
     assert client.post(f"{RUNS}/settle").status_code == 200

@@ -16,7 +16,7 @@ from time import sleep
 import pytest
 from killing import KillRun
 from postgres_server import PostgresServer
-from serving import ServiceProcess, StubHub, add_flooder, assign_small, vote, with_store
+from serving import ServiceProcess, StubHub, add_flooder, assign_small, vote, with_processes, with_store
 
 from pipeline.annotation.session import TaskFilter
 from pipeline.errors import MlfError, ServiceError, StoreError
@@ -50,6 +50,19 @@ def test_kills_of_service_client_and_database_lose_nothing_on_postgresql(
     assign_small(project)
     figures = KillRun(project, hub, n_kills=3, seed=2, postgres=postgres).run()
     assert figures.n_acknowledged > 10
+    assert (figures.n_lost, figures.n_doubled, figures.n_given_up) == (0, 0, 0)
+
+
+@pytest.mark.postgres
+def test_kills_of_one_of_two_processes_that_serve_lose_and_double_nothing(
+    project: Project, hub: StubHub, postgres: PostgresServer
+) -> None:
+    project = with_processes(with_store(project, postgres.new_database()), 2)
+    assign_small(project)
+    hub.add(add_flooder(project), ["annotators", "researchers"])
+    figures = KillRun(project, hub, n_kills=6, seed=3, postgres=postgres, flooder="flooder").run()
+    assert figures.kills["worker"] >= 2
+    assert figures.n_acknowledged > 20
     assert (figures.n_lost, figures.n_doubled, figures.n_given_up) == (0, 0, 0)
 
 

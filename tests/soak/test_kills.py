@@ -10,28 +10,36 @@ from types import ModuleType
 import pytest
 from killing import KillRun
 from postgres_server import PostgresServer
-from serving import StubHub, add_flooder, assign_small, make_project, with_store
+from serving import StubHub, add_flooder, assign_small, make_project, with_processes, with_store
 
 N_KILLS = int(os.environ.get("MLF_SOAK_KILLS", "200"))
 SEED = int(os.environ.get("MLF_SOAK_SEED", "2026"))
 Report = Callable[[str, str], None]
 
 
-@pytest.mark.parametrize("store", ["SQLite", pytest.param("PostgreSQL", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize(
+    ("store", "n_processes"),
+    [
+        ("SQLite", 1),
+        pytest.param("PostgreSQL", 1, marks=pytest.mark.postgres),
+        pytest.param("PostgreSQL", 3, marks=pytest.mark.postgres),
+    ],
+)
 def test_no_acknowledged_vote_is_lost_in_two_hundred_kills(
-    tmp_path: Path, store: str, request: pytest.FixtureRequest, report: Report
+    tmp_path: Path, store: str, n_processes: int, request: pytest.FixtureRequest, report: Report
 ) -> None:
     project = make_project(tmp_path)
     server: PostgresServer | None = None
     if store == "PostgreSQL":
         server = request.getfixturevalue("postgres")
-        project = with_store(project, server.new_database())
+        project = with_processes(with_store(project, server.new_database()), n_processes)
         assign_small(project)
     with StubHub() as hub:
         hub.add(add_flooder(project), ["annotators", "researchers"])
         figures = KillRun(project, hub, N_KILLS, seed=SEED, postgres=server, flooder="flooder").run()
     report(
-        f"{figures.n_kills} kills of service, clients{', database' if server else ''} beside a flood ({store})",
+        f"{figures.n_kills} kills of service ({n_processes} processes), clients{', database' if server else ''} "
+        f"beside a flood ({store})",
         f"{figures.n_acknowledged} acknowledged, lost {figures.n_lost}, doubled {figures.n_doubled}",
     )
     report("what the flooder was answered", figures.flood)
