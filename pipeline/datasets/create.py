@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from pipeline.errors import DatasetError
 from pipeline.images import check_header, read_image
 from pipeline.images.locations import absolute_location, is_below, join_location, same_image_key
 from pipeline.images.remote import is_url
+from pipeline.images.within import PACKED_SUFFIXES
 from pipeline.project.class_references import ClassNumbers
 from pipeline.project.folder import SETTINGS_FILE, Project, create_project, open_project, require_free
 from pipeline.project.image_table import image_columns
@@ -330,7 +332,12 @@ def _label_space(
         return label_space_from_keys(packed.class_keys(), name=f"the classes of {source}")
     keys = manifest_classes(source) if is_manifest(source) else class_folders(source)
     if not keys:
-        raise DatasetError(f"{source}: has no class-named sub-folders; name the classes with `--classes`")
+        larger = next((path for path in walk_files(source) if path.lower().endswith(PACKED_SUFFIXES)), None)
+        hint = ""
+        if larger is not None:
+            pattern = posixpath.join(source, posixpath.dirname(larger), f"*{posixpath.splitext(larger)[1]}")
+            hint = f", or give --images '{pattern}' for the images inside {larger}, which are not read beside others"
+        raise DatasetError(f"{source}: has no class-named sub-folders; name the classes with `--classes`{hint}")
     if not is_manifest(source):
         keys = classes_in_order(keys, order, source)
     return label_space_from_keys(keys, name=f"the classes of {source}")

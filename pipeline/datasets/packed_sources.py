@@ -59,7 +59,7 @@ def packed_images(source: str, column: str = "") -> PackedImages | None:
         return None
     kinds = sorted({posixpath.splitext(file)[1].lower() for file in files})
     if len(kinds) > 1:
-        raise DatasetError(f"{source}: has {' and '.join(kinds)} files; say which with a pattern, such as *{kinds[0]}")
+        raise DatasetError(f"{source}: has {' and '.join(kinds)} files; say which with a pattern, such as *{kinds[-1]}")
     reader = ShardReader(source, column) if kinds == [".tar"] else PictureTables(source, column)
     for file in files:
         try:
@@ -119,8 +119,9 @@ def _packed_in(folder: str, names: Sequence[str]) -> list[str]:
         raise DatasetError(f"{folder}/{compressed[0]}: is compressed: {COMPRESSED}")
     found = [path for path in names if path.lower().endswith(PACKED_SUFFIXES)]
     splits_of = Counter(_NUMBERING.sub("", posixpath.splitext(path)[0]) for path in found)
-    if len(splits_of) > 1:
-        if not all(path.lower().endswith(".tar") for path in found):
+    kinds = {posixpath.splitext(path)[1].lower() for path in found}
+    if len(splits_of) > 1 and len(kinds) == 1:
+        if kinds != {".tar"}:
             first = next(iter(splits_of))
             raise _several(folder, [*splits_of], f"{folder}/{first}*{posixpath.splitext(found[0])[1]}")
         counts = first_few((f"{n:,} of {name}" for name, n in splits_of.items()), 5)
@@ -129,7 +130,7 @@ def _packed_in(folder: str, names: Sequence[str]) -> list[str]:
 
 
 def _several(source: str, splits: Sequence[str], example: str) -> DatasetError:
-    named = first_few(sorted(splits), 10)
+    named = first_few((split or "numbers alone" for split in sorted(splits)), 10)
     return DatasetError(f"{source}: holds several splits: {named}; a project is made from one: --images '{example}'")
 
 

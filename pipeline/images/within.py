@@ -61,7 +61,7 @@ def place_within(location: str) -> Place | None:
 
 def location_within(file: str, first: int, second: int, name: str, digest: str = "") -> str:
     """Return the location of an image inside a file. No `..` or `://` of its name survives: it stays below the file."""
-    return f"{file}#{first}+{second}{'~' if digest else ''}{digest}/{_below(name)}"
+    return f"{file}#{first}+{second}{'~' if digest else ''}{digest}/{name_within(name)}"
 
 
 def digest_of(picture: Any) -> str:
@@ -69,8 +69,10 @@ def digest_of(picture: Any) -> str:
     return f"{zlib.crc32(picture):08x}"
 
 
-def _below(name: str) -> str:
-    return posixpath.normpath("/" + name).lstrip("/")
+def name_within(name: str) -> str:
+    """Return what a member of a tar is called here: below the shard, and in UTF-8."""
+    shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return posixpath.normpath("/" + shown).lstrip("/")
 
 
 def file_of(location: str) -> str:
@@ -121,8 +123,8 @@ def read_within(place: Place) -> bytes:
         except tarfile.HeaderError as error:
             raise _changed(place, "no member begins there now") from error
         # Other names stand in a header of their own before this one, which has what fits of them.
-        is_whole = place.name.isascii() and len(place.name) < _LONGEST_NAME
-        if member.size != place.second or (is_whole and _below(member.name) != place.name):
+        is_whole = place.name.isascii() and "\\x" not in place.name and len(place.name) < _LONGEST_NAME
+        if member.size != place.second or (is_whole and name_within(member.name) != place.name):
             raise _changed(place, "another member is there now")
     return _checked(place, data[n_header:])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import posixpath
+import re
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -51,8 +53,10 @@ def test_shards_of_webdataset_are_read_as_webdataset_reads_them(tmp_path: Path) 
 
 
 NAMES = st.lists(
-    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=120).map(
-        lambda name: f"{name}.png"
+    st.builds(
+        "{}{}.png".format,
+        st.sampled_from(["", "./", "../", "././", "/", "a/../", "a/./", ".a/"]),
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=120),
     ),
     min_size=1,
     max_size=6,
@@ -64,25 +68,20 @@ NAMES = st.lists(
 def test_whatever_members_are_called_their_own_bytes_are_read(names: list[str], kind: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shard = write_tar(Path(folder) / "s.tar", {name: picture(i) for i, name in enumerate(names)}, kind)
-        shown = [name for name in names if not any(p.startswith(".") for p in name.removeprefix("./").split("/"))]
+        below = {name: posixpath.normpath("/" + name).strip("/") for name in names}
+        shown = [name for name in names if not any(part.startswith(".") for part in below[name].split("/"))]
         with tarfile.open(shard) as tar:
             theirs = sorted(tar.extractfile(m).read() for m in tar.getmembers() if m.name in shown)  # type: ignore[union-attr]
         (Path(folder) / "classes.txt").write_text("cat\ndog\n")
-        run_mlf(
-            "init",
-            Path(folder) / "p",
-            "--images",
-            shard,
-            "--classes",
-            Path(folder) / "classes.txt",
-            code=0 if theirs else 2,
-        )
+        options = ("--images", shard, "--classes", Path(folder) / "classes.txt")
+        told = run_mlf("init", Path(folder) / "p", *options, code=0 if theirs else 2)
         if theirs:
             made = contents(Path(folder) / "p")
             known = reasons(Path(folder) / "p")
             # Two names may become one by settling; the second is then named as skipped.
             assert {data for data, _ in made.values()} <= {*theirs}
-            assert len(made) + len(known) == len(theirs)
+            further = re.search(r"(\d+) further pictures", told)
+            assert len(made) + len(known) + int(further[1] if further else 0) == len(theirs)
 
 
 @given(st.integers(1, 12_000), st.booleans())
@@ -127,15 +126,96 @@ def test_what_webdataset_leaves_out_is_left_out_and_further_pictures_are_named(t
     assert "1 further pictures of a sample are left out: a/1.seg.png" in told
 
 
-def test_links_in_a_shard_are_named_with_what_to_do(tmp_path: Path) -> None:
-    shard = write_tar(tmp_path / "s.tar", samples(0, 2))
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_links_in_a_shard_are_named_with_what_to_do(tmp_path: Path, kind: bytes) -> None:
+    shard = write_tar(tmp_path / "s.tar", {**samples(0, 2), "2.png": picture(2)})
     with tarfile.open(shard, "a") as tar:
-        link = tarfile.TarInfo("link.png")
-        link.type, link.linkname = tarfile.SYMTYPE, "000000.png"
-        tar.addfile(link)
+        for name, to in (("link.png", "000000.png"), ("2.cls", "000000.cls")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, to
+            tar.addfile(link)
     run_mlf("init", tmp_path / "p", "--images", shard)
+    assert sorted(reason.partition(", which holds")[0] for reason in reasons(tmp_path / "p")) == [
+        "s.tar: member '2.cls': a link or a sparse file",
+        "s.tar: member 'link.png': a link or a sparse file",
+    ]
+
+
+def test_no_picture_gets_the_class_of_another_where_a_shard_has_a_key_twice(tmp_path: Path) -> None:
+    shard = write_tar(tmp_path / "s.tar", {"a.png": picture(1), "a.cls": b"cat", "b.png": picture(2), "b.cls": b"dog"})
+    again = write_tar(tmp_path / "again.tar", {"./a.png": picture(3), "a.cls": b"dog"})
+    shard.write_bytes(shard.read_bytes()[: 8 * tarfile.BLOCKSIZE] + again.read_bytes())
+    run_mlf("init", tmp_path / "p", "--images", shard)
+    assert contents(tmp_path / "p") == {"b.png": (picture(2), "dog")}
+    assert [reason.partition("; ")[0] for reason in reasons(tmp_path / "p")] == [
+        "s.tar: has 'a.cls' more than once, so that its class is not sure"
+    ] * 2
+
+
+SAID: dict[str, tuple[dict[str, bytes], list[str], str]] = {
+    "picture and mask": ({"1.jpg": picture(1), "1.png": picture(2), "1.cls": b"cat"}, ["1.jpg"], "left out: 1.png"),
+    "left and right": (
+        {"1.left.png": picture(1), "1.right.png": picture(2), "1.cls": b"cat"},
+        ["1.left.png"],
+        "1 further pictures of a sample are left out: 1.right.png",
+    ),
+    "no picture": (
+        {"1.png": picture(1), "1.cls": b"cat", "2.other": b"x", "2.cls": b"cat", "d/3.cls": b"cat"},
+        ["1.png"],
+        "2 samples without a picture that can be read: 2, d/3",
+    ),
+    "classes elsewhere": (
+        {"1.png": picture(1), "1.cls": b"cat", "2.png": picture(2), "2.json": b'{"label": "dog"}'},
+        ["1.png", "2.png"],
+        "1 sample without a class (.cls); of these, 1 with .json or .txt, which --label-column has read instead",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_what_a_sample_has_more_or_less_is_said_in_a_note(tmp_path: Path, case: str) -> None:
+    members, expected, note = SAID[case]
+    write_tar(tmp_path / "s.tar", members)
+    told = run_mlf("init", tmp_path / "p", "--images", tmp_path / "s.tar")
+    assert list(contents(tmp_path / "p")) == expected
+    assert note in told
+
+
+def test_a_class_that_cannot_be_read_is_named_where_none_can_be(tmp_path: Path) -> None:
+    members = {"1.png": picture(1), "1.cls": "cat".encode("utf-16"), "2.png": picture(2)}
+    write_tar(tmp_path / "s.tar", members)
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    options = ("--images", tmp_path / "s.tar", "--classes", tmp_path / "classes.txt")
+    run_mlf("init", tmp_path / "p", *options)
+    assert contents(tmp_path / "p") == {"2.png": (picture(2), None)}
+    assert [reason.partition(";")[0] for reason in reasons(tmp_path / "p")] == [
+        "s.tar: member '1.cls': is not UTF-8 text"
+    ]
+
+
+def test_a_class_of_several_lines_is_no_class(tmp_path: Path) -> None:
+    write_tar(tmp_path / "s.tar", {**samples(0, 2), "2.png": picture(2), "2.cls": b"1\n2\n"})
+    run_mlf("init", tmp_path / "p", "--images", tmp_path / "s.tar")
+    assert len(contents(tmp_path / "p")) == 2
     [reason] = reasons(tmp_path / "p")
-    assert reason.startswith("s.tar: member 'link.png': a link or a sparse file")
+    assert reason.startswith("s.tar: member '2.cls': has several lines: one class an image is read")
+
+
+def test_what_follows_the_end_mark_of_a_shard_is_named(tmp_path: Path) -> None:
+    shard, more = (write_tar(tmp_path / name, samples(at, 1)) for at, name in enumerate(("s.tar", "more.tar")))
+    shard.write_bytes(shard.read_bytes() + more.read_bytes())
+    run_mlf("init", tmp_path / "p", "--images", shard)
+    assert list(contents(tmp_path / "p")) == ["000000.png"]
+    [reason] = reasons(tmp_path / "p")
+    assert reason.startswith("s.tar: holds more after its end mark, after '000000.cls'")
+
+
+@pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_names_in_another_encoding_are_read(tmp_path: Path, kind: int) -> None:
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    write_tar(tmp_path / "s.tar", {f"{name}.png": picture(1), f"{name}.cls": b"cat"}, kind)
+    run_mlf("init", tmp_path / "p", "--images", tmp_path / "s.tar")
+    assert contents(tmp_path / "p") == {r"caf\xe9.png": (picture(1), "cat")}
 
 
 def test_images_of_the_same_name_in_two_shards_are_told_apart_by_their_shard(tmp_path: Path) -> None:
@@ -149,6 +229,8 @@ LABELS: dict[str, tuple[dict[str, bytes], list[str], list[str | None]]] = {
     "json": ({"1.json": b'{"label": 1, "x": [2]}', "2.json": b'{"label": 0}'}, [], ["1", "0"]),
     "field": ({"1.json": b'{"label": 1, "kind": "cat"}', "2.json": b'{"kind": "dog"}'}, ["kind"], ["cat", "dog"]),
     "txt": ({"1.txt": b"cat", "2.txt": b"cat\n"}, [], ["cat", "cat"]),
+    "numbers": ({"1.json": b'{"label": 1.0}', "2.json": b'{"label": 0}'}, [], ["1", "0"]),
+    "distinct": ({"1.txt": b"a", "2.txt": b"b", "3.png": picture(3), "3.txt": b"c"}, ["txt"], ["a", "b", "c"]),
     "cls first": ({"1.txt": b"a cat", "1.cls": b"cat", "2.json": b"{"}, [], ["cat", None]),
 }
 
@@ -169,9 +251,41 @@ REFUSED: dict[str, tuple[dict[str, bytes], list[str], str]] = {
             for kind in ("png", "txt")
         },
         [],
-        "each .txt says something else",
+        "3 .txt say 3 different things, as captions do",
     ),
     "no class": ({"1.png": picture(1)}, [], "no image has a class; say which classes there are, with --classes"),
+    "captions of which two are alike": (
+        {
+            f"{i}.{kind}": picture(i) if kind == "png" else f"a {max(i, 1)}".encode()
+            for i in range(5)
+            for kind in ("png", "txt")
+        },
+        [],
+        "5 .txt say 4 different things, as captions do",
+    ),
+    "captions of several lines": ({"1.png": picture(1), "1.txt": b"a cat\na dog"}, [], "as captions do"),
+    "other encoding": (
+        {"1.png": picture(1), "1.cls": "cat".encode("utf-16")},
+        [],
+        "s.tar: member '1.cls': is not UTF-8 text; write the class as text",
+    ),
+    "broken json": ({"1.png": picture(1), "1.json": b'{"label":'}, [], "member '1.json': cannot be read as JSON"),
+    "list": ({"1.png": picture(1), "1.json": b'{"label": ["a", "b"]}'}, [], "'label' holds a list: one class an image"),
+    "list in the field named": (
+        {"1.png": picture(1), "1.json": b'{"kind": ["a", "b"]}'},
+        ["--label-column", "kind"],
+        "'kind' holds a list: one class an image",
+    ),
+    "other fields": (
+        {"1.png": picture(1), "1.json": b'{"kind": "x", "sort": "y"}'},
+        [],
+        "--label-column FIELD reads one of these of .json: kind, sort",
+    ),
+    "dots": (
+        {"i.1.png": picture(1), "i.1.cls": b"cat"},
+        [],
+        "1 member taken for no class: i.1.cls; a key ends at the first dot of a name",
+    ),
     "no field": (
         {"1.png": picture(1), "1.json": b'{"kind": "x"}'},
         ["--label-column", "sort"],
@@ -220,6 +334,17 @@ def test_sources_that_are_no_shards_are_refused_by_name(tmp_path: Path, case: st
     (tmp_path / "shards").mkdir()
     prepare(tmp_path / "shards")
     assert told in run_mlf("init", tmp_path / "p", "--images", tmp_path / "shards" / source, code=2)
+
+
+def test_shards_beside_a_picture_and_beside_tables_are_named(tmp_path: Path) -> None:
+    write_tar(tmp_path / "s/train/0000.tar", samples(0, 1))
+    (tmp_path / "s/sizes.parquet").touch()
+    told = run_mlf("init", tmp_path / "p", "--images", tmp_path / "s", code=2)
+    assert "has .parquet and .tar files; say which with a pattern, such as *.tar" in told
+    (tmp_path / "s/sizes.parquet").unlink()
+    (tmp_path / "s/thumb.png").write_bytes(picture(1))
+    told = run_mlf("init", tmp_path / "p", "--images", tmp_path / "s", code=2)
+    assert f"or give --images '{tmp_path}/s/train/*.tar' for the images inside train/0000.tar" in told
 
 
 def test_a_folder_with_images_of_its_own_is_a_folder_of_images(tmp_path: Path) -> None:
