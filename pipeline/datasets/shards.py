@@ -257,7 +257,7 @@ def _members(opened: IO[bytes], file: str) -> Iterator[tuple[str, tarfile.TarInf
         if end.strip(b"\0"):
             raise _BrokenError(
                 f"{file}: holds more after its end mark, after {last}, which is not read, as where shards are joined "
-                "with cat; give each as a file of its own, or join them with tar --concatenate"
+                "with cat; give each as a file of its own, or join them with tar -A"
             )
 
 
