@@ -56,6 +56,8 @@ bench-hub: setup $(PROXY) system-packages  ## Fifteen sessions in a real Jupyter
 	$(BIN)/python benchmarks/light.py --people 500 --seconds 40
 	$(BIN)/python benchmarks/light.py --people 500 --seconds 40 --images
 	$(BIN)/python benchmarks/light.py --log-in
+	$(BIN)/python benchmarks/first_load.py
+	$(BIN)/python benchmarks/first_load.py --light
 
 bench-proposals: setup  ## Proposals against timm's own loop, the model alone and decoding alone; needs SHARED_DATA
 	$(BIN)/python benchmarks/proposals.py $(SHARED_DATA)/imagenet_samples

@@ -129,8 +129,8 @@ class Annotator(SessionWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if not self._marks_regions():
-            return super()._repr_mimebundle_(**kwargs)
-        return ipywidgets.VBox([self, self.region_marker])._repr_mimebundle_(**kwargs)
+            return self._with_first_image(super()._repr_mimebundle_(**kwargs))
+        return self._with_first_image(ipywidgets.VBox([self, self.region_marker])._repr_mimebundle_(**kwargs))
 
     def _marks_regions(self) -> bool:
         try:

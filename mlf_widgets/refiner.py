@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mlf_widgets.session_widget import SessionWidget
 from pipeline.annotation.session import AnnotationSession
@@ -35,3 +35,6 @@ class Refiner(SessionWidget):
         if session.round is not Round.REFINEMENT:
             raise ProjectError(f"the refiner works in the refinement round; this session is of {session.round.value}")
         super().__init__(session)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self._with_first_image(super()._repr_mimebundle_(**kwargs))

@@ -2,7 +2,8 @@
 
 A hub often has no internet access. Voilà's own template waits for two style sheets from there before it paints, and its
 scripts fetch MathJax from there. If a kernel dies or starts too slowly, Voilà's page waits forever. This one says that
-it is taking long, and starts again by itself once that kernel has been given up.
+it is taking long, and starts again by itself once that kernel has been given up. Over a slow line its scripts take many
+seconds: it shows the image that comes with the page until they are there.
 """
 
 from __future__ import annotations
@@ -52,7 +53,28 @@ _PAGE = """\
           else say("Your session does not start. Tell those who run this hub; what you have done is kept.");
         }, 1.25 * patience),
       ];
-      return { isDone: () => { timers.forEach(clearTimeout); sessionStorage.removeItem(key); } };
+      // The image that came with a cell's output, until the widget has drawn it or says why not.
+      const show = (output) => {
+        if (output?.type !== "application/vnd.voila.cell-output+json") return;
+        const image = JSON.parse(output.textContent).data?.["image/jpeg"];
+        // A tab that has been here goes back to where it stood, which may be another image.
+        if (!image || Object.keys(sessionStorage).some((name) => name.startsWith("mlf-place:"))) return;
+        const place = document.createElement("div");
+        place.id = "mlf-first-image";
+        place.setAttribute("aria-hidden", "true");
+        place.append(Object.assign(new Image(), { src: "data:image/jpeg;base64," + image }));
+        document.body.prepend(place);
+        let isLeaving = false;
+        const watch = new MutationObserver(() => {
+          const widget = document.querySelector("[data-mlf]");
+          const isDrawn = widget?.dataset.imageId && !widget.querySelector(".mlf-stage-wait");
+          if (isDrawn || widget?.querySelector("[role=alert]")) remove();
+          else if (!isLeaving && !document.getElementById("loading")) isLeaving = !!setTimeout(remove, 10000);
+        });
+        const remove = () => { watch.disconnect(); place.remove(); };
+        watch.observe(document.body, { subtree: true, childList: true, attributeFilter: ["data-image-id"] });
+      };
+      return { show, isDone: () => { timers.forEach(clearTimeout); sessionStorage.removeItem(key); } };
     })();
   </script>
 {%- endblock html_head_js -%}
@@ -63,12 +85,20 @@ _PAGE = """\
   <style>
     .jp-mod-noOutputs.jp-mod-noInput { display: none; }
     @media (prefers-color-scheme: dark) {
-      html, body, #loading { background: #1c1c1c !important; color: #e4e4e4 !important; }
+      html, body, #loading, #mlf-first-image { background: #1c1c1c !important; color: #e4e4e4 !important; }
     }
+    #mlf-first-image { position: fixed; inset: 0; z-index: 50; background: white; }
+    #mlf-first-image img { max-width: 60%; max-height: 80vh; }
+    #mlf-first-image ~ #loading { margin-left: 60%; }
     #rendered_cells .jp-Cell, #rendered_cells .jp-OutputArea-output { margin: 0; padding: 0; }
   </style>
   {{ super.super() }}
 {%- endblock notebook_css -%}
+
+{%- block data_priority scoped -%}
+  {{ super() }}
+  <script>window.mlfStart.show(document.currentScript.previousElementSibling);</script>
+{%- endblock data_priority -%}
 
 {%- block body_footer -%}
   <script>window.mlfStart.isDone();</script>

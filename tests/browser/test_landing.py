@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from pipeline.runs.jupyterlab import Laboratory, annotation_notebook, running_laboratory
 
@@ -79,6 +79,30 @@ def test_the_address_leads_to_the_live_widget_and_the_notebook_is_one_click_away
     notebook = opening.value
     expect(notebook.get_by_text("open_annotator(project").first).to_be_visible(timeout=PATIENCE_MS)
     expect(notebook.locator(".Toastify__toast")).to_have_count(0)  # no news of Jupyter
+
+
+def test_the_image_is_in_sight_before_the_scripts_have_come_and_is_gone_once_the_widget_shows_it(
+    browser: Browser, laboratory: Laboratory
+) -> None:
+    held: list[Route] = []
+    page = browser.new_page()
+    page.route("**/voila.js*", lambda route: held.append(route))
+    with page.expect_request("**/voila.js*", timeout=PATIENCE_MS):
+        page.goto(laboratory.url, wait_until="commit")
+    first = page.locator("#mlf-first-image img")
+    expect(first).to_be_visible(timeout=PATIENCE_MS)
+    assert first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    assert page.locator("[data-mlf]").count() == 0
+    held.pop().continue_()
+    root = page.locator("[data-mlf=annotator]")
+    expect(root).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)
+    expect(first).to_have_count(0)
+    page.keyboard.press("ArrowRight")
+    page.reload(wait_until="commit")  # this tab now stands at another image, which is not what comes with the page
+    page.locator('script[src*="/voila.js"]').wait_for(state="attached", timeout=PATIENCE_MS)
+    expect(first).to_have_count(0)
+    page.close()
+    assert "image/jpeg" not in (laboratory.log.parent / "annotate_ada.ipynb").read_text("utf-8")
 
 
 @pytest.mark.parametrize("size", SIZES)
