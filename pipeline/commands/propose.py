@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -119,7 +119,7 @@ def propose(
         typer.Option(
             "--compile",
             help="Compile classifiers first, which takes seconds to minutes each: pays on a GPU where the model, not "
-            "decoding, is what a long run waits for (large models, several views).",
+            "decoding, is what a long run waits for (large models, several views). A run begun so goes on so.",
         ),
     ] = False,
     decode: Annotated[
@@ -149,7 +149,7 @@ def propose(
     """
     from pipeline.errors import ProjectError
     from pipeline.inference.decoding import decoding_as_asked
-    from pipeline.inference.filling import EngineName
+    from pipeline.inference.filling import engine_as_asked
     from pipeline.inference.offline import best_at_hand
     from pipeline.inference.precision import as_asked
     from pipeline.project.image_table import open_whole_project
@@ -163,8 +163,7 @@ def propose(
         raise ProjectError(f"--merge {merge}: methods are merged by score, by rank, or as learned")
     if learn_from and not (from_examples or methods):
         raise ProjectError("--learn-from says from which examples: give it with --from-examples")
-    if engine not in get_args(EngineName):
-        raise ProjectError(f"--engine {engine}: there are {' and '.join(get_args(EngineName))}")
+    engine_as_asked(engine)
     if ray_address and engine != "ray":
         raise ProjectError("--ray-address says where a Ray cluster is: give it with --engine ray")
     if order and not files:

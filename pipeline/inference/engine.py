@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.images.decoding_turns import n_cores
-from pipeline.inference.decoding import decoding_device
+from pipeline.inference.decoding import decoding_device, sample_of_jpegs
 from pipeline.inference.hardware import choose_devices
 from pipeline.inference.loading import ImageBatch, ImageFiles, batches_in_turn
 from pipeline.inference.networks import ReadyNetwork, default_batch_size
@@ -95,15 +95,15 @@ class LocalEngine:
         batches = batches_in_turn(self._images([config]), sample, batch_size=n_at_once, n_threads=n_threads)
         return agreements([self._fillings[table] for table in tables], self._networks, batches)
 
-    def decoding_agreement(self, table: int, sample: Sequence[int]) -> Agreement:
-        """Compare a table's rankings of a GPU's pixels with those of Pillow's, on the images that the GPU decodes."""
-        from pipeline.inference.gpu_decoding import decoded_batches, plain_jpegs
+    def decoding_agreement(self, table: int, n_images: int) -> Agreement:
+        """Compare a table's rankings of a GPU's pixels with those of Pillow's, on a sample of what the GPU decodes."""
+        from pipeline.inference.gpu_decoding import decoded_batches
 
         assert self._decoder is not None
         filling = self._fillings[table]
         images = self._images([filling.network.data_config])
         n_at_once = default_batch_size(filling.network.data_config, self._networks[0].device)
-        jpegs = plain_jpegs(images, sample)
+        jpegs = sample_of_jpegs(images, n_images)
         by_pillow = batches_in_turn(images, jpegs, batch_size=n_at_once, n_threads=min(MOST_DECODERS, n_cores()))
         by_gpu = decoded_batches(images, jpegs, self._decoder, batch_size=n_at_once, n_workers=0)
         return agreement_of_pixels(self._networks[_place(self._networks, filling)], filling.rows, by_pillow, by_gpu)

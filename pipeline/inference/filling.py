@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,23 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.inference.decoding import AskedDecoding, decoding_device, refuse_other_rankings, settings_of_decoding
-from pipeline.inference.parts import DECODING, PartialTable, clear_leftovers, refuse_other_settings
+from pipeline.inference.decoding import (
+    OR_ANEW,
+    AskedDecoding,
+    DecodingError,
+    decoding_as_asked,
+    decoding_device,
+    refuse_other_rankings,
+    settings_of_decoding,
+)
+from pipeline.inference.parts import (
+    COMPILED,
+    DECODING,
+    PartialTable,
+    clear_leftovers,
+    refuse_other_settings,
+    settings_begun,
+)
 from pipeline.inference.precision import (
     AGREEMENT,
     DECODING_AGREEMENT,
@@ -102,9 +117,14 @@ class RunOptions:
     ray_address
         Where that cluster is, as Ray writes it; None asks the variable `RAY_ADDRESS`, then looks on this machine.
     compiled
-        Whether `torch.compile` makes classifiers faster.
+        Whether `torch.compile` makes classifiers faster; a run that was begun so goes on so.
     decode
         What decodes the images of a run of rankings (:mod:`pipeline.inference.decoding`); those of features, Pillow.
+
+    Raises
+    ------
+    ProjectError
+        If there is no such engine or decoder.
     """
 
     batch_size: int | None = None
@@ -116,6 +136,16 @@ class RunOptions:
     ray_address: str | None = None
     compiled: bool = False
     decode: AskedDecoding = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse what is not there: from Python, nobody else looks."""
+        engine_as_asked(self.engine)
+        decoding_as_asked(self.decode)
+
+    def compiles(self, *tables: Path) -> bool:
+        """Return whether a run compiles its networks that fills these tables."""
+        begun = () if self.restart else map(settings_begun, tables)
+        return self.compiled or any(settings.get(COMPILED) for settings in begun)
 
     def precision_of(self, *tables: Path) -> Precision:
         """Return the precision in which a run computes that fills these tables.
@@ -133,18 +163,27 @@ class RunOptions:
 
         Raises
         ------
-        ProjectError
-            If a GPU is to decode, and there is none that can, or the machines of a cluster would have to.
+        DecodingError
+            If a GPU is left to decode, and there is none that can, or the machines of a cluster would have to.
         """
         found = settings_of_decoding(self.decode, exif, *tables, restart=self.restart)
-        if found and self.engine != "local":
-            raise ProjectError(
-                "--decode gpu: the machines of a cluster decode on their CPUs; give --decode cpu (with --restart where "
-                "a run was begun)"
-            )
-        if self.decode == "gpu":
-            decoding_device(self.device)
+        if found and (self.restart or not all(table.exists() for table in tables)):
+            if self.engine != "local":
+                raise _no_decoder_there()
+            if self.decode == "gpu":
+                decoding_device(self.device)
         return found
+
+
+def engine_as_asked(text: str) -> EngineName:
+    """Return what a person named; raise `ProjectError` if there is nothing by this name."""
+    if text not in get_args(EngineName):
+        raise ProjectError(f"--engine {text}: there are {' and '.join(get_args(EngineName))}")
+    return text  # type: ignore[return-value]  # just compared
+
+
+def _no_decoder_there() -> DecodingError:
+    return DecodingError("--decode gpu: the machines of a cluster decode on their CPUs", OR_ANEW)
 
 
 def _hardware_of_cluster(options: RunOptions) -> set[Hardware]:
@@ -172,22 +211,14 @@ def fill_tables(project: Project, fillings: Sequence[Filling], n_views: int, opt
     ProjectError
         If an earlier run used other settings, or another run is under way.
     """
-    from pipeline.inference.loading import ProjectImages
+    from pipeline.inference.loading import images_of
 
     paths = image_columns(project, ["path"]).column("path")
     if paths.null_count == len(paths):
         raise DatasetError(f"{project.root}: no image has a file here; make proposals with --from-predictions FILE.npz")
 
     def images(configs: list[dict[str, Any]]) -> ImageFiles:
-        as_timm = project.settings.proposals.exif == "as timm"
-        return ProjectImages(
-            project.images_path,
-            project.images_root,
-            configs,
-            n_views,
-            as_timm=as_timm,
-            folders=project.image_folders,
-        )
+        return images_of(project, configs, n_views)
 
     def named(indices: list[int]) -> list[tuple[str, str | None]]:
         rows = image_columns(project, ["image_id", "path"]).take(indices).to_pylist()
@@ -225,11 +256,10 @@ def fill_from(
     with ExitStack() as stack:
         sinks = []
         for number, filling in enumerate(fillings):
-            if options.restart:
-                filling.path.unlink(missing_ok=True)
-            has_fewer = filling.path.exists() and _has_fewer_images(filling, earlier_images)
+            is_finished = filling.path.exists() and not options.restart
+            has_fewer = is_finished and _has_fewer_images(filling, earlier_images)
             folder = filling.path.with_suffix(".partial")
-            if filling.path.exists() and not has_fewer:
+            if is_finished and not has_fewer:
                 refuse_other_settings(read_run_settings(filling.path), filling.settings, str(filling.path))
                 clear_leftovers(folder)
                 continue
@@ -244,6 +274,8 @@ def fill_from(
             engine = stack.enter_context(_engine([sink.filling for sink in sinks], images, n_views, options))
             _measure_decoding(sinks, engine, n_images)
             _measure_precision(sinks, engine, n_images)
+            for sink in sinks if options.restart else ():  # not before: what is refused leaves what was there
+                sink.filling.path.unlink(missing_ok=True)
             names = ", ".join(dict.fromkeys(sink.filling.name for sink in sinks))
             with tqdm(total=n_images, initial=start, desc=names, unit=" images", smoothing=0.05) as progress:
                 for rows in engine.rows(range(start, n_images)):
@@ -289,6 +321,8 @@ def _engine(
     fillings: Sequence[Filling], images: MakeImages, n_views: int, options: RunOptions
 ) -> AbstractContextManager[Engine]:
     if options.engine == "ray":
+        if any(DECODING in filling.settings for filling in fillings):
+            raise _no_decoder_there()
         from pipeline.inference.cluster import RayEngine
 
         return RayEngine(fillings, images, n_views, options)
@@ -322,8 +356,8 @@ def _measure_decoding(sinks: Sequence[_Sink], engine: Engine, n_images: int) -> 
     left = [n for n in _without_figure(sinks, DECODING_AGREEMENT) if DECODING in sinks[n].filling.settings]
     try:
         for number in left:
-            assert isinstance(engine, LocalEngine)  # RunOptions.decoding_of lets no other decode there
-            found = engine.decoding_agreement(number, sample_of(n_images))
+            assert isinstance(engine, LocalEngine)  # `_engine` lets no other decode there
+            found = engine.decoding_agreement(number, n_images)
             refuse_other_rankings(sinks[number].filling.name, found)
             sinks[number].note(agreement_record(found, DECODING_AGREEMENT))
     except ProjectError:

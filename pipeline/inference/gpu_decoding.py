@@ -128,12 +128,6 @@ def decode_something(device: torch.device) -> None:
     decode_jpeg([torch.from_numpy(np.frombuffer(encoded.getvalue(), np.uint8).copy())], ImageReadMode.RGB, device)
 
 
-def plain_jpegs(images: ImageFiles, indices: Sequence[int]) -> list[int]:
-    """Return those images that a GPU may decode."""
-    where = ((index, images.location(index)) for index in indices)
-    return [index for index, found in where if found and read_plain_jpeg(found, as_timm=images.as_timm)]
-
-
 def _together(samples: Sequence[tuple[int, PlainJpeg | Looks]]) -> _Read:
     jpegs = {place: value for place, (_, value) in enumerate(samples) if isinstance(value, PlainJpeg)}
     data: list[npt.NDArray[np.uint8]] = [np.frombuffer(jpeg.data, np.uint8) for jpeg in jpegs.values()]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,6 +23,9 @@ from pipeline.images import read_as_timm, read_image
 from pipeline.images.locations import join_location
 from pipeline.inference.views import views
 from pipeline.project.tables import IMAGES_ROW_GROUP
+
+if TYPE_CHECKING:
+    from pipeline.project.folder import Project
 
 _GROUPS_KEPT = 2
 #: A JPEG is decoded at reduced size, but at no less than this many times the side it is resized to. So the result stays
@@ -179,6 +182,13 @@ class ProjectImages(ImageFiles):
                 self._groups.popitem(last=False)
         path = self._groups[group][offset]
         return None if path is None else join_location(self._images_root, path, self._folders)
+
+
+def images_of(project: Project, configs: Sequence[Mapping[str, Any]], n_views: int = 1) -> ProjectImages:
+    """Return a project's images, as networks with these preprocessings look at them."""
+    as_timm = project.settings.proposals.exif == "as timm"
+    folders = project.image_folders
+    return ProjectImages(project.images_path, project.images_root, configs, n_views, as_timm=as_timm, folders=folders)
 
 
 def normalized(pixels: torch.Tensor, config: Mapping[str, Any]) -> torch.Tensor:

@@ -120,7 +120,8 @@ class ReadyNetwork:
         except (RuntimeError, AssertionError, ValueError) as error:
             if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 raise DatasetError(
-                    f"{self.name}: torch.compile fails ({_short(error)}); leave out --compile"
+                    f"{self.name}: torch.compile fails ({_short(error)}); leave out --compile (with --restart where a "
+                    "run was begun with it)"
                 ) from error
             size = " × ".join(map(str, pixels.shape[1:]))
             raise DatasetError(

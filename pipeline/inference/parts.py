@@ -29,8 +29,10 @@ _NOTE = "note.json"
 PRECISION = "precision"
 #: The setting that says how a GPU decoded the images; a table without it has Pillow's.
 DECODING = "decoding"
+#: The setting that says that a network was compiled.
+COMPILED = "compiled"
 #: What a record means that does not say it.
-_WHERE_NOT_SAID = {PRECISION: "float32", DECODING: "cpu"}
+_WHERE_NOT_SAID = {PRECISION: "float32", DECODING: "cpu", COMPILED: False}
 
 
 class PartialTable:
@@ -175,6 +177,14 @@ def settings_of_parts(folder: Path) -> dict[str, Any] | None:
     return content
 
 
+def settings_begun(table: Path) -> dict[str, Any]:
+    """Return the settings with which a finished or an unfinished table was begun; none where there is neither."""
+    if not table.exists():
+        return settings_of_parts(table.with_suffix(".partial")) or {}
+    content: dict[str, Any] = json.loads((pq.read_metadata(table).metadata or {}).get(b"settings", b"{}"))
+    return content
+
+
 def _n_whole_rows(path: Path) -> int | None:
     """Return how many rows a part has; None if it is missing, damaged or empty."""
     try:
@@ -199,7 +209,11 @@ def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], where: 
     if differing:
         said = "; ".join(f"{name} was {_short(found.get(name))}, now {_short(wanted.get(name))}" for name in differing)
         decoder = "cpu" if found[DECODING] == "cpu" else "gpu"
-        options = {PRECISION: f"--precision {found[PRECISION]}", DECODING: f"--decode {decoder}"}
+        options = {
+            PRECISION: f"--precision {found[PRECISION]}",
+            DECODING: f"--decode {decoder}",
+            COMPILED: "--compile" if found[COMPILED] else "without --compile",
+        }
         is_said = options.keys() >= set(differing)
         same = f"go on with it ({' '.join(options[name] for name in differing)})" if is_said else "use the same"
         raise ProjectError(f"{where}: made with other settings ({said}); {same}, or --restart to start over")

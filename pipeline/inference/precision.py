@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import ProjectError
-from pipeline.inference.parts import PRECISION, settings_of_parts
+from pipeline.inference.parts import COMPILED, PRECISION, settings_of_parts
 from pipeline.project.settings import AskedPrecision
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def precision_for(
 
 def recorded(precision: Precision, *, is_compiled: bool = False) -> dict[str, Any]:
     """Return what the record of a run says of how it computes: nothing of float32, as before there were others."""
-    return ({} if precision == "float32" else {PRECISION: precision}) | ({"compiled": True} if is_compiled else {})
+    return ({} if precision == "float32" else {PRECISION: precision}) | ({COMPILED: True} if is_compiled else {})
 
 
 def precision_in(settings: Mapping[str, Any]) -> Precision | None:

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.decoding import has_plain_jpegs
 from pipeline.inference.filling import Filling, RunOptions, fill_tables, read_failures
-from pipeline.inference.parts import write_whole
+from pipeline.inference.parts import settings_begun, write_whole
 from pipeline.inference.precision import recorded
 from pipeline.inference.views import described
 from pipeline.project.current_classes import CurrentClasses
@@ -149,12 +150,13 @@ def ranking_tables(
     whole_path = predictions_path(project, classifier.name)
     views_path = candidates_path(project, f"{classifier.name}.{n_views}views")
     tables = (whole_path, *([views_path] if n_views > 1 else []))
-    precision = options.precision_of(*tables)
+    options = _with_a_decoder(project, tables, options)
+    precision, is_compiled = options.precision_of(*tables), options.compiles(*tables)
     settings = {
         **classifier.fingerprint(),
         "top_k": top_k,
         **settings_of_images(project),
-        **recorded(precision, is_compiled=options.compiled),
+        **recorded(precision, is_compiled=is_compiled),
         **options.decoding_of(project.settings.proposals.exif, *tables),
     }
     class_indices = classifier.class_indices.numpy()
@@ -164,7 +166,7 @@ def ranking_tables(
         row_group_size=PROPOSALS_ROW_GROUP,
         settings=settings,
         name=classifier.name,
-        network=classifier_network(classifier, precision, is_compiled=options.compiled),
+        network=classifier_network(classifier, precision, is_compiled=is_compiled),
         rows=lambda scores: whole_image_ranking(scores, class_indices, top_k),
     )
     if n_views == 1:
@@ -177,6 +179,18 @@ def ranking_tables(
         rows=lambda scores: ranking_over_views(scores, class_indices, top_k),
     )
     return [whole, over_views]
+
+
+def _with_a_decoder(project: Project, tables: Sequence[Path], options: RunOptions) -> RunOptions:
+    """Return how tables are filled: a GPU does not begin to decode where there is nothing that it decodes."""
+    from pipeline.inference.loading import images_of
+
+    is_begun = not options.restart and any(map(settings_begun, tables))
+    n_images = pq.read_metadata(image_table(project)).num_rows
+    if options.decode != "gpu" or is_begun or has_plain_jpegs(images_of(project, []), n_images):
+        return options
+    tell("--decode gpu: no image that was looked at is a plain JPEG, which is all that a GPU decodes; the CPU does")
+    return replace(options, decode="cpu")
 
 
 def settings_of_images(project: Project) -> dict[str, Any]:

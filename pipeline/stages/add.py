@@ -22,6 +22,7 @@ from pipeline.datasets.file_marks import MARKS_FILE, write_marks
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import ProjectError
 from pipeline.formats.predictions_npz import read_predictions
+from pipeline.inference.decoding import DecodingError
 from pipeline.inference.filling import IMAGES_SHA256, read_run_settings
 from pipeline.inference.predictions import predictions_path, write_predictions
 from pipeline.project.changing import FileChange, changing
@@ -194,7 +195,13 @@ def _propose(
     if from_predictions is not None or (reader.settings.get("source") == "predictions" and model is None):
         _rank(project, staged, added, from_predictions)
     else:
-        propose(staged, **(model or last_proposing(project)))
+        try:
+            propose(staged, **(model or last_proposing(project)))
+        except DecodingError as error:
+            raise ProjectError(
+                f"{error.why}; a GPU decoded the project's images for this model: add images on a machine with an "
+                "Nvidia GPU, or name another model with --model"
+            ) from error
         shutil.copy2(staged.skipped_path, files.path(project.skipped_path.name))
     new = _new_rows(staged, reader, added.n_before)
     write_longer_proposals(project, new, reader, digests, files.path(project.proposals_path.name))

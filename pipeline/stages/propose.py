@@ -125,7 +125,8 @@ def propose(
         What runs the models: this machine, or those of a Ray cluster
         (:class:`pipeline.inference.filling.RunOptions`). The tables are the same.
     compiled
-        Whether `torch.compile` makes classifiers faster, which takes seconds to minutes before the first image.
+        Whether `torch.compile` makes classifiers faster, which takes seconds to minutes before the first image; a run
+        that was begun so goes on so.
     decode
         What decodes images: ``cpu`` (Pillow), or ``gpu`` where it leaves rankings of a sample of them as they are;
         ``auto`` goes on as a run was begun, else takes Pillow.
@@ -149,11 +150,6 @@ def propose(
     requests += [_request(text) for text in methods]
     if prompts and not any(request.method == "zero-shot" for request in requests):
         raise ProjectError("--prompt words the classes for --zero-shot: give a model there, or leave it out")
-    if decode == "gpu" and any(request.method == "examples" for request in requests):
-        raise ProjectError(
-            "--decode gpu: what is learned from examples has no rankings to compare with those of Pillow's pixels "
-            "before the run; leave --decode out"
-        )
     notes: list[str] = []
     if from_examples and not _listed(model) and not _listed(checkpoint):
         requests.insert(0, Request("examples"))
@@ -163,6 +159,7 @@ def propose(
         source, said = best_at_hand(project.label_space)
         requests = [Request("classifier", source)]
         notes.append(f"no model was named, so this took {said}")
+    _refuse_without_use([request.method for request in requests], compiled=compiled, decode=decode)
     n_views = views or project.settings.proposals.views or recommended_views(requests)
     n_proposals = project.settings.proposals.n_proposals
     unscored = [method.name for method in files if not method.has_scores]
@@ -272,6 +269,19 @@ def _request(text: str) -> Request:
     is_file = Path(model).is_file()
     (request,) = requests_of_models([] if is_file else [model], [Path(model)] if is_file else [], method)
     return request
+
+
+def _refuse_without_use(methods: list[str], *, compiled: bool, decode: AskedDecoding) -> None:
+    """Refuse what none of the methods that look at images could do."""
+    if compiled and not set(methods) - {"examples"}:
+        raise ProjectError("--compile makes classifiers faster, and none is run here; leave it out")
+    if decode == "gpu" and "examples" in methods:
+        raise ProjectError(
+            "--decode gpu: what is learned from examples has no rankings to compare with those of Pillow's pixels "
+            "before the run; leave --decode out"
+        )
+    if decode == "gpu" and not methods:
+        raise ProjectError("--decode gpu: --from-predictions looks at no images; leave --decode out")
 
 
 def _known(

@@ -13,15 +13,16 @@ from pipeline.proposals.reader import ProposalReader
 
 _PARAMETERS = (
     "model", "checkpoint", "from_examples", "learn_from", "zero_shot", "prompts", "methods", "views", "merge",
-    "settled", "miss", "at_least", "at_most", "batch_size", "device", "n_workers", "precision", "compiled",
-    "decode", "include_original", "allow_missing_classes",
+    "settled", "miss", "at_least", "at_most", "batch_size", "device", "n_workers", "precision",
+    "include_original", "allow_missing_classes",
 )  # fmt: skip
 
 
 def last_proposing(project: Project) -> dict[str, Any]:
     """Return the parameters of :func:`pipeline.stages.propose.propose` by which a project's proposals were made.
 
-    A cluster that ran the models may be gone: neither its address nor its kind of device is among them. Raise
+    A cluster that ran the models may be gone: neither its address nor its kind of device is among them. What decoded
+    the images and whether networks were compiled, the tables of rankings tell to a run that goes on with them. Raise
     `ProjectError` if no run tells, or a checkpoint that it used is gone; the message says how to name the model.
     """
     how = f"name the model: mlf add {shlex.quote(str(project.root))} --images … --model NAME, or --checkpoint FILE"

@@ -19,10 +19,13 @@ from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError
 from pipeline.images.plain_jpeg import read_plain_jpeg
 from pipeline.inference import decoding, engine, filling, gpu_decoding
-from pipeline.inference.loading import ImageBatch, ListedImages, ProjectImages, image_batches
+from pipeline.inference.checkpoint import ModelSource
+from pipeline.inference.classifier import load_classifier
+from pipeline.inference.loading import ImageBatch, ListedImages, ProjectImages, image_batches, images_of
 from pipeline.inference.precision import Agreement, RunPrecision, read_precision
-from pipeline.inference.predictions import predictions_path
-from pipeline.project.folder import Project
+from pipeline.inference.predictions import predictions_path, ranking_tables
+from pipeline.project.folder import Project, open_project
+from pipeline.stages.add import add_images
 from pipeline.stages.propose import propose, propose_summary
 
 CPU = torch.device("cpu")
@@ -184,8 +187,10 @@ def test_a_preprocessing_that_is_not_known_is_refused(config: dict[str, Any], re
         (256, 256, 0.94, False),
         (32, 30, 0.97, True),
         (32, 29, 0.97, False),
-        (2, 0, 1.0, True),
-        (0, 0, 0.0, True),
+        (31, 30, 0.97, True),
+        (31, 29, 0.97, False),
+        (15, 15, 0.97, True),
+        (15, 14, 0.97, False),
     ],
 )
 def test_the_gate_lets_few_images_differ(n_images: int, n_same_first: int, in_common: float, passes: bool) -> None:
@@ -196,6 +201,29 @@ def test_the_gate_lets_few_images_differ(n_images: int, n_same_first: int, in_co
         return
     with pytest.raises(ProjectError, match=rf"resnet50.*first class on {n_same_first}.*98% and 95%.*--decode cpu"):
         decoding.refuse_other_rankings("resnet50", found)
+
+
+def test_the_gate_does_not_open_where_nothing_was_compared() -> None:
+    with pytest.raises(ProjectError, match=r"no JPEG was found that shows how resnet50 ranks.*--decode cpu"):
+        decoding.refuse_other_rankings("resnet50", Agreement(0, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("n_images", "one_in", "at_least", "at_most"),
+    [(1000, 1, 32, 32), (1000, 10, 20, 32), (40, 7, 6, 6), (9000, 10, 60, 90)],
+)
+def test_where_jpegs_are_few_more_images_are_searched_for_them(
+    zoo: dict[str, Path], n_images: int, one_in: int, at_least: int, at_most: int
+) -> None:
+    jpeg, other = str(zoo["444"]), str(zoo["png"])
+    is_jpeg = np.random.default_rng(0).permutation(n_images) % one_in == 0
+    images = ListedImages([jpeg if found else other for found in is_jpeg], [])
+    sample = decoding.sample_of_jpegs(images, n_images)
+    assert is_jpeg[sample].all()
+    assert sample == sorted(set(sample))
+    assert at_least <= len(sample) <= at_most
+    assert decoding.has_plain_jpegs(images, n_images)
+    assert sample[0] < n_images / 2 < sample[-1]
 
 
 @pytest.fixture(scope="module")
@@ -250,9 +278,9 @@ def test_a_run_says_what_decoded_and_how_far_it_agrees(project: Project, photogr
     assert read_precision(by_pillow) == RunPrecision("float32")
     ((_, found),) = propose_summary(project).precisions
     assert found.decoding is not None
-    assert found.decoding.n_images == 31  # of the sample of 32, one is a PNG
-    assert found.decoding.n_same_first >= 29
-    assert str(found).startswith("float32; decoded on a GPU (against Pillow, on a sample of 31 images: the same first")
+    assert found.decoding.n_images == 32  # beside the one that is a PNG
+    assert found.decoding.n_same_first >= 30
+    assert str(found).startswith("float32; decoded on a GPU (against Pillow, on a sample of 32 images: the same first")
     one, other = (np.array(pq.read_table(path)["score"].to_pylist()) for path in (table, by_pillow))
     np.testing.assert_allclose(one, other, rtol=0.05)
 
@@ -273,9 +301,45 @@ def test_pixels_that_change_rankings_are_refused_and_leave_nothing(
     project: Project, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu_decoding, "_turned", lambda found, _: 255 - found.flip(-2))
-    with pytest.raises(ProjectError, match=r"small ranks too differently.*sample of 31 images.*--decode cpu"):
+    with pytest.raises(ProjectError, match=r"small ranks too differently.*sample of 32 images.*--decode cpu"):
         run(project, model, decode="gpu")
-    assert "decoding" not in settings_in(run(project, model, decode="cpu"))
+    table = run(project, model, decode="cpu")
+    before = table.read_bytes()
+    assert "decoding" not in settings_in(table)
+    with pytest.raises(ProjectError, match="small ranks too differently"):
+        run(project, model, decode="gpu", restart=True)
+    assert table.read_bytes() == before
+    assert not table.with_suffix(".partial").exists()
+
+
+@pytest.mark.usefixtures("cpu_decodes")
+def test_without_a_jpeg_there_is_nothing_for_a_gpu_and_the_cpu_decodes(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, key in enumerate(KEYS):
+        path = tmp_path / "images" / key / "one.png"
+        path.parent.mkdir(parents=True)
+        picture(90, 80, seed=number).save(path)
+    table = run(init_project(tmp_path / "project", tmp_path / "images"), model, decode="gpu")
+    assert "decoding" not in settings_in(table)
+    assert "no image that was looked at is a plain JPEG" in "".join(capsys.readouterr())
+
+
+@pytest.mark.usefixtures("cpu_decodes")
+def test_new_images_for_what_a_gpu_decoded_go_on_so_or_say_what_else_there_is(
+    project: Project, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project, model, decode="gpu")
+    for name in ("first", "second"):
+        (tmp_path / name / "ant").mkdir(parents=True)
+        picture(90, 80, seed=len(name)).save(tmp_path / name / "ant" / f"{name}.jpg")
+    again: dict[str, Any] = {"model": [], "checkpoint": [model], "device": "cpu", "n_workers": 0}
+    add_images(project, tmp_path / "first", model=again)
+    assert "decoding" in settings_in(predictions_path(project, "small"))
+    monkeypatch.undo()
+    with pytest.raises(ProjectError, match=r"needs an Nvidia GPU.*; a GPU decoded .* with --model$") as refusal:
+        add_images(open_project(project.root), tmp_path / "second", model=again)
+    assert "--decode cpu" not in str(refusal.value)
 
 
 def test_without_a_gpu_the_option_says_so_and_leaves_nothing(project: Project, model: Path) -> None:
@@ -294,6 +358,28 @@ def test_what_cannot_be_compared_is_not_decoded_on_a_gpu(project: Project, model
         run(project, model, from_examples=True, decode="gpu")
     with pytest.raises(ProjectError, match="machines of a cluster decode on their CPUs"):
         filling.RunOptions(engine="ray", decode="gpu").decoding_of("upright", project.root / "none.parquet")
+    np.savez(project.root / "p.npz", elsewhere=np.tile(np.arange(6), (N_IMAGES, 1)))
+    with pytest.raises(ProjectError, match="--from-predictions looks at no images"):
+        propose(project, from_predictions=project.root / "p.npz", decode="gpu")
+    with pytest.raises(ProjectError, match="--decode GPU: there are auto, cpu, gpu"):
+        run(project, model, decode="GPU")
+    with pytest.raises(ProjectError, match="--engine Ray: there are local and ray"):
+        run(project, model, engine="Ray")
+
+
+@pytest.mark.usefixtures("cpu_decodes")
+def test_a_cluster_is_refused_only_what_is_left_to_decode(project: Project, model: Path) -> None:
+    table = run(project, model, decode="gpu")
+    options = filling.RunOptions(engine="ray")
+    assert "decoding" in options.decoding_of("upright", table)
+    assert "decoding" in replace(options, decode="gpu").decoding_of("upright", table)
+    for refused in (replace(options, decode="gpu", restart=True), options):
+        with pytest.raises(ProjectError, match="machines of a cluster decode on their CPUs"):
+            refused.decoding_of("upright", table, table.with_name("other.parquet"))
+    classifier = load_classifier(ModelSource(checkpoint=model), project.label_space)
+    tables = ranking_tables(project, classifier, 1, 20, filling.RunOptions(device="cpu"))
+    with pytest.raises(ProjectError, match=r"machines of a cluster decode on their CPUs.*--restart without --decode"):
+        filling._engine(tables, lambda configs: images_of(project, configs), 1, options)
 
 
 @pytest.mark.gpu
@@ -317,4 +403,4 @@ def test_a_run_whose_images_a_gpu_decodes_agrees_as_it_says(project: Project, mo
     propose(project, checkpoint=model, device="cuda", decode="gpu")
     ((_, found),) = propose_summary(project).precisions
     assert found.decoding is not None
-    assert found.decoding.n_images == 31
+    assert found.decoding.n_images == 32
