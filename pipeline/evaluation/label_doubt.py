@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 from pipeline.evaluation.label_sets import LabelSets
+from pipeline.votes.ascending import are_in, found_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +100,14 @@ def draw_labels(
     order = np.argsort(keys)
     keys, image, chance = keys[order], doubtful.image[order], doubtful.chance[order]
     settled = np.sort(labels.image_index * n_classes + labels.class_index)
-    certain = settled[~_is_among(settled, keys)[0]]
+    certain = settled[~are_in(settled, keys)]
     n_certain = np.bincount(certain // n_classes, minlength=n_images)
     is_hit = np.zeros((n_images, n_models), dtype=np.float32)
     where: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     for model, chosen in enumerate(first_choice.values()):
         theirs = np.where(chosen >= 0, np.arange(n_images) * n_classes + chosen, -1)
-        is_hit[:, model] = _is_among(theirs, certain)[0]
-        is_doubtful, place = _is_among(theirs, keys)
+        is_hit[:, model] = are_in(theirs, certain)
+        is_doubtful, place = found_in(theirs, keys)
         rows = np.flatnonzero(is_doubtful)
         where.append((rows, np.full(len(rows), model), place[rows]))
     rows, models, items = (np.concatenate(parts).astype(np.int64) for parts in zip(*where, strict=True))
@@ -123,10 +124,3 @@ def draw_labels(
         real[draw] = hits / n_labelled if n_labelled else np.nan
         multi[draw] = weight[n_labels > 1].sum() / n_images
     return DoubtDraws(tuple(first_choice), real, multi)
-
-
-def _is_among(values: NDArray[np.int64], ascending: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Return which values are among others that are in order, and where those are."""
-    place = np.minimum(np.searchsorted(ascending, values), max(len(ascending) - 1, 0))
-    found = ascending[place] == values if len(ascending) else np.zeros(len(values), dtype=np.bool_)
-    return found, place

@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 
 def are_in(keys: NDArray[np.integer], ascending: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Return which keys are among some that ascend: what `numpy.isin` returns, soonest if the keys ascend too."""
-    if len(ascending) == 0:
-        return np.zeros(len(keys), dtype=bool)
-    place = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
-    found: NDArray[np.bool_] = ascending[place] == keys
-    return found
+    return found_in(keys, ascending)[0]
+
+
+def found_in(
+    keys: NDArray[np.integer], ascending: NDArray[np.integer]
+) -> tuple[NDArray[np.bool_], NDArray[np.signedinteger]]:
+    """Return which keys are among some that ascend, and where those stand; the places of the others mean nothing."""
+    place = np.minimum(np.searchsorted(ascending, keys), max(len(ascending) - 1, 0))
+    found = ascending[place] == keys if len(ascending) else np.zeros(len(keys), dtype=bool)
+    return found, place
 
 
 def marked(size: int, *chosen: NDArray[np.integer]) -> NDArray[np.bool_]:
