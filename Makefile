@@ -79,10 +79,11 @@ docs: setup  ## The documentation as a site that needs no network: build/docs/in
 hub: setup $(PROXY)  ## A JupyterHub for the people of PROJECT=folder (as root: a session's account of its own)
 	$(BIN)/mlf hub $(PROJECT)
 
-soak: setup $(PROXY) system-packages  ## Hundreds of kills, hundreds of annotators, fifteen sessions, all of the browser suite in Firefox too, a Ray cluster
+soak: setup $(PROXY) system-packages  ## Hundreds of kills, hundreds of annotators, fifteen sessions, all of the browser suite in Firefox too, a Ray cluster, examples drawn anew
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/soak -s
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/browser
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/proposals/test_ray.py
+	MLF_SOAK=1 $(BIN)/python -m pytest -m hypothesis
 
 system-packages:
 	@.ci/system-packages tests

@@ -14,14 +14,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 if TYPE_CHECKING:
     from pipeline.project.folder import Project
     from pipeline.votes.arrays import VoteArrays
 
-# On a busy machine an example may take any time: that is no failure.
-settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples in every run, others in each long run. On a busy machine an example may take any time: no failure.
+_is_seeded = "MLF_SOAK" not in os.environ
+settings.register_profile(
+    "any_machine", deadline=None, derandomize=_is_seeded, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any_machine")
+if _is_seeded:
+    # Hypothesis also draws constants of the modules imported so far, which hang on the order of the tests: none here.
+    providers._get_local_constants = lambda: providers._local_constants
 
 # The workers and what they start share the cores; networks and matrices this small are done sooner in one thread.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

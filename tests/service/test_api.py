@@ -29,6 +29,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     return create_app(project, AnnWithEveryRole(), limits=Limits(burst=10**9, refusals_burst=10**9))
 
 
+@pytest.mark.hypothesis
 def test_no_request_whatever_meets_a_defect(app: FastAPI) -> None:
     schema = schemathesis.openapi.from_asgi("/services/mlf/openapi.json", app)
     operations = [result.ok() for result in schema.get_all_operations()]

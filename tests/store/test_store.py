@@ -236,6 +236,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.close()
 
 
+@pytest.mark.hypothesis
 def test_whatever_people_do_the_state_is_the_replay_of_the_log(tmp_path: Path) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 

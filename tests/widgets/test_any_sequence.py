@@ -293,6 +293,7 @@ def stacks(log: list[Any]) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.hypothesis
 def test_any_sequence_ends_in_the_state_that_the_log_implies(project: Project) -> None:
     AnySequence.template = project
     run_state_machine_as_test(
