@@ -83,6 +83,7 @@ soak: setup $(PROXY) system-packages  ## Hundreds of kills, hundreds of annotato
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/soak -s
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/browser
 	MLF_SOAK=1 $(BIN)/python -m pytest tests/proposals/test_ray.py
+	cd $(FRONTEND) && MLF_SOAK=1 npm run --silent test
 	MLF_SOAK=1 $(BIN)/python -m pytest -m hypothesis
 
 system-packages:

@@ -2,14 +2,12 @@
 /** What axe can tell without pixels: names, roles, what belongs where. Colours are looked at in a real browser. */
 
 import axe from "axe-core";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeKernel, type FakeKernelOptions } from "../testing/fake_kernel.ts";
 import { closeWidgets, leavePage, openNewPage, openWidget } from "../testing/page.ts";
 import { pressKey } from "../testing/presses.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 beforeEach(() => {
   openNewPage();

@@ -10,7 +10,6 @@ import { until } from "../testing/until.ts";
 import { framesOf, spokenFrames } from "./frames.ts";
 import widget from "./index.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
 beforeEach(() => {
   openNewPage();
   vi.stubGlobal("IntersectionObserver", undefined); // there is no layout here: all that is drawn is seen

@@ -8,7 +8,6 @@ import { pressKey } from "../testing/presses.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
 beforeEach(() => {
   openNewPage();
   vi.stubGlobal("IntersectionObserver", undefined); // there is no layout here: all that is drawn is seen

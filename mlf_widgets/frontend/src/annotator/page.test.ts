@@ -6,7 +6,6 @@ import { open } from "../testing/annotator_page.ts";
 import { closeWidgets, leavePage, openNewPage } from "../testing/page.ts";
 import { until } from "../testing/until.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
 beforeEach(openNewPage);
 afterEach(leavePage);
 

@@ -1,12 +1,11 @@
 // @vitest-environment happy-dom
 /** What is said beyond ticking: added labels, missing classes, comments, searches. */
 
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { open } from "../testing/annotator_page.ts";
 import { leavePage, openNewPage } from "../testing/page.ts";
 import { until } from "../testing/until.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
 beforeEach(openNewPage);
 afterEach(leavePage);
 

@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
 /** Whatever a person ticks, confirms and undoes in the grid, and whatever the channel does: the log is what is shown. */
 
-import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { saysTheSame } from "../shared/fold.ts";
+import { fc } from "../testing/drawn.ts";
 import { FakeKernel, type Fault } from "../testing/fake_kernel.ts";
 import { eachTestOnANewPage } from "../testing/page.ts";
 import { GridController } from "./controller.ts";

@@ -1,14 +1,12 @@
 // @vitest-environment happy-dom
 /** The refiner as a page has it: its frame is that of every widget that walks, with words and keys of its own. */
 
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeKernel, type FakeKernelOptions } from "../testing/fake_kernel.ts";
 import { leavePage, openNewPage, openWidget } from "../testing/page.ts";
 import { pressKey } from "../testing/presses.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 beforeEach(() => {
   openNewPage();

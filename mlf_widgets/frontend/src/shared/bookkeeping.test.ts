@@ -1,7 +1,7 @@
 /** The cache, the clock, the queue of saves and the protocol: bookkeeping that nobody sees until it is wrong. */
 
-import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
+import { fc } from "../testing/drawn.ts";
 import { ActivityClock } from "./clock.ts";
 import { Lru } from "./lru.ts";
 import type { AnnotationEvent, SaveResult } from "./messages.ts";

@@ -1,5 +1,5 @@
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc } from "../testing/drawn.ts";
 import type { ClassColumns } from "./messages.ts";
 import { ClassSearch } from "./search.ts";
 

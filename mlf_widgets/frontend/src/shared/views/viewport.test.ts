@@ -1,5 +1,5 @@
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc } from "../../testing/drawn.ts";
 import { exampleAt, stripLayout, stripSize } from "./strip_layout.ts";
 import { FITTED, fitScale, movedBy, placement, type Size, type Viewport, zoomedAt } from "./viewport.ts";
 
