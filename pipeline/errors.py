@@ -95,7 +95,8 @@ def in_plain_words(error: OSError | UnicodeError | str, place: str | os.PathLike
     text = " ".join(str(error).split())
     if isinstance(error, UnicodeEncodeError):
         return f"{error.object!a}: a name that is not in UTF-8; rename it"
-    if isinstance(error, UnicodeError) or "codec can't" in text:
+    # Where the system gave a number, these words are part of a name.
+    if isinstance(error, UnicodeError) or ("codec can't" in text and not getattr(error, "errno", None)):
         return f"{_shown(place)}a text that is not in UTF-8 ({text}); save it as UTF-8, or rename what is not"
     numbers = _NUMBER.findall(text)
     number = getattr(error, "errno", None) or (int(numbers[-1]) if numbers else 0)

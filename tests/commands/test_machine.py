@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import run_mlf
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -121,6 +121,7 @@ def test_a_tilde_is_the_home_folder_where_no_shell_has_put_it_in(
 
 
 @given(number=st.sampled_from(sorted(errno.errorcode)), name=st.text(min_size=1, max_size=20))
+@example(number=errno.EACCES, name="codec can't")
 def test_any_error_of_the_system_is_one_line_that_names_its_path_and_a_next_step(number: int, name: str) -> None:
     line = in_plain_words(OSError(number, os.strerror(number), name))
     assert line.isprintable()
