@@ -13,6 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.service import Service
+from serving import free_port
 
 DRIVER = Path("/usr/bin/WebKitWebDriver")
 
@@ -44,10 +45,10 @@ def running_webkit() -> Iterator[WebDriver]:
     options.add_argument("--automation")
     driver = None
     try:
-        driver = webdriver.WebKitGTK(options=options, service=Service(str(DRIVER), env=environment))
+        driver = webdriver.WebKitGTK(options=options, service=Service(str(DRIVER), port=free_port(), env=environment))
         yield driver
     finally:
         if driver is not None:
             driver.quit()
         display.terminate()
-        display.wait(10)
+        display.wait(60)

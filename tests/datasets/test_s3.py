@@ -17,6 +17,7 @@ import pytest
 import s3fs
 from command_line import run_mlf
 from packed_inputs import contents, picture, write_tar
+from serving import free_port
 
 from pipeline.annotation.session import Unreadable
 from pipeline.errors import DatasetError
@@ -34,9 +35,7 @@ IMAGES = {f"photos/{key}/{i}.png": picture(i) for i, key in enumerate(("cat", "d
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """Return the address of a server of S3 that holds a bucket of photographs and one shard."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,

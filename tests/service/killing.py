@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,8 +135,7 @@ class KillRun:
             self._service.kill()
             self._service.start().wait_ready()
         elif target == "worker":
-            wait_until(self._service.workers, 60, self._service.log.read_text)
-            os.kill(self._random.choice(self._service.workers()), signal.SIGKILL)
+            wait_until(self._kills_a_worker, 60, self._service.log.read_text)
         elif target == "client":
             name = self._random.choice(sorted(self._clients))
             self._clients[name].send_signal(signal.SIGKILL)
@@ -145,6 +145,13 @@ class KillRun:
             assert self._postgres is not None
             self._postgres.kill()
             self._postgres.start()
+
+    def _kills_a_worker(self) -> bool:
+        """Kill one of those that serve; tell whether there was one."""
+        with suppress(IndexError, ProcessLookupError):
+            os.kill(self._random.choice(self._service.workers()), signal.SIGKILL)
+            return True
+        return False
 
     def _start_client(self, name: str) -> None:
         code = _CLIENT.format(tests=str(Path(__file__).parent), root=str(ROOT))
@@ -160,7 +167,9 @@ class KillRun:
         """Wait until new events have been acknowledged, so that every kill hits work in progress."""
         before = self._n_done()
         logs = self._folder.glob("*.log")
-        wait_until(lambda: self._n_done() >= before + 5, 60, lambda: "\n".join(log.read_text()[-1500:] for log in logs))
+        wait_until(
+            lambda: self._n_done() >= before + 5, 120, lambda: "\n".join(log.read_text()[-1500:] for log in logs)
+        )
 
     def _n_done(self) -> int:
         return sum(len(self._noted(name, "done:")) for name in self._clients)

@@ -48,7 +48,7 @@ def app_of(project: Project, hub: StubHub, *, away: bool = False, **given: Any) 
         token_for_code=token_for_code,
     )
     auth = HubOAuth(api_url=hub.api_url, api_token="service-token", oauth_client_id="service-mlf")
-    return create_app(project, HubIdentity(auth, cache_s=0), oauth=oauth, **given)
+    return create_app(project, HubIdentity(auth, cache_s=0, patience_s=60), oauth=oauth, **given)
 
 
 @dataclass

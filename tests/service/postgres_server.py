@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,13 +87,16 @@ class PostgresServer:
         import psutil
 
         assert self.process is not None
-        everyone = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
-        for each in everyone:
-            each.suspend()  # so that none sees another die
-        for each in everyone:
-            each.kill()
+        first = psutil.Process(self.process.pid)
+        first.suspend()  # so that it starts no other meanwhile
+        wait_until(lambda: first.status() == psutil.STATUS_STOPPED, 60, lambda: "PostgreSQL does not stop")
+        everyone = [*first.children(recursive=True), first]
+        for act in (psutil.Process.suspend, psutil.Process.kill):  # so that none sees another die
+            for each in everyone:
+                with suppress(psutil.NoSuchProcess):  # it had just ended by itself
+                    act(each)
         self.process.wait()
-        psutil.wait_procs(everyone, timeout=30)
+        psutil.wait_procs(everyone, timeout=60)
 
     def stop(self) -> None:
         """End it and remove its files."""

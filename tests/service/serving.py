@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,6 +40,10 @@ from pipeline.votes.words import Round
 
 ROOT = Path(__file__).parents[2]
 SCOPE = "access:services!service=mlf"
+#: Below the ports that systems give to whoever asks for any (from 32,768 on Linux, from 49,152 elsewhere): such a port
+#: would be another process's by the time that a server listens there, now and then.
+_FIRST_PORT, _N_BLOCKS, _BLOCK = 20_000, 240, 50
+_ports = itertools.count()
 N_CLASSES = 6
 N_IMAGES = 12
 
@@ -168,10 +173,13 @@ class StubHub:
 
 
 def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a free port that stays free until somebody listens there: processes at work together have others."""
+    first = _FIRST_PORT + os.getpid() % _N_BLOCKS * _BLOCK
+    for number in itertools.islice(_ports, _BLOCK):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", first + number % _BLOCK))
+            return first + number % _BLOCK
+    raise OSError(f"no port from {first} to {first + _BLOCK - 1} is free")
 
 
 class ServiceProcess:
@@ -222,9 +230,14 @@ class ServiceProcess:
         """Return the ids of the processes that serve, where the settings say that several do."""
         import psutil
 
-        return [child.pid for child in psutil.Process(self.pid).children()]
+        found = []
+        for child in psutil.Process(self.pid).children():
+            with suppress(psutil.NoSuchProcess):  # it has just gone
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child.pid)
+        return found
 
-    def wait_ready(self, timeout_s: float = 60) -> ServiceProcess:
+    def wait_ready(self, timeout_s: float = 120) -> ServiceProcess:
         """Wait until it answers."""
         wait_until(self._answers, timeout_s, lambda: f"the service is not up: {self.log.read_text()[-2000:]}")
         return self
@@ -250,7 +263,7 @@ class ServiceProcess:
         try:
             # Asked every 20 ms, in plain HTTP: reading all certificates would take longer than that, each time.
             transport = httpx.HTTPTransport(uds=path, verify=False)
-            with httpx.Client(transport=transport, trust_env=False) as client:
+            with httpx.Client(transport=transport, trust_env=False, timeout=30) as client:
                 return client.get(f"{url}/health").status_code in {200, 503}
         except httpx.TransportError:
             return False

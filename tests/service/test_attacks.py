@@ -53,7 +53,7 @@ def place(project: Project, hub: StubHub, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/services/mlf/")
     auth = HubOAuth(api_url=hub.api_url, api_token="service-token", oauth_client_id="service-mlf")
     limits = Limits(max_body_bytes=50_000, max_events=50, burst=60, requests_per_second=0.01)
-    app = create_app(project, HubIdentity(auth, cache_s=0), limits=limits, oauth=auth)
+    app = create_app(project, HubIdentity(auth, cache_s=0, patience_s=60), limits=limits, oauth=auth)
     with kept_log() as lines, TestClient(app, follow_redirects=False) as client:
         yield Place(app, client, hub, lines)
 

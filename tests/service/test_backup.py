@@ -49,7 +49,7 @@ def test_a_backup_taken_while_votes_arrive_is_one_moment_and_opens_elsewhere(pro
 
     worker = threading.Thread(target=work)
     worker.start()
-    assert under_way.wait(30)
+    assert under_way.wait(90)
     n_told = len(told)
     summary = back_up(project, tmp_path / "copy")
     stop.set()

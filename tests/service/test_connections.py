@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,24 +24,27 @@ from pipeline.service import connections
 from pipeline.service.app import create_app
 from pipeline.service.connections import PatientProtocol
 
+#: What `mlf serve` tells uvicorn, too: connections stay open between requests, however slow this machine is.
+AS_SERVED: dict[str, Any] = {"http": PatientProtocol, "log_config": None, "timeout_keep_alive": 75}
+
 
 @pytest.fixture
 def patient(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     """Return a function that starts a real server with the test's timeouts, and returns its address."""
     monkeypatch.setattr(PatientProtocol, "max_connections", 40)
     app = create_app(project, ByName())
-    config = uvicorn.Config(app, port=0, http=PatientProtocol, log_config=None)  # type: ignore[arg-type]
+    config = uvicorn.Config(app, port=0, **AS_SERVED)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
 
     def start() -> str:
         thread.start()
-        wait_until(lambda: server.started, 30, lambda: "not started")
+        wait_until(lambda: server.started, 90, lambda: "not started")
         return f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
     yield start  # type: ignore[misc]
     server.should_exit = True
-    thread.join(30)
+    thread.join(90)
 
 
 def test_connections_that_ask_nothing_shut_nobody_out(patient: Callable[[], str]) -> None:
@@ -61,9 +65,11 @@ def test_connections_that_ask_nothing_shut_nobody_out(patient: Callable[[], str]
             opened.append(silent)
             if i % 2:
                 silent.sendall(b"GET /services/mlf/api/me HTTP/1.1\r\nHost: x\r\n")
-        wait_until(lambda: sum(map(is_let_go, opened)) >= 80, 30, lambda: "more than 40 are held")
+        wait_until(lambda: sum(map(is_let_go, opened)) >= 80, 90, lambda: "more than 40 are held")
         for _ in range(5):
-            answer = httpx.get(f"http://{host}:{port}/services/mlf/api/me", headers=HEADERS, trust_env=False)
+            answer = httpx.get(
+                f"http://{host}:{port}/services/mlf/api/me", headers=HEADERS, trust_env=False, timeout=60
+            )
             assert answer.json()["name"] == "ann"
 
 
@@ -89,23 +95,23 @@ def test_no_other_account_holds_more_than_its_share_of_connections(project: Proj
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o711)
     path = str(folder / "service.sock")
-    config = uvicorn.Config(create_app(project, ByName()), uds=path, http=PatientProtocol, log_config=None)  # type: ignore[arg-type]
+    config = uvicorn.Config(create_app(project, ByName()), uds=path, **AS_SERVED)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        wait_until(lambda: server.started, 30, lambda: "not started")
+        wait_until(lambda: server.started, 90, lambda: "not started")
         command = ["/usr/bin/python3", "-c", ASK_FROM_100_CONNECTIONS, path]
         account = {"user": 61_184, "extra_groups": [], "cwd": "/"}
         for _ in range(2):  # what the first process held is given back when it ends
             asked = subprocess.run(command, capture_output=True, text=True, check=True, **account)  # type: ignore[call-overload]
             assert int(asked.stdout) == connections._MAX_OF_AN_ACCOUNT
-            wait_until(lambda: not PatientProtocol._of_accounts, 30, lambda: "connections are kept")
+            wait_until(lambda: not PatientProtocol._of_accounts, 90, lambda: "connections are kept")
         own = subprocess.run(command, capture_output=True, text=True, check=True)
         assert int(own.stdout) == 100, "the proxy, of the service's own account, speaks for many"
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(90)
         shutil.rmtree(folder)
 
 
@@ -114,11 +120,11 @@ def test_a_head_that_does_not_come_ends_its_connection_and_an_idle_one_after_an_
 ) -> None:
     monkeypatch.setattr("pipeline.service.connections.HEAD_TIMEOUT_S", 2.0)
     host, port = patient().split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as silent:
+    with socket.create_connection((host, int(port)), timeout=90) as silent:
         silent.sendall(b"GET /services/mlf")
         with pytest.raises(ConnectionError):
             silent.recv(1) or (_ for _ in ()).throw(ConnectionError)
-    with httpx.Client(base_url=f"http://{host}:{port}", headers=HEADERS, trust_env=False) as client:
+    with httpx.Client(base_url=f"http://{host}:{port}", headers=HEADERS, trust_env=False, timeout=60) as client:
         first = client.get("/services/mlf/api/me")
         threading.Event().wait(2.5)  # longer than a request's head may take
         second = client.get("/services/mlf/api/me")

@@ -99,7 +99,7 @@ def test_large_pictures_are_decoded_two_at_a_time_and_nothing_else_waits_for_the
             paths += [f"{ANNOTATION}/pictures?positions=3,0,4&max_side_px=64"] * 2
             paths += ["/services/mlf/api/explorer/pictures?image_indices=3,0,4&max_side_px=64"] * 2
             large = [asyncio.create_task(client.get(path)) for path in paths]
-            assert await asyncio.to_thread(probe.some_under_way.wait, 30)
+            assert await asyncio.to_thread(probe.some_under_way.wait, 60)
             # All of them are held, so whatever is answered now has waited for none of them.
             others = [
                 *[await client.get(f"{ANNOTATION}/images/{i}?max_side_px=40") for i in range(3, 10)],
@@ -141,7 +141,7 @@ def test_a_picture_whose_turn_does_not_come_is_to_be_asked_for_again(
             done: set[asyncio.Task[httpx.Response]] = set()
             pending = set(asked)
             while len(done) < 4:  # two hold their turns; all who wait give up
-                more, pending = await asyncio.wait(pending, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+                more, pending = await asyncio.wait(pending, timeout=90, return_when=asyncio.FIRST_COMPLETED)
                 done |= more
             probe.let_go.set()
             refused = [task.result() for task in done]
@@ -158,7 +158,7 @@ def test_whoever_goes_away_while_waiting_gives_the_place_up(app: FastAPI, probe:
     async def ask() -> list[httpx.Response]:
         async with _client(app) as client:
             held = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i}")) for i in range(2)]
-            assert await asyncio.to_thread(probe.two_under_way.wait, 30)
+            assert await asyncio.to_thread(probe.two_under_way.wait, 60)
             gone = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i}")) for i in range(3)]
             await client.get(f"{ANNOTATION}/images/3?max_side_px=40")
             await asyncio.wait(gone, timeout=0.3)  # by now they are waiting
@@ -179,7 +179,7 @@ def test_pictures_of_growing_size_in_one_answer_wait_for_room_for_the_largest(ap
     async def ask() -> httpx.Response:
         async with _client(app) as client:
             held = [asyncio.create_task(client.get(f"{ANNOTATION}/images/{i}")) for i in range(2)]
-            assert await asyncio.to_thread(probe.two_under_way.wait, 30)
+            assert await asyncio.to_thread(probe.two_under_way.wait, 60)
             several = asyncio.create_task(client.get(f"{ANNOTATION}/pictures?positions=3,0,2&max_side_px=64"))
             await asyncio.wait([several], timeout=0.3)
             assert not several.done()
@@ -202,7 +202,7 @@ def test_a_session_does_not_ask_for_a_crowded_picture_again_while_others_wait_fo
     with TestClient(app, base_url="http://mlf") as client, ThreadPoolExecutor(2) as pool:
         headers = {"Authorization": "token x"}
         held = [pool.submit(client.get, f"{ANNOTATION}/images/{i}", headers=headers) for i in range(2)]
-        assert probe.two_under_way.wait(30)
+        assert probe.two_under_way.wait(90)
         client.event_hooks = {"request": [asked.append]}
         session = RemoteSession("http://mlf/services/mlf", "x", client=client, sleep=slept.append)
         with pytest.raises(CrowdedError, match="ask again in a moment") as caught:

@@ -72,7 +72,7 @@ def test_nobody_is_told_where_a_postgresql_lies_that_cannot_be_reached(
     project = with_store(project, url)
     assign_small(project)
     secrets = (name, "127.0.0.1", str(postgres.port), "owner", "psycopg", "postgres", "sqlalche")
-    with ServiceProcess(project, hub) as service:
+    with ServiceProcess(project, hub) as service, httpx.Client(trust_env=False, timeout=60) as asked:
         session = RemoteSession(service.url, "token-ann", sleep=lambda _s: None)
         assert session.save([vote("before-0001", 0)])[0].seq
         with trouble(postgres, name):
@@ -80,14 +80,13 @@ def test_nobody_is_told_where_a_postgresql_lies_that_cannot_be_reached(
                 session.save([vote("while-away1", 1)])
             assert str(saving.value) == AWAY_SAVING
             answers = [
-                httpx.get(service.url + path, headers={"Authorization": f"token token-{who}"}, trust_env=False)
-                for who, path in READS
+                asked.get(service.url + path, headers={"Authorization": f"token token-{who}"}) for who, path in READS
             ]
             assert [answer.status_code for answer in answers] == [503] * len(READS)
             assert {answer.json()["message"] for answer in answers} == {AWAY_READING}
-            health = httpx.get(f"{service.url}/health", trust_env=False)
+            health = asked.get(f"{service.url}/health")
             assert (health.status_code, health.json()["store"]) == (503, "away")
-            metrics = httpx.get(f"{service.url}/metrics", headers={"Authorization": "token token-rea"}, trust_env=False)
+            metrics = asked.get(f"{service.url}/metrics", headers={"Authorization": "token token-rea"})
             assert 'mlf_refusals_total{code="StoreError"}' in metrics.text
             for answer in (*answers, health, metrics):
                 told = f"{answer.text} {dict(answer.headers)}".lower()
