@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pipeline.examples.choice import draw_order, example_candidates
 from pipeline.images.locations import join_location
 from pipeline.inference.feature_tables import evened, read_features
-from pipeline.inference.filling import read_run_settings
+from pipeline.inference.parts import read_run_settings
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_columns
 

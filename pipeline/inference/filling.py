@@ -31,6 +31,7 @@ from pipeline.inference.parts import (
     DECODING,
     PartialTable,
     clear_leftovers,
+    read_run_settings,
     refuse_other_settings,
     settings_begun,
 )
@@ -302,13 +303,6 @@ def _failures_in(
         return []
     ids = (image_id for image_id, _ in named(list(range(n_images))))
     return [(index, reasons[image_id]) for index, image_id in enumerate(ids) if image_id in reasons]
-
-
-def read_run_settings(path: Path) -> dict[str, Any]:
-    """Return the settings with which a table says it was made."""
-    metadata = pq.read_metadata(path).metadata or {}
-    content: dict[str, Any] = json.loads(metadata.get(b"settings", b"{}"))
-    return content
 
 
 def read_failures(path: Path) -> list[SkippedRow]:

@@ -177,12 +177,15 @@ def settings_of_parts(folder: Path) -> dict[str, Any] | None:
     return content
 
 
-def settings_begun(table: Path) -> dict[str, Any]:
-    """Return the settings with which a finished or an unfinished table was begun; none where there is neither."""
-    if not table.exists():
-        return settings_of_parts(table.with_suffix(".partial")) or {}
+def read_run_settings(table: Path) -> dict[str, Any]:
+    """Return the settings with which a finished table says it was made."""
     content: dict[str, Any] = json.loads((pq.read_metadata(table).metadata or {}).get(b"settings", b"{}"))
     return content
+
+
+def settings_begun(table: Path) -> dict[str, Any]:
+    """Return the settings with which a finished or an unfinished table was begun; none where there is neither."""
+    return read_run_settings(table) if table.exists() else settings_of_parts(table.with_suffix(".partial")) or {}
 
 
 def _n_whole_rows(path: Path) -> int | None:

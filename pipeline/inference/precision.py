@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import ProjectError
-from pipeline.inference.parts import COMPILED, PRECISION, settings_of_parts
+from pipeline.inference.parts import COMPILED, PRECISION, settings_begun
 from pipeline.project.settings import AskedPrecision
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def precision_for(
     ProjectError
         If the hardware cannot compute in this precision.
     """
-    begun = None if restart else next((found for found in map(_begun_in, tables) if found), None)
+    settings = () if restart else filter(None, map(settings_begun, tables))
+    begun = next((found for found in map(precision_in, settings) if found), None)
     fastest = {each.fastest for each in hardware}
     precision = asked if asked != "auto" else begun or (fastest.pop() if len(fastest) == 1 else "float32")
     if precision == "float16" and any(each.kind == "cpu" for each in hardware):
@@ -183,15 +184,6 @@ def sample_of(n_images: int) -> list[int]:
     """Return the images on which a run is compared with float32, spread evenly: 32 to 256, else one in a hundred."""
     n = min(n_images, max(_SAMPLE_LEAST, min(_SAMPLE_MOST, n_images // _SAMPLE_SHARE)))
     return [index * n_images // n for index in range(n)]
-
-
-def _begun_in(table: Path) -> Precision | None:
-    """Return the precision of a finished or an unfinished table; None where there is neither."""
-    if table.exists():
-        found = read_precision(table)
-        return found.precision if found else None
-    settings = settings_of_parts(table.with_suffix(".partial"))
-    return None if settings is None else precision_in(settings)
 
 
 def _fastest(device: torch.device) -> Precision:

@@ -23,7 +23,8 @@ from pipeline.datasets.records import SkippedRow
 from pipeline.errors import ProjectError
 from pipeline.formats.predictions_npz import read_predictions
 from pipeline.inference.decoding import DecodingError
-from pipeline.inference.filling import IMAGES_SHA256, read_run_settings
+from pipeline.inference.filling import IMAGES_SHA256
+from pipeline.inference.parts import read_run_settings
 from pipeline.inference.predictions import predictions_path, write_predictions
 from pipeline.project.changing import FileChange, changing
 from pipeline.project.class_references import ClassNumbers

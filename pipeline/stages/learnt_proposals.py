@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.feature_tables import features_of_images, features_path, read_features
-from pipeline.inference.filling import Filling, RunOptions, fill_tables, read_run_settings
+from pipeline.inference.filling import Filling, RunOptions, fill_tables
+from pipeline.inference.parts import read_run_settings
 from pipeline.inference.predictions import TOP_K, candidates_path, predictions_path
 from pipeline.inference.views import VIEW_COUNTS
 from pipeline.project.folder import Project

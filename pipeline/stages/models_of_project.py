@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.inference.checkpoint import ModelSource
-from pipeline.inference.filling import RunOptions, read_failures, read_run_settings
+from pipeline.inference.filling import RunOptions, read_failures
 from pipeline.inference.many_models import NotRun, RanModels, predict_with_many
-from pipeline.inference.parts import settings_of_parts, write_whole
+from pipeline.inference.parts import read_run_settings, settings_of_parts, write_whole
 from pipeline.inference.precision import RunPrecision, precision_in, read_precision
 from pipeline.inference.predictions import predictions_path
 from pipeline.project.folder import Project

@@ -15,7 +15,8 @@ from pipeline.errors import DatasetError, ProjectError
 from pipeline.formats.predictions_npz import read_predictions, refuse_shifted
 from pipeline.formats.predictions_tsv import is_predictions_tsv
 from pipeline.inference.checkpoint import ModelSource
-from pipeline.inference.filling import Filling, RunOptions, read_run_settings
+from pipeline.inference.filling import Filling, RunOptions
+from pipeline.inference.parts import read_run_settings
 from pipeline.inference.predictions import predictions_path, write_predictions
 from pipeline.project.files import sha256_of
 from pipeline.project.folder import Project

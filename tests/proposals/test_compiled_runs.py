@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from pipeline.errors import ProjectError
-from pipeline.inference.filling import RunOptions, read_run_settings
+from pipeline.inference.filling import RunOptions
+from pipeline.inference.parts import read_run_settings
 from pipeline.inference.predictions import predictions_path
 from pipeline.project.folder import Project
 from pipeline.stages.add import add_images

@@ -20,8 +20,8 @@ from pipeline.examples.references import digest_of, most_of_a_class, reference_f
 from pipeline.images.locations import join_location
 from pipeline.inference.checkpoint import ModelSource
 from pipeline.inference.feature_tables import features_filling, features_of_images, features_path, read_features
-from pipeline.inference.filling import Filling, RunOptions, fill_from, read_run_settings
-from pipeline.inference.parts import write_whole
+from pipeline.inference.filling import Filling, RunOptions, fill_from
+from pipeline.inference.parts import read_run_settings, write_whole
 from pipeline.inference.predictions import candidates_path
 from pipeline.inference.views import views
 from pipeline.project.folder import Project
