@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -17,15 +17,8 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError, ProjectError
-from pipeline.inference.decoding import (
-    OR_ANEW,
-    AskedDecoding,
-    DecodingError,
-    decoding_as_asked,
-    decoding_device,
-    refuse_other_rankings,
-    settings_of_decoding,
-)
+from pipeline.inference.agreement import measure_decoding, measure_precision
+from pipeline.inference.decoding import OR_ANEW, AskedDecoding, DecodingError, decoding_as_asked
 from pipeline.inference.parts import (
     COMPILED,
     DECODING,
@@ -35,21 +28,11 @@ from pipeline.inference.parts import (
     refuse_other_settings,
     settings_begun,
 )
-from pipeline.inference.precision import (
-    AGREEMENT,
-    DECODING_AGREEMENT,
-    Hardware,
-    Precision,
-    agreement_record,
-    hardware_here,
-    precision_for,
-    sample_of,
-)
+from pipeline.inference.precision import Hardware, Precision, hardware_here, precision_for
 from pipeline.project.folder import Project
 from pipeline.project.history import earlier_image_tables
 from pipeline.project.image_table import image_columns
 from pipeline.project.settings import AskedPrecision
-from pipeline.project.tables import PREDICTIONS
 
 if TYPE_CHECKING:
     from pipeline.inference.engine import Engine, MakeImages, Rows
@@ -159,32 +142,12 @@ class RunOptions:
         hardware = hardware_here(self.device) if self.engine == "local" else _hardware_of_cluster(self)
         return precision_for(self.precision, hardware, *tables, restart=self.restart)
 
-    def decoding_of(self, exif: str, *tables: Path) -> dict[str, Any]:
-        """Return what the record says of the decoding in a run that fills these tables; `exif` is the project's rule.
-
-        Raises
-        ------
-        DecodingError
-            If a GPU is left to decode, and there is none that can, or the machines of a cluster would have to.
-        """
-        found = settings_of_decoding(self.decode, exif, *tables, restart=self.restart)
-        if found and (self.restart or not all(table.exists() for table in tables)):
-            if self.engine != "local":
-                raise _no_decoder_there()
-            if self.decode == "gpu":
-                decoding_device(self.device)
-        return found
-
 
 def engine_as_asked(text: str) -> EngineName:
     """Return what a person named; raise `ProjectError` if there is nothing by this name."""
     if text not in get_args(EngineName):
         raise ProjectError(f"--engine {text}: there are {' and '.join(get_args(EngineName))}")
     return text  # type: ignore[return-value]  # just compared
-
-
-def _no_decoder_there() -> DecodingError:
-    return DecodingError("--decode gpu: the machines of a cluster decode on their CPUs", OR_ANEW)
 
 
 def _hardware_of_cluster(options: RunOptions) -> set[Hardware]:
@@ -246,7 +209,8 @@ def fill_from(
     """
     from tqdm.auto import tqdm
 
-    passes = [[f for f in fillings if (DECODING in f.settings) is is_gpu] for is_gpu in (False, True)]
+    # What a GPU decodes comes first: where it is refused, nothing has been done in vain.
+    passes = [[f for f in fillings if (DECODING in f.settings) is is_gpu] for is_gpu in (True, False)]
     if all(passes):
         filled = (fill_from(images, n_images, named, some, n_views, options, earlier_images) for some in passes)
         done = {
@@ -266,15 +230,17 @@ def fill_from(
                 continue
             partial = PartialTable(folder, filling.settings, restart=options.restart)
             parts = stack.enter_context(partial)
-            if has_fewer and parts.n_rows == 0:
+            is_new = parts.n_rows == 0
+            if has_fewer and is_new:
                 parts.begin_with(filling.path, _failures_in(filling.path, named, n_images))
-            sinks.append(_Sink(filling, parts))
+            sinks.append(Sink(filling, parts, is_new=is_new))
             n_done[number] = sinks[-1].n_rows
         start = min((sink.n_rows for sink in sinks), default=n_images)
         if start < n_images:
-            engine = stack.enter_context(_engine([sink.filling for sink in sinks], images, n_views, options))
-            _measure_decoding(sinks, engine, n_images)
-            _measure_precision(sinks, engine, n_images)
+            with _undone_where_refused(sinks):
+                engine = stack.enter_context(_engine([sink.filling for sink in sinks], images, n_views, options))
+                measure_decoding(sinks, engine, n_images)
+            measure_precision(sinks, engine, n_images)
             for sink in sinks if options.restart else ():  # not before: what is refused leaves what was there
                 sink.filling.path.unlink(missing_ok=True)
             names = ", ".join(dict.fromkeys(sink.filling.name for sink in sinks))
@@ -316,7 +282,7 @@ def _engine(
 ) -> AbstractContextManager[Engine]:
     if options.engine == "ray":
         if any(DECODING in filling.settings for filling in fillings):
-            raise _no_decoder_there()
+            raise DecodingError("--decode gpu: the machines of a cluster decode on their CPUs", OR_ANEW)
         from pipeline.inference.cluster import RayEngine
 
         return RayEngine(fillings, images, n_views, options)
@@ -325,56 +291,24 @@ def _engine(
     return nullcontext(LocalEngine(fillings, images, n_views, options))
 
 
-def _measure_precision(sinks: Sequence[_Sink], engine: Engine, n_images: int) -> None:
-    """Measure on a sample how far rankings agree with those in float32, once a run; each table keeps its figure."""
-    left = [
-        number
-        for number in _without_figure(sinks, AGREEMENT)
-        if sinks[number].filling.network.precision != "float32" or sinks[number].filling.network.is_compiled
-    ]
-    while left:
-        config = sinks[left[0]].filling.network.data_config
-        together = [number for number in left if sinks[number].filling.network.data_config == config]
-        left = [number for number in left if number not in together]
-        for number, found in zip(together, engine.agreements(together, sample_of(n_images)), strict=True):
-            sinks[number].note(agreement_record(found))
-
-
-def _measure_decoding(sinks: Sequence[_Sink], engine: Engine, n_images: int) -> None:
-    """Measure on a sample how far rankings of a GPU's pixels agree with those of Pillow's, once a run.
-
-    Raise `ProjectError` where they do not agree; then nothing is left of a run that has just begun.
-    """
-    from pipeline.inference.engine import LocalEngine
-
-    left = [n for n in _without_figure(sinks, DECODING_AGREEMENT) if DECODING in sinks[n].filling.settings]
+@contextmanager
+def _undone_where_refused(sinks: Sequence[Sink]) -> Iterator[None]:
+    """Leave nothing of tables that have just begun where nothing is there to fill them as asked."""
     try:
-        for number in left:
-            assert isinstance(engine, LocalEngine)  # `_engine` lets no other decode there
-            found = engine.decoding_agreement(number, n_images)
-            refuse_other_rankings(sinks[number].filling.name, found)
-            sinks[number].note(agreement_record(found, DECODING_AGREEMENT))
+        yield
     except ProjectError:
         for sink in sinks:
-            if sink.n_rows == 0 or sink.filling.path.exists():
+            if sink.is_new and not sink.parts.is_to_go:
                 sink.parts.discard()
         raise
 
 
-def _without_figure(sinks: Sequence[_Sink], key: bytes) -> list[int]:
-    """Return the tables of rankings, by position, that have no such figure yet."""
-    return [
-        number
-        for number, sink in enumerate(sinks)
-        if sink.filling.schema == PREDICTIONS and key.decode() not in (sink.parts.note or {})
-    ]
-
-
-class _Sink:
+class Sink:
     """Collects one table's rows and writes them as parts."""
 
-    def __init__(self, filling: Filling, parts: PartialTable) -> None:
+    def __init__(self, filling: Filling, parts: PartialTable, *, is_new: bool) -> None:
         self.filling = filling
+        self.is_new = is_new
         self.n_rows = parts.n_rows
         self.parts = parts
         self._waiting: list[pa.Table] = []

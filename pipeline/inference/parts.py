@@ -45,7 +45,7 @@ class PartialTable:
     settings
         What the run depends on, as plain JSON: parts made with other settings are not mixed with these.
     restart
-        Throw away any parts that are already there.
+        Throw away any parts that are already there; they count for nothing, and go once there is something instead.
 
     Raises
     ------
@@ -58,6 +58,8 @@ class PartialTable:
         self._settings = settings
         self._restart = restart
         self._lock: int | None = None
+        #: Whether there are parts of an earlier run that are thrown away once something is written.
+        self.is_to_go = False
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -88,14 +90,16 @@ class PartialTable:
     def note(self) -> dict[str, str] | None:
         """Return what was noted about the run since it began; None where nothing was."""
         path = self._folder / _NOTE
-        return json.loads(path.read_text()) if path.exists() else None
+        return json.loads(path.read_text()) if path.exists() and not self.is_to_go else None
 
     def write_note(self, note: dict[str, str]) -> None:
         """Note something about the run, for those that go on with it."""
+        self._begin_anew()
         write_text(self._folder / _NOTE, json.dumps(note))
 
     def write_part(self, first_row: int, table: pa.Table) -> None:
         """Write the rows from `first_row` on; when this returns, all of them are on disk."""
+        self._begin_anew()
         write_whole(table, self._part(first_row))
 
     def begin_with(self, path: Path, failures: list[tuple[int, str]]) -> None:
@@ -138,18 +142,25 @@ class PartialTable:
 
     def _parts(self) -> Iterator[Path]:
         first_row = 0
-        while (n_rows := _n_whole_rows(self._part(first_row))) is not None:
+        while not self.is_to_go and (n_rows := _n_whole_rows(self._part(first_row))) is not None:
             yield self._part(first_row)
             first_row += n_rows
 
     def _adopt_or_begin(self) -> None:
         manifest = self._folder / _MANIFEST
-        if manifest.exists() and not self._restart:
+        self.is_to_go = True
+        if not manifest.exists():
+            self._begin_anew()
+        elif not self._restart:
             refuse_other_settings(json.loads(manifest.read_text()), self._settings, str(self._folder))
-            return
-        for path in (*self._folder.glob("*.parquet*"), self._folder / _NOTE):
-            path.unlink(missing_ok=True)
-        write_text(manifest, json.dumps(self._settings, indent=1))
+            self.is_to_go = False
+
+    def _begin_anew(self) -> None:
+        if self.is_to_go:
+            for path in (*self._folder.glob("*.parquet*"), self._folder / _NOTE):
+                path.unlink(missing_ok=True)
+            write_text(self._folder / _MANIFEST, json.dumps(self._settings, indent=1))
+            self.is_to_go = False
 
     def _release(self) -> None:
         if self._lock is not None:

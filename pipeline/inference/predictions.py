@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipeline.datasets.records import SkippedRow
 from pipeline.errors import DatasetError
 from pipeline.inference.checkpoint import ModelSource
-from pipeline.inference.decoding import has_plain_jpegs
+from pipeline.inference.decoding import has_plain_jpegs, settings_of_decoding
 from pipeline.inference.filling import Filling, RunOptions, fill_tables, read_failures
 from pipeline.inference.parts import settings_begun, write_whole
 from pipeline.inference.precision import recorded
@@ -157,7 +157,7 @@ def ranking_tables(
         "top_k": top_k,
         **settings_of_images(project),
         **recorded(precision, is_compiled=is_compiled),
-        **options.decoding_of(project.settings.proposals.exif, *tables),
+        **settings_of_decoding(options.decode, project.settings.proposals.exif, *tables, restart=options.restart),
     }
     class_indices = classifier.class_indices.numpy()
     whole = Filling(

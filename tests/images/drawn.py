@@ -20,6 +20,13 @@ def gradient(width_px: int = 64, height_px: int = 48) -> Image.Image:
     return Image.fromarray(np.stack([across, down, np.full_like(across, 90)], axis=-1).astype(np.uint8))
 
 
+def soft_spots(width_px: int, height_px: int, seed: int = 0) -> Image.Image:
+    """Return soft spots of colour, as photographs have them: in noise, a rounding here is a large difference there."""
+    shape = (height_px // 8 + 2, width_px // 8 + 2, 3)
+    spots = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return Image.fromarray(spots).resize((width_px, height_px), Image.Resampling.BICUBIC)
+
+
 def mean_difference(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(np.asarray(one, dtype=float) - np.asarray(other, dtype=float)).mean())
 

@@ -1,32 +1,24 @@
-"""Decoding on a device beside Pillow's way, run on the CPU as that device; and the gate before a run that does it."""
+"""Decoding on a device beside Pillow's way, run on the CPU as that device; and how far rankings may differ."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-import timm
 import torch
+from drawn import soft_spots
 from PIL import Image
 
 from pipeline.datasets.create import init_project
 from pipeline.errors import ProjectError
 from pipeline.images.plain_jpeg import read_plain_jpeg
-from pipeline.inference import decoding, engine, filling, gpu_decoding
-from pipeline.inference.checkpoint import ModelSource
-from pipeline.inference.classifier import load_classifier
-from pipeline.inference.loading import ImageBatch, ListedImages, ProjectImages, image_batches, images_of
-from pipeline.inference.precision import Agreement, RunPrecision, read_precision
-from pipeline.inference.predictions import predictions_path, ranking_tables
-from pipeline.project.folder import Project, open_project
-from pipeline.stages.add import add_images
-from pipeline.stages.propose import propose, propose_summary
+from pipeline.inference import decoding, gpu_decoding
+from pipeline.inference.loading import ImageBatch, ListedImages, ProjectImages, image_batches
+from pipeline.inference.precision import Agreement
 
 CPU = torch.device("cpu")
 CONFIG: dict[str, Any] = {
@@ -36,18 +28,9 @@ CONFIG: dict[str, Any] = {
     "interpolation": "bicubic",
     "crop_pct": 0.9,
 }
-KEYS = ("ant", "bee", "cow", "dog", "eel", "fox")
-N_IMAGES = 40
 #: Pillow's way decodes these at half their size, whose pixels are not quite those of the whole scaled down.
 REDUCED = {"400 x 300", "301 x 399"}
 SIZES = [(1, 1), (1, 50), (50, 1), (2, 3), (1500, 20), (20, 1501), (400, 300), (301, 399), (64, 64)]
-
-
-def picture(width_px: int, height_px: int, seed: int = 0) -> Image.Image:
-    """Return soft spots of colour, as photographs have them: in noise, a rounding here is a large difference there."""
-    shape = (height_px // 8 + 2, width_px // 8 + 2, 3)
-    spots = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-    return Image.fromarray(spots).resize((width_px, height_px), Image.Resampling.BICUBIC)
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +47,16 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        keep(f"exif {orientation}", picture(120, 90), exif=exif)
+        keep(f"exif {orientation}", soft_spots(120, 90), exif=exif)
     for subsampling, name in enumerate(("4:4:4", "4:2:2", "4:2:0")):
-        keep(name.replace(":", ""), picture(97, 131), subsampling=subsampling)
+        keep(name.replace(":", ""), soft_spots(97, 131), subsampling=subsampling)
     for width_px, height_px in SIZES:
-        keep(f"{width_px} x {height_px}", picture(width_px, height_px))
-    keep("progressive", picture(101, 83), progressive=True)
-    keep("grey", picture(100, 80).convert("L"))
-    keep("cmyk", picture(100, 80).convert("CMYK"))
-    keep("png", picture(50, 60), kind="PNG")
-    keep("rgb", picture(90, 70), keep_rgb=True)
+        keep(f"{width_px} x {height_px}", soft_spots(width_px, height_px))
+    keep("progressive", soft_spots(101, 83), progressive=True)
+    keep("grey", soft_spots(100, 80).convert("L"))
+    keep("cmyk", soft_spots(100, 80).convert("CMYK"))
+    keep("png", soft_spots(50, 60), kind="PNG")
+    keep("rgb", soft_spots(90, 70), keep_rgb=True)
     whole = found["444"].read_bytes()
     keep("no end", whole[:-2])
     keep("cut", whole[: len(whole) // 2])
@@ -226,162 +209,6 @@ def test_where_jpegs_are_few_more_images_are_searched_for_them(
     assert sample[0] < n_images / 2 < sample[-1]
 
 
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photographs")
-    for number in range(N_IMAGES):
-        path = folder / KEYS[number % len(KEYS)] / f"{number:02d}.{'png' if number == 7 else 'jpg'}"
-        path.parent.mkdir(exist_ok=True)
-        picture(90 + number % 3, 80, seed=number).save(path)
-    return folder
-
-
-@pytest.fixture
-def project(photographs: Path, tmp_path: Path) -> Project:
-    return init_project(tmp_path / "project", photographs)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "small.pth"
-    torch.manual_seed(0)
-    torch.save(timm.create_model("test_resnet", num_classes=len(KEYS)).state_dict(), path)
-    described = {"architecture": "test_resnet", "class_keys": KEYS, "input_size": 64}
-    path.with_suffix(".json").write_text(json.dumps(described))
-    return path
-
-
-@pytest.fixture
-def cpu_decodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the CPU stand for the GPU that decodes: all else is what runs there."""
-    for module in (filling, engine):
-        monkeypatch.setattr(module, "decoding_device", lambda _: CPU)
-
-
-def run(project: Project, model: Path, **options: Any) -> Path:
-    propose(project, checkpoint=model, device="cpu", n_workers=0, precision="float32", **options)
-    return predictions_path(project, "small")
-
-
-def settings_in(table: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((pq.read_metadata(table).metadata or {})[b"settings"])
-    return found
-
-
-@pytest.mark.usefixtures("cpu_decodes")
-def test_a_run_says_what_decoded_and_how_far_it_agrees(project: Project, photographs: Path, model: Path) -> None:
-    table = run(project, model, decode="gpu")
-    by_pillow = run(init_project(project.root.with_name("other"), photographs), model)
-    differing = {"decoding": {"decoder": "nvjpeg", "resize": "torch, antialiased", "exif": "upright"}}
-    assert settings_in(table) == settings_in(by_pillow) | differing
-    assert "decoding" not in settings_in(by_pillow)
-    assert read_precision(by_pillow) == RunPrecision("float32")
-    ((_, found),) = propose_summary(project).precisions
-    assert found.decoding is not None
-    assert found.decoding.n_images == 32  # beside the one that is a PNG
-    assert found.decoding.n_same_first >= 30
-    assert str(found).startswith("float32; decoded on a GPU (against Pillow, on a sample of 32 images: the same first")
-    one, other = (np.array(pq.read_table(path)["score"].to_pylist()) for path in (table, by_pillow))
-    np.testing.assert_allclose(one, other, rtol=0.05)
-
-
-@pytest.mark.usefixtures("cpu_decodes")
-def test_a_run_goes_on_as_it_was_begun_and_otherwise_only_when_told(project: Project, model: Path) -> None:
-    before = run(project, model, decode="gpu").read_bytes()
-    assert run(project, model).read_bytes() == before
-    with pytest.raises(ProjectError, match=r"decoding was .*nvjpeg.*, now \"cpu\".*--decode gpu.*--restart"):
-        run(project, model, decode="cpu")
-    assert "decoding" not in settings_in(run(project, model, decode="cpu", restart=True))
-    with pytest.raises(ProjectError, match=r"go on with it \(--decode cpu\), or --restart"):
-        run(project, model, decode="gpu")
-
-
-@pytest.mark.usefixtures("cpu_decodes")
-def test_pixels_that_change_rankings_are_refused_and_leave_nothing(
-    project: Project, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gpu_decoding, "_turned", lambda found, _: 255 - found.flip(-2))
-    with pytest.raises(ProjectError, match=r"small ranks too differently.*sample of 32 images.*--decode cpu"):
-        run(project, model, decode="gpu")
-    table = run(project, model, decode="cpu")
-    before = table.read_bytes()
-    assert "decoding" not in settings_in(table)
-    with pytest.raises(ProjectError, match="small ranks too differently"):
-        run(project, model, decode="gpu", restart=True)
-    assert table.read_bytes() == before
-    assert not table.with_suffix(".partial").exists()
-
-
-@pytest.mark.usefixtures("cpu_decodes")
-def test_without_a_jpeg_there_is_nothing_for_a_gpu_and_the_cpu_decodes(
-    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for number, key in enumerate(KEYS):
-        path = tmp_path / "images" / key / "one.png"
-        path.parent.mkdir(parents=True)
-        picture(90, 80, seed=number).save(path)
-    table = run(init_project(tmp_path / "project", tmp_path / "images"), model, decode="gpu")
-    assert "decoding" not in settings_in(table)
-    assert "no image that was looked at is a plain JPEG" in "".join(capsys.readouterr())
-
-
-@pytest.mark.usefixtures("cpu_decodes")
-def test_new_images_for_what_a_gpu_decoded_go_on_so_or_say_what_else_there_is(
-    project: Project, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(project, model, decode="gpu")
-    for name in ("first", "second"):
-        (tmp_path / name / "ant").mkdir(parents=True)
-        picture(90, 80, seed=len(name)).save(tmp_path / name / "ant" / f"{name}.jpg")
-    again: dict[str, Any] = {"model": [], "checkpoint": [model], "device": "cpu", "n_workers": 0}
-    add_images(project, tmp_path / "first", model=again)
-    assert "decoding" in settings_in(predictions_path(project, "small"))
-    monkeypatch.undo()
-    with pytest.raises(ProjectError, match=r"needs an Nvidia GPU.*; a GPU decoded .* with --model$") as refusal:
-        add_images(open_project(project.root), tmp_path / "second", model=again)
-    assert "--decode cpu" not in str(refusal.value)
-
-
-def test_without_a_gpu_the_option_says_so_and_leaves_nothing(project: Project, model: Path) -> None:
-    with pytest.raises(
-        ProjectError, match=r"--decode gpu: needs an Nvidia GPU, and --device cpu is none.*--decode cpu"
-    ):
-        run(project, model, decode="gpu")
-    run(project, model)
-    with pytest.raises(ProjectError, match="--decode fast: there are auto, cpu, gpu"):
-        decoding.decoding_as_asked("fast")
-
-
-@pytest.mark.usefixtures("cpu_decodes")
-def test_what_cannot_be_compared_is_not_decoded_on_a_gpu(project: Project, model: Path) -> None:
-    with pytest.raises(ProjectError, match="no rankings to compare"):
-        run(project, model, from_examples=True, decode="gpu")
-    with pytest.raises(ProjectError, match="machines of a cluster decode on their CPUs"):
-        filling.RunOptions(engine="ray", decode="gpu").decoding_of("upright", project.root / "none.parquet")
-    np.savez(project.root / "p.npz", elsewhere=np.tile(np.arange(6), (N_IMAGES, 1)))
-    with pytest.raises(ProjectError, match="--from-predictions looks at no images"):
-        propose(project, from_predictions=project.root / "p.npz", decode="gpu")
-    with pytest.raises(ProjectError, match="--decode GPU: there are auto, cpu, gpu"):
-        run(project, model, decode="GPU")
-    with pytest.raises(ProjectError, match="--engine Ray: there are local and ray"):
-        run(project, model, engine="Ray")
-
-
-@pytest.mark.usefixtures("cpu_decodes")
-def test_a_cluster_is_refused_only_what_is_left_to_decode(project: Project, model: Path) -> None:
-    table = run(project, model, decode="gpu")
-    options = filling.RunOptions(engine="ray")
-    assert "decoding" in options.decoding_of("upright", table)
-    assert "decoding" in replace(options, decode="gpu").decoding_of("upright", table)
-    for refused in (replace(options, decode="gpu", restart=True), options):
-        with pytest.raises(ProjectError, match="machines of a cluster decode on their CPUs"):
-            refused.decoding_of("upright", table, table.with_name("other.parquet"))
-    classifier = load_classifier(ModelSource(checkpoint=model), project.label_space)
-    tables = ranking_tables(project, classifier, 1, 20, filling.RunOptions(device="cpu"))
-    with pytest.raises(ProjectError, match=r"machines of a cluster decode on their CPUs.*--restart without --decode"):
-        filling._engine(tables, lambda configs: images_of(project, configs), 1, options)
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_shows_what_pillow_shows(zoo: dict[str, Path]) -> None:
@@ -395,12 +222,3 @@ def test_a_gpu_shows_what_pillow_shows(zoo: dict[str, Path]) -> None:
         difference = (one.pixels[0].float() - other.pixels[0].cpu().float()).abs().flatten(1).mean(dim=1)
         # Its decoder interpolates colours less finely, which pictures of a few pixels show most.
         assert float(difference.max()) < 8, [names[one.image_index[place]] for place in one.decoded]
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_run_whose_images_a_gpu_decodes_agrees_as_it_says(project: Project, model: Path) -> None:
-    propose(project, checkpoint=model, device="cuda", decode="gpu")
-    ((_, found),) = propose_summary(project).precisions
-    assert found.decoding is not None
-    assert found.decoding.n_images == 32

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import timm
 import torch
 from PIL import Image
 
@@ -35,22 +33,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(pixels).resize((64, 64)).save(path)
     return folder
-
-
-@pytest.fixture
-def project(images: Path, tmp_path: Path) -> Project:
-    return init_project(tmp_path / "project", images)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "small.pth"
-    torch.manual_seed(0)
-    torch.save(timm.create_model("test_resnet", num_classes=len(KEYS)).state_dict(), path)
-    path.with_suffix(".json").write_text(
-        json.dumps({"architecture": "test_resnet", "class_keys": KEYS, "input_size": 64})
-    )
-    return path
 
 
 @pytest.fixture
