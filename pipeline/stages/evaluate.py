@@ -195,10 +195,12 @@ def evaluate_project(
     rows, sets = (
         refined_labels_of(project) if labels is None else labels_from(Path(labels), project, class_numbers, original)
     )
-    rankings = _Rankings(paths, rows, len(original), project.current_classes)
-    n_drawn = draws_for(len(rows) * len(rankings), n_draws)
+    n_drawn = draws_for(len(rows) * len(paths), n_draws)
+    doubtful = _doubtful(project, rows) if n_drawn and labels is None else None
+    first_choices: dict[str, NDArray[np.integer]] | None = None if doubtful is None else {}
+    rankings = _Rankings(paths, rows, len(original), project.current_classes, first_choices)
     evaluation = evaluate_models(rankings, original[rows], sets, len(project.label_space), n_draws=n_drawn, seed=seed)
-    doubt = _doubt(project, rankings, rows, sets, n_drawn, seed) if labels is None else None
+    doubt = draw_labels(first_choices, sets, doubtful, n_drawn, seed) if first_choices and doubtful else None
     kept = _original_kept(original[rows], sets)
     recall = _recall(project, rows, sets)
     source = "the project" if labels is None else Path(labels).name
@@ -265,13 +267,24 @@ def label_count_table(evaluation: Evaluation) -> pd.DataFrame:
 
 
 class _Rankings(Mapping[str, NDArray[np.integer]]):
-    """Models' rankings of some images; each is read when asked for, so that only one is in memory at a time."""
+    """Models' rankings of some images; each is read when asked for, so that only one is in memory at a time.
 
-    def __init__(self, paths: list[Path], rows: NDArray[np.int64], n_images: int, current: CurrentClasses) -> None:
+    Where `first_choices` are wanted, each model's are put there as it is read.
+    """
+
+    def __init__(
+        self,
+        paths: list[Path],
+        rows: NDArray[np.int64],
+        n_images: int,
+        current: CurrentClasses,
+        first_choices: dict[str, NDArray[np.integer]] | None,
+    ) -> None:
         self._current = current
         self._paths = {path.stem: path for path in paths}
         self._rows = rows
         self._n_images = n_images
+        self._first_choices = first_choices
 
     def __getitem__(self, model: str) -> NDArray[np.integer]:
         path = self._paths[model]
@@ -282,7 +295,10 @@ class _Rankings(Mapping[str, NDArray[np.integer]]):
                 "project; run the model again (after `mlf add` it looks at the new images alone), or remove it: `mlf "
                 f"models PROJECT --remove {model}`"
             )
-        return ranking if len(self._rows) == self._n_images else ranking[self._rows]
+        wanted = ranking if len(self._rows) == self._n_images else ranking[self._rows]
+        if self._first_choices is not None:
+            self._first_choices[model] = wanted[:, 0].copy()
+        return wanted
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
@@ -336,24 +352,21 @@ def _recall(project: Project, rows: NDArray[np.int64], labels: LabelSets) -> Pro
     return proposal_recall(proposed if len(rows) == len(proposed) else proposed[rows], labels)
 
 
-def _doubt(
-    project: Project, rankings: _Rankings, rows: NDArray[np.int64], labels: LabelSets, n_draws: int, seed: int
-) -> DoubtDraws | None:
+def _doubtful(project: Project, rows: NDArray[np.int64]) -> DoubtfulLabels | None:
+    """Return the labels of these images of which the votes left a doubt; None where there are none."""
     path = tables_dir(project, "settle") / "chances.parquet"
-    if not n_draws or not path.is_file():
+    if not path.is_file():
         return None
     table = pd.read_parquet(path)
     place = np.searchsorted(rows, table["image_index"])
     is_there = rows[np.minimum(place, len(rows) - 1)] == table["image_index"]
     if not is_there.any():
         return None
-    doubtful = DoubtfulLabels(
+    return DoubtfulLabels(
         place[is_there].astype(np.int64),
         table["class_index"][is_there].to_numpy(dtype=np.int64),
         table["chance"][is_there].to_numpy(dtype=np.float64),
     )
-    first_choice = {model: ranking[:, 0].copy() for model, ranking in rankings.items()}
-    return draw_labels(first_choice, labels, doubtful, n_draws, seed)
 
 
 def _named(project: Project, by_class: pd.DataFrame) -> pd.DataFrame:
