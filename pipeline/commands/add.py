@@ -38,6 +38,9 @@ def add(
     from_predictions: Annotated[
         Path | None, typer.Option(help="NPZ of models run elsewhere on the new images, a row for each row of theirs.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where the model runs, as for `mlf propose`; left out, where it ran then.")
+    ] = None,
     assign: Annotated[
         bool, typer.Option("--assign/--no-assign", help="Whether they join an assignment that covers all others.")
     ] = True,
@@ -84,6 +87,7 @@ def add(
         label_column=label_column,
         model=named,
         from_predictions=from_predictions,
+        device=device,
         is_assigned=assign,
         by=by,
     )

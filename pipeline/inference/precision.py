@@ -34,6 +34,16 @@ _CUDA_BFLOAT16 = (8, 0)
 _SAMPLE_LEAST, _SAMPLE_MOST, _SAMPLE_SHARE = 32, 256, 100
 
 
+class PrecisionError(ProjectError):
+    """The hardware cannot compute in a precision; `why` leaves out what to do, as in a `DecodingError`."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why}; take bfloat16 or float32 (with --restart where a run was begun), or a GPU with --device cuda"
+        )
+        self.why = why
+
+
 class Hardware(NamedTuple):
     """A device: its kind, as PyTorch calls it, and the fastest precision in which it computes natively."""
 
@@ -128,7 +138,7 @@ def precision_for(
 
     Raises
     ------
-    ProjectError
+    PrecisionError
         If the hardware cannot compute in this precision.
     """
     settings = () if restart else filter(None, map(settings_begun, tables))
@@ -137,10 +147,7 @@ def precision_for(
     precision = asked if asked != "auto" else begun or (fastest.pop() if len(fastest) == 1 else "float32")
     if precision == "float16" and any(each.kind == "cpu" for each in hardware):
         why = "" if asked == "float16" else f": {tables[0].stem} was begun in it"
-        raise ProjectError(
-            f"--precision float16: a CPU does not compute in it{why}; take bfloat16 or float32 (with --restart where a "
-            "run was begun), or a GPU with --device cuda"
-        )
+        raise PrecisionError(f"--precision float16: a CPU does not compute in it{why}")
     return precision
 
 

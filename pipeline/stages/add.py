@@ -25,6 +25,7 @@ from pipeline.formats.predictions_npz import read_predictions
 from pipeline.inference.decoding import DecodingError
 from pipeline.inference.filling import IMAGES_SHA256
 from pipeline.inference.parts import read_run_settings
+from pipeline.inference.precision import PrecisionError
 from pipeline.inference.predictions import predictions_path, write_predictions
 from pipeline.project.changing import FileChange, changing
 from pipeline.project.class_references import ClassNumbers
@@ -87,6 +88,7 @@ def add_images(
     label_column: str = "",
     model: Mapping[str, Any] | None = None,
     from_predictions: Path | None = None,
+    device: str | None = None,
     is_assigned: bool = True,
     by: str = "",
 ) -> AddOutcome:
@@ -101,6 +103,8 @@ def add_images(
     from_predictions
         Rankings of the new images instead, as for :func:`pipeline.stages.propose.propose_from_predictions`: a row for
         each row of the source.
+    device
+        Where the model runs; None takes what `model`, or the last run, says.
     is_assigned
         Whether the images join an assignment that covers all others.
     by
@@ -139,7 +143,7 @@ def add_images(
         staged = _staged(project, files, added, detail)
         n_proposed = None
         if project.proposals_path.exists():
-            n_proposed = _propose(project, staged, files, added, model, from_predictions, (before, now))
+            n_proposed = _propose(project, staged, files, added, model, device, from_predictions, (before, now))
         write_marks(staged, files.path(MARKS_FILE))
         if added.settings != project.settings:
             write_settings(added.settings, files.path(SETTINGS_FILE))
@@ -188,6 +192,7 @@ def _propose(
     files: FileChange,
     added: AddedImages,
     model: Mapping[str, Any] | None,
+    device: str | None,
     from_predictions: Path | None,
     digests: tuple[str, str],
 ) -> int:
@@ -197,10 +202,10 @@ def _propose(
         _rank(project, staged, added, from_predictions)
     else:
         try:
-            propose(staged, **(model or last_proposing(project)))
-        except DecodingError as error:
+            propose(staged, **{**(model or last_proposing(project)), **({"device": device} if device else {})})
+        except (DecodingError, PrecisionError) as error:
             raise ProjectError(
-                f"{error.why}; a GPU decoded the project's images for this model: add images on a machine with an "
+                f"{error.why}; a GPU ranked the project's images by this model: add images on a machine with an "
                 "Nvidia GPU, or name another model with --model"
             ) from error
         shutil.copy2(staged.skipped_path, files.path(project.skipped_path.name))

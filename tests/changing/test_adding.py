@@ -142,10 +142,16 @@ def test_changed_and_vanished_files_are_named_with_what_to_do(project: Project, 
 
 
 @pytest.mark.parametrize(
-    "ran_on", [{}, {"engine": "ray", "ray_address": "127.0.0.1:1", "device": "cuda"}], ids=["here", "a lost cluster"]
+    ("ran_on", "refusal"),
+    [
+        ({}, ""),
+        ({"engine": "ray", "ray_address": "127.0.0.1:1", "device": "cuda"}, ""),
+        ({"device": "cuda:99"}, "device 'cuda:99': not usable here"),
+    ],
+    ids=["here", "a lost cluster", "a lost GPU"],
 )
 def test_a_model_runs_on_the_new_images_alone(
-    project: Project, mlf: Mlf, new_photos: Path, ran_on: dict[str, Any]
+    project: Project, mlf: Mlf, new_photos: Path, ran_on: dict[str, Any], refusal: str
 ) -> None:
     import timm
     import torch
@@ -173,8 +179,13 @@ def test_a_model_runs_on_the_new_images_alone(
     before = pq.read_table(predictions_path(project, "own"))
     photo = project.root.parent / "photos" / "cat" / "1.png"
     photo.write_bytes(b"no picture any more")  # whoever looked at the old images again would stumble over it
-    printed = mlf("add", project.root, "--images", new_photos)
-    assert "Proposals for 4 of 4 new images" in printed
+    command = ["add", project.root, "--images", new_photos]
+    if refusal:
+        refused = mlf(*command, code=2)
+        assert refusal in refused
+        assert "--device cpu" in refused
+        command += ["--device", "cpu"]
+    assert "Proposals for 4 of 4 new images" in mlf(*command)
     after = pq.read_table(predictions_path(project, "own"))
     assert after.slice(0, 6).equals(before)
     assert after.num_rows == 10
