@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+import secrets
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
+
+from pipeline.project import secret
 
 if TYPE_CHECKING:
     from pipeline.project.folder import Project
@@ -36,6 +41,14 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 _TESTS = Path(__file__).parent
 SHARED_DATA = Path(os.environ.get("MLF_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before the fixtures that make projects
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Draw the secrets of the projects that a test makes from its name: who gets what is the same in every run."""
+    if _is_seeded:
+        drawn = random.Random(item.nodeid)
+        vars(secret)["secrets"] = SimpleNamespace(token_hex=secrets.token_hex, token_bytes=drawn.randbytes)
 
 
 @pytest.fixture(scope="session")

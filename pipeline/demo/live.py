@@ -39,7 +39,7 @@ class Colleagues:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join()
 
     def _work(self, annotator: SimulatedAnnotator) -> None:
         rng = Random(annotator.name)

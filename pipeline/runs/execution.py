@@ -61,6 +61,7 @@ def execute(
             language="python",
             cwd=str(cwd),
             progress_bar=False,
+            start_timeout=300,  # a kernel that dies is told of at once; one on a busy machine is only late
             stderr_file=terminal,
             interrupts=interrupts,
             store_widget_state=False,

@@ -31,7 +31,7 @@ from pipeline.runs.notebook_files import notebook_path
 from pipeline.votes.words import Round
 
 _FIRST_PORT, _N_PORTS = 8888, 200
-_START_S = 90.0
+_START_S = 300.0
 _STOP_S = 10.0
 #: From round to its notebook, the name of its copies, and the parameter that holds the person's name.
 _NOTEBOOKS = {
@@ -106,11 +106,10 @@ def running_laboratory(
         If no port is free.
     """
     token = secrets.token_hex(24)
-    port = port or _free_port()
     path = quote(notebook.resolve().relative_to(folder.resolve()).as_posix())
     log = folder / ".jupyterlab.log"
     command = [
-        sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+        sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1",
         "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder.resolve()}",
         f"--LabApp.default_url=/voila/render/{path}", "--ServerApp.open_browser=" + str(open_browser),
         "--LabApp.news_url=None", f"--VoilaConfiguration.template={TEMPLATE}",
@@ -121,22 +120,28 @@ def running_laboratory(
         command.append("--allow-root")
     with log.open("wb") as sink, TemporaryDirectory() as looks:
         log.chmod(0o600)
-        process = subprocess.Popen(  # noqa: S603 - the command is ours
-            command,
-            cwd=folder,
-            env=_environment(token, write_appearance(Path(looks), has_notebook=True)),
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            base = f"http://127.0.0.1:{port}"
-            _wait_until_up(process, f"{base}/api/status", token, log)
-            page, notebook_url = (f"{base}/{where}/{path}?token={token}" for where in ("voila/render", "lab/tree"))
-            yield Laboratory(page, process, log, notebook_url)
-        finally:
-            _stop(process)
+        environment = _environment(token, write_appearance(Path(looks), has_notebook=True))
+        for own_port in (port,) if port else _free_ports():
+            process = subprocess.Popen(  # noqa: S603 - the command is ours
+                [*command, f"--ServerApp.port={own_port}"],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                base = f"http://127.0.0.1:{own_port}"
+                if _comes_up(process, f"{base}/api/status", token, log):
+                    page, lab = (f"{base}/{where}/{path}?token={token}" for where in ("voila/render", "lab/tree"))
+                    yield Laboratory(page, process, log, lab)
+                    return
+            finally:
+                _stop(process)
+            if port or _is_free(own_port):
+                raise ServiceError(f"JupyterLab did not start; the last it said: {_last_line(log)}")
+            # Somebody else has taken the port since it was found free: another one is tried.
 
 
 def wait_for_the_end(laboratory: Laboratory) -> None:
@@ -169,23 +174,30 @@ def _environment(token: str, looks: Mapping[str, str]) -> Mapping[str, str]:
     return {**inherited, **found_first, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONPATH": path}
 
 
-def _free_port() -> int:
-    for port in range(_FIRST_PORT, _FIRST_PORT + _N_PORTS):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+def _free_ports() -> Iterator[int]:
+    yield from filter(_is_free, range(_FIRST_PORT, _FIRST_PORT + _N_PORTS))
     raise ProjectError(f"no port from {_FIRST_PORT} to {_FIRST_PORT + _N_PORTS - 1} is free; name one with --port")
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], url: str, token: str, log: Path) -> None:
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _comes_up(process: subprocess.Popen[bytes], url: str, token: str, log: Path) -> bool:
+    """Wait until JupyterLab answers; return whether it did before its end."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ServiceError(f"JupyterLab did not start; the last it said: {_last_line(log)}")
+            return False
         request = Request(url, headers={"Authorization": f"token {token}"})  # noqa: S310 - the address is ours
         try:
             with urlopen(request, timeout=5):  # noqa: S310
-                return
+                return True
         except (URLError, OSError):
             time.sleep(0.1)
     raise ServiceError(f"JupyterLab did not answer within {_START_S:.0f} s; see {log}")

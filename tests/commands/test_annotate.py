@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -121,3 +124,23 @@ def test_a_laboratory_that_cannot_start_says_why_and_leaves_no_process(project: 
         ):
             pass
     open_project(project.root)
+
+
+@pytest.mark.slow
+def test_two_laboratories_that_start_at_once_do_not_take_each_others_port(project: Project) -> None:
+    roots = [project.root, Path(shutil.copytree(project.root, project.root.with_name("other")))]
+    both_here = Barrier(len(roots), timeout=280)
+
+    def opened(root: Path) -> str:
+        notebook = annotation_notebook(open_project(root), "ada")
+        both_here.wait()  # now both look for a free port
+        try:
+            with running_laboratory(root, notebook, open_browser=False) as laboratory:
+                both_here.wait()
+                return laboratory.url.partition("/voila/")[0]
+        except BaseException:
+            both_here.abort()
+            raise
+
+    with ThreadPoolExecutor(len(roots)) as people:
+        assert len(set(people.map(opened, roots))) == 2
