@@ -213,13 +213,16 @@ def test_threads_that_ask_for_large_pictures_at_once_decode_them_in_turns(
     Image.new("RGB", (2_000, 1_400), "teal").save(path)
     two = Turns(2, GIB // 2)
     monkeypatch.setattr(display, "turns", lambda: two)
-    under_way, most, lock = [0], [0], threading.Lock()
+    under_way, most, lock, were_two = [0], [0], threading.Lock(), threading.Event()
     load = ImageFile.ImageFile.load
 
     def counted(image: ImageFile.ImageFile) -> object:
         with lock:
             under_way[0] += 1
             most[0] = max(most[0], under_way[0])
+            if most[0] > 1:
+                were_two.set()
+        were_two.wait(120)  # the first one is done only once there was a second beside it
         try:
             return load(image)
         finally:
