@@ -21,7 +21,7 @@ import { browserStorage, SaveQueue } from "./save_queue.ts";
 import { ClassSearch } from "./search.ts";
 import { Siblings } from "./siblings.ts";
 import { speak, t } from "./words.ts";
-import { refreshable, type WorkHappening, type WorkState } from "./work.ts";
+import { isMiscounted, refreshable, type WorkHappening, type WorkState } from "./work.ts";
 
 const POLL_MS = 2_000;
 /** Hundreds of pages may ask one service; windows of the same browser tell each other at once. */
@@ -237,7 +237,9 @@ export abstract class SessionController<S extends WorkState, H> {
       this.reopening.heard();
       const known = this.state.value;
       const hasMoreTasks = result.progress.n_tasks !== known.progress.n_tasks;
-      if (hasMoreTasks || result.last_seq !== known.lastSeq || Object.keys(result.states).length > 0) {
+      const hasNews =
+        hasMoreTasks || result.last_seq !== known.lastSeq || Object.keys(result.states).length > 0;
+      if (hasNews || isMiscounted(known, result.progress)) {
         const isRelisted = hasMoreTasks && (await this.isRelisted(known, result.progress.n_tasks));
         if (isRelisted) this.leave(); // while it is known which image that is
         const before = known.entries.get(known.position)?.state;

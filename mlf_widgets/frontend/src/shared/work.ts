@@ -100,6 +100,15 @@ export function refreshable(state: WorkState): number[] {
   return [...state.stale].filter((position) => !isWaiting(state.entries.get(position)));
 }
 
+/**
+ * Whether the store counts otherwise, though nothing is on its way: what another window decided was told of while a
+ * decision here was, and then came with the task alone.
+ */
+export function isMiscounted({ log, progress }: WorkState, told: Progress): boolean {
+  const counts = ["n_done", "n_unsure", "n_commented"] as const;
+  return log.length === 0 && counts.some((count) => progress[count] !== told[count]);
+}
+
 function opened<S extends WorkState>(state: S, info: SessionInfo): S {
   const isAgain = state.info !== null;
   const storeStacks = { undo: info.undo, redo: info.redo };
