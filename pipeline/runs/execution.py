@@ -150,6 +150,7 @@ class _StageEngine(NBClientEngine):  # type: ignore[misc] # papermill is untyped
             kernel_name=kernel_name,
             startup_timeout=start_timeout,
             timeout=execution_timeout,
+            iopub_timeout=300,  # what a cell says at its end can be late, too: nbclient gives up after 4 s
             log_output=log_output,
             stdout_file=stdout_file,
             stderr_file=stderr_file,

@@ -160,6 +160,19 @@ def test_progress_bars_reach_the_terminal_and_leave_one_line_in_the_notebook(
     assert "working" not in done.html.read_text()
 
 
+def test_a_kernel_that_is_late_with_the_end_of_a_cell_is_waited_for(
+    project: Project, make_stage: Callable[..., str]
+) -> None:
+    cell = (
+        "import time\nfrom IPython import get_ipython\nkernel = get_ipython().kernel\ntell = kernel._publish_status\n"
+        "def late(status, *more, **named):\n    if status == 'idle':\n        time.sleep(5)\n"
+        "        kernel._publish_status = tell\n    tell(status, *more, **named)\n"
+        "kernel._publish_status = late\nprint('all of it')"
+    )
+    done = run_stage(project, make_stage(cell))
+    assert "all of it" in _outputs(done.notebook)
+
+
 def test_ctrl_c_interrupts_the_kernel_lets_it_tidy_up_and_keeps_the_run(
     project: Project, make_stage: Callable[..., str], tmp_path: Path
 ) -> None:
