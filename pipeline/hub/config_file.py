@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 from pathlib import Path
 
 from pipeline.errors import ProjectError
+from pipeline.project.writing import write_text
 
 CONFIG_NAME = "jupyterhub_config.py"
 #: File with the token by which Prometheus reads the metrics.
@@ -21,6 +23,14 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def service_token_file(name: str) -> str:
     """Return the name of the file with the token of a project's service, of which `*` stands for any."""
     return f"{name}.service_token"
+
+
+def kept_token(path: str | Path) -> str:
+    """Return the token in a file that this account alone may read, after making it if there is none yet."""
+    path = Path(path)
+    if not path.exists():
+        write_text(path, secrets.token_hex(32), mode=0o600)
+    return path.read_text(encoding="utf-8").strip()
 
 
 def place_configuration(state: Path) -> Path:

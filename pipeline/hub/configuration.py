@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from urllib.parse import urlsplit
 from tornado.httpserver import HTTPServer
 
 from pipeline.hub.accounts import GROUP_PREFIX, MONITOR, Account, Role, read_accounts
-from pipeline.hub.config_file import MONITOR_FILE, PEOPLE_FILE, service_token_file
+from pipeline.hub.config_file import MONITOR_FILE, PEOPLE_FILE, kept_token, service_token_file
 from pipeline.hub.projects import group_prefix, projects_of, service_name
 from pipeline.hub.sockets import HubSockets, socket_url
 from pipeline.hub.spawner import landing_url
 from pipeline.images.remote import store_environment
-from pipeline.project.writing import write_text
 
 
 def configure(c: Any) -> dict[str, Any]:
@@ -47,13 +45,6 @@ def configure(c: Any) -> dict[str, Any]:
     _set_services(c, hub, state / "private")
     _set_upkeep(c, hub, state / "private")
     return hub
-
-
-def _token(path: Path) -> str:
-    """Return the token in a file, after making it if there is none yet."""
-    if not path.exists():
-        write_text(path, secrets.token_hex(32), mode=0o600)
-    return path.read_text(encoding="utf-8").strip()
 
 
 def _set_addresses(c: Any, hub: dict[str, Any], sockets: HubSockets, private: Path) -> None:
@@ -186,7 +177,7 @@ def _set_services(c: Any, hub: dict[str, Any], private: Path) -> None:
             {
                 "name": name,
                 # Kept: log-ins of light sessions are sealed with it, and outlive a Hub that is started again.
-                "api_token": _token(private / service_token_file(name)),
+                "api_token": kept_token(private / service_token_file(name)),
                 "command": [*hub["keeper"], "--socket", str(socket), *project["service_command"]],
                 "environment": {
                     **hub["service_environment"],
@@ -234,7 +225,7 @@ def _set_upkeep(c: Any, hub: dict[str, Any], private: Path) -> None:
         )
     # Prometheus reads the metrics of the Hub and of the service with the token in this file, which opens nothing else.
     services = [service_name(project["key"]) for project in hub["projects"]]
-    c.JupyterHub.services.append({"name": MONITOR, "api_token": _token(private / MONITOR_FILE), "display": False})
+    c.JupyterHub.services.append({"name": MONITOR, "api_token": kept_token(private / MONITOR_FILE), "display": False})
     c.JupyterHub.load_roles.append(
         {
             "name": MONITOR,
@@ -244,7 +235,7 @@ def _set_upkeep(c: Any, hub: dict[str, Any], private: Path) -> None:
     )
     # Who joins or leaves while the hub runs is told to the Hub by `mlf hub`, with a token that is in `private` alone.
     c.JupyterHub.services.append(
-        {"name": "mlf-people-keeper", "api_token": _token(private / PEOPLE_FILE), "display": False}
+        {"name": "mlf-people-keeper", "api_token": kept_token(private / PEOPLE_FILE), "display": False}
     )
     # `read:servers` tells it when a server has ended: without that, the Hub's answer names no servers.
     scopes = ["admin:users", "read:servers", "delete:servers", "groups"]

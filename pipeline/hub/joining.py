@@ -41,10 +41,13 @@ _LINES = """\
 # For the end of jupyterhub_config.py; with The Littlest JupyterHub, for a file of its own in
 # /opt/tljh/config/jupyterhub_config.d. The Python of the Hub and that of the sessions must both have multilabelfy.
 # Only the Hub's account may be able to read the project: chmod 700 {root}
+from pipeline.hub.config_file import kept_token
 from pipeline.hub.joining import after_login, before_spawn
 
-# The service: it alone opens the project's store. Its keeper holds the port and starts it again.
-c.JupyterHub.services.append({service})
+# The service: it alone opens the project's store. Its keeper holds the port and starts it again. Its token is made at
+# the first start and kept in a file beside the Hub's own jupyterhub_cookie_secret (or where you say): with another one
+# at each start, everybody would be logged out of their pages.
+c.JupyterHub.services.append({service} | {{"api_token": kept_token("mlf_service_token")}})
 
 # Who may do what: groups with these names. Leave this out where your sign-on says who is in which group.
 c.JupyterHub.load_groups.update({groups})

@@ -120,6 +120,28 @@ def test_reviewers_land_on_the_reports_and_other_people_notice_nothing(
     assert {user["name"] for user in listed.json()} >= {"ada", "gus"}, "their own service works as before"
 
 
+def test_the_services_token_is_the_same_at_every_start_and_only_the_hub_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path)
+    printed = CliRunner().invoke(app, ["hub", str(project.root), "--print-config", "--state", str(tmp_path / "state")])
+    assert printed.exit_code == 0, printed.output
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+
+    def token_at_start() -> str:
+        config = Config()
+        exec(printed.output, {"c": config})
+        services = Config(config).JupyterHub.services.get_value([])
+        return str(next(service["api_token"] for service in services if service["name"] == "mlf"))
+
+    first = token_at_start()
+    assert token_at_start() == first
+    kept = Path("mlf_service_token")
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (first, 0o600)
+    assert first not in printed.output
+
+
 def test_the_values_for_a_cluster_land_our_people_and_nobody_else(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     printed = CliRunner().invoke(app, ["hub", str(project.root), "--print-values", "--reviewers", "tom"])
