@@ -18,6 +18,9 @@ from toy_projects import HOSTILE, Finished, Toys, copy_of
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "mlf_widgets" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+#: How long a page may take on a busy machine; nothing here is a measurement.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 PAGES = ("index", "progress", "analyze", "settle", "evaluate", "explorer", "datacard", "provenance")
 
 
@@ -43,6 +46,7 @@ def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     """Return a page of a browser without a network; whatever goes wrong on it fails the test."""
     context = chromium.new_context(offline=True, color_scheme=request.param, accept_downloads=True)
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
     wrong: list[str] = []
     opened.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     opened.on("requestfailed", lambda failed: wrong.append(failed.url))
@@ -207,6 +211,7 @@ def test_every_figure_has_its_words_its_table_and_a_link_to_exactly_the_images_b
             for link in page.locator("p.mlf-behind:not(figure + p) a").all()
         ]
         for words, said, href in links:
+            page.goto("about:blank")  # from one part of a page to another, nothing is loaded that could be waited for
             page.goto(f"{site.project.reports_dir.as_uri()}/{href}")
             n_shown = page.locator("[data-mlf=site] [role=status]").inner_text().split()[0]
             assert re.match(r"The (\d+ )?images? behind this", said), said
@@ -262,6 +267,7 @@ def test_the_explorer_filters_by_class_and_shows_a_hostile_name_as_text(page: Pa
     expect(count).to_have_text("48 images")
     page.get_by_role("button", name="Any class…").click()
     page.get_by_role("dialog").get_by_role("combobox").fill("script")
+    expect(page.get_by_role("dialog").get_by_role("option").first).to_contain_text("script")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name=HOSTILE[:8])).to_have_count(1)
     hostile = next(i for i, name in enumerate(site.project.label_space.names) if name == HOSTILE)

@@ -286,7 +286,7 @@ def test_two_processes_that_write_at_once_wait_for_each_other(tmp_path: Path) ->
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     fresh(url).close()
     writers = [start_writer(url, name, 80) for name in PEOPLE]
-    told = [line for writer in writers for line in writer.communicate(timeout=120)[0].split()]
+    told = [line for writer in writers for line in writer.communicate(timeout=600)[0].split()]
     assert [writer.returncode for writer in writers] == [0, 0]
     store = open_store(url, N_CLASSES)
     assert sorted(event.event_id for event in store.iter_events()) == sorted(told)
