@@ -25,7 +25,8 @@ const ALL_KEY = "mlf-all";
 
 export class Controller extends WalkingController<AnnotatorState, Happening> {
   private stopKeepingPlace: () => void = () => {};
-  private isHandingOver = false;
+  /** The position whose decisions were handed to the loop, until it has answered. */
+  private handingOver: number | null = null;
   /** Positions of images about whose unseen labels something was said. */
   private readonly told = new Set<number>();
 
@@ -174,9 +175,9 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
   }
 
   private async handOver(): Promise<void> {
-    if (this.isHandingOver) return;
-    this.isHandingOver = true;
     const { position } = this.state.value;
+    if (this.handingOver === position) return; // the loop's next image may come before its answer
+    this.handingOver = position;
     this.leave();
     const entry = currentEntry(this.state.value);
     const kind = entry !== undefined && isDecided(entry.state) ? "submit" : "skip";
@@ -186,7 +187,7 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
     } catch (error) {
       this.fail(error);
     } finally {
-      this.isHandingOver = false;
+      if (this.handingOver === position) this.handingOver = null;
     }
   }
 }

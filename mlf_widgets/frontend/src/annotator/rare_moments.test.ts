@@ -129,6 +129,25 @@ test("a labelling loop is handed what was decided to the last key", async () => 
   controller.close();
 });
 
+test("who goes on while the loop's next image is there but not its answer is not ignored", async () => {
+  const kernel = new FakeKernel({ info: { is_driven: true } });
+  const controller = await open(kernel, slow(kernel.channel(), ["skip"], 5_000));
+  const handed: number[] = [];
+  const request = controller.client.request.bind(controller.client);
+  controller.client.request = ((kind: "skip", params: { position: number }) => {
+    if (kind === "skip") handed.push(params.position);
+    return request(kind, params);
+  }) as typeof controller.client.request;
+  void controller.step(1);
+  void controller.step(1);
+  await vi.advanceTimersByTimeAsync(10);
+  kernel.tell({ notice: "goto", position: 3 });
+  void controller.step(1);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(handed).toEqual([0, 3]);
+  controller.close();
+});
+
 test("a name that begins like another's takes up none of its decisions", async () => {
   const others = new FakeKernel({ info: { annotator: "ada:b" } });
   const other = await open(others);

@@ -86,6 +86,22 @@ describe("a comment", () => {
     action("previous")?.click();
     await shows("image-3");
   });
+
+  test("is kept when it is written at once after going on, before a frame was painted", async () => {
+    const { ready, root, kernel, press } = await open();
+    await ready();
+    const field = root.querySelector("textarea");
+    if (field === null) throw new Error("no field");
+    press("ArrowRight", "ArrowRight");
+    await Promise.resolve(); // drawn, and nothing else has come to pass
+    field.focus();
+    field.value = "quick";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    await new Promise((done) => setTimeout(done, 200));
+    expect(field.value).toBe("quick");
+    field.blur();
+    await until(() => expect(kernel.state(1).comment).toBe("quick"));
+  });
 });
 
 describe("a probe", () => {

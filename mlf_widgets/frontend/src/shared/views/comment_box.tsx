@@ -1,6 +1,6 @@
 /** A comment on an image: kept as it is written, a moment after the last key or on leaving the field. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../words.ts";
 
 const PAUSE_MS = 1_500;
@@ -30,12 +30,13 @@ export function CommentBox(props: CommentBoxProps) {
     if (pending) pending.current = null;
     if (value !== null) onChange(value);
   };
-  useEffect(() => {
+  // At once: who goes on and writes may do so before the next frame, and later that would be taken for the text before.
+  useLayoutEffect(() => {
     written.current = null;
     clearTimeout(timer.current);
     return () => clearTimeout(timer.current);
   }, [subject]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (field.current !== null && written.current === null) field.current.value = text;
   }, [text, subject]);
   return (
