@@ -39,6 +39,7 @@ def test_tick_comment_next_reload_and_restart_leave_everything_as_it_was(make_to
         expect(ada.root.get_by_label("Comment on this image")).to_have_value("a <b>bold</b> word")
         ada.does("next")
         ada.sees(2)
+        ada.is_told_saved()
 
 
 def test_undo_and_redo_survive_a_reload_and_a_restart(make_toybox, sit_down) -> None:

@@ -156,7 +156,8 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
 
   private standWhereItWas(info: SessionInfo): void {
     const place = new LastPlace(`${info.project_id}:${info.round}:${info.annotator}`, tabStorage());
-    const position = info.is_driven ? null : place.find(info.last_seq);
+    // The store may hold what was on its way when the page was left: that is no work of another tab.
+    const position = info.is_driven ? null : place.find(this.hadUnsaved ? 0 : info.last_seq);
     if (position !== null && position < info.progress.n_tasks) this.dispatch({ type: "wentTo", position });
     const lastSeq = computed(() =>
       this.state.value.log.reduce((last, { seq }) => Math.max(last, seq ?? 0), this.state.value.lastSeq),

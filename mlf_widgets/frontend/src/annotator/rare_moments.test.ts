@@ -148,6 +148,24 @@ test("who goes on while the loop's next image is there but not its answer is not
   controller.close();
 });
 
+test("a page that is left while a look is on its way opens where it was", async () => {
+  const kernel = new FakeKernel();
+  const left = await open(kernel);
+  left.goTo(3);
+  await vi.advanceTimersByTimeAsync(100);
+  left.toggleLabel(0, "yes");
+  await vi.advanceTimersByTimeAsync(1_500);
+  kernel.fault = "loseReply";
+  left.setHidden(true); // as a reload does: what was looked at is recorded, and nobody hears of it any more
+  await vi.advanceTimersByTimeAsync(100);
+  expect(kernel.log.map(({ event }) => event.kind)).toEqual(["vote", "view"]);
+  kernel.fault = "none";
+  const controller = await open(kernel);
+  expect(controller.state.value.position).toBe(3);
+  left.close();
+  controller.close();
+});
+
 test("a name that begins like another's takes up none of its decisions", async () => {
   const others = new FakeKernel({ info: { annotator: "ada:b" } });
   const other = await open(others);

@@ -61,6 +61,8 @@ export abstract class SessionController<S extends WorkState, H> {
   protected clock = new ActivityClock(30_000);
   protected queue: SaveQueue | null = null;
   protected isClosed = false;
+  /** Whether decisions were still on their way when this page, or one before, was left. */
+  protected hadUnsaved = false;
   protected readonly timers: ReturnType<typeof setTimeout>[] = [];
   protected readonly asked = new Set<number>();
   private siblings: Siblings | null = null;
@@ -326,7 +328,8 @@ export abstract class SessionController<S extends WorkState, H> {
     });
     this.siblings = new Siblings(scope, () => this.poll());
     const left = this.queue.restore();
-    if (left.length > 0) this.dispatch({ type: "eventsRestored", events: left });
+    this.hadUnsaved = left.length > 0;
+    if (this.hadUnsaved) this.dispatch({ type: "eventsRestored", events: left });
   }
 
   private async refresh(): Promise<void> {
