@@ -6,17 +6,17 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from ports import hold_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
@@ -31,7 +31,7 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
     "--disable-background-networking",
 )
-_START_TIMEOUT_S = 90
+_START_TIMEOUT_S = 200
 
 
 def chromium_path() -> Path:
@@ -72,7 +72,7 @@ class LabServer:
     def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call the server's own API."""
         headers = {"Authorization": f"token {self.token}"}
-        return httpx.request(method, f"{self.url}api/{path}", headers=headers, timeout=30, verify=False, **options)
+        return httpx.request(method, f"{self.url}api/{path}", headers=headers, timeout=120, verify=False, **options)
 
     def kernel_pid(self, notebook: str) -> int:
         """Return the process id of a notebook's kernel."""
@@ -80,8 +80,9 @@ class LabServer:
 
         kernel_id = self.kernel_id(notebook)
         for child in psutil.Process(self.process.pid).children(recursive=True):
-            if any(kernel_id in part for part in child.cmdline()):
-                return int(child.pid)
+            with suppress(psutil.Error):  # another one may just end
+                if any(kernel_id in part for part in child.cmdline()):
+                    return int(child.pid)
         raise LookupError(f"kernel {kernel_id} of {notebook} has no process")
 
     def kernel_id(self, notebook: str) -> str:
@@ -121,7 +122,7 @@ def running_lab(
     folder = home / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
     _write_settings(home / "settings")
-    port, token = _free_port(), secrets.token_hex(16)
+    token = secrets.token_hex(16)
     variables = os.environ | {
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
@@ -132,19 +133,28 @@ def running_lab(
         "OMP_NUM_THREADS": "1",
     }
     variables |= environment or {}
-    command = [
-        *(
-            str(python or sys.executable),
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            "--ip=127.0.0.1",
-            f"--port={port}",
-        ),
+    log = home / "server.log"
+    with hold_port() as held:
+        port = held.getsockname()[1]
+        command = _command(str(python or sys.executable), port, token, home)
+        with log.open("wb") as sink:
+            process = subprocess.Popen(
+                command, env=variables, cwd=home, stdout=sink, stderr=sink, start_new_session=True
+            )
+        server = LabServer(f"http://127.0.0.1:{port}/", token, folder, process)
+        try:
+            _wait_until_up(server, log)
+            yield server
+        finally:
+            _end(process)
+
+
+def _command(python: str, port: int, token: str, home: Path) -> list[str]:
+    return [
+        *(python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={token}",
-        f"--ServerApp.root_dir={folder}",
+        f"--ServerApp.root_dir={home / 'notebooks'}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
@@ -154,15 +164,6 @@ def running_lab(
         f"--LabApp.workspaces_dir={home / 'workspaces'}",
         "--VoilaConfiguration.show_tracebacks=True",
     ]
-    log = home / "server.log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(command, env=variables, cwd=home, stdout=sink, stderr=sink, start_new_session=True)
-    server = LabServer(f"http://127.0.0.1:{port}/", token, folder, process)
-    try:
-        _wait_until_up(server, log)
-        yield server
-    finally:
-        _end(process)
 
 
 def write_notebook(server: LabServer, name: str, *sources: str, parameters: Mapping[str, object] | None = None) -> str:
@@ -226,12 +227,6 @@ def _write_settings(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_up(server: LabServer, log: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from urllib.parse import urlencode
 import uvicorn
 from fastapi import Request
 from fastapi.responses import RedirectResponse
+from ports import hold_port
 
 from pipeline.service.app import create_app
 from pipeline.service.identity import Caller
@@ -36,9 +36,9 @@ class LightServer:
 
     def __init__(self, project: Project, person: str) -> None:
         self._project, self._person, self._secret = project, person, secrets.token_hex(16)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        # Held also while it is stopped: it starts again where it was.
+        self._held = hold_port()
+        self._port = self._held.getsockname()[1]
         # Cookies know no ports: each server has a path of its own.
         self.prefix = f"/light-{self._port}/services/mlf"
         self.url = f"http://127.0.0.1:{self._port}{self.prefix}/work"

@@ -31,7 +31,7 @@ N_SCENES = 40
 N_PROPOSALS = 20
 VIEWPORT = {"width": 1280, "height": 720}
 #: How long a page may take to do what a person asked, on a busy machine; nothing here is a measurement.
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 #: A browser remembers whether all labels are shown at once, and tests share one: who sits down has it forgotten, once.
 FORGET = """try {

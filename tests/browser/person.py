@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from pipeline.project.folder import Project, open_project
 from pipeline.project.settings import write_settings
 from pipeline.sessions.local import LocalSession
 
-OPEN_TIMEOUT_MS = 60_000
+OPEN_TIMEOUT_MS = 120_000
 LABEL_KEYS = [*"1234567890", *"qwertyuiop"]
 
 
@@ -62,7 +64,8 @@ class Person:
         self.sees_an_image(OPEN_TIMEOUT_MS)
 
     def saves_the_notebook(self) -> str:
-        """Save with the notebook's own command; returns what is in the file."""
+        """Save with the notebook's own command, once its cells have run; returns what is in the file."""
+        expect(self.page.locator(".jp-InputPrompt").filter(has_text="*")).to_have_count(0)
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         path = self.lab.folder / self.notebook
         expect(self.page.locator(".jp-mod-dirty")).to_have_count(0)
@@ -85,12 +88,20 @@ class Person:
             self.open()
             return
         before = self.lab.kernel_pid(self.notebook)
-        # Not awaited: the command ends when all cells have run, but its dialog has to be answered before that.
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-run-all'); }")
-        self.page.get_by_role("button", name=re.compile("Confirm.*Restart")).click()
-        self.root.wait_for(state="detached", timeout=OPEN_TIMEOUT_MS)
-        self.sees_an_image(OPEN_TIMEOUT_MS)
+        with self.gets_another_widget():
+            # Not awaited: the command ends when all cells have run, but its dialog has to be answered before that.
+            self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-run-all'); }")
+            self.page.get_by_role("button", name=re.compile("Confirm.*Restart")).click()
         assert self.lab.kernel_pid(self.notebook) != before
+
+    @contextmanager
+    def gets_another_widget(self) -> Iterator[None]:
+        """Wait until what is done in the block has put another widget in the place of this one, with an image."""
+        old = self.root.element_handle()
+        yield
+        # Not until there is none: the next one may come before anybody has looked.
+        self.page.wait_for_function("old => !old.isConnected", arg=old, timeout=OPEN_TIMEOUT_MS)
+        self.sees_an_image(OPEN_TIMEOUT_MS)
 
     def leaves(self) -> None:
         """Close the page, and what it has alone: its kernel, or the light page's service."""
@@ -147,6 +158,14 @@ class Person:
         self.presses("j")
         self.page.keyboard.type(str(number))
         self.presses("Enter")
+        self.sees(number)
+
+    def looks_ahead(self) -> None:
+        """Go to the next image and back: it is on this machine then, even when nobody can bring it any more."""
+        number = self.number
+        self.presses("ArrowRight")
+        self.sees(number + 1)
+        self.presses("ArrowLeft")
         self.sees(number)
 
     def looks_at_a_new_image(self) -> int:
