@@ -27,6 +27,7 @@ from pipeline.project.csv_dialect import csv_rows, twice
 from pipeline.project.label_space import LabelSpace
 from pipeline.project.names import column_name, settled, settled_all
 from pipeline.project.notices import tell
+from pipeline.project.wording import so_many
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path")
 ID_COLUMNS = ("image_id", "id", "image")
@@ -39,13 +40,17 @@ _WITH_ZERO_FRACTION = re.compile(r"\d+\.0+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """One row: its settled id, its path and label as spelled, `where` it is in the file, and its `flaw`, if any."""
+    """One row: its settled id, its path and label as spelled, `where` it is in the file, and its `flaw`, if any.
+
+    Without an id of its own, the path stands for it.
+    """
 
     where: str
     image_id: str
     path: str
     label: str
     flaw: str = ""
+    has_own_id: bool = True
 
 
 def is_manifest(location: str) -> bool:
@@ -82,12 +87,14 @@ def manifest_rows(location: str) -> Iterator[ManifestRow]:
         for where, flaw, cells in rows:
             path, image_id, label = (_cell(cells, at) for at in (path_at, id_at, label_at))
             settled_path = settled(path)
+            own_id = settled(image_id)
             yield ManifestRow(
                 where=where,
-                image_id=settled(image_id) or settled_path,
+                image_id=own_id or settled_path,
                 path=path if settled_path and (is_path_column or has_image_suffix(settled_path)) else "",
                 label=label,
                 flaw=flaw,
+                has_own_id=bool(own_id),
             )
 
 
@@ -117,6 +124,8 @@ def manifest_records(
 ) -> Iterator[ImageRecord | SkippedRow]:
     """Yield the images of a manifest in its order.
 
+    Without an id, an image is called by its path: one below `images_root` by that from there, however it is spelled.
+
     Parameters
     ----------
     location
@@ -136,11 +145,19 @@ def manifest_records(
         If the file cannot be read, or its class numbers fit two readings.
     """
     index_of = (labels or read_labels(location, space)).index_of
+    n_absolute = 0
     for row in manifest_rows(location):
         if row.flaw:
             yield SkippedRow(row.image_id or None, row.path or None, f"{row.where}: {row.flaw}")
             continue
-        yield _record(row, row.path if has_files else "", index_of, space, images_root, folders)
+        record = _record(row, row.path if has_files else "", index_of, space, images_root, folders)
+        n_absolute += isinstance(record, ImageRecord) and not row.has_own_id and record.image_id.startswith("/")
+        yield record
+    if n_absolute and images_root:
+        tell(
+            f"{location}: {so_many(n_absolute, 'image')} outside of {images_root} will be known by absolute paths; a "
+            "column image_id gives other names, and --images-root another folder"
+        )
 
 
 def folders_elsewhere(location: str, images_root: str) -> list[str]:
@@ -221,11 +238,23 @@ def _record(
             path = posixpath.normpath(path)
             if not any(is_below(path, folder) for folder in folders):
                 return SkippedRow(row.image_id, path, f"{row.where}: {error}")
-    label = settled(row.label)
+    image_id, label = _called(row, path, images_root), settled(row.label)
     if label and row.label not in index_of:
         reason = f"{row.where}: unknown class {label!r}: it is not in {space.name}"
-        return SkippedRow(row.image_id, path or None, reason)
-    return ImageRecord(row.image_id, path or None, index_of[row.label] if label else None)
+        return SkippedRow(image_id, path or None, reason)
+    return ImageRecord(image_id, path or None, index_of[row.label] if label else None)
+
+
+def _called(row: ManifestRow, path: str, images_root: str) -> str:
+    """Return an image's id; an absolute path that stands for one says where below the root, as a folder's images do."""
+    if row.has_own_id or not row.image_id.startswith("/"):
+        return row.image_id
+    if path:
+        return settled(path)
+    try:
+        return relative_location(row.image_id, images_root)
+    except DatasetError:
+        return row.image_id
 
 
 def _column(columns: Sequence[str], names: Sequence[str], location: str) -> int | None:
@@ -269,6 +298,14 @@ class _ParquetRows:
         return [names[int(text)] if text.isdecimal() and int(text) < len(names) else "" for text in texts]
 
 
+def _role(field: Any) -> str:
+    """Return what a Parquet column is called here; an image column of pictures' paths alone is a column of paths."""
+    import pyarrow as pa
+
+    name = column_name(field.name)
+    return PATH_COLUMNS[0] if name == "image" and pa.types.is_struct(field.type) else name
+
+
 @contextmanager
 def _open(location: str) -> Iterator[tuple[Sequence[str], Iterable[tuple[str, str, list[str]]]]]:
     """Open a manifest: yield its column names and, for every row, its place, what is wrong with it, and its cells."""
@@ -288,7 +325,7 @@ def _open(location: str) -> Iterator[tuple[Sequence[str], Iterable[tuple[str, st
             found = [name for name in parquet.schema_arrow.names if column_name(name) in wanted]
             if set(map(column_name, found)) & set(PATH_COLUMNS):  # then pictures inside a column are not needed
                 found = [name for name in found if not pa.types.is_struct(parquet.schema_arrow.field(name).type)]
-            columns = [column_name(name) for name in found or parquet.schema_arrow.names]
+            columns = [_role(parquet.schema_arrow.field(name)) for name in found or parquet.schema_arrow.names]
             yield columns, _ParquetRows(parquet, found, location)
         except pa.ArrowException as error:
             raise DatasetError(f"{location}: cannot be read as Parquet: {error}") from error

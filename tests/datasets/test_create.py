@@ -325,7 +325,9 @@ def test_the_imagenetv2_manifest_is_read_as_published(tmp_path: Path, shared_dat
     assert [(row[1], keys[row[3]]) for row in image_rows(project) if row[3] is not None] == published
 
 
-def test_absolute_paths_in_a_manifest_just_work_wherever_they_lead(tmp_path: Path) -> None:
+def test_absolute_paths_in_a_manifest_just_work_wherever_they_lead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for folder, name in (("one/a", "1.png"), ("one/b", "2.png"), ("here", "3.png")):
         (tmp_path / folder).mkdir(parents=True)
         Image.new("RGB", (8, 8), "red").save(tmp_path / folder / name)
@@ -335,8 +337,30 @@ def test_absolute_paths_in_a_manifest_just_work_wherever_they_lead(tmp_path: Pat
     (lists / "mixed.csv").write_text("path,label\n3.png,x\n" + "".join(f"{path},x\n" for path in elsewhere))
     alone = init_project(tmp_path / "p", lists / "absolute.csv")
     assert alone.images_root == str(tmp_path / "one")
-    assert image_columns(alone, ["path"]).column(0).to_pylist() == ["a/1.png", "b/2.png"]
+    for column in ("path", "image_id"):
+        assert image_columns(alone, [column]).column(0).to_pylist() == ["a/1.png", "b/2.png"]
     mixed = init_project(tmp_path / "q", lists / "mixed.csv")
     assert init_summary(mixed).skipped == ()
     tables = ProjectTables(mixed)
     assert [tables.location(i) for i in range(3)] == [str(lists / "3.png"), *map(str, elsewhere)]
+    assert image_columns(mixed, ["image_id"]).column(0).to_pylist() == ["3.png", *map(str, elsewhere)]
+    assert "2 images outside of" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("has_files", [True, False])
+def test_a_table_of_absolute_paths_names_images_as_their_folder_does(tmp_path: Path, has_files: bool) -> None:
+    paths = [tmp_path / "photos" / "cat" / name for name in ("1.png", "2.png")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), "red").save(path)
+    pictures = [{"bytes": None, "path": str(path)} for path in paths]
+    rows = {"image": pictures, "label": ["cat", "cat"]}
+    pq.write_table(pa.table(rows), tmp_path / "paths.parquet")
+    root = tmp_path / "photos"
+    project = init_project(tmp_path / "p", tmp_path / "paths.parquet", images_root=root, has_files=has_files)
+    assert image_columns(project, ["image_id"]).column(0).to_pylist() == ["cat/1.png", "cat/2.png"]
+    pq.write_table(
+        pa.table({"id": ["one", "/two"], "path": [*map(str, paths)], "label": ["cat"] * 2}), tmp_path / "n.parquet"
+    )
+    named = init_project(tmp_path / "q", tmp_path / "n.parquet", has_files=has_files)
+    assert image_columns(named, ["image_id"]).column(0).to_pylist() == ["one", "/two"]
