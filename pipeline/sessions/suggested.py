@@ -25,14 +25,16 @@ class SuggestedLabels:
 
     def __init__(self, project: Project) -> None:
         self._path = _path(project)
-        self._read_at = 0
+        self._read_from: tuple[int, int, int] | None = None
         self._of_image: dict[int, tuple[int, ...]] = {}
 
     def of_image(self, image_index: int) -> tuple[int, ...]:
         """Return the classes suggested for an image, in no order that says anything."""
-        written_at = self._path.stat().st_mtime_ns if self._path.exists() else 0
-        if written_at != self._read_at:
-            self._of_image, self._read_at = _read(self._path), written_at
+        status = self._path.stat() if self._path.exists() else None
+        # Two files that are written soon after each other can have the same time.
+        written = None if status is None else (status.st_mtime_ns, status.st_ino, status.st_size)
+        if written != self._read_from:
+            self._of_image, self._read_from = _read(self._path) if written else {}, written
         return self._of_image.get(image_index, ())
 
 
