@@ -32,3 +32,5 @@ def set_theme(page: Page, name: str) -> None:
         "name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", f"JupyterLab {name}"
     )
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true" if name == "Light" else "false")
+    page.evaluate("() => new Promise(requestAnimationFrame)")  # until then JupyterLab hides all it has
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)

@@ -77,7 +77,12 @@ class Person:
             self.open()
             return
         self.saves_the_notebook()
-        self.page.goto(self.lab.page_url(self.notebook))
+        lost = self.page.get_by_text("Error displaying widget: model not found")
+        for _ in range(10):  # JupyterLab gives up if its kernel answers in about two seconds: then people reload again
+            self.page.goto(self.lab.page_url(self.notebook))
+            expect(self.root.or_(lost).first).to_be_visible(timeout=OPEN_TIMEOUT_MS)
+            if not lost.count():
+                break
         self.sees_an_image(OPEN_TIMEOUT_MS)
 
     def restarts_the_kernel(self) -> None:
@@ -194,6 +199,15 @@ class Person:
         """Classes whose cards are on the page, in order."""
         boxes = self.root.locator(".mlf-cards input[type=checkbox][data-class-id]").all()
         return [int(box.get_attribute("data-class-id") or -1) for box in boxes]
+
+    def has_looked(self) -> None:
+        """Wait until the page knows what of it can be seen: a browser says so some time after it has come into view."""
+        self.root.evaluate(
+            """root => new Promise((done) => {
+                const last = new IntersectionObserver(() => { last.disconnect(); done(); });
+                last.observe(root);
+            })"""
+        )
 
     def is_told_saved(self) -> None:
         """Wait until the widget claims that everything is in the store."""

@@ -119,6 +119,8 @@ def test_a_confirmed_page_says_no_of_what_was_on_screen_and_goes_back_as_one(mak
     assert all(vote == {class_index: "no"} for vote in votes.values())
     while ada.root.get_by_text("Page confirmed").count() == 0:  # rows that were not on screen yet come into view
         n_before = len(ada.states())
+        ada.sees_an_image()
+        ada.has_looked()
         ada.presses("c")
         ada.hears("confirmed")
         ada.is_told_saved()
@@ -174,6 +176,7 @@ def test_another_class_is_found_by_typing_and_images_by_what_was_said(make_toybo
     )
     ada.presses("Enter")
     expect(ada.root).to_have_attribute("data-class-id", str(class_index))
+    ada.sees_an_image()
     expect(ada.tile(positions[0])).to_be_visible()
     ada.presses("u")
     ada.is_told_saved()
@@ -237,6 +240,7 @@ def test_axe_finds_nothing_serious(make_toybox, sit_at_grid, theme: str) -> None
     project = make_toybox("ada")
     ada = sit_at_grid(project, common_class(project)[0])
     set_theme(ada.page, theme)
+    ada.clicks_in_the_widget()
     try:
         ada.presses("Space", "ArrowRight", "n", "ArrowRight", "u")
         assert complaints(ada.page) == []

@@ -69,11 +69,11 @@ def test_an_image_that_is_an_example_of_its_class_comes_once_as_itself(make_own_
     for number in range(1, 6):
         expect(ada.page.get_by_text(f"Example {number} of")).to_be_visible()
         ada.presses("ArrowRight")
-    for _ in range(600):  # frames, until enlarged examples are among what was heard
+    for _ in range(600):  # until enlarged examples are among what was heard
         known = [looks.named(picture) for picture in wire.pictures()]
         if len(set().union(*known)) > 1:
             break
-        ada.page.evaluate("() => new Promise(requestAnimationFrame)")
+        ada.page.wait_for_timeout(100)
     assert len(set().union(*known)) > 1
     assert sum(own in names for names in known) == 1
     n_known, beside_themselves = images_beside_themselves(wire, project)

@@ -64,8 +64,7 @@ class Refiner(Person):
         number, n_tasks = self.number, self.session().open().progress.n_tasks
         for _ in range(10):
             self.presses("Enter")
-            # Wait two frames, so that the widget has noticed what the first press brought into view.
-            self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            self.has_looked()  # the press may have brought something into view
             is_looking = "has not been on screen" in self.root.locator(".mlf-said-words").inner_text()
             if not is_looking or self.number != number:  # the message stays until another replaces it
                 break
@@ -277,7 +276,7 @@ def test_nothing_of_the_evidence_reaches_the_browser_before_a_blind_decision(mak
     [wire] = wires
     grace.goes_to_image(0)
     classes = proposed_classes(grace.project, 0)
-    assert any(re.search(rb'"open_labels": ?\[', frame) for frame in wire.frames)
+    wire.hears(lambda frame: re.search(rb'"open_labels": ?\[', frame))
     assert not any(re.search(rb'"voices": ?\[|half</b> hidden', frame) for frame in wire.frames)
     expect(grace.root).to_have_attribute("data-revealed", "false")
     grace.presses("k")
@@ -287,7 +286,7 @@ def test_nothing_of_the_evidence_reaches_the_browser_before_a_blind_decision(mak
     expect(grace.root.get_by_role("list", name="What annotators said of")).to_have_count(1)
     expect(grace.root.get_by_role("list", name="Comments of the annotators")).to_contain_text("hidden")
     told = rb'"voices": ?\["A", ?"B"\]'
-    assert any(re.search(told, frame) and b"half</b> hidden" in frame for frame in wire.frames)
+    wire.hears(lambda frame: re.search(told, frame) and b"half</b> hidden" in frame)
     grace.is_told_saved()
     assert grace.state(grace.number).votes == {classes[1]: "no"}
 
@@ -327,6 +326,7 @@ def test_under_voila_a_refiner_sees_the_widget_and_no_code_on_a_small_phone_too(
 def test_axe_finds_nothing_serious(make_disputed, sit_down_to_refine, theme: str) -> None:
     grace = sit_down_to_refine(make_disputed())
     set_theme(grace.page, theme)
+    grace.clicks_in_the_widget()
     try:
         grace.goes_to_image(1)
         grace.presses("1", "w", "Shift+3")

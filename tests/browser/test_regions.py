@@ -24,7 +24,7 @@ def test_a_box_is_drawn_kept_seen_and_taken_back(make_toybox, sit_down) -> None:
         == 0
     )
     canvas = ada.page.locator(".lm-Widget canvas:not([data-mlf] canvas)").last
-    canvas.scroll_into_view_if_needed()
+    canvas.hover()  # which waits until it has come to rest
     box = canvas.bounding_box()
     assert box is not None
     left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -33,8 +33,11 @@ def test_a_box_is_drawn_kept_seen_and_taken_back(make_toybox, sit_down) -> None:
     ada.page.mouse.move(left + 30, top + 20, steps=4)
     ada.page.mouse.move(left + 60, top + 40, steps=4)
     ada.page.mouse.up()
+    picture = ada.root.locator(".mlf-picture canvas").element_handle()
+    unmarked = picture.evaluate("canvas => canvas.toDataURL()")
     ada.page.get_by_role("button", name="Keep marks").click()
     expect(ada.page.get_by_text(re.compile("Mark where .* is on"))).to_have_count(0)
+    ada.page.wait_for_function("([canvas, before]) => canvas.toDataURL() !== before", arg=[picture, unmarked])
     regions = ada.state(1).regions
     assert list(regions) == [label]
     (marked,) = regions[label]

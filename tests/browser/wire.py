@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -45,6 +45,7 @@ class Wire:
     """Everything that goes over the network while a page is open: frames in both ways, addresses, and answers."""
 
     def __init__(self, page: Page) -> None:
+        self._page = page
         self._frames: list[bytes] = []
         self._of_answers: dict[Response, list[bytes]] = {}
         self._fetched: set[str] = set()
@@ -73,6 +74,14 @@ class Wire:
                     self._of_answers[response] = _as_frames(response)
                     self._fetched.add(response.url)
         return [*self._frames, *(frame for frames in self._of_answers.values() for frame in frames)]
+
+    def hears(self, is_it: Callable[[bytes], object]) -> None:
+        """Wait for a message: the page may show what was in it before we are told that it has come to its end."""
+        for _ in range(600):
+            if any(map(is_it, self.frames)):
+                return
+            self._page.wait_for_timeout(100)
+        raise AssertionError("no such message has come")
 
     def everything(self) -> bytes:
         """Return all of it in one."""
