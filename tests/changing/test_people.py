@@ -90,4 +90,4 @@ def test_a_service_serves_changed_classes_images_people_and_settings_without_a_r
         assert fresh.open().annotation.page_size == 3
         settings.write_text("nonsense")
         assert fresh.open().annotation.page_size == 3  # what cannot be read leaves everything as it was
-        assert httpx.get(f"{service.url}/health").status_code == 200
+        assert httpx.get(f"{service.url}/health", timeout=60).status_code == 200
