@@ -115,14 +115,15 @@ class _Schedule:
     seconds: float
     n_epochs: int | None
     steps_per_epoch: int
-
-    def __post_init__(self) -> None:
-        self._began = time.monotonic()
+    began: float = 0.0
 
     def share_done(self, n_steps: int) -> float:
         if self.n_epochs is not None:
             return n_steps / (self.n_epochs * self.steps_per_epoch)
-        return (time.monotonic() - self._began) / self.seconds
+        if n_steps == 0:  # the first step is taken however long it took to come to it
+            self.began = time.monotonic()
+            return 0.0
+        return (time.monotonic() - self.began) / self.seconds
 
 
 def _fit(
