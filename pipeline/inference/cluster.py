@@ -8,7 +8,6 @@ kept by :mod:`pipeline.inference.parts` alone; nothing relies on what Ray keeps.
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections import Counter, deque
@@ -23,6 +22,7 @@ import torch
 
 from pipeline.errors import DatasetError, MlfError, ProjectError
 from pipeline.inference.classifier import first_line
+from pipeline.inference.cluster_connection import connect
 from pipeline.inference.engine import MakeImages, Rows, agreements, ready_networks, rows_of
 from pipeline.inference.hardware import choose_devices
 from pipeline.inference.loading import ImageBatch, ImageFiles, collated
@@ -42,8 +42,6 @@ _AT_ONCE = {"cpu": 2, "cuda": 3}
 _AHEAD = 16
 #: When people are told that no machine of the cluster has room for a worker yet.
 _PATIENCE_S = 60.0
-#: How long a cluster may take to answer at its address.
-_ANSWERS_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +328,7 @@ def _machines(device: str) -> list[dict[str, Any]]:
 
 def _staff(options: RunOptions) -> _Staff:
     """Return the places of workers: one for each GPU, or for each machine where there is none; they share its CPUs."""
-    _connect(options.ray_address)
+    connect(options.ray_address)
     if options.device not in ("auto", "cpu", "cuda"):
         raise ProjectError(
             f"--device {options.device}: with --engine ray there are auto, cpu and cuda; Ray gives them out"
@@ -345,45 +343,3 @@ def _staff(options: RunOptions) -> _Staff:
     if not places:
         raise DatasetError("the Ray cluster has no machine with a CPU for tasks; join one with `ray start`")
     return _Staff(device, places)
-
-
-def _connect(address: str | None) -> None:
-    """Connect to a cluster unless this process is connected; where none is found, this machine becomes one."""
-    try:
-        import ray
-    except ImportError as error:
-        raise ProjectError("--engine ray: Ray is not installed; `pip install 'multilabelfy[ray]'` brings it") from error
-    if ray.is_initialized():
-        if address and ":" in address and "://" not in address:
-            host, _, port = address.rpartition(":")
-            connected = ray.get_runtime_context().gcs_address
-            host_there, _, port_there = connected.rpartition(":")
-            if port != port_there or host not in (host_there, "localhost", "127.0.0.1"):  # which Ray calls otherwise
-                raise ProjectError(
-                    f"--ray-address {address}: this process is connected to the Ray cluster at {connected}; name that, "
-                    "or begin another process"
-                )
-        return
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # where Ray starts here, it tells its makers nothing
-    try:
-        if address and ":" in address and "://" not in address:  # Ray itself would try for minutes
-            host, _, port = address.rpartition(":")
-            socket.create_connection((host, int(port)), timeout=_ANSWERS_S).close()
-        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error")
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise ProjectError(f"--ray-address {address or 'this machine'}: {_refusal(error)}") from error
-
-
-def _refusal(error: Exception) -> str:
-    """Return in words why a cluster cannot be joined, and what to do."""
-    from ray.exceptions import AuthenticationError
-
-    if "Version mismatch" in str(error):
-        return f"install the same versions of Ray and Python here as there ({' '.join(str(error).split())})"
-    if isinstance(error, AuthenticationError) or "Failed to connect to Ray cluster" in str(error):
-        return (  # something listens there: Ray says no more than that to whoever has no token, or another
-            f"what listens there is no Ray cluster, or it asks for a token that is not ours ({first_line(error)}); "
-            "`ray get-auth-token` on its head prints it: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here"
-        )
-    return f"the Ray cluster does not answer ({first_line(error)}); `ray status` tells more"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -32,6 +33,19 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     described = {"architecture": "test_resnet", "num_classes": len(CLASS_KEYS), "input_size": [3, 48, 48]}
     path.with_suffix(".json").write_text(json.dumps({**described, "class_keys": CLASS_KEYS}))
     return path
+
+
+@pytest.fixture(scope="session")
+def ray_token() -> Iterator[None]:
+    """Close Ray's clusters to everybody else on this machine, and keep Ray from telling its makers; before its import.
+
+    Ray reads this once in a process, so it stays for all tests there.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        yield
 
 
 @pytest.fixture

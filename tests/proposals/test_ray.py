@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -42,7 +41,14 @@ if TYPE_CHECKING:
 
 # Ray is imported where it is used: it changes the process that imports it, and every worker imports this file.
 is_missing = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install -e '.[ray]'")
-pytestmark = [is_missing, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("ray")]
+pytestmark = [
+    is_missing,
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.usefixtures("ray_token"),
+]
 is_long = pytest.mark.skipif("MLF_SOAK" not in os.environ, reason="long: run with MLF_SOAK=1")
 MakeProject = Callable[..., Project]
 #: Ray gives machines up, and processes that begin, after seconds that a busy machine needs; it starts none beforehand.
@@ -56,18 +62,8 @@ SYSTEM = {
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def token() -> Iterator[None]:
-    """Close the cluster to everybody else on this machine, and keep Ray from telling its makers; before its import."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        yield
-
-
 @pytest.fixture(scope="module")
-def cluster(token: None) -> Iterator[Cluster]:
+def cluster(ray_token: None) -> Iterator[Cluster]:
     """Return a cluster of a head that computes nothing and two machines of one processor each."""
     import ray
     from ray.cluster_utils import Cluster
@@ -261,45 +257,6 @@ def test_images_that_only_this_machine_can_read_are_no_images_without_proposals(
     with pytest.raises(DatasetError, match=r"cannot read an image that can be read here \(memory://only-here/class_0"):
         propose(project, checkpoint=checkpoint, **on_cluster)
     assert not project.proposals_path.exists()
-
-
-def test_a_cluster_that_does_not_answer_is_refused_at_once_and_so_is_ray_where_it_is_not_installed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import ray
-
-    ray.shutdown()
-    options = RunOptions(engine="ray", ray_address="127.0.0.1:1")
-    with pytest.raises(ProjectError, match=r"--ray-address 127\.0\.0\.1:1: the Ray cluster does not answer"):
-        options.precision_of()
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:2")
-    with pytest.raises(ProjectError, match=r"--ray-address 127\.0\.0\.1:2: the Ray cluster does not answer"):
-        replace(options, ray_address=None).precision_of()
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ProjectError, match=r"pip install 'multilabelfy\[ray\]'"):
-        options.precision_of()
-
-
-def test_a_cluster_of_other_versions_and_one_that_asks_for_a_token_are_named_as_such(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import ray
-    from ray.exceptions import AuthenticationError
-
-    ray.shutdown()
-    said = "Version mismatch: The cluster was started with:\n    Ray: 2.53.0\n    Python: 3.11.9\n"
-    for error, words in (
-        (RuntimeError(said), r"same versions of Ray and Python here as there .*Ray: 2\.53\.0 Python: 3\.11"),
-        (AuthenticationError("No token was found"), "asks for a token.*RAY_AUTH_TOKEN"),
-        (ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379"), "asks for a token.*RAY_AUTH_TOKEN"),
-    ):
-
-        def refuse(*_: object, error: Exception = error, **_named: object) -> None:
-            raise error
-
-        monkeypatch.setattr(ray, "init", refuse)
-        with pytest.raises(ProjectError, match=words):
-            RunOptions(engine="ray", ray_address="auto").precision_of()
 
 
 @is_long
