@@ -19,6 +19,7 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(root)],
+        env=os.environ | {"PIP_RETRIES": "20"},  # pip fetches what it builds with
         check=True,
         stdin=subprocess.DEVNULL,
     )
