@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import pickle
-import re
 import shutil
 import statistics
 import subprocess
@@ -37,6 +36,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from hub_person import Person, wait_for
 from lab_server import launch_chromium
 from widget_link import Refused, Unanswered, WidgetLink  # noqa: F401 - the hub tests take it from here
 
@@ -136,7 +136,7 @@ def running_hub(
         pickle.dump(prepared, process.stdin)
     try:
         inside = f"http://127.0.0.1:{prepared.port}{urlsplit(prepared.url).path}hub/health"  # before any web server
-        _wait_for(lambda: _answers(inside), 180, lambda: _end_of(log))
+        wait_for(lambda: _answers(inside), 180, lambda: _end_of(log))
         yield prepared
     finally:
         end_at_once(process, state)
@@ -162,109 +162,6 @@ def of_sessions(state: Path) -> dict[psutil.Process, str]:
             if (home := process.environ().get("HOME", "")).startswith(homes):
                 found[process] = home.removeprefix(homes)
     return found
-
-
-class Person:
-    """A person who uses a hub over HTTP."""
-
-    def __init__(self, hub: PreparedHub, name: str) -> None:
-        self.hub, self.name = hub, name
-        self.client = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=60)
-
-    def log_in(self, password: str | None = None) -> httpx.Response:
-        """Send name and password, and return the page that the person lands on."""
-        self.client.get("hub/login")
-        form = {"username": self.name, "password": password or self.hub.passwords[self.name]}
-        return self.client.post("hub/login", data=form, params={"_xsrf": self._token("/hub/")})
-
-    def start_session(self, timeout_s: float = 180) -> float:
-        """Wait until the person's own server answers, and return the seconds it took."""
-        began = time.perf_counter()
-        self._ask_for_session()
-
-        def is_up() -> bool:
-            status = self.client.get(f"user/{self.name}/api").status_code
-            if status == httpx.codes.OK:
-                return True
-            if status == httpx.codes.FAILED_DEPENDENCY:  # the Hub has just noticed that an earlier server has ended
-                self._ask_for_session()
-            self._listen(max(0.1, timeout_s - (time.perf_counter() - began)))
-            return False
-
-        _wait_for(is_up, timeout_s, lambda: f"the session of {self.name} did not start")
-        self.client.get(f"user/{self.name}/files/")  # logs in to JupyterLab; the annotators' page does so itself
-        return time.perf_counter() - began
-
-    def _listen(self, timeout_s: float) -> None:
-        """Wait as a browser's page does, which asks the Hub once, until the server is up or the Hub says no more."""
-        path, given = f"hub/api/users/{self.name}/server/progress", {"_xsrf": self._token("/hub/")}
-        with (
-            suppress(httpx.TransportError),
-            self.client.stream("GET", path, params=given, timeout=timeout_s, follow_redirects=False) as answer,
-        ):
-            next((line for line in answer.iter_lines() if '"ready": true' in line or '"failed": true' in line), None)
-
-    def _ask_for_session(self) -> None:
-        # The answer leads to the person's page if the server is up by then: following it would start a kernel.
-        self.client.get(f"hub/spawn/{self.name}", follow_redirects=False)
-
-    def new_kernel(self) -> str:
-        """Start a kernel (for sessions in JupyterLab), and return its id."""
-        answer = self.client.post(
-            f"user/{self.name}/api/kernels", json={}, headers={"X-XSRFToken": self._token(f"/user/{self.name}/")}
-        )
-        answer.raise_for_status()
-        return str(answer.json()["id"])
-
-    async def run_in_kernel(self, kernel: str, code: str, timeout_s: float = 500) -> str:
-        """Run code in a kernel, and return what it printed.
-
-        Raises
-        ------
-        RuntimeError
-            If the code raised.
-        """
-        from tornado.httpclient import HTTPRequest
-        from tornado.websocket import websocket_connect
-
-        cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if "/user/" in c.path)
-        url = f"{self.hub.url.replace('http', 'ws', 1)}user/{self.name}/api/kernels/{kernel}/channels"
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.hub.url))
-        socket = await websocket_connect(HTTPRequest(url, headers={"Cookie": cookies, "Origin": origin}))
-        message_id = uuid.uuid4().hex
-        header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": message_id}
-        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
-        await socket.write_message(
-            json.dumps(
-                {
-                    "header": header | {"version": "5.3", "date": ""},
-                    "parent_header": {},
-                    "metadata": {},
-                    "content": content,
-                    "channel": "shell",
-                }
-            )
-        )
-        printed = ""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                text = await socket.read_message()
-                if text is None:
-                    raise RuntimeError("the kernel went away")
-                message = json.loads(text)
-                if message["parent_header"].get("msg_id") != message_id:
-                    continue
-                if message["msg_type"] == "stream":
-                    printed += message["content"]["text"]
-                if message["msg_type"] == "error":
-                    raise RuntimeError(re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(message["content"]["traceback"])))
-                if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                    socket.close()
-                    return printed
-
-    def _token(self, path: str) -> str:
-        full = f"{urlsplit(self.hub.url).path.rstrip('/')}{path}"
-        return next((c.value or "" for c in self.client.cookies.jar if c.name == "_xsrf" and c.path == full), "")
 
 
 async def annotate(person: Person) -> SessionReport:
@@ -429,14 +326,6 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=5, verify=False).status_code == 200  # plain HTTP: no certificates to read
     except httpx.TransportError:
         return False
-
-
-def _wait_for(is_there: Any, seconds: float, complaint: Any) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_there():
-        if time.monotonic() > deadline:
-            raise TimeoutError(complaint())
-        time.sleep(0.1)
 
 
 if __name__ == "__main__":

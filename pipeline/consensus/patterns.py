@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.votes.arrays import VoteArrays, VoteBlock
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.blocks import VoteBlock
 from pipeline.votes.by_item import ByItem
 from pipeline.votes.words import N_VOTES
 

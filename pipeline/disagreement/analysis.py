@@ -17,7 +17,8 @@ from scipy import sparse
 
 from pipeline.disagreement.pairs import SittingPairs, compare_sittings, confused_classes, find_sittings
 from pipeline.votes.agreement import AlphaEstimate, alpha_from_counts
-from pipeline.votes.arrays import VoteArrays, VoteBlock
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.blocks import VoteBlock
 from pipeline.votes.disputes import sets_differ_on
 from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import NO, UNSURE, YES, Round

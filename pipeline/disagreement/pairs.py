@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.votes.arrays import VoteBlock
+from pipeline.votes.blocks import VoteBlock
 from pipeline.votes.words import YES
 
 IntArray = NDArray[np.int64]

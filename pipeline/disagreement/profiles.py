@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.disagreement.pairs import find_sittings
 from pipeline.errors import DatasetError
-from pipeline.votes.arrays import VoteArrays, VoteBlock
+from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.blocks import VoteBlock
 from pipeline.votes.intervals import wilson_interval
 from pipeline.votes.words import N_VOTES, NO, UNSURE, YES
 

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import DatasetError
+from pipeline.votes.blocks import VoteBlock
 from pipeline.votes.by_item import Numbers
 from pipeline.votes.vote_table import IntArray, check_vote_table, counted_rounds, factorize, vote_codes
 from pipeline.votes.words import N_VOTES, Round
@@ -335,31 +336,6 @@ class VoteArrays:
                 f"{self.images[self.item_image[item]]!r}, class {self.classes[self.item_class[item]]!r} "
                 f"({len(repeat)} such repeats); keep one vote for each annotator, image and class"
             )
-
-
-@dataclass(frozen=True, eq=False)
-class VoteBlock:
-    """Some consecutive images' votes; image and item codes count from the block's own first."""
-
-    first_image: int
-    n_images: int
-    first_item: int
-    item_image: NDArray[np.int32]
-    item_class: NDArray[np.int32]
-    item: NDArray[np.int32]
-    annotator: NDArray[np.integer]
-    vote: NDArray[np.int8]
-
-    @property
-    def n_items(self) -> int:
-        """Return the number of items in the block."""
-        return len(self.item_image)
-
-    def item_counts(self) -> NDArray[np.int64]:
-        """Return how many voted no, unsure and yes on each item: ``(n_items, 3)``."""
-        key = (self.item * np.int64(N_VOTES)) + self.vote
-        found: NDArray[np.int64] = np.bincount(key, minlength=N_VOTES * self.n_items).reshape(-1, N_VOTES)
-        return found
 
 
 def annotator_dtype(n_annotators: int) -> type[np.integer]:

@@ -15,8 +15,9 @@ from pipeline.cli import app
 from pipeline.examples.pack import pack_examples
 from pipeline.hub.accounts import Role
 from pipeline.hub.projects import HubProject
-from pipeline.project.folder import Project, open_project
-from pipeline.project.settings import write_settings
+from pipeline.project.folder import Project, create_project, open_project
+from pipeline.project.label_space import label_space_from_keys
+from pipeline.project.settings import Settings, write_settings
 from pipeline.store import Assignment, open_project_store
 from pipeline.votes.words import Round
 
@@ -93,3 +94,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         return CliRunner().invoke(app, ["hub", str(project.root), "--state", str(state), "--port", "0", *options])
 
     return give
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a project without images, for those who only need one to have accounts for."""
+    return create_project(tmp_path / "project", Settings(), label_space_from_keys(["a", "b"]))

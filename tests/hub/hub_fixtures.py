@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from pipeline.errors import ProjectError
+from pipeline.hub.accounts import Role
+from pipeline.hub.launch import PreparedHub, prepare_hub
+from pipeline.project.folder import Project
 
 SOURCE_ROOT = Path(__file__).parents[2]
 #: Seconds for which the services of tests believe the Hub's word on a token: some tests wait for longer than that.
@@ -42,6 +46,11 @@ def configure(state: Path, *lines: str) -> None:
         f'    service.get("environment", {{}})["MLF_TOKEN_CACHE_S"] = "{TOKEN_CACHE_S}"'
     )
     (state / "jupyterhub_config.py").write_text("\n".join((config, quick, *lines, "")))
+
+
+def prepare(project: Project, state: Path, people: dict[str, list[Role]], **options: Any) -> PreparedHub:
+    """Prepare a hub whose people share this account, as far as one can without its proxy."""
+    return prepare_hub(project, people, state=state, port=0, proxy_command=["proxy"], share_account=True, **options)
 
 
 @pytest.fixture(scope="session")

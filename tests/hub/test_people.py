@@ -15,9 +15,7 @@ from pipeline.errors import ProjectError
 from pipeline.hub.accounts import Account, Role, read_accounts, read_removed, write_accounts
 from pipeline.hub.launch import PreparedHub, prepare_hub
 from pipeline.hub.people import SharedUid, find_shared_uids, unrefined_of_removed
-from pipeline.project.folder import Project, create_project
-from pipeline.project.label_space import label_space_from_keys
-from pipeline.project.settings import Settings
+from pipeline.project.folder import Project
 
 
 def test_a_removed_refiner_with_undecided_images_is_named_at_the_start_and_comes_back_when_named(
@@ -75,11 +73,6 @@ def test_a_removal_whose_hub_did_not_start_is_given_again(
     assert again.exit_code == 0, again.output
     assert "cleo" not in read_accounts(state / "private" / "accounts.json")
     assert read_removed(state / "private" / "accounts.json") == ("cleo",)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return create_project(tmp_path / "project", Settings(), label_space_from_keys(["a", "b"]))
 
 
 def prepare(project: Project, state: Path, *names: str) -> PreparedHub:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pages import Browser, app_of, browser, with_pages
 from postgres_server import postgres  # noqa: F401 - a fixture
 from serving import StubHub, make_project
 
@@ -33,3 +34,16 @@ def hub() -> Iterator[StubHub]:
     """Return a hub that knows tokens, over HTTP."""
     with StubHub() as started:
         yield started
+
+
+@pytest.fixture
+def light(project: Project) -> Project:
+    """Return that project with light sessions."""
+    return with_pages(project)
+
+
+@pytest.fixture
+def ann(light: Project, hub: StubHub) -> Iterator[Browser]:
+    """Return Ann's browser with her page open."""
+    with browser(app_of(light, hub), "ann") as opened:
+        yield opened
