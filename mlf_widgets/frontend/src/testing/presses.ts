@@ -18,3 +18,23 @@ export function pressKey(
   target.dispatchEvent(event);
   return event;
 }
+
+/** Type into whatever has the focus on the page, key by key, as a browser does; nothing else happens before the next key. */
+export async function typeText(text: string): Promise<void> {
+  for (const key of text) {
+    const target = document.activeElement ?? document.body;
+    const code = /\d/.test(key) ? `Digit${key}` : `Key${key.toUpperCase()}`;
+    const isField = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
+    if (!pressKey(target, code, key).defaultPrevented && isField && !target.disabled && !target.readOnly) {
+      await drawn(); // between the press and the letter there is time for what the press asked for
+      target.setRangeText(key, target.selectionStart ?? 0, target.selectionEnd ?? 0, "end");
+      target.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }
+    await drawn();
+  }
+}
+
+/** Whatever is due at once has been drawn. */
+async function drawn(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}

@@ -1,6 +1,7 @@
 /** The head of a widget that walks from image to image: whose work, which image, progress, and the state of saving. */
 
 import { useComputed } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { TaskFilter } from "../messages.ts";
 import { count, t } from "../words.ts";
 import { Choice } from "./choice.tsx";
@@ -95,25 +96,39 @@ function Place({ screen }: Part) {
   const { controller, root } = screen;
   const position = screen.position.value;
   const nTasks = useComputed(() => controller.state.value.progress.n_tasks).value;
+  const field = useRef<HTMLInputElement>(null);
+  const isWritten = useRef(false);
+  // Set here, not as `value`: any drawing, as for a key that a press made known, would take away what is being typed.
+  useLayoutEffect(() => {
+    const { current: element } = field;
+    if (element === null || isWritten.current) return;
+    element.value = String(position + 1);
+    if (element === element.ownerDocument.activeElement) element.select();
+  }, [position]);
   return (
     <label class="mlf-place">
       {t("Image")}{" "}
       <input
+        ref={field}
         class="mlf-jump"
         type="text"
         inputMode="numeric"
         aria-label={t("Number of the image")}
         title={t("Jump to a number ({key})", { key: screen.keyOf("jump") })}
-        value={String(position + 1)}
         style={{ width: `calc(${Math.max(3, String(nTasks).length) + 1}ch + 1em)` }}
+        onInput={() => {
+          isWritten.current = true;
+        }}
         onKeyDown={(event) => {
           if (event.key !== "Enter") return;
           const number = Number.parseInt(event.currentTarget.value.replace(/\D/g, ""), 10);
           root.focus({ preventScroll: true });
           if (number > 0) controller.goTo(number - 1);
         }}
-        onBlur={(event) => {
-          event.currentTarget.value = String(screen.position.peek() + 1);
+        onBlur={({ currentTarget: element }) => {
+          if (element === element.ownerDocument.activeElement) return; // the whole window has lost the focus
+          isWritten.current = false;
+          element.value = String(screen.position.peek() + 1);
         }}
       />{" "}
       {t("of {n}", { n: count(nTasks) })}
