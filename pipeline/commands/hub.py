@@ -239,6 +239,32 @@ def _tell_of_accounts(
             + (f", the home folder at {home}; delete it before somebody else gets this name" if home else "")
             + (f". Disputed images that they leave undecided: {n:,}; the votes settle these" if n else "")
         )
+    _tell_of_what_runs_on(prepared, removed)
+
+
+def _tell_of_what_runs_on(people: PeopleOfHub, removed: Sequence[str]) -> None:
+    """Tell what of those who were removed or got a new password has not ended with their sessions."""
+    from itertools import chain
+
+    from pipeline.hub.accounts import Role
+    from pipeline.hub.leftovers import left_under
+    from pipeline.project.names import first_few, on_one_line
+
+    logged_out = {name: people.accounts[name] for name in people.passwords} | dict(people.removed)
+    for name, account in logged_out.items():
+        if left := left_under(account.uid):
+            commands = first_few((f"{pid} {on_one_line(command)[:60]}" for pid, command in left.items()), 3)
+            typer.echo(
+                f"Still running under the number of {name}'s account, {account.uid}: {commands}. It left its session, "
+                f"and has no token; if none of it is another program's: pkill -U {account.uid}"
+            )
+    parts = {name: {*account.roles, *chain(*account.further.values())} for name, account in people.removed.items()}
+    scientists = [name for name in removed if Role.RESEARCHERS in parts.get(name, ())]
+    if scientists:
+        typer.echo(
+            f"A stage that {' or '.join(scientists)} started on the board goes on: the board shows it to the other "
+            "researchers, who can stop it"
+        )
 
 
 def _tell_of_the_unnamed(prepared: PreparedHub, served: Sequence[HubProject]) -> None:

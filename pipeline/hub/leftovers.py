@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,20 @@ def end_servers(servers: Collection[LeftServer]) -> None:
             time.sleep(0.05)
     for pid, name in found.items():
         raise ProjectError(f"the session of {name!r} does not end (process {pid}); end it, and start the hub again")
+
+
+def left_under(uid: int) -> dict[int, str]:
+    """Return what runs under a numeric account after its sessions have ended: process number to command line.
+
+    It may have left its session, and forgotten whose it was. It is not ended here: systemd gives numbers of the same
+    range to services of its own.
+    """
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if folder.stat().st_uid == uid and (command := (folder / "cmdline").read_bytes()):
+                found[int(folder.name)] = command.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    return found
 
 
 def _processes_of(servers: Collection[LeftServer]) -> dict[int, str]:

@@ -50,14 +50,17 @@ class PeopleOfHub:
         Everyone who may log in, by name.
     unnamed
         Those among them who were not named this time.
+    removed
+        The accounts that were removed, by name.
     kept_homes
-        Name to home folder of the removed accounts that have one: what is in it still belongs to its owner.
+        Name to home folder of those among them that have one: what is in it still belongs to its owner.
     """
 
     state: Path
     passwords: Mapping[str, str]
     accounts: Mapping[str, Account]
     unnamed: tuple[str, ...]
+    removed: Mapping[str, Account]
     kept_homes: Mapping[str, Path]
 
     @classmethod
@@ -65,7 +68,7 @@ class PeopleOfHub:
         """Return the people of the hub in `state` after these changes."""
         homes = {name: home_folder(state / "homes", name) for name in changes.removed}
         kept = {name: home for name, home in homes.items() if home.exists()}
-        return cls(state, changes.passwords, changes.accounts, changes.unnamed, kept)
+        return cls(state, changes.passwords, changes.accounts, changes.unnamed, changes.removed, kept)
 
 
 @dataclass(frozen=True, order=True, slots=True)

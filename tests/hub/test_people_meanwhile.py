@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -87,6 +88,23 @@ def test_who_joins_can_log_in_at_once_and_who_leaves_is_logged_out_at_once(
     assert hub_benchmark.Person(hub, "gus").log_in(renewed["gus"]).status_code == 403
     assert "Removed already" in mlf_hub("--remove", "gus")
     assert "hub/login" not in str(ada.client.get("hub/home").url), "nobody else notices"
+
+
+def test_what_left_its_session_is_named_when_its_owner_is_removed(
+    running: SimpleNamespace, mlf_hub: Callable[..., str], needs_root: None
+) -> None:
+    mlf_hub("--researchers", "hedi", "--annotators", "ian")
+    accounts = read_accounts(running.hub.state / "private" / "accounts.json")
+    with subprocess.Popen(["/bin/sleep", "600"], user=accounts["hedi"].uid, env={}) as left:
+        told = " ".join(mlf_hub("--remove", "hedi,ian").split())
+        assert left.poll() is None
+        left.kill()
+    assert (
+        f"Still running under the number of hedi's account, {accounts['hedi'].uid}: {left.pid} /bin/sleep 600" in told
+    )
+    assert f"pkill -U {accounts['hedi'].uid}" in told
+    assert "A stage that hedi started on the board goes on" in told
+    assert "ian's account" not in told
 
 
 def test_people_of_other_projects_or_of_an_earlier_version_are_not_changed(

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -169,7 +170,11 @@ def test_a_sessions_second_name_is_given_back_when_something_has_cleaned_it_away
 def test_a_link_in_place_of_a_sessions_socket_leads_the_proxy_nowhere(
     place: SimpleNamespace, people: dict[str, Any]
 ) -> None:
-    """The proxy may open any socket; what a researcher puts in place of theirs must not lead it to a closed one."""
+    """The proxy may open any socket; what a researcher puts in place of theirs must not lead it to a closed one.
+
+    The Hub cannot name it, either, and says so in its log with what it would need.
+    """
+    log, told = place.hub.state / "private" / "hub.log", "The server of maria cannot be given the name by which"
     own = str(HubSockets(place.hub.sockets).session(place.hub.accounts["maria"].uid))
     closed = place.project.root / "closed.sock"
     put = f"import os; os.rename({own!r}, {own!r} + 'et'); os.symlink({str(closed)!r}, {own!r}); print('RESULT1')"
@@ -180,11 +185,10 @@ def test_a_link_in_place_of_a_sessions_socket_leads_the_proxy_nowhere(
         listening.setblocking(False)
         run_as(place.hub, "maria", put)
         try:
-            answer = people["maria"].client.get("user/maria/api", headers=upgrade, follow_redirects=False)
-        except httpx.ReadTimeout:
-            pass
-        else:
-            assert answer.status_code == 200, answer.text  # her own server, by the name that she cannot change
+            with suppress(httpx.ReadTimeout):
+                answer = people["maria"].client.get("user/maria/api", headers=upgrade, follow_redirects=False)
+                assert answer.status_code == 200, answer.text  # her own server, by the name that she cannot change
+            wait_until(lambda: told in log.read_text(), 120, lambda: log.read_text()[-2000:])
         finally:
             closed.unlink()
             run_as(place.hub, "maria", f"import os; os.rename({own!r} + 'et', {own!r}); print('RESULT1')")
