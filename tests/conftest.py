@@ -47,7 +47,7 @@ SHARED_DATA = Path(os.environ.get("MLF_SHARED_DATA", Path(__file__).parents[2] /
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Draw the secrets of the projects that a test makes from its name: who gets what is the same in every run."""
     if _is_seeded:
-        drawn = random.Random(item.nodeid)
+        drawn = random.Random(f"{item.path.name} {item.name}")  # not `nodeid`, which has a group under xdist
         vars(secret)["secrets"] = SimpleNamespace(token_hex=secrets.token_hex, token_bytes=drawn.randbytes)
 
 
