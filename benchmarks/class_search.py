@@ -80,20 +80,21 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     if not chromium_path().exists():
         sys.exit(f"no Chromium at {chromium_path()}; install it, or set MLF_CHROMIUM to where it is")
-    rows = []
     with tempfile.TemporaryDirectory(prefix="mlf-search-") as temporary:
         folder = Path(temporary)
         projects = {name: make_project(folder / name, name) for name in LABEL_SPACES}
         with running_lab(folder / "lab") as lab, sync_playwright() as playwright:
             page = launch_chromium(playwright).new_page()
+            print(
+                "\n| classes | keys | p50, ms | p95, ms | max, ms |\n| ---: | ---: | ---: | ---: | ---: |", flush=True
+            )
             for name, project in projects.items():
                 waits_ms = measure(page, lab, project, name)
                 p50, p95 = np.percentile(waits_ms, [50, 95])
-                rows.append(
-                    f"| {len(project.label_space):,} | {len(waits_ms)} | {p50:.1f} | {p95:.1f} | {max(waits_ms):.1f} |"
+                print(
+                    f"| {len(project.label_space):,} | {len(waits_ms)} | {p50:.1f} | {p95:.1f} | {max(waits_ms):.1f} |",
+                    flush=True,
                 )
-    print("\n| classes | keys | p50, ms | p95, ms | max, ms |\n| ---: | ---: | ---: | ---: | ---: |")
-    print("\n".join(rows))
     print(f"\nGoal: at most {GOAL_MS:.0f} ms a key.")
 
 

@@ -196,7 +196,13 @@ def browser_pid() -> int:
 
 
 def measure(project: Project, n_images: int, n_steps: int, home: Path) -> tuple[list[Measurement], dict[str, float]]:
-    """Operate the widget, and return the waits and the other figures."""
+    """Operate the widget, and return the waits and the other figures; each row of the table is printed at once."""
+    measurements: list[Measurement] = []
+
+    def keep(measured: Measurement) -> None:
+        measurements.append(measured)
+        print(measured.row(), flush=True)
+
     random_numbers = random.Random(SEED).sample(range(2, n_images + 1), max(10, n_steps // 5))
     with running_lab(home) as lab, sync_playwright() as playwright:
         browser = launch_chromium(playwright)
@@ -204,17 +210,19 @@ def measure(project: Project, n_images: int, n_steps: int, home: Path) -> tuple[
         with counted_traffic(page) as traffic:
             open_widget(page, lab, project)
             figures = {"received at open, MiB": traffic.received / 2**20}
+            peers = " | ".join(f"{name} / p50" for name in PEERS_MS)
+            print(f"\n| key to painted, ms | n | p50 | p95 | p99 | {peers} |\n| --- |{' ---: |' * 6}", flush=True)
             walk = Walk(page)
-            measurements = [walk.jump("jump, cold", random_numbers, LOOK_S)]
+            keep(walk.jump("jump, cold", random_numbers, LOOK_S))
             walk.jump("back to the first", [1], LOOK_S)
             before = traffic.received
-            measurements.append(walk.walk("forward", _same("ArrowRight"), n_steps, LOOK_S))
+            keep(walk.walk("forward", _same("ArrowRight"), n_steps, LOOK_S))
             figures["received for one image on the way, kB"] = (traffic.received - before) / n_steps / 1000
-            measurements.append(walk.walk("backward", _same("ArrowLeft"), n_steps // 2, LOOK_S))
-            measurements.append(walk.walk("forward, as fast as painted", _same("ArrowRight"), n_steps // 2, 0.0))
-            measurements.append(walk.jump("jump, examples known", random_numbers, LOOK_S))
+            keep(walk.walk("backward", _same("ArrowLeft"), n_steps // 2, LOOK_S))
+            keep(walk.walk("forward, as fast as painted", _same("ArrowRight"), n_steps // 2, 0.0))
+            keep(walk.jump("jump, examples known", random_numbers, LOOK_S))
             walk.jump("back to the first", [1], LOOK_S)
-            measurements.append(walk.hold("held key, image to image", "ArrowRight", 5.0))
+            keep(walk.hold("held key, image to image", "ArrowRight", 5.0))
             figures["sent, kB"] = traffic.sent / 1000
             figures["received in all, MiB"] = traffic.received / 2**20
             figures["JavaScript heap, MiB"] = heap_mib(page)
@@ -226,12 +234,7 @@ def measure(project: Project, n_images: int, n_steps: int, home: Path) -> tuple[
 
 
 def print_report(measurements: list[Measurement], figures: dict[str, float]) -> None:
-    """Print everything as tables."""
-    peers = " | ".join(f"{name} / p50" for name in PEERS_MS)
-    print(f"\n| key to painted, ms | n | p50 | p95 | p99 | {peers} |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for measured in measurements:
-        print(measured.row())
+    """Print the other figures as a table, and which goals are met."""
     print("\n| what | value |\n| --- | ---: |")
     for name, value in figures.items():
         print(f"| {name} | {value:,.1f} |")
@@ -264,6 +267,8 @@ def main() -> None:
         sys.exit(f"no Chromium at {chromium_path()}; install it, or set MLF_CHROMIUM to where it is")
     with tempfile.TemporaryDirectory(prefix="mlf-widget-") as temporary:
         folder = Path(temporary)
+        seconds = LOOK_S * (1.5 * options.steps + 2 * max(10, options.steps // 5))
+        print(f"{options.images} photographs, then {seconds / 60:.0f} minutes and more of looking", flush=True)
         project = make_photograph_project(folder / "data", PHOTOGRAPHS, options.images, ["ada"], n_examples=10)
         measurements, figures = measure(project, options.images, options.steps, folder / "lab")
     print_report(measurements, figures)
