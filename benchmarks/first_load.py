@@ -90,14 +90,19 @@ class SlowLine:
         await asyncio.gather(self._carry(reader, to_writer, "up"), self._carry(to_reader, writer, "down"))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
-        loop, on_the_way = asyncio.get_running_loop(), []
+        loop = asyncio.get_running_loop()
+
+        def arrive(piece: bytes) -> None:
+            if not writer.is_closing():  # a browser that has gone takes no more of what is on its way
+                writer.write(piece)
+
         with suppress(ConnectionError):
             while piece := await reader.read(_PIECE):
                 # All connections share the line: a piece goes once those before it have gone.
                 sent_s = max(loop.time(), self._free_s[way]) + 8 * len(piece) / BITS_A_SECOND
                 self._free_s[way] = sent_s
                 self.n_bytes += len(piece) if way == "down" else 0
-                on_the_way.append(loop.call_at(sent_s + ROUND_TRIP_S / 2, writer.write, piece))
+                loop.call_at(sent_s + ROUND_TRIP_S / 2, arrive, piece)
                 await asyncio.sleep(sent_s - loop.time())
         await asyncio.sleep(ROUND_TRIP_S)
         with suppress(ConnectionError, OSError):
