@@ -27,7 +27,7 @@ from pipeline.consensus import reach_consensus
 from pipeline.consensus.value_of_refining import chance_of_error, draw_audit, rank_by_value, select_disputed
 from pipeline.disagreement import analyze_disagreement
 from pipeline.disagreement.profiles import profile_annotators
-from pipeline.votes.arrays import VoteArrays
+from pipeline.votes.arrays import VoteArrays, annotator_dtype
 
 N_CLASSES, N_ANNOTATORS = 1000, 15
 
@@ -180,8 +180,8 @@ def simulate(n_images: int, n_proposals: int, n_each: int) -> VoteArrays:
         annotators=np.arange(N_ANNOTATORS),
         item_image=np.repeat(np.arange(n_images, dtype=np.int32), n_proposals),
         item_class=item_class,
-        item=np.repeat(np.arange(n_items, dtype=np.int32), n_each),
-        annotator=annotator,
+        n_each=np.full(n_items, n_each, dtype=annotator_dtype(N_ANNOTATORS)),
+        annotator=annotator.astype(annotator_dtype(N_ANNOTATORS)),
         vote=vote,
     )
 

@@ -43,7 +43,7 @@ from pipeline.votes.words import UNSURE, YES, Method
 LIMIT = DEFAULT_THRESHOLD[Method.DAWID_SKENE]
 #: ImageNet-1k's first 398 classes are its animals.
 N_ANIMALS = 398
-FIELDS = ("images", "classes", "annotators", "item_image", "item_class", "item", "annotator", "vote")
+FIELDS = ("images", "classes", "annotators", "item_image", "item_class", "n_each", "annotator", "vote")
 
 
 class Variant(NamedTuple):

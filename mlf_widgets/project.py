@@ -261,8 +261,8 @@ class OpenProject:
 
         from pipeline.votes.words import VOTE_ORDER
 
-        image = votes.images[votes.item_image[votes.item]].astype(int)
-        class_ = votes.classes[votes.item_class[votes.item]].astype(int)
+        image = votes.images[np.repeat(votes.item_image, votes.n_each)].astype(int)
+        class_ = votes.classes[np.repeat(votes.item_class, votes.n_each)].astype(int)
         return pd.DataFrame(
             {
                 "image": self._image_names()[image],

@@ -101,7 +101,7 @@ def record_of(
     DatasetError
         If fewer than one vote on each item would be left to replay.
     """
-    n_of_item = np.bincount(votes.item, minlength=votes.n_items)
+    n_of_item = votes.n_each
     numbers = np.arange(1, int(n_of_item.max(initial=0)) + 1)
     n_each = int(numbers[np.argmax([n * (n_of_item >= n).sum() for n in numbers])]) if len(numbers) else 0
     if n_each < (1 if truth is not None else 2):
@@ -110,7 +110,7 @@ def record_of(
         )
     kept = n_of_item >= n_each
     turn = _turns(votes, np.random.default_rng(seed))
-    is_replayed = kept[votes.item] & (turn < n_each)
+    is_replayed = np.repeat(kept, votes.n_each) & (turn < n_each)
     some = votes.part(is_replayed)
     original = None if original is None else original[kept]
     evidence = None if evidence is None else replace(evidence, values=evidence.values[kept])
@@ -249,16 +249,18 @@ def votes_needed(table: pd.DataFrame, f1: float) -> pd.DataFrame:
 
 def first_votes(votes: VoteArrays, turn: NDArray[np.int64], n_wanted: NDArray[np.int64]) -> VoteArrays:
     """Keep, for each item, the votes whose turn (from 0) is below the wanted number; items stay as they are."""
-    kept = turn < n_wanted[votes.item]
-    return replace(votes, item=votes.item[kept], annotator=votes.annotator[kept], vote=votes.vote[kept])
+    kept = turn < np.repeat(n_wanted, votes.n_each)
+    n_each = np.minimum(votes.n_each, n_wanted).astype(votes.n_each.dtype)
+    return replace(votes, n_each=n_each, annotator=votes.annotator[kept], vote=votes.vote[kept])
 
 
 def _turns(votes: VoteArrays, generator: np.random.Generator) -> NDArray[np.int64]:
     """Return the turn of each vote among those of its item, from 0, in random order."""
-    order = np.lexsort((generator.random(votes.n_votes), votes.item))
+    item = votes.item
+    order = np.lexsort((generator.random(votes.n_votes), item))
     turn = np.empty(votes.n_votes, dtype=np.int64)
-    start = np.searchsorted(votes.item, np.arange(votes.n_items, dtype=votes.item.dtype))
-    turn[order] = np.arange(votes.n_votes) - start[votes.item[order]]
+    start = np.cumsum(votes.n_each, dtype=np.int64) - votes.n_each
+    turn[order] = np.arange(votes.n_votes) - start[item]  # the order is by item, too
     return turn
 
 

@@ -206,8 +206,7 @@ def recalibrated(consensus: Consensus, found: Recalibration, where: NDArray[np.b
 def expected_f1_if_correlated(consensus: Consensus, votes: VoteArrays, correlation: float) -> float:
     """Return the F1 to expect of the same labels if mistakes on a label are correlated this strongly (0 to 1)."""
     tempering, prior, said = _parts(consensus)
-    n_each = np.bincount(votes.item, minlength=votes.n_items)
-    counted = said.whole() * share_that_counts(n_each, correlation, tempering.vote_weight)
+    counted = said.whole() * share_that_counts(votes.n_each, correlation, tempering.vote_weight)
     posterior = tempering.probability(prior, counted)
     if consensus.cut.aim.kind is AimKind.F1 and not consensus.label.any():  # right only if nothing applies
         return float(np.prod(1 - posterior))

@@ -167,8 +167,7 @@ def reach_consensus(
         said: ByItem | NDArray[np.float64] = vote_log_odds(model)
         tempering = learn_tempering(votes, model, prior.log_odds, said)
         if correlation:
-            n_each = np.bincount(votes.item, minlength=votes.n_items)
-            said = vote_log_odds(model).whole() * share_that_counts(n_each, correlation, tempering.vote_weight)
+            said = vote_log_odds(model).whole() * share_that_counts(votes.n_each, correlation, tempering.vote_weight)
         posterior = tempering.probability(prior.log_odds, said)
     elif method is Method.WEIGHTED:
         posterior, weights = weighted_majority(votes)

@@ -81,7 +81,7 @@ def learn_tempering(
     """
     n = votes.n_votes
     chosen = np.arange(n) if n <= _N_SAMPLED else np.random.default_rng(0).choice(n, _N_SAMPLED, replace=False)
-    item = votes.item[chosen]
+    item = votes.items_of(chosen)
     cell = votes.annotator[chosen].astype(np.int64) * N_VOTES + votes.vote[chosen]
     others = said[item] - _worth(model)[cell]
     if_absent, if_applies = (model.confusion[:, state].ravel()[cell] for state in (0, 1))

@@ -294,13 +294,14 @@ def comments(analysis: ProjectAnalysis, project: Project) -> Html:
 def ticked_by(votes: VoteArrays, image: int) -> dict[str, list[int]]:
     """Return each annotator's label set on an image."""
     edges = np.array([image, image + 1], dtype=votes.item_image.dtype)
-    items = np.searchsorted(votes.item_image, edges)
-    start, stop = np.searchsorted(votes.item, items.astype(votes.item.dtype))
-    here = slice(int(start), int(stop))
+    low, high = np.searchsorted(votes.item_image, edges)
+    start = int(votes.n_each[:low].sum())
+    here = slice(start, start + int(votes.n_each[low:high].sum()))
+    item_class = np.repeat(votes.item_class[low:high], votes.n_each[low:high])
     sets: dict[str, list[int]] = {str(votes.annotators[code]): [] for code in np.unique(votes.annotator[here])}
-    for item, code, vote in zip(votes.item[here], votes.annotator[here], votes.vote[here], strict=True):
+    for class_index, code, vote in zip(item_class, votes.annotator[here], votes.vote[here], strict=True):
         if vote == YES:
-            sets[str(votes.annotators[code])].append(int(votes.item_class[item]))
+            sets[str(votes.annotators[code])].append(int(class_index))
     return sets
 
 

@@ -90,7 +90,7 @@ def _anchoring(votes: VoteArrays, ranks: NDArray[np.int16], tasks: pd.DataFrame)
     of_vote = _task_of_vote(votes, tasks)
     condition = np.append(tasks["condition"].to_numpy(dtype=object), "")[of_vote]
     took_part = condition != ""
-    item = votes.item[took_part]
+    item = votes.items_of(np.flatnonzero(took_part))
     return anchoring_effects(
         TrialVotes(
             image=votes.item_image[item],
@@ -149,8 +149,8 @@ def searched_images(votes: VoteArrays, ranks: NDArray[np.int16], tasks: pd.DataF
         images=images,
         n_searchers=n_searchers[images],
         ordinary=np.setdiff1d(tasks["image"], tasks.loc[tasks["is_probe"] | tasks["is_mixed"], "image"]),
-        n_finders=np.bincount(votes.item[by_searchers], minlength=votes.n_items),
-        added_anyway=(np.bincount(votes.item[votes.vote == YES], minlength=votes.n_items) > 0) & (ranks == 0),
+        n_finders=np.bincount(votes.items_of(np.flatnonzero(by_searchers)), minlength=votes.n_items),
+        added_anyway=(votes.item_counts()[:, YES] > 0) & (ranks == 0),
     )
 
 
@@ -175,7 +175,7 @@ def _task_of_vote(votes: VoteArrays, tasks: pd.DataFrame) -> NDArray[np.int64]:
     n_people = max(votes.n_annotators, 1)
     keys = tasks["image"].to_numpy(dtype=np.int64) * n_people + tasks["annotator"].astype(str).map(code).to_numpy()
     order = np.argsort(keys)
-    wanted = votes.item_image[votes.item].astype(np.int64) * n_people + votes.annotator
+    wanted = np.repeat(votes.item_image, votes.n_each).astype(np.int64) * n_people + votes.annotator
     place = np.minimum(np.searchsorted(keys[order], wanted), max(len(keys) - 1, 0))
     row: NDArray[np.int64] = order[place]
     row[keys[row] != wanted] = -1

@@ -312,7 +312,7 @@ def audited_images(project: Project, votes: ProjectVotes) -> NDArray[np.int64]:
 def _on_images(votes: VoteArrays, images: NDArray[np.int64]) -> VoteArrays:
     is_theirs = np.zeros(votes.n_images, dtype=bool)
     is_theirs[images] = True
-    return votes.part(is_theirs[votes.item_image][votes.item])
+    return votes.part(np.repeat(is_theirs[votes.item_image], votes.n_each))
 
 
 def _audit(

@@ -198,8 +198,9 @@ def pack_votes(
             )
     starts = _starts(states.n_shown), _starts(states.n_given)
     n_most = int((_numbers(states.n_shown)[chosen] + _numbers(states.n_given)[chosen].astype(np.int64)).sum())
-    item_image, item_class, item = (np.empty(n_most, dtype=np.int32) for _ in range(3))
-    annotator, vote = np.empty(n_most, dtype=annotator_dtype(len(people))), np.empty(n_most, dtype=np.int8)
+    item_image, item_class = (np.empty(n_most, dtype=np.int32) for _ in range(2))
+    n_each, annotator = (np.empty(n_most, dtype=annotator_dtype(len(people))) for _ in range(2))
+    vote = np.empty(n_most, dtype=np.int8)
     n_items = n_votes = 0
     for part in _image_runs(states, chosen):
         key, images = _packed(states, starts, part, n_classes, len(people))
@@ -212,18 +213,18 @@ def pack_votes(
             pair, rater, word = pair[counts], rater[counts], word[counts]
             image, class_ = image[counts], class_[counts]
             is_new = np.diff(pair, prepend=-1) != 0
-        here, n_new = slice(n_votes, n_votes + len(pair)), int(is_new.sum())
-        item[here] = np.cumsum(is_new) + (n_items - 1)
-        annotator[here], vote[here] = rater, word
-        item_image[n_items : n_items + n_new], item_class[n_items : n_items + n_new] = image[is_new], class_[is_new]
-        n_items, n_votes = n_items + n_new, n_votes + len(pair)
+        first = np.flatnonzero(is_new)
+        items, here = slice(n_items, n_items + len(first)), slice(n_votes, n_votes + len(pair))
+        item_image[items], item_class[items] = image[first], class_[first]
+        n_each[items], annotator[here], vote[here] = np.diff(first, append=len(pair)), rater, word
+        n_items, n_votes = items.stop, here.stop
     return VoteArrays(
         np.arange(n_images, dtype=np.int32),
         np.arange(n_classes, dtype=np.int32),
         names,
         item_image[:n_items],
         item_class[:n_items],
-        item[:n_votes],
+        n_each[:n_items],
         annotator[:n_votes],
         vote[:n_votes],
     )

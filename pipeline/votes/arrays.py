@@ -2,7 +2,8 @@
 
 The *votes table* is a long :class:`pandas.DataFrame`, one row for each (image, class, annotator, round). It is
 exposure-aware: a class that was not shown to an annotator has no row, or one with ``shown=False``; neither is a ``no``.
-Everything that counts votes runs on :class:`VoteArrays`, the same votes as small integers (seven bytes per vote),
+Everything that counts votes runs on :class:`VoteArrays`, the same votes as small integers (two bytes per vote and nine
+per image and class, where there are few annotators),
 sorted so that the votes of an image, and within it those of a class, lie side by side.
 
 A *sitting* is one annotator at one image in one round: the votes they left there together, their label set, the time it
@@ -43,10 +44,10 @@ class VoteArrays:
         Vocabularies, one-dimensional, without repeats.
     item_image, item_class
         int32 ``(n_items,)``: codes of each item, ascending by image, then class.
-    item
-        int32 ``(n_votes,)``: the item of each vote, ascending.
+    n_each
+        ``(n_items,)``: how many votes each item has, one or more; of :func:`annotator_dtype`.
     annotator
-        ``(n_votes,)``: ascending within an item; int16 where that holds three times the annotators, else int32.
+        ``(n_votes,)``: ascending within an item; of :func:`annotator_dtype`.
     vote
         int8 ``(n_votes,)``: 0 no, 1 unsure, 2 yes (the order of :data:`VOTE_ORDER`).
     """
@@ -56,9 +57,14 @@ class VoteArrays:
     annotators: NDArray[Any]
     item_image: NDArray[np.int32]
     item_class: NDArray[np.int32]
-    item: NDArray[np.int32]
-    annotator: NDArray[np.integer]
+    n_each: NDArray[np.signedinteger]
+    annotator: NDArray[np.signedinteger]
     vote: NDArray[np.int8]
+
+    @property
+    def item(self) -> NDArray[np.int32]:
+        """Return the item of each vote, ascending: ``(n_votes,)``, made anew each time."""
+        return np.repeat(np.arange(self.n_items, dtype=np.int32), self.n_each)
 
     @property
     def n_images(self) -> int:
@@ -134,9 +140,9 @@ class VoteArrays:
         item_key, rater, ballot = _sorted(codes, votes, names)
         is_first = np.ones(len(item_key), dtype=bool)
         np.not_equal(item_key[1:], item_key[:-1], out=is_first[1:])
-        item_codes = item_key[is_first]
-        item = np.cumsum(is_first, dtype=np.int32)
-        item -= 1
+        is_same = ~is_first[1:] & (rater[1:] == rater[:-1])
+        starts = np.flatnonzero(is_first)
+        item_codes = item_key[starts]
         n_classes = max(len(names["class"]), 1)
         arrays = cls(
             names["image"],
@@ -144,11 +150,11 @@ class VoteArrays:
             names["annotator"],
             (item_codes // n_classes).astype(np.int32),
             (item_codes % n_classes).astype(np.int32),
-            item,
+            np.diff(starts, append=len(item_key)).astype(rater.dtype),
             rater,
             ballot,
         )
-        arrays._refuse_repeats()
+        arrays._refuse_repeats(np.flatnonzero(is_same))
         return arrays
 
     @classmethod
@@ -215,7 +221,7 @@ class VoteArrays:
         kept
             bool ``(n_votes,)``.
         """
-        item = self.item[kept]
+        item = self.items_of(np.flatnonzero(kept))
         return VoteArrays.from_codes(
             self.item_image[item],
             self.item_class[item],
@@ -225,6 +231,11 @@ class VoteArrays:
             classes=self.classes,
             annotators=self.annotators,
         )
+
+    def items_of(self, votes: NDArray[np.integer]) -> NDArray[np.intp]:
+        """Return the items that some votes are on, from the votes' places in any order."""
+        dtype = np.int32 if self.n_votes <= _MAX_CODE else np.int64
+        return np.searchsorted(np.cumsum(self.n_each, dtype=dtype), votes.astype(dtype), side="right")
 
     def item_keys(self, chosen: slice | NDArray[Any] = slice(None)) -> NDArray[np.int64]:
         """Return one number an item, ascending, that names its image and class: int64 ``(n_items,)``.
@@ -305,32 +316,32 @@ class VoteArrays:
 
     def blocks(self, n_votes: int = 250_000) -> Iterator[VoteBlock]:
         """Yield runs of whole images of about `n_votes` votes each, so that work on them needs flat memory."""
-        first_vote, n_all = 0, self.n_votes
-        while first_vote < n_all:
-            first_item = int(self.item[first_vote])
+        first_item = first_vote = 0
+        while first_item < self.n_items:
             first_image = int(self.item_image[first_item])
-            last_image = int(self.item_image[self.item[min(first_vote + n_votes, n_all) - 1]])
-            # Keys of the arrays' own type: any other and the search would first copy the whole array.
+            n_before = np.cumsum(self.n_each[first_item : first_item + n_votes], dtype=np.int64)
+            last_item = first_item + min(int(np.searchsorted(n_before, n_votes)), len(n_before) - 1)
+            last_image = int(self.item_image[last_item])
+            # A key of the array's own type: any other and the search would first copy the whole array.
             end_item = int(np.searchsorted(self.item_image, np.int32(last_image), side="right"))
-            end_vote = int(np.searchsorted(self.item, np.int32(end_item), side="left"))
-            items, votes = slice(first_item, end_item), slice(first_vote, end_vote)
+            items, n_each = slice(first_item, end_item), self.n_each[first_item:end_item]
+            end_vote = first_vote + int(n_each.sum())
+            votes = slice(first_vote, end_vote)
             yield VoteBlock(
                 first_image=first_image,
                 n_images=last_image - first_image + 1,
                 first_item=first_item,
                 item_image=self.item_image[items] - np.int32(first_image),
                 item_class=self.item_class[items],
-                item=self.item[votes] - np.int32(first_item),
+                item=np.repeat(np.arange(len(n_each), dtype=np.int32), n_each),
                 annotator=self.annotator[votes],
                 vote=self.vote[votes],
             )
-            first_vote = end_vote
+            first_item, first_vote = end_item, end_vote
 
-    def _refuse_repeats(self) -> None:
-        is_same = (self.item[1:] == self.item[:-1]) & (self.annotator[1:] == self.annotator[:-1])
-        repeat = np.flatnonzero(is_same)
+    def _refuse_repeats(self, repeat: NDArray[np.intp]) -> None:
         if len(repeat):
-            item = self.item[repeat[0]]
+            item = self.items_of(repeat[:1])[0]
             raise DatasetError(
                 f"annotator {self.annotators[self.annotator[repeat[0]]]!r} voted more than once on image "
                 f"{self.images[self.item_image[item]]!r}, class {self.classes[self.item_class[item]]!r} "
@@ -338,9 +349,10 @@ class VoteArrays:
             )
 
 
-def annotator_dtype(n_annotators: int) -> type[np.integer]:
-    """Return the type of annotators' codes; it holds a number for each annotator and word, too."""
-    return np.int16 if n_annotators * N_VOTES < np.iinfo(np.int16).max else np.int32
+def annotator_dtype(n_annotators: int) -> type[np.signedinteger]:
+    """Return the smallest type of annotators' codes that holds a number for each annotator and word, too."""
+    fitting = (dtype for dtype in (np.int8, np.int16) if n_annotators * N_VOTES < np.iinfo(dtype).max)
+    return next(fitting, np.int32)
 
 
 def _vocabulary(codes: IntArray, names: ArrayLike | None, what: str) -> NDArray[Any]:
@@ -357,7 +369,7 @@ def _vocabulary(codes: IntArray, names: ArrayLike | None, what: str) -> NDArray[
 
 def _sorted(
     codes: dict[str, IntArray], votes: NDArray[Any], names: dict[str, NDArray[Any]]
-) -> tuple[NDArray[np.int64], NDArray[np.integer], NDArray[np.int8]]:
+) -> tuple[NDArray[np.int64], NDArray[np.signedinteger], NDArray[np.int8]]:
     """Return item keys, annotators and votes, ascending by item and annotator."""
     n_classes, n_annotators = max(len(names["class"]), 1), max(len(names["annotator"]), 1)
     rater_dtype = annotator_dtype(n_annotators)

@@ -20,7 +20,7 @@ class VoteBlock:
     item_image: NDArray[np.int32]
     item_class: NDArray[np.int32]
     item: NDArray[np.int32]
-    annotator: NDArray[np.integer]
+    annotator: NDArray[np.signedinteger]
     vote: NDArray[np.int8]
 
     @property

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.votes.arrays import VoteArrays
 
@@ -27,14 +25,13 @@ def merge_votes(earlier: VoteArrays, later: VoteArrays) -> VoteArrays:
         return later if earlier.n_votes == 0 else earlier
     # As long as all votes from the start: what is never written takes no memory, and parts joined at the end twice.
     n_items, n_votes = earlier.n_items + later.n_items, earlier.n_votes + later.n_votes
-    items: dict[str, NDArray[Any]] = {name: np.empty(n_items, np.int32) for name in ("item_image", "item_class")}
-    votes: dict[str, NDArray[Any]] = {
-        name: np.empty(n_votes, getattr(earlier, name).dtype) for name in ("item", "annotator", "vote")
-    }
+    items, votes = (
+        {name: np.empty(length, getattr(earlier, name).dtype) for name in names}
+        for length, names in ((n_items, ("item_image", "item_class", "n_each")), (n_votes, ("annotator", "vote")))
+    )
     n_items = n_votes = 0
     for couple in _image_ranges(earlier, later):
         part = _merged(*couple, earlier)
-        np.add(part.item, np.int32(n_items), out=part.item)
         for columns, start, length in ((items, n_items, part.n_items), (votes, n_votes, part.n_votes)):
             for name, column in columns.items():
                 column[start : start + length] = getattr(part, name)
@@ -48,29 +45,36 @@ def _image_ranges(one: VoteArrays, other: VoteArrays) -> Iterator[tuple[VoteArra
     """Cut both into ranges of the same whole images, so that the memory for merging stays constant."""
     starts = [block.first_image for block in one.blocks(_VOTES_AT_ONCE)]
     edges = [0, *starts[1:], one.n_images]
-    for first, stop in pairwise(edges):
-        yield _of_images(one, first, stop), _of_images(other, first, stop)
+    yield from zip(_cut(one, edges), _cut(other, edges), strict=True)
 
 
-def _of_images(votes: VoteArrays, first: int, stop: int) -> VoteArrays:
-    low, high = np.searchsorted(votes.item_image, np.array([first, stop], dtype=votes.item_image.dtype))
-    start, end = np.searchsorted(votes.item, np.array([low, high], dtype=votes.item.dtype))
-    return replace(
-        votes,
-        item_image=votes.item_image[low:high],
-        item_class=votes.item_class[low:high],
-        item=votes.item[start:end] - np.int32(low),
-        annotator=votes.annotator[start:end],
-        vote=votes.vote[start:end],
-    )
+def _cut(votes: VoteArrays, edges: list[int]) -> Iterator[VoteArrays]:
+    """Yield the votes on the images between each two edges."""
+    start = 0
+    for low, high in pairwise(np.searchsorted(votes.item_image, np.array(edges, dtype=votes.item_image.dtype))):
+        n_each = votes.n_each[low:high]
+        end = start + int(n_each.sum())
+        yield replace(
+            votes,
+            item_image=votes.item_image[low:high],
+            item_class=votes.item_class[low:high],
+            n_each=n_each,
+            annotator=votes.annotator[start:end],
+            vote=votes.vote[start:end],
+        )
+        start = end
 
 
 def _merged(earlier: VoteArrays, later: VoteArrays, names: VoteArrays) -> VoteArrays:
-    keys = [votes.item_keys()[votes.item] * max(votes.n_annotators, 1) + votes.annotator for votes in (earlier, later)]
+    first, second = earlier.item, later.item
+    keys = [
+        votes.item_keys()[item] * max(votes.n_annotators, 1) + votes.annotator
+        for votes, item in ((earlier, first), (later, second))
+    ]
     stands = ~np.isin(keys[0], keys[1])
     return VoteArrays.from_codes(
-        np.concatenate([earlier.item_image[earlier.item][stands], later.item_image[later.item]]),
-        np.concatenate([earlier.item_class[earlier.item][stands], later.item_class[later.item]]),
+        np.concatenate([earlier.item_image[first][stands], later.item_image[second]]),
+        np.concatenate([earlier.item_class[first][stands], later.item_class[second]]),
         np.concatenate([earlier.annotator[stands], later.annotator]),
         np.concatenate([earlier.vote[stands], later.vote]),
         images=names.images,
