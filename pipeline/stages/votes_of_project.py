@@ -2,7 +2,7 @@
 
 The store keeps states (one per annotator, image and round). Here they become votes on exposed (image, class) pairs:
 images and classes are named by their index in the project, annotators by name. The store is read once
-(:mod:`pipeline.stages.round_votes`), and memory holds about a dozen bytes a vote, whatever the number of images.
+(:mod:`pipeline.stages.round_states`), and memory holds about a dozen bytes a vote, whatever the number of images.
 
 Hidden gold images measure people, not the data set. So where an image is gold for everyone who has it, its votes are
 kept apart in :attr:`ProjectVotes.probes`.
@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from pipeline.errors import ProjectError
 from pipeline.project.folder import Project
 from pipeline.project.image_table import image_table
-from pipeline.stages.round_votes import MAX_COMMENTS, Comment, in_order, pack_votes, read_states
+from pipeline.stages.round_states import MAX_COMMENTS, Comment
+from pipeline.stages.round_votes import in_order, pack_votes, sittings
+from pipeline.stages.second_reader import read_round
 from pipeline.store import SqlStore
 from pipeline.votes.arrays import VoteArrays
 from pipeline.votes.disputes import is_agreed
@@ -171,23 +173,23 @@ def read_project_votes(project: Project, store: SqlStore) -> ProjectVotes:
         raise ProjectError(strangers)
     people, n_classes = tuple(sorted(kinds)), len(project.label_space)
     probes = store.probe_images(Round.ANNOTATION)
-    states = read_states(store.iter_state_texts(Round.ANNOTATION, left_out), Round.ANNOTATION, people, probes)
+    states = read_round(store, Round.ANNOTATION, left_out, people, probes)
     ordinary, probing = in_order(states, probes), in_order(states, probes, inside=True)
     annotation = pack_votes(states, ordinary, n_images, n_classes, people)
     probe_votes = pack_votes(states, probing, n_images, n_classes, people)
-    sittings, comments, n_comments = states.sittings(people, ordinary), states.comments, states.n_comments
+    sat, comments, n_comments = sittings(states, ordinary, people), states.comments, states.n_comments
     del states  # as much again as half of the votes
     has_refinement = bool(store.assigned_images(Round.REFINEMENT))
-    spared = _agreed(annotation, sittings) if has_refinement else np.empty(0, dtype=np.int64)
-    states = read_states(store.iter_state_texts(Round.REFINEMENT, left_out), Round.REFINEMENT, people)
+    spared = _agreed(annotation, sat) if has_refinement else np.empty(0, dtype=np.int64)
+    states = read_round(store, Round.REFINEMENT, left_out, people)
     refining = in_order(states)
     comments = sorted([*comments, *states.comments], key=lambda comment: comment.image_index)
     return ProjectVotes(
         annotation=annotation,
         refinement=pack_votes(states, refining, n_images, n_classes, people, spared),
         probes=probe_votes,
-        sittings=sittings,
-        refinement_sittings=states.sittings(people, refining),
+        sittings=sat,
+        refinement_sittings=sittings(states, refining, people),
         simulated=frozenset(name for name, kind in kinds.items() if kind == "simulated"),
         comments=tuple(comments[:MAX_COMMENTS]),
         n_comments=n_comments + states.n_comments,

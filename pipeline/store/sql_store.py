@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -283,17 +284,26 @@ class SqlStore(TaskLists):
             for row in connection.execution_options(yield_per=1000).execute(query):
                 yield VoteRow(row.annotator, row.image_index, state_from_text(row.state))
 
-    def iter_state_texts(self, round_: Round, left_out: Collection[str] = ()) -> Iterator[tuple[str, int, str]]:
+    def iter_state_texts(
+        self, round_: Round, left_out: Collection[str] = (), half: int | None = None
+    ) -> Iterator[tuple[str, int, str]]:
         """Yield annotator, image index and text of every state but those of `left_out`, in no order.
 
         The states are those of :meth:`iter_states`, written as the store keeps them: what counts millions of votes
         takes from the text what it needs, in a third of the time.
+
+        Parameters
+        ----------
+        half
+            0 for the states on every other image, 1 for those on the others.
         """
         # Compared as an expression, so that the table is read from its beginning to its end. By way of the key's index,
         # each row would be looked for by itself.
         query = sa.select(states.c.annotator, states.c.image_index, states.c.state).where(
             states.c.round + "" == round_.value, states.c.annotator.not_in(left_out)
         )
+        if half is not None:
+            query = query.where(states.c.image_index % 2 == half)
         is_read = self._gone or self._ancestors
         with self._read() as connection:
             for some in rows_in_parts(connection, query):
@@ -302,6 +312,19 @@ class SqlStore(TaskLists):
                     continue
                 for annotator, image_index, text in some:
                     yield annotator, image_index, state_to_text(self._counted(state_from_text(text)))
+
+    def has_more_states(self, round_: Round, n: int) -> bool:
+        """Return whether a round has more states than `n`."""
+        query = sa.select(states.c.image_index).where(states.c.round == round_.value).offset(n).limit(1)
+        with self._read() as connection:
+            return connection.execute(query).first() is not None
+
+    def opened_elsewhere(self) -> Callable[[], SqlStore] | None:
+        """Return what opens this store in another process, and can be pickled; None where none but this one sees it."""
+        if self._file.path is None:
+            return None
+        url = self._engine.url.render_as_string(hide_password=False)
+        return partial(open_store, url, self._n_classes, self._gone, dict(self._ancestors))
 
     def presentations(self, round_: Round) -> dict[tuple[str, int], set[str]]:
         """Return how each annotator was shown each image that they decided while something was tried out on it.
