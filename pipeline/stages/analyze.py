@@ -118,11 +118,10 @@ def analyze_project(project: Project, *, n_resamples: int = 1000, seed: int = 0)
         shown = looked_up.result()
     if len(votes.sittings) == 0:
         raise nothing_decided(project, "analyse", votes.left_out)
-    profiles = _profiles(votes)
     # What is expected of refining takes as long as what follows, and needs none of it: a second core computes it.
     with ThreadPoolExecutor(1) as aside:
         expected = aside.submit(_ranking, project, votes)
-        return _analysis(project, votes, shown, profiles, expected, n_resamples, seed)
+        return _analysis(project, votes, shown, expected, n_resamples, seed)
 
 
 def _ranking(project: Project, votes: ProjectVotes) -> pd.DataFrame:
@@ -133,11 +132,11 @@ def _analysis(
     project: Project,
     votes: ProjectVotes,
     shown: dict[tuple[str, int], Presentation | None],
-    profiles: AnnotatorProfiles,
     expected: Future[pd.DataFrame],
     n_resamples: int,
     seed: int,
 ) -> ProjectAnalysis:
+    profiles = _profiles(votes)
     found = analyze_disagreement(votes.annotation, n_resamples=n_resamples, seed=seed)
     gold = project_gold(project)
     model, experiments = None, Experiments(None, {}, 0, None)
