@@ -14,7 +14,7 @@ labels would drift towards whatever the models say.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +134,13 @@ def learn_prior(
     evidence
         What else is known about each item.
     """
+    return with_effects(explain(votes, posterior, evidence), votes, posterior)
+
+
+def explain(
+    votes: VoteArrays, posterior: NDArray[np.float64] | ByItem, evidence: Evidence | None = None
+) -> LearntPrior:
+    """Do the first step of :func:`learn_prior`, all that needs the evidence: a prior without effects."""
     if votes.n_items == 0:
         return LearntPrior(np.zeros(0), 0.0, {}, (), Companions.of(votes, posterior, evidence))
     n_labels, n_asked = votes.sum_by_image(posterior), votes.sum_by_image(np.ones(votes.n_items, dtype=bool))
@@ -151,11 +158,15 @@ def learn_prior(
     for part in cached_slices(n):
         log_odds[part] = intercept + design(part) @ weights
     companions = Companions.of(votes, posterior, evidence)
-    keys = companions.keys(votes.item_image, votes.item_class)
-    effects = [add_pooled_effects(log_odds, posterior, key) for key in keys]
-    return LearntPrior(
-        log_odds, intercept, dict(zip(columns, weights.tolist(), strict=True)), tuple(effects), companions
-    )
+    return LearntPrior(log_odds, intercept, dict(zip(columns, weights.tolist(), strict=True)), (), companions)
+
+
+def with_effects(prior: LearntPrior, votes: VoteArrays, posterior: NDArray[np.float64] | ByItem) -> LearntPrior:
+    """Do the second step: the log odds of the first one are changed in place."""
+    if votes.n_items == 0:
+        return prior
+    keys = prior.companions.keys(votes.item_image, votes.item_class)
+    return replace(prior, effects=tuple(add_pooled_effects(prior.log_odds, posterior, key) for key in keys))
 
 
 def predict_prior(

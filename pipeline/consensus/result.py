@@ -14,7 +14,7 @@ from pipeline.consensus.dawid_skene import DawidSkene, fit_dawid_skene
 from pipeline.consensus.evidence import ORIGINAL_COLUMN, Evidence, original_evidence
 from pipeline.consensus.known import UNKNOWN, keep_where_unsure
 from pipeline.consensus.majority import majority, weighted_majority
-from pipeline.consensus.prior import LearntPrior, learn_prior
+from pipeline.consensus.prior import LearntPrior, explain, with_effects
 from pipeline.consensus.tempering import Tempering, learn_tempering, share_that_counts, vote_log_odds
 from pipeline.errors import DatasetError
 from pipeline.project.aim import Aim, AimKind
@@ -155,6 +155,7 @@ def reach_consensus(
     chosen = _aim_of(method, aim, threshold)
     _refuse_misfits(method, chosen, original is not None, evidence is not None, correlation)
     weights, model, prior, tempering = None, None, None, None
+    evidence_models = () if evidence is None else evidence.models
     if method is Method.DAWID_SKENE and chosen.kind is AimKind.BEYER2020:
         model = fit_dawid_skene(votes, gold, None if original is None else keep_where_unsure(votes, original))
         posterior = model.posterior
@@ -163,7 +164,9 @@ def reach_consensus(
         known = evidence
         if original is not None and (evidence is None or ORIGINAL_COLUMN not in evidence.columns):
             known = original_evidence(original).joined(evidence)
-        prior = learn_prior(votes, model.by_item(), known)
+        prior = explain(votes, model.by_item(), known)
+        del evidence, known  # in a large project, as much as all that follows needs
+        prior = with_effects(prior, votes, model.by_item())
         said: ByItem | NDArray[np.float64] = vote_log_odds(model)
         tempering = learn_tempering(votes, model, prior.log_odds, said)
         if correlation:
@@ -188,7 +191,7 @@ def reach_consensus(
         model=model,
         prior=prior,
         tempering=tempering,
-        evidence_models=evidence.models if evidence is not None else (),
+        evidence_models=evidence_models,
         uses_original=original is not None,
     )
 

@@ -2,7 +2,7 @@
 
 The store keeps states (one per annotator, image and round). Here they become votes on exposed (image, class) pairs:
 images and classes are named by their index in the project, annotators by name. The store is read once
-(:mod:`pipeline.stages.round_states`), and memory holds about a dozen bytes a vote, whatever the number of images.
+(:mod:`pipeline.stages.round_states`), and memory holds about seven bytes a vote, whatever the number of images.
 
 Hidden gold images measure people, not the data set. So where an image is gold for everyone who has it, its votes are
 kept apart in :attr:`ProjectVotes.probes`.
