@@ -120,10 +120,10 @@ class LearntPrior:
     companions: Companions
 
 
-def learn_prior(
+def explain(
     votes: VoteArrays, posterior: NDArray[np.float64] | ByItem, evidence: Evidence | None = None
 ) -> LearntPrior:
-    """Learn the prior of every item from the posteriors of all items.
+    """Learn the prior of every item from the posteriors of all items: first, without effects, what evidence is worth.
 
     Parameters
     ----------
@@ -134,13 +134,6 @@ def learn_prior(
     evidence
         What else is known about each item.
     """
-    return with_effects(explain(votes, posterior, evidence), votes, posterior)
-
-
-def explain(
-    votes: VoteArrays, posterior: NDArray[np.float64] | ByItem, evidence: Evidence | None = None
-) -> LearntPrior:
-    """Do the first step of :func:`learn_prior`, all that needs the evidence: a prior without effects."""
     if votes.n_items == 0:
         return LearntPrior(np.zeros(0), 0.0, {}, (), Companions.of(votes, posterior, evidence))
     n_labels, n_asked = votes.sum_by_image(posterior), votes.sum_by_image(np.ones(votes.n_items, dtype=bool))
@@ -162,7 +155,7 @@ def explain(
 
 
 def with_effects(prior: LearntPrior, votes: VoteArrays, posterior: NDArray[np.float64] | ByItem) -> LearntPrior:
-    """Do the second step: the log odds of the first one are changed in place."""
+    """Learn the effects, which need no evidence; add them, in place, to the log odds that :func:`explain` returned."""
     if votes.n_items == 0:
         return prior
     keys = prior.companions.keys(votes.item_image, votes.item_class)

@@ -13,7 +13,7 @@ took. (A *session* is another thing: what a widget opens to work through many im
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -221,15 +221,18 @@ class VoteArrays:
         kept
             bool ``(n_votes,)``.
         """
-        item = self.items_of(np.flatnonzero(kept))
-        return VoteArrays.from_codes(
-            self.item_image[item],
-            self.item_class[item],
-            self.annotator[kept],
-            self.vote[kept],
-            images=self.images,
-            classes=self.classes,
-            annotators=self.annotators,
+        if self.n_items == 0:
+            return self
+        starts = np.cumsum(self.n_each, dtype=np.int64) - self.n_each
+        n_each = np.add.reduceat(kept, starts, dtype=self.n_each.dtype)
+        has_votes = n_each > 0
+        return replace(
+            self,
+            item_image=self.item_image[has_votes],
+            item_class=self.item_class[has_votes],
+            n_each=n_each[has_votes],
+            annotator=self.annotator[kept],
+            vote=self.vote[kept],
         )
 
     def items_of(self, votes: NDArray[np.integer]) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ from pipeline.consensus import fit_dawid_skene, model_evidence, reach_consensus
 from pipeline.consensus.evidence import Evidence, ModelRanking, ModelSupport, original_evidence, ranked_but_not_asked
 from pipeline.consensus.known import keep_where_unsure
 from pipeline.consensus.pooling import VARIANCE, add_pooled_effects
-from pipeline.consensus.prior import learn_prior
+from pipeline.consensus.prior import explain
 from pipeline.consensus.suggestions import suggest_labels
 from pipeline.consensus.tempering import learn_tempering, vote_log_odds
 from pipeline.errors import DatasetError
@@ -64,7 +64,7 @@ def test_evidence_never_lowers_a_prior_and_what_speaks_against_counts_for_nothin
     votes, truth, rankings, _ = draw_votes()
     good = model_evidence(votes, rankings)
     against = Evidence(("misleading",), -truth.astype(np.float32)[:, None])
-    prior = learn_prior(votes, truth.astype(float), good.joined(against))
+    prior = explain(votes, truth.astype(float), good.joined(against))
     assert prior.weights["misleading"] == 0
     assert all(prior.weights[name] >= 0 for name in good.columns)
     assert max(prior.weights[name] for name in good.columns) > 0
@@ -116,7 +116,7 @@ def test_votes_that_are_independent_are_believed_and_votes_that_err_alike_are_no
     for alike in (0.0, 0.8):
         votes, _, _, _ = draw_votes(n_annotators=4, alike=alike, n_images=1000, seed=2)
         model = fit_dawid_skene(votes)
-        prior = learn_prior(votes, model.posterior)
+        prior = explain(votes, model.posterior)
         weights[alike] = learn_tempering(votes, model, prior.log_odds, vote_log_odds(model)).vote_weight
     assert weights[0.0] > 0.9
     assert weights[0.8] < 0.6
