@@ -235,13 +235,24 @@ def annotate_in_browser(hub: PreparedHub, name: str, n_images: int) -> SessionRe
     return report
 
 
-def check_store(project: Project, reports: Sequence[SessionReport]) -> list[str]:
-    """Return what is wrong: acknowledged votes not stored exactly once, and votes that nobody was told of."""
+def last_seq(project: Project) -> int:
+    """Return the number of the last event that the store holds; 0 if there is none."""
+    with open_project_store(project) as store:
+        return max((event.seq for event in store.iter_events()), default=0)
+
+
+def check_store(project: Project, reports: Sequence[SessionReport], since_seq: int = 0) -> list[str]:
+    """Return what is wrong: acknowledged votes not stored exactly once, and votes that nobody was told of.
+
+    What the store held before the reports, up to the event `since_seq`, is left out.
+    """
     names = {report.name for report in reports}
     with open_project_store(project) as store:
         found = {}
         for event in store.iter_events(Round.ANNOTATION):
-            if event.annotator in names and event.kind == "vote" and event.payload["vote"] == "yes":
+            if event.seq <= since_seq or event.annotator not in names:
+                continue
+            if event.kind == "vote" and event.payload["vote"] == "yes":
                 found.setdefault((event.annotator, event.image_index, event.payload["class_index"]), []).append(event)
     index_of = image_indices(project)
     told = {(r.name, index_of[image], label): event_id for r in reports for image, label, event_id in r.acknowledged}

@@ -21,7 +21,9 @@ class Person:
 
     def __init__(self, hub: PreparedHub, name: str) -> None:
         self.hub, self.name = hub, name
-        self.client = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=60)
+        # The proxy closes connections that nobody used for five seconds: none is used again that is nearly so old.
+        limits = httpx.Limits(keepalive_expiry=1)
+        self.client = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=60, limits=limits)
 
     def log_in(self, password: str | None = None) -> httpx.Response:
         """Send name and password, and return the page that the person lands on."""

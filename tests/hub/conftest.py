@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
+from hub_fixtures import annotation_page, configure, hub_benchmark, hub_folder, proxy
+from lab_server import launch_chromium
+from playwright.sync_api import Browser, expect, sync_playwright
+from postgres_server import postgres
 from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
@@ -21,24 +24,29 @@ from pipeline.project.settings import Settings, write_settings
 from pipeline.store import Assignment, open_project_store
 from pipeline.votes.words import Round
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-
-from hub_fixtures import annotation_page, configure, hub_benchmark, hub_folder, proxy
-from postgres_server import postgres
-
 __all__ = ["annotation_page", "hub_benchmark", "hub_folder", "postgres", "proxy"]
 
 ANNOTATORS = ("Ada", "ben", "cleo")
 IN_A_BROWSER = "zoe"
+#: Seconds for a test with the hubs and sessions that it starts, each of which may take minutes on a busy machine.
+TEST_TIMEOUT_S = 900
+#: Milliseconds for a page to do what a person asked.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test of a real hub take as long as hubs and sessions take to start."""
+    for item in items:
+        if item.get_closest_marker("hub") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")
 def running(hub_benchmark: ModuleType, hub_folder: Path, proxy: str) -> Iterator[SimpleNamespace]:
     """Return a running hub: people of every role in the first project, two annotators in each of two further ones.
 
-    Uma has a part in two. In the last one sessions are light.
+    Uma has a part in two. In the last one sessions are light. Pia is there to be given further roles.
     """
     project = hub_benchmark.make_project(hub_folder, 12, ANNOTATORS, n_filled=2)
     pack_examples(project)  # its own images
@@ -55,6 +63,7 @@ def running(hub_benchmark: ModuleType, hub_folder: Path, proxy: str) -> Iterator
     in_fish = {name: [Role.ANNOTATORS] for name in ("eve", "uma")}
     people = {name: [Role.ANNOTATORS] for name in (*ANNOTATORS, IN_A_BROWSER)}
     people |= {"maria": [Role.RESEARCHERS], "tom": [Role.REVIEWERS], "uma": [Role.REVIEWERS]}
+    people["pia"] = [Role.ANNOTATORS]
     configure(hub_folder / "hub")
     further = [HubProject("fish", "fish", fish, in_fish), HubProject("finch", "finch", light, in_light)]
     with hub_benchmark.running_hub(project, people, hub_folder / "hub", proxy, further=further) as hub:
@@ -64,9 +73,6 @@ def running(hub_benchmark: ModuleType, hub_folder: Path, proxy: str) -> Iterator
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return Chromium, started once for each module."""
-    from lab_server import launch_chromium
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         launched = launch_chromium(playwright)
         yield launched

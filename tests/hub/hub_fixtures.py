@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 
 from pipeline.errors import ProjectError
@@ -35,6 +36,16 @@ def hub_folder() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def fetch(url: str, **options: Any) -> httpx.Response:
+    """Ask for a page as somebody without a browser, and wait for the answer as long as a busy machine takes."""
+    return httpx.get(url, timeout=90, verify=False, **options)  # plain HTTP: no certificates to read
+
+
+def whole_lines(log: Path) -> list[str]:
+    """Return the lines of a log that somebody may be writing to; what is printed reaches it a moment later."""
+    return log.read_text().split("\n")[:-1]
 
 
 def configure(state: Path, *lines: str) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-import signal
 import threading
 import time
 import uuid
@@ -286,7 +284,7 @@ class HubKillRun:
             self._postgres.kill()
             self._postgres.start()
         elif target in {"hub", "proxy"}:
-            os.kill(int((self._hub.state / "private" / f"{target}.pid").read_text().split()[0]), signal.SIGKILL)
+            _kill_named_in(self._hub.state / "private" / f"{target}.pid")
         else:
             root = str(self._project.root.resolve())
             _kill_all(lambda p: p.cmdline()[-1:] == [root] and p.cmdline()[1:2] == ["-c"])
@@ -354,6 +352,20 @@ def kill_parts_of_a_hub(
             postgres=postgres,
             n_at_once=n_at_once,
         ).run()
+
+
+def _kill_named_in(pid_file: Path) -> None:
+    """Kill the process whose number is in a file; while it is being started again, the file is missing or old."""
+    deadline = time.monotonic() + _RECOVERY_S
+    while True:
+        with contextlib.suppress(OSError, ValueError, psutil.Error):
+            process = psutil.Process(int(pid_file.read_text()))
+            if any("jupyterhub" in word or "configurable-http-proxy" in word for word in process.cmdline()):
+                process.kill()
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{pid_file} names no process that runs")
+        time.sleep(0.05)
 
 
 def _kill_all(is_meant: Callable[[psutil.Process], bool]) -> None:

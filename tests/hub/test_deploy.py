@@ -21,6 +21,7 @@ import pytest
 import yaml
 from deployed import DEPLOY, VALUES, container, manifest
 from dockerspawner import DockerSpawner
+from hub_fixtures import fetch
 from jupyterhub.app import JupyterHub
 from jupyterhub.spawner import Spawner
 from kubernetes_asyncio.client import ApiClient
@@ -280,7 +281,7 @@ def test_the_containers_command_and_environment_run_the_service_as_nobody_in_par
 
         try:
             wait_until(is_ready, 180, lambda: (folder / "log").read_text()[-2000:])
-            me = httpx.get(
+            me = fetch(
                 f"http://127.0.0.1:{port}/services/mlf/api/me",
                 headers={"Authorization": "token token-ann"},
                 trust_env=False,
@@ -288,7 +289,7 @@ def test_the_containers_command_and_environment_run_the_service_as_nobody_in_par
             assert me.json()["name"] == "ann"
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=90)
             log.close()
             shutil.rmtree(folder)
 

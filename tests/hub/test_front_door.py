@@ -81,7 +81,7 @@ def test_nobody_answers_at_a_held_port_until_the_proxy_does_on_the_socket_it_was
         command = [sys.executable, "-m", "pipeline.hub.front_door", node, str(script)]
         proxy = subprocess.Popen([*command, "--ip", "127.0.0.1", "--port", str(port)])
         try:
-            wait_until(lambda: _text(port) == "here", 30, lambda: "nobody answers")
+            wait_until(lambda: _text(port) == "here", 90, lambda: "nobody answers")
         finally:
             proxy.kill()
             proxy.wait()

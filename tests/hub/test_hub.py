@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from hub_fixtures import fetch, whole_lines
 from intruder import run_as
 from serving import wait_until
 
+from pipeline.hub.launch import hub_log
 from pipeline.store import open_project_store
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow, pytest.mark.xdist_group("hub")]
@@ -56,7 +58,7 @@ def test_a_wrong_password_an_unknown_name_and_no_login_let_nobody_in(
         answer = stranger.log_in(password)
         assert answer.status_code in {401, 403}
         assert "Invalid username or password" in answer.text
-    assert "/hub/login" in str(httpx.get(running.hub.url + "user/Ada/lab", follow_redirects=True).url)
+    assert "/hub/login" in str(fetch(running.hub.url + "user/Ada/lab", follow_redirects=True).url)
 
 
 def test_a_reviewer_lands_on_the_reports_and_gets_no_kernel(
@@ -125,9 +127,10 @@ def test_annotators_vote_through_the_service_and_the_store_holds_what_was_acknow
     hub_benchmark: ModuleType, running: SimpleNamespace
 ) -> None:
     names = ["Ada", "ben", "cleo"]
+    before = hub_benchmark.last_seq(running.project)
     reports = asyncio.run(hub_benchmark.run_sessions(running.hub, names, [], 0))
     assert sum(len(report.acknowledged) for report in reports) == 24
-    assert hub_benchmark.check_store(running.project, reports) == []
+    assert hub_benchmark.check_store(running.project, reports, before) == []
 
 
 def test_a_made_up_token_and_a_made_up_name_are_refused_by_the_service(
@@ -135,7 +138,7 @@ def test_a_made_up_token_and_a_made_up_name_are_refused_by_the_service(
 ) -> None:
     forged = {"Authorization": "token 0123456789abcdef0123456789abcdef", "X-JupyterHub-User": "Ada"}
     base = running.hub.url + "services/mlf"
-    document = httpx.get(f"{base}/openapi.json", headers=forged)
+    document = fetch(f"{base}/openapi.json", headers=forged)
     assert document.status_code in {200, 401, 403}
     code = (
         "import httpx, os, json; base = os.environ['MLF_SERVICE_URL'];"
@@ -215,9 +218,9 @@ def test_a_stolen_token_opens_its_owners_work_alone_and_ends_with_the_session(
 
     def asked(token: object, path: str = "services/mlf/api/rounds/annotation/open") -> int:
         headers = {"Authorization": f"token {token}"}
-        return httpx.get(running.hub.url + path, headers=headers, verify=False).status_code
+        return fetch(running.hub.url + path, headers=headers).status_code
 
-    answer = httpx.get(
+    answer = fetch(
         running.hub.url + "services/mlf/api/rounds/annotation/open", headers={"Authorization": f"token {stolen}"}
     )
     assert answer.json()["annotator"] == "cleo"
@@ -228,10 +231,13 @@ def test_a_stolen_token_opens_its_owners_work_alone_and_ends_with_the_session(
     ended = cleo.client.delete("hub/api/users/cleo/server", headers=xsrf | {"Referer": running.hub.url + "hub/home"})
     assert ended.status_code in {202, 204}, ended.text
     # The service keeps the Hub's answer about a token for TOKEN_CACHE_S seconds.
-    wait_until(lambda: asked(stolen) == asked(short_lived) == 401, 40, lambda: "the tokens live on")
-    log = (running.hub.state / "private" / "hub.log").read_text()
-    refusals = [json.loads(line) for line in log.splitlines() if line.startswith('{"time"') and '"refused"' in line]
-    assert {"Unauthorized", "Forbidden"} <= {line["code"] for line in refusals}
+    wait_until(lambda: asked(stolen) == asked(short_lived) == 401, 90, lambda: "the tokens live on")
+
+    def refusals() -> set[str]:
+        lines = [line for line in whole_lines(hub_log(running.hub.state)) if line.startswith('{"time"')]
+        return {json.loads(line)["code"] for line in lines if '"refused"' in line}
+
+    wait_until(lambda: {"Unauthorized", "Forbidden"} <= refusals(), 60, lambda: str(refusals()))
 
 
 @pytest.mark.browser
@@ -243,19 +249,21 @@ def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
     from wire import Wire, images_beside_themselves
 
     hub = running.hub
+    before = hub_benchmark.last_seq(running.project)
     report = hub_benchmark.annotate_in_browser(hub, "zoe", 3)
     assert len(report.acknowledged) == 3
-    assert hub_benchmark.check_store(running.project, [report]) == []
+    assert hub_benchmark.check_store(running.project, [report], before) == []
     with sync_playwright() as playwright:  # another browser, later: they go on at what is not done
         browser = launch_chromium(playwright)
         page = browser.new_page()
+        page.set_default_timeout(90_000)
         wire = Wire(page)
         page.goto(hub.url)
         page.get_by_label("Username").fill("zoe")
         page.get_by_label("Password").fill(hub.passwords["zoe"])
         page.keyboard.press("Enter")
         root = page.locator('[data-mlf="annotator"][data-ready="true"]')
-        root.wait_for(timeout=90_000)
+        root.wait_for()
         resumed = root.get_attribute("data-image-id")
         assert resumed not in {image for image, *_ in report.acknowledged}
         assert page.locator(".jp-InputArea, .cm-editor").count() == 0

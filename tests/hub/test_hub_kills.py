@@ -15,7 +15,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.postgres,
     pytest.mark.xdist_group("hub"),
-    pytest.mark.timeout(900),
 ]
 
 

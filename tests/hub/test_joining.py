@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 import httpx
 import pytest
 import yaml
-from hub_fixtures import SOURCE_ROOT
+from hub_fixtures import SOURCE_ROOT, fetch
 from serving import free_port, make_project, wait_until
 from traitlets.config import Config
 from typer.testing import CliRunner
@@ -80,7 +80,7 @@ def theirs(annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, p
         yield SimpleNamespace(url=url, passwords=passwords, project=project, log=folder / "log")
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
 
 
 def _status(url: str) -> int:
@@ -116,7 +116,7 @@ def test_reviewers_land_on_the_reports_and_other_people_notice_nothing(
     code = "import os, json; print(json.dumps([os.environ.get(name) for name in ('THEIRS', 'MLF_SERVICE_URL')]))"
     assert asyncio.run(gus.run_in_kernel(gus.new_kernel(), code)).strip() == '["yes", null]'
     assert gus.client.get("services/mlf/reports").status_code == 403
-    listed = httpx.get(f"{theirs.url}hub/api/users", headers={"Authorization": f"token {'0123456789abcdef' * 2}"})
+    listed = fetch(f"{theirs.url}hub/api/users", headers={"Authorization": f"token {'0123456789abcdef' * 2}"})
     assert {user["name"] for user in listed.json()} >= {"ada", "gus"}, "their own service works as before"
 
 

@@ -97,7 +97,7 @@ def test_each_of_several_is_started_again_alone_and_all_end_together(tmp_path: P
     wait_until(lambda: len(pids_in(pids)) == 5)
     assert runs(first[0])
     keeper.terminate()
-    assert keeper.wait(timeout=20) == 0
+    assert keeper.wait(timeout=60) == 0
     assert not any(runs(pid) for pid in pids_in(pids))
 
 
@@ -116,7 +116,7 @@ def test_what_does_not_end_is_killed_and_asking_once_more_gives_it_no_more_time(
             break
         keeper.terminate()
         pause.wait(0.1)
-    assert keeper.wait(timeout=20) == 0
+    assert keeper.wait(timeout=60) == 0
     assert not any(runs(pid) for pid in pids_in(pids))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from hub_fixtures import fetch
 from intruder import session_process
 from serving import wait_until
 
@@ -125,12 +126,12 @@ def test_a_new_password_and_a_removal_end_what_outlived_a_killed_hub(
                 headers = {"Authorization": f"token {token}"}
                 url = hub.url + "services/mlf/api/rounds/annotation/open"
                 # A request that comes before the service has started waits at its socket, which its keeper holds.
-                return httpx.get(url, headers=headers, timeout=60).status_code
+                return fetch(url, headers=headers).status_code
 
-            wait_until(lambda: asked(tokens["ben"][0]) == 200, 30, lambda: "the service does not answer")
+            wait_until(lambda: asked(tokens["ben"][0]) == 200, 90, lambda: "the service does not answer")
             assert [asked(token) for name in ("ada", "maria") for token in tokens[name]] == [401] * 3
             landed = {
-                name: httpx.get(hub.url + "hub/home", cookies=person.client.cookies.jar, follow_redirects=True).url.path
+                name: fetch(hub.url + "hub/home", cookies=person.client.cookies.jar, follow_redirects=True).url.path
                 for name, person in people.items()
             }
             assert {name: path.rpartition("/")[2] for name, path in landed.items()} == {

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 import yaml
-from hub_fixtures import SOURCE_ROOT
+from hub_fixtures import SOURCE_ROOT, fetch
 from prometheus_client.parser import text_string_to_metric_families
 from serving import wait_until
 from typer.testing import CliRunner
@@ -51,11 +51,11 @@ def test_every_metric_of_the_dashboard_is_exported_to_the_token_for_prometheus(
     cleo.start_session()  # a spawn, a save and a refusal: counters with labels appear when something is counted
     asyncio.run(_open_and_save(hub_benchmark, cleo))
     headers = {"Authorization": f"token {monitor_token(running.hub)}"}
-    assert httpx.get(f"{running.hub.url}services/mlf/metrics").status_code == 401
+    assert fetch(f"{running.hub.url}services/mlf/metrics").status_code == 401
     exported = set()
     for job in yaml.safe_load((MONITORING / "prometheus.yml").read_text())["scrape_configs"]:
         path = re.sub(r"^/birds-3f2a/", "", job["metrics_path"])
-        answer = httpx.get(running.hub.url + path, headers=headers)
+        answer = fetch(running.hub.url + path, headers=headers)
         assert answer.status_code == 200, answer.text
         for family in text_string_to_metric_families(answer.text):
             exported |= {sample.name for sample in family.samples}
@@ -86,7 +86,7 @@ def test_the_token_for_prometheus_opens_nothing_else(running: SimpleNamespace) -
         "hub/api/users/cleo",
         "user/cleo/api/status",
     )
-    assert {path: httpx.get(running.hub.url + path, headers=headers).status_code for path in closed} == dict.fromkeys(
+    assert {path: fetch(running.hub.url + path, headers=headers).status_code for path in closed} == dict.fromkeys(
         closed, 403
     )
 
@@ -130,7 +130,7 @@ def test_a_backup_taken_meanwhile_brings_back_accounts_log_ins_and_home_folders(
         assert not hub.passwords, "everybody keeps their password"
         before, now = httpx.URL(running.hub.url), httpx.URL(hub.url)
         assert now.path == before.path, "addresses stay, but for the port"
-        answer = httpx.get(f"{hub.url}hub/home", cookies=maria.client.cookies.jar, follow_redirects=True)
+        answer = fetch(f"{hub.url}hub/home", cookies=maria.client.cookies.jar, follow_redirects=True)
         assert answer.url == f"{hub.url}hub/home", "who was logged in still is"
 
 
@@ -209,8 +209,7 @@ def test_a_session_that_nobody_uses_ends_and_its_owner_goes_on_where_they_were(
     command = [word if not word.startswith("--timeout") else "--timeout=1" for word in culler.cmdline()]
     with subprocess.Popen([*command, "--cull-every=1"], env=culler.environ(), stderr=subprocess.DEVNULL) as impatient:
         gone = running.hub.url + "user/cleo/api"
-        with httpx.Client() as anybody:
-            wait_until(lambda: anybody.get(gone).status_code != 200, 60, lambda: "the session lives on")
+        wait_until(lambda: fetch(gone).status_code != 200, 90, lambda: "the session lives on")
         impatient.terminate()
     cleo.start_session()
     asyncio.run(_find_done(hub_benchmark, cleo))

@@ -58,7 +58,7 @@ def outliving() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
     try:
-        return process.wait(timeout=10 if process.poll() is None else 0) != 0
+        return process.wait(timeout=60 if process.poll() is None else 0) != 0
     except subprocess.TimeoutExpired:
         return False
 

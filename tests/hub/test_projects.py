@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hub_fixtures import fetch
 from intruder import session_process
 from serving import make_project, wait_until
 from typer.testing import Result
@@ -91,7 +92,7 @@ def test_a_sessions_token_reaches_the_service_of_its_project_alone(
         token = session_process(running.hub, name).environ()["JUPYTERHUB_API_TOKEN"]
         for service in ("mlf", "mlf-fish"):
             url = f"{running.hub.url}services/{service}/api/me"
-            asked[name, service] = httpx.get(url, headers={"Authorization": f"token {token}"}).status_code
+            asked[name, service] = fetch(url, headers={"Authorization": f"token {token}"}).status_code
     assert asked == {("uma", "mlf"): 403, ("uma", "mlf-fish"): 200, ("eve", "mlf"): 403, ("eve", "mlf-fish"): 200}
 
 
@@ -104,6 +105,9 @@ def test_nobody_gets_a_session_in_a_project_in_which_they_have_no_part(
         assert "You have no part in this project" in person.client.get(wanted).text
     assert person.client.get("hub/spawn/cleo/cow").status_code in {400, 403}
     eve = hub_benchmark.Person(running.hub, "eve")
+    eve.log_in()
+    enter_fish(eve)
+    eve.client.get("hub/logout")
     assert "fish/voila/render/2_annotate.ipynb" in str(eve.log_in().url), "one project: straight to its images"
     assert eve.client.get("services/mlf/reports").status_code in {401, 403}
 

@@ -50,6 +50,7 @@ def test_a_session_that_writes_without_end_neither_fills_the_disk_nor_waits(kept
             loud.sendall(b"x" * 99_999 + b"\n")
         quiet.sendall(b"heard\n")
         wait_until(lambda: text(kept, "quiet.log") == "heard\n", 60, lambda: "the other is not heard")
+    kept.keeper.stop()
     assert any(path.read_text().startswith("began\n") for path in kept.folder.glob("loud.log*"))
     assert 0 < sum(path.stat().st_size for path in kept.folder.glob("loud.log*")) <= 2_500_000
 

@@ -19,7 +19,7 @@ def listen(path: Path) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path))
     listening.listen()
-    listening.settimeout(5)
+    listening.settimeout(60)
     return listening
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from hub_fixtures import whole_lines
 from playwright.sync_api import Browser, Page, expect
 from postgres_server import PostgresServer
-from serving import with_store
+from serving import wait_until, with_store
 
 from pipeline.hub.accounts import Role
+from pipeline.hub.launch import hub_log
 from pipeline.project.folder import open_project
 from pipeline.project.settings import write_settings
 from pipeline.reports.index import write_site
@@ -325,9 +327,11 @@ def test_a_script_that_ran_in_a_report_after_all_could_read_nothing_and_tell_nob
     assert nothing_ran(tom)
 
 
-def test_nothing_in_the_services_log_is_markup(place: SimpleNamespace) -> None:
-    log = (place.hub.state / "private" / "hub.log").read_text()
-    lines = [line for line in log.splitlines() if line.startswith('{"time"')]
-    assert any("eva" in line for line in lines)
+def test_nothing_in_the_services_log_is_markup(eva: Page, place: SimpleNamespace) -> None:
+    def told() -> list[str]:
+        return [line for line in whole_lines(hub_log(place.hub.state)) if line.startswith('{"time"')]
+
+    wait_until(lambda: any("eva" in line for line in told()), 60, lambda: "\n".join(told()))
+    lines = told()
     assert not [line for line in lines if "<" in line]
     assert all(isinstance(json.loads(line), dict) for line in lines)

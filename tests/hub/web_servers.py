@@ -82,11 +82,11 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        wait_until(lambda: _listens(port), 30, lambda: (folder / "log").read_text())
+        wait_until(lambda: _listens(port), 90, lambda: (folder / "log").read_text())
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _listens(port: int) -> bool:

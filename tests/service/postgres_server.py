@@ -102,7 +102,7 @@ class PostgresServer:
         """End it and remove its files."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=120)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -6,9 +6,9 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 from curious import AS_ROOT
+from hub_fixtures import fetch
 from playwright.sync_api import Browser, Page
 from serving import wait_until
 
@@ -82,7 +82,7 @@ def evil(place: SimpleNamespace, people: dict[str, Any]) -> None:
     maria.client.delete("hub/api/users/maria/server", headers=headers)
     wait_until(lambda: maria.client.get("user/maria/api").status_code != 200, 180, lambda: "the session lives on")
     maria.start_session()
-    assert "nothing to see here" in httpx.get(place.hub.url + "user/maria/evil/page").text
+    assert "nothing to see here" in fetch(place.hub.url + "user/maria/evil/page").text
 
 
 def enter(browser: Browser, place: SimpleNamespace, name: str) -> Page:

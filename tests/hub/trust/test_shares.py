@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 from curious import AS_ROOT, MAX_KERNELS, log_of_session
+from hub_fixtures import fetch
 
 pytestmark = AS_ROOT
 
@@ -35,7 +35,7 @@ def test_one_person_has_only_so_many_pages_and_one_server(place: SimpleNamespace
     kernels = [found.group(1) for answer in opened if (found := re.search(r'"kernelId": ?"([^"]+)"', answer.text))]
     told = [f"{answer.status_code} from {answer.url}: …{answer.text[-300:]}" for answer in opened]
     assert len(set(kernels)) == MAX_KERNELS, "\n\n".join((*told, log_of_session(place, "dan")[-3000:]))
-    stranger = httpx.get(place.hub.url + page, follow_redirects=True)
+    stranger = fetch(place.hub.url + page, follow_redirects=True)
     assert "/hub/login" in str(stranger.url), "nobody else is told"
     more = dan.client.get(page)
     assert more.status_code == 429

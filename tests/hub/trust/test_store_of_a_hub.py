@@ -9,8 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 from curious import AS_ROOT
+from hub_fixtures import fetch
 from intruder import run_as
 from typer.testing import CliRunner
 
@@ -72,7 +72,7 @@ def test_a_store_in_the_place_of_the_hubs_own_acknowledges_nothing(
     (tmp_path / "older.sqlite").replace(place.project.root / "store.sqlite")
     _, told = run_as(place.hub, "ada", SAVE_ONE)
     assert "mlf store" in str(told), "who looks after the hub is told what to do"
-    health = httpx.get(place.hub.url + "services/mlf/health")
+    health = fetch(place.hub.url + "services/mlf/health")
     assert health.status_code == 503, health.text
 
 
