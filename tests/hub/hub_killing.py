@@ -67,7 +67,9 @@ class Worker(threading.Thread):
 
     def stop(self) -> None:
         self.is_stopping.set()
-        self.join(timeout=120)
+        self.join(timeout=_RECOVERY_S)
+        if self.is_alive():
+            raise TimeoutError(f"{self.person} does not come to an end: {self.problem}")
 
 
 class KernelWorker(Worker):
@@ -144,7 +146,7 @@ class BrowserWorker(Worker):
                     self._enter(page)
                     while not self.is_stopping.is_set():
                         self._tick_one(page)
-                except Error as error:  # the browser was killed, or a reloading page has lost its elements
+                except (Error, IndexError) as error:  # the browser was killed, or a reloading page lost its elements
                     self.problem = f"{_first_line(error)}; the page: {_text_of(context)}"
                 finally:
                     if context is not None:
@@ -377,7 +379,7 @@ def _kill_all(is_meant: Callable[[psutil.Process], bool]) -> None:
             continue
 
 
-def _first_line(error: Error) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 

@@ -204,7 +204,14 @@ def test_a_session_that_nobody_uses_ends_and_its_owner_goes_on_where_they_were(
     cleo.log_in()
     cleo.start_session()
     asyncio.run(_open_and_save(hub_benchmark, cleo))
-    culler = next(process for process in psutil.process_iter() if _is_culler_of(process, running.hub.port))
+    found: list[psutil.Process] = []
+
+    def is_found() -> bool:
+        found.extend(process for process in psutil.process_iter() if _is_culler_of(process, running.hub.port))
+        return bool(found)
+
+    wait_until(is_found, 90, lambda: "nothing ends idle sessions")
+    culler = found[0]
     assert "--timeout=3600" in culler.cmdline()
     command = [word if not word.startswith("--timeout") else "--timeout=1" for word in culler.cmdline()]
     with subprocess.Popen([*command, "--cull-every=1"], env=culler.environ(), stderr=subprocess.DEVNULL) as impatient:
