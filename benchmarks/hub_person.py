@@ -23,7 +23,7 @@ class Person:
         self.hub, self.name = hub, name
         # The proxy closes connections that nobody used for five seconds: none is used again that is nearly so old.
         limits = httpx.Limits(keepalive_expiry=1)
-        self.client = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=60, limits=limits)
+        self.client = httpx.Client(base_url=hub.url, follow_redirects=True, timeout=180, limits=limits)
 
     def log_in(self, password: str | None = None) -> httpx.Response:
         """Send name and password, and return the page that the person lands on."""
@@ -84,7 +84,10 @@ class Person:
         cookies = "; ".join(f"{c.name}={c.value}" for c in self.client.cookies.jar if "/user/" in c.path)
         url = f"{self.hub.url.replace('http', 'ws', 1)}user/{self.name}/api/kernels/{kernel}/channels"
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.hub.url))
-        socket = await websocket_connect(HTTPRequest(url, headers={"Cookie": cookies, "Origin": origin}))
+        headers = {"Cookie": cookies, "Origin": origin}
+        # The answer comes once the kernel has started.
+        request = HTTPRequest(url, headers=headers, connect_timeout=timeout_s, request_timeout=timeout_s)
+        socket = await websocket_connect(request)
         message_id = uuid.uuid4().hex
         header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": message_id}
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}

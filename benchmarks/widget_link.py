@@ -14,6 +14,9 @@ import httpx
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+#: Seconds for an answer; on a busy machine one may take long.
+_PATIENCE_S = 60.0
+
 
 class Unanswered(Exception):  # noqa: N818 - what a browser would call an unreachable kernel
     """The widget did not answer: its kernel, or the connection to it, is gone."""
@@ -61,13 +64,14 @@ class WidgetLink:
         cookies = "; ".join(f"{c.name}={c.value}" for c in self._client.cookies.jar if "/user/" in c.path)
         address = f"{root.replace('http', 'ws', 1)}{self._base}api/kernels/{self.kernel_id}/channels"
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(root))
-        request = HTTPRequest(address, headers={"Cookie": cookies, "Origin": origin})
+        headers = {"Cookie": cookies, "Origin": origin}
+        request = HTTPRequest(address, headers=headers, connect_timeout=_PATIENCE_S, request_timeout=_PATIENCE_S)
         try:
             self._socket = await websocket_connect(request)
         except Exception as error:
             raise Unanswered(str(error)) from error
 
-    async def request(self, kind: str, timeout_s: float = 20, **params: object) -> Any:
+    async def request(self, kind: str, timeout_s: float = _PATIENCE_S, **params: object) -> Any:
         """Send one request to the widget, and return the JSON part of its result.
 
         Raises

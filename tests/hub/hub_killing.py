@@ -78,6 +78,7 @@ class KernelWorker(Worker):
     def __init__(self, tools: ModuleType, hub: PreparedHub, name: str) -> None:
         super().__init__(name)
         self._tools, self._visitor = tools, tools.Person(hub, name)
+        self._visitor.client.timeout = 60  # what hangs is tried again
         self._waiting: dict[str, Any] | None = None
         self._number = 0
 
