@@ -103,8 +103,8 @@ def test_each_of_several_is_started_again_alone_and_all_end_together(tmp_path: P
 
 def test_what_does_not_end_is_killed_and_asking_once_more_gives_it_no_more_time(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    code = (
-        "import sys; from pipeline.hub.keeper import Keeper;"
+    code = (  # which does not die of being asked once more when it has done its work, and is ending
+        "import signal, sys; from pipeline.hub.keeper import Keeper; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "sys.exit(Keeper([sys.executable, '-c', *sys.argv[1:]], copies=2, patience_s=2).run())"
     )
     stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{_WORKER}"
