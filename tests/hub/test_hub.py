@@ -256,7 +256,7 @@ def test_an_annotator_logs_in_with_a_browser_and_labels_without_code_in_sight(
     with sync_playwright() as playwright:  # another browser, later: they go on at what is not done
         browser = launch_chromium(playwright)
         page = browser.new_page()
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(120_000)
         wire = Wire(page)
         page.goto(hub.url)
         page.get_by_label("Username").fill("zoe")

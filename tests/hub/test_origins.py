@@ -55,7 +55,7 @@ def place(annotation_page: None, hub_benchmark: ModuleType, hub_folder: Path, pr
 
 def enter(browser: Browser, place: SimpleNamespace, name: str) -> Page:
     page = browser.new_context(ignore_https_errors=True).new_page()
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(120_000)
     page.goto(place.hub.url)
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(place.hub.passwords[name])
@@ -114,7 +114,7 @@ def test_two_hubs_on_one_host_keep_one_browser_logged_in_to_both(
 
         def log_in(address: str, hub: PreparedHub, name: str) -> Page:
             page = context.new_page()
-            page.set_default_timeout(90_000)
+            page.set_default_timeout(120_000)
             page.goto(address)  # the bare address leads to the hub's path
             page.get_by_label("Username").fill(name)
             page.get_by_label("Password").fill(hub.passwords[name])

@@ -30,7 +30,7 @@ def test_a_researcher_lands_on_the_board_runs_a_stage_and_opens_its_report(
     annotation_page: None, voted: None, running: SimpleNamespace, browser: Browser
 ) -> None:
     page = browser.new_context().new_page()
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(120_000)
     page.goto(running.hub.url)
     page.get_by_label("Username").fill("maria")
     page.get_by_label("Password").fill(running.hub.passwords["maria"])
@@ -55,7 +55,7 @@ def test_a_researcher_lands_on_the_board_runs_a_stage_and_opens_its_report(
 
     # Now there is an overview: a reviewer lands on it, straight after log-in.
     reviewer = browser.new_context().new_page()
-    reviewer.set_default_timeout(90_000)
+    reviewer.set_default_timeout(120_000)
     reviewer.goto(running.hub.url)
     reviewer.get_by_label("Username").fill("tom")
     reviewer.get_by_label("Password").fill(running.hub.passwords["tom"])

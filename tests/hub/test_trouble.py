@@ -100,7 +100,7 @@ def place(
 
 def log_in(browser: Browser, place: SimpleNamespace, name: str, **context: object) -> Page:
     page = browser.new_context(viewport={"width": 1366, "height": 800}, **context).new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.goto(place.hub.url)
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(place.hub.passwords[name])

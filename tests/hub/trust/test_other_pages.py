@@ -87,7 +87,7 @@ def evil(place: SimpleNamespace, people: dict[str, Any]) -> None:
 
 def enter(browser: Browser, place: SimpleNamespace, name: str) -> Page:
     page = browser.new_context().new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.goto(place.hub.url)
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(place.hub.passwords[name])

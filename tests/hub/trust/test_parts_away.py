@@ -35,7 +35,7 @@ def test_pages_asked_for_while_the_hub_is_away_open_once_it_is_back(
         before.kill()
         opened = [browser.new_page() for _ in pages]
         for page, path in zip(opened, pages, strict=True):
-            page.set_default_timeout(90_000)
+            page.set_default_timeout(120_000)
             page.goto(place.hub.url + path)
         opened[0].get_by_role("heading", name="The hub is starting again").wait_for()
     finally:
