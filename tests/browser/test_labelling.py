@@ -41,6 +41,7 @@ def test_every_label_has_a_key_of_its_own_without_paging(ada: Person) -> None:
 def test_only_what_was_on_the_screen_counts_as_shown(ada: Person) -> None:
     number, classes = ada.number, ada.proposed(ada.number)
     assert ada.shown_classes() == classes[:5]
+    ada.has_looked()
     ada.presses("2")
     ada.is_told_saved()
     assert ada.state(number).shown == tuple(sorted(classes[:5]))
@@ -48,6 +49,7 @@ def test_only_what_was_on_the_screen_counts_as_shown(ada: Person) -> None:
     ada.presses("ArrowDown")
     expect(ada.box(classes[5])).to_be_visible()
     ada.sees_an_image()
+    ada.has_looked()
     ada.presses("ArrowRight")  # leaving records that more was seen
     ada.sees(number + 1)
     ada.is_told_saved()
@@ -61,6 +63,7 @@ def test_all_labels_at_once_can_be_scrolled_and_count_as_shown_when_they_were_se
     expect(ada.root.get_by_text("All 20 labels")).to_be_visible()
     assert ada.shown_classes() == classes
     ada.sees_an_image()
+    ada.has_looked()
     ada.presses("1")
     ada.is_told_saved()
     seen = set(ada.state(number).shown)

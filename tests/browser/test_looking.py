@@ -47,7 +47,7 @@ def waits_for_other_pixels(canvas: Locator, before: str) -> str:
 def test_the_image_is_zoomed_moved_and_fitted_by_key_and_by_mouse(ada: Person) -> None:
     canvas = ada.root.locator(".mlf-picture canvas")
     ada.sees_an_image()
-    fitted, at_first = percent(ada), pixels(canvas)
+    number, fitted, at_first = ada.number, percent(ada), pixels(canvas)
     ada.presses("+", "+", "+")
     zoomed = waits_for_other_pixels(canvas, at_first)
     expect(ada.root.locator(".mlf-zoom-percent")).not_to_have_text(f"{fitted}%")
@@ -67,7 +67,7 @@ def test_the_image_is_zoomed_moved_and_fitted_by_key_and_by_mouse(ada: Person) -
     expect(ada.root.locator(".mlf-zoom-percent")).not_to_have_text(f"{before}%")
     ada.presses("v")
     expect(ada.root.locator(".mlf-zoom-percent")).to_have_text(f"{fitted}%")
-    assert ada.number == 1
+    assert ada.number == number
 
 
 def test_the_full_resolution_comes_on_demand(ada: Person) -> None:
@@ -93,9 +93,9 @@ def test_an_example_is_enlarged_beside_the_image_with_name_and_definition(ada: P
     expect(dialog.get_by_text(info.definition)).to_be_visible()
     expect(dialog.get_by_text("Example 1 of 4")).to_be_visible()
     enlarged = dialog.get_by_role("img", name=f"Example 1 of {info.name}")
-    blank = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.every(v => v === 0)"
-    ada.page.wait_for_function(f"canvas => !({blank})(canvas)", arg=enlarged.element_handle())
-    assert not dialog.get_by_role("img", name=re.compile("^Image ")).evaluate(blank)
+    values = "canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
+    for picture in (enlarged, dialog.get_by_role("img", name=re.compile("^Image "))):
+        ada.page.wait_for_function(f"canvas => {values}.some((value) => value !== 0)", arg=picture.element_handle())
     ada.presses("ArrowRight")
     expect(dialog.get_by_text("Example 2 of 4")).to_be_visible()
     other = ada.project.label_space[ada.proposed(4)[1]]
@@ -149,7 +149,7 @@ def test_guidelines_show_markdown_and_their_own_pictures_and_run_or_fetch_nothin
     expect(dialog).to_contain_text("[far: lies elsewhere and is not shown]")
     assert dialog.locator("img").count() == 1
     assert dialog.get_by_role("link").evaluate_all("links => links.map((l) => l.href)") == ["https://example.org/"]
-    assert [url for url in asked if "example" in url] == []
+    assert [url for url in asked if "images.example" in url or "example.org" in url] == []
     assert ada.page.evaluate("() => window.mlfHit") is None
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)
