@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 from person import Person
 from playwright.sync_api import expect
@@ -9,6 +12,8 @@ from playwright.sync_api import expect
 ACTIVE_CELL = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 SOURCES = "() => window.jupyterapp.shell.currentWidget.model.toJSON().cells.map(c => c.source)"
 N_CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
+#: Leaves the page a fifth of its time, as a machine does that has other things to do.
+BE_SLOW = "() => { setInterval(() => { const end = performance.now() + 80; while (performance.now() < end); }, 100); }"
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +140,40 @@ def test_a_held_key_goes_on_smoothly_and_never_shows_one_images_labels_beside_an
     assert len({image_id for image_id, _ in seen}) > 5
     for image_id, classes in seen:
         assert classes == proposed[image_id][: len(classes)]
+
+
+@pytest.mark.every_engine
+def test_a_number_typed_at_once_is_where_one_arrives_however_slow_the_machine(make_toybox, sit_down) -> None:
+    ada = sit_down(make_toybox())  # a page on which no digit has been pressed yet
+    ada.clicks_in_the_widget()
+    ada.page.evaluate(BE_SLOW)
+    for number in (23, 14, 7, 38, 29, 10, 5, 16):
+        ada.presses("ArrowRight", "j", *str(number), "Enter")  # pictures and labels of the way there are still arriving
+        assert ada.number == number
+    ada.sees(16)
+    assert ada.events() == []
+
+
+@pytest.mark.every_engine
+@pytest.mark.notebook_alone
+def test_what_is_typed_stays_with_its_image_where_a_slow_kernel_answers_late(make_toybox, sit_down) -> None:
+    ada = sit_down(make_toybox())
+    ada.root.get_by_label("Which images to walk through").select_option("not_done")
+    ada.clicks_in_the_widget()
+    kernel = ada.lab.kernel_pid(ada.notebook)
+    os.kill(kernel, signal.SIGSTOP)
+    try:
+        ada.presses("1", "ArrowRight", "c")  # which image comes next, the kernel knows
+        ada.page.keyboard.type("two ")
+    finally:
+        os.kill(kernel, signal.SIGCONT)
+    expect(ada.root.locator(".mlf-said-words")).to_contain_text("Still at the image")
+    ada.page.keyboard.type("bowls")
+    ada.presses("Enter")
+    ada.is_told_saved()
+    assert ada.number == 1
+    assert (ada.state(1).comment, len(ada.state(1).votes)) == ("two bowls", 1)
+    assert {event.image_index for event in ada.events()} == {ada.task(1).image_index}
 
 
 def test_an_overridden_key_does_what_the_project_says(make_toybox, sit_down) -> None:

@@ -331,3 +331,42 @@ test("a picture that too many wait for comes by itself; meanwhile it loads, and 
   expect(Object.keys(controller.state.value.entries.get(12)?.state.votes ?? {})).toHaveLength(1);
   controller.close();
 });
+
+test.each([
+  ["has gone elsewhere", (c: Controller) => c.goTo(7), 7],
+  ["writes a comment", (c: Controller) => Object.assign(c, { isWriting: () => true }), 0],
+  ["looks for a label", (c: Controller) => c.open({ kind: "search" }), 0],
+])("an answer that comes late moves nobody who by then %s", async (_, begin, position) => {
+  const kernel = new FakeKernel();
+  const controller = await open(kernel, slow(kernel.channel(), ["find"], 2_000));
+  controller.dispatch({ type: "filterChosen", filter: "not_done" });
+  for (const go of [
+    () => controller.step(1),
+    () => controller.goToFirstNotDone(),
+    () => controller.chooseFilter("not_done"),
+  ]) {
+    void go();
+    await vi.advanceTimersByTimeAsync(100);
+    begin(controller);
+    const { dialog } = controller.state.value;
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(controller.state.value).toMatchObject({ position, dialog });
+    Object.assign(controller, { isWriting: () => false });
+    controller.open(null);
+  }
+  controller.close();
+});
+
+test("a key that is held asks a slow store once where to go", async () => {
+  const kernel = new FakeKernel();
+  const controller = await open(kernel, slow(kernel.channel(), ["find"], 2_000));
+  controller.dispatch({ type: "filterChosen", filter: "not_done" });
+  for (let i = 0; i < 50; i++) {
+    void controller.step(1);
+    await vi.advanceTimersByTimeAsync(30);
+  }
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(kernel.nRequests.find).toBeLessThanOrEqual(2); // the other one is for the image after that
+  expect(controller.state.value.position).toBe(1);
+  controller.close();
+});

@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeKernel } from "../testing/fake_kernel.ts";
 import { openNewPage } from "../testing/page.ts";
+import { pressKey } from "../testing/presses.ts";
 import { until } from "../testing/until.ts";
 import widget from "./index.ts";
 
@@ -55,5 +56,21 @@ test("when work is given to others, no tile keeps the picture of the image that 
   Object.assign(kernel, { nTasks: 29 });
   const nBefore = kernel.nRequests.images ?? 0;
   await until(() => expect(kernel.nRequests.images ?? 0).toBeGreaterThan(nBefore));
+  close();
+});
+
+test("the keys go on to the grid when the tile that had the focus is on another page", async () => {
+  const el = document.createElement("div");
+  document.body.append(el);
+  const kernel = new FakeKernel({ nTasks: 60, nProposals: 60, info: { class_index: 3 } });
+  const close = widget.render({ model: kernel.channel(), el });
+  const box = (position: number) => el.querySelector<HTMLInputElement>(`input[data-position='${position}']`);
+  await until(() => expect(box(0)?.disabled).toBe(false));
+  box(0)?.focus();
+  pressKey(box(0) ?? el, "PageDown", "PageDown");
+  await until(() => expect(box(48)?.disabled).toBe(false));
+  expect(document.activeElement).toBe(el.querySelector("[data-mlf='grid']"));
+  pressKey(document.activeElement ?? el, "ArrowRight", "ArrowRight");
+  expect(document.activeElement).toBe(box(49));
   close();
 });

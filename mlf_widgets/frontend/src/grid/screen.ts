@@ -89,7 +89,8 @@ export class GridScreen {
     const tile = this.tiles.get(position);
     const box = tile?.querySelector<HTMLInputElement>("input");
     const { activeElement } = this.root.ownerDocument;
-    const isInside = this.root.contains(activeElement) && !activeElement?.closest("dialog");
+    const isInside =
+      this.root.contains(activeElement) && !activeElement?.closest("dialog") && !isTyping(activeElement);
     if (isInside && activeElement !== box) box?.focus({ preventScroll: true });
     tile?.scrollIntoView?.({ block: isFirst ? "start" : "nearest" });
   }

@@ -98,8 +98,8 @@ export class RefinerController extends WalkingController<RefinerState, Happening
   }
 
   override toggleNone(): void {
-    const entry = this.entry;
-    if (entry === undefined || !this.mayDecide()) return;
+    const { entry } = this;
+    if (!this.mayDecide() || entry === undefined) return;
     const revealed = isCurrentRevealed(this.state.value);
     const agreed = revealed ? agreedClasses(entry.task.evidence) : [];
     this.act("none", { value: !entry.state.none }, [...questions(entry, revealed), ...agreed]);
@@ -110,8 +110,8 @@ export class RefinerController extends WalkingController<RefinerState, Happening
 
   /** Settle every disputed label as most annotators saw it; a tied label stays open. */
   acceptMajority(): void {
-    const entry = this.entry;
-    if (entry === undefined || !this.mayDecide()) return;
+    const { entry } = this;
+    if (!this.mayDecide() || entry === undefined) return;
     if (!isCurrentRevealed(this.state.value)) {
       this.say(t("What the annotators said is not shown yet"));
       return;
@@ -141,8 +141,8 @@ export class RefinerController extends WalkingController<RefinerState, Happening
    * A refiner who decided blind stays, to see what the annotators said.
    */
   async confirm(): Promise<void> {
-    const entry = this.entry;
-    if (entry === undefined || !this.mayDecide()) return;
+    const { entry } = this;
+    if (!this.mayDecide() || entry === undefined) return;
     if (this.turnToUnseen("{name} has not been on screen: look at it, then confirm again")) return;
     const wasRevealed = isCurrentRevealed(this.state.value);
     const agreed = new Set(wasRevealed ? agreedClasses(entry.task.evidence) : []);

@@ -354,6 +354,8 @@ export const GERMAN = {
   "That was the last image; {n} are not done, this is the first":
     "Das war das letzte Bild; {n} sind nicht fertig, dies ist das erste",
   "The image is not on the screen yet": "Das Bild ist noch nicht zu sehen",
+  "Still at the image that you have begun something on":
+    "Weiter bei dem Bild, an dem Sie etwas begonnen haben",
   "No image matches this filter": "Zu diesem Filter passt kein Bild",
   "{name}: cleared": "{name}: zurückgenommen",
   "{name}: yes": "{name}: ja",

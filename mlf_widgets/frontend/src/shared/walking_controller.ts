@@ -44,12 +44,16 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   readonly seenVersion = signal(0);
   /** Called while the image is still the current one, so that what is being written is kept. */
   beforeLeaving: () => void = () => {};
+  /** Whether the person is in the field for a comment; set by the view. */
+  isWriting: () => boolean = () => false;
 
   private direction: 1 | -1 = 1;
   private alsoWanted: readonly number[] = [];
   protected shownNow = new Set<number>();
   /** Settles when the task of the image last gone to has arrived. */
   private arriving: Promise<void> = Promise.resolve();
+  /** Where the person asked to go last, while the store looks for it; "" once they are there, or elsewhere. */
+  private sought = "";
   private found: { key: string; position: number | null } | null = null;
 
   /** What the person will want to see, the most wanted first; `also` are positions that a filter leads to. */
@@ -88,6 +92,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   // --- going from image to image ---
 
   goTo(position: number): void {
+    this.sought = "";
     const { n_tasks } = this.state.value.progress;
     const target = Math.min(Math.max(Math.trunc(position), 0), n_tasks - 1);
     if (n_tasks === 0 || target === this.state.value.position) return;
@@ -108,24 +113,44 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
       if (direction === 1 && position + 1 >= progress.n_tasks) return this.goOnFromLast();
       return this.goTo(position + direction);
     }
-    const target = await this.find(filter, position + direction, direction);
+    const wish = `${filter}:${position}:${direction}`;
+    const target = await this.seek(wish, () => this.find(filter, position + direction, direction));
     if (target === null)
       this.say(direction === 1 ? t("No such image after this one") : t("No such image before this one"));
-    else this.goTo(target);
+    else if (target !== undefined) this.goTo(target);
   }
 
   async goToFirstNotDone(): Promise<void> {
-    const target = await this.find("not_done", 0, 1);
+    const target = await this.seek("first_not_done", () => this.find("not_done", 0, 1));
     if (target === null) this.say(t("Every image is done"));
     else if (target === this.state.value.position) this.say(t("This is the first image not done"));
-    else this.goTo(target);
+    else if (target !== undefined) this.goTo(target);
+  }
+
+  /**
+   * Let the store look for an image to go to; undefined where the person is not to be moved.
+   *
+   * By the time a slow kernel answers, they may have gone elsewhere, or be writing about the image shown.
+   */
+  private async seek(wish: string, look: () => Promise<number | null>): Promise<number | null | undefined> {
+    if (this.sought === wish) return undefined; // a key that is held asks once
+    this.sought = wish;
+    const isBusy = () => this.state.value.dialog !== null || this.isWriting();
+    const wasBusy = isBusy();
+    const target = await look();
+    if (this.sought !== wish) return undefined;
+    this.sought = "";
+    if (target === null || wasBusy || !isBusy()) return target;
+    this.say(t("Still at the image that you have begun something on"));
+    return undefined;
   }
 
   /** From the last image: to the first that is not done, with a word on what is left. */
   private async goOnFromLast(): Promise<void> {
     const { position, progress } = this.state.value;
     const nLeft = progress.n_tasks - progress.n_done;
-    const target = nLeft === 0 ? null : await this.find("not_done", 0, 1);
+    const target = nLeft === 0 ? null : await this.seek("left", () => this.find("not_done", 0, 1));
+    if (target === undefined) return;
     if (target === null)
       return this.say(t("This is the last image, and all {n} are done", { n: progress.n_tasks }));
     if (target === position) return this.say(t("This is the last image, and the only one not done"));
@@ -139,20 +164,22 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   /** Whether the image can be decided on: it has been on the screen. */
   protected mayDecide(): boolean {
-    if (this.entry === undefined || !this.isSeen()) return false;
-    if (this.isOnScreen()) return true;
-    this.say(t("The image is not on the screen yet"));
+    if (this.entry !== undefined && this.isSeen() && this.isOnScreen()) return true;
+    if (this.state.value.progress.n_tasks > 0) this.say(t("The image is not on the screen yet"));
     return false;
   }
 
   async chooseFilter(filter: TaskFilter): Promise<void> {
     this.dispatch({ type: "filterChosen", filter });
     this.found = null;
+    this.sought = "";
     if (filter === "all") return;
     const { position } = this.state.value;
-    const target = (await this.find(filter, position, 1)) ?? (await this.find(filter, position, -1));
+    const either = async () =>
+      (await this.find(filter, position, 1)) ?? (await this.find(filter, position, -1));
+    const target = await this.seek(filter, either);
     if (target === null) this.say(t("No image matches this filter"));
-    else this.goTo(target);
+    else if (target !== undefined) this.goTo(target);
   }
 
   open(dialog: WalkDialog | null): void {
@@ -164,8 +191,8 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
 
   /** Vote on a class as a click or a key does: the same vote again takes it back. */
   toggleVote(classIndex: number, vote: Vote): void {
-    const entry = this.entry;
-    if (entry === undefined || !this.mayDecide()) return;
+    const { entry } = this;
+    if (!this.mayDecide() || entry === undefined) return;
     const isOn = entry.state.votes[String(classIndex)] === vote;
     this.act("vote", { class_index: classIndex, vote: isOn ? "clear" : vote }, [classIndex]);
     const name = this.classes.value?.names[classIndex] ?? "";
@@ -173,15 +200,15 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   }
 
   toggleNone(): void {
-    const entry = this.entry;
-    if (entry === undefined || !this.mayDecide()) return;
+    const { entry } = this;
+    if (!this.mayDecide() || entry === undefined) return;
     this.act("none", { value: !entry.state.none });
     this.say(entry.state.none ? t("None of these: taken back") : t("None of these"));
   }
 
   toggleUnsure(): void {
-    const entry = this.entry;
-    if (entry === undefined || !this.mayDecide()) return;
+    const { entry } = this;
+    if (!this.mayDecide() || entry === undefined) return;
     this.act("unsure", { value: !entry.state.unsure });
     this.say(entry.state.unsure ? t("Image: no longer unsure") : t("Image: unsure"));
   }
@@ -198,7 +225,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   /** Ask for a class that the list lacks: a line in the comment, which whoever runs the project takes up or not. */
   suggestClass(name: string): void {
     const entry = this.entry;
-    if (entry === undefined) return;
+    if (entry === undefined) return this.say(t("The image has not arrived yet; try again"));
     const line = `class: ${name}`;
     const { comment } = entry.state;
     if (!comment.split("\n").includes(line)) this.comment(comment === "" ? line : `${comment}\n${line}`);

@@ -14,6 +14,7 @@ export interface CommentBoxProps {
   onChange(text: string): void;
   /** Set to a function that keeps at once what has been written, or null when there is nothing to keep. */
   pending?: { current: (() => void) | null };
+  /** There is nothing to comment on yet: the field can have the focus, but takes no letter. */
   isOff?: boolean;
   placeholder?: string;
 }
@@ -32,12 +33,18 @@ export function CommentBox(props: CommentBoxProps) {
   };
   // At once: who goes on and writes may do so before the next frame, and later that would be taken for the text before.
   useLayoutEffect(() => {
-    written.current = null;
-    clearTimeout(timer.current);
-    return () => clearTimeout(timer.current);
+    return () => {
+      written.current = null;
+      clearTimeout(timer.current);
+      // The image goes away under somebody who writes, as when its task is taken back: the rest belongs to no other.
+      if (!isOff) field.current?.blur();
+    };
   }, [subject]);
   useLayoutEffect(() => {
-    if (field.current !== null && written.current === null) field.current.value = text;
+    const { current: element } = field;
+    // What is kept is trimmed; a space or line just written stays for what comes after it.
+    const isSame = element === element?.ownerDocument.activeElement && element?.value.trim() === text;
+    if (element !== null && written.current === null && !isSame) element.value = text;
   }, [text, subject]);
   return (
     <textarea
@@ -48,7 +55,7 @@ export function CommentBox(props: CommentBoxProps) {
       aria-label={t("Comment on this image")}
       placeholder={placeholder}
       maxLength={MAX_CHARACTERS}
-      disabled={isOff}
+      readOnly={isOff}
       onInput={(event) => {
         written.current = event.currentTarget.value;
         if (pending) pending.current = keep;

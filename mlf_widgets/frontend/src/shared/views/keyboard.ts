@@ -34,10 +34,42 @@ export function takeKeyboard(root: HTMLElement, onKey: (event: KeyboardEvent) =>
   root.addEventListener("keydown", capture, true);
   for (const name of EVENTS) root.addEventListener(name, stop);
   root.addEventListener("click", click);
+  const stopKeeping = keepFocus(root);
   return () => {
+    stopKeeping();
     root.removeEventListener("keydown", capture, true);
     for (const name of EVENTS) root.removeEventListener(name, stop);
     root.removeEventListener("click", click);
+  };
+}
+
+/**
+ * Where what has the focus goes away or is switched off, a browser gives the keys to nobody: keep them here.
+ *
+ * @returns A function that stops it.
+ */
+function keepFocus(root: HTMLElement): () => void {
+  const { ownerDocument: page } = root;
+  let last: Element | null = null;
+  const enter = ({ target }: FocusEvent) => {
+    last = target as Element;
+  };
+  const check = () => {
+    const { activeElement } = page;
+    const isNobodys = activeElement === null || activeElement === page.body || activeElement === last;
+    const isGone = last !== null && (!last.isConnected || last.matches(":disabled"));
+    if (isGone && isNobodys) (root.querySelector("dialog") ?? root).focus({ preventScroll: true });
+    else if (activeElement !== last) last = null;
+  };
+  const leave = () => queueMicrotask(check);
+  const observer = new MutationObserver(check);
+  observer.observe(root, { subtree: true, childList: true, attributeFilter: ["disabled"] });
+  root.addEventListener("focusin", enter);
+  root.addEventListener("focusout", leave);
+  return () => {
+    observer.disconnect();
+    root.removeEventListener("focusin", enter);
+    root.removeEventListener("focusout", leave);
   };
 }
 
