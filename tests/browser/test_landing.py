@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from pipeline.runs.jupyterlab import Laboratory, annotation_notebook, running_laboratory
 
 pytestmark = pytest.mark.chromium_alone
-PATIENCE_MS = 60_000
+#: Voilà sends a page once a kernel has started and run the notebook.
+PATIENCE_MS = 120_000
 #: Name to width, height and whether there are only fingers.
 SIZES = {
     "small phone": (320, 568, True),
@@ -40,6 +41,26 @@ OVERLAPS = """root => {
 }"""
 
 
+#: Comes to an end once nothing has moved for some frames: what is drawn is measured, and laid out anew.
+STANDS_STILL = """root => new Promise((done) => {
+    let before = "", nSame = 0;
+    const look = () => {
+        const boxes = [...root.querySelectorAll("*")].map((part) => part.getBoundingClientRect());
+        const now = JSON.stringify(boxes);
+        nSame = now === before ? nSame + 1 : 0;
+        before = now;
+        if (nSame === 5) done(); else requestAnimationFrame(look);
+    };
+    look();
+})"""
+
+
+def look(root: Locator, what: str) -> object:
+    """What a script finds in the widget once that stands still."""
+    root.evaluate(STANDS_STILL)
+    return root.evaluate(what)
+
+
 @pytest.fixture(scope="module")
 def laboratory(make_toybox) -> Iterator[Laboratory]:
     # In German, whose words are longer: what fits in it fits in English.
@@ -55,6 +76,7 @@ def visit(browser: Browser, laboratory: Laboratory) -> Iterator[object]:
 
     def opened(width: int = 1280, height: int = 720, **options: object) -> Page:
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        contexts[-1].set_default_timeout(PATIENCE_MS)
         page = contexts[-1].new_page()
         page.goto(laboratory.url)
         expect(page.locator("[data-mlf=annotator]")).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)
@@ -68,7 +90,7 @@ def visit(browser: Browser, laboratory: Laboratory) -> Iterator[object]:
 def test_the_address_leads_to_the_live_widget_and_the_notebook_is_one_click_away(visit) -> None:
     page = visit()
     root = page.locator("[data-mlf=annotator]")
-    assert root.evaluate("r => [r.clientWidth, r.clientHeight].map((n, i) => n >= [1270, 710][i])") == [True, True]
+    assert look(root, "r => [r.clientWidth, r.clientHeight].map((n, i) => n >= [1270, 710][i])") == [True, True]
     assert page.locator(".cm-editor, .jp-InputArea-editor").count() == 0
     assert page.locator("[role=dialog], .Toastify__toast").count() == 0
     page.keyboard.press("2")
@@ -86,8 +108,9 @@ def test_the_image_is_in_sight_before_the_scripts_have_come_and_is_gone_once_the
 ) -> None:
     held: list[Route] = []
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.route("**/voila.js*", lambda route: held.append(route))
-    with page.expect_request("**/voila.js*", timeout=PATIENCE_MS):
+    with page.expect_request("**/voila.js*"):
         page.goto(laboratory.url, wait_until="commit")
     first = page.locator("#mlf-first-image img")
     expect(first).to_be_visible(timeout=PATIENCE_MS)
@@ -99,7 +122,7 @@ def test_the_image_is_in_sight_before_the_scripts_have_come_and_is_gone_once_the
     expect(first).to_have_count(0)
     page.keyboard.press("ArrowRight")
     page.reload(wait_until="commit")  # this tab now stands at another image, which is not what comes with the page
-    page.locator('script[src*="/voila.js"]').wait_for(state="attached", timeout=PATIENCE_MS)
+    page.locator('script[src*="/voila.js"]').wait_for(state="attached")
     expect(first).to_have_count(0)
     page.close()
     assert "image/jpeg" not in (laboratory.log.parent / "annotate_ada.ipynb").read_text("utf-8")
@@ -114,20 +137,20 @@ def test_next_and_saved_are_in_sight_and_no_card_lies_on_another(visit, size: st
         expect(part).to_be_in_viewport(ratio=0.99)
     for action in ("previous", "undo", "redo", "none", "unsure", "search"):
         expect(root.locator(f"[data-mlf-action={action}]")).to_be_in_viewport(ratio=0.99)
-    assert root.evaluate("root => root.scrollWidth - root.clientWidth") <= 0
+    assert look(root, "root => root.scrollWidth - root.clientWidth") <= 0
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-    assert root.evaluate(OVERLAPS) == 0
-    assert root.evaluate(CUT_OFF) == []
+    assert look(root, OVERLAPS) == 0
+    assert look(root, CUT_OFF) == []
     if has_fingers:
-        assert root.evaluate(SMALL) == []
+        assert look(root, SMALL) == []
     root.locator("[data-mlf-action=own_progress]").click()
     expect(root.locator("dialog dl")).to_be_in_viewport(ratio=0.99)
-    assert root.evaluate(CUT_OFF) == []
+    assert look(root, CUT_OFF) == []
     page.keyboard.press("Escape")
     root.locator("[data-mlf-action=search]").click()
     root.locator(".mlf-search-field").fill("Schneeleopard, Iltis und Fischotter")
     expect(root.locator("[data-mlf-action=suggest]")).to_be_in_viewport(ratio=0.99)
-    assert root.evaluate(CUT_OFF) == []
+    assert look(root, CUT_OFF) == []
     page.keyboard.press("Escape")
     root.locator(".mlf-cards input").last.scroll_into_view_if_needed()
     expect(root.locator("[data-mlf-action=next]")).to_be_in_viewport(ratio=0.99)
