@@ -272,26 +272,37 @@ class HubKillRun:
         return kills, waits
 
     def _kill(self, target: str) -> list[Worker]:
-        """Kill one part; returns the people who work with it."""
-        home = f"{self._hub.state}/homes/"
-        if target == "browser":
-            _kill_all(lambda p: f"--user-data-dir={self._profile}" in p.cmdline() and "--type=" not in str(p.cmdline()))
-            return [self._browser]
-        if target in {"kernel", "server"}:
-            worker = self._random.choice(self._workers)
-            word = "ipykernel" if target == "kernel" else "single_user"
-            _kill_all(lambda p: p.environ().get("HOME") == home + worker.person and word in " ".join(p.cmdline()))
-            return [worker]
+        """Kill one part, once it is there: another kill may have taken it along; return the people who work with it."""
+        worker = self._random.choice(self._workers) if target in {"kernel", "server"} else None
         if target == "postgres":
             assert self._postgres is not None
             self._postgres.kill()
             self._postgres.start()
-        elif target in {"hub", "proxy"}:
-            _kill_named_in(self._hub.state / "private" / f"{target}.pid")
-        else:
+            return self._workers
+        deadline = time.monotonic() + _RECOVERY_S
+        while not _kill_all(self._means(target, worker.person if worker else "")):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{target}: nothing to kill")
+            time.sleep(0.05)
+        return [worker] if worker else [self._browser] if target == "browser" else self._workers
+
+    def _means(self, target: str, name: str) -> Callable[[psutil.Process], bool]:
+        """Return what tells the processes of a part, of somebody's session if it has a name."""
+        if target == "browser":
+            profile = f"--user-data-dir={self._profile}"
+            return lambda p: profile in p.cmdline() and "--type=" not in str(p.cmdline())
+        if name:
+            home, word = f"{self._hub.state}/homes/{name}", "ipykernel" if target == "kernel" else "single_user"
+            return lambda p: p.environ().get("HOME") == home and word in " ".join(p.cmdline())
+        if target == "service":
             root = str(self._project.root.resolve())
-            _kill_all(lambda p: p.cmdline()[-1:] == [root] and p.cmdline()[1:2] == ["-c"])
-        return self._workers
+            return lambda p: p.cmdline()[-1:] == [root] and "-c" in p.cmdline()[1:3]
+        word = "jupyterhub" if target == "hub" else "configurable-http-proxy"
+        try:  # while the part is being started again, the file is missing, empty or old
+            pid = int((self._hub.state / "private" / f"{target}.pid").read_text())
+        except (OSError, ValueError):
+            pid = 0
+        return lambda p: p.pid == pid and word in " ".join(p.cmdline())
 
     def _wait_for(self, workers: Sequence[Worker], why: str) -> None:
         """Wait until each has been told of two more decisions: the first may have been sent before the kill."""
@@ -357,27 +368,15 @@ def kill_parts_of_a_hub(
         ).run()
 
 
-def _kill_named_in(pid_file: Path) -> None:
-    """Kill the process whose number is in a file; while it is being started again, the file is missing or old."""
-    deadline = time.monotonic() + _RECOVERY_S
-    while True:
-        with contextlib.suppress(OSError, ValueError, psutil.Error):
-            process = psutil.Process(int(pid_file.read_text()))
-            if any("jupyterhub" in word or "configurable-http-proxy" in word for word in process.cmdline()):
-                process.kill()
-                return
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{pid_file} names no process that runs")
-        time.sleep(0.05)
-
-
-def _kill_all(is_meant: Callable[[psutil.Process], bool]) -> None:
+def _kill_all(is_meant: Callable[[psutil.Process], bool]) -> int:
+    """Kill the processes that are meant; return how many there were."""
+    n_killed = 0
     for process in psutil.process_iter():
-        try:
+        with contextlib.suppress(psutil.Error, OSError):
             if is_meant(process):
                 process.kill()
-        except (psutil.Error, OSError):
-            continue
+                n_killed += 1
+    return n_killed
 
 
 def _first_line(error: Exception) -> str:
