@@ -8,7 +8,7 @@ import socket
 def hold_port() -> socket.socket:
     """Return a socket bound to a free port of 127.0.0.1: nobody else is given it until it is closed.
 
-    Servers get it all the same: they set SO_REUSEADDR, as this does, and nobody listens here.
+    Servers get it all the same, on Linux: they set SO_REUSEADDR, as this does, and nobody listens here.
     """
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -252,7 +252,7 @@ def _tell_of_what_runs_on(people: PeopleOfHub, removed: Sequence[str]) -> None:
 
     logged_out = {name: people.accounts[name] for name in people.passwords} | dict(people.removed)
     for name, account in logged_out.items():
-        if left := left_under(account.uid):
+        if people.use_own_uids and (left := left_under(account.uid)):
             commands = first_few((f"{pid} {on_one_line(command)[:60]}" for pid, command in left.items()), 3)
             typer.echo(
                 f"Still running under the number of {name}'s account, {account.uid}: {commands}. It left its session, "

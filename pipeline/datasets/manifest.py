@@ -247,7 +247,8 @@ def _record(
 
 def _called(row: ManifestRow, path: str, images_root: str) -> str:
     """Return an image's id; an absolute path that stands for one says where below the root, as a folder's images do."""
-    if row.has_own_id or not row.image_id.startswith("/"):
+    # Without a root there is nothing that it lies below: an empty one would be the working directory.
+    if not images_root or row.has_own_id or not row.image_id.startswith("/"):
         return row.image_id
     if path:
         return settled(path)

@@ -49,8 +49,6 @@ class PreparedHub(PeopleOfHub):
         Where people log in.
     command, environment
         What to run.
-    use_own_uids
-        Each session runs under a uid of its own; False means that all share one, and the store is not protected.
     missing_notebooks
         Notebooks that sessions show and that were not found; whoever lands on one sees nothing.
     sockets
@@ -61,7 +59,6 @@ class PreparedHub(PeopleOfHub):
     url: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    use_own_uids: bool
     missing_notebooks: tuple[str, ...]
     sockets: Path
 
@@ -196,12 +193,11 @@ def prepare_hub(
     }
     (private / "hub.json").write_text(json.dumps(hub, indent=1), encoding="utf-8")
     return PreparedHub(
-        **vars(PeopleOfHub.after(changes, state)),
+        **vars(PeopleOfHub.after(changes, state, use_own_uids=use_own_uids)),
         port=port,
         url=f"{host.rstrip('/') or f'http://127.0.0.1:{port}'}{base_url}",
         command=(sys.executable, "-P", "-m", "jupyterhub", "-f", str(config)),
         environment=_hub_environment(state),
-        use_own_uids=use_own_uids,
         missing_notebooks=missing_notebooks,
         sockets=sockets,
     )

@@ -54,6 +54,8 @@ class PeopleOfHub:
         The accounts that were removed, by name.
     kept_homes
         Name to home folder of those among them that have one: what is in it still belongs to its owner.
+    use_own_uids
+        Each session runs under a uid of its own; False means that all share one, and the store is not protected.
     """
 
     state: Path
@@ -62,13 +64,14 @@ class PeopleOfHub:
     unnamed: tuple[str, ...]
     removed: Mapping[str, Account]
     kept_homes: Mapping[str, Path]
+    use_own_uids: bool
 
     @classmethod
-    def after(cls, changes: AccountChanges, state: Path) -> PeopleOfHub:
+    def after(cls, changes: AccountChanges, state: Path, *, use_own_uids: bool) -> PeopleOfHub:
         """Return the people of the hub in `state` after these changes."""
         homes = {name: home_folder(state / "homes", name) for name in changes.removed}
         kept = {name: home for name, home in homes.items() if home.exists()}
-        return cls(state, changes.passwords, changes.accounts, changes.unnamed, changes.removed, kept)
+        return cls(state, changes.passwords, changes.accounts, changes.unnamed, changes.removed, kept, use_own_uids)
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -98,7 +98,7 @@ def change_people(
                 # They count already, and are kept nowhere else.
                 new = ", ".join(f"{name} {password}" for name, password in changes.passwords.items())
                 raise ProjectError(f"{error}. These passwords are new, and are shown this once: {new}") from error
-    return PeopleOfHub.after(changes, state)
+    return PeopleOfHub.after(changes, state, use_own_uids=hub["use_own_uids"])
 
 
 def _check_projects(projects: Sequence[HubProject], hub: Mapping[str, Any]) -> None:

@@ -147,7 +147,7 @@ def precision_for(
     precision = asked if asked != "auto" else begun or (fastest.pop() if len(fastest) == 1 else "float32")
     if precision == "float16" and any(each.kind == "cpu" for each in hardware):
         why = "" if asked == "float16" else f": {tables[0].stem} was begun in it"
-        raise PrecisionError(f"--precision float16: a CPU does not compute in it{why}")
+        raise PrecisionError(f"a CPU does not compute in float16{why}")
     return precision
 
 

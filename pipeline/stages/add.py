@@ -206,7 +206,7 @@ def _propose(
         except (DecodingError, PrecisionError) as error:
             raise ProjectError(
                 f"{error.why}; a GPU ranked the project's images by this model: add images on a machine with an "
-                "Nvidia GPU, or name another model with --model"
+                "Nvidia GPU, and without --device cpu, or name another model with --model"
             ) from error
         shutil.copy2(staged.skipped_path, files.path(project.skipped_path.name))
     new = _new_rows(staged, reader, added.n_before)

@@ -303,7 +303,7 @@ class SqlStore(TaskLists):
             states.c.round + "" == round_.value, states.c.annotator.not_in(left_out)
         )
         if half is not None:
-            query = query.where(states.c.image_index % 2 == half)
+            query = query.where(states.c.image_index.op("&")(1) == half)  # of negative ones, too
         is_read = self._gone or self._ancestors
         with self._read() as connection:
             for some in rows_in_parts(connection, query):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -154,7 +154,8 @@ class VoteArrays:
             rater,
             ballot,
         )
-        arrays._refuse_repeats(np.flatnonzero(is_same))
+        if len(repeat := np.flatnonzero(is_same)):  # there may be more of an item's votes than `n_each` can count
+            arrays._refuse_repeats(repeat, int(np.searchsorted(starts, repeat[0], side="right")) - 1)
         return arrays
 
     @classmethod
@@ -342,14 +343,16 @@ class VoteArrays:
             )
             first_item, first_vote = end_item, end_vote
 
-    def _refuse_repeats(self, repeat: NDArray[np.intp]) -> None:
-        if len(repeat):
-            item = self.items_of(repeat[:1])[0]
-            raise DatasetError(
-                f"annotator {self.annotators[self.annotator[repeat[0]]]!r} voted more than once on image "
-                f"{self.images[self.item_image[item]]!r}, class {self.classes[self.item_class[item]]!r} "
-                f"({len(repeat)} such repeats); keep one vote for each annotator, image and class"
-            )
+    def _refuse_repeats(self, repeat: NDArray[np.intp], item: int) -> NoReturn:
+        annotator = self.annotators[self.annotator[repeat[:1]]].tolist()[0]
+        image, class_ = (
+            names[of_item[[item]]].tolist()[0]
+            for names, of_item in ((self.images, self.item_image), (self.classes, self.item_class))
+        )
+        raise DatasetError(
+            f"annotator {annotator!r} voted more than once on image {image!r}, class {class_!r} ({len(repeat)} such "
+            "repeats); keep one vote for each annotator, image and class"
+        )
 
 
 def annotator_dtype(n_annotators: int) -> type[np.signedinteger]:

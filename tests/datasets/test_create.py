@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.datasets.create import init_project, init_summary
+from pipeline.datasets.manifest import manifest_records
 from pipeline.datasets.records import read_source_rows
 from pipeline.errors import DatasetError, ProjectError
 from pipeline.images.locations import join_location, natural_key
 from pipeline.project.folder import Project, open_project
 from pipeline.project.image_table import image_columns
+from pipeline.project.label_space import ClassInfo, LabelSpace
 from pipeline.project.tables import IMAGES, SKIPPED
 from pipeline.sessions.project_tables import ProjectTables
 
@@ -364,3 +366,16 @@ def test_a_table_of_absolute_paths_names_images_as_their_folder_does(tmp_path: P
     )
     named = init_project(tmp_path / "q", tmp_path / "n.parquet", has_files=has_files)
     assert image_columns(named, ["image_id"]).column(0).to_pylist() == ["one", "/two"]
+
+
+def test_a_table_of_votes_images_names_them_alike_whatever_folder_one_works_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "photos" / "1.png"
+    path.parent.mkdir()
+    (tmp_path / "images.csv").write_text(f"image,label\n{path},cat\n")
+    space = LabelSpace((ClassInfo(0, "cat", "cat"),))
+    for folder in (tmp_path, path.parent, Path("/")):
+        monkeypatch.chdir(folder)
+        [record] = manifest_records(str(tmp_path / "images.csv"), space, "", has_files=False)
+        assert record.image_id == str(path)

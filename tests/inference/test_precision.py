@@ -117,7 +117,7 @@ def test_parts_of_one_precision_are_not_mixed_with_those_of_another(project: Pro
 
 
 def test_what_the_device_cannot_do_is_told(project: Project, model: Path) -> None:
-    with pytest.raises(ProjectError, match=r"--precision float16: a CPU does not compute in it; take bfloat16"):
+    with pytest.raises(ProjectError, match=r"a CPU does not compute in float16; take bfloat16"):
         run(project, model, "float16")
     with pytest.raises(ProjectError, match="--precision half: there are auto, float32, bfloat16, float16"):
         precisions.as_asked("half")

@@ -81,6 +81,8 @@ def test_two_processes_read_what_one_does(store, expected, two_readers, monkeypa
         "import os; os.kill(os.getpid(), 9)",
         "import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write(b'\\x80\\x05')",
         "print('a greeting')",
+        "print('Info: x')",
+        "import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write(b'N.')",
         "raise MemoryError",
     ],
 )

@@ -16,7 +16,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from toy_projects import HOSTILE, Finished, Toys, copy_of
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=60_000)  # however busy this machine is
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "mlf_widgets" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 #: How long a page may take on a busy machine; nothing here is a measurement.

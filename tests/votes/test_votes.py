@@ -84,6 +84,13 @@ def test_two_votes_of_one_annotator_on_one_class_are_refused():
         VoteArrays.from_table(table)
 
 
+@pytest.mark.parametrize("n", [3, 127, 128, 200, 256, 70_000])
+def test_however_many_votes_of_one_annotator_are_refused_by_the_right_image(n: int) -> None:
+    names = {"images": ["i0", "i1", "i2"], "classes": ["c"], "annotators": ["a"]}
+    with pytest.raises(DatasetError, match=f"on image 'i1', class 'c' .{n - 1} such repeats"):
+        VoteArrays.from_codes([0, *[1] * n, 2], [0] * (n + 2), [0] * (n + 2), [2] * (n + 2), **names)
+
+
 def test_codes_outside_a_vocabulary_are_refused():
     with pytest.raises(DatasetError, match="class codes run from 3 to 3"):
         VoteArrays.from_codes([0], [3], [0], [2], classes=["a", "b"])

@@ -186,7 +186,8 @@ def test_a_link_in_place_of_a_sessions_socket_leads_the_proxy_nowhere(
         run_as(place.hub, "maria", put)
         try:
             with suppress(httpx.ReadTimeout):
-                answer = people["maria"].client.get("user/maria/api", headers=upgrade, follow_redirects=False)
+                asking = {"headers": upgrade, "follow_redirects": False, "timeout": 60}
+                answer = people["maria"].client.get("user/maria/api", **asking)
                 assert answer.status_code == 200, answer.text  # her own server, by the name that she cannot change
             wait_until(lambda: told in log.read_text(), 120, lambda: log.read_text()[-2000:])
         finally:

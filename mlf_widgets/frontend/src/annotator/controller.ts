@@ -172,12 +172,15 @@ export class Controller extends WalkingController<AnnotatorState, Happening> {
   protected override obey(notice: Notice): void {
     if (notice.notice === "undo") void this.undo("undo");
     else if (notice.notice === "changed") void this.poll();
-    else this.goTo(notice.position);
+    else {
+      this.handingOver = null; // the loop's next image may come before its answer
+      this.goTo(notice.position);
+    }
   }
 
   private async handOver(): Promise<void> {
     const { position } = this.state.value;
-    if (this.handingOver === position) return; // the loop's next image may come before its answer
+    if (this.handingOver !== null) return;
     this.handingOver = position;
     this.leave();
     const entry = currentEntry(this.state.value);

@@ -141,6 +141,8 @@ test("who goes on while the loop's next image is there but not its answer is not
   void controller.step(1);
   void controller.step(1);
   await vi.advanceTimersByTimeAsync(10);
+  controller.goTo(1); // the loop is still busy with the first: it asked for no other
+  void controller.step(1);
   kernel.tell({ notice: "goto", position: 3 });
   void controller.step(1);
   await vi.advanceTimersByTimeAsync(10_000);
@@ -368,5 +370,31 @@ test("a key that is held asks a slow store once where to go", async () => {
   await vi.advanceTimersByTimeAsync(5_000);
   expect(kernel.nRequests.find).toBeLessThanOrEqual(2); // the other one is for the image after that
   expect(controller.state.value.position).toBe(1);
+  controller.close();
+});
+
+test("a question to the store that got lost is asked again at the next press", async () => {
+  const lost = ["find"];
+  const kernel = new FakeKernel();
+  const controller = await open(kernel, slow(kernel.channel(), lost, 1e8));
+  controller.dispatch({ type: "filterChosen", filter: "not_done" });
+  void controller.step(1);
+  await vi.advanceTimersByTimeAsync(3_000);
+  lost.length = 0;
+  void controller.step(1);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(controller.state.value.position).toBe(1);
+  controller.close();
+});
+
+test("nobody is told that all is done where the store did not say so", async () => {
+  const kernel = new FakeKernel({ nTasks: 5 });
+  const controller = await open(kernel, slow(kernel.channel(), ["find"], 1e8));
+  controller.goTo(4);
+  await vi.advanceTimersByTimeAsync(100);
+  void controller.step(1);
+  await vi.advanceTimersByTimeAsync(25_000);
+  expect(controller.state.value.said).not.toMatch(/all 5 are done/);
+  expect(controller.state.value.position).toBe(4);
   controller.close();
 });

@@ -12,6 +12,8 @@ import type { ImageEntry, WorkHappening, WorkState } from "./work.ts";
 const THUMBNAIL_PX = 128;
 /** Less time than this on a decided image counts as passing by, not as looking again. */
 const LOOKED_AGAIN_MS = 1_000;
+/** A wish that the store has not answered for so long may be asked again: the answer may be lost. */
+const ASK_AGAIN_MS = 2_000;
 
 export type WalkDialog =
   | { kind: "help" }
@@ -54,6 +56,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   private arriving: Promise<void> = Promise.resolve();
   /** Where the person asked to go last, while the store looks for it; "" once they are there, or elsewhere. */
   private sought = "";
+  private soughtAt = 0;
   private found: { key: string; position: number | null } | null = null;
 
   /** What the person will want to see, the most wanted first; `also` are positions that a filter leads to. */
@@ -132,15 +135,20 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
    *
    * By the time a slow kernel answers, they may have gone elsewhere, or be writing about the image shown.
    */
-  private async seek(wish: string, look: () => Promise<number | null>): Promise<number | null | undefined> {
-    if (this.sought === wish) return undefined; // a key that is held asks once
+  private async seek(
+    wish: string,
+    look: () => Promise<number | null | undefined>,
+  ): Promise<number | null | undefined> {
+    const now = performance.now();
+    if (this.sought === wish && now < this.soughtAt + ASK_AGAIN_MS) return undefined; // a key that is held asks once
     this.sought = wish;
+    this.soughtAt = now;
     const isBusy = () => this.state.value.dialog !== null || this.isWriting();
     const wasBusy = isBusy();
     const target = await look();
     if (this.sought !== wish) return undefined;
     this.sought = "";
-    if (target === null || wasBusy || !isBusy()) return target;
+    if (target === null || target === undefined || wasBusy || !isBusy()) return target;
     this.say(t("Still at the image that you have begun something on"));
     return undefined;
   }
@@ -340,6 +348,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
   protected override listChanged(): void {
     this.pictures?.forgetImages();
     this.found = null;
+    this.sought = ""; // what is looked for in the old list stands elsewhere, or nowhere, in the new one
     this.alsoWanted = [];
     this.dispatch({ type: "wentTo", position: this.state.value.position });
     void this.fetch();
@@ -389,7 +398,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
     return this.found?.position === null || this.found === null ? [] : [this.found.position];
   }
 
-  private async find(which: TaskFilter, start: number, step: 1 | -1): Promise<number | null> {
+  private async find(which: TaskFilter, start: number, step: 1 | -1): Promise<number | null | undefined> {
     const key = `${which}:${start}:${step}`;
     if (this.found?.key === key) return this.found.position;
     if (start < 0 || start >= this.state.value.progress.n_tasks) return null;
@@ -400,7 +409,7 @@ export abstract class WalkingController<S extends WalkState, H> extends SessionC
       return result;
     } catch (error) {
       this.fail(error);
-      return null;
+      return undefined; // nothing is known: that is not the same as that there is none
     }
   }
 }

@@ -1,13 +1,12 @@
 // @vitest-environment happy-dom
 /** Whatever else happens on the page while somebody types: no letter is lost, and none goes anywhere else. */
 
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { open } from "../../testing/annotator_page.ts";
 import { leavePage, openNewPage } from "../../testing/page.ts";
 import { typeText } from "../../testing/presses.ts";
 import { until } from "../../testing/until.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
 beforeEach(openNewPage);
 afterEach(leavePage);
 

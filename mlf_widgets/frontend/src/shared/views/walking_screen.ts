@@ -50,7 +50,7 @@ export abstract class WalkingScreen<C extends Walker = Walker> {
     this.visibility = new Visibility(() => this.sightChanged());
     controller.visibleClasses = () => this.visibleClasses();
     controller.beforeLeaving = () => this.pendingComment.current?.();
-    controller.isWriting = () => root.ownerDocument.activeElement?.matches(".mlf-comment") ?? false;
+    controller.isWriting = () => root.querySelector(".mlf-comment:focus") !== null;
     controller.isOnScreen = () => this.watch.paintedImage === this.entry.peek()?.task.image_id;
     this.stage.onSwipe = (direction) => void controller.step(direction);
     this.stage.onWantsMore = () => void this.wantFullResolution();
